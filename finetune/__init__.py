@@ -1,0 +1,54 @@
+"""Fine-tunes TF1-era FaceNet checkpoints, stage by stage, validated on LFW after each.
+
+The public names are loaded when they are first used, so that `from finetune import Stage` does not
+wait for TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from finetune.errors import FinetuneError
+    from finetune.evaluation import LFWResult, evaluate_pairs
+    from finetune.model import Model
+    from finetune.recipe import Recipe, Stage
+    from finetune.runs import FineTuner, run
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FineTuner",
+    "FinetuneError",
+    "LFWResult",
+    "Model",
+    "Recipe",
+    "Stage",
+    "__version__",
+    "evaluate_pairs",
+    "run",
+]
+
+_DEFINED_IN = {
+    "FineTuner": "finetune.runs",
+    "FinetuneError": "finetune.errors",
+    "LFWResult": "finetune.evaluation",
+    "Model": "finetune.model",
+    "Recipe": "finetune.recipe",
+    "Stage": "finetune.recipe",
+    "evaluate_pairs": "finetune.evaluation",
+    "run": "finetune.runs",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _DEFINED_IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_DEFINED_IN[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_DEFINED_IN})

@@ -1,0 +1,22 @@
+"""TF1 checkpoints: find the files, read them, account for every variable, write new ones."""
+
+from finetune.checkpoint.inspect import Description, describe
+from finetune.checkpoint.locate import CLASS_NAMES, Located, locate
+from finetune.checkpoint.plan import Contents, RestorePlan, contents, plan_restore
+from finetune.checkpoint.read import StoredCheckpoint, read
+from finetune.checkpoint.write import write
+
+__all__ = [
+    "CLASS_NAMES",
+    "Contents",
+    "Description",
+    "Located",
+    "RestorePlan",
+    "StoredCheckpoint",
+    "contents",
+    "describe",
+    "locate",
+    "plan_restore",
+    "read",
+    "write",
+]

@@ -1,0 +1,123 @@
+"""What a checkpoint holds, for people and for programs: `finetune inspect`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+
+from finetune import preprocessing
+from finetune.architecture import HEAD, UNITS, unit_of
+from finetune.checkpoint.locate import Located, locate
+from finetune.checkpoint.plan import Contents, Shape, contents, plan_restore
+from finetune.checkpoint.read import read
+from finetune.network import variable_shapes
+from finetune.preprocessing import Preprocessing
+
+
+@dataclasses.dataclass(frozen=True)
+class UnitContents:
+    """The stored variables of one unit: shapes by TF1 name."""
+
+    name: str
+    variables: Mapping[str, Shape]
+
+    @property
+    def values(self) -> int:
+        """How many numbers they hold."""
+        return sum(math.prod(shape) for shape in self.variables.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """A checkpoint of Inception-ResNet-v1, every variable accounted for.
+
+    Attributes:
+        located: its files.
+        contents: embedding size and number of classes.
+        units: in the order of the network; those without variables are left out, and so is `Logits`.
+        preprocessing: what it expects of its images, and where that is known from.
+        sha256: the digest of each file that holds values.
+        skipped: the other stored variables, and what each is.
+    """
+
+    located: Located
+    contents: Contents
+    units: tuple[UnitContents, ...]
+    preprocessing: Preprocessing
+    sha256: Mapping[str, str]
+    skipped: Mapping[str, str]
+
+    def to_json(self) -> dict[str, object]:
+        """Plain values for `json.dump`."""
+        return {
+            "checkpoint": str(self.located.prefix),
+            "kind": self.located.kind,
+            "embedding_size": self.contents.embedding_size,
+            "num_classes": self.contents.num_classes,
+            "variables": sum(len(unit.variables) for unit in self.units),
+            "values": sum(unit.values for unit in self.units),
+            "units": [
+                {
+                    "name": unit.name,
+                    "values": unit.values,
+                    "variables": {name: list(shape) for name, shape in unit.variables.items()},
+                }
+                for unit in self.units
+            ],
+            "skipped": dict(self.skipped),
+            "preprocessing": dataclasses.asdict(self.preprocessing),
+            "sha256": dict(self.sha256),
+        }
+
+    def lines(self) -> list[str]:
+        """A table of the units, between what the checkpoint is and what is left out of it."""
+        size, classes = self.contents.embedding_size, self.contents.num_classes
+        expects = self.preprocessing
+        width = max(len(unit.name) for unit in self.units)
+        rows = [(unit.name, len(unit.variables), unit.values) for unit in self.units]
+        rows.append(("total", sum(row[1] for row in rows), sum(row[2] for row in rows)))
+        return [
+            f"checkpoint      {self.located.prefix}" + (" (frozen graph)" if self.located.kind == "frozen" else ""),
+            f"embedding size  {size}",
+            f"classes         {classes if classes is not None else 'none stored'}",
+            f"preprocessing   {expects.image_size} pixels, {expects.standardization} ({expects.source})",
+            *(f"sha256          {digest}  {name}" for name, digest in self.sha256.items()),
+            "",
+            f"{'unit':{width}}  variables      values",
+            *(f"{name:{width}}  {variables:9d}  {values:10,d}" for name, variables, values in rows),
+            *self._skipped_lines(),
+        ]
+
+    def _skipped_lines(self) -> list[str]:
+        by_reason = sorted(self.skipped, key=lambda name: (self.skipped[name], name))
+        groups = [(reason, list(names)) for reason, names in groupby(by_reason, key=self.skipped.__getitem__)]
+        return [
+            f"skipped: {', '.join(names[:2])}{f' and {len(names) - 2} more' if len(names) > 2 else ''}: {reason}"
+            for reason, names in groups
+        ]
+
+
+def describe(path: str | Path) -> Description:
+    """Reads what a checkpoint holds; of the values only the digests.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of another network, or a variable is unaccounted for.
+    """
+    located = locate(path)
+    stored = read(located)
+    found = contents(stored.shapes, located.prefix)
+    network = variable_shapes(found.embedding_size, found.num_classes or 1)
+    needed = {name: shape for name, shape in network.items() if unit_of(name) != HEAD}
+    plan = plan_restore(stored.shapes, needed, where=located.prefix)
+    by_unit = {unit: {name: needed[name] for name in plan.restored if unit_of(name) == unit} for unit in UNITS}
+    return Description(
+        located=located,
+        contents=found,
+        units=tuple(UnitContents(unit, variables) for unit, variables in by_unit.items() if variables),
+        preprocessing=preprocessing.resolve(located.folder, located.name),
+        sha256=stored.sha256,
+        skipped=plan.skipped,
+    )

@@ -1,0 +1,203 @@
+"""From what a person typed to the files of one checkpoint: a folder, a prefix, or any of its files."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path, PureWindowsPath
+from typing import Literal
+
+from finetune.errors import CheckpointError
+
+STATE_FILE = "checkpoint"
+"""TensorFlow's file that names a folder's latest checkpoint."""
+
+CLASS_NAMES = "class_names.txt"
+"""What the classes of `Logits` are called, one a line in their order, beside a checkpoint."""
+
+_TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the last 8 bytes of every table file of TensorFlow's
+_SHARD = re.compile(r"\.data-\d{5}-of-(\d{5})$")
+_STEP = re.compile(r"-(\d+)$")
+_EXPECTED = "give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb"
+
+
+@dataclasses.dataclass(frozen=True)
+class Located:
+    """The files of one checkpoint, all of which exist.
+
+    Attributes:
+        kind: `tf1`, as a TF1 Saver writes (name-based); or `frozen`, a graph whose variables are constants.
+        prefix: what TensorFlow calls the checkpoint, such as `…/model-20180402-114759.ckpt-275`; the
+            file itself where it is frozen.
+        files: what holds the values: the `.index` and each `.data-…` shard, or the single file.
+    """
+
+    kind: Literal["tf1", "frozen"]
+    prefix: Path
+    files: tuple[Path, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the checkpoint lies."""
+        return self.prefix.parent
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's own name: `model-20180402-114759.ckpt-275`, or `20180402-114759` for a .pb."""
+        return self.prefix.stem if self.kind == "frozen" else self.prefix.name
+
+
+def locate(path: str | Path) -> Located:
+    """Finds the checkpoint that `path` means.
+
+    Args:
+        path: a folder (its `checkpoint` file decides, else the latest step), a prefix with or without
+            its step, a `.index`, `.data-…`, `.meta` or `checkpoint` file, or a frozen `.pb`; `~` is expanded.
+
+    Raises:
+        CheckpointError: there is none, more than one is meant, or a file of it is missing.
+    """
+    try:
+        path = Path(path).expanduser()
+    except RuntimeError as error:  # `~nobody`
+        raise CheckpointError(f"{path}: no such home folder; {_EXPECTED}") from error
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        if path.name == STATE_FILE and path.is_file():
+            return _named_by_state(path)
+        if path.suffix == ".pb":
+            return _frozen(path)
+        return _with_prefix(_prefix_of(path), path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't be read ({error.strerror}); {_EXPECTED}") from error
+
+
+def _in_folder(folder: Path) -> Located:
+    if (folder / STATE_FILE).is_file():
+        return _named_by_state(folder / STATE_FILE)
+    prefixes = _prefixes(folder)
+    if prefixes:
+        return _with_prefix(_latest(prefixes, folder), folder)
+    graphs = sorted(folder.glob("*.pb"))
+    if len(graphs) > 1:
+        raise CheckpointError(f"{folder}: holds {_names(graphs)}; name the one that is meant")
+    if graphs:
+        return _frozen(graphs[0])
+    raise CheckpointError(f"{folder}: holds no checkpoint; {_advice_for_empty(folder)}")
+
+
+def _advice_for_empty(folder: Path) -> str:
+    within = sorted(child for child in folder.iterdir() if child.is_dir() and _holds_checkpoint(child))
+    return f"give one of the folders in it: {_names(within)}" if within else _EXPECTED
+
+
+def _holds_checkpoint(folder: Path) -> bool:
+    return any(next(folder.glob(pattern), None) for pattern in ("*.index", "*.pb"))
+
+
+def _named_by_state(state: Path) -> Located:
+    """What a `checkpoint` file names, looked for beside it first: its path may be another machine's."""
+    match = re.search(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\]|\\.)*)"', state.read_bytes(), re.MULTILINE)
+    if match is None:
+        raise CheckpointError(f"{state}: names no model_checkpoint_path; remove it, or give a checkpoint's prefix")
+    try:
+        # The text format of protocol buffers escapes as C does: octal bytes of UTF-8.
+        named = match[1].decode("unicode_escape").encode("latin-1").decode("utf-8")
+    except UnicodeError as error:
+        raise CheckpointError(f"{state}: is damaged; remove it, or give a checkpoint's prefix") from error
+    beside = state.parent / PureWindowsPath(named).name  # splits at either slash
+    for prefix in (beside, state.parent / named):
+        if _exists(prefix):
+            return _with_prefix(prefix, state)
+    others = _prefixes(state.parent)
+    found = f"the folder holds {_names(others)}; give that one" if others else "the folder holds no other"
+    raise CheckpointError(f"{state}: names {named}, which isn't there; {found}")
+
+
+def _prefix_of(path: Path) -> Path:
+    """The prefix that a file of a checkpoint belongs to; `path` itself where it is already one."""
+    if path.suffix == ".index":
+        return path.with_suffix("")
+    if _SHARD.search(path.name):
+        return path.with_name(_SHARD.sub("", path.name))
+    if path.suffix == ".meta":
+        path = path.with_suffix("")
+    if _exists(path):
+        return path
+    # FaceNet writes one model-NAME.meta beside model-NAME.ckpt-STEP for every step.
+    start = f"{path.name}.ckpt-"
+    steps = [prefix for prefix in _prefixes(path.parent) if prefix.name.startswith(start)]
+    return _latest(steps, path.parent) if steps else path
+
+
+def _exists(prefix: Path) -> bool:
+    return prefix.is_file() or _with_suffix(prefix, ".index").is_file() or bool(_shards(prefix))
+
+
+def _with_suffix(prefix: Path, suffix: str) -> Path:
+    return prefix.with_name(prefix.name + suffix)
+
+
+def _shards(prefix: Path) -> list[Path]:
+    if not prefix.parent.is_dir():
+        return []
+    start = f"{prefix.name}.data-"
+    return sorted(p for p in prefix.parent.iterdir() if p.name.startswith(start) and _SHARD.search(p.name))
+
+
+def _prefixes(folder: Path) -> list[Path]:
+    return sorted(path.with_suffix("") for path in folder.glob("*.index")) if folder.is_dir() else []
+
+
+def _latest(prefixes: list[Path], folder: Path) -> Path:
+    """The highest step of one training; several trainings in a folder are the person's to choose from."""
+    trainings = {_STEP.sub("", prefix.name) for prefix in prefixes}
+    if len(trainings) > 1:
+        raise CheckpointError(f"{folder}: holds {_names(prefixes)}; name the one that is meant")
+
+    def step(prefix: Path) -> int:
+        match = _STEP.search(prefix.name)
+        return int(match[1]) if match else -1
+
+    return max(prefixes, key=step)
+
+
+def _with_prefix(prefix: Path, given: Path) -> Located:
+    index, shards = _with_suffix(prefix, ".index"), _shards(prefix)
+    if not index.is_file() and not shards:
+        return _first_format(prefix, given)
+    missing = [] if index.is_file() else [index]
+    missing += [path for path in _all_shards(prefix, shards) if not path.is_file()]
+    if missing:
+        raise CheckpointError(*(f"{path}: is missing, and {prefix.name} can't be read without it" for path in missing))
+    return Located("tf1", prefix, (index, *shards))
+
+
+def _all_shards(prefix: Path, shards: list[Path]) -> list[Path]:
+    """Every shard there should be, as the last one's name tells."""
+    match = _SHARD.search(shards[-1].name) if shards else None
+    total = int(match[1]) if match else 1
+    return [_with_suffix(prefix, f".data-{i:05d}-of-{total:05d}") for i in range(total)]
+
+
+def _first_format(prefix: Path, given: Path) -> Located:
+    """A checkpoint of TensorFlow before 0.12: one file, without an index, named as the prefix is."""
+    if not prefix.is_file():
+        found = "no such file or folder" if not given.exists() else f"has no {prefix.name}.index beside it"
+        raise CheckpointError(f"{given}: {found}; {_EXPECTED}")
+    with prefix.open("rb") as file:
+        file.seek(max(0, prefix.stat().st_size - len(_TABLE_MAGIC)))
+        if file.read() != _TABLE_MAGIC:
+            raise CheckpointError(f"{given}: is no checkpoint; {_EXPECTED}")
+    return Located("tf1", prefix, (prefix,))
+
+
+def _frozen(path: Path) -> Located:
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file; {_EXPECTED}")
+    return Located("frozen", path, (path,))
+
+
+def _names(paths: list[Path]) -> str:
+    return ", ".join(path.name for path in paths)

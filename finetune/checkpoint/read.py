@@ -1,0 +1,142 @@
+"""The variables of a checkpoint by TF1 name, from a Saver's files or from a frozen graph."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from finetune.checkpoint.locate import Located
+from finetune.errors import CheckpointError
+
+_VARIABLES = frozenset({"weights", "biases", "beta", "gamma", "moving_mean", "moving_variance"})
+"""What tf-slim calls its variables: the last part of their names."""
+
+# What TensorFlow and protobuf raise over damaged files, found by damaging them.
+_DAMAGE = (tf.errors.OpError, DecodeError, ValueError, TypeError, RuntimeError, IndexError, OSError)
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredCheckpoint:
+    """A checkpoint that is open for reading.
+
+    Attributes:
+        located: its files.
+        shapes: of every stored variable, by TF1 name.
+        dtypes: likewise.
+    """
+
+    located: Located
+    shapes: Mapping[str, tuple[int, ...]]
+    dtypes: Mapping[str, np.dtype]
+    _get: Callable[[str], np.ndarray] = dataclasses.field(repr=False)
+
+    def tensor(self, name: str) -> np.ndarray:
+        """The stored values of one variable, as they are.
+
+        Raises:
+            CheckpointError: its bytes are missing or damaged.
+        """
+        try:
+            return self._get(name)
+        except _DAMAGE as error:
+            raise CheckpointError(_damaged(f"{self.located.prefix} {name}", error)) from error
+
+    def tensors(self, names: Collection[str]) -> dict[str, np.ndarray]:
+        """The values of float32 variables that are to be restored.
+
+        Raises:
+            CheckpointError: bytes are missing or damaged, or values are not float32 or not finite.
+        """
+        where = self.located.prefix
+        others = [name for name in names if self.dtypes[name] != np.float32]
+        if others:
+            raise CheckpointError(
+                *(f"{where} {name}: stored as {self.dtypes[name]}; the network needs float32" for name in others)
+            )
+        values = {name: self.tensor(name) for name in names}
+        diverged = [name for name, value in values.items() if not np.isfinite(value).all()]
+        if diverged:
+            raise CheckpointError(
+                f"{where}: NaN or infinite values in {len(diverged)} of {len(values)} variables, "
+                f"{diverged[0]} the first; take an earlier step"
+            )
+        return values
+
+    @functools.cached_property
+    def sha256(self) -> dict[str, str]:
+        """The digest of each file that holds values, by file name; computed when first asked for.
+
+        Raises:
+            CheckpointError: a file can't be read.
+        """
+        return {path.name: _sha256(path) for path in self.located.files}
+
+
+def read(located: Located) -> StoredCheckpoint:
+    """Opens a checkpoint; values are read as they are asked for.
+
+    Raises:
+        CheckpointError: a file is damaged, or is something else than its name says.
+    """
+    return _read_frozen(located) if located.kind == "frozen" else _read_tf1(located)
+
+
+def _read_tf1(located: Located) -> StoredCheckpoint:
+    if any(character in str(located.prefix) for character in "[\\"):  # TensorFlow takes the path for a pattern
+        raise CheckpointError(f"{located.prefix}: TensorFlow opens no path with '[' or '\\' in it; rename it")
+    try:
+        reader = tf.train.load_checkpoint(str(located.prefix))
+        shapes = {name: tuple(shape) for name, shape in sorted(reader.get_variable_to_shape_map().items())}
+        dtypes = {name: np.dtype(dtype.as_numpy_dtype) for name, dtype in reader.get_variable_to_dtype_map().items()}
+    except _DAMAGE as error:
+        raise CheckpointError(_damaged(located.files[0], error)) from error
+    return StoredCheckpoint(located, shapes, dtypes, reader.get_tensor)
+
+
+def _read_frozen(located: Located) -> StoredCheckpoint:
+    """A frozen graph's constants: `tf.graph_util` left each variable's value under the variable's name."""
+    path = located.files[0]
+    graph = tf.compat.v1.GraphDef()
+    try:
+        graph.ParseFromString(path.read_bytes())
+        readers = {node.name for node in graph.node if node.op == "Identity"}
+        values = {
+            node.name: node.attr["value"].tensor
+            for node in sorted(graph.node, key=lambda node: node.name)
+            if node.op == "Const" and (node.name.split("/")[-1] in _VARIABLES or f"{node.name}/read" in readers)
+        }
+        shapes = {name: tuple(d.size for d in value.tensor_shape.dim) for name, value in values.items()}
+        dtypes = {name: np.dtype(tf.as_dtype(value.dtype).as_numpy_dtype) for name, value in values.items()}
+    except _DAMAGE as error:
+        raise CheckpointError(
+            f"{path}: no frozen graph, or a damaged one ({_first_line(error)}); copy it again, or give a TF1 checkpoint"
+        ) from error
+    if not values:
+        raise CheckpointError(f"{path}: holds no frozen variables; freeze it with them, or give a TF1 checkpoint")
+    return StoredCheckpoint(located, shapes, dtypes, lambda name: tf.make_ndarray(values[name]))
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise CheckpointError(_damaged(path, error)) from error
+    return digest.hexdigest()
+
+
+def _damaged(where: object, error: Exception) -> str:
+    return f"{where}: damaged, or can't be read ({_first_line(error)}); copy the checkpoint again"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,80 @@
+"""Writes a checkpoint as a TF1 Saver does: values under their names, readable by TensorFlow 1 and 2."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from finetune.checkpoint.locate import STATE_FILE
+from finetune.errors import RunError
+
+
+def write(
+    folder: str | Path,
+    name: str,
+    step: int,
+    tensors: Mapping[str, np.ndarray],
+    beside: Mapping[str, str] | None = None,
+) -> Path:
+    """Writes `model-NAME.ckpt-STEP.{index,data-00000-of-00001}` and `checkpoint` into a folder.
+
+    The same tensors give the same bytes. Every file is complete before it gets its name; the
+    `checkpoint` file, which points to the rest, comes last.
+
+    Args:
+        folder: made where it doesn't exist.
+        name: NAME.
+        step: STEP, as FaceNet counts: the number of batches trained on.
+        tensors: the values by TF1 name.
+        beside: text files that travel with it, by file name.
+
+    Returns:
+        The prefix, `folder/model-NAME.ckpt-STEP`.
+
+    Raises:
+        RunError: the disk is full, or the folder can't be written; nothing half-written is left.
+    """
+    folder = Path(folder)
+    prefix = folder / f"model-{name}.ckpt-{step}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
+            unfinished = Path(temporary)
+            _save(unfinished / prefix.name, tensors)
+            texts = {**(beside or {}), STATE_FILE: _state(prefix.name)}
+            for file, text in texts.items():
+                (unfinished / file).write_text(text, encoding="utf-8", newline="\n")
+            for file in (f"{prefix.name}.data-00000-of-00001", f"{prefix.name}.index", *texts):
+                os.replace(unfinished / file, folder / file)
+    except (OSError, tf.errors.OpError) as error:
+        raise RunError(f"{prefix}: can't be written ({_reason(error)}); make room, or choose another folder") from error
+    return prefix
+
+
+def _save(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    names = sorted(tensors)
+    with tf.device("CPU"):
+        tf.raw_ops.SaveV2(
+            prefix=str(prefix),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.constant(tensors[name]) for name in names],
+        )
+
+
+def _state(name: str) -> str:
+    """TensorFlow's text form, with a path relative to the folder, so that it can be moved."""
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'model_checkpoint_path: "{quoted}"\nall_model_checkpoint_paths: "{quoted}"\n'
+
+
+def _reason(error: OSError | tf.errors.OpError) -> str:
+    """What went wrong, as the operating system says it: TensorFlow puts paths before and its op behind."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return error.message.split("; ")[-1].split(" [Op:")[0]

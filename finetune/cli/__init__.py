@@ -1,0 +1,82 @@
+"""The command `finetune`: one module a subcommand, each of which parses, calls the library and prints."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from finetune import __version__
+from finetune.errors import FinetuneError
+
+COMMANDS = {
+    "check": "read a recipe and say everything that is wrong with it",
+    "plan": "say what a recipe's run would do and cost, without doing it",
+    "run": "run a recipe: train its stages, measure LFW after each",
+    "validate": "measure a checkpoint on LFW's pairs as FaceNet does",
+    "embed": "write the embeddings of a folder of aligned faces",
+    "inspect": "list what a checkpoint holds",
+    "demo": "run the main job on synthetic faces, within three minutes",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit status: 0, 1 for our faults, 2 for the user's mistakes."""
+    parser = argparse.ArgumentParser(prog="finetune", description="Fine-tunes TF1-era FaceNet checkpoints.")
+    parser.add_argument("--version", action="version", version=f"finetune {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for name, summary in COMMANDS.items():
+        module = importlib.import_module(f"finetune.cli.{name}")
+        module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
+    options = parser.parse_args(arguments)
+    module = importlib.import_module(f"finetune.cli.{options.command}")
+    try:
+        if options.command != "check":
+            _import_tensorflow_quietly()
+        module.run(options)
+        sys.stdout.flush()
+    except FinetuneError as error:
+        for line in str(error).splitlines():
+            print(f"finetune {options.command}: {line}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(f"finetune {options.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("FINETUNE_DEBUG"):
+            raise
+        first = (str(error).strip() or "no message").splitlines()[0]
+        print(
+            f"finetune {options.command}: internal error: {type(error).__name__}: {first} "
+            "(FINETUNE_DEBUG=1 shows where; please report it)",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def _import_tensorflow_quietly() -> None:
+    """TensorFlow's notes at start-up would stand between the user and the one line that matters.
+
+    It writes some of them before it looks at TF_CPP_MIN_LOG_LEVEL, so stderr is closed to it meanwhile.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+        tf.config.list_physical_devices()
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -1,0 +1,83 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finetune.errors import RecipeError
+from finetune.preprocessing import STANDARDIZATIONS
+from finetune.resources import find
+
+if TYPE_CHECKING:
+    from finetune.model import Model
+    from finetune.recipe import Recipe
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """`RECIPE [key=value ...]`."""
+    parser.add_argument("recipe", metavar="RECIPE", help="a recipe file, such as recipes/vggface2.yaml")
+    parser.add_argument(
+        "overrides", metavar="key=value", nargs="*", help="values in place of the recipe's: data.train=~/faces"
+    )
+
+
+def load_recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe with its overrides.
+
+    Raises:
+        RecipeError: one line for each problem of either.
+    """
+    from finetune.recipe import Recipe
+
+    pairs = [text.partition("=") for text in options.overrides]
+    unusable = [text for text, (key, equals, _) in zip(options.overrides, pairs, strict=True) if not key or not equals]
+    if unusable:
+        raise RecipeError(*(f"command line {text!r}: no override; write key=value" for text in unusable))
+    repeated = sorted({key for key, _, _ in pairs if [k for k, _, _ in pairs].count(key) > 1})
+    if repeated:
+        raise RecipeError(*(f"command line {key}: given twice; give it once" for key in repeated))
+    return Recipe.load(find(options.recipe), {key: value for key, _, value in pairs})
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """`CHECKPOINT` and what it expects of images."""
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="a directory, a prefix, any of the checkpoint's files, or a frozen .pb"
+    )
+    parser.add_argument(
+        "--standardization", choices=STANDARDIZATIONS, help="in place of what the checkpoint is known to expect"
+    )
+    parser.add_argument("--image-size", type=int, metavar="PIXELS", help="likewise; 160 for the published checkpoints")
+
+
+def restore(options: argparse.Namespace) -> Model:
+    """The checkpoint's model; says on stderr where its preprocessing was only assumed."""
+    import sys
+
+    from finetune.model import Model
+
+    model = Model.restore(options.checkpoint, image_size=options.image_size, standardization=options.standardization)
+    contract = model.preprocessing
+    if contract.source.startswith("assumed"):
+        print(
+            f"{model.source.prefix}: {contract.image_size} pixels and {contract.standardization} standardization are "
+            f"{contract.source}",
+            file=sys.stderr,
+        )
+    return model
+
+
+def new_file(text: str) -> Path:
+    """A file to be written: its folder must be there, and it must not be a folder.
+
+    Raises:
+        RecipeError: it is or isn't.
+    """
+    path = Path(text).expanduser()
+    if path.is_dir():
+        raise RecipeError(f"{path}: a folder; give the name of a file to write")
+    if not path.parent.is_dir():
+        raise RecipeError(f"{path.parent}: no such folder; make it first")
+    return path

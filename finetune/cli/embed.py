@@ -1,0 +1,57 @@
+"""Writes the embeddings of aligned faces: a folder of any depth, or one image, to an .npz file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from finetune.cli.arguments import add_checkpoint, new_file, restore
+from finetune.errors import DataError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The checkpoint, the images and the file."""
+    add_checkpoint(parser)
+    parser.add_argument("images", metavar="IMAGES", help="a folder of aligned faces, searched to its depth, or one image")
+    parser.add_argument(
+        "out", metavar="OUT.npz", help="names [n], embeddings float32 [n, size], and what they were made with"
+    )
+    parser.add_argument("--flip", action="store_true", help="append the mirror image's embedding")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints how many were embedded, and each file that was left out with its reason."""
+    import numpy as np
+
+    from finetune import files
+    from finetune.dataset.scan import find_images
+
+    target = new_file(options.out)
+    if target.suffix != ".npz":
+        raise DataError(f"{target}: give a file name that ends in .npz")
+    paths = find_images(options.images)
+    model = restore(options)
+    bad: dict[Path, str] = {}
+    embeddings = model.embed(paths, flip=options.flip, bad=bad)
+    good = [i for i, path in enumerate(paths) if path not in bad]
+    for path, reason in bad.items():
+        print(f"left out: {path}: {reason}", file=sys.stderr)
+    if not good:
+        raise DataError(f"{options.images}: none of its {len(paths)} files is an image that can be used")
+    root = _root(options.images)
+    arrays = {
+        "names": np.array([paths[i].relative_to(root).as_posix() for i in good]),
+        "embeddings": embeddings[good],
+        "image_size": np.array(model.preprocessing.image_size),
+        "standardization": np.array(model.preprocessing.standardization),
+        "flip": np.array(options.flip),
+        "checkpoint": np.array(model.source.name),
+    }
+    files.write(target, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+    print(f"{len(good)} embeddings of {model.embedding_size} values in {target}; {len(bad)} files left out")
+
+
+def _root(images: str) -> Path:
+    path = Path(images).expanduser()
+    return path if path.is_dir() else path.parent

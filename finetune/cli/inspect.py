@@ -1,0 +1,27 @@
+"""Lists a checkpoint's units with their variables, its classes, embedding size, preprocessing and digests."""
+
+from __future__ import annotations
+
+import argparse
+
+from finetune.cli.arguments import new_file
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The checkpoint, and a file for the same as JSON."""
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="a directory, a prefix, any of the checkpoint's files, or a frozen .pb"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write it all as JSON")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the description."""
+    from finetune.checkpoint import describe
+    from finetune.files import write_json
+
+    target = new_file(options.json) if options.json else None
+    description = describe(options.checkpoint)
+    print("\n".join(description.lines()))
+    if target:
+        write_json(target, description.to_json())

@@ -1,0 +1,23 @@
+"""Opens everything that a recipe names and says what its run would train, freeze and cost."""
+
+from __future__ import annotations
+
+import argparse
+
+from finetune.cli.arguments import add_recipe, load_recipe
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The recipe and its overrides."""
+    add_recipe(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the plan."""
+    recipe = load_recipe(options)
+    from finetune.runs import plan
+    from finetune.runs.folder import RunFolder
+    from finetune.runs.inputs import Inputs
+
+    RunFolder(recipe.output).refuse_if_used()
+    print("\n".join(plan(Inputs.open(recipe))))

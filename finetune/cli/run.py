@@ -1,0 +1,24 @@
+"""Runs a recipe: checks and plans it, trains its stages one after another, measures LFW after each."""
+
+from __future__ import annotations
+
+import argparse
+
+from finetune.cli.arguments import add_recipe, load_recipe
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The recipe, its overrides and --resume."""
+    add_recipe(parser)
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in the recipe's output after its last finished epoch"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the plan, a line an epoch, and the table of stages."""
+    recipe = load_recipe(options)
+    from finetune.runs import run as run_recipe
+
+    command = " ".join(["finetune run", options.recipe, *options.overrides, "--resume"])
+    run_recipe(recipe, resume=options.resume, how_to_resume=f"resume with: {command}")

@@ -1,0 +1,75 @@
+"""Measures a checkpoint on LFW's pairs by FaceNet's protocol and prints its four lines."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from finetune.cli.arguments import add_checkpoint, new_file, restore
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The checkpoint, the pairs and the protocol's settings."""
+    add_checkpoint(parser)
+    parser.add_argument("--lfw", required=True, metavar="DIR", help="aligned faces, DIR/NAME/NAME_0001.png or .jpg")
+    parser.add_argument("--pairs", required=True, metavar="FILE", help="pairs.txt, or any file in its form")
+    parser.add_argument("--distance", choices=("euclidean", "cosine"), default="euclidean")
+    parser.add_argument("--subtract-mean", action="store_true", help="subtract the mean embedding of the other folds")
+    parser.add_argument("--flip", action="store_true", help="compare each image beside its mirror image")
+    parser.add_argument("--missing", choices=("error", "skip"), default="error", help="what to do with missing images")
+    parser.add_argument("--json", metavar="FILE", help="write the result and the whole protocol")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the four lines; notes go to stderr."""
+    from finetune.files import write_json
+    from finetune.recipe import LFW
+    from finetune.runs.inputs import measure_model, open_pairs
+
+    target = new_file(options.json) if options.json else None
+    lfw = LFW(
+        Path(options.lfw).expanduser(),
+        Path(options.pairs).expanduser(),
+        options.distance,
+        options.subtract_mean,
+        options.flip,
+        options.missing,
+    )
+    pairs = open_pairs(lfw)
+    model = restore(options)
+    for note in warnings(pairs.paths, model.preprocessing.image_size):
+        print(note, file=sys.stderr)
+    result = measure_model(model, pairs, lfw)
+    for line in result.lines():
+        print(line)
+    for note in result.notes:
+        print(note, file=sys.stderr)
+    if target:
+        protocol = {
+            "checkpoint": str(model.source.prefix),
+            "lfw": str(lfw.dir),
+            "pairs": str(lfw.pairs),
+            "images": len(pairs.paths),
+            "missing": list(pairs.missing),
+            "skipped_pairs": pairs.n_skipped,
+            "image_size": model.preprocessing.image_size,
+            "standardization": model.preprocessing.standardization,
+            "preprocessing_source": model.preprocessing.source,
+        }
+        write_json(target, result.to_json() | protocol)
+
+
+def warnings(paths: Sequence[Path], image_size: int) -> list[str]:
+    """Whether the faces look as if they were never aligned and cropped to the network's size."""
+    from PIL import Image
+
+    with Image.open(paths[0]) as image:
+        size = image.size
+    if min(size) <= image_size:
+        return []
+    return [
+        f"{paths[0]}: {size[0]} x {size[1]} pixels, of which the central {image_size} x {image_size} are used; "
+        f"FaceNet's figures need faces aligned to {image_size} pixels"
+    ]

@@ -1,0 +1,94 @@
+"""One image file as pixels: every kind comes out as RGB, upright, or with the reason why it can't."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from finetune.errors import DataError
+
+Pixels = npt.NDArray[np.uint8]
+
+# Named, so that no other decoder of Pillow's is tried: the one for EPS starts a program.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+MAX_PIXELS = 89_478_485
+"""Width times height above which an image is refused: Pillow's own limit, 256 MiB of RGB."""
+
+
+class ImageError(DataError):
+    """An image that can't be used. Its text is the reason alone; whoever holds the path says which."""
+
+
+def read_image(path: str | os.PathLike[str]) -> Pixels:
+    """Decodes an image file.
+
+    Grey, palette, 16-bit and CMYK images become RGB; an alpha channel is dropped, as the published
+    code does. The orientation in the EXIF data is applied. Of an animation, the first frame is read.
+
+    Returns:
+        uint8 [height, width, 3], RGB.
+
+    Raises:
+        ImageError: the file can't be opened, is empty, damaged, no image, or of too many pixels.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise ImageError("an empty file")
+            return _decode(file)
+    except FileNotFoundError:
+        raise ImageError("no such file") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"not an image ({', '.join(FORMATS[:-1])} or {FORMATS[-1]})") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"more than {MAX_PIXELS} pixels") from None
+    except ImageError:
+        raise
+    except Exception as error:  # on damaged data Pillow's decoders raise whatever their parsing runs into
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ImageError(f"can't be read ({reason})") from error
+
+
+def central_crop(pixels: Pixels, size: int) -> Pixels:
+    """The central square, placed as `tf.image.resize_with_crop_or_pad` places it.
+
+    Args:
+        pixels: [height, width, channels].
+        size: side of the square, in pixels.
+
+    Returns:
+        A view, [size, size, channels].
+
+    Raises:
+        ImageError: the image is smaller than the square.
+    """
+    height, width = pixels.shape[:2]
+    if min(height, width) < size:
+        raise ImageError(f"{width}x{height} pixels, smaller than the crop of {size}")
+    top, left = (height - size) // 2, (width - size) // 2
+    return pixels[top : top + size, left : left + size]
+
+
+def _decode(file: BinaryIO) -> Pixels:
+    with Image.open(file, formats=FORMATS) as image:
+        if image.width * image.height > MAX_PIXELS:
+            raise ImageError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS} in all")
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode.startswith(("I", "F")):
+            return _eight_bits(np.asarray(image))
+        if image.mode == "P":
+            return np.array(image.convert("RGBA"))[..., :3]  # by way of RGBA, or Pillow warns of transparency
+        return np.array(image.convert("RGB"))
+
+
+def _eight_bits(grey: npt.NDArray[Any]) -> Pixels:
+    """The high bytes of 16-bit grey, which is also what Pillow keeps of 16-bit colour."""
+    if grey.dtype.kind == "f" or grey.max() > 0xFFFF or grey.min() < 0:
+        raise ImageError(f"{8 * grey.itemsize}-bit grey of unknown range; save it with 8 or 16 bits")
+    return np.repeat((grey >> 8).astype(np.uint8)[..., np.newaxis], 3, axis=2)

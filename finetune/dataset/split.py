@@ -1,0 +1,35 @@
+"""Holding back some of each person's images for validation."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from finetune.dataset.scan import Dataset
+
+
+def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+    """Splits by the images of each person, as the published `SPLIT_IMAGES` does.
+
+    Of a person's n images, n - floor(n (1 - fraction)) are held back, at least one and never all;
+    a person with one image stays in training. They are drawn by (seed, person's name), so that
+    adding a person changes nobody else's split.
+
+    Args:
+        fraction: of each person's images, in [0, 1); 0 holds back none.
+        seed: 0 or more.
+
+    Returns:
+        Training and validation, both with all of `dataset`'s class names and in its order.
+    """
+    # As it was written, in decimals: 100 (1 - 0.07) is 92.99… in binary, and would hold back 8.
+    share = Fraction(str(fraction))
+    held_back = np.zeros(len(dataset.labels), dtype=bool)
+    for label, name in enumerate(dataset.class_names):
+        images = np.flatnonzero(dataset.labels == label)
+        count = min(math.ceil(len(images) * share), len(images) - 1)
+        generator = np.random.default_rng([seed, *name.encode()])
+        held_back[generator.permutation(images)[:count]] = True
+    return dataset.take(np.flatnonzero(~held_back)), dataset.take(np.flatnonzero(held_back))

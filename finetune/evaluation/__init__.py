@@ -1,0 +1,22 @@
+"""Evaluation on pairs of faces: pairs files, FaceNet's protocol, and comparisons of two results."""
+
+from __future__ import annotations
+
+from finetune.evaluation.comparison import Difference, compare
+from finetune.evaluation.lfw import measure
+from finetune.evaluation.pairs import ImagePairs, Pair, PairsFile, read_pairs, resolve
+from finetune.evaluation.protocol import evaluate_pairs
+from finetune.evaluation.result import LFWResult
+
+__all__ = [
+    "Difference",
+    "ImagePairs",
+    "LFWResult",
+    "Pair",
+    "PairsFile",
+    "compare",
+    "evaluate_pairs",
+    "measure",
+    "read_pairs",
+    "resolve",
+]

@@ -1,0 +1,118 @@
+"""What the protocol gives: the figures, the settings they were made with, and each pair's decision."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune.errors import DataError
+
+Distance = Literal["euclidean", "cosine"]
+
+THRESHOLDS_END = 4
+"""Where the protocol's thresholds end, itself left out; they begin at 0."""
+ACCURACY_STEP = 0.01
+VAL_STEP = 0.001
+
+PROTOCOL = {
+    "folds": "consecutive pairs",
+    "accepted": "distance < threshold",
+    "accuracy_thresholds": f"0 to {THRESHOLDS_END} by {ACCURACY_STEP}",
+    "val_thresholds": f"0 to {THRESHOLDS_END} by {VAL_STEP}, interpolated linearly at far_target",
+}
+"""What every result was made with, for people to read in its JSON."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LFWResult:
+    """The figures of FaceNet's verification protocol for one set of pairs.
+
+    Attributes:
+        accuracy: mean of `fold_accuracy`, 0 to 1.
+        accuracy_std: standard deviation of `fold_accuracy` over the folds.
+        val: validation rate (true accepts over pairs of one person) at `far_target`, mean of the folds.
+        val_std: its standard deviation over the folds.
+        far: false accept rate measured on the folds at the thresholds that gave `val`, their mean.
+        auc: area under the ROC curve over the grid of thresholds.
+        eer: equal error rate, where false accepts and false rejects cross; None where they do not
+            cross within the grid.
+        threshold: mean of the folds' thresholds of best accuracy, a distance.
+        fold_accuracy: accuracy on each fold at the threshold that is best on the others.
+        n_pairs: pairs evaluated, of which `n_same` are of one person.
+        n_same: see `n_pairs`.
+        n_folds: folds of the cross-validation.
+        distance: `euclidean` (squared, as FaceNet compares it) or `cosine` (the angle over pi).
+        subtract_mean: whether the mean of the other folds was subtracted from each fold's embeddings.
+        flip: whether each embedding is that of the image beside that of its mirror image.
+        far_target: the false accept rate at which `val` is asked for.
+        notes: what to say beside the figures, a sentence each.
+        correct: bool [n_pairs], whether each pair was decided rightly in its own fold.
+        pairs_sha256: digest of the pairs' names where they are known; `compare` asks for the same.
+    """
+
+    accuracy: float
+    accuracy_std: float
+    val: float
+    val_std: float
+    far: float
+    auc: float
+    eer: float | None
+    threshold: float
+    fold_accuracy: tuple[float, ...]
+    n_pairs: int
+    n_same: int
+    n_folds: int
+    distance: Distance
+    subtract_mean: bool
+    flip: bool
+    far_target: float
+    notes: tuple[str, ...]
+    correct: npt.NDArray[np.bool_]
+    pairs_sha256: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LFWResult) and self.to_json() == other.to_json()
+
+    def lines(self) -> list[str]:
+        """The four lines that FaceNet's `validate_on_lfw.py` prints, in its format."""
+        eer = "none within the thresholds" if self.eer is None else f"{self.eer:.3f}"
+        return [
+            f"Accuracy: {self.accuracy:.5f}+-{self.accuracy_std:.5f}",
+            f"Validation rate: {self.val:.5f}+-{self.val_std:.5f} @ FAR={self.far:.5f}",
+            f"Area Under Curve (AUC): {self.auc:.3f}",
+            f"Equal Error Rate (EER): {eer}",
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name and the protocol's constants, ready for `json.dump`.
+
+        `correct` is a text of 0 and 1, a digit a pair.
+        """
+        return {
+            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
+            "fold_accuracy": list(self.fold_accuracy),
+            "notes": list(self.notes),
+            "correct": "".join("01"[decision] for decision in self.correct.astype(int)),
+            "protocol": PROTOCOL,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> LFWResult:
+        """The result that `to_json` gave `stored`; keys of others in it are passed over.
+
+        Raises:
+            DataError: `stored` lacks some of the fields.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        missing = [name for name in names if name not in stored]
+        if missing:
+            raise DataError(f"LFW result: found no {', '.join(missing)}; give a file that finetune wrote")
+        fields = {name: stored[name] for name in names}
+        fields["fold_accuracy"] = tuple(stored["fold_accuracy"])
+        fields["notes"] = tuple(stored["notes"])
+        fields["correct"] = np.array([digit == "1" for digit in stored["correct"]], dtype=bool)
+        return cls(**fields)

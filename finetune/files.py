@@ -1,0 +1,42 @@
+"""Files written whole or not at all: beside, under another name, and renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from finetune.errors import RunError
+
+
+def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """Writes a file; `fill` gets it open. A failure leaves what stood there before.
+
+    Raises:
+        RunError: it can't be written: a full disk, a folder that may not be written to.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RunError(
+            f"{path}: can't be written ({error.strerror or error}); what stood there before is whole: make room"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text."""
+    write(path, lambda file: file.write(text.encode()))
+
+
+def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
+    """Writes JSON, indented."""
+    write_text(path, json.dumps(value, indent=1) + "\n")

@@ -1,0 +1,283 @@
+"""The restored network: its variables by TF1 name, and the embeddings that they give."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import checkpoint as checkpoints
+from finetune import network, preprocessing
+from finetune.architecture import HEAD, UNITS
+from finetune.checkpoint import RestorePlan
+from finetune.dataset.images import ImageError, central_crop, read_image
+from finetune.dataset.pipeline import standardize
+from finetune.errors import DataError
+from finetune.network import devices
+from finetune.preprocessing import STANDARDIZATIONS, Preprocessing, Standardization
+from finetune.progress import track
+
+BATCH_SIZE = 64
+LOGITS = len(UNITS) - 1
+"""The head's index: a forward pass that stops there gives prelogits."""
+
+
+class Model:
+    """An Inception-ResNet-v1 with the weights of a checkpoint; made by `Model.restore`.
+
+    Attributes:
+        variables: `{TF1 name: tf.Variable}`, in the order of the units.
+        preprocessing: the contract that images are brought to.
+        class_names: what the classes of `Logits` are called, in order; empty where nobody knows.
+        plan: what the restore did with every variable on both sides.
+        source: where the weights came from.
+    """
+
+    def __init__(
+        self,
+        variables: Mapping[str, tf.Variable],
+        preprocessing: Preprocessing,
+        class_names: Sequence[str],
+        plan: RestorePlan,
+        source: checkpoints.Located,
+    ) -> None:
+        self.variables = dict(variables)
+        self.preprocessing = preprocessing
+        self.class_names = tuple(class_names)
+        self.plan = plan
+        self.source = source
+        size = preprocessing.image_size
+        images = tf.TensorSpec([None, size, size, 3], tf.uint8)
+        self._embed = tf.function(self._embeddings, input_signature=[images], autograph=False)
+        self._logits = tf.function(self._class_logits, input_signature=[images], autograph=False)
+
+    @classmethod
+    def restore(
+        cls,
+        checkpoint: str | Path,
+        *,
+        class_names: Sequence[str] | None = None,
+        seed: int = 0,
+        image_size: int | None = None,
+        standardization: Standardization | None = None,
+    ) -> Model:
+        """Restores a checkpoint; embedding size and number of classes are read from it.
+
+        Args:
+            checkpoint: a directory, a prefix, any of the checkpoint's files, or a frozen `.pb`.
+            class_names: the people of a new head: `Logits` is then skipped and drawn afresh for
+                them (Glorot uniform, as published). Without it, `Logits` is restored where stored.
+            seed: of the new head.
+            image_size: pixels, in place of what the checkpoint is known to expect.
+            standardization: `fixed` or `per_image`, likewise.
+
+        Raises:
+            CheckpointError: the checkpoint is missing, damaged, or of another network.
+        """
+        devices.prepare()
+        located = checkpoints.locate(checkpoint)
+        stored = checkpoints.read(located)
+        contract = preprocessing.resolve(located.folder, located.name, image_size, standardization)
+        contents = checkpoints.contents(stored.shapes, located.prefix)
+        classes = contents.num_classes if class_names is None else len(class_names)
+        needed = network.variable_shapes(contents.embedding_size, classes or 1)
+        needed = {name: shape for name, shape in needed.items() if classes or not is_head(name)}
+        fresh = () if class_names is None else tuple(name for name in needed if is_head(name))
+        plan = checkpoints.plan_restore(stored.shapes, needed, fresh, where=located.prefix)
+        values = stored.tensors(plan.restored) | {name: initial_value(name, needed[name], seed) for name in fresh}
+        variables = {name: tf.Variable(values[name], name=name.replace("/", "_")) for name in needed}
+        names = stored_class_names(located.folder, classes) if class_names is None else class_names
+        return cls(variables, contract, names, plan, located)
+
+    @property
+    def embedding_size(self) -> int:
+        """How many values an embedding has."""
+        return int(self.variables["InceptionResnetV1/Bottleneck/weights"].shape[1])
+
+    @property
+    def num_classes(self) -> int | None:
+        """How many classes `Logits` tells apart, or None where the checkpoint holds no head."""
+        head = self.variables.get(f"{HEAD}/weights")
+        return None if head is None else int(head.shape[1])
+
+    def embed(
+        self,
+        images: np.ndarray | Sequence[str | Path],
+        *,
+        flip: bool = False,
+        bad: dict[Path, str] | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> np.ndarray:
+        """Embeddings of any number of images, a batch in memory at a time.
+
+        Args:
+            images: paths of aligned faces, or uint8 pixels [n, h, w, 3]; what is larger than the
+                preprocessing's `image_size` is cropped centrally, as the published scripts do.
+            flip: append the embedding of the mirror image, as the published validation does.
+            bad: receives `{path: reason}` of the files that can't be read, whose rows are NaN.
+            batch_size: images a forward pass.
+
+        Returns:
+            float32 [n, embedding_size], rows of unit length; [n, 2 * embedding_size] with `flip`.
+
+        Raises:
+            DataError: a file can't be read and `bad` is not given; names every such file.
+        """
+        width = self.embedding_size * (2 if flip else 1)
+        embeddings = np.full([len(images), width], np.nan, np.float32)
+        reasons: dict[Path, str] = {}
+        for rows, pixels in self._batches(images, batch_size, reasons, "embedding images"):
+            sides = [self._embed(pixels)] + ([self._embed(pixels[:, :, ::-1])] if flip else [])
+            embeddings[rows] = np.concatenate([side.numpy() for side in sides], axis=1)
+        _report(reasons, bad)
+        return embeddings
+
+    def logits(self, images: np.ndarray | Sequence[str | Path], *, batch_size: int = BATCH_SIZE) -> np.ndarray:
+        """The classifier's logits, float32 [n, num_classes], for images as `embed` takes them.
+
+        Raises:
+            DataError: a file can't be read, or the checkpoint holds no classifier.
+        """
+        if self.num_classes is None:
+            raise DataError(f"{self.source.prefix}: holds no {HEAD}; only embeddings can be had from it")
+        logits = np.empty([len(images), self.num_classes], np.float32)
+        reasons: dict[Path, str] = {}
+        for rows, pixels in self._batches(images, batch_size, reasons, "classifying images"):
+            logits[rows] = self._logits(pixels).numpy()
+        _report(reasons, None)
+        return logits
+
+    def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The frozen units `UNITS[:stop]`, compiled: standardized images to what unit `stop` takes."""
+        return tf.function(lambda images: network.forward(images, self.variables, 0, stop), autograph=False)
+
+    def digests(self, names: Collection[str] | None = None) -> dict[str, str]:
+        """The sha256 of each variable's bytes, for all of them or for `names`."""
+        chosen = self.variables if names is None else names
+        return {name: hashlib.sha256(self.variables[name].numpy().tobytes()).hexdigest() for name in chosen}
+
+    def tensors(self, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+        """Copies of the variables' values, for all of them or for `names`."""
+        chosen = self.variables if names is None else names
+        return {name: self.variables[name].numpy().copy() for name in chosen}
+
+    def assign(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Sets variables by name, in place, so that nothing is traced again."""
+        for name, value in tensors.items():
+            self.variables[name].assign(value)
+
+    def save(self, folder: str | Path, name: str = "finetuned", step: int = 0) -> Path:
+        """Writes a TF1 checkpoint with FaceNet's names, its class names and its preprocessing.
+
+        Args:
+            folder: made where it is missing; files of the same name are replaced.
+            name, step: of `model-NAME.ckpt-STEP`.
+
+        Returns:
+            The checkpoint's prefix.
+
+        Raises:
+            RunError: it can't be written, for one because the disk is full.
+        """
+        beside = {preprocessing.FILE_NAME: self.preprocessing.to_text()}
+        if self.class_names:
+            beside[checkpoints.CLASS_NAMES] = "".join(f"{name}\n" for name in self.class_names)
+        return checkpoints.write(Path(folder).expanduser(), name, step, self.tensors(), beside)
+
+    def standardization_fit(self, pixels: np.ndarray) -> dict[Standardization, float]:
+        """How far the first layer's statistics on `pixels` lie from the stored ones, by standardization.
+
+        A checkpoint that is fed what it was trained on meets the statistics that it stored. The
+        distance is the Kullback-Leibler divergence between the two normal distributions, averaged
+        over channels; 0 is equal.
+
+        Args:
+            pixels: uint8 [n, image_size, image_size, 3]; a few dozen faces serve.
+        """
+        scope = "InceptionResnetV1/Conv2d_1a_3x3"
+        mean, variance = (
+            self.variables[f"{scope}/BatchNorm/moving_{statistic}"].numpy() for statistic in ("mean", "variance")
+        )
+        distances: dict[Standardization, float] = {}
+        for standardization in STANDARDIZATIONS:
+            inputs = standardize(tf.constant(pixels), standardization)
+            outputs = tf.nn.conv2d(inputs, self.variables[f"{scope}/weights"], 2, "VALID").numpy()
+            seen, spread = outputs.mean((0, 1, 2)), outputs.var((0, 1, 2))
+            ratio = np.maximum(spread, 1e-12) / np.maximum(variance, 1e-12)
+            divergence = 0.5 * (ratio - 1 - np.log(ratio) + (seen - mean) ** 2 / np.maximum(variance, 1e-12))
+            distances[standardization] = float(divergence.mean())
+        return distances
+
+    def _embeddings(self, pixels: tf.Tensor) -> tf.Tensor:
+        return network.l2_normalize(self._prelogits(pixels))
+
+    def _class_logits(self, pixels: tf.Tensor) -> tf.Tensor:
+        return network.forward(self._prelogits(pixels), self.variables, LOGITS, LOGITS + 1)
+
+    def _prelogits(self, pixels: tf.Tensor) -> tf.Tensor:
+        return network.forward(standardize(pixels, self.preprocessing.standardization), self.variables, 0, LOGITS)
+
+    def _batches(
+        self, images: np.ndarray | Sequence[str | Path], batch_size: int, bad: dict[Path, str], what: str
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields (rows [b], pixels uint8 [b, s, s, 3]), decoding one batch ahead of the network."""
+        size = self.preprocessing.image_size
+
+        def decode(row: int) -> np.ndarray | None:
+            image = images[row]
+            if isinstance(image, np.ndarray):
+                return central_crop(image, size)
+            try:
+                return central_crop(read_image(Path(image)), size)
+            except ImageError as error:
+                bad[Path(image)] = str(error)
+                return None
+
+        starts = range(0, len(images), batch_size)
+        with ThreadPoolExecutor() as pool:
+
+            def read(start: int) -> list[Future[np.ndarray | None]]:
+                return [pool.submit(decode, row) for row in range(start, min(start + batch_size, len(images)))]
+
+            ahead = read(0)
+            for start in track(starts, len(images), what, batch_size):
+                futures, ahead = ahead, read(start + batch_size)
+                decoded = [(start + i, future.result()) for i, future in enumerate(futures)]
+                rows = np.array([row for row, pixels in decoded if pixels is not None], int)
+                if rows.size:
+                    yield rows, np.stack([pixels for _, pixels in decoded if pixels is not None])
+
+
+def is_head(name: str) -> bool:
+    """Whether a TF1 variable name belongs to the classifier."""
+    return name.startswith(f"{HEAD}/")
+
+
+def initial_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """A fresh variable: Glorot uniform for weights, zeros for the rest, the same for the same seed."""
+    if not name.endswith("/weights"):
+        return np.zeros(shape, np.float32)
+    fan_in, fan_out = int(np.prod(shape[:-1])), int(np.prod(shape[:-2])) * shape[-1]
+    limit = np.sqrt(6.0 / (fan_in + fan_out))
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+    return np.random.default_rng([seed, key]).uniform(-limit, limit, shape).astype(np.float32)
+
+
+def stored_class_names(folder: Path, num_classes: int | None) -> tuple[str, ...]:
+    """The names in `class_names.txt` beside a checkpoint, where there is one a class."""
+    path = folder / checkpoints.CLASS_NAMES
+    if num_classes is None or not path.is_file():
+        return ()
+    names = tuple(path.read_text(encoding="utf-8").splitlines())
+    return names if len(names) == num_classes else ()
+
+
+def _report(reasons: dict[Path, str], bad: dict[Path, str] | None) -> None:
+    if bad is not None:
+        bad.update(sorted(reasons.items()))
+    elif reasons:
+        raise DataError(*(f"{path}: {reason}" for path, reason in sorted(reasons.items())))

@@ -1,0 +1,108 @@
+"""The network as an ordered list of units; a slice of it is a prefix (frozen) or a suffix (trained)."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Mapping
+
+import tensorflow as tf
+import tf_slim as slim
+
+from finetune.architecture import HEAD, SCOPE, UNITS
+from finetune.network import inception_resnet_v1, layers
+
+__all__ = ["forward", "l2_normalize", "multiply_adds", "variable_shapes"]
+
+
+def forward(
+    inputs: tf.Tensor,
+    variables: Mapping[str, tf.Variable],
+    start: int = 0,
+    stop: int = len(UNITS) - 1,
+    *,
+    batch_norm_training: bool = False,
+    batch_norm_decay: float = layers.DECAY,
+    keep_probability: float = 1.0,
+    dropout_seed: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Runs the units `UNITS[start:stop]`; by default, from standardized images to prelogits.
+
+    Args:
+        inputs: what the unit before `start` gives; float32 images [n, s, s, 3] for 0.
+        variables: by TF1 name, those of the units that run.
+        start, stop: a slice of `UNITS`. Without the head the last output is the prelogits
+            [n, embedding_size], with it the logits [n, num_classes].
+        batch_norm_training: whether these units normalize by the batch and move their statistics.
+        batch_norm_decay: of the moving statistics, where they move.
+        keep_probability: of dropout between pooling and `Bottleneck`, in (0, 1].
+        dropout_seed: int32 [2], for `tf.random.stateless_uniform`; needed where dropout acts.
+
+    Raises:
+        KeyError: a variable is not among `variables`.
+    """
+    widths = {
+        name: variables[f"{scope}/weights"].shape[-1] if f"{scope}/weights" in variables else 0
+        for name, scope in (("embedding_size", f"{SCOPE}/Bottleneck"), ("num_classes", HEAD))
+    }
+    normalizer = {"training": batch_norm_training, "decay": batch_norm_decay}
+    with layers.existing_variables(variables), _arg_scope(normalizer):
+        net = inputs
+        for unit in UNITS[start:stop]:
+            if unit == "Bottleneck" and keep_probability < 1.0:
+                net = tf.nn.experimental.stateless_dropout(net, 1.0 - keep_probability, seed=dropout_seed)
+            net = inception_resnet_v1.build(unit, net, **widths)
+    return net
+
+
+def l2_normalize(prelogits: tf.Tensor) -> tf.Tensor:
+    """Embeddings of unit length, [n, embedding_size], with FaceNet's epsilon."""
+    return tf.nn.l2_normalize(prelogits, 1, 1e-10)
+
+
+@functools.cache
+def variable_shapes(embedding_size: int, num_classes: int) -> Mapping[str, tuple[int, ...]]:
+    """The shape of each variable of the whole network by TF1 name, in the order of the units."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    _trace(shapes, embedding_size, num_classes, 160)
+    return shapes
+
+
+@functools.cache
+def multiply_adds(embedding_size: int, num_classes: int, image_size: int) -> tuple[int, ...]:
+    """What one image costs in each unit's forward pass, in multiply-adds, in the order of the units."""
+    units = _trace({}, embedding_size, num_classes, image_size)
+    return tuple(sum(_cost(operation) for operation in operations) for operations in units)
+
+
+def _cost(operation: tf.Operation) -> int:
+    if operation.type not in ("Conv2D", "MatMul"):
+        return 0
+    kernel, outputs = operation.inputs[1].shape, operation.outputs[0].shape
+    places = outputs[1:3].num_elements() if operation.type == "Conv2D" else 1
+    return int(places * kernel.num_elements())
+
+
+def _trace(
+    shapes: dict[str, tuple[int, ...]], embedding_size: int, num_classes: int, image_size: int
+) -> list[list[tf.Operation]]:
+    """Builds the network without values; notes the variables' shapes, gives the operations of each unit."""
+
+    def record(name: str, shape: tuple[int, ...]) -> tf.Tensor:
+        shapes[name] = shape
+        return tf.compat.v1.placeholder(tf.float32, shape)
+
+    graph, units = tf.Graph(), []
+    with graph.as_default(), layers.variables_from(record), _arg_scope({"training": False}):
+        net = tf.compat.v1.placeholder(tf.float32, [None, image_size, image_size, 3])
+        for unit in UNITS:
+            before = len(graph.get_operations())
+            net = inception_resnet_v1.build(unit, net, embedding_size, num_classes)
+            units.append(graph.get_operations()[before:])
+    return units
+
+
+def _arg_scope(normalizer: dict[str, object]) -> contextlib.AbstractContextManager[object]:
+    return slim.arg_scope(
+        [slim.conv2d, slim.fully_connected], normalizer_fn=layers.batch_norm, normalizer_params=normalizer
+    )

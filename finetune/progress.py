@@ -1,0 +1,48 @@
+"""Progress of long work: a bar with the time that remains on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+SECONDS_BETWEEN_LINES = 30.0
+
+
+def track(items: Iterable[Item], total: int, what: str, step: int = 1) -> Iterator[Item]:
+    """Yields `items`, showing on stderr how far it is.
+
+    Args:
+        total: how much work there is, in the unit that is shown.
+        what: two or three words, such as `embedding images`.
+        step: work done by one item; the last one may be partial.
+    """
+    show = _bar if sys.stderr.isatty() else _lines
+    yield from show(items, total, what, step)
+
+
+def _bar(items: Iterable[Item], total: int, what: str, step: int) -> Iterator[Item]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        for item in items:
+            yield item
+            progress.update(task, completed=min(total, progress.tasks[0].completed + step))
+
+
+def _lines(items: Iterable[Item], total: int, what: str, step: int) -> Iterator[Item]:
+    start = said = time.monotonic()
+    done = 0
+    for item in items:
+        yield item
+        done = min(total, done + step)
+        now = time.monotonic()
+        if done < total and now - said >= SECONDS_BETWEEN_LINES:
+            said = now
+            remaining = (now - start) / done * (total - done)
+            print(f"{what}: {done} of {total}, about {remaining:.0f} s remain", file=sys.stderr, flush=True)

@@ -1,0 +1,167 @@
+"""The learning rate of each epoch: a number, steps, exponential or cosine decay, or a schedule file.
+
+Epochs count from 1 within a stage, as the published training loop counts them, and the rate is
+constant within an epoch.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from finetune.recipe.checks import ABOVE_0, ABOVE_0_TO_1, FROM_0, Check, one_of, whole
+from finetune.recipe.schedule_file import Schedule, read_schedule
+from finetune.recipe.section import Problem, Section, SectionError, build
+
+
+class LearningRate(abc.ABC):
+    """A stage's learning rate, epoch by epoch."""
+
+    @abc.abstractmethod
+    def rate(self, epoch: int, epochs: int) -> float | None:
+        """The rate within one epoch.
+
+        Args:
+            epoch: from 1 to `epochs`.
+            epochs: the stage's epochs.
+
+        Returns:
+            A rate above 0, or None where the schedule stops before this epoch.
+        """
+
+    @abc.abstractmethod
+    def to_value(self) -> Any:
+        """The learning rate as the recipe gave it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant(LearningRate):
+    """The same rate in every epoch."""
+
+    value: float
+
+    def rate(self, epoch: int, epochs: int) -> float | None:
+        """The one rate."""
+        return self.value
+
+    def to_value(self) -> float:
+        """A number."""
+        return self.value
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps(LearningRate):
+    """`{epoch: rate}`: each rate holds from its epoch until the next one's."""
+
+    rates: Mapping[int, float]
+
+    def rate(self, epoch: int, epochs: int) -> float | None:
+        """The rate of the largest key that is not above the epoch."""
+        return self.rates[max(first for first in self.rates if first <= epoch)]
+
+    def to_value(self) -> dict[int, float]:
+        """`{epoch: rate}`."""
+        return dict(self.rates)
+
+
+@dataclasses.dataclass(frozen=True)
+class Exponential(Section, LearningRate):
+    """`{schedule: exponential, …}`: initial * decay^⌊(epoch - 1) / every⌋, as the published loop decays.
+
+    Attributes:
+        initial: the first epoch's rate.
+        decay: the factor, above 0, at most 1.
+        every: epochs between two steps.
+    """
+
+    initial: Annotated[float, ABOVE_0]
+    decay: Annotated[float, ABOVE_0_TO_1]
+    every: Annotated[int, whole(1)]
+
+    def rate(self, epoch: int, epochs: int) -> float | None:
+        """The decayed rate."""
+        return self.initial * self.decay ** ((epoch - 1) // self.every)
+
+    def to_value(self) -> dict[str, Any]:
+        """`{schedule: exponential, …}`."""
+        return {"schedule": "exponential", **super().to_value()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cosine(Section, LearningRate):
+    """`{schedule: cosine, …}`: half a cosine from `initial` in epoch 1 toward `final` after the last.
+
+    Loshchilov and Hutter, SGDR (2017), without restarts.
+    """
+
+    initial: Annotated[float, ABOVE_0]
+    final: Annotated[float, FROM_0] = 0.0
+
+    def rate(self, epoch: int, epochs: int) -> float | None:
+        """The annealed rate; `final` itself would only come in epoch `epochs` + 1."""
+        remaining = (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+        return self.final + (self.initial - self.final) * remaining
+
+    def to_value(self) -> dict[str, Any]:
+        """`{schedule: cosine, …}`."""
+        return {"schedule": "cosine", **super().to_value()}
+
+
+@dataclasses.dataclass(frozen=True)
+class ScheduleFile(Section, LearningRate):
+    """`{file: …}`: the steps of a schedule file in the published form."""
+
+    file: Annotated[Schedule, Check("the path of a schedule file", read_schedule)]
+
+    def rate(self, epoch: int, epochs: int) -> float | None:
+        """The rate of the largest key that is not above the epoch; None from the first stop on."""
+        passed = [rate for first, rate in self.file.rates.items() if first <= epoch]
+        return None if None in passed else passed[-1]
+
+
+SCHEDULES: dict[str, type[Exponential] | type[Cosine]] = {"exponential": Exponential, "cosine": Cosine}
+
+
+def _read(value: object) -> LearningRate | None:
+    if isinstance(value, LearningRate):
+        return value
+    if not isinstance(value, Mapping):
+        return Constant(ABOVE_0(value))
+    if "schedule" in value:
+        return _scheduled(value)
+    if "file" in value:
+        return build(ScheduleFile, value)
+    if value and all(isinstance(key, int) and not isinstance(key, bool) for key in value):
+        return _steps(value)
+    found = f"the keys {', '.join(map(repr, value))}" if value else "no keys"
+    raise ValueError(f"found {found}; give {LEARNING_RATE.wants}")
+
+
+LEARNING_RATE = Check("a number above 0, {epoch: rate} steps, {schedule: exponential or cosine, …} or {file: …}", _read)
+
+
+def _scheduled(value: Mapping[Any, object]) -> LearningRate:
+    parts = dict(value)
+    try:
+        kind = SCHEDULES[one_of(SCHEDULES)(parts.pop("schedule"))]
+    except ValueError as error:
+        raise SectionError("", [Problem(("schedule",), str(error))], None) from None
+    return build(kind, parts)
+
+
+def _steps(value: Mapping[int, object]) -> Steps:
+    problems: list[Problem] = []
+    for epoch, rate in value.items():
+        for check, part, what in ((whole(0), epoch, "the epoch: "), (ABOVE_0, rate, "")):
+            try:
+                check(part)
+            except ValueError as error:
+                problems.append(Problem((epoch,), f"{what}{error}"))
+    if min(value) > 1:
+        problems.append(Problem((), f"the first step is epoch {min(value)}; give a rate for epoch 1, or 0, too"))
+    if problems:
+        raise SectionError("", problems, None)
+    return Steps({epoch: ABOVE_0(value[epoch]) for epoch in sorted(value)})

@@ -1,0 +1,186 @@
+"""Strict YAML as plain values, where each value's place is known: its line, or its override."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import yaml
+
+from finetune import resources
+from finetune.errors import RecipeError
+from finetune.recipe.checks import describe
+from finetune.recipe.section import Problem, dotted
+
+At = tuple[Any, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, to which a date is text: `name: 2018-04-02` is a name."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+class Document:
+    """A recipe's file, with its overrides.
+
+    Attributes:
+        values: keys and values, plain.
+        problems: keys that are written twice, and overrides that can't be applied.
+    """
+
+    def __init__(self, path: str, node: yaml.Node, values: dict[Any, Any], problems: list[Problem]) -> None:
+        self.values, self.problems = values, problems
+        self._path, self._node = path, node
+        self._overridden: set[At] = set()
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Document:
+        """Reads a file, or the one of that name that comes with finetune.
+
+        Raises:
+            RecipeError: there is no such file, or it is no YAML of keys and values.
+        """
+        where = os.fspath(path)
+        try:
+            text = resources.find(path).read_bytes().decode("utf-8-sig")
+        except FileNotFoundError:
+            raise RecipeError(f"{where}: no such file; give a recipe, such as recipes/small.yaml") from None
+        except IsADirectoryError:
+            raise RecipeError(f"{where}: found a folder; give a recipe's file") from None
+        except UnicodeDecodeError:
+            raise RecipeError(f"{where}: found no text in UTF-8; give a recipe in YAML") from None
+        except OSError as error:
+            raise RecipeError(f"{where}: can't be read ({error.strerror})") from None
+        try:
+            node, values, duplicates = _parse(text)
+        except _NotYAMLError as error:
+            raise RecipeError(f"{where}:{error.line}: {error}") from None
+        if node is None:
+            raise RecipeError(f"{where}: the file is empty; a recipe gives checkpoint, output, data and stages")
+        if not isinstance(values, dict):
+            raise RecipeError(f"{where}: found {describe(values)}; a recipe is keys and values")
+        return cls(where, node, values, duplicates)
+
+    def override(self, key: str, value: object) -> None:
+        """Puts a value in place of the file's; what can't be done is added to `problems`.
+
+        Args:
+            key: dotted, lists counted from 0: `stages.1.epochs`.
+            value: plain, or text that is read as YAML.
+        """
+        at = tuple(int(part) if part.isascii() and part.isdigit() else part for part in key.split("."))
+        self._overridden.add(at)
+        try:
+            if isinstance(value, str):
+                node, parsed, duplicates = _parse(value)
+                if isinstance(node, yaml.ScalarNode) and value[node.end_mark.index :].strip():
+                    raise ValueError(f"found {value!r}, where '#' starts a comment; put quotes around the value")
+                self.problems += [Problem((*at, *problem.at), problem.text) for problem in duplicates]
+                value = parsed
+            self.values = _replaced(self.values, at, value)
+        except ValueError as error:
+            self.problems.append(Problem(at, str(error)))
+
+    def lines(self, problems: Iterable[Problem]) -> list[str]:
+        """The problems, each with its place, the file's first and in its order."""
+        placed = sorted(((self._line(problem.at), problem) for problem in problems), key=lambda pair: pair[0])
+        return list(dict.fromkeys(f"{self._place(line, problem.at)}: {problem.text}" for line, problem in placed))
+
+    def _line(self, at: At) -> float:
+        """The line in the file that a problem is about; beyond the last where it is an override's."""
+        if any(at[:length] in self._overridden for length in range(1, len(at) + 1)):
+            return float("inf")
+        node, line = self._node, self._node.start_mark.line + 1
+        for part in at:
+            children = dict(_children(node))
+            if part not in children:
+                break
+            line, node = children[part]
+        return line
+
+    def _place(self, line: float, at: At) -> str:
+        if line == float("inf"):
+            return f"command line {'.'.join(map(str, at))}"
+        return f"{self._path}:{line} {dotted(at).lstrip('.')}".rstrip()
+
+
+class _NotYAMLError(ValueError):
+    """Text that is no YAML, or more YAML than a recipe needs."""
+
+    def __init__(self, mark: Any, problem: str) -> None:
+        super().__init__(problem)
+        self.line = mark.line + 1 if mark else 1
+
+
+def _parse(text: str) -> tuple[yaml.Node | None, Any, list[Problem]]:
+    """A YAML document as its node, its plain value, and the keys that are written twice.
+
+    Raises:
+        _NotYAMLError: what was found, and on which line.
+    """
+    try:
+        for event in yaml.parse(text, _Loader):
+            if tag := getattr(event, "tag", None):
+                raise _NotYAMLError(event.start_mark, f"found the tag {tag!r}; write plain values")
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None, None, []
+        duplicates = list(_duplicates(node, (), set()))
+        return node, loader.construct_document(node), duplicates
+    except yaml.MarkedYAMLError as error:
+        tab = "'\\t'" in (error.problem or "")
+        problem = "found a tab; indent with spaces" if tab else f"not YAML: {error.problem}"
+        raise _NotYAMLError(error.problem_mark, problem) from None
+    except RecursionError:
+        raise _NotYAMLError(None, "nested too deeply to be a recipe") from None
+    except (yaml.YAMLError, OverflowError) as error:
+        raise _NotYAMLError(None, f"not YAML: {' '.join(str(error).split())}") from None
+
+
+def _children(node: yaml.Node) -> Iterator[tuple[Any, tuple[int, yaml.Node]]]:
+    """Each key, or index, of a node with its line and value."""
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield index, (item.start_mark.line + 1, item)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                yield yaml.constructor.SafeConstructor().construct_object(key), (key.start_mark.line + 1, value)
+
+
+def _duplicates(node: yaml.Node, at: At, visited: set[int]) -> Iterator[Problem]:
+    if id(node) in visited:
+        return
+    visited.add(id(node))
+    seen: dict[Any, int] = {}
+    for key, (line, child) in _children(node):
+        if key in seen:
+            yield Problem((*at, key), f"written twice, first on line {seen[key]}; remove one")
+        seen.setdefault(key, line)
+        yield from _duplicates(child, (*at, key), visited)
+
+
+def _replaced(holder: Any, at: At, value: object) -> Any:
+    """A copy of nested values with one of them replaced; keys that are absent are made.
+
+    Raises:
+        ValueError: there is nothing at one of the keys, or something without keys.
+    """
+    if not at:
+        return value
+    key, *rest = at
+    if isinstance(holder, list):
+        if not isinstance(key, int) or key >= len(holder):
+            raise ValueError(f"no item {key} in a list of {len(holder)}; count from 0")
+        return [*holder[:key], _replaced(holder[key], tuple(rest), value), *holder[key + 1 :]]
+    if holder is None or isinstance(holder, dict):
+        holder = holder or {}
+        return holder | {key: _replaced(holder.get(key), tuple(rest), value)}
+    raise ValueError(f"found {describe(holder)} there, which has no key {key!r}; give the whole of it")

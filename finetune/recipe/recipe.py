@@ -1,0 +1,124 @@
+"""The recipe: everything that decides a run, read from strict YAML and written back."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+
+from finetune.architecture import boundary
+from finetune.errors import RecipeError
+from finetune.recipe.checks import PATH, optional, whole
+from finetune.recipe.reader import Document
+from finetune.recipe.section import Problem, Section, SectionError, build, list_of, section
+from finetune.recipe.sections import LFW, Augment, Data, PreprocessingSection
+from finetune.recipe.stage import Stage
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe(Section):
+    """A run: from which checkpoint, on which images, in which stages, measured how.
+
+    Attributes:
+        checkpoint: a directory, a prefix, any of a checkpoint's files, or a frozen .pb.
+        output: the run's folder.
+        data: the images to train on.
+        stages: in order; each boundary lies where the one before it lay, or nearer to the input.
+            A recipe's file has one at least; from Python they may come later.
+        seed: of all randomness, from 0 to 2³¹ - 1.
+        preprocessing: what is given here in place of what the checkpoint says.
+        augment: what is drawn anew for each training image.
+        lfw: what is measured before the first stage and after each; None: nothing.
+        batch_size: images in a step, from 1.
+
+    Raises:
+        RecipeError: values that can't be used, one line each.
+    """
+
+    checkpoint: Annotated[Path, PATH]
+    output: Annotated[Path, PATH]
+    data: Annotated[Data, section(Data)]
+    stages: Annotated[tuple[Stage, ...], list_of("a list of stages", section(Stage))] = ()
+    seed: Annotated[int, whole(0, 2**31 - 1)] = 666
+    preprocessing: Annotated[PreprocessingSection, section(PreprocessingSection)] = dataclasses.field(
+        default_factory=PreprocessingSection
+    )
+    augment: Annotated[Augment, section(Augment)] = dataclasses.field(default_factory=Augment)
+    lfw: Annotated[LFW | None, optional(section(LFW))] = None
+    batch_size: Annotated[int, whole(1, unit="images")] = 90
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Recipe:
+        """The recipe in a YAML file.
+
+        Args:
+            path: the file, or the name of one that comes with finetune: `recipes/small.yaml`.
+            overrides: values that go before the file's, by dotted key: `data.train`,
+                `stages.1.epochs`. Text is read as YAML.
+
+        Raises:
+            RecipeError: every problem, one line each, with the file's line or the override's key.
+        """
+        document = Document.read(path)
+        for key, value in (overrides or {}).items():
+            document.override(key, value)
+        problems = list(document.problems)
+        if document.values.get("stages", []) == []:
+            problems.append(Problem(("stages",), "no stages; give at least one, with its name, train_from and epochs"))
+        try:
+            recipe = build(cls, document.values)
+        except SectionError as error:
+            problems += error.found
+        if problems:
+            raise RecipeError(*document.lines(problems))
+        return recipe
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, object]) -> Recipe:
+        """The recipe of plain keys and values, as its file would hold them.
+
+        Raises:
+            RecipeError: every problem, one line each.
+        """
+        return build(cls, values)
+
+    def to_yaml(self) -> str:
+        """The whole recipe, defaults included; loading it gives an equal one."""
+        return yaml.safe_dump(self.to_value(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+
+    def _across(self) -> Iterable[Problem]:
+        yield from _names(self.stages or ())
+        yield from _boundaries(self.stages or ())
+        for index, stage in enumerate(self.stages or ()):
+            if stage and stage.accept and self.lfw is None:
+                text = "there are no LFW figures to judge by; give lfw.dir and lfw.pairs, or remove it"
+                yield Problem(("stages", index, "accept"), text)
+            if stage and stage.early_stopping and self.data and self.data.validation_split == 0:
+                text = "there is no validation loss to judge by; give data.validation_split, or remove it"
+                yield Problem(("stages", index, "early_stopping"), text)
+
+
+def _names(stages: tuple[Stage, ...]) -> Iterable[Problem]:
+    """Names that would share a folder, on a file system that ignores case too."""
+    named = [(index, stage) for index, stage in enumerate(stages) if stage and stage.name]
+    for (first, stage), (index, other) in combinations(named, 2):
+        if stage.slug.casefold() == other.slug.casefold():
+            text = f"found {other.name!r}, and stages[{first}] is {stage.name!r}; give each stage its own name"
+            yield Problem(("stages", index, "name"), text)
+
+
+def _boundaries(stages: tuple[Stage, ...]) -> Iterable[Problem]:
+    """Boundaries that move back from the input."""
+    bounded = [(index, stage.train_from) for index, stage in enumerate(stages) if stage and stage.train_from]
+    for (before, wider), (index, narrower) in pairwise(bounded):
+        if boundary(narrower) > boundary(wider):
+            text = (
+                f"{narrower!r} lies after {wider!r}, from which stages[{before}] trains; "
+                "a boundary stays or moves toward the input"
+            )
+            yield Problem(("stages", index, "train_from"), text)

@@ -1,0 +1,10 @@
+"""A run: stages trained one after another, measured, accepted or rolled back, and saved."""
+
+from __future__ import annotations
+
+from finetune.runs.plan import plan
+from finetune.runs.results import StageResult
+from finetune.runs.run import run
+from finetune.runs.tuner import FineTuner
+
+__all__ = ["FineTuner", "StageResult", "plan", "run"]

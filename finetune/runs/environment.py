@@ -1,0 +1,24 @@
+"""What a run was made with: versions and machine, beside its figures."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+
+from finetune import __version__
+from finetune.network import devices
+
+PACKAGES = ("tensorflow", "keras", "tf-slim", "numpy", "pillow", "scipy", "scikit-learn", "h5py", "pyyaml")
+
+
+def environment() -> dict[str, object]:
+    """Versions of finetune, Python and the packages, the platform, cores and devices."""
+    return {
+        "finetune": __version__,
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "devices": list(devices.prepare()),
+    }

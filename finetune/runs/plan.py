@@ -1,0 +1,140 @@
+"""What a run would do, before it does: what trains, what is frozen, and what it will cost."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from finetune.architecture import HEAD, UNITS, boundary, unit_of
+from finetune.dataset.images import central_crop, read_image
+from finetune.model import Model
+from finetune.network import devices, multiply_adds
+from finetune.preprocessing import Preprocessing
+from finetune.recipe import Recipe, Stage
+from finetune.runs.inputs import Inputs
+from finetune.runs.tables import count_values, duration
+
+PROBE = 64
+"""Images that the preprocessing is checked on and the forward pass is timed with."""
+BETTER = 0.5
+"""Another standardization is spoken of when its distance is less than this share of the one in use."""
+
+
+def plan(inputs: Inputs) -> list[str]:
+    """The plan in lines: devices, checkpoint, data, LFW, and a line or two a stage."""
+    recipe, model = inputs.recipe, inputs.model
+    pixels = probe(inputs)
+    seconds = _seconds_per_image(model, pixels)
+    lines = [
+        f"devices        {'; '.join(devices.prepare())}",
+        f"checkpoint     {model.source.prefix}",
+        f"               {restored(model)}",
+        f"preprocessing  {describe(model.preprocessing)}",
+        *(f"               warning: {warning}" for warning in standardization_warnings(model, pixels)),
+        f"data           {data(inputs)}",
+        *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:5]),
+        f"LFW            {_lfw(inputs, seconds)}",
+        f"output         {recipe.output}",
+        "",
+    ]
+    for index, stage in enumerate(recipe.stages, start=1):
+        lines += _stage(index, stage, recipe, model, len(inputs.train), len(inputs.validation), seconds)
+    return lines
+
+
+def probe(inputs: Inputs) -> np.ndarray:
+    """Up to `PROBE` training images, from all over the folder: uint8 [n, s, s, 3]."""
+    paths = inputs.train.paths
+    chosen = np.unique(np.linspace(0, len(paths) - 1, min(PROBE, len(paths))).astype(int))
+    return np.stack([central_crop(read_image(paths[i]), inputs.preprocessing.image_size) for i in chosen])
+
+
+def standardization_warnings(model: Model, pixels: np.ndarray) -> list[str]:
+    """Whether the first layer's statistics say that the images are standardized wrongly."""
+    used = model.preprocessing.standardization
+    fit = model.standardization_fit(pixels)
+    best = min(fit, key=lambda name: fit[name])
+    if best == used or fit[best] > BETTER * fit[used]:
+        return []
+    return [
+        f"the first layer's statistics on this data fit {best!r} better than {used!r} "
+        f"({fit[best]:.3f} against {fit[used]:.3f}); if the checkpoint was trained so, set "
+        f"preprocessing.standardization={best}"
+    ]
+
+
+def restored(model: Model) -> str:
+    """The restore plan in a line."""
+    skipped = "; ".join(sorted(set(model.plan.skipped.values())))
+    return (
+        f"{len(model.plan.restored)} variables restored, {len(model.plan.skipped)} skipped"
+        f"{f' ({skipped})' if skipped else ''}, {len(model.plan.fresh)} fresh"
+        f"{f' ({HEAD} of {model.num_classes} classes)' if model.plan.fresh else ''}; "
+        f"embeddings of {model.embedding_size} values"
+    )
+
+
+def describe(preprocessing: Preprocessing) -> str:
+    """The contract in a line, with where it was known from."""
+    return (
+        f"{preprocessing.image_size} x {preprocessing.image_size} pixels, {preprocessing.standardization} "
+        f"standardization ({preprocessing.source})"
+    )
+
+
+def data(inputs: Inputs) -> str:
+    """The counts in a line."""
+    scan = inputs.scan
+    return (
+        f"{len(scan.dataset.class_names)} people, {len(inputs.train)} images to train on, "
+        f"{len(inputs.validation)} held back, {len(scan.quarantined)} files left out, "
+        f"{len(scan.left_out)} people with too few images"
+    )
+
+
+def _stage(
+    index: int, stage: Stage, recipe: Recipe, model: Model, n_train: int, n_validation: int, seconds: float
+) -> list[str]:
+    first = boundary(stage.train_from)
+    costs = multiply_adds(model.embedding_size, model.num_classes or 0, model.preprocessing.image_size)
+    # Backward costs twice the forward pass of what trains: once for the inputs, once for the weights.
+    share = sum(costs[first:]) / sum(costs)
+    images = n_train * (1 + 2 * share) + n_validation
+    steps = -(-n_train // recipe.batch_size)
+    trained = [name for name in model.variables if _index(name) >= first]
+    frozen = len(model.variables) - len(trained)
+    return [
+        f"stage {index}        {stage.name!r}: trains {stage.train_from} and after, "
+        f"{count_values(model, trained):,} values in {len(trained)} variables; {frozen} variables frozen; "
+        f"batch norm {stage.batch_norm}",
+        f"               {stage.epochs} epochs of {steps} steps of {recipe.batch_size} images, "
+        f"{stage.optimizer.name}, about {duration(stage.epochs * images * seconds)}",
+    ]
+
+
+def _index(name: str) -> int:
+    return UNITS.index(unit_of(name) or "")
+
+
+def _lfw(inputs: Inputs, seconds: float) -> str:
+    pairs, lfw = inputs.image_pairs, inputs.recipe.lfw
+    if pairs is None or lfw is None:
+        return "none; nothing will be validated on pairs"
+    passes = len(pairs.paths) * (2 if lfw.flip else 1)
+    missing = f", {pairs.n_skipped} pairs skipped" if pairs.n_skipped else ""
+    return (
+        f"{len(pairs.is_same)} pairs of {len(pairs.paths)} images{missing}, measured before the first stage "
+        f"and after each, about {duration(passes * seconds)} each time"
+    )
+
+
+def _seconds_per_image(model: Model, pixels: np.ndarray) -> float:
+    forward = model.prefix(len(UNITS) - 1)
+    images = tf.cast(pixels, tf.float32)
+    forward(images)
+    start = time.perf_counter()
+    forward(images)
+    return (time.perf_counter() - start) / len(pixels)
+

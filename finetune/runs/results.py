@@ -1,0 +1,62 @@
+"""What a stage gave, as the run's folder keeps it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from finetune.evaluation import Difference, LFWResult, compare
+
+
+@dataclasses.dataclass(frozen=True)
+class StageResult:
+    """A finished stage.
+
+    Attributes:
+        index: counted from 1.
+        name, train_from: of the stage.
+        epochs: how many were trained.
+        kept_epoch: whose weights were kept.
+        step: training steps of the whole run up to the saved weights.
+        cross_entropy, accuracy: of the kept epoch on its training images, 0..1 for the accuracy.
+        validation_loss, validation_accuracy: of the kept epoch on the held-back images, or None.
+        accepted: False where the stage was rolled back.
+        reason: why, in words; empty where the recipe asks for no gate.
+        folder: of the stage.
+        before: LFW on the weights that the stage started from, or None.
+        measured: LFW on the weights that it trained, rolled back or not, or None.
+    """
+
+    index: int
+    name: str
+    train_from: str
+    epochs: int
+    kept_epoch: int
+    step: int
+    cross_entropy: float | None
+    accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    accepted: bool
+    reason: str
+    folder: Path
+    before: LFWResult | None
+    measured: LFWResult | None
+
+    @property
+    def lfw(self) -> LFWResult | None:
+        """LFW on the weights that stand after the stage."""
+        return self.measured if self.accepted else self.before
+
+    @property
+    def difference(self) -> Difference | None:
+        """`measured` less `before`, on the same pairs."""
+        return compare(self.before, self.measured) if self.before and self.measured else None
+
+    def to_json(self) -> dict[str, Any]:
+        """For `certificate.json` and `result.json`; the LFW results lie beside."""
+        apart = ("folder", "before", "measured")
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
+        difference = self.difference
+        return fields | {"lfw_difference": dataclasses.asdict(difference) if difference else None}

@@ -1,0 +1,60 @@
+"""A recipe from its first stage to its last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.runs import tables
+from finetune.runs.folder import RunFolder
+from finetune.runs.inputs import Inputs
+from finetune.runs.plan import plan
+from finetune.runs.results import StageResult
+from finetune.runs.signals import interruptible
+from finetune.runs.tuner import FineTuner
+
+
+def run(
+    recipe: Recipe, *, resume: bool = False, how_to_resume: str = "continue it with resume=True"
+) -> Sequence[StageResult]:
+    """Runs a recipe: everything is checked and planned first, then the stages follow one another.
+
+    Args:
+        resume: continue the run in the recipe's output after its last finished epoch; a folder
+            that holds none is begun.
+        how_to_resume: what to say when SIGTERM or Ctrl-C ends the run.
+
+    Returns:
+        A result a stage.
+
+    Raises:
+        UserError: an input can't be used, or the output holds another run; one line a problem.
+        RunError: the loss became NaN, or the disk is full; what was finished before stands.
+        Interrupted: SIGTERM or Ctrl-C came; the run can be resumed.
+    """
+    folder = RunFolder(recipe.output)
+    with interruptible(how_to_resume) as check:
+        begun = resume and (folder.path / "data.json").exists()
+        if begun:
+            _must_be_the_same(recipe, folder)
+        else:
+            folder.refuse_if_used()
+        inputs = Inputs.open(recipe)
+        for line in plan(inputs):
+            tables.say(line)
+        tuner = FineTuner.from_inputs(inputs)
+        tuner.check = check
+        if begun:
+            tuner.resume()
+        tuner.begin()
+        for stage in recipe.stages[len(tuner.results) :]:
+            tuner.run(stage)
+    tables.console().print(tables.stages(tuner.baseline, tuner.results))
+    return tuner.results
+
+
+def _must_be_the_same(recipe: Recipe, folder: RunFolder) -> None:
+    stored = folder.path / "recipe.yaml"
+    if stored.read_text(encoding="utf-8") != recipe.to_yaml():
+        raise UserError(f"{stored}: the recipe differs from the one this run began with; resume it with that file")

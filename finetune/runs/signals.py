@@ -1,0 +1,41 @@
+"""Ending a run cleanly when it is asked to: SIGTERM as a spot VM is taken, Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from finetune.errors import Interrupted
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextlib.contextmanager
+def interruptible(how_to_resume: str) -> Iterator[Callable[[], None]]:
+    """Within it, the first signal raises `Interrupted` in the main thread.
+
+    Everything that a run writes is renamed into place, so it may be raised anywhere. The yielded
+    function raises it too, should the exception have been lost in code that swallows exceptions.
+    """
+    received: list[int] = []
+
+    def check() -> None:
+        if received:
+            name = signal.Signals(received[0]).name
+            raise Interrupted(f"stopped by {name}; {how_to_resume}", received[0])
+
+    def on_signal(number: int, _frame: object) -> None:
+        received.append(number)
+        check()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield check
+        return
+    previous = {number: signal.signal(number, on_signal) for number in SIGNALS}
+    try:
+        yield check
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,121 @@
+"""What a run shows: a line an epoch as it goes, and the table of stages at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from finetune.evaluation import Difference, LFWResult
+from finetune.model import Model
+from finetune.recipe import Stage
+from finetune.runs.results import StageResult
+from finetune.training import StageState, Trainer
+
+EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
+WIDTH_ELSEWHERE = 118
+"""Columns of a table that is not written to a terminal."""
+
+
+def say(line: str = "") -> None:
+    """Prints a line at once, so that a log shows it while the run goes on."""
+    print(line, flush=True)
+
+
+def baseline(result: LFWResult | None) -> None:
+    """The figures that every later one is compared with."""
+    if result is None:
+        say("baseline: no LFW pairs are given, so nothing is validated on them")
+    else:
+        say(f"baseline: {_figures(result)}")
+
+
+def stage_header(stage: Stage, index: int, trainer: Trainer, n_images: int, state: StageState) -> None:
+    """What trains, and the head of the lines of epochs."""
+    values = count_values(trainer.model, trainer.weights)
+    say(f"\nstage {index} {stage.name!r}: trains {stage.train_from} and after, {values:,} values, on {n_images} images")
+    if state.epoch:
+        say(f"resumed after epoch {state.epoch}")
+    say(EPOCH_HEADER)
+
+
+def epoch(state: StageState, epochs: int) -> None:
+    """The line of the last finished epoch; `held-back` gives loss and accuracy, `*` the lowest loss yet."""
+    row = state.rows[-1]
+    held_back = ""
+    if row.validation_loss is not None:
+        mark = "*" if state.kept_epoch == row.epoch else " "
+        held_back = f"{row.validation_loss:.4f} {row.validation_accuracy:.4f}{mark}"
+    remains = sum(r.seconds for r in state.rows) / len(state.rows) * (epochs - row.epoch)
+    say(
+        f"{row.epoch:>4}/{epochs:<2}{row.learning_rate:>10.3g}{row.loss:>9.4f}{row.accuracy:>10.4f}"
+        f"{held_back:>22}{duration(row.seconds):>8}{duration(remains):>10}"
+    )
+
+
+def stage_footer(result: StageResult) -> None:
+    """LFW after the stage with its difference, and what the gate decided."""
+    if result.measured and result.difference:
+        d = result.difference
+        say(f"{_figures(result.measured)}; accuracy {_interval(d)} on the same pairs")
+    if not result.accepted:
+        say(f"rolled back: {result.reason}")
+    say(f"saved in {result.folder}")
+
+
+def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
+    """The final table: each stage with LFW before, after and the paired difference."""
+    held_back = any(r.validation_accuracy is not None for r in results)
+    columns = ["stage", "trains from", "epochs", "kept", "held-back accuracy" if held_back else "training accuracy"]
+    if baseline:
+        columns += ["LFW before", "LFW after", "difference (95 %)", "VAL@FAR=0.001", "outcome"]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("stage", "trains from", "outcome") else "right")
+    if baseline:
+        table.add_row("baseline", "", "", "", "", "", f"{baseline.accuracy:.4f}", "", f"{baseline.val:.4f}", "")
+    for r in results:
+        accuracy = r.validation_accuracy if held_back else r.accuracy
+        cells = [r.name, r.train_from, str(r.epochs), str(r.kept_epoch), "" if accuracy is None else f"{accuracy:.4f}"]
+        if r.before and r.measured and r.difference:
+            d = r.difference
+            cells += [
+                f"{r.before.accuracy:.4f}",
+                f"{r.measured.accuracy:.4f}",
+                _interval(d),
+                f"{r.measured.val:.4f}",
+                "kept" if r.accepted else "rolled back",
+            ]
+        table.add_row(*cells)
+    return table
+
+
+def console() -> Console:
+    """Of the terminal's width, or wide enough for the tables where there is none."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=WIDTH_ELSEWHERE)
+
+
+def duration(seconds: float) -> str:
+    """As people say it: `42 s`, `3 min`, `2.5 h`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def count_values(model: Model, names: Sequence[str]) -> int:
+    """How many numbers these variables hold."""
+    return sum(int(model.variables[name].shape.num_elements()) for name in names)
+
+
+def _interval(difference: Difference) -> str:
+    return f"{difference.accuracy:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+
+
+def _figures(result: LFWResult) -> str:
+    return (
+        f"LFW accuracy {result.accuracy:.4f}±{result.accuracy_std:.4f}, "
+        f"validation rate {result.val:.4f}±{result.val_std:.4f} at FAR {result.far_target:g}"
+    )

@@ -1,0 +1,9 @@
+"""One stage of training: a compiled step over the units after the boundary, and the loop of epochs."""
+
+from __future__ import annotations
+
+from finetune.training.history import EpochRow
+from finetune.training.loop import StageState, train
+from finetune.training.trainer import Trainer
+
+__all__ = ["EpochRow", "StageState", "Trainer", "train"]

@@ -1,0 +1,49 @@
+"""What pip needs to know; the version is read from `finetune/__init__.py` without importing it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "finetune/__init__.py").read_text(encoding="utf-8"), re.M)
+if VERSION is None:
+    raise SystemExit('finetune/__init__.py: no line __version__ = "…"')
+
+setup(
+    name="finetune",
+    version=VERSION[1],
+    description="Fine-tunes TF1-era FaceNet checkpoints in TensorFlow 2, stage by stage, validated on LFW after each",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.10,<3.14",
+    packages=[*find_packages(include=["finetune", "finetune.*"]), "finetune.recipes", "finetune.data"],
+    package_dir={"finetune.recipes": "recipes", "finetune.data": "data"},
+    package_data={"finetune": ["py.typed"], "finetune.recipes": ["*.yaml"], "finetune.data": ["*.txt"]},
+    install_requires=[
+        "tensorflow>=2.16",  # the first whose Keras is Keras 3
+        "tf-slim>=1.1",
+        "numpy>=1.26",
+        "scipy>=1.12",
+        "scikit-learn>=1.4",
+        "h5py>=3.10",
+        "pyyaml>=6.0.1",
+        "pillow>=10.3",
+        "rich>=13.7",
+    ],
+    extras_require={
+        "dev": [
+            "hypothesis>=6.100",
+            "mypy>=1.11",
+            "pip>=24.2",
+            "pre-commit>=3.7",
+            "pytest>=8.2",
+            "ruff>=0.9",
+            "setuptools>=70.1",
+            "types-PyYAML",
+        ]
+    },
+    entry_points={"console_scripts": ["finetune = finetune.cli:main"]},
+)

@@ -1,0 +1,87 @@
+"""`describe` tells what a checkpoint holds, unit by unit, from its files alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finetune import preprocessing
+from finetune.checkpoint import describe, write
+from finetune.errors import CheckpointError
+from finetune.network import variable_shapes
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole network with embeddings of 8 and a head of 5, as a training leaves it."""
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in variable_shapes(8, 5).items()}
+    tensors["centers"] = np.zeros((5, 8), np.float32)
+    folder = tmp_path_factory.mktemp("inspect")
+    contract = preprocessing.Preprocessing(144, "per_image").to_text()
+    write(folder, "tiny", 3, tensors, {preprocessing.FILE_NAME: contract})
+    return folder
+
+
+def test_sizes_preprocessing_and_digests_are_read(folder: Path) -> None:
+    found = describe(folder)
+    assert (found.contents.embedding_size, found.contents.num_classes) == (8, 5)
+    assert (found.preprocessing.image_size, found.preprocessing.standardization) == (144, "per_image")
+    assert found.preprocessing.source == preprocessing.FILE_NAME
+    index = folder / "model-tiny.ckpt-3.index"
+    assert found.sha256[index.name] == hashlib.sha256(index.read_bytes()).hexdigest()
+
+
+def test_every_variable_is_in_one_unit_or_skipped(folder: Path) -> None:
+    found = describe(folder)
+    listed = [name for unit in found.units for name in unit.variables]
+    assert sorted([*listed, *found.skipped]) == sorted([*variable_shapes(8, 5), "centers"])
+    # 23,497,424 values at 512; each dimension of an embedding has 1792 weights, and beta, mean and variance.
+    assert sum(unit.values for unit in found.units) == 23_497_424 - 504 * (1792 + 3)
+    first = found.units[0]
+    assert (first.name, first.values) == ("Conv2d_1a_3x3", 3 * 3 * 3 * 32 + 3 * 32)
+
+
+def test_the_lines_are_for_people(folder: Path) -> None:
+    lines = describe(folder).lines()
+    assert lines[:4] == [
+        f"checkpoint      {folder}/model-tiny.ckpt-3",
+        "embedding size  8",
+        "classes         5",
+        "preprocessing   144 pixels, per_image (preprocessing.json)",
+    ]
+    assert "Repeat_1/block17_10         18     690,560" in lines
+    assert "total                      490  22,592,744" in lines
+    assert lines[-2:] == [
+        "skipped: centers: class centers of its center loss",
+        "skipped: Logits/biases, Logits/weights: the old classifier of 5 classes",
+    ]
+
+
+def test_the_json_is_for_programs(folder: Path) -> None:
+    found = json.loads(json.dumps(describe(folder).to_json()))
+    assert (found["embedding_size"], found["num_classes"], found["variables"]) == (8, 5, 490)
+    assert found["units"][-1]["variables"]["InceptionResnetV1/Bottleneck/weights"] == [1792, 8]
+    assert found["skipped"]["centers"] == "class centers of its center loss"
+
+
+def test_a_checkpoint_without_a_variable_is_refused_by_name(tmp_path: Path) -> None:
+    name = "InceptionResnetV1/Bottleneck/weights"
+    write(tmp_path, "part", 1, {name: np.zeros((1792, 8), np.float32)})
+    with pytest.raises(CheckpointError) as caught:
+        describe(tmp_path)
+    assert len(caught.value.problems) == 489
+    assert all(line.startswith(f"{tmp_path}/model-part.ckpt-1 InceptionResnetV1/") for line in caught.value.problems)
+
+
+@pytest.mark.real
+def test_the_real_checkpoint(shared: Path) -> None:
+    found = describe(shared / "facenet")
+    assert (found.contents.embedding_size, found.contents.num_classes) == (512, 739)
+    assert sum(len(unit.variables) for unit in found.units) == 490
+    assert found.skipped == dict.fromkeys(["Logits/biases", "Logits/weights"], "the old classifier of 739 classes")

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finetune.dataset.scan import Dataset
+from finetune.errors import RunError
+from finetune.preprocessing import Preprocessing
+from finetune.recipe import Augment
+
+pytestmark = pytest.mark.tf
+
+SIZE = 24
+FIXED = Preprocessing(image_size=SIZE)
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    from finetune.dataset import pipeline
+
+    return pipeline
+
+
+def make(root: Path, n: int, size: int = SIZE + 6) -> Dataset:
+    """Image i has 10 i in its blue channel, and in red and green each pixel's column and row."""
+    row, column = np.indices((size, size), dtype=np.uint8)
+    paths = []
+    for i in range(n):
+        paths.append(root / f"{i}.png")
+        Image.fromarray(np.stack([column, row, np.full_like(row, 10 * i)], axis=2)).save(paths[-1])
+    return Dataset(root, ("ann", "bob"), tuple(paths), np.arange(n, dtype=np.int64) % 2)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return make(tmp_path_factory.mktemp("faces"), 20)
+
+
+def draw(
+    pipeline, dataset: Dataset, augment: Augment, *, batch_size: int = 8, seed: int = 1, stage: int = 0, epoch: int = 1
+):
+    """(the batches' sizes, {image's index: pixels}, the order they came in, {image's index: label})."""
+    batches = pipeline.training_batches(
+        dataset, preprocessing=FIXED, augment=augment, batch_size=batch_size, seed=seed, stage=stage, epoch=epoch
+    )
+    assert tuple(batches.element_spec[0].shape) == (None, SIZE, SIZE, 3)
+    assert batches.element_spec[1].dtype == np.int64
+    sizes, views, labels = [], {}, {}
+    for standardized, of_batch in pipeline.iterate(batches):
+        assert standardized.dtype == np.float32
+        sizes.append(len(standardized))
+        for image, label in zip(np.rint(standardized.numpy() * 128 + 127.5).astype(int), of_batch.numpy(), strict=True):
+            index = round(image[..., 2].max() / 10)
+            views[index], labels[index] = image, int(label)
+    return sizes, views, list(views), labels
+
+
+def same(one: dict[int, np.ndarray], other: dict[int, np.ndarray]) -> bool:
+    return all(np.array_equal(one[i], other[i]) for i in one)
+
+
+ALL = Augment(random_crop=True, random_flip=True, random_rotate=10.0)
+
+
+def test_an_epoch_holds_every_image_once_with_its_label(pipeline, dataset):
+    sizes, views, order, labels = draw(pipeline, dataset, Augment())
+    assert sizes == [8, 8, 4]
+    assert sorted(views) == list(range(20))
+    assert order != sorted(order)
+    assert labels == {i: i % 2 for i in range(20)}
+
+
+def test_without_augmentation_the_central_crop_is_given(pipeline, dataset):
+    _, views, _, _ = draw(pipeline, dataset, Augment())
+    for i, image in views.items():
+        assert image[0, 0].tolist() == [3, 3, 10 * i]
+        assert image[-1, -1].tolist() == [3 + SIZE - 1, 3 + SIZE - 1, 10 * i]
+
+
+@pytest.mark.parametrize("augment", [Augment(), ALL])
+def test_an_epoch_can_be_drawn_again(pipeline, dataset, augment):
+    first, second = (draw(pipeline, dataset, augment) for _ in range(2))
+    assert first[2] == second[2]
+    assert same(first[1], second[1])
+
+
+def test_an_images_view_does_not_depend_on_the_batch_or_on_the_images_after_it(pipeline, dataset):
+    _, views, order, _ = draw(pipeline, dataset, ALL)
+    _, alone, _, _ = draw(pipeline, dataset, ALL, batch_size=3)
+    _, fewer, shorter, _ = draw(pipeline, dataset.take(np.arange(9)), ALL)
+    assert same(views, alone)
+    assert same(fewer, views)
+    assert shorter != [i for i in order if i < 9]
+
+
+@pytest.mark.parametrize("other", [{"seed": 2}, {"stage": 1}, {"epoch": 2}])
+def test_seed_stage_and_epoch_each_change_order_and_views(pipeline, dataset, other):
+    _, views, order, _ = draw(pipeline, dataset, ALL)
+    _, others, another, _ = draw(pipeline, dataset, ALL, **other)
+    assert order != another
+    assert sum(np.array_equal(views[i], others[i]) for i in views) <= 1
+
+
+def test_a_flip_is_a_mirror_image_at_about_even_odds(pipeline, dataset):
+    views = [
+        image
+        for epoch in range(4)
+        for image in draw(pipeline, dataset, Augment(random_flip=True), epoch=epoch)[1].values()
+    ]
+    mirrored = [image[0, 0, 0] > image[0, -1, 0] for image in views]
+    for image, flipped in zip(views, mirrored, strict=True):
+        np.testing.assert_array_equal(np.sort(image[0, :, 0]), np.arange(3, 3 + SIZE))
+        assert (np.diff(image[0, :, 0]) == (-1 if flipped else 1)).all()
+    assert 20 <= sum(mirrored) <= 60  # of 80: beyond that lie odds of 1 in 300,000
+
+
+def test_a_crop_lies_anywhere_inside(pipeline, dataset):
+    corners = [
+        tuple(image[0, 0, :2])
+        for epoch in range(4)
+        for image in draw(pipeline, dataset, Augment(random_crop=True), epoch=epoch)[1].values()
+    ]
+    assert {x for x, _ in corners} == {y for _, y in corners} == set(range(7))
+    assert abs(np.corrcoef(np.array(corners).T)[0, 1]) < 0.4
+
+
+def test_crop_and_flip_are_drawn_independently(pipeline, dataset):
+    views = [
+        image
+        for epoch in range(4)
+        for image in draw(pipeline, dataset, Augment(random_crop=True, random_flip=True), epoch=epoch)[1].values()
+    ]
+    left = np.array([image[0, :, 0].min() for image in views])
+    mirrored = np.array([image[0, 0, 0] > image[0, -1, 0] for image in views])
+    assert abs(np.corrcoef(left, mirrored)[0, 1]) < 0.4
+
+
+def test_rotation_comes_before_the_crop_and_keeps_within_its_limit(pipeline, tmp_path):
+    path = tmp_path / "white.png"
+    Image.new("RGB", (182, 182), "white").save(path)
+    white = Dataset(tmp_path, ("ann", "bob"), (path,) * 12, np.zeros(12, np.int64))
+
+    def darkest(limit: float) -> list[float]:
+        batches = pipeline.training_batches(
+            white,
+            preprocessing=Preprocessing(image_size=160),
+            augment=Augment(random_rotate=limit),
+            batch_size=12,
+            seed=0,
+            stage=0,
+            epoch=0,
+        )
+        return next(iter(batches))[0].numpy().min(axis=(1, 2, 3)).tolist()
+
+    # The corners of a 160-crop lie 113 pixels from the middle; the edges of 182 are met at 9 degrees.
+    assert min(darkest(7.0)) == np.float32(127.5 / 128)
+    assert min(darkest(60.0)) == np.float32(-127.5 / 128)
+
+
+def test_a_quarter_turn_is_counterclockwise_as_imrotates_was(pipeline):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(pipeline._rotate(pixels, 90.0), np.rot90(pixels))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_evaluation_keeps_the_order(pipeline, dataset, batch_size):
+    batches = list(pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=batch_size))
+    assert {len(batch) for batch in batches[:-1]} <= {batch_size}
+    pixels = np.rint(np.concatenate(batches) * 128 + 127.5)
+    assert pixels[:, 0, 0].tolist() == [[3, 3, 10 * i] for i in range(20)]
+
+
+@pytest.mark.parametrize("margin", [0, 1, 2, 5])
+def test_the_central_crop_is_tensorflows(pipeline, margin):
+    import tensorflow as tf
+
+    pixels = np.random.default_rng(0).integers(0, 256, (8 + margin, 9, 3), dtype=np.uint8)
+    expected = tf.image.resize_with_crop_or_pad(pixels, 8, 8)
+    np.testing.assert_array_equal(pipeline.central_crop(pixels, 8), expected)
+
+
+def published(pixels: np.ndarray, standardization: str) -> np.ndarray:
+    """What TensorFlow 1 computed, in float64, one image at a time."""
+    if standardization == "fixed":
+        return (pixels - 127.5) / 128
+    images = pixels.astype(np.float64)
+    return np.stack([(x - x.mean()) / max(x.std(), 1 / np.sqrt(x.size)) for x in images])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("standardization", ["fixed", "per_image"])
+def test_standardization_is_the_published_one(pipeline, standardization, dtype):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 3)).astype(dtype)
+    pixels[1] = 200
+    pixels[2] = 200
+    pixels[2, 0, 0, 0] = 201  # so flat that the lower bound of the deviation decides
+    standardized = pipeline.standardize(pixels, standardization)
+    assert standardized.dtype == np.float32
+    np.testing.assert_allclose(standardized, published(pixels, standardization), atol=1e-4)
+
+
+def test_an_image_that_vanishes_ends_the_epoch_in_one_line(pipeline, tmp_path):
+    dataset = make(tmp_path, 4)
+    batches = pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=1)
+    dataset.paths[2].unlink()
+    with pytest.raises(RunError) as raised:
+        list(pipeline.iterate(batches))
+    line = f"{dataset.paths[2]}: no such file; it could be read when the run began: put it back and resume"
+    assert str(raised.value) == line

@@ -1,0 +1,70 @@
+"""Results as they are printed, stored and compared for equality."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from finetune.errors import DataError
+from finetune.evaluation import LFWResult
+
+RESULT = LFWResult(
+    accuracy=0.9965,
+    accuracy_std=0.00252,
+    val=0.983667,
+    val_std=0.009483,
+    far=0.001,
+    auc=0.99987,
+    eer=0.00351,
+    threshold=1.21,
+    fold_accuracy=(0.9965, 0.9965),
+    n_pairs=5,
+    n_same=3,
+    n_folds=2,
+    distance="cosine",
+    subtract_mean=True,
+    flip=True,
+    far_target=1e-3,
+    notes=("a note",),
+    correct=np.array([True, False, False, True, True]),
+    pairs_sha256="ab",
+)
+
+
+def test_the_four_lines_are_those_of_the_published_script():
+    assert RESULT.lines() == [
+        "Accuracy: 0.99650+-0.00252",
+        "Validation rate: 0.98367+-0.00948 @ FAR=0.00100",
+        "Area Under Curve (AUC): 1.000",
+        "Equal Error Rate (EER): 0.004",
+    ]
+
+
+def test_json_holds_every_field_by_name_and_gives_the_result_back():
+    text = json.dumps({**RESULT.to_json(), "checkpoint": "beside it"}, allow_nan=False)
+    stored = json.loads(text)
+    assert {field.name for field in dataclasses.fields(LFWResult)} < set(stored)
+    assert stored["correct"] == "10011"
+    assert stored["protocol"]["accuracy_thresholds"] == "0 to 4 by 0.01"
+    assert stored["protocol"]["val_thresholds"].startswith("0 to 4 by 0.001")
+    back = LFWResult.from_json(stored)
+    assert back == RESULT
+    assert back.correct.dtype == bool
+    assert back.correct.tolist() == RESULT.correct.tolist()
+
+
+@pytest.mark.parametrize(
+    "change", [{"accuracy": 0.9}, {"eer": None}, {"notes": ()}, {"correct": ~RESULT.correct}, {"pairs_sha256": None}]
+)
+def test_results_that_differ_in_a_field_are_not_equal(change):
+    assert dataclasses.replace(RESULT, **change) != RESULT
+
+
+def test_another_file_than_a_result_names_the_missing_fields():
+    stored = RESULT.to_json()
+    del stored["auc"], stored["correct"]
+    with pytest.raises(DataError, match=r"^LFW result: found no auc, correct; give a file that finetune wrote$"):
+        LFWResult.from_json(stored)

@@ -1,0 +1,144 @@
+"""Each form of the learning rate, against the mathematics and the published files' meaning."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetune.errors import RecipeError
+from finetune.recipe import LearningRate, Stage
+
+ROOT = Path(__file__).resolve().parents[2]
+RATES = st.floats(1e-8, 10)
+
+
+def learning_rate(value: object) -> LearningRate:
+    return Stage("s", train_from="Logits", epochs=1, learning_rate=value).learning_rate
+
+
+def rates(value: object, epochs: int) -> list[float | None]:
+    return [learning_rate(value).rate(epoch, epochs) for epoch in range(1, epochs + 1)]
+
+
+def test_a_number_is_the_rate_of_every_epoch():
+    assert rates(0.01, 3) == [0.01, 0.01, 0.01]
+
+
+def test_steps_hold_from_their_epoch_until_the_next():
+    assert rates({0: 0.5, 3: 0.25, 5: 0.125}, 6) == [0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
+
+
+def test_steps_may_begin_at_epoch_1_and_come_in_any_order():
+    assert rates({3: 0.25, 1: 0.5}, 3) == [0.5, 0.5, 0.25]
+
+
+@given(st.dictionaries(st.integers(2, 40), RATES, max_size=6), RATES, st.integers(1, 50))
+def test_the_rate_is_that_of_the_last_step_passed(later: dict[int, float], first: float, epoch: int):
+    expected = first
+    for key in range(epoch + 1):
+        expected = later.get(key, expected)
+    assert learning_rate({1: first, **later}).rate(epoch, 50) == expected
+
+
+def test_exponential_decay_falls_every_so_many_epochs():
+    value = {"schedule": "exponential", "initial": 0.8, "decay": 0.5, "every": 2}
+    assert rates(value, 5) == [0.8, 0.8, 0.4, 0.4, 0.2]
+
+
+@given(st.integers(1, 100), RATES)
+def test_cosine_begins_at_initial_and_sums_to_its_mean(epochs: int, initial: float):
+    found = rates({"schedule": "cosine", "initial": initial}, epochs)
+    assert found[0] == initial
+    assert all(later < earlier for earlier, later in zip(found, found[1:], strict=False))
+    assert min(found) > 0
+    # The cosines of equally spaced angles in [0, pi) sum to 1.
+    assert math.isclose(sum(found), initial * (epochs + 1) / 2)
+
+
+def test_cosine_ends_above_its_final_rate():
+    found = rates({"schedule": "cosine", "initial": 0.3, "final": 0.1}, 4)
+    assert found == pytest.approx([0.3, 0.2 + 0.1 / math.sqrt(2), 0.2, 0.2 - 0.1 / math.sqrt(2)])
+
+
+def test_a_file_holds_steps_with_comments_and_a_stop(tmp_path: Path):
+    path = tmp_path / "schedule.txt"
+    path.write_text("\ufeff# rates\n0:  0.5  # first\n\n 3 : 5e-2\n5: -\n7: 0.1\n", encoding="utf-8")
+    assert rates({"file": path}, 7) == [0.5, 0.5, 0.05, 0.05, None, None, None]
+
+
+@pytest.mark.parametrize("stop", ["-", "0", "-1", "-0.5"])
+def test_a_file_stops_at_a_rate_that_is_not_above_0(tmp_path: Path, stop: str):
+    (tmp_path / "schedule.txt").write_text(f"0: 0.5\n2: {stop}", encoding="utf-8")
+    assert rates({"file": str(tmp_path / "schedule.txt")}, 2) == [0.5, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "boundaries"),
+    [
+        ("casia", {1: 0.05, 59: 0.05, 60: 0.005, 79: 0.005, 80: 0.0005, 90: 0.0005, 91: None, 500: None}),
+        ("msceleb", {1: 0.1, 149: 0.1, 150: 0.01, 179: 0.01, 180: 0.001, 250: 0.001, 251: 0.0001, 500: 0.0001}),
+        ("vggface2", {1: 0.05, 99: 0.05, 100: 0.005, 199: 0.005, 200: 0.0005, 275: 0.0005, 276: None, 500: None}),
+    ],
+)
+def test_the_published_schedules_are_shipped(
+    name: str, boundaries: dict[int, float | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    schedule = learning_rate({"file": f"data/learning_rate_schedule_classifier_{name}.txt"})
+    assert {epoch: schedule.rate(epoch, 500) for epoch in boundaries} == boundaries
+
+
+BAD_FILES = {
+    "a word": ("0: 0.1\nlater: 0.01\n", [":2: found 'later: 0.01'; write a whole epoch from 0 and a rate"]),
+    "no colon": ("0 0.1", [":1: found '0 0.1'; write"]),
+    "no rate": ("0:", [":1: found '0:'; write"]),
+    "not a number": ("0: nan", [":1: found '0: nan'; write"]),
+    "infinite": ("0: inf", [":1: found '0: inf'; write"]),
+    "negative epoch": ("-1: 0.1", [":1: found '-1: 0.1'; write"]),
+    "huge epoch": (f"{'9' * 5000}: 0.1", [":1: found "]),
+    "half an epoch": ("0: 1\n1.5: 0.1", [":2: found '1.5: 0.1'; write"]),
+    "descending": ("0: 1\n5: 0.1\n3: 0.2", [":3: epoch 3 comes after epoch 5; put the epochs in ascending order"]),
+    "twice": ("0: 1\n0: 2", [":2: epoch 0 comes after epoch 0"]),
+    "every problem": ("x\n0: 1\ny", [":1: found 'x'", ":3: found 'y'"]),
+    "late start": ("2: 0.1", [": no rate for epoch 1; begin with a line such as '0: 0.05'"]),
+    "empty": ("# nothing\n", [": no rate for epoch 1"]),
+    "stops at once": ("0: -", [": stops before epoch 1, so that nothing would train"]),
+    "stops before it starts": ("0: -\n1: 0.1", [": stops before epoch 1"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_a_bad_file_is_told_by_its_lines(case: str, tmp_path: Path):
+    content, expected = BAD_FILES[case]
+    path = tmp_path / "schedule.txt"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(RecipeError) as caught:
+        learning_rate({"file": path})
+    assert len(caught.value.problems) == len(expected)
+    for line, start in zip(caught.value.problems, expected, strict=True):
+        assert line.startswith(f"Stage('s').learning_rate.file: {path}{start}")
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path):
+    path = tmp_path / "schedule.txt"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="is no text file; give a file of `epoch: rate` lines"):
+        learning_rate({"file": path})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        0.01,
+        {0: 0.005, 6: 0.0005},
+        {"schedule": "exponential", "initial": 0.1, "decay": 0.9, "every": 4},
+        {"schedule": "cosine", "initial": 0.1, "final": 0.01},
+        {"file": "data/learning_rate_schedule_classifier_casia.txt"},
+    ],
+)
+def test_each_form_is_written_back_as_it_was(value: object):
+    assert learning_rate(value).to_value() == value

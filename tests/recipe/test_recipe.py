@@ -1,0 +1,360 @@
+"""Recipes from YAML: read strictly, every problem told with its place, and written back whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetune.architecture import BOUNDARIES, boundary
+from finetune.errors import RecipeError
+from finetune.recipe import LFW, Augment, Data, Recipe, Stage
+
+ROOT = Path(__file__).resolve().parents[2]
+
+GOOD = """\
+checkpoint: ~/models/m
+output: runs/r
+data: {train: faces, validation_split: 0.1}
+lfw: {dir: lfw, pairs: pairs.txt}
+stages:
+  - name: head
+    train_from: Logits
+    epochs: 5
+  - name: last block
+    train_from: Block8
+    epochs: 10
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def load(text: str | bytes, overrides: dict[str, object] | None = None) -> Recipe:
+    Path("x.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return Recipe.load("x.yaml", overrides)
+
+
+def problems(text: str | bytes, overrides: dict[str, object] | None = None) -> tuple[str, ...]:
+    with pytest.raises(RecipeError) as caught:
+        load(text, overrides)
+    assert caught.value.exit_status == 2
+    return caught.value.problems
+
+
+def test_a_recipe_is_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/of/mine")
+    assert load(GOOD) == Recipe(
+        checkpoint=Path("/home/of/mine/models/m"),
+        output=Path("runs/r"),
+        data=Data(Path("faces"), validation_split=0.1),
+        lfw=LFW(Path("lfw"), Path("pairs.txt")),
+        stages=(Stage("head", "Logits", 5), Stage("last block", "Block8", 10)),
+    )
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "recipes").glob("*.yaml")))
+def test_the_recipes_that_come_with_finetune_are_sound(name: str):
+    recipe = Recipe.load(f"recipes/{name}")
+    assert recipe.stages
+    with (ROOT / "recipes" / name).open(encoding="utf-8") as lines:
+        assert next(lines).startswith("# finetune ")
+
+
+# Each is GOOD with one text in place of another, and the line that answers it.
+BAD_VALUES = [
+    ("output:", "outptu:", "x.yaml:2 outptu: unknown key; did you mean 'output'?"),
+    ("runs/r", "runs/r\nzebra: 1", "x.yaml:3 zebra: unknown key; the keys here are checkpoint, output, data, stages, "),
+    ("runs/r", "runs/r\n12: 1", "x.yaml:3 [12]: unknown key; the keys here are checkpoint, "),
+    ("checkpoint: ~/models/m\n", "", "x.yaml:1 checkpoint: missing; give a path"),
+    ("train: faces, ", "", "x.yaml:3 data.train: missing; give a path"),
+    ("    epochs: 10\n", "", "x.yaml:9 stages[1].epochs: missing; give a whole number from 1"),
+    ("runs/r", "", "x.yaml:2 output: found nothing; give a path"),
+    ("runs/r", "2024", "x.yaml:2 output: found 2024; put quotes around what is meant as text"),
+    ("runs/r", "[a]", "x.yaml:2 output: found a list; give a path"),
+    ("runs/r", "runs/r\noutput: runs/s", "x.yaml:3 output: written twice, first on line 2; remove one"),
+    ("epochs: 10", "epochs: 10\n    epochs: 10", "x.yaml:12 stages[1].epochs: written twice, first on line 11; remove"),
+    (
+        "{train: faces, validation_split: 0.1}",
+        "faces",
+        "x.yaml:3 data: found the text 'faces'; give the keys train, va",
+    ),
+    ("{train: faces, validation_split: 0.1}", "", "x.yaml:3 data: found nothing; give the keys train, validation_"),
+    ("0.1", "1e-1", "x.yaml:3 data.validation_split: found the text '1e-1'; write 1.0e-1"),
+    ("0.1", "'0.1'", "x.yaml:3 data.validation_split: found the text '0.1'; give a number from 0, below 1"),
+    ("0.1", ".nan", "x.yaml:3 data.validation_split: found nan; give a number from 0, below 1"),
+    ("0.1", "0.1, min_images_per_person: 0", "x.yaml:3 data.min_images_per_person: found 0; give a whole number from"),
+    ("runs/r", "runs/r\nseed: -1", "x.yaml:3 seed: found -1; give a whole number from 0 to 2147483647"),
+    ("runs/r", "runs/r\nbatch_size: yes", "x.yaml:3 batch_size: found true; give a whole number of images from 1"),
+    ("runs/r", "runs/r\npreprocessing: {standardization: per-image}", "x.yaml:3 preprocessing.standardization: found"),
+    (
+        "runs/r",
+        "runs/r\npreprocessing: {image_size: 74}",
+        "x.yaml:3 preprocessing.image_size: found 74; give a whole n",
+    ),
+    ("runs/r", "runs/r\naugment: {random_rotate: -5}", "x.yaml:3 augment.random_rotate: found -5; give degrees from 0"),
+    ("pairs.txt", "pairs.txt, flip: 1", "x.yaml:4 lfw.flip: found 1; give true or false"),
+    ("pairs.txt", "pairs.txt, distance: L2", "x.yaml:4 lfw.distance: found the text 'L2'; give euclidean or cosine"),
+    ("Block8", "Mixed7a", "x.yaml:10 stages[1].train_from: no block 'Mixed7a'; did you mean 'Mixed_7a'?"),
+    ("Logits", "Repeat_1", "x.yaml:10 stages[1].train_from: 'Block8' lies after 'Repeat_1', from which stages[0] trai"),
+    ("last block", "Head", "x.yaml:9 stages[1].name: found 'Head', and stages[0] is 'head'; give each stage its own"),
+    ("epochs: 10", "epochs: 10\n    learning_rate: 3e-4", "x.yaml:12 stages[1].learning_rate: found the text '3e-4'; "),
+    (
+        "epochs: 10",
+        "epochs: 10\n    learning_rate: {0: 1, 6: 0}",
+        "x.yaml:12 stages[1].learning_rate[6]: found 0; give",
+    ),
+    ("epochs: 10", "epochs: 10\n    learning_rate: {3: 1}", "x.yaml:12 stages[1].learning_rate: the first step is epo"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), BAD_VALUES)
+def test_a_bad_value_is_told_with_its_line(old: str, new: str, expected: str):
+    assert GOOD.count(old) == 1
+    (line,) = problems(GOOD.replace(old, new))
+    assert line.startswith(expected)
+    assert "\n" not in line
+
+
+BAD_FILES: list[tuple[str | bytes, str]] = [
+    ("", "x.yaml: the file is empty; a recipe gives checkpoint, output, data and stages"),
+    ("# nothing\n", "x.yaml: the file is empty"),
+    ("- a\n", "x.yaml: found a list; a recipe is keys and values"),
+    ("recipe", "x.yaml: found the text 'recipe'; a recipe is keys and values"),
+    (b"\x89PNG\r\n\xff", "x.yaml: found no text in UTF-8; give a recipe in YAML"),
+    ("a\0b", "x.yaml:1: not YAML: unacceptable character"),
+    ("output: a\n\tdata: b", "x.yaml:2: found a tab; indent with spaces"),
+    ("output: a\ndata: b: c", "x.yaml:2: not YAML: mapping values are not allowed here"),
+    ("output: [a", "x.yaml:1: not YAML: expected ',' or ']'"),
+    ("a: 1\n---\nb: 2", "x.yaml:2: not YAML: but found another document"),
+    ("a: *b", "x.yaml:1: not YAML: found undefined alias"),
+    (
+        "output: a\ndata: !!python/object/apply:os.getcwd []",
+        "x.yaml:2: found the tag 'tag:yaml.org,2002:python/object/",
+    ),
+    ("seed: !!int abc", "x.yaml:1: found the tag 'tag:yaml.org,2002:int'; write plain values"),
+    ("{[a]: b}", "x.yaml:1: not YAML: found unhashable key"),
+    ("seed: " + "9" * 5000, "x.yaml:1: not YAML: "),
+    ("[" * 5000, "x.yaml:1: nested too deeply to be a recipe"),
+]
+
+
+@pytest.mark.parametrize(("content", "expected"), BAD_FILES, ids=lambda value: repr(value)[:30])
+def test_a_file_that_is_no_recipe_is_told_in_one_line(content: str | bytes, expected: str):
+    (line,) = problems(content)
+    assert line.startswith(expected)
+    assert "\n" not in line
+
+
+def test_a_file_that_is_not_there_or_is_a_folder_is_told():
+    Path("folder.yaml").mkdir()
+    for name, expected in {
+        "none.yaml": "none.yaml: no such file; give a recipe, such as recipes/small.yaml",
+        "folder.yaml": "folder.yaml: found a folder; give a recipe's file",
+    }.items():
+        with pytest.raises(RecipeError) as caught:
+            Recipe.load(name)
+        assert caught.value.problems == (expected,)
+
+
+def test_every_problem_comes_at_once_in_the_files_order_the_overrides_last():
+    text = GOOD.replace("output", "outptu").replace("Block8", "Blok8").replace("epochs: 5", "epochs: '5'")
+    text = text.replace("0.1", "1.5") + "    early_stoping: 3\nseed: 1\nseed: 2\n"
+    assert problems(text, {"lfw.dir": "3", "data.trian": "x"}) == (
+        "x.yaml:1 output: missing; give a path",
+        "x.yaml:2 outptu: unknown key; did you mean 'output'?",
+        "x.yaml:3 data.validation_split: found 1.5; give a number from 0, below 1",
+        "x.yaml:8 stages[0].epochs: found the text '5'; give a whole number from 1",
+        "x.yaml:10 stages[1].train_from: no block 'Blok8'; did you mean 'Block8'?",
+        "x.yaml:12 stages[1].early_stoping: unknown key; did you mean 'early_stopping'?",
+        "x.yaml:14 seed: written twice, first on line 13; remove one",
+        "command line data.trian: unknown key; did you mean 'train'?",
+        "command line lfw.dir: found 3; put quotes around what is meant as text",
+    )
+
+
+@pytest.mark.parametrize("stages", ["", "stages: []\n"])
+def test_a_recipe_needs_a_stage(stages: str):
+    (line,) = problems(GOOD[: GOOD.index("stages:")] + stages)
+    assert line.endswith(" stages: no stages; give at least one, with its name, train_from and epochs")
+
+
+def test_a_stage_that_is_judged_needs_what_it_is_judged_by():
+    judged = GOOD + "    accept: {metric: lfw_val, max_drop: 0}\n    early_stopping: 3\n"
+    assert load(judged).stages[1].early_stopping == 3
+    bare = judged.replace("lfw: {dir: lfw, pairs: pairs.txt}\n", "").replace(", validation_split: 0.1", "")
+    assert problems(bare) == (
+        "x.yaml:11 stages[1].accept: there are no LFW figures to judge by; give lfw.dir and lfw.pairs, or remove it",
+        "x.yaml:12 stages[1].early_stopping: there is no validation loss to judge by; "
+        "give data.validation_split, or remove it",
+    )
+
+
+def test_a_section_that_cannot_be_read_is_not_said_to_be_absent():
+    judged = GOOD + "    accept: {metric: lfw_val, max_drop: 0}\n    early_stopping: 3\n"
+    (line,) = problems(judged.replace("{dir: lfw, pairs: pairs.txt}", "lfw"))
+    assert line.startswith("x.yaml:4 lfw: found the text 'lfw'; give the keys dir, pairs,")
+    (line,) = problems(judged.replace("0.1", "-1"))
+    assert line.startswith("x.yaml:3 data.validation_split: found -1")
+
+
+@given(st.lists(st.sampled_from(BOUNDARIES), min_size=2, max_size=4))
+def test_a_boundary_stays_or_moves_toward_the_input(boundaries: list[str]):
+    stages = [{"name": f"s{i}", "train_from": name, "epochs": 1} for i, name in enumerate(boundaries)]
+    back = [i for i in range(1, len(stages)) if boundary(boundaries[i]) > boundary(boundaries[i - 1])]
+    values = {"checkpoint": "m", "output": "o", "data": {"train": "d"}, "stages": stages}
+    try:
+        Recipe.from_values(values)
+        told = []
+    except RecipeError as error:
+        told = [line.split(":")[0] for line in error.problems]
+    assert told == [f"Recipe.stages[{i}].train_from" for i in back]
+
+
+def test_a_byte_order_mark_anchors_and_merges_are_fine():
+    text = GOOD.replace("epochs: 5", "<<: &long {epochs: 7, weight_decay: 0.5}").replace("epochs: 10", "<<: *long")
+    recipe = load("\ufeff" + text + "    weight_decay: 0.25\n")
+    assert [(stage.epochs, stage.weight_decay) for stage in recipe.stages] == [(7, 0.5), (7, 0.25)]
+
+
+def test_aliases_that_grow_without_end_are_told_quickly():
+    bomb = "".join(f"k{i}: &a{i} [{', '.join(f'*a{i - 1}' for _ in range(9)) if i else 'x'}]\n" for i in range(40))
+    assert len(problems(bomb + GOOD)) == 40
+    assert problems(GOOD.replace("faces,", "&f [*f],")) == ("x.yaml:3 data.train: found a list; give a path",)
+
+
+def test_a_date_is_a_name():
+    assert load(GOOD.replace("head", "2018-04-02")).stages[0].name == "2018-04-02"
+
+
+@given(st.from_regex(r"[-+]?[0-9]{0,4}\.?[0-9]{0,4}[eE][-+]?[0-9]{1,2}", fullmatch=True))
+def test_an_exponent_that_yaml_takes_for_text_is_spelled_as_it_takes_it(text: str):
+    try:
+        value = float(text)
+    except ValueError:
+        return
+    if isinstance(yaml.safe_load(text), str):
+        with pytest.raises(RecipeError) as caught:
+            Augment(random_rotate=text)
+        assert yaml.safe_load(caught.value.problems[0].rpartition("; write ")[2]) == value
+
+
+def test_overrides_go_before_the_file():
+    recipe = load(
+        GOOD,
+        {
+            "data.train": "~/else",
+            "stages.1.epochs": "3",
+            "stages.0.learning_rate": "{0: 0.5}",
+            "stages.0.learning_rate.6": "0.25",
+            "stages.1.accept.metric": "lfw_auc",
+            "stages.1.accept.max_drop": 0.5,
+            "augment": {"random_flip": True},
+            "output": Path("a: b"),
+            "lfw.pairs": "'quoted # pairs'",
+        },
+    )
+    assert recipe.data.train == Path("~/else").expanduser()
+    assert recipe.stages[0].learning_rate.to_value() == {0: 0.5, 6: 0.25}
+    assert (recipe.stages[1].epochs, recipe.stages[1].accept.max_drop) == (3, 0.5)
+    assert recipe.augment.random_flip
+    assert (recipe.output, recipe.lfw.pairs) == (Path("a: b"), Path("quoted # pairs"))
+
+
+def test_an_override_of_a_shared_value_changes_it_in_one_place():
+    text = GOOD.replace("epochs: 5", "optimizer: &o {epsilon: 0.1}\n    epochs: 5") + "    optimizer: *o\n"
+    recipe = load(text, {"stages.1.optimizer.epsilon": "0.5"})
+    assert [stage.optimizer.constants["epsilon"] for stage in recipe.stages] == [0.1, 0.5]
+
+
+BAD_OVERRIDES = [
+    ("dat.train", "x", "command line dat: unknown key; did you mean 'data'?"),
+    ("data.trian", "x", "command line data.trian: unknown key; did you mean 'train'?"),
+    ("stages.2.epochs", "3", "command line stages.2.epochs: no item 2 in a list of 2; count from 0"),
+    ("stages.last.epochs", "3", "command line stages.last.epochs: no item last in a list of 2; count from 0"),
+    ("stages.1.epochs", "0", "command line stages.1.epochs: found 0; give a whole number from 1"),
+    ("stages.1.epochs", "1e1", "command line stages.1.epochs: found the text '1e1'; give a whole number from 1"),
+    ("stages.1.learning_rate", "3e-4", "command line stages.1.learning_rate: found the text '3e-4'; write 3.0e-4"),
+    ("stages.1.name.x", "3", "command line stages.1.name.x: found the text 'last block' there, which has no key 'x'; "),
+    ("data.train", "", "command line data.train: found nothing; give a path"),
+    ("data.train", "a #b", "command line data.train: found 'a #b', where '#' starts a comment; put quotes around the"),
+    ("data.train", "a: b: c", "command line data.train: not YAML: mapping values are not allowed here"),
+    ("data.train", "!!python/name:os.system", "command line data.train: found the tag 'tag:yaml.org,2002:python/name"),
+    ("lfw", "{dir: a, dir: b, pairs: c}", "command line lfw.dir: written twice"),
+    ("", "1", "command line : unknown key; the keys here are"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), BAD_OVERRIDES)
+def test_a_bad_override_is_told_by_its_key(key: str, value: str, expected: str):
+    (line,) = problems(GOOD, {key: value})
+    assert line.startswith(expected)
+
+
+PATHS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(lambda p: p[0] != "~")
+RATE = st.floats(1e-9, 1e3)
+LEARNING_RATES: st.SearchStrategy[Any] = st.one_of(
+    RATE,
+    st.dictionaries(st.integers(2, 99), RATE, max_size=3).map(lambda steps: {1: 0.5, **steps}),
+    st.fixed_dictionaries({"schedule": st.just("cosine"), "initial": RATE, "final": st.floats(0, 1)}),
+    st.fixed_dictionaries({"schedule": st.just("exponential"), "initial": RATE, "decay": RATE.filter(lambda x: x <= 1)})
+    .map(lambda value: value | {"every": 2}),
+    st.just({"file": "data/learning_rate_schedule_classifier_casia.txt"}),
+)  # fmt: skip
+STAGES = st.builds(
+    Stage,
+    name=st.from_regex(r"[A-Za-z0-9_-]([A-Za-z0-9 _-]{0,8}[A-Za-z0-9_-])?", fullmatch=True),
+    train_from=st.just("Block8"),
+    epochs=st.integers(1, 99),
+    learning_rate=LEARNING_RATES,
+    optimizer=st.sampled_from(
+        ["adam", {"name": "rmsprop", "constants": "facenet"}, {"name": "momentum", "nesterov": True}]
+    ),
+    batch_norm=st.sampled_from(["frozen", "train"]),
+    keep_probability=st.floats(0.1, 1),
+    weight_decay=st.floats(0, 1),
+    prelogits_norm=st.builds(dict, factor=st.floats(0, 1), p=st.floats(0.5, 4)),
+    early_stopping=st.none() | st.integers(1, 9),
+    accept=st.none() | st.builds(dict, metric=st.just("lfw_auc"), max_drop=st.floats(0, 1)),
+)
+RECIPES = st.builds(
+    Recipe,
+    checkpoint=PATHS.map(Path),
+    output=PATHS.map(Path),
+    data=st.builds(dict, train=PATHS, validation_split=st.floats(0.01, 0.9), min_images_per_person=st.integers(1, 9)),
+    stages=st.lists(STAGES, min_size=1, max_size=3, unique_by=lambda stage: stage.slug.casefold()),
+    seed=st.integers(0, 2**31 - 1),
+    preprocessing=st.sampled_from([{}, {"image_size": 182}, {"standardization": "per_image"}]),
+    augment=st.builds(dict, random_crop=st.booleans(), random_rotate=st.floats(0, 180)),
+    lfw=st.builds(dict, dir=PATHS, pairs=PATHS, flip=st.booleans(), missing=st.just("skip")),
+    batch_size=st.integers(1, 999),
+)
+
+
+@given(RECIPES)
+def test_a_recipe_written_and_read_again_is_equal(recipe: Recipe):
+    text = recipe.to_yaml()
+    again = load(text)
+    assert again == recipe
+    assert again.to_yaml() == text
+
+
+def test_a_recipe_without_lfw_is_written_without_it():
+    text = load(GOOD.replace("lfw: {dir: lfw, pairs: pairs.txt}\n", "")).to_yaml()
+    assert "lfw" not in text
+    assert load(text).lfw is None
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root reads every file")
+def test_a_file_that_may_not_be_read_is_told():
+    Path("x.yaml").write_text(GOOD, encoding="utf-8")
+    Path("x.yaml").chmod(0)
+    with pytest.raises(RecipeError, match=r"x\.yaml: can't be read \(Permission denied\)"):
+        Recipe.load("x.yaml")

@@ -1,0 +1,140 @@
+"""Imports run one way, and what needs no TensorFlow does not load it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FACADE = ROOT / "finetune/__init__.py"  # the public names, of every part
+SOURCES = sorted({*(ROOT / "finetune").rglob("*.py")} - {FACADE})
+
+ORDER = (
+    "errors",
+    "architecture",
+    "preprocessing",
+    "progress",
+    "files",
+    "resources",
+    "recipe",
+    "dataset",
+    "network",
+    "checkpoint",
+    "model",
+    "evaluation",
+    "training",
+    "runs",
+    "demo",
+    "cli",
+    "__main__",
+)
+"""The parts of the package; each may import itself and those before it."""
+
+WITHOUT_TENSORFLOW = (
+    "architecture",
+    "dataset",
+    "errors",
+    "evaluation",
+    "files",
+    "preprocessing",
+    "progress",
+    "recipe",
+    "resources",
+)
+WITH_TENSORFLOW = ("finetune.dataset.pipeline",)
+
+
+def module_name(source: Path) -> str:
+    parts = source.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(text: str, module: str, is_package: bool) -> Iterator[str]:
+    """The dotted names of finetune that a source imports, wherever in it, `finetune.` left out."""
+    package = module.split(".") if is_package else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            names = [".".join([*base, *filter(None, [node.module]), alias.name]) for alias in node.names]
+        else:
+            continue
+        yield from (name.removeprefix("finetune.") for name in names if f"{name}.".startswith("finetune."))
+
+
+def against_the_order(text: str, module: str, is_package: bool = False) -> list[str]:
+    """What a source imports that lies after it, or is no part of the package at all."""
+    own = ORDER.index(module.split(".")[1])
+    parts = (name.split(".")[0] for name in imported(text, module, is_package))
+    return [part for part in parts if part not in (*ORDER[: own + 1], "__version__")]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=module_name)
+def test_imports_run_one_way(source: Path) -> None:
+    module = module_name(source)
+    assert module.split(".")[1] in ORDER, f"say in ORDER where {module} stands"
+    assert against_the_order(source.read_text(encoding="utf-8"), module, source.name == "__init__.py") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from finetune.errors import DataError", []),
+        ("from finetune.model import Model", []),
+        ("from finetune import errors, __version__", []),
+        ("from . import lfw\nfrom .pairs import read_pairs\nfrom .. import model", []),
+        ("import finetune.runs", ["runs"]),
+        ("def f():\n    from finetune.cli.run import main", ["cli"]),
+        ("from finetune import training", ["training"]),
+        ("from ..training import loop", ["training"]),
+        ("from .. import cli", ["cli"]),
+        ("from finetune import Model", ["Model"]),
+        ("import finetune", ["finetune"]),
+    ],
+)
+def test_imports_against_the_order_are_seen(text: str, found: list[str]) -> None:
+    assert against_the_order(text, "finetune.evaluation.protocol") == found
+
+
+def loaded_by(statements: str) -> set[str]:
+    """The modules that a fresh interpreter holds after the statements."""
+    code = f"{statements}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_the_modules_without_tensorflow_do_not_load_it() -> None:
+    names = [name for name in map(module_name, SOURCES) if name.split(".")[1] in WITHOUT_TENSORFLOW]
+    names = [name for name in names if name not in WITH_TENSORFLOW]
+    loaded = loaded_by("\n".join(f"import {name}" for name in names))
+    assert loaded >= set(names)
+    assert loaded.isdisjoint({"tensorflow", "keras", "tf_slim"})
+
+
+def test_a_stage_is_imported_without_the_large_libraries() -> None:
+    loaded = loaded_by("from finetune import Recipe, Stage")
+    assert "finetune.recipe" in loaded
+    assert loaded.isdisjoint({"tensorflow", "keras", "tf_slim", "sklearn", "scipy", "scipy.stats", "h5py"})
+
+
+def test_the_public_names_are_listed_and_no_others_are_found() -> None:
+    import finetune
+
+    assert set(finetune.__all__) <= set(dir(finetune))
+    assert issubclass(finetune.FinetuneError, Exception)
+    with pytest.raises(AttributeError, match="module 'finetune' has no attribute 'Finetuner'"):
+        _ = finetune.Finetuner
+
+
+@pytest.mark.tf
+def test_every_public_name_can_be_imported() -> None:
+    import finetune
+
+    assert [name for name in finetune.__all__ if getattr(finetune, name, None) is None] == []
