@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
 from finetune import network
-from finetune.dataset.images import read_image
+from finetune.dataset.images import central_crop, read_image
 from finetune.dataset.pipeline import standardize
 from finetune.dataset.scan import find_images
 from finetune.dataset.synthetic import write_faces, write_pairs
@@ -56,20 +56,20 @@ def demo(output: Path) -> Sequence[StageResult]:
         "lfw.pairs": pairs,
         "output": output / "run",
     }
-    recipe = Recipe.load(find("recipes/demo.yaml"), {key: str(value) for key, value in settings.items()})
+    recipe = Recipe.load(find("recipes/demo.yaml"), settings)
     return run(recipe)
 
 
-def write_checkpoint(folder: Path, images: Sequence[Path]) -> Path:
+def write_checkpoint(folder: Path, images: Sequence[Path], image_size: int = IMAGE_SIZE) -> Path:
     """Writes a TF1 checkpoint of drawn weights, with the batch statistics of these images."""
     shapes = network.variable_shapes(EMBEDDING_SIZE, OLD_CLASSES)
     variables = {name: tf.Variable(initial_value(name, shape, SEED)) for name, shape in shapes.items()}
-    pixels = np.stack([read_image(path) for path in images])
+    pixels = np.stack([central_crop(read_image(path), image_size) for path in images])
     network.forward(standardize(pixels, "fixed"), variables, batch_norm_training=True, batch_norm_decay=0.0)
     return checkpoints.write(
         folder,
         "demo",
         0,
         {name: variable.numpy() for name, variable in variables.items()},
-        {FILE_NAME: Preprocessing(IMAGE_SIZE, "fixed").to_text()},
+        {FILE_NAME: Preprocessing(image_size, "fixed").to_text()},
     )

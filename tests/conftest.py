@@ -25,3 +25,25 @@ def shared() -> Path:
     if missing:
         pytest.skip(f"{folder} has no {', '.join(f'{name}/' for name in missing)}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn faces of 80 pixels: `learn/` (4 people), `strangers/` (6 people) and `pairs.txt` among these."""
+    from finetune.dataset.synthetic import write_faces, write_pairs
+
+    root = tmp_path_factory.mktemp("faces")
+    write_faces(root / "learn", people=4, images_per_person=6, size=80, seed=1)
+    write_faces(root / "strangers", people=range(11, 17), images_per_person=4, size=80, seed=1)
+    write_pairs(root / "pairs.txt", root / "strangers", folds=2, pairs_per_fold=10, seed=1)
+    return root
+
+
+@pytest.fixture(scope="session")
+def drawn_checkpoint(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a whole TF1 checkpoint of drawn weights; its images are of 75 pixels."""
+    from finetune.demo import write_checkpoint
+
+    folder = tmp_path_factory.mktemp("checkpoint")
+    write_checkpoint(folder, sorted((faces / "strangers").rglob("*.png")), image_size=75)
+    return folder

@@ -27,8 +27,9 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
     # As it was written, in decimals: 100 (1 - 0.07) is 92.99… in binary, and would hold back 8.
     share = Fraction(str(fraction))
     held_back = np.zeros(len(dataset.labels), dtype=bool)
-    for label, name in enumerate(dataset.class_names):
-        images = np.flatnonzero(dataset.labels == label)
+    ends = np.cumsum(np.bincount(dataset.labels, minlength=len(dataset.class_names)))
+    by_person = np.split(np.argsort(dataset.labels, kind="stable"), ends[:-1])
+    for name, images in zip(dataset.class_names, by_person, strict=True):
         count = min(math.ceil(len(images) * share), len(images) - 1)
         generator = np.random.default_rng([seed, *name.encode()])
         held_back[generator.permutation(images)[:count]] = True

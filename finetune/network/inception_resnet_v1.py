@@ -46,9 +46,7 @@ def _branch(net: tf.Tensor, scope: str, convolutions: Branch) -> tf.Tensor:
     return net
 
 
-def _residual(
-    net: tf.Tensor, scope: str, branches: tuple[Branch, ...], scale: float, relu: bool = True
-) -> tf.Tensor:
+def _residual(net: tf.Tensor, scope: str, branches: tuple[Branch, ...], scale: float, relu: bool = True) -> tf.Tensor:
     """The branches side by side, brought back to the input's width, scaled and added to it."""
     with tf.compat.v1.variable_scope(scope):
         mixed = tf.concat([_branch(net, f"Branch_{i}", branch) for i, branch in enumerate(branches)], 3)
@@ -67,7 +65,9 @@ def _reduction(net: tf.Tensor, scope: str, branches: tuple[Branch, ...]) -> tf.T
             filters, kernel, name = branch[-1]
             with tf.compat.v1.variable_scope(f"Branch_{i}"):
                 towers.append(slim.conv2d(tower, filters, kernel, stride=2, padding="VALID", scope=name))
-        towers.append(slim.max_pool2d(net, 3, stride=2, padding="VALID", scope=f"Branch_{len(branches)}/MaxPool_1a_3x3"))
+        towers.append(
+            slim.max_pool2d(net, 3, stride=2, padding="VALID", scope=f"Branch_{len(branches)}/MaxPool_1a_3x3")
+        )
     return tf.concat(towers, 3)
 
 
@@ -100,9 +100,7 @@ def _average_pool(net: tf.Tensor) -> tf.Tensor:
 
 
 def _conv(scope: str, filters: int, kernel: int, stride: int = 1, padding: str = "VALID") -> Layer:
-    return partial(
-        slim.conv2d, num_outputs=filters, kernel_size=kernel, stride=stride, padding=padding, scope=scope
-    )
+    return partial(slim.conv2d, num_outputs=filters, kernel_size=kernel, stride=stride, padding=padding, scope=scope)
 
 
 # The shapes are those of a 160 x 160 image.

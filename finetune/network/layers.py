@@ -65,14 +65,14 @@ def existing_variables(variables: Mapping[str, Any]) -> Iterator[None]:
 def variables_from(look_up: Callable[[str, tuple[int, ...]], Any]) -> Iterator[None]:
     """Within it, tf-slim's layers get each variable from `look_up(TF1 name, shape)`."""
 
-    def getter(_getter: object, name: str, shape: Any = None, **_: object) -> Any:
+    def custom_getter(getter: object, name: str, shape: Any = None, **_: object) -> Any:
         return look_up(name, tuple(tf.TensorShape(shape).as_list()))
 
     with warnings.catch_warnings():
         # tf-slim calls Keras methods that were deprecated after it was last released.
         warnings.filterwarnings("ignore", message=r"`layer\.(apply|updates)`", category=UserWarning)
         scope = tf.compat.v1.variable_scope(
-            tf.compat.v1.get_variable_scope(), custom_getter=getter, reuse=tf.compat.v1.AUTO_REUSE
+            tf.compat.v1.get_variable_scope(), custom_getter=custom_getter, reuse=tf.compat.v1.AUTO_REUSE
         )
         with scope:
             yield

@@ -73,8 +73,8 @@ def number(wants: str, allowed: Callable[[float], bool]) -> Check:
 
 def _spelled(mantissa: str, sign: str, exponent: str) -> str:
     # YAML 1.1 reads a number with an exponent only where it has both a point and the exponent's sign.
-    whole, _, fraction = mantissa.partition(".")
-    return f"{whole if whole.strip('+-') else whole + '0'}.{fraction or '0'}e{sign or '+'}{exponent}"
+    units, _, fraction = mantissa.partition(".")
+    return f"{units if units.strip('+-') else units + '0'}.{fraction or '0'}e{sign or '+'}{exponent}"
 
 
 def whole(least: int, most: int | None = None, unit: str = "") -> Check:

@@ -84,7 +84,7 @@ class Document:
                 self.problems += [Problem((*at, *problem.at), problem.text) for problem in duplicates]
                 value = parsed
             self.values = _replaced(self.values, at, value)
-        except ValueError as error:
+        except (_NotYAMLError, ValueError) as error:
             self.problems.append(Problem(at, str(error)))
 
     def lines(self, problems: Iterable[Problem]) -> list[str]:
@@ -100,7 +100,8 @@ class Document:
         for part in at:
             children = dict(_children(node))
             if part not in children:
-                break
+                made = any(key[: len(at)] == at for key in self._overridden)
+                return float("inf") if made else line
             line, node = children[part]
         return line
 
@@ -110,7 +111,7 @@ class Document:
         return f"{self._path}:{line} {dotted(at).lstrip('.')}".rstrip()
 
 
-class _NotYAMLError(ValueError):
+class _NotYAMLError(Exception):
     """Text that is no YAML, or more YAML than a recipe needs."""
 
     def __init__(self, mark: Any, problem: str) -> None:
@@ -125,9 +126,7 @@ def _parse(text: str) -> tuple[yaml.Node | None, Any, list[Problem]]:
         _NotYAMLError: what was found, and on which line.
     """
     try:
-        for event in yaml.parse(text, _Loader):
-            if tag := getattr(event, "tag", None):
-                raise _NotYAMLError(event.start_mark, f"found the tag {tag!r}; write plain values")
+        _refuse_tags(text)
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
@@ -138,10 +137,19 @@ def _parse(text: str) -> tuple[yaml.Node | None, Any, list[Problem]]:
         tab = "'\\t'" in (error.problem or "")
         problem = "found a tab; indent with spaces" if tab else f"not YAML: {error.problem}"
         raise _NotYAMLError(error.problem_mark, problem) from None
+    except yaml.YAMLError as error:
+        raise _NotYAMLError(None, f"not YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise _NotYAMLError(None, "nested too deeply to be a recipe") from None
-    except (yaml.YAMLError, OverflowError) as error:
-        raise _NotYAMLError(None, f"not YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise _NotYAMLError(None, f"found a value that can't be read ({error})") from None
+
+
+def _refuse_tags(text: str) -> None:
+    """Refuses `!tags`, Python's among them: a recipe's values are plain."""
+    for event in yaml.parse(text, _Loader):
+        if tag := getattr(event, "tag", None):
+            raise _NotYAMLError(event.start_mark, f"found the tag {tag!r}; write plain values")
 
 
 def _children(node: yaml.Node) -> Iterator[tuple[Any, tuple[int, yaml.Node]]]:
@@ -152,7 +160,9 @@ def _children(node: yaml.Node) -> Iterator[tuple[Any, tuple[int, yaml.Node]]]:
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
-                yield yaml.constructor.SafeConstructor().construct_object(key), (key.start_mark.line + 1, value)
+                merge = key.tag == "tag:yaml.org,2002:merge"
+                name = key.value if merge else yaml.constructor.SafeConstructor().construct_object(key)
+                yield name, (key.start_mark.line + 1, value)
 
 
 def _duplicates(node: yaml.Node, at: At, visited: set[int]) -> Iterator[Problem]:

@@ -95,7 +95,7 @@ class Accept(Section):
 
     Attributes:
         metric: `lfw_accuracy`, `lfw_val` (the validation rate) or `lfw_auc`.
-        max_drop: how far the metric may fall below the baseline, from 0 to 1.
+        max_drop: how far the metric may fall in the stage, from 0 to 1.
     """
 
     metric: Annotated[Literal["lfw_accuracy", "lfw_val", "lfw_auc"], one_of(("lfw_accuracy", "lfw_val", "lfw_auc"))]

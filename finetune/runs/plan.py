@@ -137,4 +137,3 @@ def _seconds_per_image(model: Model, pixels: np.ndarray) -> float:
     start = time.perf_counter()
     forward(images)
     return (time.perf_counter() - start) / len(pixels)
-

@@ -12,12 +12,11 @@ import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
 from finetune.architecture import boundary
-from finetune.dataset.pipeline import evaluation_batches, training_batches
+from finetune.dataset.pipeline import evaluation_batches, iterate, training_batches
 from finetune.errors import RecipeError, UserError
 from finetune.evaluation import LFWResult
 from finetune.model import Model
 from finetune.recipe import Recipe, Stage
-from finetune.recipe.section import build
 from finetune.runs import tables
 from finetune.runs.certificate import FrozenTensors
 from finetune.runs.environment import environment
@@ -60,7 +59,7 @@ class FineTuner:
         values["data"] = data if isinstance(data, Mapping) else {"train": str(data)}
         if lfw is not None:
             values["lfw"] = lfw if isinstance(lfw, Mapping) else _lfw_section(Path(lfw).expanduser())
-        recipe = build(Recipe, values | {"stages": ()})
+        recipe = Recipe.from_values(values | {"stages": ()})
         RunFolder(recipe.output).refuse_if_used()
         self._start(Inputs.open(recipe))
 
@@ -219,14 +218,14 @@ class FineTuner:
                 stage=index,
                 epoch=epoch,
             )
-            return ((prefix(pixels), labels) for pixels, labels in images)
+            return ((prefix(pixels), labels) for pixels, labels in iterate(images))
 
         def validation() -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
             labels = inputs.validation.labels
             batches = evaluation_batches(
                 inputs.validation.paths, preprocessing=inputs.preprocessing, batch_size=recipe.batch_size
             )
-            for number, pixels in enumerate(batches):
+            for number, pixels in enumerate(iterate(batches)):
                 start = number * recipe.batch_size
                 yield prefix(pixels), tf.constant(labels[start : start + recipe.batch_size])
 

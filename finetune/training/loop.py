@@ -83,6 +83,11 @@ def train(
                 )
             trained.add(result, len(labels))
         held_back = _evaluate(trainer, validation) if validation else None
+        if held_back and not math.isfinite(held_back.cross_entropy):
+            raise RunError(
+                f"stage {stage.name!r}, epoch {epoch}: the validation loss became {held_back.cross_entropy}; "
+                f"the weights from before are kept; lower its learning_rate (now {rate:g})"
+            )
         mean = trained.result()
         row = EpochRow(
             stage.name,

@@ -22,5 +22,4 @@ def build(section: Optimizer) -> keras.optimizers.Optimizer:
     here and at 1 there, and momentum keeps the rate inside its velocity here: the same path as long
     as the rate stays.
     """
-    defaults = {"momentum": 0.9} if section.name == "momentum" else {}
-    return _CLASSES[section.name](learning_rate=0.0, **(defaults | dict(section.constants)))
+    return _CLASSES[section.name](learning_rate=0.0, **section.constants)

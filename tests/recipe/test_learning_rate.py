@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ def learning_rate(value: object) -> LearningRate:
 
 
 def rates(value: object, epochs: int) -> list[float | None]:
-    return [learning_rate(value).rate(epoch, epochs) for epoch in range(1, epochs + 1)]
+    found = learning_rate(value)
+    return [found.rate(epoch, epochs) for epoch in range(1, epochs + 1)]
 
 
 def test_a_number_is_the_rate_of_every_epoch():
@@ -53,7 +55,7 @@ def test_exponential_decay_falls_every_so_many_epochs():
 def test_cosine_begins_at_initial_and_sums_to_its_mean(epochs: int, initial: float):
     found = rates({"schedule": "cosine", "initial": initial}, epochs)
     assert found[0] == initial
-    assert all(later < earlier for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later < earlier for earlier, later in pairwise(found))
     assert min(found) > 0
     # The cosines of equally spaced angles in [0, pi) sum to 1.
     assert math.isclose(sum(found), initial * (epochs + 1) / 2)

@@ -70,7 +70,7 @@ def test_the_recipes_that_come_with_finetune_are_sound(name: str):
 
 # Each is GOOD with one text in place of another, and the line that answers it.
 BAD_VALUES = [
-    ("output:", "outptu:", "x.yaml:2 outptu: unknown key; did you mean 'output'?"),
+    ("runs/r", "runs/r\nsede: 1", "x.yaml:3 sede: unknown key; did you mean 'seed'?"),
     ("runs/r", "runs/r\nzebra: 1", "x.yaml:3 zebra: unknown key; the keys here are checkpoint, output, data, stages, "),
     ("runs/r", "runs/r\n12: 1", "x.yaml:3 [12]: unknown key; the keys here are checkpoint, "),
     ("checkpoint: ~/models/m\n", "", "x.yaml:1 checkpoint: missing; give a path"),
@@ -84,7 +84,7 @@ BAD_VALUES = [
     (
         "{train: faces, validation_split: 0.1}",
         "faces",
-        "x.yaml:3 data: found the text 'faces'; give the keys train, va",
+        "x.yaml:3 data: found the text 'faces'; give the keys train, v",
     ),
     ("{train: faces, validation_split: 0.1}", "", "x.yaml:3 data: found nothing; give the keys train, validation_"),
     ("0.1", "1e-1", "x.yaml:3 data.validation_split: found the text '1e-1'; write 1.0e-1"),
@@ -97,7 +97,7 @@ BAD_VALUES = [
     (
         "runs/r",
         "runs/r\npreprocessing: {image_size: 74}",
-        "x.yaml:3 preprocessing.image_size: found 74; give a whole n",
+        "x.yaml:3 preprocessing.image_size: found 74; give a whole",
     ),
     ("runs/r", "runs/r\naugment: {random_rotate: -5}", "x.yaml:3 augment.random_rotate: found -5; give degrees from 0"),
     ("pairs.txt", "pairs.txt, flip: 1", "x.yaml:4 lfw.flip: found 1; give true or false"),
@@ -109,7 +109,7 @@ BAD_VALUES = [
     (
         "epochs: 10",
         "epochs: 10\n    learning_rate: {0: 1, 6: 0}",
-        "x.yaml:12 stages[1].learning_rate[6]: found 0; give",
+        "x.yaml:12 stages[1].learning_rate[6]: found 0; ",
     ),
     ("epochs: 10", "epochs: 10\n    learning_rate: {3: 1}", "x.yaml:12 stages[1].learning_rate: the first step is epo"),
 ]
@@ -137,12 +137,12 @@ BAD_FILES: list[tuple[str | bytes, str]] = [
     ("a: *b", "x.yaml:1: not YAML: found undefined alias"),
     (
         "output: a\ndata: !!python/object/apply:os.getcwd []",
-        "x.yaml:2: found the tag 'tag:yaml.org,2002:python/object/",
+        "x.yaml:2: found the tag 'tag:yaml.org,2002:python/object",
     ),
     ("seed: !!int abc", "x.yaml:1: found the tag 'tag:yaml.org,2002:int'; write plain values"),
     ("{[a]: b}", "x.yaml:1: not YAML: found unhashable key"),
-    ("seed: " + "9" * 5000, "x.yaml:1: not YAML: "),
-    ("[" * 5000, "x.yaml:1: nested too deeply to be a recipe"),
+    ("seed: " + "9" * 5000, "x.yaml:1: found a value that can't be read (Exceeds"),
+    ("[" * 1000 + "]" * 1000, "x.yaml:1: nested too deeply to be a recipe"),
 ]
 
 
@@ -314,9 +314,7 @@ STAGES = st.builds(
     train_from=st.just("Block8"),
     epochs=st.integers(1, 99),
     learning_rate=LEARNING_RATES,
-    optimizer=st.sampled_from(
-        ["adam", {"name": "rmsprop", "constants": "facenet"}, {"name": "momentum", "nesterov": True}]
-    ),
+    optimizer=st.sampled_from(["adam", {"name": "rmsprop", "constants": "facenet"}, {"name": "momentum"}]),
     batch_norm=st.sampled_from(["frozen", "train"]),
     keep_probability=st.floats(0.1, 1),
     weight_decay=st.floats(0, 1),

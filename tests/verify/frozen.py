@@ -62,7 +62,9 @@ def main() -> None:
 
 
 def _row(name: str, changed: str, result) -> str:  # type: ignore[no-untyped-def]
-    figures = f"{result.accuracy:.5f}±{result.accuracy_std:.5f} | {result.val:.5f} | {result.auc:.4f} | {result.eer:.4f}"
+    figures = (
+        f"{result.accuracy:.5f}±{result.accuracy_std:.5f} | {result.val:.5f} | {result.auc:.4f} | {result.eer:.4f}"
+    )
     return f"| {name} | {changed} | {figures} |"
 
 

@@ -36,7 +36,9 @@ def main() -> None:
         setting = {key: expected[key] for key in ("distance", "subtract_mean", "flip")}
         result = measure(embed, pairs[expected["pairs"]], **setting)
         ours = {name: getattr(result, name) for name in FIGURES}
-        figures.append({"pairs": expected["pairs"], **setting, "ours": ours, "published": {n: expected[n] for n in ours}})
+        figures.append(
+            {"pairs": expected["pairs"], **setting, "ours": ours, "published": {n: expected[n] for n in ours}}
+        )
         cells = [
             f"{ours[name]:.4f} ({ours[name] - expected[name]:+.4f})"
             if ours[name] is not None and expected[name] is not None
