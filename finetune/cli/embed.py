@@ -13,9 +13,7 @@ from finetune.errors import DataError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The checkpoint, the images and the file."""
     add_checkpoint(parser)
-    parser.add_argument(
-        "images", metavar="IMAGES", help="a folder of aligned faces, searched to its depth, or one image"
-    )
+    parser.add_argument("images", metavar="IMAGES", help="a folder of aligned faces of any depth, or one image")
     parser.add_argument(
         "out", metavar="OUT.npz", help="names [n], embeddings float32 [n, size], and what they were made with"
     )

@@ -102,7 +102,7 @@ def _trace(
     return units
 
 
-def _arg_scope(normalizer: dict[str, object]) -> contextlib.AbstractContextManager[object]:
+def _arg_scope(normalizer: Mapping[str, object]) -> contextlib.AbstractContextManager[object]:
     return slim.arg_scope(
         [slim.conv2d, slim.fully_connected], normalizer_fn=layers.batch_norm, normalizer_params=normalizer
     )

@@ -58,7 +58,8 @@ class Inputs:
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
         minimum = recipe.data.min_images_per_person
         scanned = attempt(lambda: scan(recipe.data.train, min_images_per_person=minimum, crop=crop))
-        pairs = attempt(lambda: open_pairs(recipe.lfw)) if recipe.lfw else None
+        lfw = recipe.lfw
+        pairs = attempt(lambda: open_pairs(lfw)) if lfw else None
         if found is None or scanned is None or problems:
             raise UserError(*problems)
         model = restore(recipe, scanned.dataset.class_names)

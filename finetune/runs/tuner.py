@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,9 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
-from finetune.architecture import boundary
 from finetune.dataset.pipeline import evaluation_batches, iterate, training_batches
-from finetune.errors import RecipeError, UserError
+from finetune.errors import UserError
 from finetune.evaluation import LFWResult
 from finetune.model import Model
 from finetune.recipe import Recipe, Stage
@@ -74,6 +74,7 @@ class FineTuner:
         # One seed, one result: TensorFlow otherwise picks the fastest kernel, of varying rounding.
         tf.config.experimental.enable_op_determinism()
         self.inputs = inputs
+        self.recipe = inputs.recipe
         self.folder = RunFolder(inputs.recipe.output)
         self.results: list[StageResult] = []
         self.rows: list[EpochRow] = []
@@ -93,12 +94,15 @@ class FineTuner:
         run's folder.
 
         Raises:
-            RecipeError: the stage's name was used before, or its boundary moves back.
+            RecipeError: the stage does not go with those before it, or needs what was not given.
             RunError: the loss became NaN, or the disk is full; what was finished before stands.
         """
-        self._refuse(stage)
-        self.begin()
         index = len(self.results) + 1
+        if index > len(self.recipe.stages):
+            # The recipe's own checks of names and boundaries; on disk it grows with the run.
+            self.recipe = dataclasses.replace(self.recipe, stages=(*self.recipe.stages, stage))
+        self.begin()
+        self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
         before = self.results[-1].lfw if self.results else self.baseline
         trainer = Trainer(self.model, stage)
         frozen = FrozenTensors(self.model, trainer.names)
@@ -159,7 +163,7 @@ class FineTuner:
         """Writes what the run starts from and measures the baseline, once."""
         if self._begun:
             return
-        self.folder.write_text("recipe.yaml", self.inputs.recipe.to_yaml())
+        self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
         self.folder.write_json("environment.json", environment())
         self.folder.write_json("data.json", self.inputs.data_summary())
         self.baseline = self.inputs.measure()
@@ -178,14 +182,14 @@ class FineTuner:
         stored = json.loads((self.folder.path / "data.json").read_text(encoding="utf-8"))
         if stored["names_sha256"] != self.inputs.data_summary()["names_sha256"]:
             raise UserError(
-                f"{self.inputs.recipe.data.train}: its images are not those that the run in "
+                f"{self.recipe.data.train}: its images are not those that the run in "
                 f"{self.folder.path} began with; restore them, or start a new run"
             )
         if not self.folder.stage_path(0, BASELINE).is_dir():
             return
         self.baseline = _stored_lfw(self.folder.stage_path(0, BASELINE) / "lfw.json")
         before = self.baseline
-        for index, stage in enumerate(self.inputs.recipe.stages, start=1):
+        for index, stage in enumerate(self.recipe.stages, start=1):
             path = self.folder.stage_path(index, stage.slug)
             if not path.is_dir():
                 break
@@ -205,7 +209,7 @@ class FineTuner:
         self._begun = True
 
     def _train(self, index: int, trainer: Trainer, state: StageState) -> None:
-        recipe, inputs = self.inputs.recipe, self.inputs
+        recipe, inputs = self.recipe, self.inputs
         prefix = self.model.prefix(trainer.first)
 
         def batches(epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
@@ -268,21 +272,6 @@ class FineTuner:
         state, trained = stored
         trainer.load(trained)
         return state
-
-    def _refuse(self, stage: Stage) -> None:
-        place = f"Stage({stage.name!r})"
-        problems = []
-        if any(result.name.casefold() == stage.name.casefold() for result in self.results):
-            problems.append(f"{place}.name: a stage of this name was run before; choose another")
-        if self.results and boundary(stage.train_from) > boundary(self.results[-1].train_from):
-            last = self.results[-1].train_from
-            problems.append(f"{place}.train_from: {stage.train_from!r} lies after {last!r}, where the last stage began")
-        if stage.accept and not self.inputs.recipe.lfw:
-            problems.append(f"{place}.accept: needs LFW pairs; pass lfw= to FineTuner")
-        if stage.early_stopping and not len(self.inputs.validation):
-            problems.append(f"{place}.early_stopping: needs held-back images; set data's validation_split")
-        if problems:
-            raise RecipeError(*problems)
 
 
 def _key(seed: int, stage: int) -> int:

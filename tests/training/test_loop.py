@@ -85,9 +85,7 @@ def test_no_two_steps_share_a_dropout_key():
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_ends_the_run_in_one_line(loss):
-    with pytest.raises(
-        RunError, match=r"stage 's', epoch 1, step 1: the loss became (nan|inf).*lower its learning_rate"
-    ):
+    with pytest.raises(RunError, match=r"stage 's', epoch 1, step 1: the loss became (nan|inf).*lower"):
         run(Scripted(Stage("s", "Logits", 3), [1.0], train_loss=loss))
 
 
