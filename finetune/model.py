@@ -16,10 +16,11 @@ from finetune.architecture import HEAD, UNITS
 from finetune.checkpoint import RestorePlan
 from finetune.dataset.images import ImageError, central_crop, read_image
 from finetune.dataset.pipeline import standardize
-from finetune.errors import DataError
+from finetune.errors import CheckpointError, DataError
 from finetune.network import devices
 from finetune.preprocessing import STANDARDIZATIONS, Preprocessing, Standardization
 from finetune.progress import track
+from finetune.recipe.sections import LEAST_IMAGE_SIZE
 
 BATCH_SIZE = 64
 LOGITS = len(UNITS) - 1
@@ -76,12 +77,18 @@ class Model:
             standardization: `fixed` or `per_image`, likewise.
 
         Raises:
-            CheckpointError: the checkpoint is missing, damaged, or of another network.
+            CheckpointError: the checkpoint is missing, damaged, or of another network; or the image
+                size is less than the network can take.
         """
         devices.prepare()
         located = checkpoints.locate(checkpoint)
         stored = checkpoints.read(located)
         contract = preprocessing.resolve(located.folder, located.name, image_size, standardization)
+        if contract.image_size < LEAST_IMAGE_SIZE:
+            raise CheckpointError(
+                f"{located.prefix}: an image size of {contract.image_size} ({contract.source}); "
+                f"the network needs {LEAST_IMAGE_SIZE} pixels or more"
+            )
         contents = checkpoints.contents(stored.shapes, located.prefix)
         classes = contents.num_classes if class_names is None else len(class_names)
         needed = network.variable_shapes(contents.embedding_size, classes or 1)
@@ -272,7 +279,10 @@ def stored_class_names(folder: Path, num_classes: int | None) -> tuple[str, ...]
     path = folder / checkpoints.CLASS_NAMES
     if num_classes is None or not path.is_file():
         return ()
-    names = tuple(path.read_text(encoding="utf-8").splitlines())
+    try:
+        names = tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path}: can't be read as text; mend it or remove it") from error
     return names if len(names) == num_classes else ()
 
 

@@ -1,7 +1,7 @@
 """TF1 checkpoints: find the files, read them, account for every variable, write new ones."""
 
 from finetune.checkpoint.inspect import Description, describe
-from finetune.checkpoint.locate import CLASS_NAMES, Located, locate
+from finetune.checkpoint.locate import CLASS_NAMES, Located, locate, refuse_pattern
 from finetune.checkpoint.plan import Contents, RestorePlan, contents, plan_restore
 from finetune.checkpoint.read import StoredCheckpoint, read
 from finetune.checkpoint.write import write
@@ -18,5 +18,6 @@ __all__ = [
     "locate",
     "plan_restore",
     "read",
+    "refuse_pattern",
     "write",
 ]

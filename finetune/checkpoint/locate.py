@@ -73,6 +73,16 @@ def locate(path: str | Path) -> Located:
         raise CheckpointError(f"{path}: can't be read ({error.strerror}); {_EXPECTED}") from error
 
 
+def refuse_pattern(path: Path) -> None:
+    """Refuses a path that TensorFlow would take for a pattern, and so not open.
+
+    Raises:
+        CheckpointError: it is one.
+    """
+    if any(character in str(path) for character in "[\\"):
+        raise CheckpointError(f"{path}: TensorFlow opens no path with '[' or '\\' in it; rename it")
+
+
 def _in_folder(folder: Path) -> Located:
     if (folder / STATE_FILE).is_file():
         return _named_by_state(folder / STATE_FILE)

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from finetune.checkpoint.locate import Located
+from finetune.checkpoint.locate import Located, refuse_pattern
 from finetune.errors import CheckpointError
 
 _VARIABLES = frozenset({"weights", "biases", "beta", "gamma", "moving_mean", "moving_variance"})
@@ -89,8 +89,7 @@ def read(located: Located) -> StoredCheckpoint:
 
 
 def _read_tf1(located: Located) -> StoredCheckpoint:
-    if any(character in str(located.prefix) for character in "[\\"):  # TensorFlow takes the path for a pattern
-        raise CheckpointError(f"{located.prefix}: TensorFlow opens no path with '[' or '\\' in it; rename it")
+    refuse_pattern(located.prefix)
     try:
         reader = tf.train.load_checkpoint(str(located.prefix))
         shapes = {name: tuple(shape) for name, shape in sorted(reader.get_variable_to_shape_map().items())}

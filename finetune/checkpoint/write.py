@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from finetune.checkpoint.locate import STATE_FILE
+from finetune.checkpoint.locate import STATE_FILE, refuse_pattern
 from finetune.errors import RunError
 
 
@@ -37,10 +37,12 @@ def write(
         The prefix, `folder/model-NAME.ckpt-STEP`.
 
     Raises:
+        CheckpointError: TensorFlow could not open it again under this path.
         RunError: the disk is full, or the folder can't be written; nothing half-written is left.
     """
     folder = Path(folder)
     prefix = folder / f"model-{name}.ckpt-{step}"
+    refuse_pattern(prefix)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:

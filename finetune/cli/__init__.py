@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from finetune import __version__
 from finetune.errors import FinetuneError
@@ -22,16 +23,29 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """Answers a mistake in one line, as the rest of finetune does, where argparse puts the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exits with status 2."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit status: 0, 1 for our faults, 2 for the user's mistakes."""
-    parser = argparse.ArgumentParser(prog="finetune", description="Fine-tunes TF1-era FaceNet checkpoints.")
+    parser = Parser(prog="finetune", description="Fine-tunes TF1-era FaceNet checkpoints.")
     parser.add_argument("--version", action="version", version=f"finetune {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     arguments = list(sys.argv[1:] if argv is None else argv)
     for name, summary in COMMANDS.items():
         module = importlib.import_module(f"finetune.cli.{name}")
         module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    # argparse leaves aside the overrides that come after an option: `finetune run RECIPE --resume key=value`.
+    if rest and "overrides" in options and not any(text.startswith("-") for text in rest):
+        options.overrides += rest
+    elif rest:
+        subparsers.choices[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
     module = importlib.import_module(f"finetune.cli.{options.command}")
     try:
         if options.command != "check":
@@ -48,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"finetune {options.command}: {where}{error.strerror or error}", file=sys.stderr)
         return 1
     except Exception as error:
         if os.environ.get("FINETUNE_DEBUG"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.errors import RecipeError
 from finetune.preprocessing import STANDARDIZATIONS
+from finetune.recipe.sections import LEAST_IMAGE_SIZE
 from finetune.resources import find
 
 if TYPE_CHECKING:
@@ -49,7 +51,16 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--standardization", choices=STANDARDIZATIONS, help="in place of what the checkpoint is known to expect"
     )
-    parser.add_argument("--image-size", type=int, metavar="PIXELS", help="likewise; 160 for the published checkpoints")
+    parser.add_argument(
+        "--image-size", type=image_size, metavar="PIXELS", help="likewise; 160 for the published checkpoints"
+    )
+
+
+def image_size(text: str) -> int:
+    """A side in pixels that the network can take."""
+    if not (text.isascii() and text.isdigit() and int(text) >= LEAST_IMAGE_SIZE):
+        raise argparse.ArgumentTypeError(f"found {text!r}; give a whole number of pixels from {LEAST_IMAGE_SIZE}")
+    return int(text)
 
 
 def restore(options: argparse.Namespace) -> Model:
@@ -67,6 +78,24 @@ def restore(options: argparse.Namespace) -> Model:
             file=sys.stderr,
         )
     return model
+
+
+def size_notes(paths: Sequence[Path], size: int) -> list[str]:
+    """A line where the first image that can be read looks as if it was never aligned to the network's size."""
+    from finetune.dataset.images import ImageError, read_image
+
+    for path in paths:
+        try:
+            height, width = read_image(path).shape[:2]
+        except ImageError:
+            continue
+        if min(height, width) <= size:
+            return []
+        return [
+            f"{path}: {width} x {height} pixels, of which the central {size} x {size} are used; "
+            f"FaceNet's figures need faces aligned to {size} pixels"
+        ]
+    return []
 
 
 def new_file(text: str) -> Path:

@@ -16,4 +16,4 @@ def run(options: argparse.Namespace) -> None:
     """Prints one line when the recipe is well-formed."""
     recipe = load_recipe(options)
     names = ", ".join(repr(stage.name) for stage in recipe.stages)
-    print(f"{options.recipe}: no problems; {len(recipe.stages)} stages: {names}")
+    print(f"{options.recipe}: no problems; stages: {names}")

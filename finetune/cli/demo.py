@@ -13,6 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints the plan, a line an epoch, and the table of stages."""
+    from finetune.checkpoint import refuse_pattern
     from finetune.demo import demo
 
-    demo(Path(options.output).expanduser())
+    output = Path(options.output).expanduser()
+    refuse_pattern(output)
+    demo(output)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from finetune.cli.arguments import add_checkpoint, new_file, restore
+from finetune.cli.arguments import add_checkpoint, new_file, restore, size_notes
 from finetune.errors import DataError
 
 
@@ -32,13 +32,18 @@ def run(options: argparse.Namespace) -> None:
         raise DataError(f"{target}: give a file name that ends in .npz")
     paths = find_images(options.images)
     model = restore(options)
+    for note in size_notes(paths, model.preprocessing.image_size):
+        print(note, file=sys.stderr)
     bad: dict[Path, str] = {}
     embeddings = model.embed(paths, flip=options.flip, bad=bad)
     good = [i for i, path in enumerate(paths) if path not in bad]
+    if not good:
+        raise DataError(
+            f"{options.images}: none of its {len(paths)} files can be used; give images of faces aligned to "
+            f"{model.preprocessing.image_size} pixels; the first is {paths[0]}: {bad[paths[0]]}"
+        )
     for path, reason in bad.items():
         print(f"left out: {path}: {reason}", file=sys.stderr)
-    if not good:
-        raise DataError(f"{options.images}: none of its {len(paths)} files is an image that can be used")
     root = _root(options.images)
     arrays = {
         "names": np.array([paths[i].relative_to(root).as_posix() for i in good]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from finetune.cli.arguments import add_recipe, load_recipe
 
@@ -20,5 +21,5 @@ def run(options: argparse.Namespace) -> None:
     recipe = load_recipe(options)
     from finetune.runs import run as run_recipe
 
-    command = " ".join(["finetune run", options.recipe, *options.overrides, "--resume"])
+    command = shlex.join(["finetune run", options.recipe, *options.overrides, "--resume"])
     run_recipe(recipe, resume=options.resume, how_to_resume=f"resume with: {command}")

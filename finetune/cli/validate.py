@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from finetune.cli.arguments import add_checkpoint, new_file, restore
+from finetune.cli.arguments import add_checkpoint, new_file, restore, size_notes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     """Prints the four lines; notes go to stderr."""
     from finetune.files import write_json
     from finetune.recipe import LFW
-    from finetune.runs.inputs import measure_model, open_pairs
+    from finetune.runs.inputs import measure_model, open_pairs, refuse_unusable
 
     target = new_file(options.json) if options.json else None
     lfw = LFW(
@@ -39,7 +38,8 @@ def run(options: argparse.Namespace) -> None:
     )
     pairs = open_pairs(lfw)
     model = restore(options)
-    for note in warnings(pairs.paths, model.preprocessing.image_size):
+    refuse_unusable(pairs, lfw, model.preprocessing.image_size)
+    for note in size_notes(pairs.paths, model.preprocessing.image_size):
         print(note, file=sys.stderr)
     result = measure_model(model, pairs, lfw)
     for line in result.lines():
@@ -59,17 +59,3 @@ def run(options: argparse.Namespace) -> None:
             "preprocessing_source": model.preprocessing.source,
         }
         write_json(target, result.to_json() | protocol)
-
-
-def warnings(paths: Sequence[Path], image_size: int) -> list[str]:
-    """Whether the faces look as if they were never aligned and cropped to the network's size."""
-    from PIL import Image
-
-    with Image.open(paths[0]) as image:
-        size = image.size
-    if min(size) <= image_size:
-        return []
-    return [
-        f"{paths[0]}: {size[0]} x {size[1]} pixels, of which the central {image_size} x {image_size} are used; "
-        f"FaceNet's figures need faces aligned to {image_size} pixels"
-    ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
-from finetune.dataset.scan import Dataset, Scan, scan
+from finetune.checkpoint import refuse_pattern
+from finetune.dataset.scan import Dataset, Scan, check_images, scan
 from finetune.dataset.split import split
-from finetune.errors import UserError
+from finetune.errors import DataError, UserError
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
 from finetune.model import Model
 from finetune.preprocessing import Preprocessing
@@ -53,6 +55,7 @@ class Inputs:
                 problems.extend(error.problems)
                 return None
 
+        attempt(lambda: refuse_unwritable(recipe.output))
         # Restored once with its own head, for what it expects of images, and again for the people.
         found = attempt(lambda: restore(recipe, None))
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
@@ -60,6 +63,8 @@ class Inputs:
         scanned = attempt(lambda: scan(recipe.data.train, min_images_per_person=minimum, crop=crop))
         lfw = recipe.lfw
         pairs = attempt(lambda: open_pairs(lfw)) if lfw else None
+        if lfw and pairs and crop:
+            attempt(lambda: refuse_unusable(pairs, lfw, crop))
         if found is None or scanned is None or problems:
             raise UserError(*problems)
         model = restore(recipe, scanned.dataset.class_names)
@@ -92,8 +97,52 @@ class Inputs:
 
 
 def open_pairs(lfw: LFW) -> ImagePairs:
-    """The pairs that a recipe's `lfw` section, or `validate`'s options, name."""
-    return resolve(read_pairs(lfw.pairs), lfw.dir, lfw.missing)
+    """The pairs that a recipe's `lfw` section, or `validate`'s options, name.
+
+    Raises:
+        DataError: the pairs file or the folder can't be used, or there are too few pairs for the folds.
+    """
+    pairs = resolve(read_pairs(lfw.pairs), lfw.dir, lfw.missing)
+    n_same = int(pairs.is_same.sum())
+    n_different = len(pairs.is_same) - n_same
+    if min(n_same, n_different) < pairs.n_folds:
+        raise DataError(
+            f"{lfw.pairs}: {n_same} pairs of one person and {n_different} of two can be used, and {pairs.n_folds} "
+            f"folds need {pairs.n_folds} of each; give more pairs, or a header with fewer folds"
+        )
+    return pairs
+
+
+def refuse_unusable(pairs: ImagePairs, lfw: LFW, crop: int) -> None:
+    """Decodes the pairs' images, before hours are spent on what can't be measured.
+
+    Args:
+        crop: side in pixels; smaller images can't be used.
+
+    Raises:
+        DataError: one line for each image that can't be used, or one for them all.
+    """
+    reasons = zip(pairs.paths, check_images(pairs.paths, crop), strict=True)
+    bad = [f"{path}: {reason}" for path, reason in reasons if reason]
+    if len(bad) == len(pairs.paths):
+        raise DataError(
+            f"{lfw.dir}: none of the {len(bad)} images in the pairs can be used; "
+            f"give faces aligned to {crop} pixels; the first is {bad[0]}"
+        )
+    if bad:
+        raise DataError(*(f"{problem}; replace it, or remove it and set missing: skip" for problem in bad))
+
+
+def refuse_unwritable(output: Path) -> None:
+    """Refuses an output folder that can't be made, or from which TensorFlow could not read.
+
+    Raises:
+        UserError: why.
+    """
+    refuse_pattern(output)
+    above = next(folder for folder in output.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise UserError(f"{output}: {above} is a file, and no folder can be made in it; choose another output")
 
 
 def measure_model(model: Model, image_pairs: ImagePairs, lfw: LFW) -> LFWResult:

@@ -1,0 +1,115 @@
+"""A run that was killed, or asked to stop, and resumed ends with the bytes of one left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.tf, pytest.mark.slow]
+
+RECIPE = """\
+seed: 5
+output: OUTPUT
+checkpoint: {checkpoint}
+data: {{train: {faces}/learn, validation_split: 0.2}}
+augment: {{random_crop: true, random_flip: true, random_rotate: 10}}
+lfw: {{dir: {faces}/strangers, pairs: {faces}/pairs.txt}}
+batch_size: 2
+stages:
+  - {{name: head, train_from: Logits, epochs: 3, learning_rate: 0.01}}
+  - name: last block
+    train_from: Repeat_2/block8_5
+    epochs: 4
+    learning_rate: {{schedule: cosine, initial: 0.001}}
+    batch_norm: train
+    keep_probability: 0.7
+    weight_decay: 0.0001
+"""
+
+
+def start(recipe: Path, output: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "finetune", "run", str(recipe), f"output={output}", *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
+
+
+def finish(recipe: Path, output: Path, *options: str) -> str:
+    process = start(recipe, output, *options)
+    out, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return out
+
+
+def stop_in_the_middle(recipe: Path, output: Path, number: int) -> tuple[int, str]:
+    """Sends a signal while the second epoch of the second stage is being trained."""
+    process = start(recipe, output)
+    history = output / "history.csv"
+    try:
+        for _ in range(3000):
+            if history.exists() and "last block,1," in history.read_text():
+                break
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.05)
+        time.sleep(0.15)
+        process.send_signal(number)
+        error = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    rows = history.read_text().splitlines()
+    assert len(rows) < 1 + 3 + 4, "the run had ended before the signal came"
+    assert (output / ".resume/state.npz").exists()
+    return process.returncode, error
+
+
+def checkpoint_bytes(output: Path) -> dict[str, bytes]:
+    files = [path for path in sorted(output.rglob("*")) if ".ckpt-" in path.name]
+    assert len(files) == 4, files
+    return {path.relative_to(output).as_posix(): path.read_bytes() for path in files}
+
+
+def history(output: Path) -> list[str]:
+    """Without the seconds, its last column."""
+    return [line.rpartition(",")[0] for line in (output / "history.csv").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory, drawn_checkpoint, faces):
+    path = tmp_path_factory.mktemp("resume") / "recipe.yaml"
+    path.write_text(RECIPE.format(checkpoint=drawn_checkpoint, faces=faces))
+    return path
+
+
+@pytest.fixture(scope="module")
+def left_alone(recipe):
+    output = recipe.parent / "alone" / "run"
+    finish(recipe, output)
+    return output
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+def test_stopped_and_resumed_equals_left_alone(recipe, left_alone, tmp_path, number, status):
+    output = tmp_path / "run"
+    returned, error = stop_in_the_middle(recipe, output, number)
+    assert returned == status
+    if number == signal.SIGTERM:
+        assert error.splitlines()[-1].startswith(
+            f"finetune run: stopped by SIGTERM; resume with: finetune run {recipe} output={output} --resume"
+        )
+    out = finish(recipe, output, "--resume")
+    assert "resumed after epoch" in out
+    assert checkpoint_bytes(output) == checkpoint_bytes(left_alone)
+    assert history(output) == history(left_alone)
+    assert not (output / ".resume").exists()
+    assert not [path for path in output.rglob("*") if path.name.endswith(".partial")]
+
+
+def test_resuming_a_finished_run_changes_nothing(recipe, left_alone):
+    before = {path: path.read_bytes() for path in sorted(left_alone.rglob("*")) if path.is_file()}
+    out = finish(recipe, left_alone, "--resume")
+    assert "last block" in out
+    assert {path: path.read_bytes() for path in sorted(left_alone.rglob("*")) if path.is_file()} == before

@@ -1,0 +1,201 @@
+"""FineTuner: baseline first, frozen means frozen, accepted or rolled back, saved under FaceNet's names."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from finetune.errors import RecipeError, RunError, UserError
+from finetune.recipe import Stage
+
+pytest.importorskip("tensorflow")
+from finetune import checkpoint as checkpoints
+from finetune.model import Model
+from finetune.runs import FineTuner
+from finetune.runs import tuner as tuner_module
+from finetune.runs.certificate import FrozenTensors
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture
+def make(tmp_path, faces, drawn_checkpoint):
+    def make(**changes):
+        arguments = {
+            "checkpoint": drawn_checkpoint,
+            "data": {"train": faces / "learn", "validation_split": 0.2},
+            "output": tmp_path / "run",
+            "lfw": {"dir": faces / "strangers", "pairs": faces / "pairs.txt", "flip": True},
+            "batch_size": 8,
+        }
+        return FineTuner(**(arguments | changes))
+
+    return make
+
+
+def tree(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_head_only_stage_leaves_every_frozen_byte_embedding_and_lfw_figure_as_it_was(make, faces, tmp_path):
+    tuner = make()
+    images = sorted((faces / "strangers").rglob("*.png"))
+    digests, embeddings = tuner.model.digests(), tuner.model.embed(images, flip=True)
+    result = tuner.run(Stage("head", train_from="Logits", epochs=2, learning_rate=0.01))
+    changed = {name for name, digest in tuner.model.digests().items() if digest != digests[name]}
+    assert changed == {"Logits/weights", "Logits/biases"}
+    np.testing.assert_array_equal(tuner.model.embed(images, flip=True), embeddings)
+    assert result.measured == tuner.baseline
+    certificate = json.loads((result.folder / "certificate.json").read_text())
+    assert certificate["frozen_sha256"] == {n: d for n, d in digests.items() if n not in changed}
+    assert set(certificate["trained"]) == changed
+
+
+def test_the_run_folder_holds_what_the_readme_says(make, tmp_path):
+    tuner = make()
+    tuner.run(Stage("head", train_from="Logits", epochs=1))
+    assert tree(tmp_path / "run") == [
+        "0-baseline/lfw.json",
+        "1-head/certificate.json",
+        "1-head/checkpoint",
+        "1-head/class_names.txt",
+        "1-head/lfw.json",
+        "1-head/model-run.ckpt-2.data-00000-of-00001",
+        "1-head/model-run.ckpt-2.index",
+        "1-head/preprocessing.json",
+        "1-head/result.json",
+        "data.json",
+        "environment.json",
+        "history.csv",
+        "recipe.yaml",
+        "result.json",
+    ]
+    assert (tmp_path / "run/1-head/class_names.txt").read_text().split() == [f"person_{i:03d}" for i in range(1, 5)]
+
+
+def test_the_saved_stage_restores_to_the_weights_in_memory_with_its_head(make):
+    tuner = make()
+    result = tuner.run(Stage("head", train_from="Block8", epochs=1, learning_rate=0.01, batch_norm="train"))
+    restored = Model.restore(result.folder)
+    assert restored.digests() == tuner.model.digests()
+    assert restored.num_classes == 4
+    assert restored.class_names == tuner.model.class_names
+    assert restored.preprocessing.source == "preprocessing.json"
+    assert set(checkpoints.read(checkpoints.locate(result.folder)).shapes) == set(tuner.model.variables)
+
+
+def test_a_stage_that_fails_its_gate_is_rolled_back_byte_for_byte(make, monkeypatch):
+    tuner = make()
+    tuner.begin()
+    before = tuner.model.digests()
+    worse = json.loads(json.dumps(tuner.baseline.to_json())) | {"accuracy": tuner.baseline.accuracy - 0.3}
+    monkeypatch.setattr(type(tuner.inputs), "measure", lambda self: type(tuner.baseline).from_json(worse))
+    stage = Stage("block", "Block8", 1, learning_rate=0.01, accept={"metric": "lfw_accuracy", "max_drop": 0.1})
+    result = tuner.run(stage)
+    assert not result.accepted
+    assert "lfw_accuracy fell by 0.3000, more than the 0.1 allowed" in result.reason
+    assert result.lfw == tuner.baseline
+    assert tuner.model.digests() == before
+    assert Model.restore(result.folder).digests() == before
+    assert (result.folder / "rejected_lfw.json").exists()
+    assert result.step == 0
+
+
+def test_without_lfw_a_run_says_that_nothing_is_validated(make, capsys):
+    tuner = make(lfw=None)
+    result = tuner.run(Stage("head", train_from="Logits", epochs=1))
+    assert result.measured is None
+    assert "nothing is validated" in capsys.readouterr().out
+    with pytest.raises(UserError, match="no LFW pairs were given"):
+        tuner.lfw()
+
+
+def test_save_writes_a_checkpoint_anywhere(make, tmp_path):
+    tuner = make(lfw=None)
+    prefix = tuner.save(tmp_path / "models/mine")
+    assert prefix == tmp_path / "models/mine/model-mine.ckpt-0"
+    assert Model.restore(prefix).digests() == tuner.model.digests()
+
+
+def test_one_seed_gives_one_result_and_another_seed_another(make, tmp_path):
+    stage = Stage("last block", "Block8", 1, learning_rate=0.01, batch_norm="train", keep_probability=0.5)
+    settings = {"lfw": None, "augment": {"random_crop": True, "random_flip": True}}
+    results = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        tuner = make(output=tmp_path / name, seed=seed, **settings)
+        tuner.run(stage)
+        results.append(tuner.model.digests())
+    assert results[0] == results[1]
+    assert results[0] != results[2]
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        (Stage("HEAD", "Logits", 1), "'HEAD', and stages.0. is 'head'"),
+        (Stage("next", "Logits", 1, early_stopping=2), None),
+        (Stage("next", "Logits", 1, accept={"metric": "lfw_val", "max_drop": 0.1}), "no LFW figures to judge by"),
+    ],
+)
+def test_a_stage_that_does_not_fit_the_run_is_refused(make, stage, message):
+    tuner = make(lfw=None)
+    tuner.run(Stage("head", "Logits", 1))
+    if message is None:
+        assert tuner.run(stage).index == 2
+        return
+    with pytest.raises(RecipeError, match=message):
+        tuner.run(stage)
+
+
+def test_a_boundary_that_moves_back_is_refused(make):
+    tuner = make(lfw=None)
+    tuner.run(Stage("block", "Bottleneck", 1))
+    with pytest.raises(RecipeError, match="'Logits' lies after 'Bottleneck'"):
+        tuner.run(Stage("head", "Logits", 1))
+
+
+def test_an_output_in_use_is_refused_before_anything_is_read(make, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="run: the output folder is not empty"):
+        make()
+    assert tree(tmp_path / "run") == ["mine.txt"]
+
+
+def test_every_input_that_can_not_be_used_is_named_at_once(make, tmp_path, faces):
+    with pytest.raises(UserError) as caught:
+        make(
+            checkpoint=tmp_path / "no",
+            data=str(tmp_path / "nobody"),
+            lfw={"dir": faces / "strangers", "pairs": tmp_path / "none.txt"},
+        )
+    assert len(caught.value.problems) == 3
+
+
+def test_a_frozen_tensor_that_changed_is_never_saved(make, monkeypatch, tmp_path):
+    tuner = make(lfw=None)
+    name = "InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/moving_mean"
+    train = tuner_module.train
+
+    def drifting(trainer, *arguments, **options):
+        train(trainer, *arguments, **options)
+        trainer.model.variables[name].assign_add([1e-6] * 32)
+
+    monkeypatch.setattr(tuner_module, "train", drifting)
+    with pytest.raises(RunError, match=f"frozen tensors changed in training: {name}"):
+        tuner.run(Stage("head", "Logits", 1))
+    assert not (tmp_path / "run/1-head").exists()
+
+
+def test_frozen_tensors_see_a_single_bit(make):
+    model = make(lfw=None).model
+    frozen = FrozenTensors(model, ["Logits/weights", "Logits/biases"])
+    assert len(frozen.verify(model)) == 490
+    name = "InceptionResnetV1/Bottleneck/BatchNorm/beta"
+    value = model.variables[name].numpy()
+    value.view(np.uint32)[0] ^= 1
+    model.assign({name: value})
+    with pytest.raises(RunError, match=name):
+        frozen.verify(model)
