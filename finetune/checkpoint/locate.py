@@ -94,6 +94,9 @@ def _in_folder(folder: Path) -> Located:
         raise CheckpointError(f"{folder}: holds {_names(graphs)}; name the one that is meant")
     if graphs:
         return _frozen(graphs[0])
+    shards = [path for path in sorted(folder.iterdir()) if _SHARD.search(path.name)]
+    if shards:
+        return _with_prefix(_prefix_of(shards[0]), folder)  # says that its .index is missing
     raise CheckpointError(f"{folder}: holds no checkpoint; {_advice_for_empty(folder)}")
 
 

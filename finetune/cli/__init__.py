@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from finetune import __version__
 from finetune.errors import FinetuneError
@@ -25,6 +25,9 @@ COMMANDS = {
 
 class Parser(argparse.ArgumentParser):
     """Answers a mistake in one line, as the rest of finetune does, where argparse puts the usage before it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Exits with status 2."""

@@ -39,8 +39,8 @@ def run(options: argparse.Namespace) -> None:
     good = [i for i, path in enumerate(paths) if path not in bad]
     if not good:
         raise DataError(
-            f"{options.images}: none of its {len(paths)} files can be used; give images of faces aligned to "
-            f"{model.preprocessing.image_size} pixels; the first is {paths[0]}: {bad[paths[0]]}"
+            f"{options.images}: no usable image; give faces aligned to {model.preprocessing.image_size} pixels; "
+            f"the first of {len(paths)} not used is {paths[0]}: {bad[paths[0]]}"
         )
     for path, reason in bad.items():
         print(f"left out: {path}: {reason}", file=sys.stderr)

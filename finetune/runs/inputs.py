@@ -126,8 +126,8 @@ def refuse_unusable(pairs: ImagePairs, lfw: LFW, crop: int) -> None:
     bad = [f"{path}: {reason}" for path, reason in reasons if reason]
     if len(bad) == len(pairs.paths):
         raise DataError(
-            f"{lfw.dir}: none of the {len(bad)} images in the pairs can be used; "
-            f"give faces aligned to {crop} pixels; the first is {bad[0]}"
+            f"{lfw.dir}: no usable image for the pairs; give faces aligned to {crop} pixels; "
+            f"the first of {len(bad)} not used is {bad[0]}"
         )
     if bad:
         raise DataError(*(f"{problem}; replace it, or remove it and set missing: skip" for problem in bad))
@@ -140,7 +140,7 @@ def refuse_unwritable(output: Path) -> None:
         UserError: why.
     """
     refuse_pattern(output)
-    above = next(folder for folder in output.absolute().parents if folder.exists())
+    above = next(folder for folder in output.parents if folder.exists())
     if not above.is_dir():
         raise UserError(f"{output}: {above} is a file, and no folder can be made in it; choose another output")
 

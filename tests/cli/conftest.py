@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import random
+import re
+import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from finetune.cli import COMMANDS, main
 
 RECIPE = """\
 checkpoint: model
@@ -49,7 +57,6 @@ def work(faces: Path, drawn_checkpoint: Path, tmp_path: Path, monkeypatch: pytes
 @pytest.fixture
 def finetune(work: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """Runs `finetune` with these arguments in the working folder, in this process."""
-    from finetune.cli import main
 
     def run(*arguments: str) -> Ended:
         capfd.readouterr()
@@ -78,3 +85,127 @@ def tree() -> Callable[[Path], dict[str, object]]:
         return found
 
     return read
+
+
+@pytest.fixture
+def refused(work: Path, bad_files: Path, finetune, tree) -> Callable[..., None]:
+    """Asserts that a command ends with status 2 and these lines alone, and that nothing is written.
+
+    The lines are given without their `finetune COMMAND: `; `...` in them stands for any text. What is
+    bad lies in the folder `bad`.
+    """
+    (work / "bad").symlink_to(bad_files)
+
+    def check(command: str, *lines: str) -> None:
+        arguments = shlex.split(command)
+        before = tree(work)
+        ended = finetune(*arguments)
+        where = f"finetune {arguments[0]}: " if arguments and arguments[0] in COMMANDS else "finetune: "
+        expected = "\n".join(where + line for line in lines)
+        pattern = ".*".join(re.escape(part) for part in expected.split("..."))
+        assert re.fullmatch(pattern, "\n".join(ended.err)), "\n".join(ended.err)
+        assert (ended.status, ended.out) == (2, [])
+        assert tree(work) == before
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def bad_files(faces: Path, drawn_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that is wrong, once."""
+    root = tmp_path_factory.mktemp("bad")
+    bad_faces(root, faces)
+    bad_pairs(root, faces)
+    bad_checkpoints(root, drawn_checkpoint)
+    for name, text in {"used/notes.txt": "mine", "begun/data.json": "{}", "begun/recipe.yaml": "seed: 3\n"}.items():
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def face(path: Path, size: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(1).integers(0, 256, [size, size, 3], np.uint8)
+    Image.fromarray(pixels).save(path)
+
+
+def cut(path: Path) -> None:
+    """Leaves the first half of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def bad_faces(root: Path, faces: Path) -> None:
+    (root / "empty").mkdir()
+    for name in ("one_class/ann/1", "one_class/ann/2", "few/ann/1", "few/ann/2", "few/bob/1"):
+        face(root / f"{name}.png", 80)
+    for person in ("ann", "bob"):
+        face(root / f"small/{person}/1.png", 40)
+        face(root / f"truncated/{person}/1.jpg", 80)
+        cut(root / f"truncated/{person}/1.jpg")
+        (root / "texts" / person).mkdir(parents=True)
+        (root / "texts" / person / "notes.txt").write_text("no image")
+    for name in ("lfw_missing", "lfw_damaged"):
+        shutil.copytree(faces / "strangers", root / name)
+    for number in (1, 2):
+        (root / f"lfw_missing/person_011/person_011_000{number}.png").unlink()
+        cut(root / f"lfw_damaged/person_013/person_013_000{number}.png")
+
+
+def bad_pairs(root: Path, faces: Path) -> None:
+    (root / "empty.txt").touch()
+    (root / "malformed.txt").write_text("1\t2\nann\t1\nann\t1\t2\nann\tone\tbob\t2\n")
+    lines = (faces / "pairs.txt").read_text().splitlines()
+    (root / "one_kind.txt").write_text("".join(f"{line}\n" for line in lines if line.count("\t") == 2))
+    different = [line for line in lines if line.count("\t") == 3]
+    (root / "few.txt").write_text("".join(f"{line}\n" for line in lines[1:] if line not in different[4:]))
+
+
+def bad_checkpoints(root: Path, drawn_checkpoint: Path) -> None:
+    from finetune.checkpoint import locate, read, write
+
+    located = locate(drawn_checkpoint)
+    index, data = located.files
+
+    def folder(name: str) -> Path:
+        (root / name).mkdir(parents=True)
+        return root / name
+
+    def linked(name: str) -> Path:
+        for path in drawn_checkpoint.iterdir():
+            (root / name / path.name).symlink_to(path)
+        return root / name
+
+    shutil.copy(index, folder("no_data"))
+    (folder("no_index") / data.name).symlink_to(data)
+    shutil.copy(index, folder("cut_data"))
+    (root / "cut_data" / data.name).write_bytes(b"\0" * 1000)
+    noise = random.Random(1).randbytes(999)
+    (root / "garbage.pb").write_bytes(noise)
+    (folder("garbage") / "model-x.ckpt-1.index").write_bytes(noise)
+    (root / "garbage" / "model-x.ckpt-1.data-00000-of-00001").write_bytes(noise)
+
+    scalar = np.zeros([], np.float32)
+    write(root / "squeezenet", "s", 1, {"squeezenet/conv1/weights": scalar})
+    write(root / "objects", "o", 1, {"_CHECKPOINTABLE_OBJECT_GRAPH": scalar})
+    stored = read(located)
+    changed = stored.tensors(stored.shapes)
+    changed["mine"] = changed.pop("InceptionResnetV1/Block8/Conv2d_1x1/biases")
+    changed["InceptionResnetV1/Conv2d_1a_3x3/weights"] = np.zeros([3, 3, 1, 32], np.float32)
+    write(root / "changed", "c", 1, changed)
+    write(root / "two", "a", 1, {"a": scalar})
+    write(root / "two", "b", 2, {"a": scalar})
+    (root / "two" / "checkpoint").unlink()
+    write(root / "folders" / "one", "a", 1, {"a": scalar})
+    write(root / "x", "a", 1, {"a": scalar}).parent.rename(root / "[x]")
+    write(root / "stale", "a", 1, {"a": scalar})
+    (root / "stale" / "checkpoint").write_text('model_checkpoint_path: "/home/her/models/model-b.ckpt-9"\n')
+    for name, file, content in (
+        ("preprocessing", "preprocessing.json", b"{"),
+        ("too_small", "preprocessing.json", b'{"image_size": 20, "standardization": "fixed"}'),
+        ("class_names", "class_names.txt", b"\xff\xfe"),
+    ):
+        folder(name)
+        linked(name)
+        (root / name / file).unlink(missing_ok=True)
+        (root / name / file).write_bytes(content)

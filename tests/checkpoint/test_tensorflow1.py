@@ -1,0 +1,78 @@
+"""TensorFlow 1.15 restores what we write into FaceNet's own graph, as the published scripts do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+from finetune.model import Model  # noqa: E402
+
+pytestmark = [pytest.mark.tf, pytest.mark.real, pytest.mark.slow]
+
+# Restores every trainable variable of the .meta but the classifier, whose class count has changed.
+SCRIPT = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+meta, prefix, pixels, out = sys.argv[1:]
+tf.compat.v1.disable_eager_execution()
+images = (np.load(pixels).astype(np.float32) - 127.5) / 128.0
+with tf.compat.v1.Session() as session:
+    feed = tf.compat.v1.placeholder(tf.float32, [None, 160, 160, 3])
+    tf.compat.v1.train.import_meta_graph(meta, input_map={"image_batch:0": feed}, clear_devices=True)
+    variables = tf.compat.v1.get_collection(tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES)
+    body = [v for v in set(variables) if not v.op.name.startswith("Logits")]
+    assert len(body) == 490, len(body)
+    tf.compat.v1.train.Saver(body).restore(session, prefix)
+    reader = tf.compat.v1.train.NewCheckpointReader(prefix)
+    print(reader.get_variable_to_shape_map()["Logits/weights"])
+    graph = tf.compat.v1.get_default_graph()
+    tensors = [graph.get_tensor_by_name(name) for name in ("embeddings:0", "phase_train:0")]
+    np.save(out, session.run(tensors[0], {feed: images, tensors[1]: False}))
+"""
+
+
+@pytest.fixture(scope="module")
+def tensorflow1() -> str:
+    """An interpreter that imports TensorFlow 1.15."""
+    python = os.environ.get("FINETUNE_TF1_PYTHON") or shutil.which("python3.7")
+    if python is None:
+        pytest.skip("no interpreter with TensorFlow 1.15: set FINETUNE_TF1_PYTHON to one (it needs Python 3.7)")
+    found = subprocess.run(
+        [python, "-c", "import tensorflow as tf; print(tf.__version__)"], capture_output=True, text=True, check=False
+    )
+    if not found.stdout.startswith("1.15"):
+        pytest.skip(f"{python} has no TensorFlow 1.15: set FINETUNE_TF1_PYTHON to an interpreter that has")
+    return python
+
+
+def test_restores_our_checkpoint_to_the_same_embeddings(shared, tensorflow1, tmp_path):
+    probe = np.load(shared / "expected/probe.npz", allow_pickle=False)
+    model = Model.restore(shared / "facenet", class_names=[f"person {i}" for i in range(7)], seed=1)
+    # Not the original: a checkpoint whose every variable has moved.
+    generator = np.random.default_rng(0)
+    model.assign({n: v * generator.uniform(0.99, 1.01, v.shape).astype("f4") for n, v in model.tensors().items()})
+    prefix = model.save(tmp_path / "mine", name="mine", step=12)
+    ours = model.embed(probe["pixels"])
+    assert np.abs(ours - probe["fixed"]).max() > 1e-3
+
+    np.save(tmp_path / "pixels.npy", probe["pixels"])
+    meta = next((shared / "facenet").glob("*.meta"))
+    arguments = [str(path) for path in (meta, prefix, tmp_path / "pixels.npy", tmp_path / "out.npy")]
+    done = subprocess.run(
+        [tensorflow1, "-c", SCRIPT, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "[512, 7]" in done.stdout
+    difference = np.abs(np.load(tmp_path / "out.npy") - ours).max()
+    assert difference < 1e-4

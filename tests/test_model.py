@@ -1,0 +1,123 @@
+"""The restored model: embeddings that are FaceNet's, a head that is fresh, files that can't be read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from finetune.errors import CheckpointError, DataError
+
+tf = pytest.importorskip("tensorflow")
+from finetune.model import Model, initial_value  # noqa: E402
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture(scope="module")
+def model(drawn_checkpoint):
+    return Model.restore(drawn_checkpoint)
+
+
+@pytest.fixture(scope="module")
+def images(faces):
+    return sorted((faces / "learn").rglob("*.png"))
+
+
+@pytest.fixture(scope="module")
+def real(shared):
+    return Model.restore(shared / "facenet")
+
+
+@pytest.fixture(scope="module")
+def probe(shared):
+    return np.load(shared / "expected/probe.npz", allow_pickle=False)
+
+
+@pytest.mark.real
+class TestAgainstThePublishedScripts:
+    """On the same pixels, so that no JPEG decoder stands between."""
+
+    def test_embeddings(self, real, probe):
+        assert np.abs(real.embed(probe["pixels"]) - probe["fixed"]).max() < 1e-5
+
+    def test_embeddings_of_mirror_images_stand_beside(self, real, probe):
+        both = real.embed(probe["pixels"], flip=True)
+        assert np.abs(both - np.concatenate([probe["fixed"], probe["fixed_flipped"]], axis=1)).max() < 1e-5
+
+    def test_embeddings_under_per_image_standardization(self, shared, probe):
+        model = Model.restore(shared / "facenet", standardization="per_image")
+        assert np.abs(model.embed(probe["pixels"]) - probe["per_image"]).max() < 1e-5
+
+    def test_logits_of_the_old_classifier(self, real, probe):
+        assert real.num_classes == 739
+        assert len(real.class_names) == 739
+        assert np.abs(real.logits(probe["pixels"]) - probe["logits"]).max() < 1e-4
+
+    def test_the_first_layer_tells_the_standardization_that_it_was_trained_with(self, real, probe):
+        fit = real.standardization_fit(probe["pixels"])
+        assert fit["fixed"] < 0.5 * fit["per_image"]
+
+    def test_every_image_is_embedded_the_same_in_whatever_batch(self, real, probe):
+        few = real.embed(probe["pixels"][:7], batch_size=3)
+        assert np.abs(few - probe["fixed"][:7]).max() < 1e-5
+
+
+def test_embeddings_are_unit_rows_in_the_order_of_the_paths(model, images):
+    embeddings = model.embed(images, batch_size=5)
+    assert embeddings.shape == (24, 512)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
+    backwards = model.embed(images[::-1], batch_size=7)[::-1]
+    np.testing.assert_allclose(backwards, embeddings, atol=1e-5)
+
+
+def test_files_that_can_not_be_read_leave_nan_rows_and_reasons(model, images, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(images[0].read_bytes()[:500])
+    bad = {}
+    embeddings = model.embed([images[0], broken, images[1]], bad=bad, batch_size=2)
+    assert list(bad) == [broken]
+    assert np.isnan(embeddings[1]).all()
+    np.testing.assert_allclose(embeddings[[0, 2]], model.embed(images[:2]), atol=1e-6)
+    with pytest.raises(DataError, match=r"broken\.png: "):
+        model.embed([images[0], broken])
+
+
+def test_no_images_give_no_rows(model):
+    assert model.embed([]).shape == (0, 512)
+
+
+def test_a_new_head_is_fresh_and_all_else_restored(drawn_checkpoint, model):
+    fresh = Model.restore(drawn_checkpoint, class_names=["a", "b", "c"], seed=1)
+    assert fresh.num_classes == 3
+    assert fresh.plan.fresh == ("Logits/weights", "Logits/biases")
+    assert set(fresh.plan.skipped) == {"Logits/weights", "Logits/biases"}
+    body = [name for name in model.variables if not name.startswith("Logits/")]
+    assert fresh.digests(body) == model.digests(body)
+
+
+def test_the_new_head_is_drawn_by_the_seed_within_glorots_bounds():
+    weights = initial_value("Logits/weights", (512, 88), 1)
+    np.testing.assert_array_equal(weights, initial_value("Logits/weights", (512, 88), 1))
+    assert not np.array_equal(weights, initial_value("Logits/weights", (512, 88), 2))
+    limit = np.sqrt(6 / (512 + 88))
+    assert 0.99 * limit < np.abs(weights).max() <= limit
+    assert np.abs(weights.mean()) < 0.01 * limit
+    np.testing.assert_array_equal(initial_value("Logits/biases", (88,), 1), np.zeros(88))
+
+
+def test_a_checkpoint_without_a_classifier_still_embeds(model, images, tmp_path):
+    from finetune import checkpoint
+
+    body = {name: value for name, value in model.tensors().items() if not name.startswith("Logits/")}
+    checkpoint.write(tmp_path, "headless", 0, body)
+    headless = Model.restore(tmp_path, image_size=75)
+    assert headless.num_classes is None
+    np.testing.assert_allclose(headless.embed(images[:3]), model.embed(images[:3]), atol=1e-6)
+    with pytest.raises(DataError, match="holds no Logits"):
+        headless.logits(images[:3])
+
+
+def test_a_missing_checkpoint_is_one_line(tmp_path):
+    with pytest.raises(CheckpointError) as caught:
+        Model.restore(tmp_path / "nowhere")
+    assert len(caught.value.problems) == 1
