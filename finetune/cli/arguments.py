@@ -68,15 +68,11 @@ def restore(options: argparse.Namespace) -> Model:
     import sys
 
     from finetune.model import Model
+    from finetune.runs.plan import describe
 
     model = Model.restore(options.checkpoint, image_size=options.image_size, standardization=options.standardization)
-    contract = model.preprocessing
-    if contract.source.startswith("assumed"):
-        print(
-            f"{model.source.prefix}: {contract.image_size} pixels and {contract.standardization} standardization are "
-            f"{contract.source}",
-            file=sys.stderr,
-        )
+    if "assumed" in model.preprocessing.source:
+        print(f"{model.source.prefix}: {describe(model.preprocessing)}", file=sys.stderr)
     return model
 
 

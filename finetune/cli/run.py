@@ -21,5 +21,5 @@ def run(options: argparse.Namespace) -> None:
     recipe = load_recipe(options)
     from finetune.runs import run as run_recipe
 
-    command = shlex.join(["finetune run", options.recipe, *options.overrides, "--resume"])
+    command = shlex.join(["finetune", "run", options.recipe, *options.overrides, "--resume"])
     run_recipe(recipe, resume=options.resume, how_to_resume=f"resume with: {command}")
