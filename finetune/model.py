@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -190,6 +191,8 @@ class Model:
         Raises:
             RunError: it can't be written, for one because the disk is full.
         """
+        # The published scripts look for checkpoints by a pattern that allows no other characters.
+        name = re.sub(r"[^\w\- ]", "_", name) or "finetuned"
         beside = {preprocessing.FILE_NAME: self.preprocessing.to_text()}
         if self.class_names:
             beside[checkpoints.CLASS_NAMES] = "".join(f"{name}\n" for name in self.class_names)

@@ -32,7 +32,7 @@ class RunFolder:
 
     def refuse_if_used(self) -> None:
         """Raises UserError where the folder holds anything, or is none."""
-        if self.path.is_dir() and any(self.path.iterdir()):
+        if self.path.is_dir() and any(not path.name.endswith(".partial") for path in self.path.iterdir()):
             raise UserError(
                 f"{self.path}: the output folder is not empty; choose another output, or continue it with --resume"
             )

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from finetune.evaluation import Difference, LFWResult, compare
+from finetune.recipe import Stage
+from finetune.runs.folder import RunFolder
+
+BASELINE = "baseline"
+"""The name of stage 0, which trains nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,3 +67,24 @@ class StageResult:
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
         difference = self.difference
         return fields | {"lfw_difference": dataclasses.asdict(difference) if difference else None}
+
+
+def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[LFWResult | None, list[StageResult]]:
+    """The baseline of a run, and what its finished stages gave."""
+    baseline = before = _stored_lfw(folder.stage_path(0, BASELINE) / "lfw.json")
+    results: list[StageResult] = []
+    for index, stage in enumerate(stages, start=1):
+        path = folder.stage_path(index, stage.slug)
+        if not path.is_dir():
+            break
+        fields = json.loads((path / "result.json").read_text(encoding="utf-8"))
+        fields.pop("lfw_difference")
+        rejected = path / "rejected_lfw.json"
+        measured = _stored_lfw(rejected if rejected.exists() else path / "lfw.json")
+        results.append(StageResult(**fields, folder=path, before=before, measured=measured))
+        before = results[-1].lfw
+    return baseline, results
+
+
+def _stored_lfw(path: Path) -> LFWResult | None:
+    return LFWResult.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None

@@ -35,7 +35,7 @@ def run(
     """
     folder = RunFolder(recipe.output)
     with interruptible(how_to_resume) as check:
-        begun = resume and (folder.path / "data.json").exists()
+        begun = resume and (folder.path / "recipe.yaml").exists()
         if begun:
             _must_be_the_same(recipe, folder)
         else:

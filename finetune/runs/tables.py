@@ -11,11 +11,11 @@ from rich.table import Table
 from finetune.evaluation import Difference, LFWResult
 from finetune.model import Model
 from finetune.recipe import Stage
-from finetune.runs.results import StageResult
+from finetune.runs.results import BASELINE, StageResult
 from finetune.training import StageState, Trainer
 
 EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
-WIDTH_ELSEWHERE = 118
+WIDTH_ELSEWHERE = 124
 """Columns of a table that is not written to a terminal."""
 
 
@@ -59,7 +59,7 @@ def stage_footer(result: StageResult) -> None:
     """LFW after the stage with its difference, and what the gate decided."""
     if result.measured and result.difference:
         d = result.difference
-        say(f"{_figures(result.measured)}; accuracy {_interval(d)} on the same pairs")
+        say(f"{_figures(result.measured)}; {_interval(d)}")
     if not result.accepted:
         say(f"rolled back: {result.reason}")
     say(f"saved in {result.folder}")
@@ -70,24 +70,19 @@ def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
     held_back = any(r.validation_accuracy is not None for r in results)
     columns = ["stage", "trains from", "epochs", "kept", "held-back accuracy" if held_back else "training accuracy"]
     if baseline:
-        columns += ["LFW before", "LFW after", "difference (95 %)", "VAL@FAR=0.001", "outcome"]
+        columns += ["LFW before", "LFW after", "difference (95 %)", "VAL@FAR 0.001", "outcome"]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="left" if name in ("stage", "trains from", "outcome") else "right")
+        left = name in ("stage", "trains from", "outcome")
+        table.add_column(name, justify="left" if left else "right", no_wrap="difference" in name)
     if baseline:
-        table.add_row("baseline", "", "", "", "", "", f"{baseline.accuracy:.4f}", "", f"{baseline.val:.4f}", "")
+        table.add_row(BASELINE, "", "", "", "", "", f"{baseline.accuracy:.4f}", "", f"{baseline.val:.4f}", "")
     for r in results:
         accuracy = r.validation_accuracy if held_back else r.accuracy
         cells = [r.name, r.train_from, str(r.epochs), str(r.kept_epoch), "" if accuracy is None else f"{accuracy:.4f}"]
         if r.before and r.measured and r.difference:
-            d = r.difference
-            cells += [
-                f"{r.before.accuracy:.4f}",
-                f"{r.measured.accuracy:.4f}",
-                _interval(d),
-                f"{r.measured.val:.4f}",
-                "kept" if r.accepted else "rolled back",
-            ]
+            figures = [f"{r.before.accuracy:.4f}", f"{r.measured.accuracy:.4f}", _interval(r.difference)]
+            cells += [*figures, f"{r.measured.val:.4f}", "kept" if r.accepted else "rolled back"]
         table.add_row(*cells)
     return table
 
@@ -111,6 +106,8 @@ def count_values(model: Model, names: Sequence[str]) -> int:
 
 
 def _interval(difference: Difference) -> str:
+    if difference.gained == difference.lost == 0:
+        return "every pair unchanged"
     return f"{difference.accuracy:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
 
 

@@ -23,11 +23,9 @@ from finetune.runs.environment import environment
 from finetune.runs.folder import RunFolder
 from finetune.runs.gate import decide
 from finetune.runs.inputs import Inputs
-from finetune.runs.results import StageResult
+from finetune.runs.results import BASELINE, StageResult, stored_results
 from finetune.training import EpochRow, StageState, Trainer, train
 from finetune.training.history import from_csv, to_csv
-
-BASELINE = "baseline"
 
 
 class FineTuner:
@@ -179,27 +177,15 @@ class FineTuner:
         Raises:
             UserError: the folder holds another run, or the data changed since.
         """
+        if not self.folder.stage_path(0, BASELINE).is_dir():
+            return
         stored = json.loads((self.folder.path / "data.json").read_text(encoding="utf-8"))
         if stored["names_sha256"] != self.inputs.data_summary()["names_sha256"]:
             raise UserError(
                 f"{self.recipe.data.train}: its images are not those that the run in "
                 f"{self.folder.path} began with; restore them, or start a new run"
             )
-        if not self.folder.stage_path(0, BASELINE).is_dir():
-            return
-        self.baseline = _stored_lfw(self.folder.stage_path(0, BASELINE) / "lfw.json")
-        before = self.baseline
-        for index, stage in enumerate(self.recipe.stages, start=1):
-            path = self.folder.stage_path(index, stage.slug)
-            if not path.is_dir():
-                break
-            fields = json.loads((path / "result.json").read_text(encoding="utf-8"))
-            fields.pop("lfw_difference")
-            rejected = path / "rejected_lfw.json"
-            measured = _stored_lfw(rejected if rejected.exists() else path / "lfw.json")
-            result = StageResult(**fields, folder=path, before=before, measured=measured)
-            self.results.append(result)
-            before = result.lfw
+        self.baseline, self.results = stored_results(self.folder, self.recipe.stages)
         if self.results:
             stored_weights = checkpoints.read(checkpoints.locate(self.results[-1].folder))
             self.model.assign(stored_weights.tensors(self.model.variables))
@@ -277,10 +263,6 @@ class FineTuner:
 def _key(seed: int, stage: int) -> int:
     """A number for the stage's dropout, of 31 bits."""
     return int(np.random.SeedSequence([seed, stage]).generate_state(1)[0] >> 1)
-
-
-def _stored_lfw(path: Path) -> LFWResult | None:
-    return LFWResult.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def _lfw_section(folder: Path) -> dict[str, str]:
