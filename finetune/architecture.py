@@ -36,6 +36,9 @@ UNITS: tuple[str, ...] = (
 
 WITHOUT_VARIABLES = frozenset({"MaxPool_3a_3x3", "AvgPool_1a_8x8"})
 
+LEAST_IMAGE_SIZE = 75
+"""Pixels; below it nothing is left of the image at Mixed_7a."""
+
 REPEATS: tuple[str, ...] = ("Repeat", "Repeat_1", "Repeat_2")
 
 BOUNDARIES: tuple[str, ...] = (*REPEATS, *(u for u in UNITS if u not in WITHOUT_VARIABLES))

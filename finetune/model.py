@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
 from finetune import network, preprocessing
-from finetune.architecture import HEAD, UNITS
+from finetune.architecture import HEAD, LEAST_IMAGE_SIZE, UNITS
 from finetune.checkpoint import RestorePlan
 from finetune.dataset.images import ImageError, central_crop, read_image
 from finetune.dataset.pipeline import standardize
@@ -21,7 +21,6 @@ from finetune.errors import CheckpointError, DataError
 from finetune.network import devices
 from finetune.preprocessing import STANDARDIZATIONS, Preprocessing, Standardization
 from finetune.progress import track
-from finetune.recipe.sections import LEAST_IMAGE_SIZE
 
 BATCH_SIZE = 64
 LOGITS = len(UNITS) - 1

@@ -72,7 +72,9 @@ def resolve(
         key for key, value in (("image_size", image_size), ("standardization", standardization)) if value is not None
     ]
     source = "given" if len(given) == 2 else f"{given[0]} given, the rest {found.source}"
-    return Preprocessing(image_size or found.image_size, standardization or found.standardization, source)
+    return Preprocessing(
+        found.image_size if image_size is None else image_size, standardization or found.standardization, source
+    )
 
 
 def _beside(path: Path) -> Preprocessing | None:
@@ -81,9 +83,11 @@ def _beside(path: Path) -> Preprocessing | None:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         result = Preprocessing(stored["image_size"], stored["standardization"], FILE_NAME)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path}: can't be read ({error!r}); mend it or remove it") from error
-    if not isinstance(result.image_size, int) or result.standardization not in STANDARDIZATIONS:
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't be read ({error.strerror})") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path}: no JSON with image_size and standardization; mend it or remove it") from error
+    if type(result.image_size) is not int or result.standardization not in STANDARDIZATIONS:
         raise CheckpointError(
             f"{path}: found {stored}; image_size must be a whole number of pixels "
             f"and standardization one of {', '.join(STANDARDIZATIONS)}"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from finetune.architecture import LEAST_IMAGE_SIZE
 from finetune.errors import RecipeError
 from finetune.preprocessing import STANDARDIZATIONS
-from finetune.recipe.sections import LEAST_IMAGE_SIZE
 from finetune.resources import find
 
 if TYPE_CHECKING:

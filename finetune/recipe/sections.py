@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
 
+from finetune.architecture import LEAST_IMAGE_SIZE
 from finetune.preprocessing import STANDARDIZATIONS, Standardization
 from finetune.recipe.checks import (
     ABOVE_0,
@@ -20,9 +21,6 @@ from finetune.recipe.checks import (
     whole,
 )
 from finetune.recipe.section import Section
-
-LEAST_IMAGE_SIZE = 75
-"""Pixels; below it nothing is left of the image at Mixed_7a."""
 
 
 @dataclasses.dataclass(frozen=True)

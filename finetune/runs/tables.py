@@ -15,8 +15,8 @@ from finetune.runs.results import BASELINE, StageResult
 from finetune.training import StageState, Trainer
 
 EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
-WIDTH_ELSEWHERE = 124
-"""Columns of a table that is not written to a terminal."""
+WIDTH = 124
+"""Columns that the table of stages needs at the most, but for long names."""
 
 
 def say(line: str = "") -> None:
@@ -68,13 +68,15 @@ def stage_footer(result: StageResult) -> None:
 def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
     """The final table: each stage with LFW before, after and the paired difference."""
     held_back = any(r.validation_accuracy is not None for r in results)
-    columns = ["stage", "trains from", "epochs", "kept", "held-back accuracy" if held_back else "training accuracy"]
+    columns = ["stage", "trains from", "epochs", "kept", "held back" if held_back else "training"]
+    caption = f"{columns[-1]}: accuracy on {'held-back' if held_back else 'training'} images"
     if baseline:
-        columns += ["LFW before", "LFW after", "difference (95 %)", "VAL@FAR 0.001", "outcome"]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        columns += ["LFW before", "LFW after", "difference (95 %)", "VAL", "outcome"]
+        caption += f"; LFW: accuracy; VAL: validation rate at FAR {baseline.far_target:g}"
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     for name in columns:
         left = name in ("stage", "trains from", "outcome")
-        table.add_column(name, justify="left" if left else "right", no_wrap="difference" in name)
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
     if baseline:
         table.add_row(BASELINE, "", "", "", "", "", f"{baseline.accuracy:.4f}", "", f"{baseline.val:.4f}", "")
     for r in results:
@@ -88,9 +90,8 @@ def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
 
 
 def console() -> Console:
-    """Of the terminal's width, or wide enough for the tables where there is none."""
-    plain = Console()
-    return plain if plain.is_terminal else Console(width=WIDTH_ELSEWHERE)
+    """Wide enough for the table of stages, whatever the terminal's width: no figure is cut."""
+    return Console(width=max(WIDTH, Console().width))
 
 
 def duration(seconds: float) -> str:

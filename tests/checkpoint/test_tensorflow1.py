@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
-from finetune.model import Model  # noqa: E402
+from finetune.model import Model
 
 pytestmark = [pytest.mark.tf, pytest.mark.real, pytest.mark.slow]
 

@@ -52,7 +52,7 @@ def test_a_tf1_graph_restores_it_by_name(tmp_path: Path) -> None:
     prefix = write(tmp_path, "mine", 0, TENSORS)
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
-        variable = v1.get_variable("Logits/weights", [3, 2], use_resource=False)
+        variable = v1.get_variable("Logits/weights", [3, 2], initializer=v1.zeros_initializer(), use_resource=False)
         v1.train.Saver().restore(session, str(prefix))
         np.testing.assert_array_equal(session.run(variable), TENSORS["Logits/weights"])
 

@@ -13,8 +13,8 @@ from finetune.evaluation import measure, read_pairs, resolve
 from finetune.recipe import Stage
 
 pytest.importorskip("tensorflow")
-from finetune.model import Model  # noqa: E402
-from finetune.runs import FineTuner  # noqa: E402
+from finetune.model import Model
+from finetune.runs import FineTuner
 
 pytestmark = [pytest.mark.tf, pytest.mark.real, pytest.mark.slow]
 PAIRS = "pairs_strangers.txt"
@@ -31,7 +31,11 @@ def crop(shared, folder, names, size, margin):
 
 @pytest.fixture(scope="module")
 def lfw(shared, tmp_path_factory):
-    names = {name for pair in read_pairs(shared / "lfw" / PAIRS).pairs for name in (pair.first.split("/")[0], pair.second.split("/")[0])}
+    names = {
+        name
+        for pair in read_pairs(shared / "lfw" / PAIRS).pairs
+        for name in (pair.first.split("/")[0], pair.second.split("/")[0])
+    }
     return crop(shared, tmp_path_factory.mktemp("lfw") / "faces", names, 160, 32)
 
 

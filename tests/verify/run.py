@@ -3,7 +3,8 @@
     python tests/verify/run.py [parity] [frozen] [stages]        # all of them without a word
 
 Needs the folder that FINETUNE_SHARED names (default ../shared). Prints Markdown tables and writes them,
-with every figure as JSON, to runs/verify/. About an hour and a half on two cores.
+with every figure as JSON, to runs/verify/. About an hour on two cores. FINETUNE_CROP_PYTHON may name another
+interpreter to cut the faces with: JPEG decoders differ by a grey level between versions of Pillow.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def crops(name: str, size: int, margin: int, only: str | None = None) -> Path:
     if not folder.exists():
         partial = folder.with_name(f".{name}.partial")
         chosen = ["--only", SHARED / "lfw" / only] if only else []
-        command = [sys.executable, SHARED / "lfw/crop.py", partial, "--size", size, "--margin", margin, *chosen]
+        python = os.environ.get("FINETUNE_CROP_PYTHON", sys.executable)
+        command = [python, SHARED / "lfw/crop.py", partial, "--size", size, "--margin", margin, *chosen]
         subprocess.run([str(part) for part in command], check=True)
         partial.rename(folder)
     return folder

@@ -50,9 +50,7 @@ def main() -> None:
             previous = figures[-1]["everyone"] if figures and figures[-1]["seed"] == seed else base_everyone
             after = measure_pairs(Model.restore(result.folder), everyone) if moved else previous
             figures.append({"seed": seed, "stage": result, "svm": svm, "everyone": after})
-            print(
-                f"seed {seed}, {stage.name}: pairs.txt {after.accuracy:.4f} (before training {base_everyone.accuracy:.4f})"
-            )
+            print(f"seed {seed}, {stage.name}: pairs.txt {base_everyone.accuracy:.4f} to {after.accuracy:.4f}")
     write("stages", table(figures, base_everyone), [_plain(figure) for figure in figures])
 
 
