@@ -1,13 +1,14 @@
-"""The main job on made-up data: drawn faces, a full checkpoint that has never seen them, two stages.
+"""The main job on made-up data: drawn faces, a checkpoint trained on some of them, two stages on others.
 
-Nothing is downloaded. The checkpoint is a whole Inception-ResNet-v1 with drawn weights whose batch
-statistics are those of drawn faces: random features, but real ones, in the real format. The people
-of the pairs are not those that are learned.
+Nothing is downloaded. The checkpoint is a whole Inception-ResNet-v1, drawn at random and then trained
+for a minute on people of its own, which makes it a modest face model. Those people, the people that
+the stages learn and the people of the pairs are three groups without a common member.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,61 +16,122 @@ import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
 from finetune import network
+from finetune.architecture import UNITS
 from finetune.dataset.images import central_crop, read_image
-from finetune.dataset.pipeline import standardize
-from finetune.dataset.scan import find_images
+from finetune.dataset.pipeline import iterate, standardize, training_batches
+from finetune.dataset.scan import scan
 from finetune.dataset.synthetic import write_faces, write_pairs
 from finetune.errors import UserError
-from finetune.model import initial_value
+from finetune.model import Model, initial_value
 from finetune.preprocessing import FILE_NAME, Preprocessing
-from finetune.recipe import Recipe
+from finetune.recipe import Augment, Recipe, Stage
 from finetune.resources import find
 from finetune.runs import StageResult, run
+from finetune.training import StageState, Trainer, train
 
 SEED = 20180402
-IMAGE_SIZE = 160
+NAME = "demo"
+"""Of the checkpoint's files."""
+IMAGE_SIZE = 80
 EMBEDDING_SIZE = 512
-OLD_CLASSES = 100
-"""Of the checkpoint's own classifier, which is skipped."""
 LEARNED = range(1, 25)
 STRANGERS = range(101, 141)
-IMAGES_PER_PERSON = 12
+"""Of the pairs."""
+OLD = range(201, 301)
+"""Of the checkpoint's own classifier, which is skipped."""
+PRETRAINING = Stage(
+    "pretraining",
+    train_from=UNITS[0],
+    epochs=3,
+    learning_rate={"schedule": "cosine", "initial": 0.002},
+    batch_norm="train",
+)
+BATCH_SIZE = 25
+BATCH_NORM_IMAGES = 256
+"""From which the moving statistics are taken: those of one training step keep too much of the past."""
 
 
-def demo(output: Path) -> Sequence[StageResult]:
+def demo(
+    output: Path,
+    *,
+    learned: Sequence[int] = LEARNED,
+    strangers: Sequence[int] = STRANGERS,
+    old: Sequence[int] = OLD,
+    image_size: int = IMAGE_SIZE,
+) -> Sequence[StageResult]:
     """Makes the data in `output/data` and `output/checkpoint`, runs `recipes/demo.yaml` into `output/run`.
+
+    Args:
+        output: a folder that does not exist yet, or is empty.
+        learned, strangers, old: numbers of the people that the recipe trains on, that the pairs show
+            (20 or more) and that the checkpoint has seen; no number twice.
+        image_size: pixels, from 75.
 
     Raises:
         UserError: `output` is in use.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(f"{output}: already there and not an empty folder; give another, or remove it")
-    faces, strangers, pairs = (output / "data" / name for name in ("faces", "strangers", "pairs.txt"))
-    write_faces(faces, people=LEARNED, images_per_person=IMAGES_PER_PERSON, size=IMAGE_SIZE, seed=SEED)
-    write_faces(strangers, people=STRANGERS, images_per_person=IMAGES_PER_PERSON // 2, size=IMAGE_SIZE, seed=SEED)
-    write_pairs(pairs, strangers, folds=10, pairs_per_fold=30, seed=SEED)
-    write_checkpoint(output / "checkpoint", find_images(strangers)[:64])
+    data, checkpoint = output / "data", output / "checkpoint"
+    for name, people, images in (("faces", learned, 20), ("strangers", strangers, 6), ("old", old, 10)):
+        write_faces(data / name, people=people, images_per_person=images, size=image_size, seed=SEED)
+    write_pairs(data / "pairs.txt", data / "strangers", folds=10, pairs_per_fold=30, seed=SEED)
+    pretrain(checkpoint, data / "old", image_size)
     settings = {
-        "checkpoint": output / "checkpoint",
-        "data.train": faces,
-        "lfw.dir": strangers,
-        "lfw.pairs": pairs,
+        "checkpoint": checkpoint,
+        "data.train": data / "faces",
+        "lfw.dir": data / "strangers",
+        "lfw.pairs": data / "pairs.txt",
         "output": output / "run",
     }
-    recipe = Recipe.load(find("recipes/demo.yaml"), settings)
-    return run(recipe)
+    return run(Recipe.load(find("recipes/demo.yaml"), settings))
+
+
+def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
+    """Writes a TF1 checkpoint that was trained, all of it and not for long, to tell these people apart."""
+    tf.config.experimental.enable_op_determinism()
+    dataset = scan(faces).dataset
+    sample = np.random.default_rng(SEED).permutation(dataset.paths)[:BATCH_NORM_IMAGES]
+    with tempfile.TemporaryDirectory() as drawn:
+        write_checkpoint(Path(drawn), sample, image_size)
+        model = Model.restore(drawn, class_names=dataset.class_names, seed=SEED)
+
+    def batches(epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        augment = Augment(random_flip=True)
+        contract = model.preprocessing
+        return iterate(
+            training_batches(
+                dataset,
+                preprocessing=contract,
+                augment=augment,
+                batch_size=BATCH_SIZE,
+                seed=SEED,
+                stage=0,
+                epoch=epoch,
+            )
+        )
+
+    n_batches = -(-len(dataset) // BATCH_SIZE)
+    train(Trainer(model, PRETRAINING), StageState(), batches, n_batches, None, key=0, on_epoch=lambda state: None)
+    _take_statistics(model.variables, sample, image_size)
+    return model.save(folder, NAME)
 
 
 def write_checkpoint(folder: Path, images: Sequence[Path], image_size: int = IMAGE_SIZE) -> Path:
     """Writes a TF1 checkpoint of drawn weights, with the batch statistics of these images."""
-    shapes = network.variable_shapes(EMBEDDING_SIZE, OLD_CLASSES)
+    shapes = network.variable_shapes(EMBEDDING_SIZE, len(OLD))
     variables = {name: tf.Variable(initial_value(name, shape, SEED)) for name, shape in shapes.items()}
-    pixels = np.stack([central_crop(read_image(path), image_size) for path in images])
-    network.forward(standardize(pixels, "fixed"), variables, batch_norm_training=True, batch_norm_decay=0.0)
+    _take_statistics(variables, images, image_size)
     return checkpoints.write(
         folder,
-        "demo",
+        NAME,
         0,
         {name: variable.numpy() for name, variable in variables.items()},
         {FILE_NAME: Preprocessing(image_size, "fixed").to_text()},
     )
+
+
+def _take_statistics(variables: dict[str, tf.Variable], images: Sequence[Path], image_size: int) -> None:
+    """Sets the moving statistics of every layer to what these images give."""
+    pixels = np.stack([central_crop(read_image(path), image_size) for path in images])
+    network.forward(standardize(pixels, "fixed"), variables, batch_norm_training=True, batch_norm_decay=0.0)

@@ -7,7 +7,7 @@ import shutil
 import keras
 import numpy as np
 import tensorflow as tf
-from run import OUT, SHARED, crops, write
+from common import OUT, SHARED, crops, write
 
 from finetune import FineTuner, Stage, network
 from finetune.dataset.pipeline import training_batches

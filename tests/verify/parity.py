@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from run import SHARED, crops, write
+from common import SHARED, crops, write
 
 from finetune.evaluation import measure, read_pairs, resolve
 from finetune.model import Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
-from run import OUT, SHARED, crops, write
+from common import OUT, SHARED, crops, write
 from sklearn.svm import SVC
 
 from finetune import Recipe
