@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -26,7 +27,8 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise RunError(
             f"{path}: can't be written ({error.strerror or error}); what stood there before is whole: make room"
         ) from error

@@ -1,0 +1,41 @@
+"""Progress: plain lines where there is no terminal, a bar with the time that remains on one."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from finetune import progress
+
+LOOP = "import time\nfrom finetune.progress import track\nfor _ in track(range(4), 10, 'counting', 3): time.sleep(0.3)"
+
+
+def test_items_pass_through_and_short_work_says_nothing(capsys):
+    assert list(progress.track("abc", 3, "counting")) == ["a", "b", "c"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_long_work_says_how_far_it_is_and_what_remains(capsys, monkeypatch):
+    clock = iter(range(0, 1000, 20))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    assert list(progress.track(range(4), 10, "counting", 3)) == [0, 1, 2, 3]
+    # Two steps of 3 in 40 s: 4 remain at 20 / 3 s each.
+    assert capsys.readouterr().err == "counting: 6 of 10, about 27 s remain\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_on_a_terminal_there_is_a_bar_that_ends_without_a_trace():
+    ours, theirs = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", LOOP], stderr=theirs, stdout=subprocess.PIPE, check=False, timeout=60)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert done.stdout == b""
+    assert "counting" in shown
+    assert "9/10" in shown
+    assert shown.endswith(("\x1b[2K", "\x1b[?25h", "\x1b[2K\r"))
