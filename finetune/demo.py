@@ -34,10 +34,10 @@ NAME = "demo"
 """Of the checkpoint's files."""
 IMAGE_SIZE = 80
 EMBEDDING_SIZE = 512
-LEARNED = range(1, 25)
+LEARNED = range(1, 37)
 STRANGERS = range(101, 141)
 """Of the pairs."""
-OLD = range(201, 301)
+OLD = range(201, 321)
 """Of the checkpoint's own classifier, which is skipped."""
 PRETRAINING = Stage(
     "pretraining",
@@ -134,4 +134,4 @@ def write_checkpoint(folder: Path, images: Sequence[Path], image_size: int = IMA
 def _take_statistics(variables: dict[str, tf.Variable], images: Sequence[Path], image_size: int) -> None:
     """Sets the moving statistics of every layer to what these images give."""
     pixels = np.stack([central_crop(read_image(path), image_size) for path in images])
-    network.forward(standardize(pixels, "fixed"), variables, batch_norm_training=True, batch_norm_decay=0.0)
+    network.forward(standardize(pixels, "fixed"), variables, batch_norm="train", batch_norm_decay=0.0)

@@ -21,7 +21,7 @@ def forward(
     start: int = 0,
     stop: int = len(UNITS) - 1,
     *,
-    batch_norm_training: bool = False,
+    batch_norm: layers.BatchNorm = "inference",
     batch_norm_decay: float = layers.DECAY,
     keep_probability: float = 1.0,
     dropout_seed: tf.Tensor | None = None,
@@ -33,7 +33,7 @@ def forward(
         variables: by TF1 name, those of the units that run.
         start, stop: a slice of `UNITS`. Without the head the last output is the prelogits
             [n, embedding_size], with it the logits [n, num_classes].
-        batch_norm_training: whether these units normalize by the batch and move their statistics.
+        batch_norm: how these units normalize; only `train` moves their statistics.
         batch_norm_decay: of the moving statistics, where they move.
         keep_probability: of dropout between pooling and `Bottleneck`, in (0, 1].
         dropout_seed: int32 [2], for `tf.random.stateless_uniform`; needed where dropout acts.
@@ -45,7 +45,7 @@ def forward(
         name: variables[f"{scope}/weights"].shape[-1] if f"{scope}/weights" in variables else 0
         for name, scope in (("embedding_size", f"{SCOPE}/Bottleneck"), ("num_classes", HEAD))
     }
-    normalizer = {"training": batch_norm_training, "decay": batch_norm_decay}
+    normalizer = {"mode": batch_norm, "decay": batch_norm_decay}
     with layers.existing_variables(variables), _arg_scope(normalizer):
         net = inputs
         for unit in UNITS[start:stop]:
@@ -93,7 +93,7 @@ def _trace(
         return tf.compat.v1.placeholder(tf.float32, shape)
 
     graph, units = tf.Graph(), []
-    with graph.as_default(), layers.variables_from(record), _arg_scope({"training": False}):
+    with graph.as_default(), layers.variables_from(record), _arg_scope({}):
         net = tf.compat.v1.placeholder(tf.float32, [None, image_size, image_size, 3])
         for unit in UNITS:
             before = len(graph.get_operations())

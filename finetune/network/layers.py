@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 import tf_slim as slim
@@ -22,13 +22,22 @@ DECAY = 0.995
 """Of the moving statistics, as in FaceNet's graph."""
 
 
-def batch_norm(inputs: tf.Tensor, training: bool = False, decay: float = DECAY) -> tf.Tensor:
+BatchNorm = Literal["inference", "frozen", "train"]
+"""How a unit normalizes.
+
+- `inference`: by the stored statistics, in one fused operation that is merged into the convolution.
+- `frozen`: the same, written out, for units that train around frozen statistics: the fused operation's
+  gradient has no deterministic kernel on GPUs.
+- `train`: by the batch's statistics, toward which the stored ones move.
+"""
+
+
+def batch_norm(inputs: tf.Tensor, mode: BatchNorm = "inference", decay: float = DECAY) -> tf.Tensor:
     """FaceNet's batch normalization, as a `normalizer_fn`: an offset (beta) and no scale (gamma).
 
     Args:
         inputs: [n, h, w, c], or [n, c].
-        training: True normalizes by the batch's own statistics and moves the stored ones toward
-            them; False normalizes by the stored ones and can't change them. A Python bool.
+        mode: only `train` can change the stored statistics.
         decay: how much of the stored statistics one training step keeps, in 0..1.
 
     Returns:
@@ -39,7 +48,10 @@ def batch_norm(inputs: tf.Tensor, training: bool = False, decay: float = DECAY) 
         beta = slim.model_variable("beta", shape=[channels])
         mean = slim.model_variable("moving_mean", shape=[channels], trainable=False)
         variance = slim.model_variable("moving_variance", shape=[channels], trainable=False)
+    if mode == "frozen":
+        return (inputs - mean) * tf.math.rsqrt(variance + EPSILON) + beta
     images = inputs if inputs.shape.rank == 4 else inputs[:, tf.newaxis, tf.newaxis, :]
+    training = mode == "train"
     statistics = {} if training else {"mean": mean, "variance": variance}
     outputs, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
         images, tf.ones([channels]), beta, epsilon=EPSILON, is_training=training, **statistics

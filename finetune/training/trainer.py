@@ -45,8 +45,7 @@ class Trainer:
         self.first = boundary(stage.train_from)
         after = [name for name in model.variables if UNITS.index(unit_of(name) or "") >= self.first]
         self.weights = [name for name in after if not is_moving_statistic(name)]
-        self.batch_norm_training = stage.batch_norm == "train"
-        self.statistics = [name for name in after if is_moving_statistic(name) and self.batch_norm_training]
+        self.statistics = [name for name in after if is_moving_statistic(name) and stage.batch_norm == "train"]
         self.optimizer = optimizers.build(stage.optimizer)
         self.optimizer.build([model.variables[name] for name in self.weights])
         self._step = tf.function(self._training_step, autograph=False, reduce_retracing=True)
@@ -104,7 +103,7 @@ class Trainer:
             variables,
             self.first,
             LOGITS,
-            batch_norm_training=training and self.batch_norm_training,
+            batch_norm=stage.batch_norm if training else "inference",
             keep_probability=stage.keep_probability if training else 1.0,
             dropout_seed=dropout_key,
         )

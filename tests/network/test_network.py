@@ -81,21 +81,22 @@ def test_an_unknown_variable_is_an_error(variables):
         network.forward(tf.zeros([1, 3, 3, 1792]), lacking, boundary("Block8"))
 
 
-def _batch_norm(inputs, training):
+def _batch_norm(inputs, mode):
     values = {
         "BatchNorm/beta": tf.Variable([0.5, -1.0]),
         "BatchNorm/moving_mean": tf.Variable([1.0, 2.0]),
         "BatchNorm/moving_variance": tf.Variable([4.0, 0.25]),
     }
     with layers.existing_variables(values):
-        outputs = tf.function(lambda x: layers.batch_norm(x, training=training), autograph=False)(inputs)
+        outputs = tf.function(lambda x: layers.batch_norm(x, mode), autograph=False)(inputs)
     return outputs.numpy(), {name: value.numpy() for name, value in values.items()}
 
 
+@pytest.mark.parametrize("mode", ["inference", "frozen"])
 @pytest.mark.parametrize("shape", [(6, 2), (3, 2, 2, 2)])
-def test_frozen_batch_norm_normalizes_by_the_stored_statistics_and_changes_nothing(shape):
+def test_frozen_batch_norm_normalizes_by_the_stored_statistics_and_changes_nothing(shape, mode):
     inputs = np.random.default_rng(2).normal(size=shape).astype(np.float32)
-    outputs, after = _batch_norm(inputs, training=False)
+    outputs, after = _batch_norm(inputs, mode)
     expected = (inputs - [1.0, 2.0]) / np.sqrt(np.array([4.0, 0.25]) + 0.001) + [0.5, -1.0]
     np.testing.assert_allclose(outputs, expected, atol=1e-5)
     np.testing.assert_array_equal(after["BatchNorm/moving_mean"], [1.0, 2.0])
@@ -105,7 +106,7 @@ def test_frozen_batch_norm_normalizes_by_the_stored_statistics_and_changes_nothi
 @pytest.mark.parametrize("shape", [(6, 2), (3, 2, 2, 2)])
 def test_training_batch_norm_normalizes_by_the_batch_and_moves_the_statistics(shape):
     inputs = np.random.default_rng(3).normal(size=shape).astype(np.float32)
-    outputs, after = _batch_norm(inputs, training=True)
+    outputs, after = _batch_norm(inputs, "train")
     flat = inputs.reshape(-1, 2).astype(np.float64)
     mean, variance = flat.mean(0), flat.var(0)
     np.testing.assert_allclose(outputs.reshape(-1, 2), (flat - mean) / np.sqrt(variance + 0.001) + [0.5, -1], atol=1e-4)
@@ -117,8 +118,9 @@ def test_training_batch_norm_normalizes_by_the_batch_and_moves_the_statistics(sh
     )
 
 
-def test_no_operation_of_a_frozen_forward_pass_could_write_a_variable(variables):
-    forward = tf.function(lambda x: network.forward(x, variables), autograph=False)
+@pytest.mark.parametrize("mode", ["inference", "frozen"])
+def test_no_operation_of_a_frozen_forward_pass_could_write_a_variable(variables, mode):
+    forward = tf.function(lambda x: network.forward(x, variables, batch_norm=mode), autograph=False)
     graph = forward.get_concrete_function(tf.TensorSpec([None, SIZE, SIZE, 3])).graph
     writing = [op.name for op in graph.get_operations() if "Assign" in op.type]
     assert writing == []
@@ -128,7 +130,7 @@ def test_training_batch_norm_in_a_suffix_moves_its_statistics_and_no_others(vari
     before = {name: value.numpy() for name, value in variables.items()}
     features = tf.constant(np.random.default_rng(4).normal(size=(4, 3, 3, 1792)), tf.float32)
     first = boundary("Block8")
-    network.forward(features, variables, first, batch_norm_training=True)
+    network.forward(features, variables, first, batch_norm="train")
     changed = {name for name, value in variables.items() if not np.array_equal(before[name], value.numpy())}
     assert changed == {n for n in variables if is_moving_statistic(n) and UNITS.index(unit_of(n)) >= first}
     for name, value in before.items():

@@ -160,3 +160,13 @@ def test_state_holds_everything_that_a_step_changes(model, batch):
     resumed.step(features, labels, 0.1, (1, 2))
     for name, value in twice.items():
         np.testing.assert_array_equal(model.variables[name].numpy(), value)
+
+
+def test_training_around_frozen_statistics_takes_no_gradient_of_the_fused_batch_norm(model):
+    """It has no deterministic kernel on GPUs, where such a stage would end in an error."""
+    trainer = Trainer(model, Stage("s", "Repeat_2/block8_5", 1))
+    features = tf.TensorSpec([None, *model.prefix(trainer.first)(tf.zeros([1, 75, 75, 3])).shape[1:]])
+    graph = trainer._step.get_concrete_function(features, tf.TensorSpec([None], tf.int64), tf.TensorSpec([2], tf.int32))
+    kinds = {operation.type for operation in graph.graph.get_operations()}
+    assert "Conv2DBackpropFilter" in kinds
+    assert not [kind for kind in kinds if "FusedBatchNormGrad" in kind]

@@ -78,7 +78,7 @@ def _naive(inputs: Inputs):  # type: ignore[no-untyped-def]
 
     @tf.function(autograph=False, reduce_retracing=True)
     def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        prelogits = network.forward(images, model.variables, 0, LOGITS, batch_norm_training=True)
+        prelogits = network.forward(images, model.variables, 0, LOGITS, batch_norm="train")
         with tf.GradientTape() as tape:
             logits = network.forward(prelogits, model.variables, LOGITS, LOGITS + 1)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
