@@ -8,7 +8,7 @@ the stages learn and the people of the pairs are three groups without a common m
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,17 +88,26 @@ def demo(
 
 
 def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
-    """Writes a TF1 checkpoint that was trained, all of it and not for long, to tell these people apart."""
+    """Writes a TF1 checkpoint that has learned, in a minute, to tell these people apart.
+
+    Args:
+        folder: of the checkpoint.
+        faces: a folder of people.
+        image_size: pixels.
+
+    Returns:
+        The checkpoint's prefix.
+    """
     tf.config.experimental.enable_op_determinism()
     dataset = scan(faces).dataset
-    sample = np.random.default_rng(SEED).permutation(dataset.paths)[:BATCH_NORM_IMAGES]
+    sample = [dataset.paths[i] for i in np.random.default_rng(SEED).permutation(len(dataset))[:BATCH_NORM_IMAGES]]
     with tempfile.TemporaryDirectory() as drawn:
         write_checkpoint(Path(drawn), sample, image_size)
         model = Model.restore(drawn, class_names=dataset.class_names, seed=SEED)
 
+    contract, augment = model.preprocessing, Augment(random_flip=True)
+
     def batches(epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        augment = Augment(random_flip=True)
-        contract = model.preprocessing
         return iterate(
             training_batches(
                 dataset,
@@ -131,7 +140,7 @@ def write_checkpoint(folder: Path, images: Sequence[Path], image_size: int = IMA
     )
 
 
-def _take_statistics(variables: dict[str, tf.Variable], images: Sequence[Path], image_size: int) -> None:
+def _take_statistics(variables: Mapping[str, tf.Variable], images: Sequence[Path], image_size: int) -> None:
     """Sets the moving statistics of every layer to what these images give."""
     pixels = np.stack([central_crop(read_image(path), image_size) for path in images])
     network.forward(standardize(pixels, "fixed"), variables, batch_norm="train", batch_norm_decay=0.0)
