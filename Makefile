@@ -12,11 +12,12 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 help:
 	@echo "make demo     install into $(VENV), then fine-tune a generated checkpoint on generated faces (minutes)"
 	@echo "make test     install into $(VENV) with the tools; lint, format check, type check and all tests"
-	@echo "make verify   make the longer tables of the README from FINETUNE_SHARED (default ../shared; hours)"
+	@echo "make verify   make the longer tables of the README from FINETUNE_SHARED (default ../shared; an hour)"
 	@echo "make clean    remove $(VENV) and what building and testing left"
 	@echo "Another Python: make test PYTHON=python3.12"
 
 demo: $(VENV)/installed
+	@rm -rf runs/demo
 	@$(BIN)/finetune demo
 
 test: $(VENV)/installed-dev

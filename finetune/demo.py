@@ -98,7 +98,6 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
     Returns:
         The checkpoint's prefix.
     """
-    tf.config.experimental.enable_op_determinism()
     dataset = scan(faces).dataset
     sample = [dataset.paths[i] for i in np.random.default_rng(SEED).permutation(len(dataset))[:BATCH_NORM_IMAGES]]
     with tempfile.TemporaryDirectory() as drawn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from finetune.errors import RunError
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
@@ -29,8 +32,9 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink()
+        advice = "make room" if error.errno in NO_ROOM else "choose another place"
         raise RunError(
-            f"{path}: can't be written ({error.strerror or error}); what stood there before is whole: make room"
+            f"{path}: can't be written ({error.strerror or error}); what stood there before is whole: {advice}"
         ) from error
 
 

@@ -160,7 +160,10 @@ class Model:
 
     def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
         """The frozen units `UNITS[:stop]`, compiled: standardized images to what unit `stop` takes."""
-        return tf.function(lambda images: network.forward(images, self.variables, 0, stop), autograph=False)
+        size = self.preprocessing.image_size
+        images = tf.TensorSpec([None, size, size, 3], tf.float32)
+        forward = tf.function(lambda x: network.forward(x, self.variables, 0, stop), [images], autograph=False)
+        return forward
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, str]:
         """The sha256 of each variable's bytes, for all of them or for `names`."""

@@ -59,7 +59,7 @@ def test_the_run_folder_is_complete(ran):
     output, results = ran
     run = output / "run"
     assert [result.folder for result in results] == [run / "1-head", run / "2-last-block"]
-    for name in ("recipe.yaml", "environment.json", "data.json", "history.csv", "result.json", "0-baseline/lfw.json"):
+    for name in ("recipe.yaml", "environment.json", "inputs.json", "history.csv", "result.json", "0-baseline/lfw.json"):
         assert (run / name).stat().st_size > 0
     for result in results:
         assert {"checkpoint", "class_names.txt", "certificate.json", "lfw.json", "result.json"} <= {

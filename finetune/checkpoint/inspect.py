@@ -29,6 +29,14 @@ class UnitContents:
         """How many numbers they hold."""
         return sum(math.prod(shape) for shape in self.variables.values())
 
+    def lines(self) -> list[str]:
+        """The unit's counts, and below them its variables with their shapes."""
+        own = ((name.partition(f"{self.name}/")[2], shape) for name, shape in self.variables.items())
+        return [
+            f"{self.name}: {len(self.variables)} variables, {self.values:,} values",
+            *(f"  {name} {list(shape)}" for name, shape in own),
+        ]
+
 
 @dataclasses.dataclass(frozen=True)
 class Description:
@@ -73,12 +81,10 @@ class Description:
         }
 
     def lines(self) -> list[str]:
-        """A table of the units, between what the checkpoint is and what is left out of it."""
+        """What the checkpoint is, each unit with its variables, and what is left out."""
         size, classes = self.contents.embedding_size, self.contents.num_classes
         expects = self.preprocessing
-        width = max(len(unit.name) for unit in self.units)
-        rows = [(unit.name, len(unit.variables), unit.values) for unit in self.units]
-        rows.append(("total", sum(row[1] for row in rows), sum(row[2] for row in rows)))
+        variables = sum(len(unit.variables) for unit in self.units)
         return [
             f"checkpoint      {self.located.prefix}" + (" (frozen graph)" if self.located.kind == "frozen" else ""),
             f"embedding size  {size}",
@@ -86,8 +92,8 @@ class Description:
             f"preprocessing   {expects.image_size} pixels, {expects.standardization} ({expects.source})",
             *(f"sha256          {digest}  {name}" for name, digest in self.sha256.items()),
             "",
-            f"{'unit':{width}}  variables      values",
-            *(f"{name:{width}}  {variables:9d}  {values:10,d}" for name, variables, values in rows),
+            *(line for unit in self.units for line in unit.lines()),
+            f"in all: {variables} variables, {sum(unit.values for unit in self.units):,} values",
             *self._skipped_lines(),
         ]
 

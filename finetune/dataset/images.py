@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from finetune.errors import DataError
+from finetune.errors import DataError, FinetuneError
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -47,7 +47,7 @@ def read_image(path: str | os.PathLike[str]) -> Pixels:
         raise ImageError(f"not an image ({', '.join(FORMATS[:-1])} or {FORMATS[-1]})") from None
     except Image.DecompressionBombError:
         raise ImageError(f"more than {MAX_PIXELS} pixels") from None
-    except ImageError:
+    except FinetuneError:  # ImageError, and an Interrupted that came meanwhile
         raise
     except Exception as error:  # on damaged data Pillow's decoders raise whatever their parsing runs into
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

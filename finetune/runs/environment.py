@@ -17,8 +17,15 @@ def environment() -> dict[str, object]:
     return {
         "finetune": __version__,
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "devices": list(devices.prepare()),
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

@@ -15,6 +15,7 @@ import numpy as np
 
 from finetune import files
 from finetune.errors import UserError
+from finetune.recipe import Stage
 from finetune.training import EpochRow, StageState
 
 RESUME = ".resume"
@@ -30,12 +31,15 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def refuse_if_used(self) -> None:
-        """Raises UserError where the folder holds anything, or is none."""
-        if self.path.is_dir() and any(not path.name.endswith(".partial") for path in self.path.iterdir()):
-            raise UserError(
-                f"{self.path}: the output folder is not empty; choose another output, or continue it with --resume"
-            )
+    def refuse_if_used(self, resumable: bool = True) -> None:
+        """Raises UserError where the folder holds anything, or is none.
+
+        Args:
+            resumable: whether to speak of `--resume`.
+        """
+        if self.path.is_dir() and any(not _unfinished(path) for path in self.path.iterdir()):
+            advice = "choose another output, or continue it with --resume" if resumable else "it holds no run to resume"
+            raise UserError(f"{self.path}: the output folder is not empty; {advice}")
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path}: the output is a file; choose a folder")
 
@@ -62,10 +66,11 @@ class RunFolder:
         os.replace(partial, target)
         shutil.rmtree(self.path / RESUME, ignore_errors=True)
 
-    def write_state(self, index: int, state: StageState, trained: Mapping[str, np.ndarray]) -> None:
+    def write_state(self, index: int, stage: Stage, state: StageState, trained: Mapping[str, np.ndarray]) -> None:
         """Writes where an unfinished stage is, after an epoch."""
         meta = {
-            "stage": index,
+            "index": index,
+            "stage": json.dumps(stage.to_value()),
             "epoch": state.epoch,
             "step": state.step,
             "kept_epoch": state.kept_epoch,
@@ -77,14 +82,14 @@ class RunFolder:
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         files.write(self.path / RESUME / "state.npz", lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
-    def read_state(self, index: int) -> tuple[StageState, dict[str, np.ndarray]] | None:
-        """What `write_state` wrote for this stage, or None."""
+    def read_state(self, index: int, stage: Stage) -> tuple[StageState, dict[str, np.ndarray]] | None:
+        """What `write_state` wrote for this very stage, or None."""
         path = self.path / RESUME / "state.npz"
         if not path.exists():
             return None
         with np.load(path, allow_pickle=False) as stored:
             meta = json.loads(stored["meta"].tobytes())
-            if meta.pop("stage") != index:
+            if (meta.pop("index"), meta.pop("stage")) != (index, json.dumps(stage.to_value())):
                 return None
             groups: dict[str, dict[str, np.ndarray]] = {"trained": {}, "kept": {}}
             for key in stored.files:
@@ -93,3 +98,17 @@ class RunFolder:
                     groups[group][name] = stored[key]
         rows = [EpochRow(**row) for row in meta.pop("rows")]
         return StageState(**meta, rows=rows, kept=groups["kept"]), groups["trained"]
+
+    def drop_state(self, finished: int) -> None:
+        """Removes the state of a stage that has been finished since."""
+        path = self.path / RESUME / "state.npz"
+        if path.exists():
+            with np.load(path, allow_pickle=False) as stored:
+                index = json.loads(stored["meta"].tobytes())["index"]
+            if index <= finished:
+                shutil.rmtree(self.path / RESUME, ignore_errors=True)
+
+
+def _unfinished(path: Path) -> bool:
+    """Whether a file was being written when a run was killed."""
+    return path.name.startswith(".") and path.name.endswith(".partial")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from finetune.checkpoint import refuse_pattern
+from finetune.checkpoint import read, refuse_pattern
 from finetune.dataset.scan import Dataset, Scan, check_images, scan
 from finetune.dataset.split import split
 from finetune.errors import DataError, UserError
@@ -56,8 +57,8 @@ class Inputs:
                 return None
 
         attempt(lambda: refuse_unwritable(recipe.output))
-        # Restored once with its own head, for what it expects of images, and again for the people.
-        found = attempt(lambda: restore(recipe, None))
+        # Restored once for what it expects of images, and again with a head for the people in them.
+        found = attempt(lambda: restore(recipe, ("nobody",)))
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
         minimum = recipe.data.min_images_per_person
         scanned = attempt(lambda: scan(recipe.data.train, min_images_per_person=minimum, crop=crop))
@@ -82,17 +83,33 @@ class Inputs:
             return None
         return measure_model(self.model, self.image_pairs, self.recipe.lfw)
 
-    def data_summary(self) -> dict[str, object]:
-        """Counts, what was left out and why, and a digest of the images' names."""
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """What the run begins with, each part with a digest: the checkpoint, the images' names, the pairs."""
         root = self.scan.dataset.root
         names = "\n".join(path.relative_to(root).as_posix() for path in self.scan.dataset.paths)
+        plan, pairs = self.model.plan, self.image_pairs
         return {
-            "people": len(self.scan.dataset.class_names),
-            "train_images": len(self.train),
-            "validation_images": len(self.validation),
-            "quarantined": {str(entry.path): entry.reason for entry in self.scan.quarantined},
-            "left_out": list(self.scan.left_out),
-            "names_sha256": hashlib.sha256(names.encode()).hexdigest(),
+            "checkpoint": {
+                "prefix": str(self.model.source.prefix),
+                "sha256": read(self.model.source).sha256,
+                "restored": len(plan.restored),
+                "skipped": dict(plan.skipped),
+                "fresh": list(plan.fresh),
+                "preprocessing": dataclasses.asdict(self.preprocessing),
+            },
+            "data": {
+                "people": len(self.scan.dataset.class_names),
+                "train_images": len(self.train),
+                "validation_images": len(self.validation),
+                "quarantined": {str(entry.path): entry.reason for entry in self.scan.quarantined},
+                "left_out": list(self.scan.left_out),
+                "sha256": hashlib.sha256(names.encode()).hexdigest(),
+            },
+            "lfw": {
+                "pairs": len(pairs.is_same) if pairs else 0,
+                "missing": list(pairs.missing) if pairs else [],
+                "sha256": pairs.sha256 if pairs else None,
+            },
         }
 
 
@@ -140,9 +157,11 @@ def refuse_unwritable(output: Path) -> None:
         UserError: why.
     """
     refuse_pattern(output)
-    above = next(folder for folder in output.parents if folder.exists())
+    above = next(folder for folder in (output, *output.parents) if folder.exists())
     if not above.is_dir():
         raise UserError(f"{output}: {above} is a file, and no folder can be made in it; choose another output")
+    if not os.access(above, os.W_OK):
+        raise UserError(f"{output}: {above} may not be written to; choose another output")
 
 
 def measure_model(model: Model, image_pairs: ImagePairs, lfw: LFW) -> LFWResult:
@@ -156,8 +175,8 @@ def measure_model(model: Model, image_pairs: ImagePairs, lfw: LFW) -> LFWResult:
     )
 
 
-def restore(recipe: Recipe, class_names: tuple[str, ...] | None) -> Model:
-    """The recipe's checkpoint, with a fresh head for `class_names` where they are given."""
+def restore(recipe: Recipe, class_names: tuple[str, ...]) -> Model:
+    """The recipe's checkpoint, with a fresh head for these people."""
     section = recipe.preprocessing
     return Model.restore(
         recipe.checkpoint,

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from finetune.architecture import HEAD, UNITS, boundary, unit_of
+from finetune.architecture import HEAD, UNITS, boundary
 from finetune.dataset.images import central_crop, read_image
 from finetune.model import Model
 from finetune.network import devices, multiply_adds
@@ -15,9 +15,13 @@ from finetune.preprocessing import Preprocessing
 from finetune.recipe import Recipe, Stage
 from finetune.runs.inputs import Inputs
 from finetune.runs.tables import count_values, duration
+from finetune.training import trained
 
 PROBE = 64
 """Images that the preprocessing is checked on and the forward pass is timed with."""
+ALONE = "               warning: the last batch holds one image, a poor sample for batch norm; change batch_size"
+SHOWN = 5
+"""Of the files that are left out."""
 BETTER = 0.5
 """Another standardization is spoken of when its distance is less than this share of the one in use."""
 
@@ -27,6 +31,7 @@ def plan(inputs: Inputs) -> list[str]:
     recipe, model = inputs.recipe, inputs.model
     pixels = probe(inputs)
     seconds = _seconds_per_image(model, pixels)
+    more = len(inputs.scan.quarantined) - SHOWN
     lines = [
         f"devices        {'; '.join(devices.prepare())}",
         f"checkpoint     {model.source.prefix}",
@@ -34,7 +39,8 @@ def plan(inputs: Inputs) -> list[str]:
         f"preprocessing  {describe(model.preprocessing)}",
         *(f"               warning: {warning}" for warning in standardization_warnings(model, pixels)),
         f"data           {data(inputs)}",
-        *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:5]),
+        *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:SHOWN]),
+        *([f"               and {more} more; see inputs.json in the output"] if more > 0 else []),
         f"LFW            {_lfw(inputs, seconds)}",
         f"output         {recipe.output}",
         "",
@@ -103,19 +109,17 @@ def _stage(
     share = sum(costs[first:]) / sum(costs)
     images = n_train * (1 + 2 * share) + n_validation
     steps = -(-n_train // recipe.batch_size)
-    trained = [name for name in model.variables if _index(name) >= first]
-    frozen = len(model.variables) - len(trained)
+    names = trained(model.variables, stage)
+    frozen = len(model.variables) - len(names)
+    alone = n_train % recipe.batch_size == 1 and stage.batch_norm == "train"
     return [
         f"stage {index}        {stage.name!r}: trains {stage.train_from} and after, "
-        f"{count_values(model, trained):,} values in {len(trained)} variables; {frozen} variables frozen; "
+        f"{count_values(model, names):,} values in {len(names)} variables; {frozen} variables frozen; "
         f"batch norm {stage.batch_norm}",
         f"               {stage.epochs} epochs of {steps} steps of {recipe.batch_size} images, "
         f"{stage.optimizer.name}, about {duration(stage.epochs * images * seconds)}",
+        *([ALONE] if alone else []),
     ]
-
-
-def _index(name: str) -> int:
-    return UNITS.index(unit_of(name) or "")
 
 
 def _lfw(inputs: Inputs, seconds: float) -> str:
@@ -133,7 +137,7 @@ def _lfw(inputs: Inputs, seconds: float) -> str:
 def _seconds_per_image(model: Model, pixels: np.ndarray) -> float:
     forward = model.prefix(len(UNITS) - 1)
     images = tf.cast(pixels, tf.float32)
-    forward(images)
+    forward(images).numpy()
     start = time.perf_counter()
-    forward(images)
+    forward(images).numpy()  # a GPU's call returns before it is done
     return (time.perf_counter() - start) / len(pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from finetune.errors import UserError
 from finetune.recipe import Recipe
@@ -39,12 +40,11 @@ def run(
         if begun:
             _must_be_the_same(recipe, folder)
         else:
-            folder.refuse_if_used()
+            folder.refuse_if_used(resumable=not resume)
         inputs = Inputs.open(recipe)
         for line in plan(inputs):
             tables.say(line)
-        tuner = FineTuner.from_inputs(inputs)
-        tuner.check = check
+        tuner = FineTuner.from_inputs(inputs, check)
         if begun:
             tuner.resume()
         tuner.begin()
@@ -56,5 +56,11 @@ def run(
 
 def _must_be_the_same(recipe: Recipe, folder: RunFolder) -> None:
     stored = folder.path / "recipe.yaml"
-    if stored.read_text(encoding="utf-8") != recipe.to_yaml():
-        raise UserError(f"{stored}: the recipe differs from the one this run began with; resume it with that file")
+    lines = zip_longest(stored.read_text(encoding="utf-8").splitlines(), recipe.to_yaml().splitlines(), fillvalue="")
+    different = [(old.strip(), new.strip()) for old, new in lines if old != new]
+    if different:
+        old, new = different[0]
+        raise UserError(
+            f"{stored}: the run began with {old!r}, where the recipe now says {new!r}; "
+            f"resume it with finetune run {stored} --resume"
+        )

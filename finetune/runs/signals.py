@@ -38,4 +38,4 @@ def interruptible(how_to_resume: str) -> Iterator[Callable[[], None]]:
         yield check
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -34,7 +34,7 @@ def baseline(result: LFWResult | None) -> None:
 
 def stage_header(stage: Stage, index: int, trainer: Trainer, n_images: int, state: StageState) -> None:
     """What trains, and the head of the lines of epochs."""
-    values = count_values(trainer.model, trainer.weights)
+    values = count_values(trainer.model, trainer.names)
     say(f"\nstage {index} {stage.name!r}: trains {stage.train_from} and after, {values:,} values, on {n_images} images")
     if state.epoch:
         say(f"resumed after epoch {state.epoch}")
@@ -108,7 +108,7 @@ def count_values(model: Model, names: Sequence[str]) -> int:
 
 def _interval(difference: Difference) -> str:
     if difference.gained == difference.lost == 0:
-        return "every pair unchanged"
+        return "every pair decided as before"
     return f"{difference.accuracy:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
 from finetune.dataset.pipeline import evaluation_batches, iterate, training_batches
-from finetune.errors import UserError
+from finetune.errors import DataError, RunError, UserError
 from finetune.evaluation import LFWResult
 from finetune.model import Model
 from finetune.recipe import Recipe, Stage
@@ -62,22 +62,24 @@ class FineTuner:
         self._start(Inputs.open(recipe))
 
     @classmethod
-    def from_inputs(cls, inputs: Inputs) -> FineTuner:
-        """For inputs that are open already; the output may hold the run that is continued."""
+    def from_inputs(cls, inputs: Inputs, check: Callable[[], None] = lambda: None) -> FineTuner:
+        """For inputs that are open already; the output may hold the run that is continued.
+
+        Args:
+            check: called before each step and around each measurement; may raise to end the run there.
+        """
         tuner = cls.__new__(cls)
-        tuner._start(inputs)
+        tuner._start(inputs, check)
         return tuner
 
-    def _start(self, inputs: Inputs) -> None:
-        # One seed, one result: TensorFlow otherwise picks the fastest kernel, of varying rounding.
-        tf.config.experimental.enable_op_determinism()
+    def _start(self, inputs: Inputs, check: Callable[[], None] = lambda: None) -> None:
         self.inputs = inputs
         self.recipe = inputs.recipe
         self.folder = RunFolder(inputs.recipe.output)
         self.results: list[StageResult] = []
         self.rows: list[EpochRow] = []
         self.baseline: LFWResult | None = None
-        self.check: Callable[[], None] = lambda: None
+        self.check = check
         self._begun = False
 
     @property
@@ -96,36 +98,47 @@ class FineTuner:
             RunError: the loss became NaN, or the disk is full; what was finished before stands.
         """
         index = len(self.results) + 1
-        if index > len(self.recipe.stages):
-            # The recipe's own checks of names and boundaries; on disk it grows with the run.
-            self.recipe = dataclasses.replace(self.recipe, stages=(*self.recipe.stages, stage))
+        # The recipe checks the stage against those before it; on disk it grows with the run.
+        stages = (*self.recipe.stages[: index - 1], stage, *self.recipe.stages[index:])
+        self.recipe = dataclasses.replace(self.recipe, stages=stages)
         self.begin()
         self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
-        before = self.results[-1].lfw if self.results else self.baseline
         trainer = Trainer(self.model, stage)
-        frozen = FrozenTensors(self.model, trainer.names)
         started_from = self.model.tensors(trainer.names)
+        try:
+            result = self._run(index, stage, trainer, started_from)
+        except BaseException:
+            # What was finished before stands, in memory as on disk.
+            self.model.assign(started_from)
+            raise
+        tables.stage_footer(result)
+        return result
+
+    def _run(self, index: int, stage: Stage, trainer: Trainer, started_from: Mapping[str, np.ndarray]) -> StageResult:
+        before = self.results[-1].lfw if self.results else self.baseline
+        frozen = FrozenTensors(self.model, trainer.names)
         state = self._resumed(index, trainer) or StageState()
         tables.stage_header(stage, index, trainer, len(self.inputs.train), state)
         self._train(index, trainer, state)
         digests = frozen.verify(self.model)
-        measured = self.inputs.measure()
+        measured = self.measure()
         verdict = decide(stage.accept, before, measured)
         if not verdict.accepted:
             self.model.assign(started_from)
-        kept = state.rows[state.kept_epoch - 1] if state.rows else None
+        kept = state.rows[state.kept_epoch - 1]
         steps_before = self.results[-1].step if self.results else 0
+        steps_kept = state.kept_epoch * self.n_batches if verdict.accepted else 0
         result = StageResult(
             index=index,
             name=stage.name,
             train_from=stage.train_from,
             epochs=state.epoch,
             kept_epoch=state.kept_epoch,
-            step=steps_before + (state.step if verdict.accepted else 0),
-            cross_entropy=kept.cross_entropy if kept else None,
-            accuracy=kept.accuracy if kept else None,
-            validation_loss=kept.validation_loss if kept else None,
-            validation_accuracy=kept.validation_accuracy if kept else None,
+            step=steps_before + steps_kept,
+            cross_entropy=kept.cross_entropy,
+            accuracy=kept.accuracy,
+            validation_loss=kept.validation_loss,
+            validation_accuracy=kept.validation_accuracy,
             accepted=verdict.accepted,
             reason=verdict.reason,
             folder=self.folder.stage_path(index, stage.slug),
@@ -134,7 +147,27 @@ class FineTuner:
         )
         self._finish(result, stage.slug, digests, trainer.names)
         self.rows += state.rows
-        tables.stage_footer(result)
+        return result
+
+    @property
+    def n_batches(self) -> int:
+        """Training steps in an epoch."""
+        return -(-len(self.inputs.train) // self.recipe.batch_size)
+
+    def measure(self) -> LFWResult | None:
+        """LFW with the weights as they stand; None where no pairs were given.
+
+        Raises:
+            RunError: an image can no longer be read, or the embeddings are no numbers.
+        """
+        self.check()
+        try:
+            result = self.inputs.measure()
+        except DataError as error:
+            raise RunError(
+                f"LFW could not be measured: {error.problems[0]}; what was finished before stands"
+            ) from error
+        self.check()
         return result
 
     def lfw(self) -> LFWResult:
@@ -143,7 +176,7 @@ class FineTuner:
         Raises:
             UserError: no LFW pairs were given.
         """
-        result = self.inputs.measure()
+        result = self.measure()
         if result is None:
             raise UserError("no LFW pairs were given; pass lfw={'dir': ..., 'pairs': ...} to FineTuner")
         return result
@@ -163,8 +196,8 @@ class FineTuner:
             return
         self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
         self.folder.write_json("environment.json", environment())
-        self.folder.write_json("data.json", self.inputs.data_summary())
-        self.baseline = self.inputs.measure()
+        self.folder.write_json("inputs.json", self.inputs.summary())
+        self.baseline = self.measure()
         with self.folder.finishing(0, BASELINE) as folder:
             if self.baseline:
                 folder.write_json("lfw.json", self.baseline.to_json())
@@ -179,11 +212,16 @@ class FineTuner:
         """
         if not self.folder.stage_path(0, BASELINE).is_dir():
             return
-        stored = json.loads((self.folder.path / "data.json").read_text(encoding="utf-8"))
-        if stored["names_sha256"] != self.inputs.data_summary()["names_sha256"]:
+        stored = json.loads((self.folder.path / "inputs.json").read_text(encoding="utf-8"))
+        now = self.inputs.summary()
+        what = {"checkpoint": self.recipe.checkpoint, "data": self.recipe.data.train, "lfw": "the LFW pairs"}
+        changed = [name for name in what if stored[name]["sha256"] != now[name]["sha256"]]
+        if changed:
             raise UserError(
-                f"{self.recipe.data.train}: its images are not those that the run in "
-                f"{self.folder.path} began with; restore them, or start a new run"
+                *(
+                    f"{what[name]}: not what the run in {self.folder.path} began with; put it back, or start a new run"
+                    for name in changed
+                )
             )
         self.baseline, self.results = stored_results(self.folder, self.recipe.stages)
         if self.results:
@@ -192,6 +230,9 @@ class FineTuner:
             finished = {result.name for result in self.results}
             history = self.folder.path / "history.csv"
             self.rows = [row for row in from_csv(history.read_text(encoding="utf-8")) if row.stage in finished]
+            # A kill may have come between a stage's folder and what follows it.
+            self._write_summary()
+            self.folder.drop_state(len(self.results))
         self._begun = True
 
     def _train(self, index: int, trainer: Trainer, state: StageState) -> None:
@@ -221,14 +262,14 @@ class FineTuner:
 
         def on_epoch(state: StageState) -> None:
             self.folder.write_text("history.csv", to_csv(self.rows + state.rows))
-            self.folder.write_state(index, state, trainer.state())
+            self.folder.write_state(index, trainer.stage, state, trainer.state())
             tables.epoch(state, trainer.stage.epochs)
 
         train(
             trainer,
             state,
             batches,
-            -(-len(inputs.train) // recipe.batch_size),
+            self.n_batches,
             validation if len(inputs.validation) else None,
             key=_key(recipe.seed, index),
             on_epoch=on_epoch,
@@ -242,17 +283,27 @@ class FineTuner:
                 folder.write_json("lfw.json", result.lfw.to_json())
             if result.measured and not result.accepted:
                 folder.write_json("rejected_lfw.json", result.measured.to_json())
-            folder.write_json("certificate.json", {"frozen_sha256": dict(frozen), "trained": trained})
+            certificate = {
+                "stage": result.name,
+                "train_from": result.train_from,
+                "accepted": result.accepted,
+                "trained": trained,
+                "frozen_sha256": dict(frozen),
+            }
+            folder.write_json("certificate.json", certificate)
             folder.write_json("result.json", result.to_json())
         self.results.append(result)
+        self._write_summary()
+
+    def _write_summary(self) -> None:
         summary = {
             "baseline_lfw_accuracy": self.baseline.accuracy if self.baseline else None,
-            "stages": [r.to_json() for r in self.results],
+            "stages": [result.to_json() for result in self.results],
         }
         self.folder.write_json("result.json", summary)
 
     def _resumed(self, index: int, trainer: Trainer) -> StageState | None:
-        stored = self.folder.read_state(index)
+        stored = self.folder.read_state(index, trainer.stage)
         if stored is None:
             return None
         state, trained = stored

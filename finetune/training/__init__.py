@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from finetune.training.history import EpochRow
 from finetune.training.loop import StageState, train
-from finetune.training.trainer import Trainer
+from finetune.training.trainer import Trainer, trained
 
-__all__ = ["EpochRow", "StageState", "Trainer", "train"]
+__all__ = ["EpochRow", "StageState", "Trainer", "train", "trained"]

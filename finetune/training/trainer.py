@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,13 @@ class StepResult(NamedTuple):
     correct: float
 
 
+def trained(names: Iterable[str], stage: Stage) -> list[str]:
+    """Of the TF1 names, those that a stage may change; all others are frozen."""
+    first = boundary(stage.train_from)
+    after = [name for name in names if UNITS.index(unit_of(name) or "") >= first]
+    return [name for name in after if stage.batch_norm == "train" or not is_moving_statistic(name)]
+
+
 class Trainer:
     """The trained part of a model in one stage, with its optimizer.
 
@@ -43,9 +50,8 @@ class Trainer:
         self.model = model
         self.stage = stage
         self.first = boundary(stage.train_from)
-        after = [name for name in model.variables if UNITS.index(unit_of(name) or "") >= self.first]
-        self.weights = [name for name in after if not is_moving_statistic(name)]
-        self.statistics = [name for name in after if is_moving_statistic(name) and stage.batch_norm == "train"]
+        self.weights = [name for name in trained(model.variables, stage) if not is_moving_statistic(name)]
+        self.statistics = [name for name in trained(model.variables, stage) if is_moving_statistic(name)]
         self.optimizer = optimizers.build(stage.optimizer)
         self.optimizer.build([model.variables[name] for name in self.weights])
         self._step = tf.function(self._training_step, autograph=False, reduce_retracing=True)

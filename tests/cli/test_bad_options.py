@@ -46,7 +46,8 @@ OUTPUTS = [
     bad(
         "another recipe's run to resume",
         "run recipe.yaml --resume output=bad/begun",
-        "bad/begun/recipe.yaml: the recipe differs from the one this run began with; resume it with that file",
+        "bad/begun/recipe.yaml: the run began with 'seed: 3', where the recipe now says 'checkpoint: model'; "
+        "resume it with finetune run bad/begun/recipe.yaml --resume",
     ),
     bad("embeddings not in .npz", "embed model faces/learn out.csv", "out.csv: give a file name that ends in .npz"),
     bad(

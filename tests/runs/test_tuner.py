@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from finetune.errors import RecipeError, RunError, UserError
+from finetune.errors import DataError, RecipeError, RunError, UserError
 from finetune.recipe import Stage
 
 pytest.importorskip("tensorflow")
@@ -18,6 +18,7 @@ from finetune.runs import tuner as tuner_module
 from finetune.runs.certificate import FrozenTensors
 
 pytestmark = pytest.mark.tf
+PREPROCESSING = '{"image_size": 75, "standardization": "fixed"}'
 
 
 @pytest.fixture
@@ -66,9 +67,9 @@ def test_the_run_folder_holds_what_the_readme_says(make, tmp_path):
         "1-head/model-run.ckpt-2.index",
         "1-head/preprocessing.json",
         "1-head/result.json",
-        "data.json",
         "environment.json",
         "history.csv",
+        "inputs.json",
         "recipe.yaml",
         "result.json",
     ]
@@ -199,3 +200,75 @@ def test_frozen_tensors_see_a_single_bit(make):
     model.assign({name: value})
     with pytest.raises(RunError, match=name):
         frozen.verify(model)
+
+
+def test_a_stage_that_failed_leaves_no_trace_and_can_be_tried_again(make, tmp_path):
+    """As if it had never been tried: the weights in memory, the recipe, and the bytes of the next try."""
+    settings = {"lfw": None, "augment": {"random_flip": True}}
+    tuner, fresh = make(output=tmp_path / "a", **settings), make(output=tmp_path / "b", **settings)
+    before = tuner.model.digests()
+    absurd = Stage("block", "Block8", 9, learning_rate={0: 0.001, 2: 1e30}, optimizer="momentum")
+    with pytest.raises(RunError, match="the loss became"):
+        tuner.run(absurd)
+    assert tuner.model.digests() == before
+    sane = Stage("block", "Block8", 2, learning_rate=0.001)
+    for each in (tuner, fresh):
+        each.run(sane)
+    assert tuner.model.digests() == fresh.model.digests()
+    assert "1.0e+30" not in (tmp_path / "a/recipe.yaml").read_text()
+
+
+def test_the_step_is_that_of_the_kept_epoch(make, monkeypatch):
+    tuner = make(lfw=None)
+    train = tuner_module.train
+
+    def keep_the_first(trainer, state, *arguments, **options):
+        train(trainer, state, *arguments, **options)
+        state.kept_epoch = 1
+
+    monkeypatch.setattr(tuner_module, "train", keep_the_first)
+    result = tuner.run(Stage("head", "Logits", 3))
+    assert result.step == tuner.n_batches
+    assert f'"model-run.ckpt-{result.step}"' in (result.folder / "checkpoint").read_text()
+
+
+def test_lfw_that_can_no_longer_be_measured_is_a_late_fault_in_one_line(make, monkeypatch):
+    tuner = make()
+    tuner.begin()
+
+    def gone(self):
+        raise DataError("lfw/a/a_0001.png: no such file", "lfw/b/b_0001.png: no such file")
+
+    monkeypatch.setattr(type(tuner.inputs), "measure", gone)
+    with pytest.raises(RunError, match=r"LFW could not be measured: lfw/a/a_0001\.png: no such file"):
+        tuner.run(Stage("head", "Logits", 1))
+
+
+def test_a_broken_old_classifier_is_no_reason_to_refuse_a_checkpoint(make, drawn_checkpoint, tmp_path):
+    stored = checkpoints.read(checkpoints.locate(drawn_checkpoint))
+    tensors = {name: stored.tensor(name) for name in stored.shapes if name != "Logits/biases"}
+    tensors["Logits/weights"] = tensors["Logits/weights"] * np.nan
+    checkpoints.write(tmp_path / "broken", "x", 0, tensors, {"preprocessing.json": PREPROCESSING})
+    assert make(checkpoint=tmp_path / "broken", lfw=None).model.num_classes == 4
+
+
+@pytest.mark.parametrize("part", ["checkpoint", "data", "lfw"])
+def test_a_run_is_not_resumed_on_other_inputs(make, part):
+    tuner = make()
+    tuner.begin()
+    path = tuner.folder.path / "inputs.json"
+    stored = json.loads(path.read_text())
+    stored[part]["sha256"] = "another"
+    path.write_text(json.dumps(stored))
+    again = FineTuner.from_inputs(tuner.inputs)
+    with pytest.raises(UserError, match=r"not what the run in .* began with"):
+        again.resume()
+
+
+def test_devices_are_set_up_for_one_result_and_true_float32(make):
+    import tensorflow as tf
+
+    make(lfw=None)
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+    with pytest.raises(RuntimeError, match="Random ops require a seed"):
+        tf.random.uniform([1])
