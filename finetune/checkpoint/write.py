@@ -51,7 +51,10 @@ def write(
             texts = {**(beside or {}), STATE_FILE: _state(prefix.name)}
             for file, text in texts.items():
                 (unfinished / file).write_text(text, encoding="utf-8", newline="\n")
-            for file in (f"{prefix.name}.data-00000-of-00001", f"{prefix.name}.index", *texts):
+            files = (f"{prefix.name}.data-00000-of-00001", f"{prefix.name}.index", *texts)
+            for file in files:
+                _sync(unfinished / file)
+            for file in files:
                 os.replace(unfinished / file, folder / file)
     except (OSError, tf.errors.OpError) as error:
         raise RunError(f"{prefix}: can't be written ({_reason(error)}); make room, or choose another folder") from error
@@ -67,6 +70,15 @@ def _save(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
             shape_and_slices=[""] * len(names),
             tensors=[tf.constant(tensors[name]) for name in names],
         )
+
+
+def _sync(path: Path) -> None:
+    """A machine that loses its power must not keep the name of a file without its bytes."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _state(name: str) -> str:

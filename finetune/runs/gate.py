@@ -30,7 +30,9 @@ def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | N
         return Verdict(True, "")
     field = _FIELDS[accept.metric]
     drop = getattr(before, field) - getattr(after, field)
-    change = f"{accept.metric} {'fell' if drop > 0 else 'rose'} by {abs(drop):.4f}"
+    change = (
+        f"{accept.metric} {'fell' if drop > 0 else 'rose'} by {abs(drop):.4f}" if drop else f"{accept.metric} stayed"
+    )
     # A drop of just the bound must pass, whatever the last bit of the subtraction.
     if drop <= accept.max_drop + 1e-12:
         return Verdict(True, f"{change}, at most {accept.max_drop:g} allowed")
