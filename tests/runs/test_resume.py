@@ -48,21 +48,20 @@ def finish(recipe: Path, output: Path, *options: str) -> str:
 def stop_in_the_middle(recipe: Path, output: Path, number: int) -> tuple[int, str]:
     """Sends a signal while the second epoch of the second stage is being trained."""
     process = start(recipe, output)
-    history = output / "history.csv"
+    history, state = output / "history.csv", output / ".resume/state.npz"
     try:
-        for _ in range(3000):
-            if history.exists() and "last block,1," in history.read_text():
-                break
+        # The state is written last, after an epoch.
+        while not (history.exists() and "last block,1," in history.read_text() and state.exists()):
             assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.05)
-        time.sleep(0.15)
+            time.sleep(0.02)
+        time.sleep(0.1)
         process.send_signal(number)
         error = process.communicate(timeout=60)[1]
     finally:
         process.kill()
     rows = history.read_text().splitlines()
     assert len(rows) < 1 + 3 + 4, "the run had ended before the signal came"
-    assert (output / ".resume/state.npz").exists()
+    assert state.exists()
     return process.returncode, error
 
 
