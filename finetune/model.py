@@ -113,7 +113,7 @@ class Model:
 
     def embed(
         self,
-        images: np.ndarray | Sequence[str | Path],
+        images: np.ndarray | Sequence[str | Path] | str | Path,
         *,
         flip: bool = False,
         bad: dict[Path, str] | None = None,
@@ -122,7 +122,7 @@ class Model:
         """Embeddings of any number of images, a batch in memory at a time.
 
         Args:
-            images: paths of aligned faces, or uint8 pixels [n, h, w, 3]; what is larger than the
+            images: paths of aligned faces (or one), or uint8 pixels [n, h, w, 3]; what is larger than the
                 preprocessing's `image_size` is cropped centrally, as the published scripts do.
             flip: append the embedding of the mirror image, as the published validation does.
             bad: receives `{path: reason}` of the files that can't be read, whose rows are NaN.
@@ -134,6 +134,8 @@ class Model:
         Raises:
             DataError: a file can't be read and `bad` is not given; names every such file.
         """
+        if isinstance(images, (str, Path)):
+            images = [images]
         width = self.embedding_size * (2 if flip else 1)
         embeddings = np.full([len(images), width], np.nan, np.float32)
         reasons: dict[Path, str] = {}

@@ -82,6 +82,11 @@ def test_files_that_can_not_be_read_leave_nan_rows_and_reasons(model, images, tm
         model.embed([images[0], broken])
 
 
+def test_one_path_is_one_row(model, images):
+    for one in (images[0], str(images[0])):
+        np.testing.assert_array_equal(model.embed(one), model.embed([images[0]]))
+
+
 def test_no_images_give_no_rows(model):
     assert model.embed([]).shape == (0, 512)
 

@@ -41,6 +41,8 @@ def run(
             _must_be_the_same(recipe, folder)
         else:
             folder.refuse_if_used(resumable=not resume)
+            if resume:
+                tables.say(f"nothing to resume in {folder.path}; starting")
         inputs = Inputs.open(recipe)
         for line in plan(inputs):
             tables.say(line)
