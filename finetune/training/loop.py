@@ -76,18 +76,12 @@ def train(
             check()
             state.step += 1
             result = trainer.step(features, labels, rate, (key, state.step))
-            if not math.isfinite(result.loss):
-                raise RunError(
-                    f"stage {stage.name!r}, epoch {epoch}, step {state.step}: the loss became {result.loss}; "
-                    f"the weights from before are kept; lower its learning_rate (now {rate:g})"
-                )
+            _must_be_finite(result.loss, f"stage {stage.name!r}, epoch {epoch}, step {state.step}: the loss", rate)
             trained.add(result, len(labels))
         held_back = _evaluate(trainer, validation) if validation else None
-        if held_back and not math.isfinite(held_back.cross_entropy):
-            raise RunError(
-                f"stage {stage.name!r}, epoch {epoch}: the validation loss became {held_back.cross_entropy}; "
-                f"the weights from before are kept; lower its learning_rate (now {rate:g})"
-            )
+        if held_back:
+            where = f"stage {stage.name!r}, epoch {epoch}: the validation loss"
+            _must_be_finite(held_back.cross_entropy, where, rate)
         mean = trained.result()
         row = EpochRow(
             stage.name,
@@ -112,6 +106,13 @@ def _evaluate(trainer: Trainer, batches: Callable[[], Batches]) -> StepResult:
     for features, labels in batches():
         mean.add(trainer.evaluate(features, labels), len(labels))
     return mean.result()
+
+
+def _must_be_finite(loss: float, what: str, rate: float) -> None:
+    if not math.isfinite(loss):
+        raise RunError(
+            f"{what} became {loss}; the weights from before are kept; lower its learning_rate (now {rate:g})"
+        )
 
 
 def _stalled(patience: int | None, state: StageState) -> bool:
