@@ -25,7 +25,7 @@ class StageResult:
         name, train_from: of the stage.
         epochs: how many were trained.
         kept_epoch: whose weights were kept.
-        step: training steps of the whole run up to the saved weights.
+        step: training steps of the whole run that the saved weights have had.
         cross_entropy, accuracy: of the kept epoch on its training images, 0..1 for the accuracy.
         validation_loss, validation_accuracy: of the kept epoch on the held-back images, or None.
         accepted: False where the stage was rolled back.
@@ -62,7 +62,7 @@ class StageResult:
         return compare(self.before, self.measured) if self.before and self.measured else None
 
     def to_json(self) -> dict[str, Any]:
-        """For `certificate.json` and `result.json`; the LFW results lie beside."""
+        """For `result.json`; the LFW results lie beside it."""
         apart = ("folder", "before", "measured")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
         difference = self.difference
