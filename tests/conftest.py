@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, when TensorFlow
 # The same examples in every run, however busy the machine.
 hypothesis.settings.register_profile("finetune", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("finetune")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A store of features for the tests alone, which the commands that they start use too."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("FINETUNE_CACHE")
+    os.environ["FINETUNE_CACHE"] = str(folder)
+    yield folder
+    os.environ.pop("FINETUNE_CACHE")
+    if before is not None:
+        os.environ["FINETUNE_CACHE"] = before
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ ORDER = (
     "network",
     "checkpoint",
     "model",
+    "features",
     "evaluation",
     "training",
     "runs",

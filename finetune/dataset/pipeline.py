@@ -42,9 +42,7 @@ def training_batches(
     Returns:
         Batches of (float32 [b, s, s, 3], int64 [b]); go through them by `iterate`.
     """
-    generator = np.random.default_rng([seed, stage, epoch])
-    key = generator.integers(2**63)
-    order = generator.permutation(len(dataset))
+    order, key = epoch_order(len(dataset), seed, stage, epoch)
     size = preprocessing.image_size
     read = _reader(dataset.paths, None if augment.random_crop else size)
 
@@ -62,6 +60,13 @@ def training_batches(
     images = tf.data.Dataset.from_tensor_slices((order, dataset.labels[order]))
     batches = images.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size)
     return batches.map(lambda batch, labels: (standardize(batch, preprocessing.standardization), labels)).prefetch(2)
+
+
+def epoch_order(n: int, seed: int, stage: int, epoch: int) -> tuple[np.ndarray, int]:
+    """The order of `n` images in an epoch, int64 [n], and the key of what is drawn for each."""
+    generator = np.random.default_rng([seed, stage, epoch])
+    key = generator.integers(2**63)
+    return generator.permutation(n), int(key)
 
 
 def evaluation_batches(paths: Sequence[Path], *, preprocessing: Preprocessing, batch_size: int) -> tf.data.Dataset:

@@ -12,7 +12,7 @@ import tf_slim as slim
 from finetune.architecture import HEAD, SCOPE, UNITS
 from finetune.network import inception_resnet_v1, layers
 
-__all__ = ["forward", "l2_normalize", "multiply_adds", "variable_shapes"]
+__all__ = ["forward", "l2_normalize", "multiply_adds", "output_shapes", "variable_shapes"]
 
 
 def forward(
@@ -72,7 +72,14 @@ def variable_shapes(embedding_size: int, num_classes: int) -> Mapping[str, tuple
 def multiply_adds(embedding_size: int, num_classes: int, image_size: int) -> tuple[int, ...]:
     """What one image costs in each unit's forward pass, in multiply-adds, in the order of the units."""
     units = _trace({}, embedding_size, num_classes, image_size)
-    return tuple(sum(_cost(operation) for operation in operations) for operations in units)
+    return tuple(sum(_cost(operation) for operation in operations) for operations, _ in units)
+
+
+@functools.cache
+def output_shapes(embedding_size: int, num_classes: int, image_size: int) -> tuple[tuple[int, ...], ...]:
+    """The shape of what each unit gives for one image, in the order of the units."""
+    units = _trace({}, embedding_size, num_classes, image_size)
+    return tuple(tuple(output.shape.as_list()[1:]) for _, output in units)
 
 
 def _cost(operation: tf.Operation) -> int:
@@ -85,8 +92,8 @@ def _cost(operation: tf.Operation) -> int:
 
 def _trace(
     shapes: dict[str, tuple[int, ...]], embedding_size: int, num_classes: int, image_size: int
-) -> list[list[tf.Operation]]:
-    """Builds the network without values; notes the variables' shapes, gives the operations of each unit."""
+) -> list[tuple[list[tf.Operation], tf.Tensor]]:
+    """Builds the network without values; notes the variables' shapes, gives each unit's operations and output."""
 
     def record(name: str, shape: tuple[int, ...]) -> tf.Tensor:
         shapes[name] = shape
@@ -98,7 +105,7 @@ def _trace(
         for unit in UNITS:
             before = len(graph.get_operations())
             net = inception_resnet_v1.build(unit, net, embedding_size, num_classes)
-            units.append(graph.get_operations()[before:])
+            units.append((graph.get_operations()[before:], net))
     return units
 
 

@@ -7,17 +7,22 @@ import os
 from collections.abc import Iterable, Mapping
 from itertools import combinations, pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 
 from finetune.architecture import boundary
 from finetune.errors import RecipeError
-from finetune.recipe.checks import PATH, optional, whole
+from finetune.recipe.checks import PATH, Check, one_of, optional, whole
 from finetune.recipe.reader import Document
 from finetune.recipe.section import Problem, Section, SectionError, build, list_of, section
 from finetune.recipe.sections import LFW, Augment, Data, PreprocessingSection
 from finetune.recipe.stage import Stage
+
+Cache = Literal["auto", "off", "memory", "disk"]
+_CACHE = one_of(("auto", "off", "memory", "disk"))
+# YAML 1.1 reads a bare `off` as false.
+CACHE = Check(_CACHE.wants, lambda value: "off" if value is False else _CACHE.read(value))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Recipe(Section):
         augment: what is drawn anew for each training image.
         lfw: what is measured before the first stage and after each; None: nothing.
         batch_size: images in a step, from 1.
+        cache: where what the frozen units give is kept, so that it is computed once: `auto`, `off`,
+            `memory` or `disk`.
 
     Raises:
         RecipeError: values that can't be used, one line each.
@@ -51,6 +58,7 @@ class Recipe(Section):
     augment: Annotated[Augment, section(Augment)] = dataclasses.field(default_factory=Augment)
     lfw: Annotated[LFW | None, optional(section(LFW))] = None
     batch_size: Annotated[int, whole(1, unit="images")] = 90
+    cache: Annotated[Cache, CACHE] = "auto"
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Recipe:
@@ -94,6 +102,9 @@ class Recipe(Section):
     def _across(self) -> Iterable[Problem]:
         yield from _names(self.stages or ())
         yield from _boundaries(self.stages or ())
+        if self.cache in ("memory", "disk") and self.augment and self.augment != Augment():
+            text = f"found {self.cache!r}, but augment draws each image anew; set cache: auto, or drop augment"
+            yield Problem(("cache",), text)
         for index, stage in enumerate(self.stages or ()):
             if stage and stage.accept and self.lfw is None:
                 text = "there are no LFW figures to judge by; give lfw.dir and lfw.pairs, or remove it"

@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from finetune.architecture import HEAD, UNITS, boundary
 from finetune.dataset.images import central_crop, read_image
+from finetune.features import Choice, Store
+from finetune.features.frozen import choice
 from finetune.model import Model
 from finetune.network import devices, multiply_adds
 from finetune.preprocessing import Preprocessing
@@ -107,7 +109,10 @@ def _stage(
     costs = multiply_adds(model.embedding_size, model.num_classes or 0, model.preprocessing.image_size)
     # Backward costs twice the forward pass of what trains: once for the inputs, once for the weights.
     share = sum(costs[first:]) / sum(costs)
-    images = n_train * (1 + 2 * share) + n_validation
+    kept = choice(model, recipe, first, n_train + n_validation)
+    passes = stage.epochs * (n_train * (1 + 2 * share) + n_validation)
+    if kept.where != "off":  # the frozen share of all passes but one
+        passes -= (stage.epochs - 1) * (n_train + n_validation) * (1 - share)
     steps = -(-n_train // recipe.batch_size)
     names = trained(model.variables, stage)
     frozen = len(model.variables) - len(names)
@@ -117,9 +122,23 @@ def _stage(
         f"{count_values(model, names):,} values in {len(names)} variables; {frozen} variables frozen; "
         f"batch norm {stage.batch_norm}",
         f"               {stage.epochs} epochs of {steps} steps of {recipe.batch_size} images, "
-        f"{stage.optimizer.name}, about {duration(stage.epochs * images * seconds)}",
+        f"{stage.optimizer.name}, about {duration(passes * seconds)}",
+        f"               {_features(kept)}",
         *([ALONE] if alone else []),
     ]
+
+
+def _features(kept: Choice) -> str:
+    size = f"{kept.needed / 2**20:,.1f} MiB"
+    if kept.where == "off":
+        return f"frozen units computed in each epoch ({kept.reason}; kept, their features would take {size})"
+    if kept.where == "memory":
+        return f"frozen units computed once; {size} of features kept in memory"
+    store = Store()
+    return (
+        f"frozen units computed once; {size} of features kept in {store.folder}, "
+        f"which takes {store.limit / 2**30:g} GiB at most"
+    )
 
 
 def _lfw(inputs: Inputs, seconds: float) -> str:

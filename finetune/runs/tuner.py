@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
-from finetune.dataset.pipeline import evaluation_batches, iterate, training_batches
 from finetune.errors import DataError, RunError, UserError
 from finetune.evaluation import LFWResult
+from finetune.features.frozen import FrozenFeatures
 from finetune.model import Model
 from finetune.recipe import Recipe, Stage
 from finetune.runs import tables
@@ -39,7 +38,7 @@ class FineTuner:
         lfw: a recipe's `lfw` section as a mapping, or the folder of aligned LFW faces with its
             `pairs.txt` inside or beside it. Without it nothing is validated on pairs.
         settings: any other top-level key of a recipe: `seed`, `batch_size`, `augment`,
-            `preprocessing`.
+            `cache`, `preprocessing`.
 
     Raises:
         UserError: some input can't be used; one line for every problem.
@@ -237,28 +236,7 @@ class FineTuner:
 
     def _train(self, index: int, trainer: Trainer, state: StageState) -> None:
         recipe, inputs = self.recipe, self.inputs
-        prefix = self.model.prefix(trainer.first)
-
-        def batches(epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-            images = training_batches(
-                inputs.train,
-                preprocessing=inputs.preprocessing,
-                augment=recipe.augment,
-                batch_size=recipe.batch_size,
-                seed=recipe.seed,
-                stage=index,
-                epoch=epoch,
-            )
-            return ((prefix(pixels), labels) for pixels, labels in iterate(images))
-
-        def validation() -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-            labels = inputs.validation.labels
-            batches = evaluation_batches(
-                inputs.validation.paths, preprocessing=inputs.preprocessing, batch_size=recipe.batch_size
-            )
-            for number, pixels in enumerate(iterate(batches)):
-                start = number * recipe.batch_size
-                yield prefix(pixels), tf.constant(labels[start : start + recipe.batch_size])
+        features = FrozenFeatures(self.model, recipe, trainer.first, index, inputs.train, inputs.validation, self.check)
 
         def on_epoch(state: StageState) -> None:
             self.folder.write_text("history.csv", to_csv(self.rows + state.rows))
@@ -268,9 +246,9 @@ class FineTuner:
         train(
             trainer,
             state,
-            batches,
+            features.training,
             self.n_batches,
-            validation if len(inputs.validation) else None,
+            features.validation if len(inputs.validation) else None,
             key=_key(recipe.seed, index),
             on_epoch=on_epoch,
             check=self.check,

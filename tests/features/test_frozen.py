@@ -1,0 +1,121 @@
+"""Training from kept features is training from images, only sooner."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from finetune.architecture import UNITS
+from finetune.errors import RunError
+from finetune.recipe import Stage
+
+pytest.importorskip("tensorflow")
+from finetune.features.frozen import FrozenFeatures
+from finetune.model import Model
+from finetune.runs import FineTuner
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture
+def make(tmp_path, faces, drawn_checkpoint, monkeypatch):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+
+    def make(output="run", **changes):
+        data = {"train": changes.pop("train", faces / "learn"), "validation_split": 0.2}
+        return FineTuner(drawn_checkpoint, data=data, output=tmp_path / output, batch_size=8, **changes)
+
+    return make
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Counts the images that go through frozen units."""
+    counted = []
+    prefix = Model.prefix
+
+    def counting(self, stop):
+        forward = prefix(self, stop)
+
+        def call(pixels):
+            counted.append(len(pixels))
+            return forward(pixels)
+
+        return call
+
+    monkeypatch.setattr(Model, "prefix", counting)
+    return counted
+
+
+@pytest.mark.parametrize(("cache", "train_from"), [("memory", "Logits"), ("disk", "Bottleneck"), ("disk", "Block8")])
+def test_the_loss_curve_is_that_of_the_uncached_run(make, cache, train_from):
+    curves = []
+    for output, mode in (("cached", cache), ("uncached", "off")):
+        tuner = make(output, cache=mode)
+        tuner.run(Stage("s", train_from=train_from, epochs=3, learning_rate=0.001, keep_probability=0.8))
+        curves.append([[row.loss, row.validation_loss] for row in tuner.rows])
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
+
+
+def test_each_image_passes_the_frozen_units_once(make, passes):
+    tuner = make()
+    tuner.run(Stage("head", train_from="Logits", epochs=4))
+    assert sum(passes) == len(tuner.inputs.train) + len(tuner.inputs.validation)
+
+
+def test_a_later_stage_of_the_same_boundary_and_a_second_run_compute_nothing(make, passes):
+    tuner = make()
+    tuner.run(Stage("head", train_from="Logits", epochs=1))
+    passes.clear()
+    tuner.run(Stage("head again", train_from="Logits", epochs=2))
+    make("second", seed=1).run(Stage("head", train_from="Logits", epochs=1))
+    assert passes == []
+
+
+def test_after_the_frozen_units_changed_nothing_stale_is_served(make, passes):
+    tuner = make()
+    tuner.run(Stage("head", train_from="Logits", epochs=1))
+    tuner.run(Stage("block", train_from="Block8", epochs=1))
+    passes.clear()
+    name = "InceptionResnetV1/Block8/Conv2d_1x1/biases"
+    tuner.model.assign({name: tuner.model.variables[name].numpy() + 1})
+    model, inputs = tuner.model, tuner.inputs
+    head = UNITS.index("Logits")
+    features = FrozenFeatures(model, tuner.recipe, head, 1, inputs.train, inputs.validation)
+    got = np.concatenate([batch.numpy() for batch, _ in features.validation()])
+    assert sum(passes) == len(inputs.validation)
+    fresh = dataclasses.replace(tuner.recipe, cache="off")
+    expected = FrozenFeatures(model, fresh, head, 1, inputs.train, inputs.validation)
+    np.testing.assert_allclose(got, np.concatenate([b.numpy() for b, _ in expected.validation()]), rtol=1e-4, atol=1e-5)
+
+
+def test_an_image_that_was_replaced_is_computed_anew_and_a_copy_is_not(make, passes, faces, tmp_path):
+    folder = tmp_path / "people"
+    shutil.copytree(faces / "learn", folder)
+    make("first", train=folder).run(Stage("head", train_from="Logits", epochs=1))
+    person, other = sorted(folder.iterdir())[:2]
+    first, second = sorted(person.iterdir())[:2]
+    first.write_bytes(sorted(other.iterdir())[0].read_bytes())  # known by its content
+    pixels = bytearray(second.read_bytes())
+    second.write_bytes(bytes(pixels) + b"\0")  # another file, of the same pixels
+    passes.clear()
+    make("second", train=folder).run(Stage("head", train_from="Logits", epochs=1))
+    assert sum(passes) == 1
+
+
+def test_with_augmentation_each_epoch_is_drawn_from_the_images(make, passes):
+    tuner = make(augment={"random_flip": True})
+    tuner.run(Stage("head", train_from="Logits", epochs=2))
+    assert sum(passes) == 2 * (len(tuner.inputs.train) + len(tuner.inputs.validation))
+
+
+def test_an_image_that_vanishes_before_it_was_computed_is_one_line(make, faces, tmp_path):
+    folder = tmp_path / "people"
+    shutil.copytree(faces / "learn", folder)
+    tuner = make(train=folder)
+    tuner.inputs.train.paths[3].unlink()
+    with pytest.raises(RunError, match="No such file or directory; it could be read when the run began"):
+        tuner.run(Stage("head", train_from="Logits", epochs=1))

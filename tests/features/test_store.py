@@ -1,0 +1,189 @@
+"""The store of vectors: what is kept is found again, byte for byte, and nothing else is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetune import files
+from finetune.errors import RunError
+from finetune.features import Shelf, Store, choose, identity, image_digest
+
+SHAPE = (2, 3)
+
+
+def key(i: int) -> bytes:
+    return hashlib.sha256(str(i).encode()).digest()
+
+
+def rows(*numbers: int) -> np.ndarray:
+    return np.stack([np.random.default_rng(i).normal(size=SHAPE).astype(np.float32) for i in numbers])
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+@given(parts=st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=5), max_size=6), data=st.data())
+def test_what_was_added_is_read_in_any_order(tmp_path_factory, on_disk, parts, data):
+    folder = tmp_path_factory.mktemp("shelf") if on_disk else None
+    shelf = Shelf(folder, SHAPE)
+    for part in parts:
+        shelf.add([key(i) for i in part], rows(*part))
+    if folder:
+        shelf = Shelf(folder, SHAPE)
+    kept = sorted({i for part in parts for i in part})
+    assert [i for i in range(31) if key(i) in shelf] == kept
+    if kept:
+        order = data.draw(st.lists(st.sampled_from(kept), min_size=1))
+        np.testing.assert_array_equal(shelf.read([key(i) for i in order]), rows(*order))
+
+
+def test_two_runs_add_to_one_shelf_at_once(tmp_path):
+    first, second = Shelf(tmp_path / "s", SHAPE), Shelf(tmp_path / "s", SHAPE)
+    first.add([key(1), key(2)], rows(1, 2))
+    second.add([key(2), key(3)], rows(2, 3))
+    np.testing.assert_array_equal(Shelf(tmp_path / "s", SHAPE).read([key(3), key(1), key(2)]), rows(3, 1, 2))
+
+
+def test_rows_without_keys_and_damaged_segments_are_not_served(tmp_path):
+    shelf = Shelf(tmp_path, SHAPE)
+    shelf.add([key(1)], rows(1))
+    shelf.add([key(2)], rows(2))
+    shelf.add([key(3)], rows(3))
+    places = {k: next(p for p in tmp_path.glob("*.keys.npy") if np.load(p)[0].tobytes() == k) for k in map(key, (1, 2))}
+    places[key(1)].unlink()  # as a kill between the two files leaves it
+    broken = places[key(2)].with_name(places[key(2)].name.replace("keys", "rows"))
+    broken.write_bytes(broken.read_bytes()[:-1])
+    again = Shelf(tmp_path, SHAPE)
+    assert [key(i) in again for i in (1, 2, 3)] == [False, False, True]
+
+
+def test_a_shelf_of_another_shape_serves_nothing(tmp_path):
+    Shelf(tmp_path, SHAPE).add([key(1)], rows(1))
+    assert key(1) not in Shelf(tmp_path, (6,))
+
+
+def test_a_pickle_in_the_store_is_not_executed(tmp_path):
+    np.save(tmp_path / "x.keys.npy", np.array([{}], object), allow_pickle=True)
+    (tmp_path / "x.rows.npy").write_bytes((tmp_path / "x.keys.npy").read_bytes())
+    assert Shelf(tmp_path, SHAPE)._segments == []
+
+
+def test_a_full_disk_falls_back_to_memory_with_a_warning(tmp_path, monkeypatch, capsys):
+    shelf = Shelf(tmp_path, SHAPE)
+    shelf.add([key(1)], rows(1))
+
+    def full(path, fill):
+        raise RunError(f"{path}: can't be written (No space left on device)")
+
+    monkeypatch.setattr(files, "write", full)
+    shelf.add([key(2)], rows(2))
+    monkeypatch.undo()
+    shelf.add([key(3)], rows(3))
+    assert capsys.readouterr().err.count("No space left on device") == 1
+    np.testing.assert_array_equal(shelf.read([key(3), key(2), key(1)]), rows(3, 2, 1))
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+
+
+def test_reading_a_segment_that_was_cut_short_meanwhile_says_so(tmp_path):
+    shelf = Shelf(tmp_path, SHAPE)
+    shelf.add([key(1)], rows(1))
+    path = next(tmp_path.glob("*.rows.npy"))
+    os.truncate(path, 100)
+    with pytest.raises(RunError, match="cut short; remove it and resume"):
+        shelf.read([key(1)])
+
+
+def test_the_least_recently_used_shelf_makes_way(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
+    monkeypatch.setenv("FINETUNE_CACHE_GIB", str(1000 / 2**30))
+    for age, name in enumerate("abc"):
+        Store().shelf(name, SHAPE, 300).add([key(1)], rows(1))
+        os.utime(tmp_path / name, (age, age))
+    taken = sum(p.stat().st_size for p in (tmp_path / "a").iterdir())
+    assert 300 < taken < 400  # two headers, a key and a row
+    Store().shelf("b", SHAPE, 300)
+    Store().shelf("d", SHAPE, 300).add([key(1)], rows(1))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "c", "d"]
+    Store().shelf("e", SHAPE, 300)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "d", "e"]
+
+
+@pytest.mark.parametrize(("text", "limit"), [(None, 20 * 2**30), ("0.5", 2**29), ("much", 20 * 2**30)])
+def test_the_limit_comes_from_the_environment(monkeypatch, capsys, text, limit):
+    monkeypatch.delenv("FINETUNE_CACHE_GIB", raising=False)
+    if text:
+        monkeypatch.setenv("FINETUNE_CACHE_GIB", text)
+    assert Store().limit == limit
+    assert ("found 'much'; give a number" in capsys.readouterr().err) == (text == "much")
+
+
+def test_a_shelf_s_name_depends_on_every_weight_and_setting():
+    names = [
+        identity({"a": "1", "b": "2"}, cut="Logits", image_size=160),
+        identity({"a": "2", "b": "1"}, cut="Logits", image_size=160),
+        identity({"a": "1"}, cut="Logits", image_size=160),
+        identity({"a": "1", "b": "2"}, cut="Block8", image_size=160),
+        identity({"a": "1", "b": "2"}, cut="Logits", image_size=80),
+    ]
+    assert len(set(names)) == len(names)
+    assert identity({"b": "2", "a": "1"}, image_size=160, cut="Logits") == names[0]
+
+
+def test_an_image_that_vanished_is_one_line(tmp_path):
+    with pytest.raises(RunError, match=r"gone\.png: No such file or directory; .* put it back and resume"):
+        image_digest(tmp_path / "gone.png")
+
+
+HEAD = {"images": 1000, "values": 512, "multiply_adds": 1_400_000_000}
+
+
+@pytest.mark.parametrize(
+    ("cache", "changes", "where"),
+    [
+        ("auto", {}, "disk"),
+        ("auto", {"disk_room": 0}, "memory"),
+        ("auto", {"disk_room": 0, "memory_room": 0}, "off"),
+        ("auto", {"augmented": True}, "off"),
+        ("auto", {"multiply_adds": 0}, "off"),
+        ("auto", {"values": 200_000, "multiply_adds": 5_000_000}, "off"),
+        ("disk", {"values": 200_000, "multiply_adds": 5_000_000}, "disk"),
+        ("memory", {}, "memory"),
+        ("memory", {"memory_room": 0}, "off"),
+        ("disk", {"disk_room": 0}, "off"),
+        ("off", {}, "off"),
+    ],
+)
+def test_where_features_are_kept(cache, changes, where):
+    room = {"augmented": False, "disk_room": 10**9, "memory_room": 10**9}
+    chosen = choose(cache, **(HEAD | room | changes))
+    assert chosen.where == where
+    assert bool(chosen.reason) == (where == "off")
+    assert chosen.needed == 4 * (HEAD | changes)["values"] * 1000
+
+
+def test_a_writer_that_is_killed_leaves_whole_segments(tmp_path):
+    code = (
+        "import sys, numpy as np, hashlib\n"
+        "from pathlib import Path\n"
+        "from finetune.features.store import Shelf\n"
+        "s = Shelf(Path(sys.argv[1]), (1000,))\n"
+        "i = 0\n"
+        "while True:\n"
+        "    k = hashlib.sha256(str(i).encode()).digest()\n"
+        "    s.add([k], np.full((1, 1000), i, np.float32)); i += 1; print(i, flush=True)\n"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    done = 0
+    while done < 20:
+        done = int(writer.stdout.readline())
+    writer.kill()
+    writer.wait()
+    shelf = Shelf(tmp_path, (1000,))
+    for i in range(done):
+        np.testing.assert_array_equal(shelf.read([key(i)]), np.full((1, 1000), i, np.float32))
