@@ -40,9 +40,8 @@ def image_digest(path: Path) -> bytes:
     try:
         return hashlib.sha256(path.read_bytes()).digest()
     except OSError as error:
-        raise RunError(
-            f"{path}: {error.strerror}; it could be read when the run began: put it back and resume"
-        ) from error
+        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
+        raise RunError(f"{path}: {reason}; it could be read when the run began: put it back and resume") from error
 
 
 def identity(weights: Mapping[str, str], **others: object) -> str:

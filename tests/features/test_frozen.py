@@ -117,5 +117,5 @@ def test_an_image_that_vanishes_before_it_was_computed_is_one_line(make, faces, 
     shutil.copytree(faces / "learn", folder)
     tuner = make(train=folder)
     tuner.inputs.train.paths[3].unlink()
-    with pytest.raises(RunError, match="No such file or directory; it could be read when the run began"):
+    with pytest.raises(RunError, match="no such file; it could be read when the run began"):
         tuner.run(Stage("head", train_from="Logits", epochs=1))

@@ -136,7 +136,7 @@ def test_a_shelf_s_name_depends_on_every_weight_and_setting():
 
 
 def test_an_image_that_vanished_is_one_line(tmp_path):
-    with pytest.raises(RunError, match=r"gone\.png: No such file or directory; .* put it back and resume"):
+    with pytest.raises(RunError, match=r"gone\.png: no such file; .* put it back and resume"):
         image_digest(tmp_path / "gone.png")
 
 
