@@ -48,7 +48,8 @@ def epoch(state: StageState, epochs: int) -> None:
     if row.validation_loss is not None:
         mark = "*" if state.kept_epoch == row.epoch else " "
         held_back = f"{row.validation_loss:.4f} {row.validation_accuracy:.4f}{mark}"
-    remains = sum(r.seconds for r in state.rows) / len(state.rows) * (epochs - row.epoch)
+    later = state.rows[1:] or state.rows  # the first may have computed the features that the others read
+    remains = sum(r.seconds for r in later) / len(later) * (epochs - row.epoch)
     say(
         f"{row.epoch:>4}/{epochs:<2}{row.learning_rate:>10.3g}{row.loss:>9.4f}{row.accuracy:>10.4f}"
         f"{held_back:>22}{duration(row.seconds):>8}{duration(remains):>10}"
