@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +26,12 @@ SEGMENT = 64 * 2**20
 
 def choice(model: Model, recipe: Recipe, first: int, images: int) -> Choice:
     """Whether the features of a stage that trains from unit `first` are kept, and where."""
-    arguments = (model.embedding_size, model.num_classes or 0, model.preprocessing.image_size)
+    sizes = _sizes(model)
     return choose(
         recipe.cache,
         images=images,
-        values=int(np.prod(network.output_shapes(*arguments)[first - 1])) if first else 0,
-        multiply_adds=sum(network.multiply_adds(*arguments)[:first]),
+        values=int(np.prod(network.output_shapes(*sizes)[first - 1])) if first else 0,
+        multiply_adds=sum(network.multiply_adds(*sizes)[:first]),
         augmented=recipe.augment != Augment(),
         disk_room=Store().room(),
     )
@@ -67,7 +67,8 @@ class FrozenFeatures:
         self._shelf: Shelf | None = None
         self._keys: dict[Path, bytes] = {}
         if self.choice.where != "off":
-            self._shelf = _shelf(model, first, self.choice)
+            self._keys = {path: image_digest(path) for path in (*train.paths, *validation.paths)}
+            self._shelf = _shelf(model, first, self.choice, self._keys.values())
 
     def training(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """An epoch's batches: (features [b, ...], labels int64 [b])."""
@@ -110,9 +111,6 @@ class FrozenFeatures:
     def _keep(self, paths: Sequence[Path]) -> None:
         """Computes what the shelf does not hold yet; each image file once, however often it is there."""
         assert self._shelf is not None
-        for path in paths:
-            if path not in self._keys:
-                self._keys[path] = image_digest(path)
         missing = list({self._keys[path]: path for path in paths if self._keys[path] not in self._shelf}.values())
         batches = evaluation_batches(missing, preprocessing=self._model.preprocessing, batch_size=FILL_BATCH)
         keys: list[bytes] = []
@@ -128,9 +126,12 @@ class FrozenFeatures:
                 keys, rows = [], []
 
 
-def _shelf(model: Model, first: int, choice: Choice) -> Shelf:
-    arguments = (model.embedding_size, model.num_classes or 0, model.preprocessing.image_size)
-    shape = network.output_shapes(*arguments)[first - 1]
+def _sizes(model: Model) -> tuple[int, int, int]:
+    return model.embedding_size, model.num_classes or 0, model.preprocessing.image_size
+
+
+def _shelf(model: Model, first: int, choice: Choice, keys: Collection[bytes]) -> Shelf:
+    shape = network.output_shapes(*_sizes(model))[first - 1]
     if choice.where == "memory":
         return Shelf(None, shape)
     frozen = [name for name in model.variables if UNITS.index(unit_of(name) or "") < first]
@@ -143,4 +144,4 @@ def _shelf(model: Model, first: int, choice: Choice) -> Shelf:
         versions=[tf.__version__, PIL.__version__],
         device=[device.device_type for device in tf.config.list_physical_devices()],
     )
-    return Store().shelf(name, shape, choice.needed)
+    return Store().shelf(name, shape, keys)

@@ -16,7 +16,7 @@ import shutil
 import sys
 import uuid
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -165,25 +165,32 @@ class Store:
         above = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
         return min(self.limit, shutil.disk_usage(above).free // 2) if os.access(above, os.W_OK) else 0
 
-    def shelf(self, name: str, shape: tuple[int, ...], needed: int) -> Shelf:
-        """Opens a shelf; those that were used longest ago make way for the bytes that it needs."""
+    def shelf(self, name: str, shape: tuple[int, ...], keys: Collection[bytes]) -> Shelf:
+        """Opens a shelf that is to hold these keys; what was used longest ago makes way for those that it lacks."""
         folder = self.folder / name
-        self._make_way(folder, needed)
+        shelf = Shelf(folder, shape)
+        if self._make_way(folder, 4 * int(np.prod(shape)) * len({key for key in keys if key not in shelf})):
+            shelf = Shelf(folder, shape)
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             os.utime(folder)
-        return Shelf(folder, shape)
+        return shelf
 
-    def _make_way(self, kept: Path, needed: int) -> None:
-        others = [path for path in self.folder.glob("*") if path.is_dir() and path != kept]
-        sizes = {path: sum(file.stat().st_size for file in path.glob("*.npy")) for path in others}
+    def _make_way(self, opened: Path, needed: int) -> bool:
+        """Removes shelves until so many bytes fit within the limit; says whether the opened one, last of all, went."""
+        sizes = {
+            path: sum(file.stat().st_size for file in path.glob("*.npy"))
+            for path in self.folder.glob("*")
+            if path.is_dir()
+        }
         taken = needed + sum(sizes.values())
-        for path in sorted(others, key=lambda path: path.stat().st_mtime):
-            if taken <= self.limit:
+        for path in sorted(sizes, key=lambda path: (path == opened, path.stat().st_mtime)):
+            if not needed or taken <= self.limit:
                 break
             # A run that reads from it has its files open, and goes on.
             shutil.rmtree(path, ignore_errors=True)
             taken -= sizes[path]
+        return opened in sizes and not opened.exists()
 
 
 def _limit(gib: str | None) -> int:

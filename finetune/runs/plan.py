@@ -129,6 +129,8 @@ def _stage(
 
 
 def _features(kept: Choice) -> str:
+    if not kept.needed:
+        return "the whole network trains; nothing is frozen"
     size = f"{kept.needed / 2**20:,.1f} MiB"
     if kept.where == "off":
         return f"frozen units computed in each epoch ({kept.reason}; kept, their features would take {size})"

@@ -103,15 +103,29 @@ def test_the_least_recently_used_shelf_makes_way(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     monkeypatch.setenv("FINETUNE_CACHE_GIB", str(1000 / 2**30))
     for age, name in enumerate("abc"):
-        Store().shelf(name, SHAPE, 300).add([key(1)], rows(1))
+        Store().shelf(name, SHAPE, [key(1)]).add([key(1)], rows(1))
         os.utime(tmp_path / name, (age, age))
     taken = sum(p.stat().st_size for p in (tmp_path / "a").iterdir())
-    assert 300 < taken < 400  # two headers, a key and a row
-    Store().shelf("b", SHAPE, 300)
-    Store().shelf("d", SHAPE, 300).add([key(1)], rows(1))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "c", "d"]
-    Store().shelf("e", SHAPE, 300)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "d", "e"]
+    assert 300 < taken < 320  # two headers, a key and a row
+
+    def left():
+        return sorted(p.name for p in tmp_path.iterdir())
+
+    assert key(1) in Store().shelf("a", SHAPE, [key(1)])  # holds all that it is to hold, and is the last used now
+    Store().shelf("d", SHAPE, [key(i) for i in range(10)])  # 240 bytes
+    assert left() == ["a", "c", "d"]
+    assert key(1) in Store().shelf("a", SHAPE, [key(i) for i in range(25)])
+    assert left() == ["a", "d"]
+
+
+def test_a_shelf_that_would_outgrow_the_limit_begins_anew(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
+    monkeypatch.setenv("FINETUNE_CACHE_GIB", str(1000 / 2**30))
+    Store().shelf("a", SHAPE, [key(1)]).add([key(1)], rows(1))
+    shelf = Store().shelf("a", SHAPE, [key(i) for i in range(2, 37)])  # 840 bytes
+    assert key(1) not in shelf
+    shelf.add([key(2)], rows(2))
+    np.testing.assert_array_equal(Store().shelf("a", SHAPE, [key(2)]).read([key(2)]), rows(2))
 
 
 @pytest.mark.parametrize(("text", "limit"), [(None, 20 * 2**30), ("0.5", 2**29), ("much", 20 * 2**30)])
