@@ -93,6 +93,13 @@ BAD_VALUES = [
     ("0.1", "0.1, min_images_per_person: 0", "x.yaml:3 data.min_images_per_person: found 0; give a whole number from"),
     ("runs/r", "runs/r\nseed: -1", "x.yaml:3 seed: found -1; give a whole number from 0 to 2147483647"),
     ("runs/r", "runs/r\nbatch_size: yes", "x.yaml:3 batch_size: found true; give a whole number of images from 1"),
+    ("runs/r", "runs/r\ncache: yes", "x.yaml:3 cache: found true; give auto, off, memory or disk"),
+    ("runs/r", "runs/r\ncache: dsk", "x.yaml:3 cache: found the text 'dsk'; did you mean 'disk'?"),
+    (
+        "runs/r",
+        "runs/r\naugment: {random_flip: true}\ncache: disk",
+        "x.yaml:4 cache: found 'disk', but augment draws each image anew; set cache: auto, or drop augment",
+    ),
     ("runs/r", "runs/r\npreprocessing: {standardization: per-image}", "x.yaml:3 preprocessing.standardization: found"),
     (
         "runs/r",
@@ -333,6 +340,7 @@ RECIPES = st.builds(
     augment=st.builds(dict, random_crop=st.booleans(), random_rotate=st.floats(0, 180)),
     lfw=st.builds(dict, dir=PATHS, pairs=PATHS, flip=st.booleans(), missing=st.just("skip")),
     batch_size=st.integers(1, 999),
+    cache=st.sampled_from(["auto", "off"]),
 )
 
 
