@@ -18,11 +18,12 @@ from finetune import checkpoint as checkpoints
 from finetune import network
 from finetune.architecture import UNITS
 from finetune.dataset.images import central_crop, read_image
-from finetune.dataset.pipeline import iterate, standardize, training_batches
+from finetune.dataset.pipeline import iterate, training_batches
 from finetune.dataset.scan import scan
 from finetune.dataset.synthetic import write_faces, write_pairs
 from finetune.errors import UserError
 from finetune.model import Model, initial_value
+from finetune.network.standardization import standardize
 from finetune.preprocessing import FILE_NAME, Preprocessing
 from finetune.recipe import Augment, Recipe, Stage
 from finetune.resources import find
@@ -107,17 +108,16 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
     contract, augment = model.preprocessing, Augment(random_flip=True)
 
     def batches(epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        return iterate(
-            training_batches(
-                dataset,
-                preprocessing=contract,
-                augment=augment,
-                batch_size=BATCH_SIZE,
-                seed=SEED,
-                stage=0,
-                epoch=epoch,
-            )
+        images = training_batches(
+            dataset,
+            preprocessing=contract,
+            augment=augment,
+            batch_size=BATCH_SIZE,
+            seed=SEED,
+            stage=0,
+            epoch=epoch,
         )
+        return ((standardize(pixels, contract.standardization), labels) for pixels, labels in iterate(images))
 
     n_batches = -(-len(dataset) // BATCH_SIZE)
     train(Trainer(model, PRETRAINING), StageState(), batches, n_batches, None, key=0, on_epoch=lambda state: None)

@@ -16,13 +16,16 @@ from finetune import network, preprocessing
 from finetune.architecture import HEAD, LEAST_IMAGE_SIZE, UNITS
 from finetune.checkpoint import RestorePlan
 from finetune.dataset.images import ImageError, central_crop, read_image
-from finetune.dataset.pipeline import standardize
 from finetune.errors import CheckpointError, DataError
 from finetune.network import devices
-from finetune.preprocessing import STANDARDIZATIONS, Preprocessing, Standardization
+from finetune.network.inference import Inference
+from finetune.network.standardization import standardize
+from finetune.preprocessing import STANDARDIZATIONS, Precision, Preprocessing, Standardization
 from finetune.progress import track
 
-BATCH_SIZE = 64
+BATCH_SIZE = 96
+FEW = 8
+"""Images below which a call is answered sooner, and not in whole chunks."""
 LOGITS = len(UNITS) - 1
 """The head's index: a forward pass that stops there gives prelogits."""
 
@@ -33,6 +36,8 @@ class Model:
     Attributes:
         variables: `{TF1 name: tf.Variable}`, in the order of the units.
         preprocessing: the contract that images are brought to.
+        precision: of all that is computed from the first convolution to the pooling; variables, prelogits
+            and logits are float32 in either.
         class_names: what the classes of `Logits` are called, in order; empty where nobody knows.
         plan: what the restore did with every variable on both sides.
         source: where the weights came from.
@@ -45,16 +50,15 @@ class Model:
         class_names: Sequence[str],
         plan: RestorePlan,
         source: checkpoints.Located,
+        precision: Precision = "float32",
     ) -> None:
         self.variables = dict(variables)
         self.preprocessing = preprocessing
         self.class_names = tuple(class_names)
         self.plan = plan
         self.source = source
-        size = preprocessing.image_size
-        images = tf.TensorSpec([None, size, size, 3], tf.uint8)
-        self._embed = tf.function(self._embeddings, input_signature=[images], autograph=False)
-        self._logits = tf.function(self._class_logits, input_signature=[images], autograph=False)
+        self.precision = precision
+        self._inference = Inference(self.variables, preprocessing, precision)
 
     @classmethod
     def restore(
@@ -65,6 +69,7 @@ class Model:
         seed: int = 0,
         image_size: int | None = None,
         standardization: Standardization | None = None,
+        precision: Precision = "float32",
     ) -> Model:
         """Restores a checkpoint; embedding size and number of classes are read from it.
 
@@ -75,6 +80,8 @@ class Model:
             seed: of the new head.
             image_size: pixels, in place of what the checkpoint is known to expect.
             standardization: `fixed` or `per_image`, likewise.
+            precision: `float32`, or `bfloat16` for the convolutions: faster where the processor or GPU
+                has units for it, at embeddings that differ by about 1e-2 in length.
 
         Raises:
             CheckpointError: the checkpoint is missing, damaged, or of another network; or the image
@@ -98,7 +105,7 @@ class Model:
         values = stored.tensors(plan.restored) | {name: initial_value(name, needed[name], seed) for name in fresh}
         variables = {name: tf.Variable(values[name], name=name.replace("/", "_")) for name in needed}
         names = stored_class_names(located.folder, classes) if class_names is None else class_names
-        return cls(variables, contract, names, plan, located)
+        return cls(variables, contract, names, plan, located, precision)
 
     @property
     def embedding_size(self) -> int:
@@ -126,7 +133,7 @@ class Model:
                 preprocessing's `image_size` is cropped centrally, as the published scripts do.
             flip: append the embedding of the mirror image, as the published validation does.
             bad: receives `{path: reason}` of the files that can't be read, whose rows are NaN.
-            batch_size: images a forward pass.
+            batch_size: images that are read and embedded at a time.
 
         Returns:
             float32 [n, embedding_size], rows of unit length; [n, 2 * embedding_size] with `flip`.
@@ -139,9 +146,12 @@ class Model:
         width = self.embedding_size * (2 if flip else 1)
         embeddings = np.full([len(images), width], np.nan, np.float32)
         reasons: dict[Path, str] = {}
+        few = len(images) < FEW
+        self._inference.refresh()
         for rows, pixels in self._batches(images, batch_size, reasons, "embedding images"):
-            sides = [self._embed(pixels)] + ([self._embed(pixels[:, :, ::-1])] if flip else [])
-            embeddings[rows] = np.concatenate([side.numpy() for side in sides], axis=1)
+            sides = [pixels, pixels[:, :, ::-1]] if flip else [pixels]
+            prelogits = [self._inference(side, LOGITS, pad=not few) for side in sides]
+            embeddings[rows] = np.concatenate([network.l2_normalize(side).numpy() for side in prelogits], axis=1)
         _report(reasons, bad)
         return embeddings
 
@@ -155,17 +165,16 @@ class Model:
             raise DataError(f"{self.source.prefix}: holds no {HEAD}; only embeddings can be had from it")
         logits = np.empty([len(images), self.num_classes], np.float32)
         reasons: dict[Path, str] = {}
+        self._inference.refresh()
         for rows, pixels in self._batches(images, batch_size, reasons, "classifying images"):
-            logits[rows] = self._logits(pixels).numpy()
+            logits[rows] = self._inference(pixels, LOGITS + 1).numpy()
         _report(reasons, None)
         return logits
 
     def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        """The frozen units `UNITS[:stop]`, compiled: standardized images to what unit `stop` takes."""
-        size = self.preprocessing.image_size
-        images = tf.TensorSpec([None, size, size, 3], tf.float32)
-        forward = tf.function(lambda x: network.forward(x, self.variables, 0, stop), [images], autograph=False)
-        return forward
+        """The units `UNITS[:stop]` as they are now: uint8 images [n, s, s, 3] to what unit `stop` takes."""
+        self._inference.refresh()
+        return lambda pixels: self._inference(pixels, stop)
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, str]:
         """The sha256 of each variable's bytes, for all of them or for `names`."""
@@ -225,15 +234,6 @@ class Model:
             divergence = 0.5 * (ratio - 1 - np.log(ratio) + (seen - mean) ** 2 / np.maximum(variance, 1e-12))
             distances[standardization] = float(divergence.mean())
         return distances
-
-    def _embeddings(self, pixels: tf.Tensor) -> tf.Tensor:
-        return network.l2_normalize(self._prelogits(pixels))
-
-    def _class_logits(self, pixels: tf.Tensor) -> tf.Tensor:
-        return network.forward(self._prelogits(pixels), self.variables, LOGITS, LOGITS + 1)
-
-    def _prelogits(self, pixels: tf.Tensor) -> tf.Tensor:
-        return network.forward(standardize(pixels, self.preprocessing.standardization), self.variables, 0, LOGITS)
 
     def _batches(
         self, images: np.ndarray | Sequence[str | Path], batch_size: int, bad: dict[Path, str], what: str

@@ -12,6 +12,8 @@ from finetune.errors import CheckpointError
 
 Standardization = Literal["fixed", "per_image"]
 STANDARDIZATIONS: tuple[Standardization, ...] = ("fixed", "per_image")
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 FILE_NAME = "preprocessing.json"
 
 PUBLISHED: dict[str, Standardization] = {

@@ -1,4 +1,4 @@
-"""Batches of standardized images as a `tf.data.Dataset`: drawn for training, in order for evaluation."""
+"""Batches of images as a `tf.data.Dataset`: drawn for training, in order for evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from finetune.dataset.images import ImageError, Pixels, central_crop, read_image
 from finetune.dataset.scan import Dataset
 from finetune.errors import DataError, RunError
-from finetune.preprocessing import Preprocessing, Standardization
+from finetune.preprocessing import Preprocessing
 from finetune.recipe import Augment
 
 
@@ -30,8 +30,8 @@ def training_batches(
 ) -> tf.data.Dataset:
     """One epoch: every image once, shuffled and augmented.
 
-    In the published order: rotation (bicubic, uniform in ± `random_rotate` degrees), crop, flip,
-    standardization. What happens to an image depends on (seed, stage, epoch) and on its index in
+    In the published order: rotation (bicubic, uniform in ± `random_rotate` degrees), crop, flip.
+    What happens to an image depends on (seed, stage, epoch) and on its index in
     `dataset` alone, so that an epoch can be drawn again at any time. Setting one up takes less than a
     tenth of a second.
 
@@ -40,7 +40,7 @@ def training_batches(
         seed, stage, epoch: 0 or more each.
 
     Returns:
-        Batches of (float32 [b, s, s, 3], int64 [b]); go through them by `iterate`.
+        Batches of (uint8 [b, s, s, 3], int64 [b]); go through them by `iterate`.
     """
     order, key = epoch_order(len(dataset), seed, stage, epoch)
     size = preprocessing.image_size
@@ -58,8 +58,7 @@ def training_batches(
         return tf.ensure_shape(image, [size, size, 3]), label
 
     images = tf.data.Dataset.from_tensor_slices((order, dataset.labels[order]))
-    batches = images.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size)
-    return batches.map(lambda batch, labels: (standardize(batch, preprocessing.standardization), labels)).prefetch(2)
+    return images.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size).prefetch(2)
 
 
 def epoch_order(n: int, seed: int, stage: int, epoch: int) -> tuple[np.ndarray, int]:
@@ -73,13 +72,12 @@ def evaluation_batches(paths: Sequence[Path], *, preprocessing: Preprocessing, b
     """All images in order, cropped centrally.
 
     Returns:
-        Batches of float32 [b, s, s, 3]; the last one holds what remains; go through them by `iterate`.
+        Batches of uint8 [b, s, s, 3]; the last one holds what remains; go through them by `iterate`.
     """
     size = preprocessing.image_size
     read = _reader(paths, size)
     images = tf.data.Dataset.range(len(paths)).map(lambda index: read(index, 0.0), num_parallel_calls=tf.data.AUTOTUNE)
-    batches = images.map(lambda image: tf.ensure_shape(image, [size, size, 3])).batch(batch_size)
-    return batches.map(lambda batch: standardize(batch, preprocessing.standardization)).prefetch(2)
+    return images.map(lambda image: tf.ensure_shape(image, [size, size, 3])).batch(batch_size).prefetch(2)
 
 
 def iterate(batches: tf.data.Dataset) -> Iterator[Any]:
@@ -96,25 +94,6 @@ def iterate(batches: tf.data.Dataset) -> Iterator[Any]:
         if found is None:
             raise
         raise RunError(f"{found[1]}; it could be read when the run began: put it back and resume") from error
-
-
-def standardize(images: tf.Tensor, standardization: Standardization) -> tf.Tensor:
-    """From pixel values 0 to 255 to the network's input.
-
-    Args:
-        images: uint8 or float [n, s, s, 3].
-        standardization: `fixed` is (x - 127.5) / 128; `per_image` is (x - mean) / max(std, 1/sqrt(n))
-            over the n values of one image.
-
-    Returns:
-        float32 [n, s, s, 3].
-    """
-    images = tf.cast(images, tf.float32)
-    if standardization == "fixed":
-        return (images - 127.5) / 128.0
-    # Of float32 only: TensorFlow 2 scales uint8 to 0…1 first, where TensorFlow 1 cast it, and the
-    # lower bound of the deviation then means another thing.
-    return tf.image.per_image_standardization(images)
 
 
 def _reader(paths: Sequence[Path], crop: int | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:

@@ -19,7 +19,7 @@ from finetune.model import Model
 from finetune.progress import track
 from finetune.recipe import Augment, Recipe
 
-FILL_BATCH = 64
+FILL_BATCH = 96
 SEGMENT = 64 * 2**20
 """Bytes that are computed before they are written: what a kill can cost."""
 
@@ -140,6 +140,7 @@ def _shelf(model: Model, first: int, choice: Choice, keys: Collection[bytes]) ->
         cut=UNITS[first],
         image_size=model.preprocessing.image_size,
         standardization=model.preprocessing.standardization,
+        precision=model.precision,
         view="central crop",
         versions=[tf.__version__, PIL.__version__],
         device=[device.device_type for device in tf.config.list_physical_devices()],

@@ -5,14 +5,26 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import tensorflow as tf
 import tf_slim as slim
 
-from finetune.architecture import HEAD, SCOPE, UNITS
+from finetune.architecture import HEAD, SCOPE, UNITS, unit_of
 from finetune.network import inception_resnet_v1, layers
+from finetune.network.layers import fold
+from finetune.preprocessing import Precision
 
-__all__ = ["forward", "l2_normalize", "multiply_adds", "output_shapes", "variable_shapes"]
+__all__ = [
+    "fold",
+    "forward",
+    "is_convolution",
+    "l2_normalize",
+    "multiply_adds",
+    "output_shapes",
+    "units_of",
+    "variable_shapes",
+]
 
 
 def forward(
@@ -21,22 +33,29 @@ def forward(
     start: int = 0,
     stop: int = len(UNITS) - 1,
     *,
-    batch_norm: layers.BatchNorm = "inference",
+    batch_norm: Literal["frozen", "train"] = "frozen",
     batch_norm_decay: float = layers.DECAY,
     keep_probability: float = 1.0,
     dropout_seed: tf.Tensor | None = None,
+    precision: Precision = "float32",
 ) -> tf.Tensor:
     """Runs the units `UNITS[start:stop]`; by default, from standardized images to prelogits.
 
     Args:
         inputs: what the unit before `start` gives; float32 images [n, s, s, 3] for 0.
-        variables: by TF1 name, those of the units that run.
+        variables: by TF1 name, those of the units that run; as they are, or as `fold` made them.
         start, stop: a slice of `UNITS`. Without the head the last output is the prelogits
             [n, embedding_size], with it the logits [n, num_classes].
-        batch_norm: how these units normalize; only `train` moves their statistics.
+        batch_norm: whether these units normalize by the stored statistics (`frozen`), or by the
+            batch's, toward which the stored ones move (`train`).
         batch_norm_decay: of the moving statistics, where they move.
         keep_probability: of dropout between pooling and `Bottleneck`, in (0, 1].
         dropout_seed: int32 [2], for `tf.random.stateless_uniform`; needed where dropout acts.
+        precision: `bfloat16` computes from the first convolution to the pooling in it; variables,
+            `Bottleneck` and the head stay float32.
+
+    Returns:
+        float32.
 
     Raises:
         KeyError: a variable is not among `variables`.
@@ -45,14 +64,27 @@ def forward(
         name: variables[f"{scope}/weights"].shape[-1] if f"{scope}/weights" in variables else 0
         for name, scope in (("embedding_size", f"{SCOPE}/Bottleneck"), ("num_classes", HEAD))
     }
-    normalizer = {"mode": batch_norm, "decay": batch_norm_decay}
-    with layers.existing_variables(variables), _arg_scope(normalizer):
-        net = inputs
+    training = batch_norm == "train"
+    used = variables if training else fold(units_of(variables, start, stop))
+    with layers.existing_variables(used), _normalizing(batch_norm_decay if training else None):
+        net = tf.cast(inputs, precision)
         for unit in UNITS[start:stop]:
+            if unit in ("Bottleneck", HEAD):
+                net = tf.cast(net, tf.float32)
             if unit == "Bottleneck" and keep_probability < 1.0:
                 net = tf.nn.experimental.stateless_dropout(net, 1.0 - keep_probability, seed=dropout_seed)
             net = inception_resnet_v1.build(unit, net, **widths)
-    return net
+    return tf.cast(net, tf.float32)
+
+
+def is_convolution(variable: str) -> bool:
+    """Whether a TF1 variable name is of a layer between the images and the pooling."""
+    return unit_of(variable) not in ("Bottleneck", HEAD)
+
+
+def units_of(variables: Mapping[str, Any], start: int, stop: int) -> dict[str, Any]:
+    """Of variables by TF1 name, those of the units `UNITS[start:stop]`."""
+    return {name: value for name, value in variables.items() if start <= UNITS.index(unit_of(name) or "") < stop}
 
 
 def l2_normalize(prelogits: tf.Tensor) -> tf.Tensor:
@@ -95,12 +127,12 @@ def _trace(
 ) -> list[tuple[list[tf.Operation], tf.Tensor]]:
     """Builds the network without values; notes the variables' shapes, gives each unit's operations and output."""
 
-    def record(name: str, shape: tuple[int, ...]) -> tf.Tensor:
+    def record(name: str, shape: tuple[int, ...]) -> tf.Variable:
         shapes[name] = shape
-        return tf.compat.v1.placeholder(tf.float32, shape)
+        return tf.Variable(tf.zeros(shape))
 
     graph, units = tf.Graph(), []
-    with graph.as_default(), layers.variables_from(record), _arg_scope({}):
+    with graph.as_default(), layers.variables_from(record), _normalizing(layers.DECAY):
         net = tf.compat.v1.placeholder(tf.float32, [None, image_size, image_size, 3])
         for unit in UNITS:
             before = len(graph.get_operations())
@@ -109,7 +141,7 @@ def _trace(
     return units
 
 
-def _arg_scope(normalizer: Mapping[str, object]) -> contextlib.AbstractContextManager[object]:
-    return slim.arg_scope(
-        [slim.conv2d, slim.fully_connected], normalizer_fn=layers.batch_norm, normalizer_params=normalizer
-    )
+def _normalizing(decay: float | None) -> contextlib.AbstractContextManager[object]:
+    """Layers followed by batch normalization; None: by none, they have biases instead."""
+    normalizer = {} if decay is None else {"normalizer_fn": layers.batch_norm, "normalizer_params": {"decay": decay}}
+    return slim.arg_scope([slim.conv2d, slim.fully_connected], **normalizer)

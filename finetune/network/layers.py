@@ -3,8 +3,9 @@
 Why not `slim.batch_norm`: with FaceNet's settings it moves its statistics at every step in which
 `phase_train` is true, whichever variables the optimizer was given, so that layers believed frozen
 drift (davidsandberg/facenet issue 235). Here whether a layer's statistics are those of the batch
-or those of the checkpoint is decided in Python, unit by unit, before the graph is traced: a frozen
-layer has no operation that could change it.
+or those of the checkpoint is decided in Python, before the graph is traced: a frozen layer has no
+batch normalization at all. By stored statistics it is a linear map, which `fold` puts into the
+convolution before it, so there is no operation that could change them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import tensorflow as tf
 import tf_slim as slim
@@ -22,22 +23,36 @@ DECAY = 0.995
 """Of the moving statistics, as in FaceNet's graph."""
 
 
-BatchNorm = Literal["inference", "frozen", "train"]
-"""How a unit normalizes.
+def fold(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Puts batch normalization by the stored statistics into the layers before it.
 
-- `inference`: by the stored statistics, in one fused operation that is merged into the convolution.
-- `frozen`: the same, written out, for units that train around frozen statistics: the fused operation's
-  gradient has no deterministic kernel on GPUs.
-- `train`: by the batch's statistics, toward which the stored ones move.
-"""
+    A layer's weights are scaled channel by channel, and biases take the place of its beta and its
+    statistics. Gradients pass through to weights and beta; what is folded already stays as it is.
+
+    Args:
+        variables: by TF1 name.
+
+    Returns:
+        By TF1 name, without `BatchNorm`.
+    """
+    folded = {name: value for name, value in variables.items() if "/BatchNorm/" not in name}
+    for name, variance in variables.items():
+        scope, found, statistic = name.partition("/BatchNorm/")
+        if found and statistic == "moving_variance":
+            beta, mean = (tf.cast(variables[f"{scope}/BatchNorm/{of}"], tf.float64) for of in ("beta", "moving_mean"))
+            factor = 1.0 / tf.sqrt(tf.cast(variance, tf.float64) + EPSILON)
+            folded[f"{scope}/weights"] = variables[f"{scope}/weights"] * tf.cast(factor, tf.float32)
+            folded[f"{scope}/biases"] = tf.cast(beta - mean * factor, tf.float32)
+    return folded
 
 
-def batch_norm(inputs: tf.Tensor, mode: BatchNorm = "inference", decay: float = DECAY) -> tf.Tensor:
-    """FaceNet's batch normalization, as a `normalizer_fn`: an offset (beta) and no scale (gamma).
+def batch_norm(inputs: tf.Tensor, decay: float = DECAY) -> tf.Tensor:
+    """FaceNet's batch normalization while it trains: an offset (beta) and no scale (gamma).
+
+    Normalizes by the batch's statistics, and moves the stored ones toward them.
 
     Args:
         inputs: [n, h, w, c], or [n, c].
-        mode: only `train` can change the stored statistics.
         decay: how much of the stored statistics one training step keeps, in 0..1.
 
     Returns:
@@ -48,17 +63,12 @@ def batch_norm(inputs: tf.Tensor, mode: BatchNorm = "inference", decay: float = 
         beta = slim.model_variable("beta", shape=[channels])
         mean = slim.model_variable("moving_mean", shape=[channels], trainable=False)
         variance = slim.model_variable("moving_variance", shape=[channels], trainable=False)
-    if mode == "frozen":
-        return (inputs - mean) * tf.math.rsqrt(variance + EPSILON) + beta
     images = inputs if inputs.shape.rank == 4 else inputs[:, tf.newaxis, tf.newaxis, :]
-    training = mode == "train"
-    statistics = {} if training else {"mean": mean, "variance": variance}
     outputs, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
-        images, tf.ones([channels]), beta, epsilon=EPSILON, is_training=training, **statistics
+        images, tf.ones([channels]), beta, epsilon=EPSILON, is_training=True
     )
-    if training:
-        mean.assign_sub((1.0 - decay) * (mean - batch_mean))
-        variance.assign_sub((1.0 - decay) * (variance - batch_variance))
+    mean.assign_sub((1.0 - decay) * (mean - batch_mean))
+    variance.assign_sub((1.0 - decay) * (variance - batch_variance))
     return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]
 
 
@@ -75,10 +85,14 @@ def existing_variables(variables: Mapping[str, Any]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def variables_from(look_up: Callable[[str, tuple[int, ...]], Any]) -> Iterator[None]:
-    """Within it, tf-slim's layers get each variable from `look_up(TF1 name, shape)`."""
+    """Within it, tf-slim's layers get each variable from `look_up(TF1 name, shape)`.
 
-    def custom_getter(getter: object, name: str, shape: Any = None, **_: object) -> Any:
-        return look_up(name, tuple(tf.TensorShape(shape).as_list()))
+    A layer that computes in another type than its variable's gets it cast.
+    """
+
+    def custom_getter(getter: object, name: str, shape: Any = None, dtype: Any = tf.float32, **_: object) -> Any:
+        value = look_up(name, tuple(tf.TensorShape(shape).as_list()))
+        return value if value.dtype == dtype else tf.cast(value, dtype)
 
     with warnings.catch_warnings():
         # tf-slim calls Keras methods that were deprecated after it was last released.

@@ -109,9 +109,10 @@ class Trainer:
             variables,
             self.first,
             LOGITS,
-            batch_norm=stage.batch_norm if training else "inference",
+            batch_norm=stage.batch_norm if training else "frozen",
             keep_probability=stage.keep_probability if training else 1.0,
             dropout_seed=dropout_key,
+            precision=self.model.precision,
         )
         logits = network.forward(prelogits, variables, LOGITS, LOGITS + 1)
         cross_entropy = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))

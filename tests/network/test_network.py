@@ -60,19 +60,10 @@ def test_a_prefix_and_its_suffix_give_what_the_whole_gives(variables, train_from
 
 
 def test_a_suffix_alone_asks_for_its_own_variables_only(variables):
-    asked = []
-
-    class Recording(dict):
-        def __getitem__(self, name):
-            asked.append(name)
-            return super().__getitem__(name)
-
-    features = tf.zeros([1, 3, 3, 1792])
-    network.forward(features, Recording(variables), boundary("Repeat_2"))
-    asked = set(asked)
-    assert asked == {n for n in variables if boundary("Repeat_2") <= UNITS.index(unit_of(n)) < boundary(HEAD)} | {
-        "Logits/weights"  # its width is looked up
-    }
+    first = boundary("Repeat_2")
+    own = {n: v for n, v in variables.items() if first <= UNITS.index(unit_of(n)) < boundary(HEAD)}
+    features = tf.constant(np.random.default_rng(8).normal(size=(1, 3, 3, 1792)), tf.float32)
+    np.testing.assert_array_equal(network.forward(features, own, first), network.forward(features, variables, first))
 
 
 def test_an_unknown_variable_is_an_error(variables):
@@ -81,32 +72,46 @@ def test_an_unknown_variable_is_an_error(variables):
         network.forward(tf.zeros([1, 3, 3, 1792]), lacking, boundary("Block8"))
 
 
-def _batch_norm(inputs, mode):
-    values = {
+def _statistics():
+    return {
         "BatchNorm/beta": tf.Variable([0.5, -1.0]),
         "BatchNorm/moving_mean": tf.Variable([1.0, 2.0]),
         "BatchNorm/moving_variance": tf.Variable([4.0, 0.25]),
     }
-    with layers.existing_variables(values):
-        outputs = tf.function(lambda x: layers.batch_norm(x, mode), autograph=False)(inputs)
-    return outputs.numpy(), {name: value.numpy() for name, value in values.items()}
 
 
-@pytest.mark.parametrize("mode", ["inference", "frozen"])
-@pytest.mark.parametrize("shape", [(6, 2), (3, 2, 2, 2)])
-def test_frozen_batch_norm_normalizes_by_the_stored_statistics_and_changes_nothing(shape, mode):
-    inputs = np.random.default_rng(2).normal(size=shape).astype(np.float32)
-    outputs, after = _batch_norm(inputs, mode)
-    expected = (inputs - [1.0, 2.0]) / np.sqrt(np.array([4.0, 0.25]) + 0.001) + [0.5, -1.0]
-    np.testing.assert_allclose(outputs, expected, atol=1e-5)
-    np.testing.assert_array_equal(after["BatchNorm/moving_mean"], [1.0, 2.0])
-    np.testing.assert_array_equal(after["BatchNorm/moving_variance"], [4.0, 0.25])
+def test_folded_weights_and_biases_give_what_batch_norm_by_the_stored_statistics_gives():
+    generator = np.random.default_rng(2)
+    inputs, weights = generator.normal(size=(6, 5)), generator.normal(size=(5, 2))
+    layer = {"layer/weights": tf.constant(weights, tf.float32)}
+    layer |= {f"layer/{name}": value for name, value in _statistics().items()}
+    folded = network.fold({**layer, "other/weights": tf.constant(3.0), "other/biases": tf.constant(4.0)})
+    expected = (inputs @ weights - [1.0, 2.0]) / np.sqrt(np.array([4.0, 0.25]) + 0.001) + [0.5, -1.0]
+    np.testing.assert_allclose(inputs @ folded["layer/weights"].numpy() + folded["layer/biases"], expected, atol=1e-5)
+    assert set(folded) == {"layer/weights", "layer/biases", "other/weights", "other/biases"}
+    assert (float(folded["other/weights"]), float(folded["other/biases"])) == (3.0, 4.0)
+    again = network.fold(folded)
+    assert all(again[name] is value for name, value in folded.items())
+
+
+def test_gradients_pass_through_the_fold_to_weights_and_beta():
+    weights = tf.Variable([[1.0, 2.0]])
+    layer = {"layer/weights": weights} | {f"layer/{name}": value for name, value in _statistics().items()}
+    with tf.GradientTape() as tape:
+        folded = network.fold(layer)
+        loss = tf.reduce_sum(folded["layer/weights"] * [[2.0, 3.0]] + folded["layer/biases"] * [5.0, 7.0])
+    by_weights, by_beta = tape.gradient(loss, [weights, layer["layer/BatchNorm/beta"]])
+    np.testing.assert_allclose(by_weights, [[2.0, 3.0]] / np.sqrt(np.array([4.0, 0.25]) + 0.001), rtol=1e-6)
+    np.testing.assert_allclose(by_beta, [5.0, 7.0])
 
 
 @pytest.mark.parametrize("shape", [(6, 2), (3, 2, 2, 2)])
 def test_training_batch_norm_normalizes_by_the_batch_and_moves_the_statistics(shape):
     inputs = np.random.default_rng(3).normal(size=shape).astype(np.float32)
-    outputs, after = _batch_norm(inputs, "train")
+    values = _statistics()
+    with layers.existing_variables(values):
+        outputs = tf.function(layers.batch_norm, autograph=False)(inputs).numpy()
+    after = {name: value.numpy() for name, value in values.items()}
     flat = inputs.reshape(-1, 2).astype(np.float64)
     mean, variance = flat.mean(0), flat.var(0)
     np.testing.assert_allclose(outputs.reshape(-1, 2), (flat - mean) / np.sqrt(variance + 0.001) + [0.5, -1], atol=1e-4)
@@ -118,9 +123,8 @@ def test_training_batch_norm_normalizes_by_the_batch_and_moves_the_statistics(sh
     )
 
 
-@pytest.mark.parametrize("mode", ["inference", "frozen"])
-def test_no_operation_of_a_frozen_forward_pass_could_write_a_variable(variables, mode):
-    forward = tf.function(lambda x: network.forward(x, variables, batch_norm=mode), autograph=False)
+def test_no_operation_of_a_frozen_forward_pass_could_write_a_variable(variables):
+    forward = tf.function(lambda x: network.forward(x, variables), autograph=False)
     graph = forward.get_concrete_function(tf.TensorSpec([None, SIZE, SIZE, 3])).graph
     writing = [op.name for op in graph.get_operations() if "Assign" in op.type]
     assert writing == []

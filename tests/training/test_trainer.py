@@ -109,7 +109,7 @@ def test_a_step_changes_what_trains_and_nothing_else(model, train_from, batch_no
     trainer = Trainer(model, stage)
     first = boundary(train_from)
     generator = np.random.default_rng(6)
-    pixels = tf.constant(generator.normal(size=(4, 75, 75, 3)), tf.float32)
+    pixels = generator.integers(256, size=(4, 75, 75, 3), dtype=np.uint8)
     features = model.prefix(first)(pixels)
     before = model.digests()
     trainer.step(features, tf.constant([0, 1, 2, 3], tf.int64), 0.1, (1, 1))
@@ -165,7 +165,7 @@ def test_state_holds_everything_that_a_step_changes(model, batch):
 def test_training_around_frozen_statistics_takes_no_gradient_of_the_fused_batch_norm(model):
     """It has no deterministic kernel on GPUs, where such a stage would end in an error."""
     trainer = Trainer(model, Stage("s", "Repeat_2/block8_5", 1))
-    features = tf.TensorSpec([None, *model.prefix(trainer.first)(tf.zeros([1, 75, 75, 3])).shape[1:]])
+    features = tf.TensorSpec([None, *model.prefix(trainer.first)(np.zeros([1, 75, 75, 3], np.uint8)).shape[1:]])
     graph = trainer._step.get_concrete_function(features, tf.TensorSpec([None], tf.int64), tf.TensorSpec([2], tf.int32))
     kinds = {operation.type for operation in graph.graph.get_operations()}
     assert "Conv2DBackpropFilter" in kinds
