@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from finetune.architecture import LEAST_IMAGE_SIZE
 from finetune.errors import RecipeError
-from finetune.preprocessing import STANDARDIZATIONS
+from finetune.preprocessing import PRECISIONS, STANDARDIZATIONS
 from finetune.resources import find
 
 if TYPE_CHECKING:
@@ -54,6 +54,12 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image-size", type=image_size, metavar="PIXELS", help="likewise; 160 for the published checkpoints"
     )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of the convolutions; bfloat16 is faster where the processor or GPU has units for it",
+    )
 
 
 def image_size(text: str) -> int:
@@ -70,7 +76,12 @@ def restore(options: argparse.Namespace) -> Model:
     from finetune.model import Model
     from finetune.runs.plan import describe
 
-    model = Model.restore(options.checkpoint, image_size=options.image_size, standardization=options.standardization)
+    model = Model.restore(
+        options.checkpoint,
+        image_size=options.image_size,
+        standardization=options.standardization,
+        precision=options.precision,
+    )
     if "assumed" in model.preprocessing.source:
         print(f"{model.source.prefix}: {describe(model.preprocessing)}", file=sys.stderr)
     return model

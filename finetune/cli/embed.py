@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> None:
         "embeddings": embeddings[good],
         "image_size": np.array(model.preprocessing.image_size),
         "standardization": np.array(model.preprocessing.standardization),
+        "precision": np.array(model.precision),
         "flip": np.array(options.flip),
         "checkpoint": np.array(model.source.name),
     }

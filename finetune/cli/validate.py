@@ -56,6 +56,7 @@ def run(options: argparse.Namespace) -> None:
             "skipped_pairs": pairs.n_skipped,
             "image_size": model.preprocessing.image_size,
             "standardization": model.preprocessing.standardization,
+            "precision": model.precision,
             "preprocessing_source": model.preprocessing.source,
         }
         write_json(target, result.to_json() | protocol)

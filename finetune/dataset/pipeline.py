@@ -30,10 +30,9 @@ def training_batches(
 ) -> tf.data.Dataset:
     """One epoch: every image once, shuffled and augmented.
 
-    In the published order: rotation (bicubic, uniform in ± `random_rotate` degrees), crop, flip.
-    What happens to an image depends on (seed, stage, epoch) and on its index in
-    `dataset` alone, so that an epoch can be drawn again at any time. Setting one up takes less than a
-    tenth of a second.
+    What happens to an image depends on (seed, stage, epoch), or with views on (seed, view), and on its
+    index in `dataset` alone, so that an epoch can be drawn again at any time. Setting one up takes less
+    than a tenth of a second.
 
     Args:
         batch_size: images in a batch; the last one holds what remains.
@@ -42,30 +41,41 @@ def training_batches(
     Returns:
         Batches of (uint8 [b, s, s, 3], int64 [b]); go through them by `iterate`.
     """
-    order, key = epoch_order(len(dataset), seed, stage, epoch)
-    size = preprocessing.image_size
-    read = _reader(dataset.paths, None if augment.random_crop else size)
-
-    def load(index: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        rotation_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(tf.stack([key, index]), 3))
-        limit = augment.random_rotate
-        angle = tf.random.stateless_uniform([], rotation_seed, -limit, limit) if limit else tf.constant(0.0)
-        image = read(index, angle)
-        if augment.random_crop:
-            image = tf.image.stateless_random_crop(image, [size, size, 3], crop_seed)
-        if augment.random_flip:
-            image = tf.image.stateless_random_flip_left_right(image, flip_seed)
-        return tf.ensure_shape(image, [size, size, 3]), label
-
-    images = tf.data.Dataset.from_tensor_slices((order, dataset.labels[order]))
-    return images.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size).prefetch(2)
+    order = epoch_order(len(dataset), seed, stage, epoch)
+    key = drawing_key(augment, seed, stage, epoch)
+    images = _drawn(dataset.paths, order, key, preprocessing.image_size, augment)
+    labels = tf.data.Dataset.from_tensor_slices(dataset.labels[order])
+    return tf.data.Dataset.zip((images, labels)).batch(batch_size).prefetch(2)
 
 
-def epoch_order(n: int, seed: int, stage: int, epoch: int) -> tuple[np.ndarray, int]:
-    """The order of `n` images in an epoch, int64 [n], and the key of what is drawn for each."""
+def view_batches(
+    paths: Sequence[Path],
+    indices: np.ndarray,
+    *,
+    preprocessing: Preprocessing,
+    augment: Augment,
+    batch_size: int,
+    key: int,
+) -> tf.data.Dataset:
+    """What an epoch of this `drawing_key` holds of the images with these indices, in their order.
+
+    Returns:
+        Batches of uint8 [b, s, s, 3]; go through them by `iterate`.
+    """
+    return _drawn(paths, indices, key, preprocessing.image_size, augment).batch(batch_size).prefetch(2)
+
+
+def epoch_order(n: int, seed: int, stage: int, epoch: int) -> np.ndarray:
+    """The order of `n` images in an epoch, int64 [n]."""
     generator = np.random.default_rng([seed, stage, epoch])
-    key = generator.integers(2**63)
-    return generator.permutation(n), int(key)
+    generator.integers(2**63)  # the epoch's drawing key
+    return generator.permutation(n)
+
+
+def drawing_key(augment: Augment, seed: int, stage: int, epoch: int) -> int:
+    """The key of what is drawn for each image: another in each epoch, or in each of `augment.views`."""
+    entropy = [seed, stage, epoch] if augment.views is None else [seed, (epoch - 1) % augment.views]
+    return int(np.random.default_rng(entropy).integers(2**63))
 
 
 def evaluation_batches(paths: Sequence[Path], *, preprocessing: Preprocessing, batch_size: int) -> tf.data.Dataset:
@@ -74,10 +84,26 @@ def evaluation_batches(paths: Sequence[Path], *, preprocessing: Preprocessing, b
     Returns:
         Batches of uint8 [b, s, s, 3]; the last one holds what remains; go through them by `iterate`.
     """
-    size = preprocessing.image_size
-    read = _reader(paths, size)
-    images = tf.data.Dataset.range(len(paths)).map(lambda index: read(index, 0.0), num_parallel_calls=tf.data.AUTOTUNE)
-    return images.map(lambda image: tf.ensure_shape(image, [size, size, 3])).batch(batch_size).prefetch(2)
+    images = _drawn(paths, np.arange(len(paths)), 0, preprocessing.image_size, Augment())
+    return images.batch(batch_size).prefetch(2)
+
+
+def _drawn(paths: Sequence[Path], indices: np.ndarray, key: int, size: int, augment: Augment) -> tf.data.Dataset:
+    """Images in the published order of operations: rotation (bicubic, uniform in ± degrees), crop, flip."""
+    read = _reader(paths, None if augment.random_crop else size)
+
+    def load(index: tf.Tensor) -> tf.Tensor:
+        rotation_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(tf.stack([key, index]), 3))
+        limit = augment.random_rotate
+        angle = tf.random.stateless_uniform([], rotation_seed, -limit, limit) if limit else tf.constant(0.0)
+        image = read(index, angle)
+        if augment.random_crop:
+            image = tf.image.stateless_random_crop(image, [size, size, 3], crop_seed)
+        if augment.random_flip:
+            image = tf.image.stateless_random_flip_left_right(image, flip_seed)
+        return tf.ensure_shape(image, [size, size, 3])
+
+    return tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def iterate(batches: tf.data.Dataset) -> Iterator[Any]:

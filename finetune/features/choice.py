@@ -29,7 +29,7 @@ class Choice:
 def choose(
     cache: Literal["auto", "off", "memory", "disk"],
     *,
-    images: int,
+    vectors: int,
     values: int,
     multiply_adds: int,
     augmented: bool,
@@ -40,14 +40,14 @@ def choose(
 
     Args:
         cache: what the recipe says.
-        images: how many the stage sees, those held back included.
-        values: float32 values of one image's features.
+        vectors: how many there are: one an image that the stage sees, one a view where it is augmented.
+        values: float32 values of one of them.
         multiply_adds: what one image costs in the frozen units.
         augmented: whether an image is drawn anew in each epoch.
         disk_room: bytes that the store may take.
         memory_room: bytes that may be taken in memory; a quarter of what is free where not given.
     """
-    needed = 4 * values * images
+    needed = 4 * values * vectors
     if cache == "off":
         return Choice("off", "switched off", needed)
     if augmented:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 import PIL
@@ -11,7 +12,14 @@ import tensorflow as tf
 
 from finetune import network
 from finetune.architecture import UNITS, unit_of
-from finetune.dataset.pipeline import epoch_order, evaluation_batches, iterate, training_batches
+from finetune.dataset.pipeline import (
+    drawing_key,
+    epoch_order,
+    evaluation_batches,
+    iterate,
+    training_batches,
+    view_batches,
+)
 from finetune.dataset.scan import Dataset
 from finetune.features.choice import Choice, choose
 from finetune.features.store import Shelf, Store, identity, image_digest
@@ -24,15 +32,15 @@ SEGMENT = 64 * 2**20
 """Bytes that are computed before they are written: what a kill can cost."""
 
 
-def choice(model: Model, recipe: Recipe, first: int, images: int) -> Choice:
+def choice(model: Model, recipe: Recipe, first: int, n_train: int, n_validation: int) -> Choice:
     """Whether the features of a stage that trains from unit `first` are kept, and where."""
     sizes = _sizes(model)
     return choose(
         recipe.cache,
-        images=images,
+        vectors=n_train * (recipe.augment.views or 1) + n_validation,
         values=int(np.prod(network.output_shapes(*sizes)[first - 1])) if first else 0,
         multiply_adds=sum(network.multiply_adds(*sizes)[:first]),
-        augmented=recipe.augment != Augment(),
+        augmented=recipe.augment.draws and not recipe.augment.views,
         disk_room=Store().room(),
     )
 
@@ -63,20 +71,18 @@ class FrozenFeatures:
         self._model, self._recipe, self._stage = model, recipe, stage
         self._train, self._validation = train, validation
         self._prefix = model.prefix(first)
-        self.choice = choice(model, recipe, first, len(train) + len(validation))
+        self.choice = choice(model, recipe, first, len(train), len(validation))
         self._shelf: Shelf | None = None
-        self._keys: dict[Path, bytes] = {}
         if self.choice.where != "off":
-            self._keys = {path: image_digest(path) for path in (*train.paths, *validation.paths)}
-            self._shelf = _shelf(model, first, self.choice, self._keys.values())
+            self._digests = {path: image_digest(path) for path in (*train.paths, *validation.paths)}
+            views = [self._keys(train, self._drawing(epoch)) for epoch in range(1, 1 + (recipe.augment.views or 1))]
+            self._shelf = _shelf(model, first, self.choice, chain(*views, self._keys(validation, None)))
 
     def training(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """An epoch's batches: (features [b, ...], labels int64 [b])."""
         recipe, train = self._recipe, self._train
         if self._shelf is not None:
-            self._keep(train.paths)
-            order, _ = epoch_order(len(train), recipe.seed, self._stage, epoch)
-            return self._kept(train, order)
+            return self._kept(train, self._drawing(epoch), epoch_order(len(train), recipe.seed, self._stage, epoch))
         images = training_batches(
             train,
             preprocessing=self._model.preprocessing,
@@ -92,8 +98,7 @@ class FrozenFeatures:
         """The held-back batches, in order."""
         held_back, size = self._validation, self._recipe.batch_size
         if self._shelf is not None:
-            self._keep(held_back.paths)
-            return self._kept(held_back, np.arange(len(held_back)))
+            return self._kept(held_back, None, np.arange(len(held_back)))
         batches = evaluation_batches(held_back.paths, preprocessing=self._model.preprocessing, batch_size=size)
         starts = range(0, len(held_back), size)
         return (
@@ -101,36 +106,57 @@ class FrozenFeatures:
             for start, pixels in zip(starts, iterate(batches), strict=True)
         )
 
-    def _kept(self, dataset: Dataset, order: np.ndarray) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    def _drawing(self, epoch: int) -> int | None:
+        """The key of what an epoch draws, None where it draws nothing."""
+        recipe = self._recipe
+        return drawing_key(recipe.augment, recipe.seed, self._stage, epoch) if recipe.augment.draws else None
+
+    def _keys(self, dataset: Dataset, drawing: int | None) -> list[bytes]:
+        """The shelf's key of each image: its digest, or that of all that decides what was drawn of it."""
+        digests = [self._digests[path] for path in dataset.paths]
+        if drawing is None:
+            return digests
+        drawn = repr((drawing, sorted(self._recipe.augment.to_value().items())))
+        return [hashlib.sha256(f"{drawn} {index}".encode() + digest).digest() for index, digest in enumerate(digests)]
+
+    def _kept(self, dataset: Dataset, drawing: int | None, order: np.ndarray) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         assert self._shelf is not None
+        keys = self._keys(dataset, drawing)
+        self._keep(dataset, drawing, keys)
         for start in range(0, len(order), self._recipe.batch_size):
             rows = order[start : start + self._recipe.batch_size]
-            features = self._shelf.read([self._keys[dataset.paths[row]] for row in rows])
-            yield tf.constant(features), tf.constant(dataset.labels[rows])
+            yield tf.constant(self._shelf.read([keys[row] for row in rows])), tf.constant(dataset.labels[rows])
 
-    def _keep(self, paths: Sequence[Path]) -> None:
-        """Computes what the shelf does not hold yet; each image file once, however often it is there."""
+    def _keep(self, dataset: Dataset, drawing: int | None, keys: Sequence[bytes]) -> None:
+        """Computes what the shelf does not hold yet; each image once, however often it is there."""
         assert self._shelf is not None
-        missing = list({self._keys[path]: path for path in paths if self._keys[path] not in self._shelf}.values())
-        batches = evaluation_batches(missing, preprocessing=self._model.preprocessing, batch_size=FILL_BATCH)
-        keys: list[bytes] = []
+        missing = list({key: index for index, key in enumerate(keys) if key not in self._shelf}.values())
+        batches = view_batches(
+            dataset.paths,
+            np.array(missing, np.int64),
+            preprocessing=self._model.preprocessing,
+            augment=Augment() if drawing is None else self._recipe.augment,
+            batch_size=FILL_BATCH,
+            key=drawing or 0,
+        )
+        added: list[bytes] = []
         rows: list[np.ndarray] = []
         starts = range(0, len(missing), FILL_BATCH)
         tracked = track(zip(starts, iterate(batches), strict=True), len(missing), "computing features", FILL_BATCH)
         for start, pixels in tracked:
             self._check()
             rows.append(self._prefix(pixels).numpy())
-            keys += [self._keys[path] for path in missing[start : start + FILL_BATCH]]
+            added += [keys[index] for index in missing[start : start + FILL_BATCH]]
             if sum(row.nbytes for row in rows) >= SEGMENT or start + FILL_BATCH >= len(missing):
-                self._shelf.add(keys, np.concatenate(rows))
-                keys, rows = [], []
+                self._shelf.add(added, np.concatenate(rows))
+                added, rows = [], []
 
 
 def _sizes(model: Model) -> tuple[int, int, int]:
     return model.embedding_size, model.num_classes or 0, model.preprocessing.image_size
 
 
-def _shelf(model: Model, first: int, choice: Choice, keys: Collection[bytes]) -> Shelf:
+def _shelf(model: Model, first: int, choice: Choice, keys: Iterable[bytes]) -> Shelf:
     shape = network.output_shapes(*_sizes(model))[first - 1]
     if choice.where == "memory":
         return Shelf(None, shape)
@@ -141,8 +167,7 @@ def _shelf(model: Model, first: int, choice: Choice, keys: Collection[bytes]) ->
         image_size=model.preprocessing.image_size,
         standardization=model.preprocessing.standardization,
         precision=model.precision,
-        view="central crop",
         versions=[tf.__version__, PIL.__version__],
         device=[device.device_type for device in tf.config.list_physical_devices()],
     )
-    return Store().shelf(name, shape, keys)
+    return Store().shelf(name, shape, set(keys))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -30,3 +31,17 @@ def prepare() -> tuple[str, ...]:
             continue
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     return (*(f"GPU: {name}" for name in names), f"CPU: {platform.machine()}, {os.cpu_count()} cores")
+
+
+def bfloat16_units() -> bool:
+    """Whether there are units that compute bfloat16 faster than float32: AMX, or GPUs from Ampere on.
+
+    A CPU with `avx512_bf16` alone takes longer for it than for float32.
+    """
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    if any(gpu.get("compute_capability", (0, 0)) >= (8, 0) for gpu in details):
+        return True
+    try:
+        return " amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True  # not Linux: unknown, so nothing is said of it

@@ -13,6 +13,7 @@ import yaml
 
 from finetune.architecture import boundary
 from finetune.errors import RecipeError
+from finetune.preprocessing import PRECISIONS, Precision
 from finetune.recipe.checks import PATH, Check, one_of, optional, whole
 from finetune.recipe.reader import Document
 from finetune.recipe.section import Problem, Section, SectionError, build, list_of, section
@@ -42,6 +43,8 @@ class Recipe(Section):
         batch_size: images in a step, from 1.
         cache: where what the frozen units give is kept, so that it is computed once: `auto`, `off`,
             `memory` or `disk`.
+        precision: of the convolutions, in training and in measuring; `bfloat16` is faster where there are
+            units for it. Weights, prelogits, losses and gradients' sums stay float32.
 
     Raises:
         RecipeError: values that can't be used, one line each.
@@ -59,6 +62,7 @@ class Recipe(Section):
     lfw: Annotated[LFW | None, optional(section(LFW))] = None
     batch_size: Annotated[int, whole(1, unit="images")] = 90
     cache: Annotated[Cache, CACHE] = "auto"
+    precision: Annotated[Precision, one_of(PRECISIONS)] = "float32"
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Recipe:
@@ -102,8 +106,8 @@ class Recipe(Section):
     def _across(self) -> Iterable[Problem]:
         yield from _names(self.stages or ())
         yield from _boundaries(self.stages or ())
-        if self.cache in ("memory", "disk") and self.augment and self.augment != Augment():
-            text = f"found {self.cache!r}, but augment draws each image anew; set cache: auto, or drop augment"
+        if self.cache in ("memory", "disk") and self.augment and self.augment.draws and not self.augment.views:
+            text = f"found {self.cache!r}, but augment draws each image anew; set cache: auto, or give augment.views"
             yield Problem(("cache",), text)
         for index, stage in enumerate(self.stages or ()):
             if stage and stage.accept and self.lfw is None:

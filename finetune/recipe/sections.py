@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,7 +21,7 @@ from finetune.recipe.checks import (
     optional,
     whole,
 )
-from finetune.recipe.section import Section
+from finetune.recipe.section import Problem, Section
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +60,24 @@ class Augment(Section):
         random_crop: a crop at a random place, where it is otherwise central.
         random_flip: mirrored or not, at even odds.
         random_rotate: the largest angle, in degrees from 0 to 180, to either side.
+        views: how many versions of each image are drawn, which the epochs take in turn, so that what the
+            frozen units give for them can be kept; None: a new one in each epoch.
     """
 
     random_crop: Annotated[bool, TRUTH] = False
     random_flip: Annotated[bool, TRUTH] = False
     random_rotate: Annotated[float, number("degrees from 0 to 180", lambda x: 0 <= x <= 180)] = 0.0
+    views: Annotated[int | None, optional(whole(1))] = None
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything is drawn at all."""
+        return bool(self.random_crop or self.random_flip or self.random_rotate)
+
+    def _across(self) -> Iterable[Problem]:
+        if self.views and not self.draws:
+            text = "nothing is drawn that could differ; set random_crop, random_flip or random_rotate, or drop views"
+            yield Problem(("views",), text)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -184,4 +184,5 @@ def restore(recipe: Recipe, class_names: tuple[str, ...]) -> Model:
         seed=recipe.seed,
         image_size=section.image_size,
         standardization=section.standardization,
+        precision=recipe.precision,
     )

@@ -21,6 +21,7 @@ from finetune.training import trained
 PROBE = 64
 """Images that the preprocessing is checked on and the forward pass is timed with."""
 ALONE = "               warning: the last batch holds one image, a poor sample for batch norm; change batch_size"
+SLOW = "               warning: this machine has no units for it (AMX, or a GPU from Ampere on); float32 is faster here"
 SHOWN = 5
 """Of the files that are left out."""
 BETTER = 0.5
@@ -39,6 +40,8 @@ def plan(inputs: Inputs) -> list[str]:
         f"               {restored(model)}",
         f"preprocessing  {describe(model.preprocessing)}",
         *(f"               warning: {warning}" for warning in standardization_warnings(model, pixels)),
+        *([f"precision      {recipe.precision}"] if recipe.precision != "float32" else []),
+        *([SLOW] if recipe.precision == "bfloat16" and not devices.bfloat16_units() else []),
         f"data           {data(inputs)}",
         *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:SHOWN]),
         *([f"               and {more} more; see inputs.json in the output"] if more > 0 else []),
@@ -108,10 +111,11 @@ def _stage(
     costs = multiply_adds(model.embedding_size, model.num_classes or 0, model.preprocessing.image_size)
     # Backward costs twice the forward pass of what trains: once for the inputs, once for the weights.
     share = sum(costs[first:]) / sum(costs)
-    kept = choice(model, recipe, first, n_train + n_validation)
+    kept = choice(model, recipe, first, n_train, n_validation)
     passes = stage.epochs * (n_train * (1 + 2 * share) + n_validation)
-    if kept.where != "off":  # the frozen share of all passes but one
-        passes -= (stage.epochs - 1) * (n_train + n_validation) * (1 - share)
+    if kept.where != "off":  # the frozen share of what is found again
+        views = min(recipe.augment.views or 1, stage.epochs)
+        passes -= ((stage.epochs - views) * n_train + (stage.epochs - 1) * n_validation) * (1 - share)
     steps = -(-n_train // recipe.batch_size)
     names = trained(model.variables, stage)
     frozen = len(model.variables) - len(names)

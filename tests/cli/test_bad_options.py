@@ -113,6 +113,11 @@ OPTIONS = [
         "argument --distance: invalid choice: 'l2' (choose from ...); see finetune validate --help",
     ),
     bad(
+        "an unknown precision",
+        "embed model faces/learn out.npz --precision half",
+        "argument --precision: invalid choice: 'half' (choose from ...); see finetune embed --help",
+    ),
+    bad(
         "an unknown standardization",
         "embed model faces/learn out.npz --standardization per-image",
         "argument --standardization: invalid choice: 'per-image' (choose from ...); see finetune embed --help",

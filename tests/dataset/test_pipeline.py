@@ -138,6 +138,34 @@ def test_crop_and_flip_are_drawn_independently(pipeline, dataset):
     assert abs(np.corrcoef(left, mirrored)[0, 1]) < 0.4
 
 
+VIEWS = Augment(random_crop=True, random_flip=True, random_rotate=10.0, views=3)
+
+
+def test_epochs_take_the_views_in_turn_whatever_the_stage(pipeline, dataset):
+    drawn = {
+        (stage, epoch): draw(pipeline, dataset, VIEWS, stage=stage, epoch=epoch)
+        for stage, epoch in ((1, 1), (1, 2), (1, 3), (1, 4), (2, 2))
+    }
+    views = {key: value[1] for key, value in drawn.items()}
+    assert same(views[1, 1], views[1, 4])
+    assert drawn[1, 1][2] != drawn[1, 4][2]  # in another order
+    assert same(views[1, 2], views[2, 2])
+    assert not same(views[1, 1], views[1, 2])
+    assert not same(views[1, 2], views[1, 3])
+    assert not same(views[1, 2], draw(pipeline, dataset, VIEWS, seed=2, epoch=2)[1])
+
+
+def test_some_views_are_drawn_alone_as_in_their_epoch(pipeline, dataset):
+    whole = draw(pipeline, dataset, VIEWS, seed=4, epoch=2)[1]
+    key = pipeline.drawing_key(VIEWS, 4, 1, 2)
+    batches = pipeline.view_batches(
+        dataset.paths, np.array([7, 2, 11]), preprocessing=FIXED, augment=VIEWS, batch_size=2, key=key
+    )
+    some = np.concatenate(list(pipeline.iterate(batches)))
+    for index, pixels in zip([7, 2, 11], some, strict=True):
+        np.testing.assert_array_equal(pixels, whole[index])
+
+
 def test_rotation_comes_before_the_crop_and_keeps_within_its_limit(pipeline, tmp_path):
     path = tmp_path / "white.png"
     Image.new("RGB", (182, 182), "white").save(path)

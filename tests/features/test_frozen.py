@@ -13,6 +13,7 @@ from finetune.errors import RunError
 from finetune.recipe import Stage
 
 pytest.importorskip("tensorflow")
+from finetune.features import frozen
 from finetune.features.frozen import FrozenFeatures
 from finetune.model import Model
 from finetune.runs import FineTuner
@@ -110,6 +111,51 @@ def test_with_augmentation_each_epoch_is_drawn_from_the_images(make, passes):
     tuner = make(augment={"random_flip": True})
     tuner.run(Stage("head", train_from="Logits", epochs=2))
     assert sum(passes) == 2 * (len(tuner.inputs.train) + len(tuner.inputs.validation))
+
+
+VIEWS = {"random_flip": True, "random_rotate": 20, "views": 2}
+
+
+def test_kept_views_are_those_that_are_drawn_without_a_store(make):
+    curves = []
+    for output, mode in (("cached", "disk"), ("uncached", "off")):
+        tuner = make(output, cache=mode, augment=VIEWS)
+        tuner.run(Stage("s", train_from="Bottleneck", epochs=5, learning_rate=0.001))
+        curves.append([[row.loss, row.validation_loss] for row in tuner.rows])
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
+
+
+def test_each_view_passes_the_frozen_units_once(make, passes):
+    tuner = make(augment=VIEWS)
+    tuner.run(Stage("head", train_from="Logits", epochs=5))
+    assert sum(passes) == 2 * len(tuner.inputs.train) + len(tuner.inputs.validation)
+    passes.clear()
+    make("second", augment=VIEWS).run(Stage("head", train_from="Logits", epochs=3))
+    assert passes == []
+    make("drawn otherwise", augment=VIEWS | {"random_rotate": 10}).run(Stage("head", train_from="Logits", epochs=1))
+    assert sum(passes) == len(tuner.inputs.train)
+
+
+def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch):
+    monkeypatch.setattr(frozen, "FILL_BATCH", 4)
+    monkeypatch.setattr(frozen, "SEGMENT", 1)
+
+    def read(tuner, check=lambda: None):
+        inputs = tuner.inputs
+        made = FrozenFeatures(tuner.model, tuner.recipe, UNITS.index("Block8"), 1, inputs.train, inputs.train, check)
+        return np.concatenate([batch.numpy() for batch, _ in made.validation()])
+
+    calls = iter([None, None, RunError("stopped")])
+
+    def stop_at_the_third():
+        if error := next(calls):
+            raise error
+
+    tuner = make()
+    with pytest.raises(RunError, match="stopped"):
+        read(tuner, stop_at_the_third)
+    resumed = read(tuner)
+    assert resumed.tobytes() == read(make("fresh", cache="memory")).tobytes()
 
 
 def test_an_image_that_vanishes_before_it_was_computed_is_one_line(make, faces, tmp_path):

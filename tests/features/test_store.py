@@ -154,7 +154,7 @@ def test_an_image_that_vanished_is_one_line(tmp_path):
         image_digest(tmp_path / "gone.png")
 
 
-HEAD = {"images": 1000, "values": 512, "multiply_adds": 1_400_000_000}
+HEAD = {"vectors": 1000, "values": 512, "multiply_adds": 1_400_000_000}
 
 
 @pytest.mark.parametrize(

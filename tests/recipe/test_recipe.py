@@ -98,7 +98,19 @@ BAD_VALUES = [
     (
         "runs/r",
         "runs/r\naugment: {random_flip: true}\ncache: disk",
-        "x.yaml:4 cache: found 'disk', but augment draws each image anew; set cache: auto, or drop augment",
+        "x.yaml:4 cache: found 'disk', but augment draws each image anew; set cache: auto, or give augment.views",
+    ),
+    ("runs/r", "runs/r\nprecision: half", "x.yaml:3 precision: found the text 'half'; give float32 or bfloat16"),
+    ("runs/r", "runs/r\nprecision: float16", "x.yaml:3 precision: found the text 'float16'; did you mean 'bfloat16'?"),
+    (
+        "runs/r",
+        "runs/r\naugment: {random_flip: true, views: 0}",
+        "x.yaml:3 augment.views: found 0; give a whole number from 1",
+    ),
+    (
+        "runs/r",
+        "runs/r\naugment: {views: 4}",
+        "x.yaml:3 augment.views: nothing is drawn that could differ; set random_crop, random_flip or random_rotate",
     ),
     ("runs/r", "runs/r\npreprocessing: {standardization: per-image}", "x.yaml:3 preprocessing.standardization: found"),
     (
@@ -337,11 +349,17 @@ RECIPES = st.builds(
     stages=st.lists(STAGES, min_size=1, max_size=3, unique_by=lambda stage: stage.slug.casefold()),
     seed=st.integers(0, 2**31 - 1),
     preprocessing=st.sampled_from([{}, {"image_size": 182}, {"standardization": "per_image"}]),
-    augment=st.builds(dict, random_crop=st.booleans(), random_rotate=st.floats(0, 180)),
+    augment=st.sampled_from([{}, {"random_flip": True, "views": 3}, {"random_crop": True, "random_rotate": 7.5}]),
     lfw=st.builds(dict, dir=PATHS, pairs=PATHS, flip=st.booleans(), missing=st.just("skip")),
     batch_size=st.integers(1, 999),
     cache=st.sampled_from(["auto", "off"]),
+    precision=st.sampled_from(["float32", "bfloat16"]),
 )
+
+
+def test_views_may_be_kept_where_augment_draws_them():
+    recipe = load(GOOD.replace("runs/r", "runs/r\naugment: {random_flip: true, views: 4}\ncache: disk"))
+    assert (recipe.cache, recipe.augment.views) == ("disk", 4)
 
 
 @given(RECIPES)
