@@ -34,16 +34,18 @@ setup(
         "rich>=13.7",
     ],
     extras_require={
+        "openvino": ["openvino>=2024.4"],
         "dev": [
             "hypothesis>=6.100",
             "mypy>=1.11",
+            "openvino>=2024.4",
             "pip>=24.2",
             "pre-commit>=3.7",
             "pytest>=8.2",
             "ruff>=0.9",
             "setuptools>=70.1",
             "types-PyYAML",
-        ]
+        ],
     },
     entry_points={"console_scripts": ["finetune = finetune.cli:main"]},
 )

@@ -20,7 +20,7 @@ from finetune.errors import CheckpointError, DataError
 from finetune.network import devices
 from finetune.network.inference import Inference
 from finetune.network.standardization import standardize
-from finetune.preprocessing import STANDARDIZATIONS, Precision, Preprocessing, Standardization
+from finetune.preprocessing import STANDARDIZATIONS, Precision, Preprocessing, Runtime, Standardization
 from finetune.progress import track
 
 BATCH_SIZE = 96
@@ -38,6 +38,7 @@ class Model:
         preprocessing: the contract that images are brought to.
         precision: of all that is computed from the first convolution to the pooling; variables, prelogits
             and logits are float32 in either.
+        runtime: what computes embeddings and frozen units.
         class_names: what the classes of `Logits` are called, in order; empty where nobody knows.
         plan: what the restore did with every variable on both sides.
         source: where the weights came from.
@@ -51,6 +52,7 @@ class Model:
         plan: RestorePlan,
         source: checkpoints.Located,
         precision: Precision = "float32",
+        runtime: Runtime = "tensorflow",
     ) -> None:
         self.variables = dict(variables)
         self.preprocessing = preprocessing
@@ -58,7 +60,8 @@ class Model:
         self.plan = plan
         self.source = source
         self.precision = precision
-        self._inference = Inference(self.variables, preprocessing, precision)
+        self.runtime = runtime
+        self._inference = Inference(self.variables, preprocessing, precision, runtime)
 
     @classmethod
     def restore(
@@ -70,6 +73,7 @@ class Model:
         image_size: int | None = None,
         standardization: Standardization | None = None,
         precision: Precision = "float32",
+        runtime: Runtime = "tensorflow",
     ) -> Model:
         """Restores a checkpoint; embedding size and number of classes are read from it.
 
@@ -82,10 +86,12 @@ class Model:
             standardization: `fixed` or `per_image`, likewise.
             precision: `float32`, or `bfloat16` for the convolutions: faster where the processor or GPU
                 has units for it, at embeddings that differ by about 1e-2 in length.
+            runtime: `tensorflow`, or `openvino` (an extra, for CPUs) for embeddings and frozen units.
 
         Raises:
             CheckpointError: the checkpoint is missing, damaged, or of another network; or the image
                 size is less than the network can take.
+            UserError: the runtime is not installed.
         """
         devices.prepare()
         located = checkpoints.locate(checkpoint)
@@ -105,7 +111,7 @@ class Model:
         values = stored.tensors(plan.restored) | {name: initial_value(name, needed[name], seed) for name in fresh}
         variables = {name: tf.Variable(values[name], name=name.replace("/", "_")) for name in needed}
         names = stored_class_names(located.folder, classes) if class_names is None else class_names
-        return cls(variables, contract, names, plan, located, precision)
+        return cls(variables, contract, names, plan, located, precision, runtime)
 
     @property
     def embedding_size(self) -> int:

@@ -14,6 +14,8 @@ Standardization = Literal["fixed", "per_image"]
 STANDARDIZATIONS: tuple[Standardization, ...] = ("fixed", "per_image")
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+Runtime = Literal["tensorflow", "openvino"]
+RUNTIMES: tuple[Runtime, ...] = ("tensorflow", "openvino")
 FILE_NAME = "preprocessing.json"
 
 PUBLISHED: dict[str, Standardization] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from finetune.architecture import LEAST_IMAGE_SIZE
 from finetune.errors import RecipeError
-from finetune.preprocessing import PRECISIONS, STANDARDIZATIONS
+from finetune.preprocessing import PRECISIONS, RUNTIMES, STANDARDIZATIONS
 from finetune.resources import find
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         default="float32",
         help="of the convolutions; bfloat16 is faster where the processor or GPU has units for it",
     )
+    parser.add_argument(
+        "--runtime", choices=RUNTIMES, default="tensorflow", help="what computes; openvino is an extra for CPUs"
+    )
 
 
 def image_size(text: str) -> int:
@@ -81,6 +84,7 @@ def restore(options: argparse.Namespace) -> Model:
         image_size=options.image_size,
         standardization=options.standardization,
         precision=options.precision,
+        runtime=options.runtime,
     )
     if "assumed" in model.preprocessing.source:
         print(f"{model.source.prefix}: {describe(model.preprocessing)}", file=sys.stderr)

@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
             "image_size": model.preprocessing.image_size,
             "standardization": model.preprocessing.standardization,
             "precision": model.precision,
+            "runtime": model.runtime,
             "preprocessing_source": model.preprocessing.source,
         }
         write_json(target, result.to_json() | protocol)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import metadata
 from itertools import chain
 
 import numpy as np
-import PIL
 import tensorflow as tf
 
 from finetune import network
@@ -167,7 +167,7 @@ def _shelf(model: Model, first: int, choice: Choice, keys: Iterable[bytes]) -> S
         image_size=model.preprocessing.image_size,
         standardization=model.preprocessing.standardization,
         precision=model.precision,
-        versions=[tf.__version__, PIL.__version__],
+        versions={name: metadata.version(name) for name in (model.runtime, "pillow")},
         device=[device.device_type for device in tf.config.list_physical_devices()],
     )
     return Store().shelf(name, shape, set(keys))

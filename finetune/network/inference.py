@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from finetune import network
+from finetune.network.openvino import OpenVINO
 from finetune.network.standardization import standardize
-from finetune.preprocessing import Precision, Preprocessing
+from finetune.preprocessing import Precision, Preprocessing, Runtime
 
 CHUNK = 48
 """Images that pass at once."""
@@ -23,37 +25,48 @@ STREAMS = 2
 Pass = Callable[[tf.Tensor], tf.Tensor]
 
 
+class Engine(Protocol):
+    """What computes the passes, with the weights that the variables had at the last `refresh`."""
+
+    def refresh(self) -> None:
+        """Takes over the weights as they are now."""
+
+    def compiled(self, stop: int) -> Pass:
+        """The units `UNITS[:stop]`: uint8 pixels [n, s, s, 3] to float32 [n, ...]; several threads may call it."""
+
+
 class Inference:
     """The network on pixels, with batch normalization folded into the convolutions.
-
-    It computes with the weights that the variables had at the last `refresh`.
 
     Args:
         variables: by TF1 name.
         preprocessing: the contract of the pixels.
         precision: `bfloat16` computes from the first convolution to the pooling in it.
+        runtime: what computes it.
+
+    Raises:
+        UserError: the runtime is not installed.
     """
 
     def __init__(
-        self, variables: Mapping[str, tf.Variable], preprocessing: Preprocessing, precision: Precision
+        self,
+        variables: Mapping[str, tf.Variable],
+        preprocessing: Preprocessing,
+        precision: Precision = "float32",
+        runtime: Runtime = "tensorflow",
     ) -> None:
-        self._variables = variables
-        self._standardization = preprocessing.standardization
-        self._precision = precision
-        self._streams = 1 if tf.config.list_physical_devices("GPU") else STREAMS
-        size = preprocessing.image_size
-        self._pixels = tf.TensorSpec([None, size, size, 3], tf.uint8)
-        self._folded: dict[str, tf.Variable] = {}
-        self._passes: dict[int, Pass] = {}
-        self._assign_folded = tf.function(self._refold, input_signature=[], autograph=False)
+        on_gpu = runtime == "tensorflow" and tf.config.list_physical_devices("GPU")
+        self._streams = 1 if on_gpu else STREAMS
+        self._engine: Engine
+        if runtime == "openvino":
+            graphs = TensorFlow(variables, preprocessing, "float32")
+            self._engine = OpenVINO(graphs, precision, STREAMS)
+        else:
+            self._engine = TensorFlow(variables, preprocessing, precision)
 
     def refresh(self) -> None:
-        """Takes over the weights as they are now; nothing is traced again."""
-        if not self._folded:
-            folded = network.fold(self._variables)
-            self._folded = {name: tf.Variable(tf.cast(value, self._type(name))) for name, value in folded.items()}
-        else:
-            self._assign_folded()
+        """Takes over the weights as they are now; until then, those of the last time are used."""
+        self._engine.refresh()
 
     def __call__(self, pixels: np.ndarray | tf.Tensor, stop: int, *, pad: bool = True) -> tf.Tensor:
         """What the units `UNITS[:stop]` give.
@@ -66,7 +79,7 @@ class Inference:
         Returns:
             float32 [n, ...].
         """
-        forward = self._compiled(stop)
+        forward = self._engine.compiled(stop)
         chunks = [pixels[start : start + CHUNK] for start in range(0, len(pixels), CHUNK)]
         if pad:
             chunks[-1] = tf.pad(chunks[-1], [[0, -len(chunks[-1]) % PADDED], [0, 0], [0, 0], [0, 0]])
@@ -75,20 +88,59 @@ class Inference:
         with ThreadPoolExecutor(self._streams) as pool:
             return tf.concat(list(pool.map(forward, chunks)), 0)[: len(pixels)]
 
-    def _compiled(self, stop: int) -> Pass:
+
+class TensorFlow:
+    """Functions over folded variables: new weights are assigned, and nothing is traced again."""
+
+    def __init__(
+        self, variables: Mapping[str, tf.Variable], preprocessing: Preprocessing, precision: Precision
+    ) -> None:
+        self._variables = variables
+        self._standardization = preprocessing.standardization
+        self._precision = precision
+        size = preprocessing.image_size
+        self._pixels = tf.TensorSpec([None, size, size, 3], tf.uint8)
+        self._folded: dict[str, tf.Variable] = {}
+        self._passes: dict[int, Pass] = {}
+        self._assign_folded = tf.function(self._refold, input_signature=[], autograph=False)
+
+    def refresh(self) -> None:
+        """Takes over the weights as they are now."""
+        if self._folded:
+            self._assign_folded()
+        else:
+            self._folded = {
+                name: tf.Variable(value) for name, value in self._cast(network.fold(self._variables)).items()
+            }
+
+    def compiled(self, stop: int) -> Pass:
+        """The units `UNITS[:stop]`."""
         if stop not in self._passes:
-
-            def forward(pixels: tf.Tensor) -> tf.Tensor:
-                images = standardize(pixels, self._standardization)
-                return network.forward(images, self._folded, 0, stop, precision=self._precision)
-
-            compiled = tf.function(forward, input_signature=[self._pixels], autograph=False)
-            self._passes[stop] = compiled.get_concrete_function()  # traced here, and not by several threads
+            self._passes[stop] = self._trace(self._folded, stop)
         return self._passes[stop]
 
-    def _refold(self) -> None:
-        for name, value in network.fold(self._variables).items():
-            self._folded[name].assign(tf.cast(value, self._type(name)))
+    def weights(self) -> dict[str, np.ndarray]:
+        """The folded weights as they are now."""
+        return {name: value.numpy() for name, value in network.fold(self._variables).items()}
 
-    def _type(self, name: str) -> tf.DType:
-        return tf.as_dtype(self._precision if network.is_convolution(name) else "float32")
+    def constant(self, weights: Mapping[str, np.ndarray], stop: int) -> tf.GraphDef:
+        """The graph of the units `UNITS[:stop]` with these weights in it."""
+        return self._trace(weights, stop).graph.as_graph_def()
+
+    def _trace(
+        self, folded: Mapping[str, tf.Variable | np.ndarray], stop: int
+    ) -> tf.types.experimental.ConcreteFunction:
+        def forward(pixels: tf.Tensor) -> tf.Tensor:
+            images = standardize(pixels, self._standardization)
+            values = {name: tf.convert_to_tensor(value) for name, value in network.units_of(folded, 0, stop).items()}
+            return network.forward(images, values, 0, stop, precision=self._precision)
+
+        return tf.function(forward, input_signature=[self._pixels], autograph=False).get_concrete_function()
+
+    def _refold(self) -> None:
+        for name, value in self._cast(network.fold(self._variables)).items():
+            self._folded[name].assign(value)
+
+    def _cast(self, folded: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        types = {True: self._precision, False: "float32"}
+        return {name: tf.cast(value, types[network.is_convolution(name)]) for name, value in folded.items()}

@@ -13,7 +13,7 @@ import yaml
 
 from finetune.architecture import boundary
 from finetune.errors import RecipeError
-from finetune.preprocessing import PRECISIONS, Precision
+from finetune.preprocessing import PRECISIONS, RUNTIMES, Precision, Runtime
 from finetune.recipe.checks import PATH, Check, one_of, optional, whole
 from finetune.recipe.reader import Document
 from finetune.recipe.section import Problem, Section, SectionError, build, list_of, section
@@ -45,6 +45,7 @@ class Recipe(Section):
             `memory` or `disk`.
         precision: of the convolutions, in training and in measuring; `bfloat16` is faster where there are
             units for it. Weights, prelogits, losses and gradients' sums stay float32.
+        runtime: what computes embeddings and frozen units: `tensorflow`, or `openvino`, an extra for CPUs.
 
     Raises:
         RecipeError: values that can't be used, one line each.
@@ -63,6 +64,7 @@ class Recipe(Section):
     batch_size: Annotated[int, whole(1, unit="images")] = 90
     cache: Annotated[Cache, CACHE] = "auto"
     precision: Annotated[Precision, one_of(PRECISIONS)] = "float32"
+    runtime: Annotated[Runtime, one_of(RUNTIMES)] = "tensorflow"
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Recipe:

@@ -9,7 +9,7 @@ from importlib import metadata
 from finetune import __version__
 from finetune.network import devices
 
-PACKAGES = ("tensorflow", "keras", "tf-slim", "numpy", "pillow", "scipy", "scikit-learn", "h5py", "pyyaml")
+PACKAGES = ("tensorflow", "openvino", "keras", "tf-slim", "numpy", "pillow", "scipy", "scikit-learn", "h5py", "pyyaml")
 
 
 def environment() -> dict[str, object]:

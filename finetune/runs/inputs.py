@@ -185,4 +185,5 @@ def restore(recipe: Recipe, class_names: tuple[str, ...]) -> Model:
         image_size=section.image_size,
         standardization=section.standardization,
         precision=recipe.precision,
+        runtime=recipe.runtime,
     )

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from finetune.architecture import boundary
+from finetune.errors import UserError
 from finetune.preprocessing import Preprocessing
 
 tf = pytest.importorskip("tensorflow")
 from finetune import network  # noqa: E402
 from finetune.model import LOGITS  # noqa: E402
-from finetune.network import inference  # noqa: E402
+from finetune.network import inference, openvino  # noqa: E402
 from finetune.network.standardization import standardize  # noqa: E402
 
 pytestmark = pytest.mark.tf
@@ -34,8 +35,10 @@ def variables():
 
 @pytest.fixture(scope="module")
 def make(variables):
-    def make(precision="float32"):
-        made = inference.Inference(variables, Preprocessing(SIZE, "fixed"), precision)
+    def make(precision="float32", runtime="tensorflow"):
+        if runtime == "openvino":
+            pytest.importorskip("openvino")
+        made = inference.Inference(variables, Preprocessing(SIZE, "fixed"), precision, runtime)
         made.refresh()
         return made
 
@@ -47,10 +50,14 @@ def pixels():
     return np.random.default_rng(1).integers(256, size=(100, SIZE, SIZE, 3), dtype=np.uint8)
 
 
+RUNTIMES = pytest.mark.parametrize("runtime", ["tensorflow", "openvino"])
+
+
+@RUNTIMES
 @pytest.mark.parametrize("stop", [0, boundary("Repeat"), boundary("Block8"), LOGITS, LOGITS + 1])
-def test_gives_what_the_network_gives_in_one_call(make, variables, pixels, stop):
+def test_gives_what_the_network_gives_in_one_call(make, variables, pixels, stop, runtime):
     expected = network.forward(standardize(pixels, "fixed"), variables, 0, stop)
-    given = make()(pixels, stop)
+    given = make(runtime=runtime)(pixels, stop)
     assert given.dtype == tf.float32
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-5)
 
@@ -59,20 +66,22 @@ def test_gives_what_the_network_gives_in_one_call(make, variables, pixels, stop)
 def test_any_number_of_images_passes_in_their_order_by_one_trace(make, pixels, n):
     forward = make()
     expected = np.concatenate([forward(pixels[i : i + 1], LOGITS) for i in range(n)])
-    compiled = dict(forward._passes)
+    compiled = dict(forward._engine._passes)
     np.testing.assert_allclose(forward(pixels[:n], LOGITS), expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(forward(pixels[:n], LOGITS, pad=False), expected, rtol=1e-4, atol=1e-5)
-    assert forward._passes == compiled
+    assert forward._engine._passes == compiled
 
 
-def test_an_image_gives_the_same_bits_in_each_pass(make, pixels):
-    forward = make()
+@RUNTIMES
+def test_an_image_gives_the_same_bits_in_each_pass(make, pixels, runtime):
+    forward = make(runtime=runtime)
     first, second = forward(pixels, LOGITS).numpy(), forward(pixels, LOGITS).numpy()
     assert first.tobytes() == second.tobytes()
 
 
-def test_weights_that_changed_are_taken_over_at_the_next_refresh(make, variables, pixels):
-    forward = make()
+@RUNTIMES
+def test_weights_that_changed_are_taken_over_at_the_next_refresh(make, variables, pixels, runtime):
+    forward = make(runtime=runtime)
     before = forward(pixels[:2], LOGITS).numpy()
     variables[BIASES].assign_add(tf.ones_like(variables[BIASES]))
     np.testing.assert_array_equal(forward(pixels[:2], LOGITS), before)
@@ -90,7 +99,20 @@ def test_bfloat16_convolutions_give_nearly_the_float32_prelogits(make, pixels):
 
 
 def test_in_bfloat16_convolutions_are_computed_in_it_and_the_rest_in_float32(make):
-    compiled = make("bfloat16")._compiled(LOGITS + 1)
+    compiled = make("bfloat16")._engine.compiled(LOGITS + 1)
     types = {op.type: {output.dtype for output in op.outputs} for op in compiled.graph.get_operations()}
     assert types["Conv2D"] == {tf.bfloat16}
     assert types["MatMul"] == {tf.float32}
+
+
+def test_unchanged_weights_are_not_compiled_again(make):
+    forward = make(runtime="openvino")
+    first = forward._engine.compiled(boundary("Repeat"))
+    forward.refresh()
+    assert forward._engine.compiled(boundary("Repeat")) is first
+
+
+def test_a_runtime_that_is_not_installed_is_one_line(make, monkeypatch):
+    monkeypatch.setattr(openvino.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"openvino is not installed; pip install 'finetune\[openvino\]'"):
+        inference.Inference({}, Preprocessing(SIZE, "fixed"), runtime="openvino")

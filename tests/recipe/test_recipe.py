@@ -100,6 +100,7 @@ BAD_VALUES = [
         "runs/r\naugment: {random_flip: true}\ncache: disk",
         "x.yaml:4 cache: found 'disk', but augment draws each image anew; set cache: auto, or give augment.views",
     ),
+    ("runs/r", "runs/r\nruntime: onnx", "x.yaml:3 runtime: found the text 'onnx'; give tensorflow or openvino"),
     ("runs/r", "runs/r\nprecision: half", "x.yaml:3 precision: found the text 'half'; give float32 or bfloat16"),
     ("runs/r", "runs/r\nprecision: float16", "x.yaml:3 precision: found the text 'float16'; did you mean 'bfloat16'?"),
     (

@@ -144,6 +144,26 @@ def test_gradients_are_the_slopes_of_the_loss(model):
     assert (slopes[0] - slopes[1]) / 2e-3 == pytest.approx(float((gradient * direction).sum()), rel=2e-2)
 
 
+@pytest.mark.parametrize("batch_norm", ["frozen", "train"])
+def test_in_bfloat16_masters_head_and_loss_are_float32_and_a_step_is_nearly_the_same(drawn_checkpoint, batch_norm):
+    pixels = np.random.default_rng(9).integers(256, size=(8, 75, 75, 3), dtype=np.uint8)
+    labels = tf.constant([0, 1, 2, 3, 0, 1, 2, 3], tf.int64)
+    stage = Stage("s", "Repeat_2/block8_5", 1, optimizer="momentum", batch_norm=batch_norm)
+    changes, losses = {}, {}
+    for precision in ("float32", "bfloat16"):
+        model = Model.restore(drawn_checkpoint, class_names=PEOPLE, seed=3, precision=precision)
+        trainer = Trainer(model, stage)
+        before = model.tensors(trainer.weights)
+        losses[precision] = trainer.step(model.prefix(trainer.first)(pixels), labels, 0.01, (1, 1)).loss
+        after = model.tensors(trainer.weights)
+        assert {value.dtype for value in after.values()} == {np.dtype(np.float32)}
+        changes[precision] = np.concatenate([(after[name] - before[name]).ravel() for name in before])
+    full, half = changes["float32"], changes["bfloat16"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=1e-2)
+    assert losses["bfloat16"] != losses["float32"]
+    assert full @ half / np.linalg.norm(full) / np.linalg.norm(half) > 0.99
+
+
 def test_state_holds_everything_that_a_step_changes(model, batch):
     features, labels = (tf.constant(part) for part in batch)
     stage = Stage("head", "Logits", 1)
