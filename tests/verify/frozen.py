@@ -12,6 +12,7 @@ from common import OUT, SHARED, crops, write
 from finetune import FineTuner, Stage, network
 from finetune.dataset.pipeline import training_batches
 from finetune.model import LOGITS, Model
+from finetune.network.standardization import standardize
 from finetune.runs.inputs import Inputs
 
 EPOCHS, RATE = 10, 0.01
@@ -95,8 +96,8 @@ def _naive(inputs: Inputs):  # type: ignore[no-untyped-def]
             stage=1,
             epoch=epoch,
         )
-        for images, labels in batches:
-            step(images, labels)
+        for pixels, labels in batches:
+            step(standardize(pixels, model.preprocessing.standardization), labels)
     after = model.digests()
     drift = sum(after[name] != before[name] for name in after if not name.startswith("Logits/"))
     inputs.model.assign(model.tensors())
