@@ -13,6 +13,7 @@ from PIL import Image
 
 from finetune.dataset.images import ImageError, Pixels, central_crop, read_image
 from finetune.dataset.scan import Dataset
+from finetune.dataset.share import WHOLE, Share
 from finetune.errors import DataError, RunError
 from finetune.preprocessing import Preprocessing, Standardization
 from finetune.recipe import Augment
@@ -27,6 +28,7 @@ def training_batches(
     seed: int,
     stage: int,
     epoch: int,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """One epoch: every image once, shuffled and augmented.
 
@@ -38,11 +40,13 @@ def training_batches(
     Args:
         batch_size: images in a batch; the last one holds what remains.
         seed, stage, epoch: 0 or more each.
+        share: which images of each batch are drawn; all, where it is not given.
 
     Returns:
         Batches of (float32 [b, s, s, 3], int64 [b]); go through them by `iterate`.
     """
     order, key = epoch_order(len(dataset), seed, stage, epoch)
+    order, batch_size = share.of(order, batch_size)
     size = preprocessing.image_size
     read = _reader(dataset.paths, None if augment.random_crop else size)
 

@@ -13,6 +13,7 @@ from finetune import network
 from finetune.architecture import UNITS, unit_of
 from finetune.dataset.pipeline import epoch_order, evaluation_batches, iterate, training_batches
 from finetune.dataset.scan import Dataset
+from finetune.dataset.share import WHOLE, Share
 from finetune.features.choice import Choice, choose
 from finetune.features.store import Shelf, Store, identity, image_digest
 from finetune.model import Model
@@ -47,6 +48,7 @@ class FrozenFeatures:
         stage: its number, for the order of the images.
         train, validation: the stage's images.
         check: called before each batch that is computed to be kept; may raise to end the run there.
+        share: of each batch, the images whose features are wanted here; the labels are always the whole batch's.
     """
 
     def __init__(
@@ -58,8 +60,9 @@ class FrozenFeatures:
         train: Dataset,
         validation: Dataset,
         check: Callable[[], None] = lambda: None,
+        share: Share = WHOLE,
     ) -> None:
-        self._check = check
+        self._check, self._share = check, share
         self._model, self._recipe, self._stage = model, recipe, stage
         self._train, self._validation = train, validation
         self._prefix = model.prefix(first)
@@ -73,9 +76,8 @@ class FrozenFeatures:
     def training(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """An epoch's batches: (features [b, ...], labels int64 [b])."""
         recipe, train = self._recipe, self._train
+        order, _ = epoch_order(len(train), recipe.seed, self._stage, epoch)
         if self._shelf is not None:
-            self._keep(train.paths)
-            order, _ = epoch_order(len(train), recipe.seed, self._stage, epoch)
             return self._kept(train, order)
         images = training_batches(
             train,
@@ -85,32 +87,42 @@ class FrozenFeatures:
             seed=recipe.seed,
             stage=self._stage,
             epoch=epoch,
+            share=self._share,
         )
-        return ((self._prefix(pixels), labels) for pixels, labels in iterate(images))
+        batches = zip(iterate(images), self._labels(train, order), strict=True)
+        return ((self._prefix(pixels), labels) for (pixels, _), labels in batches)
 
     def validation(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """The held-back batches, in order."""
-        held_back, size = self._validation, self._recipe.batch_size
+        held_back, order = self._validation, np.arange(len(self._validation))
         if self._shelf is not None:
-            self._keep(held_back.paths)
-            return self._kept(held_back, np.arange(len(held_back)))
-        batches = evaluation_batches(held_back.paths, preprocessing=self._model.preprocessing, batch_size=size)
-        starts = range(0, len(held_back), size)
-        return (
-            (self._prefix(pixels), tf.constant(held_back.labels[start : start + size]))
-            for start, pixels in zip(starts, iterate(batches), strict=True)
-        )
+            return self._kept(held_back, order)
+        rows, size = self._share.of(order, self._recipe.batch_size)
+        paths = [held_back.paths[row] for row in rows]
+        batches = evaluation_batches(paths, preprocessing=self._model.preprocessing, batch_size=size)
+        labelled = zip(iterate(batches), self._labels(held_back, order), strict=True)
+        return ((self._prefix(pixels), labels) for pixels, labels in labelled)
 
     def _kept(self, dataset: Dataset, order: np.ndarray) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         assert self._shelf is not None
-        for start in range(0, len(order), self._recipe.batch_size):
-            rows = order[start : start + self._recipe.batch_size]
-            features = self._shelf.read([self._keys[dataset.paths[row]] for row in rows])
-            yield tf.constant(features), tf.constant(dataset.labels[rows])
+        shelf, (rows, size) = self._shelf, self._share.of(order, self._recipe.batch_size)
+        keys = [self._keys[dataset.paths[row]] for row in rows]
+        # In the dataset's order, in which segments were always written.
+        self._keep([dataset.paths[row] for row in np.sort(rows)])
+        batches = (shelf.read(keys[start : start + size]) for start in range(0, len(keys), size))
+        labelled = zip(batches, self._labels(dataset, order), strict=True)
+        return ((tf.constant(features), labels) for features, labels in labelled)
+
+    def _labels(self, dataset: Dataset, order: np.ndarray) -> Iterator[tf.Tensor]:
+        """The labels of each batch, of all its images."""
+        size = self._recipe.batch_size
+        return (tf.constant(dataset.labels[order[start : start + size]]) for start in range(0, len(order), size))
 
     def _keep(self, paths: Sequence[Path]) -> None:
         """Computes what the shelf does not hold yet; each image file once, however often it is there."""
         assert self._shelf is not None
+        if any(self._keys[path] not in self._shelf for path in paths):
+            self._shelf.refresh()  # other workers and other runs compute too
         missing = list({self._keys[path]: path for path in paths if self._keys[path] not in self._shelf}.values())
         batches = evaluation_batches(missing, preprocessing=self._model.preprocessing, batch_size=FILL_BATCH)
         keys: list[bytes] = []
