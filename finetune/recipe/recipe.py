@@ -23,6 +23,8 @@ Cache = Literal["auto", "off", "memory", "disk"]
 _CACHE = one_of(("auto", "off", "memory", "disk"))
 # YAML 1.1 reads a bare `off` as false.
 CACHE = Check(_CACHE.wants, lambda value: "off" if value is False else _CACHE.read(value))
+Strategy = Literal["none", "mirrored", "multi_worker"]
+STRATEGY = one_of(("none", "mirrored", "multi_worker"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,9 +41,11 @@ class Recipe(Section):
         preprocessing: what is given here in place of what the checkpoint says.
         augment: what is drawn anew for each training image.
         lfw: what is measured before the first stage and after each; None: nothing.
-        batch_size: images in a step, from 1.
+        batch_size: images in a step, from 1; of all replicas together.
         cache: where what the frozen units give is kept, so that it is computed once: `auto`, `off`,
             `memory` or `disk`.
+        strategy: who computes: `none` (one device), `mirrored` (all GPUs of this machine) or
+            `multi_worker` (several processes, which TF_CONFIG names).
 
     Raises:
         RecipeError: values that can't be used, one line each.
@@ -59,6 +63,7 @@ class Recipe(Section):
     lfw: Annotated[LFW | None, optional(section(LFW))] = None
     batch_size: Annotated[int, whole(1, unit="images")] = 90
     cache: Annotated[Cache, CACHE] = "auto"
+    strategy: Annotated[Strategy, STRATEGY] = "none"
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Recipe:
