@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -83,12 +82,9 @@ class Strategy:
         except GONE as error:
             if self.cluster is None:
                 raise
-            found = re.search(r"remote target \S*task:(\d+)", error.message)
-            gone = int(found[1]) if found else -1
-            name = f"worker {gone} ({self.cluster.workers[gone]})" if 0 <= gone < self.workers else "another worker"
             raise RunError(
-                f"worker {self.worker}: {name} has ended or can't be reached; what was finished before stands: "
-                "see what it said, and start all workers again with --resume"
+                f"worker {self.worker}: another worker has ended or can't be reached; what was finished before stands: "
+                "see what the others said, and start all of them again with --resume"
             ) from error
 
     def run(self, replica: Callable[..., Any], args: tuple[Any, ...]) -> Any:
