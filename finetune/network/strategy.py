@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -168,29 +170,51 @@ def create(name: Name) -> Strategy:
     """The strategy of this process; `multi_worker` waits until all workers are there.
 
     Raises:
-        UserError: TF_CONFIG can't be used, or TensorFlow has computed in this process before.
-        RunError: this worker's address is taken, or another can't be reached.
+        UserError: TF_CONFIG can't be used, this worker's address is taken, or TensorFlow has computed in this
+            process before.
+        RunError: another worker can't be reached.
     """
     strategy = planned(name)
     if name == "none":
         return strategy
     devices.prepare()
-    if strategy.cluster is None:
+    cluster = strategy.cluster
+    if cluster is None:
         distribution = tf.distribute.MirroredStrategy()
         n = distribution.num_replicas_in_sync
         return dataclasses.replace(strategy, share=Share(n, n), distribution=distribution)
     if not strategy.is_chief:
         progress.silence()
     try:
-        with strategy.together():
+        with strategy.together(), _signals_kept():
             distribution = tf.distribute.MultiWorkerMirroredStrategy()
+            strategy = dataclasses.replace(strategy, distribution=distribution)
+            strategy.wait()
     except RuntimeError as error:
         raise UserError(
             "strategy: multi_worker must be set up before TensorFlow's first operation; start a new process for it"
         ) from error
     except tf.errors.UnknownError as error:
-        address = strategy.cluster.workers[strategy.worker]
+        address = cluster.workers[cluster.index]
         raise UserError(
             f"TF_CONFIG cluster.worker: {address} can't be listened on; free it, or give another"
         ) from error
-    return dataclasses.replace(strategy, distribution=distribution)
+    return strategy
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Within it, Ctrl-C ends the process at once; after it, the handlers from before are back.
+
+    TensorFlow waits for the other workers outside Python, where no handler that is written in Python runs, and
+    puts its own in the place of SIGTERM's.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
