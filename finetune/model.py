@@ -109,7 +109,11 @@ class Model:
         fresh = () if class_names is None else tuple(name for name in needed if is_head(name))
         plan = checkpoints.plan_restore(stored.shapes, needed, fresh, where=located.prefix)
         values = stored.tensors(plan.restored) | {name: initial_value(name, needed[name], seed) for name in fresh}
-        variables = {name: tf.Variable(values[name], name=name.replace("/", "_")) for name in needed}
+        # The aggregation acts where several replicas each move a layer's statistics: to their mean.
+        variables = {
+            name: tf.Variable(values[name], name=name.replace("/", "_"), aggregation=tf.VariableAggregation.MEAN)
+            for name in needed
+        }
         names = stored_class_names(located.folder, classes) if class_names is None else class_names
         return cls(variables, contract, names, plan, located, precision, runtime)
 

@@ -12,6 +12,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 30.0
+_silenced = False
+
+
+def silence() -> None:
+    """From here on this process shows nothing of its work: another one tells of the same work."""
+    global _silenced
+    _silenced = True
+
+
+def say(line: str = "") -> None:
+    """Prints a line at once, so that a log shows it while the run goes on."""
+    if not _silenced:
+        print(line, flush=True)
 
 
 def track(items: Iterable[Item], total: int, what: str, step: int = 1) -> Iterator[Item]:
@@ -22,6 +35,9 @@ def track(items: Iterable[Item], total: int, what: str, step: int = 1) -> Iterat
         what: two or three words, such as `embedding images`.
         step: work done by one item; the last one may be partial.
     """
+    if _silenced:
+        yield from items
+        return
     show = _bar if sys.stderr.isatty() else _lines
     yield from show(items, total, what, step)
 

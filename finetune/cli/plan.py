@@ -15,9 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints the plan."""
     recipe = load_recipe(options)
+    from finetune.network.strategy import planned
     from finetune.runs import plan
     from finetune.runs.folder import RunFolder
     from finetune.runs.inputs import Inputs
 
     RunFolder(recipe.output).refuse_if_used()
-    print("\n".join(plan(Inputs.open(recipe))))
+    print("\n".join(plan(Inputs.open(recipe, planned(recipe.strategy)))))

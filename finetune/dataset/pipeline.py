@@ -13,6 +13,7 @@ from PIL import Image
 
 from finetune.dataset.images import ImageError, Pixels, central_crop, read_image
 from finetune.dataset.scan import Dataset
+from finetune.dataset.share import WHOLE, Share
 from finetune.errors import DataError, RunError
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import Augment
@@ -27,6 +28,7 @@ def training_batches(
     seed: int,
     stage: int,
     epoch: int,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """One epoch: every image once, shuffled and augmented.
 
@@ -37,12 +39,14 @@ def training_batches(
     Args:
         batch_size: images in a batch; the last one holds what remains.
         seed, stage, epoch: 0 or more each.
+        share: which images of each batch are drawn; all, where it is not given.
 
     Returns:
         Batches of (uint8 [b, s, s, 3], int64 [b]); go through them by `iterate`.
     """
     order = epoch_order(len(dataset), seed, stage, epoch)
     key = drawing_key(augment, seed, stage, epoch)
+    order, batch_size = share.of(order, batch_size)
     images = _drawn(dataset.paths, order, key, preprocessing.image_size, augment)
     labels = tf.data.Dataset.from_tensor_slices(dataset.labels[order])
     return tf.data.Dataset.zip((images, labels)).batch(batch_size).prefetch(2)

@@ -21,6 +21,7 @@ from finetune.dataset.pipeline import (
     view_batches,
 )
 from finetune.dataset.scan import Dataset
+from finetune.dataset.share import WHOLE, Share
 from finetune.features.choice import Choice, choose
 from finetune.features.store import Shelf, Store, identity, image_digest
 from finetune.model import Model
@@ -55,6 +56,7 @@ class FrozenFeatures:
         stage: its number, for the order of the images.
         train, validation: the stage's images.
         check: called before each batch that is computed to be kept; may raise to end the run there.
+        share: of each batch, the images whose features are wanted here; the labels are always the whole batch's.
     """
 
     def __init__(
@@ -66,8 +68,9 @@ class FrozenFeatures:
         train: Dataset,
         validation: Dataset,
         check: Callable[[], None] = lambda: None,
+        share: Share = WHOLE,
     ) -> None:
-        self._check = check
+        self._check, self._share = check, share
         self._model, self._recipe, self._stage = model, recipe, stage
         self._train, self._validation = train, validation
         self._prefix = model.prefix(first)
@@ -81,8 +84,9 @@ class FrozenFeatures:
     def training(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """An epoch's batches: (features [b, ...], labels int64 [b])."""
         recipe, train = self._recipe, self._train
+        order = epoch_order(len(train), recipe.seed, self._stage, epoch)
         if self._shelf is not None:
-            return self._kept(train, self._drawing(epoch), epoch_order(len(train), recipe.seed, self._stage, epoch))
+            return self._kept(train, self._drawing(epoch), order)
         images = training_batches(
             train,
             preprocessing=self._model.preprocessing,
@@ -91,20 +95,21 @@ class FrozenFeatures:
             seed=recipe.seed,
             stage=self._stage,
             epoch=epoch,
+            share=self._share,
         )
-        return ((self._prefix(pixels), labels) for pixels, labels in iterate(images))
+        batches = zip(iterate(images), self._labels(train, order), strict=True)
+        return ((self._prefix(pixels), labels) for (pixels, _), labels in batches)
 
     def validation(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """The held-back batches, in order."""
-        held_back, size = self._validation, self._recipe.batch_size
+        held_back, order = self._validation, np.arange(len(self._validation))
         if self._shelf is not None:
-            return self._kept(held_back, None, np.arange(len(held_back)))
-        batches = evaluation_batches(held_back.paths, preprocessing=self._model.preprocessing, batch_size=size)
-        starts = range(0, len(held_back), size)
-        return (
-            (self._prefix(pixels), tf.constant(held_back.labels[start : start + size]))
-            for start, pixels in zip(starts, iterate(batches), strict=True)
-        )
+            return self._kept(held_back, None, order)
+        rows, size = self._share.of(order, self._recipe.batch_size)
+        paths = [held_back.paths[row] for row in rows]
+        batches = evaluation_batches(paths, preprocessing=self._model.preprocessing, batch_size=size)
+        labelled = zip(iterate(batches), self._labels(held_back, order), strict=True)
+        return ((self._prefix(pixels), labels) for pixels, labels in labelled)
 
     def _drawing(self, epoch: int) -> int | None:
         """The key of what an epoch draws, None where it draws nothing."""
@@ -121,16 +126,24 @@ class FrozenFeatures:
 
     def _kept(self, dataset: Dataset, drawing: int | None, order: np.ndarray) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         assert self._shelf is not None
-        keys = self._keys(dataset, drawing)
-        self._keep(dataset, drawing, keys)
-        for start in range(0, len(order), self._recipe.batch_size):
-            rows = order[start : start + self._recipe.batch_size]
-            yield tf.constant(self._shelf.read([keys[row] for row in rows])), tf.constant(dataset.labels[rows])
+        shelf, keys = self._shelf, self._keys(dataset, drawing)
+        rows, size = self._share.of(order, self._recipe.batch_size)
+        self._keep(dataset, drawing, keys, np.sort(rows))
+        batches = (shelf.read([keys[row] for row in rows[start : start + size]]) for start in range(0, len(rows), size))
+        labelled = zip(batches, self._labels(dataset, order), strict=True)
+        return ((tf.constant(features), labels) for features, labels in labelled)
 
-    def _keep(self, dataset: Dataset, drawing: int | None, keys: Sequence[bytes]) -> None:
-        """Computes what the shelf does not hold yet; each image once, however often it is there."""
+    def _labels(self, dataset: Dataset, order: np.ndarray) -> Iterator[tf.Tensor]:
+        """The labels of each batch, of all its images."""
+        size = self._recipe.batch_size
+        return (tf.constant(dataset.labels[order[start : start + size]]) for start in range(0, len(order), size))
+
+    def _keep(self, dataset: Dataset, drawing: int | None, keys: Sequence[bytes], rows: np.ndarray) -> None:
+        """Computes what the shelf lacks of these rows; each image once, however often it is there."""
         assert self._shelf is not None
-        missing = list({key: index for index, key in enumerate(keys) if key not in self._shelf}.values())
+        if any(keys[row] not in self._shelf for row in rows):
+            self._shelf.refresh()  # other workers and other runs compute too
+        missing = list({keys[row]: row for row in rows if keys[row] not in self._shelf}.values())
         batches = view_batches(
             dataset.paths,
             np.array(missing, np.int64),
@@ -140,16 +153,16 @@ class FrozenFeatures:
             key=drawing or 0,
         )
         added: list[bytes] = []
-        rows: list[np.ndarray] = []
+        vectors: list[np.ndarray] = []
         starts = range(0, len(missing), FILL_BATCH)
         tracked = track(zip(starts, iterate(batches), strict=True), len(missing), "computing features", FILL_BATCH)
         for start, pixels in tracked:
             self._check()
-            rows.append(self._prefix(pixels).numpy())
+            vectors.append(self._prefix(pixels).numpy())
             added += [keys[index] for index in missing[start : start + FILL_BATCH]]
-            if sum(row.nbytes for row in rows) >= SEGMENT or start + FILL_BATCH >= len(missing):
-                self._shelf.add(added, np.concatenate(rows))
-                added, rows = [], []
+            if sum(part.nbytes for part in vectors) >= SEGMENT or start + FILL_BATCH >= len(missing):
+                self._shelf.add(added, np.concatenate(vectors))
+                added, vectors = [], []
 
 
 def _sizes(model: Model) -> tuple[int, int, int]:

@@ -63,13 +63,18 @@ class Shelf:
         self.shape = shape
         self._places: dict[bytes, tuple[int, int]] = {}
         self._segments: list[_Segment] = []
-        if folder is not None and folder.is_dir():
-            for keys in sorted(folder.glob("*.keys.npy")):
-                with contextlib.suppress(OSError, ValueError, EOFError):  # damaged from outside: computed again
-                    self._open(keys)
+        self._opened: set[Path] = set()
+        self.refresh()
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._places
+
+    def refresh(self) -> None:
+        """Opens the segments that others have added since."""
+        if self.folder is not None and self.folder.is_dir():
+            for keys in sorted(set(self.folder.glob("*.keys.npy")) - self._opened):
+                with contextlib.suppress(OSError, ValueError, EOFError):  # damaged from outside: computed again
+                    self._open(keys)
 
     def add(self, keys: Sequence[bytes], rows: npt.NDArray[np.float32]) -> None:
         """Keeps rows [n, *shape], one a key; where the disk has no room, in memory, with a warning."""
@@ -104,6 +109,7 @@ class Shelf:
         return out
 
     def _open(self, keys: Path) -> None:
+        self._opened.add(keys)
         table = np.load(keys, allow_pickle=False)
         segment = _Segment(path=keys.with_name(keys.name.replace(".keys.", ".rows.")))
         if table.dtype != np.uint8 or table.shape != (segment.shape[0], KEY) or segment.shape[1:] != self.shape:

@@ -24,6 +24,8 @@ Cache = Literal["auto", "off", "memory", "disk"]
 _CACHE = one_of(("auto", "off", "memory", "disk"))
 # YAML 1.1 reads a bare `off` as false.
 CACHE = Check(_CACHE.wants, lambda value: "off" if value is False else _CACHE.read(value))
+Strategy = Literal["none", "mirrored", "multi_worker"]
+STRATEGY = one_of(("none", "mirrored", "multi_worker"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +42,14 @@ class Recipe(Section):
         preprocessing: what is given here in place of what the checkpoint says.
         augment: what is drawn anew for each training image.
         lfw: what is measured before the first stage and after each; None: nothing.
-        batch_size: images in a step, from 1.
+        batch_size: images in a step, from 1; of all replicas together.
         cache: where what the frozen units give is kept, so that it is computed once: `auto`, `off`,
             `memory` or `disk`.
         precision: of the convolutions, in training and in measuring; `bfloat16` is faster where there are
             units for it. Weights, prelogits, losses and gradients' sums stay float32.
         runtime: what computes embeddings and frozen units: `tensorflow`, or `openvino`, an extra for CPUs.
+        strategy: who computes: `none` (one device), `mirrored` (all GPUs of this machine) or
+            `multi_worker` (several processes, which TF_CONFIG names).
 
     Raises:
         RecipeError: values that can't be used, one line each.
@@ -65,6 +69,7 @@ class Recipe(Section):
     cache: Annotated[Cache, CACHE] = "auto"
     precision: Annotated[Precision, one_of(PRECISIONS)] = "float32"
     runtime: Annotated[Runtime, one_of(RUNTIMES)] = "tensorflow"
+    strategy: Annotated[Strategy, STRATEGY] = "none"
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Recipe:

@@ -15,6 +15,7 @@ import numpy as np
 
 from finetune import files
 from finetune.errors import UserError
+from finetune.model import Model
 from finetune.recipe import Stage
 from finetune.training import EpochRow, StageState
 
@@ -50,6 +51,10 @@ class RunFolder:
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Writes a JSON file of the folder, whole or not at all."""
         files.write_json(self.path / name, value)
+
+    def write_model(self, model: Model, name: str, step: int) -> None:
+        """Writes the model as a TF1 checkpoint, `model-NAME.ckpt-STEP`."""
+        model.save(self.path, name=name, step=step)
 
     def stage_path(self, index: int, slug: str) -> Path:
         """The folder of stage `index` (0 is the baseline); it exists once the stage is finished."""
@@ -107,6 +112,30 @@ class RunFolder:
                 index = json.loads(stored["meta"].tobytes())["index"]
             if index <= finished:
                 shutil.rmtree(self.path / RESUME, ignore_errors=True)
+
+
+class ReadOnlyFolder(RunFolder):
+    """The run's folder for a worker that is not the chief: it writes nothing, and may not even see it."""
+
+    def write_text(self, name: str, text: str) -> None:
+        """Writes nothing."""
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Writes nothing."""
+
+    def write_model(self, model: Model, name: str, step: int) -> None:
+        """Writes nothing."""
+
+    @contextlib.contextmanager
+    def finishing(self, index: int, slug: str) -> Iterator[RunFolder]:
+        """A folder that takes what is written of a stage, and keeps nothing."""
+        yield self
+
+    def write_state(self, index: int, stage: Stage, state: StageState, trained: Mapping[str, np.ndarray]) -> None:
+        """Writes nothing."""
+
+    def drop_state(self, finished: int) -> None:
+        """Removes nothing."""
 
 
 def _unfinished(path: Path) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
 
 from finetune.checkpoint import read, refuse_pattern
 from finetune.dataset.scan import Dataset, Scan, check_images, scan
@@ -15,6 +18,7 @@ from finetune.dataset.split import split
 from finetune.errors import DataError, UserError
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
 from finetune.model import Model
+from finetune.network.strategy import SINGLE, Strategy
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import LFW, Recipe
 
@@ -31,6 +35,7 @@ class Inputs:
         scan: the training folder.
         train, validation: its images, parted; `validation` is empty where nothing is held back.
         image_pairs: the LFW pairs and their images, or None.
+        strategy: whose replicas hold the model.
     """
 
     recipe: Recipe
@@ -39,13 +44,15 @@ class Inputs:
     train: Dataset
     validation: Dataset
     image_pairs: ImagePairs | None
+    strategy: Strategy = SINGLE
 
     @classmethod
-    def open(cls, recipe: Recipe) -> Inputs:
+    def open(cls, recipe: Recipe, strategy: Strategy = SINGLE) -> Inputs:
         """Opens them all.
 
         Raises:
-            UserError: some can't be used; one line for every problem of every input.
+            UserError: some can't be used; one line for every problem of every input. Or the workers
+                of the strategy don't see the same ones.
         """
         problems: list[str] = []
 
@@ -56,7 +63,8 @@ class Inputs:
                 problems.extend(error.problems)
                 return None
 
-        attempt(lambda: refuse_unwritable(recipe.output))
+        if strategy.is_chief:
+            attempt(lambda: refuse_unwritable(recipe.output))
         # Restored once for what it expects of images, and again with a head for the people in them.
         found = attempt(lambda: restore(recipe, ("nobody",)))
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
@@ -68,9 +76,14 @@ class Inputs:
             attempt(lambda: refuse_unusable(pairs, lfw, crop))
         if found is None or scanned is None or problems:
             raise UserError(*problems)
-        model = restore(recipe, scanned.dataset.class_names)
+        seen = [recipe.to_yaml(), image_names(scanned), pairs.sha256 if pairs else None]
+        strategy.must_agree(
+            json.dumps(seen), f"{recipe.data.train}: the workers' recipes, images or pairs differ; give all the same"
+        )
+        with strategy.scope():
+            model = restore(recipe, scanned.dataset.class_names)
         train, validation = split(scanned.dataset, recipe.data.validation_split, recipe.seed)
-        return cls(recipe, model, scanned, train, validation, pairs)
+        return cls(recipe, model, scanned, train, validation, pairs, strategy)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -81,12 +94,10 @@ class Inputs:
         """LFW with the model's weights as they are now; None where the recipe names no pairs."""
         if self.image_pairs is None or self.recipe.lfw is None:
             return None
-        return measure_model(self.model, self.image_pairs, self.recipe.lfw)
+        return measure_model(self.model, self.image_pairs, self.recipe.lfw, self.strategy)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """What the run begins with, each part with a digest: the checkpoint, the images' names, the pairs."""
-        root = self.scan.dataset.root
-        names = "\n".join(path.relative_to(root).as_posix() for path in self.scan.dataset.paths)
         plan, pairs = self.model.plan, self.image_pairs
         return {
             "checkpoint": {
@@ -103,7 +114,7 @@ class Inputs:
                 "validation_images": len(self.validation),
                 "quarantined": {str(entry.path): entry.reason for entry in self.scan.quarantined},
                 "left_out": list(self.scan.left_out),
-                "sha256": hashlib.sha256(names.encode()).hexdigest(),
+                "sha256": hashlib.sha256(image_names(self.scan).encode()).hexdigest(),
             },
             "lfw": {
                 "pairs": len(pairs.is_same) if pairs else 0,
@@ -111,6 +122,11 @@ class Inputs:
                 "sha256": pairs.sha256 if pairs else None,
             },
         }
+
+
+def image_names(scan: Scan) -> str:
+    """The training images within their folder, a line each."""
+    return "\n".join(path.relative_to(scan.dataset.root).as_posix() for path in scan.dataset.paths)
 
 
 def open_pairs(lfw: LFW) -> ImagePairs:
@@ -164,10 +180,24 @@ def refuse_unwritable(output: Path) -> None:
         raise UserError(f"{output}: {above} may not be written to; choose another output")
 
 
-def measure_model(model: Model, image_pairs: ImagePairs, lfw: LFW) -> LFWResult:
-    """A model's result on pairs under a section's settings."""
+def measure_model(
+    model: Model,
+    image_pairs: ImagePairs,
+    lfw: LFW,
+    strategy: Strategy = SINGLE,
+) -> LFWResult:
+    """A model's result on pairs under a section's settings; workers share the images, and have the same result."""
+
+    def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
+        if strategy.workers == 1:
+            return model.embed(paths, flip=flip)
+        mine = slice(strategy.worker, None, strategy.workers)
+        embeddings = np.zeros([len(paths), model.embedding_size * (2 if flip else 1)], np.float32)
+        embeddings[mine] = model.embed(paths[mine], flip=flip)
+        return strategy.sum(embeddings)
+
     return measure(
-        lambda paths, flip: model.embed(paths, flip=flip),
+        embed,
         image_pairs,
         distance=lfw.distance,
         subtract_mean=lfw.subtract_mean,

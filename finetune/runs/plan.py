@@ -13,14 +13,16 @@ from finetune.features.frozen import choice
 from finetune.model import Model
 from finetune.network import devices, multiply_adds
 from finetune.preprocessing import Preprocessing
-from finetune.recipe import Recipe, Stage
+from finetune.recipe import Stage
 from finetune.runs.inputs import Inputs
 from finetune.runs.tables import count_values, duration
 from finetune.training import trained
 
 PROBE = 64
 """Images that the preprocessing is checked on and the forward pass is timed with."""
-ALONE = "               warning: the last batch holds one image, a poor sample for batch norm; change batch_size"
+ALONE = (
+    "               warning: the last batch leaves a replica one image, a poor sample for batch norm; change batch_size"
+)
 SLOW = "               warning: this machine has no units for it (AMX, or a GPU from Ampere on); float32 is faster here"
 SHOWN = 5
 """Of the files that are left out."""
@@ -36,6 +38,7 @@ def plan(inputs: Inputs) -> list[str]:
     more = len(inputs.scan.quarantined) - SHOWN
     lines = [
         f"devices        {'; '.join(devices.prepare())}",
+        *([f"strategy       {inputs.strategy.describe(recipe.batch_size)}"] if recipe.strategy != "none" else []),
         f"checkpoint     {model.source.prefix}",
         f"               {restored(model)}",
         f"preprocessing  {describe(model.preprocessing)}",
@@ -50,7 +53,7 @@ def plan(inputs: Inputs) -> list[str]:
         "",
     ]
     for index, stage in enumerate(recipe.stages, start=1):
-        lines += _stage(index, stage, recipe, model, len(inputs.train), len(inputs.validation), seconds)
+        lines += _stage(index, stage, inputs, seconds)
     return lines
 
 
@@ -104,9 +107,8 @@ def data(inputs: Inputs) -> str:
     )
 
 
-def _stage(
-    index: int, stage: Stage, recipe: Recipe, model: Model, n_train: int, n_validation: int, seconds: float
-) -> list[str]:
+def _stage(index: int, stage: Stage, inputs: Inputs, seconds: float) -> list[str]:
+    recipe, model, n_train, n_validation = inputs.recipe, inputs.model, len(inputs.train), len(inputs.validation)
     first = boundary(stage.train_from)
     costs = multiply_adds(model.embedding_size, model.num_classes or 0, model.preprocessing.image_size)
     # Backward costs twice the forward pass of what trains: once for the inputs, once for the weights.
@@ -119,7 +121,8 @@ def _stage(
     steps = -(-n_train // recipe.batch_size)
     names = trained(model.variables, stage)
     frozen = len(model.variables) - len(names)
-    alone = n_train % recipe.batch_size == 1 and stage.batch_norm == "train"
+    last = n_train % recipe.batch_size or recipe.batch_size
+    alone = last // inputs.strategy.share.replicas <= 1 and stage.batch_norm == "train"
     return [
         f"stage {index}        {stage.name!r}: trains {stage.train_from} and after, "
         f"{count_values(model, names):,} values in {len(names)} variables; {frozen} variables frozen; "

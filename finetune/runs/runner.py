@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from finetune.errors import UserError
+from finetune.network.strategy import create, planned
+from finetune.progress import say
 from finetune.recipe import Recipe
 from finetune.runs import tables
 from finetune.runs.folder import RunFolder
@@ -39,20 +41,23 @@ def run(
         begun = resume and (folder.path / "recipe.yaml").exists()
         if begun:
             _must_be_the_same(recipe, folder)
-        else:
+        elif planned(recipe.strategy).is_chief:
             folder.refuse_if_used(resumable=not resume)
             if resume:
-                tables.say(f"nothing to resume in {folder.path}; starting")
-        inputs = Inputs.open(recipe)
+                say(f"nothing to resume in {folder.path}; starting")
+        inputs = Inputs.open(recipe, create(recipe.strategy))
         for line in plan(inputs):
-            tables.say(line)
+            say(line)
         tuner = FineTuner.from_inputs(inputs, check)
         if begun:
             tuner.resume()
+        inputs.strategy.must_agree(f"{begun} {len(tuner.results)}", tuner.unlike)
         tuner.begin()
         for stage in recipe.stages[len(tuner.results) :]:
             tuner.run(stage)
-    tables.console().print(tables.stages(tuner.baseline, tuner.results))
+        inputs.strategy.wait()  # until the chief has written all
+    if inputs.strategy.is_chief:
+        tables.console().print(tables.stages(tuner.baseline, tuner.results))
     return tuner.results
 
 

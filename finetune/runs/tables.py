@@ -10,6 +10,7 @@ from rich.table import Table
 
 from finetune.evaluation import Difference, LFWResult
 from finetune.model import Model
+from finetune.progress import say
 from finetune.recipe import Stage
 from finetune.runs.results import BASELINE, StageResult
 from finetune.training import StageState, Trainer
@@ -17,11 +18,6 @@ from finetune.training import StageState, Trainer
 EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
 WIDTH = 124
 """Columns that the table of stages needs at the most, but for long names."""
-
-
-def say(line: str = "") -> None:
-    """Prints a line at once, so that a log shows it while the run goes on."""
-    print(line, flush=True)
 
 
 def baseline(result: LFWResult | None) -> None:

@@ -15,16 +15,18 @@ from finetune.errors import DataError, RunError, UserError
 from finetune.evaluation import LFWResult
 from finetune.features.frozen import FrozenFeatures
 from finetune.model import Model
+from finetune.network import strategy
 from finetune.recipe import Recipe, Stage
 from finetune.runs import tables
 from finetune.runs.certificate import FrozenTensors
 from finetune.runs.environment import environment
-from finetune.runs.folder import RunFolder
+from finetune.runs.folder import ReadOnlyFolder, RunFolder
 from finetune.runs.gate import decide
 from finetune.runs.inputs import Inputs
 from finetune.runs.results import BASELINE, StageResult, stored_results
 from finetune.training import EpochRow, StageState, Trainer, train
 from finetune.training.history import from_csv, to_csv
+from finetune.training.replicated import build
 
 
 class FineTuner:
@@ -38,7 +40,7 @@ class FineTuner:
         lfw: a recipe's `lfw` section as a mapping, or the folder of aligned LFW faces with its
             `pairs.txt` inside or beside it. Without it nothing is validated on pairs.
         settings: any other top-level key of a recipe: `seed`, `batch_size`, `augment`,
-            `cache`, `preprocessing`.
+            `cache`, `strategy`, `preprocessing`.
 
     Raises:
         UserError: some input can't be used; one line for every problem.
@@ -57,8 +59,9 @@ class FineTuner:
         if lfw is not None:
             values["lfw"] = lfw if isinstance(lfw, Mapping) else _lfw_section(Path(lfw).expanduser())
         recipe = Recipe.from_values(values | {"stages": ()})
-        RunFolder(recipe.output).refuse_if_used()
-        self._start(Inputs.open(recipe))
+        if strategy.planned(recipe.strategy).is_chief:
+            RunFolder(recipe.output).refuse_if_used()
+        self._start(Inputs.open(recipe, strategy.create(recipe.strategy)))
 
     @classmethod
     def from_inputs(cls, inputs: Inputs, check: Callable[[], None] = lambda: None) -> FineTuner:
@@ -74,12 +77,14 @@ class FineTuner:
     def _start(self, inputs: Inputs, check: Callable[[], None] = lambda: None) -> None:
         self.inputs = inputs
         self.recipe = inputs.recipe
-        self.folder = RunFolder(inputs.recipe.output)
+        self.strategy = inputs.strategy
+        self.folder = (RunFolder if self.strategy.is_chief else ReadOnlyFolder)(inputs.recipe.output)
         self.results: list[StageResult] = []
         self.rows: list[EpochRow] = []
         self.baseline: LFWResult | None = None
         self.check = check
         self._begun = False
+        self._resuming: int | None = None
 
     @property
     def model(self) -> Model:
@@ -102,7 +107,7 @@ class FineTuner:
         self.recipe = dataclasses.replace(self.recipe, stages=stages)
         self.begin()
         self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
-        trainer = Trainer(self.model, stage)
+        trainer = build(self.model, stage, self.strategy)
         started_from = self.model.tensors(trainer.names)
         try:
             result = self._run(index, stage, trainer, started_from)
@@ -147,6 +152,14 @@ class FineTuner:
         self._finish(result, stage.slug, digests, trainer.names)
         self.rows += state.rows
         return result
+
+    @property
+    def unlike(self) -> str:
+        """What to say where the workers don't find the same run to continue."""
+        return (
+            f"{self.folder.path}: the workers do not find the same run there; "
+            "to resume, give them all the folder of the chief, under the same path"
+        )
 
     @property
     def n_batches(self) -> int:
@@ -209,6 +222,7 @@ class FineTuner:
         Raises:
             UserError: the folder holds another run, or the data changed since.
         """
+        self._resuming = 1
         if not self.folder.stage_path(0, BASELINE).is_dir():
             return
         stored = json.loads((self.folder.path / "inputs.json").read_text(encoding="utf-8"))
@@ -233,10 +247,20 @@ class FineTuner:
             self._write_summary()
             self.folder.drop_state(len(self.results))
         self._begun = True
+        self._resuming = len(self.results) + 1
 
     def _train(self, index: int, trainer: Trainer, state: StageState) -> None:
         recipe, inputs = self.recipe, self.inputs
-        features = FrozenFeatures(self.model, recipe, trainer.first, index, inputs.train, inputs.validation, self.check)
+        features = FrozenFeatures(
+            self.model,
+            recipe,
+            trainer.first,
+            index,
+            inputs.train,
+            inputs.validation,
+            self.check,
+            self.strategy.share,
+        )
 
         def on_epoch(state: StageState) -> None:
             self.folder.write_text("history.csv", to_csv(self.rows + state.rows))
@@ -256,7 +280,7 @@ class FineTuner:
 
     def _finish(self, result: StageResult, slug: str, frozen: Mapping[str, str], trained: list[str]) -> None:
         with self.folder.finishing(result.index, slug) as folder:
-            self.model.save(folder.path, name=self.folder.path.name, step=result.step)
+            folder.write_model(self.model, self.folder.path.name, result.step)
             if result.lfw:
                 folder.write_json("lfw.json", result.lfw.to_json())
             if result.measured and not result.accepted:
@@ -281,7 +305,10 @@ class FineTuner:
         self.folder.write_json("result.json", summary)
 
     def _resumed(self, index: int, trainer: Trainer) -> StageState | None:
+        if self.strategy.workers > 1 and index != self._resuming:
+            return None  # what lies there now is the chief's, of this run
         stored = self.folder.read_state(index, trainer.stage)
+        self.strategy.must_agree(str(stored and stored[0].step), self.unlike)
         if stored is None:
             return None
         state, trained = stored

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -101,7 +101,13 @@ class Trainer:
         return self._losses(features, labels, None, training=False)[1]
 
     def _losses(
-        self, features: tf.Tensor, labels: tf.Tensor, dropout_key: tf.Tensor | None, training: bool
+        self,
+        features: tf.Tensor,
+        labels: tf.Tensor,
+        dropout_key: tf.Tensor | None,
+        training: bool,
+        mean: Callable[[tf.Tensor], tf.Tensor] = tf.reduce_mean,
+        replicas: int = 1,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         variables, stage = self.model.variables, self.stage
         prelogits = network.forward(
@@ -115,12 +121,11 @@ class Trainer:
             precision=self.model.precision,
         )
         logits = network.forward(prelogits, variables, LOGITS, LOGITS + 1)
-        cross_entropy = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-        norms = tf.norm(tf.abs(prelogits) + PRELOGITS_EPSILON, ord=stage.prelogits_norm.p, axis=1)
-        norm = tf.reduce_mean(norms)
+        cross_entropy = mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        norm = mean(tf.norm(tf.abs(prelogits) + PRELOGITS_EPSILON, ord=stage.prelogits_norm.p, axis=1))
         loss = cross_entropy + stage.prelogits_norm.factor * norm
         if stage.weight_decay:
             kernels = [variables[name] for name in self.weights if name.endswith("/weights")]
-            loss += stage.weight_decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+            loss += stage.weight_decay / replicas * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
         correct = tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, 1), labels), tf.float32))
         return loss, tf.stack([loss, cross_entropy, norm, correct])

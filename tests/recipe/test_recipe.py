@@ -94,6 +94,9 @@ BAD_VALUES = [
     ("runs/r", "runs/r\nseed: -1", "x.yaml:3 seed: found -1; give a whole number from 0 to 2147483647"),
     ("runs/r", "runs/r\nbatch_size: yes", "x.yaml:3 batch_size: found true; give a whole number of images from 1"),
     ("runs/r", "runs/r\ncache: yes", "x.yaml:3 cache: found true; give auto, off, memory or disk"),
+    ("runs/r", "runs/r\nstrategy:", "x.yaml:3 strategy: found nothing; give none, mirrored or multi_worker"),
+    ("runs/r", "runs/r\nstrategy: 2", "x.yaml:3 strategy: found 2; give none, mirrored or multi_worker"),
+    ("runs/r", "runs/r\nstrategy: miror", "x.yaml:3 strategy: found the text 'miror'; did you mean 'mirrored'?"),
     ("runs/r", "runs/r\ncache: dsk", "x.yaml:3 cache: found the text 'dsk'; did you mean 'disk'?"),
     (
         "runs/r",
@@ -355,6 +358,7 @@ RECIPES = st.builds(
     batch_size=st.integers(1, 999),
     cache=st.sampled_from(["auto", "off"]),
     precision=st.sampled_from(["float32", "bfloat16"]),
+    strategy=st.sampled_from(["none", "mirrored", "multi_worker"]),
 )
 
 

@@ -1,0 +1,141 @@
+"""The training step on several replicas: each takes its share of a batch, and all end with the same weights."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from finetune import network
+from finetune.model import Model
+from finetune.network.strategy import Strategy
+from finetune.recipe import Stage
+from finetune.training.trainer import StepResult, Trainer
+
+
+def build(model: Model, stage: Stage, strategy: Strategy) -> Trainer:
+    """The trainer of a stage under a strategy."""
+    return Trainer(model, stage) if strategy.distribution is None else ReplicatedTrainer(model, stage, strategy)
+
+
+class Batch(NamedTuple):
+    """What this process has of a batch.
+
+    Attributes:
+        features: of its replicas' images, one after the other, [rows, ...].
+        labels: int64 [rows].
+        bounds: where each local replica's rows begin and end, int32 [local + 1].
+        counts: 1 for each local replica, 0 for one that computes an image that is not its own.
+        images: how many the whole batch has.
+    """
+
+    features: tf.Tensor
+    labels: tf.Tensor
+    bounds: tf.Tensor
+    counts: tf.Tensor
+    images: tf.Tensor
+
+
+class ReplicatedTrainer(Trainer):
+    """A trainer whose batches are split over replicas; the update is that of the whole batch.
+
+    A replica's loss is the sum over its images divided by the images of the whole batch, and its part of the
+    weight decay; so the sum of the replicas' gradients, which Keras' optimizer takes, is the gradient of the whole
+    batch's loss. Where batch norm trains, each replica normalizes by the statistics of its own images, and
+    the stored statistics move to the mean of the replicas'.
+
+    Raises:
+        RunError: another worker has ended; from every method that trains or evaluates, too.
+    """
+
+    def __init__(self, model: Model, stage: Stage, strategy: Strategy) -> None:
+        self._strategy, self._share = strategy, strategy.share
+        with strategy.scope():
+            super().__init__(model, stage)
+        size, local = model.preprocessing.image_size, self._share.local
+        shapes = network.output_shapes(model.embedding_size, model.num_classes or 0, size)
+        shape = shapes[self.first - 1] if self.first else (size, size, 3)
+        # One trace for batches of every size: workers whose shares differ would otherwise trace at different
+        # steps, and each trace numbers its collective operations anew.
+        batch = Batch(
+            tf.TensorSpec([None, *shape], tf.float32),
+            tf.TensorSpec([None], tf.int64),
+            tf.TensorSpec([local + 1], tf.int32),
+            tf.TensorSpec([local], tf.float32),
+            tf.TensorSpec([], tf.float32),
+        )
+        key = tf.TensorSpec([2], tf.int32)
+        self._step = tf.function(self._training_step, [*batch, key], autograph=False)
+        self._evaluate = tf.function(self._evaluation_step, [*batch], autograph=False)
+
+    def step(self, features: tf.Tensor, labels: tf.Tensor, rate: float, dropout_key: tuple[int, int]) -> StepResult:
+        """Trains on one batch; every worker must call it for the same batch.
+
+        Args:
+            features: what unit `first` takes, [rows, ...], for the images that `Share.rows` gives this process.
+            labels: int64 [b], of the whole batch.
+            rate: the learning rate.
+            dropout_key: two numbers that no other step of the run has; each replica makes its own of them.
+
+        Returns:
+            The figures of the whole batch, the same on every worker.
+        """
+        self.optimizer.learning_rate.assign(rate)
+        with self._strategy.together():
+            figures = self._step(*self._batch(features, labels), tf.constant(dropout_key, tf.int32))
+            return StepResult(*self._strategy.local(figures).tolist())
+
+    def evaluate(self, features: tf.Tensor, labels: tf.Tensor) -> StepResult:
+        """The same figures without dropout, by the stored statistics, and without any change."""
+        with self._strategy.together():
+            return StepResult(*self._strategy.local(self._evaluate(*self._batch(features, labels))).tolist())
+
+    def _batch(self, features: tf.Tensor, labels: tf.Tensor) -> Batch:
+        n = len(labels)
+        parts = [len(part) for part in self._share.parts(n)]
+        return Batch(
+            features,
+            tf.gather(labels, self._share.rows(n)),
+            tf.cumsum([0, *(max(part, 1) for part in parts)]),
+            tf.constant([float(part > 0) for part in parts]),
+            tf.constant(float(n)),
+        )
+
+    def _training_step(self, *args: tf.Tensor) -> tf.Tensor:
+        def replica(*args: tf.Tensor) -> tf.Tensor:
+            *batch, key = args
+            # No two replicas drop the same values.
+            key = tf.random.experimental.stateless_fold_in(key, _replica_number())
+            weights = [self.model.variables[name] for name in self.weights]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
+                loss, figures = self._part(Batch(*batch), key, training=True)
+            self.optimizer.apply(tape.gradient(loss, weights), weights)
+            return figures
+
+        return self._strategy.run(replica, args)
+
+    def _evaluation_step(self, *args: tf.Tensor) -> tf.Tensor:
+        return self._strategy.run(lambda *batch: self._part(Batch(*batch), None, training=False)[1], args)
+
+    def _part(self, batch: Batch, key: tf.Tensor | None, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """This replica's part of the loss, and the whole batch's figures."""
+        local = _replica_number() - self._share.first
+        with tf.device("CPU:0"):  # only its own images go to the replica's device
+            rows = slice(batch.bounds[local], batch.bounds[local + 1])
+            features, labels, counted = batch.features[rows], batch.labels[rows], batch.counts[local]
+        loss, figures = self._losses(
+            features,
+            labels,
+            key,
+            training,
+            mean=lambda values: counted * tf.reduce_sum(values) / batch.images,
+            replicas=self._share.replicas,
+        )
+        figures *= tf.stack([1.0, 1.0, 1.0, counted])  # how many were right is no mean
+        return loss, tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, figures)
+
+
+def _replica_number() -> int | tf.Tensor:
+    """Of the replica that is being traced, among those of all processes."""
+    return tf.distribute.get_replica_context().replica_id_in_sync_group

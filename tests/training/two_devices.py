@@ -1,0 +1,52 @@
+"""Run by test_strategy.py in a process of its own, whose CPU is split in two before TensorFlow starts.
+
+two_devices.py run RECIPE key=value …     finetune run
+two_devices.py step CHECKPOINT            one step with `batch_norm: train`, against one device by hand
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from finetune import cli  # noqa: E402
+from finetune.model import Model  # noqa: E402
+from finetune.network.strategy import SINGLE, create  # noqa: E402
+from finetune.recipe import Stage  # noqa: E402
+from finetune.training.replicated import build  # noqa: E402
+
+
+def step_with_batch_norm(checkpoint: str) -> None:
+    """The moving statistics become the mean of those that each replica's images give alone."""
+    strategy = create("mirrored")
+    assert strategy.share.replicas == 2
+    stage = Stage("s", "Block8", 1, batch_norm="train")
+    features = np.random.default_rng(1).normal(size=[7, 1, 1, 1792]).astype(np.float32)
+    labels = np.arange(7) % 3
+
+    def after_a_step(strategy, rows: slice) -> dict[str, np.ndarray]:
+        with strategy.scope():
+            model = Model.restore(checkpoint, class_names=("ann", "bob", "cid"), seed=1)
+        trainer = build(model, stage, strategy)
+        trainer.step(tf.constant(features[rows]), tf.constant(labels[rows]), 0.01, (1, 1))
+        for name in trainer.names:
+            copies = tf.distribute.get_strategy().experimental_local_results(model.variables[name])
+            np.testing.assert_array_equal(*[copy.numpy() for copy in (copies * 2)[:2]])
+        return model.tensors(trainer.statistics)
+
+    first, second = after_a_step(SINGLE, slice(0, 4)), after_a_step(SINGLE, slice(4, 7))
+    for name, value in after_a_step(strategy, slice(0, 7)).items():
+        np.testing.assert_allclose(value, (first[name] + second[name]) / 2, rtol=1e-5, atol=1e-6)
+
+
+if __name__ == "__main__":
+    command, *arguments = sys.argv[1:]
+    if command == "step":
+        step_with_batch_norm(*arguments)
+    else:
+        sys.exit(cli.main(["run", *arguments]))
