@@ -1,0 +1,44 @@
+"""LFW as `finetune validate` measures it, against the bare embedding of its images and of their mirror images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks import precision
+from benchmarks.report import Result, Target
+from benchmarks.settings import Settings
+from benchmarks.timing import alternate, ratio, timed
+from finetune import evaluate_pairs
+from finetune.recipe import LFW
+from finetune.runs.inputs import measure_model, open_pairs
+
+WHOLE, EMBEDDING, PROTOCOL = "validate", "embedding alone", "protocol alone, 6,000 pairs"
+PAIRS, FOLDS = 6000, 10
+
+
+def run(settings: Settings) -> Result:
+    """Times both, and the protocol on embeddings that are drawn: its work does not depend on their values."""
+    lfw = LFW(settings.data.everyone, settings.data.pairs, distance="cosine", subtract_mean=True, flip=True)
+    pairs, model = open_pairs(lfw), precision.restore(settings.data)
+    model.embed(pairs.paths[:1])  # traced before anything is timed
+    drawn = np.random.default_rng(1).normal(size=(2, PAIRS, 2 * model.embedding_size)).astype(np.float32)
+    is_same = np.arange(PAIRS) // (PAIRS // FOLDS // 2) % 2 == 0
+
+    def protocol() -> None:
+        evaluate_pairs(drawn[0], drawn[1], is_same, distance="cosine", subtract_mean=True, n_folds=FOLDS)
+
+    timings = alternate(
+        {
+            WHOLE: timed(lambda: measure_model(model, pairs, lfw)),
+            EMBEDDING: timed(lambda: model.embed(pairs.paths, flip=True)),
+            PROTOCOL: timed(protocol),
+        },
+        settings.rounds,
+        "validate",
+    )
+    targets = [
+        Target("validate / embedding alone", ratio(timings[WHOLE], timings[EMBEDDING]), 1.15),
+        Target("the protocol on 6,000 pairs", float(np.median(timings[PROTOCOL])), 1.0, unit="s"),
+    ]
+    about = f"{len(pairs.is_same)} pairs of {len(pairs.paths)} images, both ways: cosine, mean subtracted."
+    return Result("validate", about, timings, targets=targets)
