@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,7 @@ from finetune.dataset.pipeline import standardize
 PIXELS, IMAGES, EMBEDDINGS, CLASS_LOGITS = "pixels", "images", "embeddings", "class_logits"
 """Names of nodes: the inputs and outputs of the two graphs. Graphs ignore case, and `Logits` is a scope."""
 
-Graph = tf.compat.v1.GraphDef
+Graph: TypeAlias = tf.compat.v1.GraphDef
 
 
 def embedding_graph(model: Model) -> Graph:

@@ -27,6 +27,7 @@ class TorchNetwork(nn.Module):
 
     Attributes:
         weights: parameters by the TF1 names of the variables; convolutions' are [out, in, h, w].
+        statistics: moving means and variances, likewise.
     """
 
     def __init__(self, graph: Graph, source: str, output: str, *, training: bool = False) -> None:
@@ -34,7 +35,7 @@ class TorchNetwork(nn.Module):
         self.source, self.output, self._training = source, output, training
         self.weights: dict[str, nn.Parameter] = {}
         self._values = constants(graph)
-        self._statistics: dict[str, Tensor] = {}
+        self.statistics: dict[str, Tensor] = {}
         self._last_use: dict[str, list[str]] = {}
         self._steps: list[tuple[str, Step]] = []
         for name, user in {name: node.name for node in graph.node for name in node.input}.items():
@@ -45,7 +46,9 @@ class TorchNetwork(nn.Module):
             if node.op not in ("Const", "Placeholder"):
                 self._steps.append((node.name, getattr(self, f"_{node.op.lower()}")(node)))
         for name, weight in self.weights.items():
-            self.register_parameter(name.replace("/", "_").replace(".", "_"), weight)
+            self.register_parameter(name.replace("/", "_"), weight)
+        for name, statistic in self.statistics.items():
+            self.register_buffer(name.replace("/", "_"), statistic)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """From [n, s, s, 3] to the output; a value is dropped after its last use."""
@@ -104,8 +107,8 @@ class TorchNetwork(nn.Module):
     def _fusedbatchnormv3(self, node: tf.compat.v1.NodeDef) -> Step:
         beta, epsilon = self._weight(node.input[2]), node.attr["epsilon"].f
         for name in node.input[3:5]:
-            self._statistics[name] = torch.from_numpy(self._values[name].copy())
-        mean, variance = (self._statistics[name] for name in node.input[3:5])
+            self.statistics[name] = torch.from_numpy(self._values[name].copy())
+        mean, variance = (self.statistics[name] for name in node.input[3:5])
         training, momentum = self._training, 1.0 - DECAY
         return self._unary(
             node, lambda x: functional.batch_norm(x, mean, variance, None, beta, training, momentum, epsilon)

@@ -18,23 +18,26 @@ class TorchTrainer:
     Args:
         graph: of `benchmarks.graph.training_graph`.
         rate: the learning rate.
+
+    Attributes:
+        network: the module.
     """
 
     def __init__(self, graph: Graph, rate: float) -> None:
-        self._network = TorchNetwork(graph, IMAGES, CLASS_LOGITS, training=True).train()
-        self._optimizer = torch.optim.Adam(self._network.parameters(), lr=rate, eps=KERAS_EPSILON, fused=True)
+        self.network = TorchNetwork(graph, IMAGES, CLASS_LOGITS, training=True).train()
+        self._optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, eps=KERAS_EPSILON, fused=True)
 
     def step(self, images: np.ndarray, labels: np.ndarray) -> float:
         """One step on standardized images [b, s, s, 3] and int64 labels [b]; gives the loss."""
         self._optimizer.zero_grad(set_to_none=True)
         loss = self._loss(images, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self._optimizer.step()
         return float(loss)
 
     def gradients(self, images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
         """By TF1 name, in TensorFlow's layout, without a step."""
-        weights = self._network.weights
+        weights = self.network.weights
         found = torch.autograd.grad(self._loss(images, labels), list(weights.values()))
         axes = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
         return {
@@ -42,5 +45,5 @@ class TorchTrainer:
         }
 
     def _loss(self, images: np.ndarray, labels: np.ndarray) -> torch.Tensor:
-        logits = self._network(torch.from_numpy(images))
+        logits = self.network(torch.from_numpy(images))
         return functional.cross_entropy(logits, torch.from_numpy(labels))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from finetune.dataset.images import central_crop, read_image
 from finetune.dataset.scan import find_images
 from finetune.progress import track
 
+OURS = "finetune, float32"
 BATCH_SIZE = 32
 SLOWEST = 5
 """A bfloat16 peer that takes so many times as long as finetune in float32 for its second batch is not timed further:
@@ -27,53 +29,61 @@ SLOW_TO_CONVERT = ("ONNX Runtime, float32",)
 
 def run(settings: Settings) -> Result:
     """Checks every peer that is installed for parity, then times them in turn."""
-    model = precision.restore(settings.data)
-    size, n = model.preprocessing.image_size, settings.pick(8, 2) * BATCH_SIZE
+    size, n = precision.restore(settings.data).preprocessing.image_size, settings.pick(8, 2) * BATCH_SIZE
     pixels = np.stack([central_crop(read_image(path), size) for path in find_images(settings.data.learn)[:n]])
-    expected = model.embed(pixels[:BATCH_SIZE], batch_size=BATCH_SIZE)
-    allowed = SLOWEST * _second_batch(lambda batch: model.embed(batch, batch_size=BATCH_SIZE), pixels)[0]
-
     candidates, notes = _candidates(settings)
-    chosen: dict[str, Embed] = {}
-    parity = [["peer", "largest difference", "least cosine"]]
-    for name in track(candidates, len(candidates), "embed: preparing peers"):
-        try:
-            embed = candidates[name]()
-            seconds, found = _second_batch(embed, pixels)
-        except Exception as error:  # a runtime that can't do it here is no reason to leave the others out
-            notes.append(f"{name}: left out, for it failed: {type(error).__name__}: {str(error).splitlines()[0][:200]}")
-            continue
-        difference, cosine = np.abs(found - expected).max(), _cosines(found, expected).min()
-        parity.append([name, f"{difference:.1e}", f"{cosine:.6f}"])
-        if cosine < LEAST_COSINE["bfloat16" if "bfloat16" in name else "float32"]:
-            notes.append(f"{name}: left out, for its embeddings are others")
-        elif "bfloat16" in name and seconds > allowed:
-            notes.append(
-                f"{name}: left out, for it takes {seconds:.3g} s a batch ({number(BATCH_SIZE / seconds)} images/s)"
-            )
-        else:
-            chosen[name] = embed
-
-    seconds = alternate(
-        {name: timed(lambda e=e: _all(e, pixels)) for name, e in chosen.items()}, settings.rounds, "embed"
-    )
-    timings = {name: [n / value for value in values] for name, values in seconds.items()}
+    chosen, parity = _checked(candidates, pixels[:BATCH_SIZE], notes)
+    cases = {name: timed(partial(_all, embed, pixels)) for name, embed in chosen.items()}
+    taken = alternate(cases, settings.rounds, "embed")
+    timings = {name: [n / value for value in values] for name, values in taken.items()}
     return Result(
         "embed",
         f"{n} images of {size} pixels in memory, batches of {BATCH_SIZE}, pixels to embeddings.",
         timings,
         unit="images/s",
         targets=_targets(timings),
-        tables={"Parity with finetune in float32": parity, "Against finetune in float32": _against(timings)},
+        tables={f"Parity with {OURS}": parity, f"Against {OURS}": _against(timings)},
         notes=notes,
     )
 
 
+def _checked(
+    candidates: dict[str, Callable[[], Embed]], batch: np.ndarray, notes: list[str]
+) -> tuple[dict[str, Embed], list[list[str]]]:
+    """The peers that give ours of a batch and are worth timing, and the table of how near they come.
+
+    Args:
+        notes: receives why the others are left out.
+    """
+    chosen: dict[str, Embed] = {}
+    parity = [["peer", "largest difference", "least cosine"]]
+    allowed, expected = 0.0, np.empty(0)
+    for name in track(candidates, len(candidates), "embed: preparing peers"):
+        try:
+            embed = candidates[name]()
+            seconds, found = _second_pass(embed, batch)
+        except Exception as error:  # a runtime that can't do it here is no reason to leave the others out
+            notes.append(f"{name}: left out, for it failed: {' '.join(repr(error).split())[:200]}")
+            continue
+        if name == OURS:
+            allowed, expected = SLOWEST * seconds, found
+        cosine = _cosines(found, expected).min()
+        parity.append([name, f"{np.abs(found - expected).max():.1e}", f"{cosine:.6f}"])
+        if cosine < LEAST_COSINE["bfloat16" if "bfloat16" in name else "float32"]:
+            notes.append(f"{name}: left out, for its embeddings are others")
+        elif "bfloat16" in name and seconds > allowed:
+            rate = number(BATCH_SIZE / seconds)
+            notes.append(f"{name}: left out, for it takes {seconds:.3g} s a batch ({rate} images/s)")
+        else:
+            chosen[name] = embed
+    return chosen, parity
+
+
 def _candidates(settings: Settings) -> tuple[dict[str, Callable[[], Embed]], list[str]]:
-    candidates: dict[str, Callable[[], Embed]] = {}
+    candidates: dict[str, Callable[[], Embed]] = {}  # ours in float32 first: the others are compared with it
     notes = []
     for name in precision.model_precisions():
-        candidates[f"finetune, {name}"] = lambda name=name: _finetune(settings, name)
+        candidates[f"finetune, {name}"] = partial(_finetune, settings, name)
     model = precision.restore(settings.data)
     for name, (build, _) in PEERS.items():
         if missing := peers.missing(name):
@@ -83,7 +93,7 @@ def _candidates(settings: Settings) -> tuple[dict[str, Callable[[], Embed]], lis
         elif settings.quick and name in SLOW_TO_CONVERT:
             notes.append(f"{name}: left out of quick runs, for converting it takes half a minute")
         else:
-            candidates[name] = lambda build=build: build(model, BATCH_SIZE)
+            candidates[name] = partial(build, model, BATCH_SIZE)
     return candidates, notes
 
 
@@ -92,9 +102,8 @@ def _finetune(settings: Settings, name: str) -> Embed:
     return lambda pixels: model.embed(pixels, batch_size=BATCH_SIZE)
 
 
-def _second_batch(embed: Embed, pixels: np.ndarray) -> tuple[float, np.ndarray]:
+def _second_pass(embed: Embed, batch: np.ndarray) -> tuple[float, np.ndarray]:
     """Seconds of a batch, once everything is traced, and its embeddings."""
-    batch = pixels[:BATCH_SIZE]
     embed(batch)
     start = time.perf_counter()
     found = embed(batch)
@@ -111,8 +120,8 @@ def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _against(timings: dict[str, list[float]]) -> list[list[str]]:
-    ours = timings["finetune, float32"]
-    rows = [["case", "images/s", "times finetune in float32"]]
+    ours = timings[OURS]
+    rows = [["case", "images/s", f"times {OURS}"]]
     for name, values in timings.items():
         rows.append([name, number(statistics.median(values)), f"{ratio(values, ours):.2f}"])
     return rows

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks.report import Result, Target
@@ -26,7 +27,7 @@ def run(settings: Settings) -> Result:
     with tempfile.TemporaryDirectory(dir=settings.data.work) as folder:
         peaks = alternate(
             {
-                name(images, how): lambda images=images, how=how: _peak(settings, images, Path(folder), how)
+                name(images, how): partial(_peak, settings, images, Path(folder), how)
                 for images in sizes
                 for how in ways
             },

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 OURS, TORCH = "finetune", "PyTorch"
 RATE = 0.001
-TOLERANCE = 1e-3
-"""Of the first step: the loss's relative difference, and the gradients' over all variables."""
+LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-2
+"""Of the first step: relative differences of the loss and of all gradients together. Through so many batch norms
+float32 itself leaves PyTorch's gradients up to 1e-3 from those in float64, and TensorFlow's."""
 
 
 def run(settings: Settings) -> Result:
@@ -50,8 +51,10 @@ def run(settings: Settings) -> Result:
     else:
         notes.append("PyTorch: left out, for torch is missing")
     first = [step() for step in steppers.values()]
-    if len(first) == 2 and abs(first[0] - first[1]) > TOLERANCE * abs(first[0]):
-        raise RunError(f"training: the first losses differ: finetune {first[0]}, PyTorch {first[1]}")
+    if not np.allclose(first, first[0], rtol=LOSS_TOLERANCE, atol=0):
+        raise RunError(f"training: the losses of the first step differ: finetune {first[0]}, PyTorch {first[1]}")
+    losses = ", ".join(f"{name} {loss:.6f}" for name, loss in zip(steppers, first, strict=True))
+    notes.append(f"The losses of the first step: {losses}.")
 
     def case(step: Callable[[], float]) -> Callable[[], float]:
         return lambda: clock(lambda: [step() for _ in range(steps)]) / steps
@@ -67,27 +70,32 @@ def _agreement(model: Model, theirs: TorchTrainer, images: tf.Tensor, labels: tf
     Raises:
         RunError: they differ by more than the tolerance.
     """
-    expected = _gradients(model, images, labels)
+    expected = gradients(model, images, labels)
     found = theirs.gradients(images.numpy(), labels.numpy())
     if expected.keys() != found.keys():
         raise RunError(f"training: not of the same variables: {sorted(expected.keys() ^ found.keys())[:3]}")
-    apart = np.sqrt(sum(np.square(expected[name] - found[name]).sum() for name in expected))
-    difference = apart / np.sqrt(sum(np.square(value).sum() for value in expected.values()))
-    if not difference <= TOLERANCE:
-        raise RunError(f"training: the gradients of the first step differ by {difference:.1e} of their norm")
-    return f"At the first step the gradients of all {len(expected)} variables differ by {difference:.1e} of their norm."
+    apart = difference(expected, found)
+    if not apart <= GRADIENT_TOLERANCE:
+        raise RunError(f"training: the gradients of the first step differ by {apart:.1e} of their norm")
+    return f"At the first step the gradients of all {len(expected)} variables differ by {apart:.1e} of their norm."
 
 
-def _gradients(model: Model, images: tf.Tensor, labels: tf.Tensor) -> dict[str, np.ndarray]:
+def difference(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> float:
+    """The norm of the difference of all gradients together, in norms of the expected ones."""
+    apart = sum(np.square(expected[name] - found[name]).sum() for name in expected)
+    return float(np.sqrt(apart / sum(np.square(value).sum() for value in expected.values())))
+
+
+def gradients(model: Model, images: tf.Tensor, labels: tf.Tensor) -> dict[str, np.ndarray]:
     """Of the cross-entropy, by TF1 name; the moving statistics, which training mode doesn't read, move a little."""
     weights = {name: variable for name, variable in model.variables.items() if "/moving_" not in name}
 
     @tf.function(autograph=False)
-    def gradients() -> list[tf.Tensor]:
+    def compiled() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             logits = network.forward(images, model.variables, 0, len(UNITS), batch_norm="train")
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         found: list[tf.Tensor] = tape.gradient(loss, list(weights.values()))
         return found
 
-    return {name: gradient.numpy() for name, gradient in zip(weights, gradients(), strict=True)}
+    return {name: gradient.numpy() for name, gradient in zip(weights, compiled(), strict=True)}
