@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -100,11 +101,17 @@ def _tensorflow(model: Model, dtype: tf.DType) -> Embed:
     return lambda pixels: np.asarray(embed(pixels))
 
 
+@functools.lru_cache(maxsize=1)
+def _folded(model: Model) -> graph.Graph:
+    """Built once for all peers of a model; its weights stay as they are meanwhile."""
+    return graph.embedding_graph(model)
+
+
 def _onnx(model: Model) -> bytes:
     import tf2onnx
 
     found, _ = tf2onnx.convert.from_graph_def(
-        graph.embedding_graph(model),
+        _folded(model),
         input_names=[f"{graph.PIXELS}:0"],
         output_names=[f"{graph.EMBEDDINGS}:0"],
         opset=17,
@@ -121,7 +128,7 @@ def _openvino(model: Model, batch_size: int, precision: str) -> Embed:
     hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frozen.pb"
-        path.write_bytes(graph.embedding_graph(model).SerializeToString())
+        path.write_bytes(_folded(model).SerializeToString())
         read = core.read_model(path)
         read.reshape([batch_size, size, size, 3])
         compiled = core.compile_model(read, "CPU", hints)
@@ -133,7 +140,7 @@ def _torch(model: Model, weights: str, autocast: bool) -> Embed:
 
     from benchmarks.torch_network import TorchNetwork
 
-    walked = TorchNetwork(graph.embedding_graph(model), graph.PIXELS, graph.EMBEDDINGS).eval()
+    walked = TorchNetwork(_folded(model), graph.PIXELS, graph.EMBEDDINGS).eval()
     walked.to(getattr(torch, weights))
 
     def embed(pixels: np.ndarray) -> np.ndarray:

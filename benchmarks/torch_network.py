@@ -27,7 +27,6 @@ class TorchNetwork(nn.Module):
 
     Attributes:
         weights: parameters by the TF1 names of the variables; convolutions' are [out, in, h, w].
-        statistics: moving means and variances, likewise.
     """
 
     def __init__(self, graph: Graph, source: str, output: str, *, training: bool = False) -> None:
@@ -35,7 +34,7 @@ class TorchNetwork(nn.Module):
         self.source, self.output, self._training = source, output, training
         self.weights: dict[str, nn.Parameter] = {}
         self._values = constants(graph)
-        self.statistics: dict[str, Tensor] = {}
+        self._moving: list[str] = []
         self._last_use: dict[str, list[str]] = {}
         self._steps: list[tuple[str, Step]] = []
         for name, user in {name: node.name for node in graph.node for name in node.input}.items():
@@ -47,8 +46,6 @@ class TorchNetwork(nn.Module):
                 self._steps.append((node.name, getattr(self, f"_{node.op.lower()}")(node)))
         for name, weight in self.weights.items():
             self.register_parameter(name.replace("/", "_"), weight)
-        for name, statistic in self.statistics.items():
-            self.register_buffer(name.replace("/", "_"), statistic)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """From [n, s, s, 3] to the output; a value is dropped after its last use."""
@@ -59,6 +56,11 @@ class TorchNetwork(nn.Module):
             for used in self._last_use.get(name, ()):
                 values.pop(used, None)
         return values[self.output]
+
+    @property
+    def statistics(self) -> dict[str, Tensor]:
+        """Moving means and variances by TF1 name, as they are now."""
+        return {name: self.get_buffer(name.replace("/", "_")) for name in self._moving}
 
     @property
     def dtype(self) -> torch.dtype:
@@ -106,13 +108,18 @@ class TorchNetwork(nn.Module):
 
     def _fusedbatchnormv3(self, node: tf.compat.v1.NodeDef) -> Step:
         beta, epsilon = self._weight(node.input[2]), node.attr["epsilon"].f
-        for name in node.input[3:5]:
-            self.statistics[name] = torch.from_numpy(self._values[name].copy())
-        mean, variance = (self.statistics[name] for name in node.input[3:5])
+        names = [name.replace("/", "_") for name in node.input[3:5]]
+        for name, buffer in zip(node.input[3:5], names, strict=True):
+            self._moving.append(name)
+            self.register_buffer(buffer, torch.from_numpy(self._values[name].copy()))
         training, momentum = self._training, 1.0 - DECAY
-        return self._unary(
-            node, lambda x: functional.batch_norm(x, mean, variance, None, beta, training, momentum, epsilon)
-        )
+
+        def normalize(x: Tensor) -> Tensor:
+            # Looked up each time: a module that is converted gets new buffers.
+            mean, variance = (self.get_buffer(name) for name in names)
+            return functional.batch_norm(x, mean, variance, None, beta, training, momentum, epsilon)
+
+        return self._unary(node, normalize)
 
     def _stridedslice(self, node: tf.compat.v1.NodeDef) -> Step:
         """Batch norm of a vector takes it as an image of one place; nothing else is sliced."""
