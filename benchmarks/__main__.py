@@ -66,10 +66,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, output: Path, work: Path) -> int:
+    import tensorflow as tf
+
     from benchmarks import machine, plot, report, suites
     from benchmarks.data import open_data
     from benchmarks.settings import Settings
 
+    tf.get_logger().setLevel("ERROR")  # many models make it warn of tracing each of them
     found = machine.machine()
     print("\n".join(machine.lines(found)), flush=True)
     data = open_data(work, quick=options.quick)

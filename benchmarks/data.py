@@ -110,5 +110,5 @@ def _drawn(work: Path) -> Data:
 
 def _pairs(work: Path, faces: Path) -> Path:
     path = work / "pairs.txt"
-    write_pairs(path, faces, folds=10, pairs_per_fold=3, seed=1)
+    write_pairs(path, faces, folds=10, pairs_per_fold=1, seed=1)
     return path

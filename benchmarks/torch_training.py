@@ -33,7 +33,7 @@ class TorchTrainer:
         loss = self._loss(images, labels)
         loss.backward()
         self._optimizer.step()
-        return float(loss)
+        return float(loss.item())
 
     def gradients(self, images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
         """By TF1 name, in TensorFlow's layout, without a step."""

@@ -19,7 +19,7 @@ from finetune.dataset.scan import find_images
 from finetune.progress import track
 
 OURS = "finetune, float32"
-BATCH_SIZE = 32
+BATCH_SIZE, QUICK_BATCH_SIZE = 32, 16
 SLOWEST = 5
 """A bfloat16 peer that takes so many times as long as finetune in float32 for its second batch is not timed further:
 without units for bfloat16 it is computed in software."""
@@ -29,16 +29,21 @@ SLOW_TO_CONVERT = ("ONNX Runtime, float32",)
 
 def run(settings: Settings) -> Result:
     """Checks every peer that is installed for parity, then times them in turn."""
-    size, n = precision.restore(settings.data).preprocessing.image_size, settings.pick(8, 2) * BATCH_SIZE
+    size, batch_size = precision.restore(settings.data).preprocessing.image_size, _batch_size(settings)
+    n = settings.pick(8, 2) * batch_size
     pixels = np.stack([central_crop(read_image(path), size) for path in find_images(settings.data.learn)[:n]])
     candidates, notes = _candidates(settings)
-    chosen, parity = _checked(candidates, pixels[:BATCH_SIZE], notes)
-    cases = {name: timed(partial(_all, embed, pixels)) for name, embed in chosen.items()}
+    chosen, parity = _checked(candidates, pixels[:batch_size], notes)
+    cases = {
+        # finetune goes through the batches itself, as it does for a user.
+        name: timed(partial(embed, pixels) if name.startswith("finetune") else partial(_all, embed, pixels, batch_size))
+        for name, embed in chosen.items()
+    }
     taken = alternate(cases, settings.rounds, "embed")
     timings = {name: [n / value for value in values] for name, values in taken.items()}
     return Result(
         "embed",
-        f"{n} images of {size} pixels in memory, batches of {BATCH_SIZE}, pixels to embeddings.",
+        f"{n} images of {size} pixels in memory, batches of {batch_size}, pixels to embeddings.",
         timings,
         unit="images/s",
         targets=_targets(timings),
@@ -72,7 +77,7 @@ def _checked(
         if cosine < LEAST_COSINE["bfloat16" if "bfloat16" in name else "float32"]:
             notes.append(f"{name}: left out, for its embeddings are others")
         elif "bfloat16" in name and seconds > allowed:
-            rate = number(BATCH_SIZE / seconds)
+            rate = number(len(batch) / seconds)
             notes.append(f"{name}: left out, for it takes {seconds:.3g} s a batch ({rate} images/s)")
         else:
             chosen[name] = embed
@@ -93,13 +98,17 @@ def _candidates(settings: Settings) -> tuple[dict[str, Callable[[], Embed]], lis
         elif settings.quick and name in SLOW_TO_CONVERT:
             notes.append(f"{name}: left out of quick runs, for converting it takes half a minute")
         else:
-            candidates[name] = partial(build, model, BATCH_SIZE)
+            candidates[name] = partial(build, model, _batch_size(settings))
     return candidates, notes
 
 
 def _finetune(settings: Settings, name: str) -> Embed:
     model = precision.restore(settings.data, name)
-    return lambda pixels: model.embed(pixels, batch_size=BATCH_SIZE)
+    return lambda pixels: model.embed(pixels, batch_size=_batch_size(settings))
+
+
+def _batch_size(settings: Settings) -> int:
+    return settings.pick(BATCH_SIZE, QUICK_BATCH_SIZE)
 
 
 def _second_pass(embed: Embed, batch: np.ndarray) -> tuple[float, np.ndarray]:
@@ -110,9 +119,9 @@ def _second_pass(embed: Embed, batch: np.ndarray) -> tuple[float, np.ndarray]:
     return time.perf_counter() - start, found
 
 
-def _all(embed: Embed, pixels: np.ndarray) -> None:
-    for start in range(0, len(pixels), BATCH_SIZE):
-        embed(pixels[start : start + BATCH_SIZE])
+def _all(embed: Embed, pixels: np.ndarray, batch_size: int) -> None:
+    for start in range(0, len(pixels), batch_size):
+        embed(pixels[start : start + batch_size])
 
 
 def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:

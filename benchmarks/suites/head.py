@@ -22,7 +22,7 @@ LEAST_GAIN = {"float32": 25, "bfloat16": 50}
 
 def run(settings: Settings) -> Result:
     """Times the cases and compares the losses with and without the cache."""
-    data, epochs = settings.data, 10
+    data, epochs = settings.data, settings.pick(10, 3)
     faces = data.subset(32) if settings.quick else data.learn
     batch_size = settings.pick(90, 16)
     losses: dict[str, tuple[float, ...]] = {}

@@ -17,7 +17,7 @@ EPOCHS = 2
 
 def run(settings: Settings) -> Result:
     """Times each, and compares what one more image costs."""
-    base = settings.pick(400, 32)
+    base = settings.pick(400, 16)
 
     def case(images: int) -> Case:
         faces = settings.data.subset(images)
