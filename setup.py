@@ -46,6 +46,7 @@ setup(
             "setuptools>=70.1",
             "types-PyYAML",
         ],
+        "bench": ["matplotlib>=3.9", "onnx>=1.16", "onnxruntime>=1.18", "openvino>=2024.4", "tf2onnx>=1.16"],
     },
     entry_points={"console_scripts": ["finetune = finetune.cli:main"]},
 )

@@ -24,8 +24,6 @@ from finetune.preprocessing import STANDARDIZATIONS, Precision, Preprocessing, R
 from finetune.progress import track
 
 BATCH_SIZE = 96
-FEW = 8
-"""Images below which a call is answered sooner, and not in whole chunks."""
 LOGITS = len(UNITS) - 1
 """The head's index: a forward pass that stops there gives prelogits."""
 
@@ -34,7 +32,8 @@ class Model:
     """An Inception-ResNet-v1 with the weights of a checkpoint; made by `Model.restore`.
 
     Attributes:
-        variables: `{TF1 name: tf.Variable}`, in the order of the units.
+        variables: `{TF1 name: tf.Variable}`, in the order of the units. Set them by `assign`, or call
+            `weights_changed` after it was done by other means: what is computed from them is kept.
         preprocessing: the contract that images are brought to.
         precision: of all that is computed from the first convolution to the pooling; variables, prelogits
             and logits are float32 in either.
@@ -62,6 +61,7 @@ class Model:
         self.precision = precision
         self.runtime = runtime
         self._inference = Inference(self.variables, preprocessing, precision, runtime)
+        self._changed = True
 
     @classmethod
     def restore(
@@ -156,11 +156,10 @@ class Model:
         width = self.embedding_size * (2 if flip else 1)
         embeddings = np.full([len(images), width], np.nan, np.float32)
         reasons: dict[Path, str] = {}
-        few = len(images) < FEW
-        self._inference.refresh()
+        self._refresh()
         for rows, pixels in self._batches(images, batch_size, reasons, "embedding images"):
             sides = [pixels, pixels[:, :, ::-1]] if flip else [pixels]
-            prelogits = [self._inference(side, LOGITS, pad=not few) for side in sides]
+            prelogits = [self._inference(side, LOGITS) for side in sides]
             embeddings[rows] = np.concatenate([network.l2_normalize(side).numpy() for side in prelogits], axis=1)
         _report(reasons, bad)
         return embeddings
@@ -175,7 +174,7 @@ class Model:
             raise DataError(f"{self.source.prefix}: holds no {HEAD}; only embeddings can be had from it")
         logits = np.empty([len(images), self.num_classes], np.float32)
         reasons: dict[Path, str] = {}
-        self._inference.refresh()
+        self._refresh()
         for rows, pixels in self._batches(images, batch_size, reasons, "classifying images"):
             logits[rows] = self._inference(pixels, LOGITS + 1).numpy()
         _report(reasons, None)
@@ -183,8 +182,8 @@ class Model:
 
     def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
         """The units `UNITS[:stop]` as they are now: uint8 images [n, s, s, 3] to what unit `stop` takes."""
-        self._inference.refresh()
-        return lambda pixels: self._inference(pixels, stop)
+        self._refresh()
+        return lambda pixels: self._inference(pixels, stop, pad=True)
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, str]:
         """The sha256 of each variable's bytes, for all of them or for `names`."""
@@ -200,6 +199,11 @@ class Model:
         """Sets variables by name, in place, so that nothing is traced again."""
         for name, value in tensors.items():
             self.variables[name].assign(value)
+        self.weights_changed()
+
+    def weights_changed(self) -> None:
+        """Says that variables were set by other means than `assign`, such as an optimizer."""
+        self._changed = True
 
     def save(self, folder: str | Path, name: str = "finetuned", step: int = 0) -> Path:
         """Writes a TF1 checkpoint with FaceNet's names, its class names and its preprocessing.
@@ -244,6 +248,11 @@ class Model:
             divergence = 0.5 * (ratio - 1 - np.log(ratio) + (seen - mean) ** 2 / np.maximum(variance, 1e-12))
             distances[standardization] = float(divergence.mean())
         return distances
+
+    def _refresh(self) -> None:
+        if self._changed:
+            self._inference.refresh()
+            self._changed = False
 
     def _batches(
         self, images: np.ndarray | Sequence[str | Path], batch_size: int, bad: dict[Path, str], what: str

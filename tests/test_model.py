@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from finetune.architecture import UNITS
 from finetune.errors import CheckpointError, DataError
 
 tf = pytest.importorskip("tensorflow")
@@ -126,3 +127,20 @@ def test_a_missing_checkpoint_is_one_line(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         Model.restore(tmp_path / "nowhere")
     assert len(caught.value.problems) == 1
+
+
+def test_embeddings_follow_the_weights_whoever_changes_them(drawn_checkpoint, images, tmp_path):
+    from finetune.recipe import Stage
+    from finetune.training import Trainer
+
+    model = Model.restore(drawn_checkpoint, class_names=["a", "b"])
+    start = model.tensors()
+    first = model.embed(images[:3])
+    features, labels = model.prefix(UNITS.index("Bottleneck"))(np.zeros([2, 75, 75, 3], np.uint8)), [0, 1]
+    trainer = Trainer(model, Stage("s", "Bottleneck", 1, optimizer="momentum"))
+    trainer.step(features, tf.constant(labels, tf.int64), 1.0, (1, 1))
+    trained = model.embed(images[:3])
+    assert np.abs(trained - first).max() > 1e-3
+    np.testing.assert_array_equal(Model.restore(model.save(tmp_path)).embed(images[:3]), trained)
+    model.assign(start)
+    np.testing.assert_array_equal(model.embed(images[:3]), first)

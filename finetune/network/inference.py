@@ -15,10 +15,12 @@ from finetune.network.standardization import standardize
 from finetune.preprocessing import Precision, Preprocessing, Runtime
 
 CHUNK = 48
-"""Images that pass at once."""
+"""Images that pass at once, at the most."""
+LEAST_CHUNK = 8
 PADDED = 24
-"""Chunks are filled up to a multiple of it. Matrix products go by tiles of 6 or 8 rows, and what is left
-over is rounded otherwise: so the bits of an image's features do not depend on the images beside it."""
+"""What is kept is computed in chunks filled up to a multiple of it. Matrix products go by tiles of 6 or 8
+rows, and what is left over is rounded otherwise: so the bits of an image's features do not depend on the
+images beside it."""
 STREAMS = 2
 """Chunks that pass side by side on a CPU: where one waits at the end of a layer, the other computes."""
 
@@ -68,19 +70,20 @@ class Inference:
         """Takes over the weights as they are now; until then, those of the last time are used."""
         self._engine.refresh()
 
-    def __call__(self, pixels: np.ndarray | tf.Tensor, stop: int, *, pad: bool = True) -> tf.Tensor:
+    def __call__(self, pixels: np.ndarray | tf.Tensor, stop: int, *, pad: bool = False) -> tf.Tensor:
         """What the units `UNITS[:stop]` give.
 
         Args:
             pixels: uint8 [n, s, s, 3].
             stop: of the slice.
-            pad: without it a few images are done sooner, with other last bits.
+            pad: to the same bits for an image, whichever images pass beside it; takes longer for a few.
 
         Returns:
             float32 [n, ...].
         """
         forward = self._engine.compiled(stop)
-        chunks = [pixels[start : start + CHUNK] for start in range(0, len(pixels), CHUNK)]
+        size = CHUNK if pad else min(CHUNK, max(LEAST_CHUNK, -(-len(pixels) // self._streams)))
+        chunks = [pixels[start : start + size] for start in range(0, len(pixels), size)]
         if pad:
             chunks[-1] = tf.pad(chunks[-1], [[0, -len(chunks[-1]) % PADDED], [0, 0], [0, 0], [0, 0]])
         if len(chunks) == 1:
@@ -102,16 +105,15 @@ class TensorFlow:
         self._pixels = tf.TensorSpec([None, size, size, 3], tf.uint8)
         self._folded: dict[str, tf.Variable] = {}
         self._passes: dict[int, Pass] = {}
-        self._assign_folded = tf.function(self._refold, input_signature=[], autograph=False)
 
     def refresh(self) -> None:
         """Takes over the weights as they are now."""
-        if self._folded:
-            self._assign_folded()
-        else:
-            self._folded = {
-                name: tf.Variable(value) for name, value in self._cast(network.fold(self._variables)).items()
-            }
+        for name, value in network.fold(self._variables).items():
+            cast = tf.cast(value, self._precision if network.is_convolution(name) else "float32")
+            if name in self._folded:
+                self._folded[name].assign(cast)
+            else:
+                self._folded[name] = tf.Variable(cast)
 
     def compiled(self, stop: int) -> Pass:
         """The units `UNITS[:stop]`."""
@@ -136,11 +138,3 @@ class TensorFlow:
             return network.forward(images, values, 0, stop, precision=self._precision)
 
         return tf.function(forward, input_signature=[self._pixels], autograph=False).get_concrete_function()
-
-    def _refold(self) -> None:
-        for name, value in self._cast(network.fold(self._variables)).items():
-            self._folded[name].assign(value)
-
-    def _cast(self, folded: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        types = {True: self._precision, False: "float32"}
-        return {name: tf.cast(value, types[network.is_convolution(name)]) for name, value in folded.items()}

@@ -81,6 +81,7 @@ class ReplicatedTrainer(Trainer):
             The figures of the whole batch, the same on every worker.
         """
         self.optimizer.learning_rate.assign(rate)
+        self.model.weights_changed()
         with self._strategy.together():
             figures = self._step(*self._batch(features, labels), tf.constant(dropout_key, tf.int32))
             return StepResult(*self._strategy.local(figures).tolist())

@@ -72,6 +72,7 @@ class Trainer:
             dropout_key: two numbers that no other step of the run has.
         """
         self.optimizer.learning_rate.assign(rate)
+        self.model.weights_changed()
         return StepResult(*self._step(features, labels, tf.constant(dropout_key, tf.int32)).numpy().tolist())
 
     def evaluate(self, features: tf.Tensor, labels: tf.Tensor) -> StepResult:

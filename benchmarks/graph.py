@@ -1,0 +1,83 @@
+"""The network as a plain TensorFlow graph of constants, which every peer is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import plain
+from finetune import Model, network
+from finetune.architecture import UNITS
+from finetune.network.standardization import standardize
+
+PIXELS, IMAGES, EMBEDDINGS, CLASS_LOGITS = "pixels", "images", "embeddings", "class_logits"
+"""Names of nodes: the inputs and outputs of the two graphs. Graphs ignore case, and `Logits` is a scope."""
+
+Graph: TypeAlias = tf.compat.v1.GraphDef
+
+
+def embedding_graph(model: Model) -> Graph:
+    """From uint8 `pixels` [n, s, s, 3] to unit rows `embeddings`, batch norm folded into the convolutions."""
+    graph, size = tf.Graph(), model.preprocessing.image_size
+    values = {name: np.asarray(value) for name, value in network.fold(model.variables).items()}
+    with graph.as_default():
+        pixels = tf.compat.v1.placeholder(tf.uint8, [None, size, size, 3], PIXELS)
+        images = standardize(pixels, model.preprocessing.standardization)
+        prelogits = network.forward(images, _constants(values))
+        tf.identity(network.l2_normalize(prelogits), EMBEDDINGS)
+    return fold_scales(_needed(graph.as_graph_def(), EMBEDDINGS))
+
+
+def training_graph(model: Model) -> Graph:
+    """From standardized `images` to `class_logits`, batch norm as it stands."""
+    graph, size = tf.Graph(), model.preprocessing.image_size
+    values = model.tensors()
+    with graph.as_default():
+        images = tf.compat.v1.placeholder(tf.float32, [None, size, size, 3], IMAGES)
+        tf.identity(plain.forward(images, _constants(values), 0, len(UNITS)), CLASS_LOGITS)
+    return _needed(graph.as_graph_def(), CLASS_LOGITS)
+
+
+def constants(graph: Graph) -> dict[str, np.ndarray]:
+    """The values of a graph's constants, by name; the network's variables have their TF1 names."""
+    return {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"}
+
+
+def fold_scales(graph: Graph) -> Graph:
+    """Merges the scale of a residual branch into the weights before it."""
+    nodes = {node.name: node for node in graph.node}
+    values = constants(graph)
+    folded = Graph()
+    folded.CopyFrom(graph)
+    for node in folded.node:
+        if node.op == "Mul" and node.input[0] in values and nodes[node.input[1]].op == "BiasAdd":
+            bias = nodes[node.input[1]]
+            for name in (nodes[bias.input[0]].input[1], bias.input[1]):
+                values[name] = values[name] * values[node.input[0]]
+            node.op = "Identity"
+            del node.input[0]
+    for node in folded.node:
+        if node.op == "Const":
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values[node.name]))
+    return _needed(folded, EMBEDDINGS)
+
+
+def _constants(values: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
+    return {name: tf.constant(value, name=name) for name, value in values.items()}
+
+
+def _needed(graph: Graph, output: str) -> Graph:
+    """The nodes that an output depends on, in their order."""
+    inputs = {node.name: [name.split(":")[0].lstrip("^") for name in node.input] for node in graph.node}
+    needed, ahead = set(), [output]
+    while ahead:
+        name = ahead.pop()
+        if name not in needed:
+            needed.add(name)
+            ahead += inputs[name]
+    small = Graph(versions=graph.versions)
+    small.node.extend(node for node in graph.node if node.name in needed)
+    return small

@@ -1,0 +1,82 @@
+"""The loop of the naive script: the whole network forward and backward in each step.
+
+No straw man: the step is compiled, its batch norm is the fused operation in training mode, the images
+come decoded and prefetched from the same pipeline, and the optimizer is the same. What it lacks is the
+idea that frozen units need to be computed once, and need no gradients.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from finetune import Model, network
+from finetune.architecture import UNITS
+from finetune.dataset.pipeline import iterate, training_batches
+from finetune.dataset.scan import Dataset
+from finetune.network.standardization import standardize
+from finetune.recipe import Augment
+
+
+class NaiveLoop:
+    """Trains every variable of a model; `seconds_per_image` times its steps.
+
+    Args:
+        model: with a head for the dataset's people.
+        dataset: the images.
+        batch_size: images a step, as many as there are at the most.
+        rate: the learning rate.
+    """
+
+    def __init__(self, model: Model, dataset: Dataset, batch_size: int, rate: float = 0.001) -> None:
+        self.model, self.dataset, self.batch_size = model, dataset, min(batch_size, len(dataset))
+        self._weights = [variable for name, variable in model.variables.items() if "/moving_" not in name]
+        self._optimizer = keras.optimizers.Adam(rate)
+        self._optimizer.build(self._weights)
+        self._step = tf.function(self._training_step, autograph=False, reduce_retracing=True)
+
+    def step(self, images: tf.Tensor, labels: tf.Tensor) -> float:
+        """One step; gives the loss, as a script that prints it would read it."""
+        return float(self._step(images, labels))
+
+    def seconds_per_image(self, steps: int) -> float:
+        """Times so many whole batches, after one that is not counted."""
+        batches = self._batches()
+        self.step(*next(batches))
+        start = time.perf_counter()
+        images = sum(len(labels) for _, labels in self._stepped(itertools.islice(batches, steps)))
+        return (time.perf_counter() - start) / images
+
+    def _stepped(self, batches: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        for images, labels in batches:
+            self.step(images, labels)
+            yield images, labels
+
+    def _batches(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+        """Whole batches of epoch after epoch."""
+        for epoch in itertools.count(1):
+            drawn = training_batches(
+                self.dataset,
+                preprocessing=self.model.preprocessing,
+                augment=Augment(),
+                batch_size=self.batch_size,
+                seed=1,
+                stage=1,
+                epoch=epoch,
+            )
+            yield from (
+                (standardize(pixels, self.model.preprocessing.standardization), labels)
+                for pixels, labels in iterate(drawn)
+                if len(labels) == self.batch_size
+            )
+
+    def _training_step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            logits = network.forward(images, self.model.variables, 0, len(UNITS), batch_norm="train")
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        self._optimizer.apply(tape.gradient(loss, self._weights), self._weights)
+        return loss

@@ -1,0 +1,150 @@
+"""The same network in other runtimes, each from the same graph: uint8 pixels [n, s, s, 3] to embeddings [n, e]."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import graph, machine, plain
+from finetune import Model, network
+from finetune.architecture import UNITS
+from finetune.network.standardization import standardize
+
+Embed = Callable[[np.ndarray], np.ndarray]
+Builder = Callable[[Model, int], Embed]
+"""From the model and the number of images in a batch: a peer may be compiled for it, and then takes no other."""
+
+
+def tensorflow_float32(model: Model, batch_size: int) -> Embed:
+    """The network as it is written, in a `tf.function`, nothing rearranged."""
+    return _tensorflow(model, tf.float32)
+
+
+def tensorflow_bfloat16(model: Model, batch_size: int) -> Embed:
+    """The same with everything from the first convolution to the last pooling in bfloat16."""
+    return _tensorflow(model, tf.bfloat16)
+
+
+def onnxruntime_float32(model: Model, batch_size: int) -> Embed:
+    """ONNX Runtime, by tf2onnx from the folded graph."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = machine.usable_cores()
+    session = onnxruntime.InferenceSession(_onnx(model), options, providers=["CPUExecutionProvider"])
+    return lambda pixels: np.asarray(session.run(None, {f"{graph.PIXELS}:0": pixels})[0])
+
+
+def openvino_float32(model: Model, batch_size: int) -> Embed:
+    """OpenVINO from the folded graph, its precision held to float32."""
+    return _openvino(model, batch_size, "f32")
+
+
+def openvino_bfloat16(model: Model, batch_size: int) -> Embed:
+    """The same, allowed bfloat16; it keeps float32 where the CPU has no units for it."""
+    return _openvino(model, batch_size, "bf16")
+
+
+def torch_float32(model: Model, batch_size: int) -> Embed:
+    """PyTorch from the folded graph: channels last, inference mode."""
+    return _torch(model, weights="float32", autocast=False)
+
+
+def torch_bfloat16(model: Model, batch_size: int) -> Embed:
+    """The same with bfloat16 weights."""
+    return _torch(model, weights="bfloat16", autocast=False)
+
+
+def torch_autocast(model: Model, batch_size: int) -> Embed:
+    """The same with float32 weights under autocast to bfloat16."""
+    return _torch(model, weights="float32", autocast=True)
+
+
+PEERS: Mapping[str, tuple[Builder, tuple[str, ...]]] = {
+    "TensorFlow, float32": (tensorflow_float32, ()),
+    "TensorFlow, bfloat16": (tensorflow_bfloat16, ()),
+    "ONNX Runtime, float32": (onnxruntime_float32, ("onnxruntime", "tf2onnx")),
+    "OpenVINO, float32": (openvino_float32, ("openvino",)),
+    "OpenVINO, bfloat16": (openvino_bfloat16, ("openvino",)),
+    "PyTorch, float32": (torch_float32, ("torch",)),
+    "PyTorch, bfloat16": (torch_bfloat16, ("torch",)),
+    "PyTorch, bfloat16 by autocast": (torch_autocast, ("torch",)),
+}
+"""By name: how each is built, and the packages that it needs."""
+
+
+def missing(name: str) -> list[str]:
+    """The packages that a peer needs and that are not installed."""
+    return [package for package in PEERS[name][1] if find_spec(package) is None]
+
+
+def _tensorflow(model: Model, dtype: tf.DType) -> Embed:
+    bottleneck, size = UNITS.index("Bottleneck"), model.preprocessing.image_size
+    # The statistics stay float32, as the fused batch norm takes them.
+    lowered = {
+        name: tf.constant(tf.cast(variable, dtype)) if name.endswith(("/weights", "/biases")) else variable
+        for name, variable in model.variables.items()
+    }
+
+    @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8)], autograph=False)
+    def embed(pixels: tf.Tensor) -> tf.Tensor:
+        images = tf.cast(standardize(pixels, model.preprocessing.standardization), dtype)
+        pooled = tf.cast(plain.forward(images, lowered, 0, bottleneck), tf.float32)
+        return network.l2_normalize(plain.forward(pooled, model.variables, bottleneck, bottleneck + 1))
+
+    return lambda pixels: np.asarray(embed(pixels))
+
+
+@functools.lru_cache(maxsize=1)
+def _folded(model: Model) -> graph.Graph:
+    """Built once for all peers of a model; its weights stay as they are meanwhile."""
+    return graph.embedding_graph(model)
+
+
+def _onnx(model: Model) -> bytes:
+    import tf2onnx
+
+    found, _ = tf2onnx.convert.from_graph_def(
+        _folded(model),
+        input_names=[f"{graph.PIXELS}:0"],
+        output_names=[f"{graph.EMBEDDINGS}:0"],
+        opset=17,
+    )
+    return bytes(found.SerializeToString())
+
+
+def _openvino(model: Model, batch_size: int, precision: str) -> Embed:
+    import openvino
+
+    core = openvino.Core()
+    size = model.preprocessing.image_size
+    # The latency hint gives every core to one batch, as the others have it.
+    hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frozen.pb"
+        path.write_bytes(_folded(model).SerializeToString())
+        read = core.read_model(path)
+        read.reshape([batch_size, size, size, 3])
+        compiled = core.compile_model(read, "CPU", hints)
+    return lambda pixels: np.array(compiled(pixels)[0])
+
+
+def _torch(model: Model, weights: str, autocast: bool) -> Embed:
+    import torch
+
+    from benchmarks.torch_network import TorchNetwork
+
+    walked = TorchNetwork(_folded(model), graph.PIXELS, graph.EMBEDDINGS).eval()
+    walked.to(getattr(torch, weights))
+
+    def embed(pixels: np.ndarray) -> np.ndarray:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            return np.asarray(walked(torch.from_numpy(pixels)).float().numpy())
+
+    return embed

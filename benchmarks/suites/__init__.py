@@ -1,0 +1,24 @@
+"""The suites by name, each loaded when it is run; `run(settings)` gives its result."""
+
+from __future__ import annotations
+
+import importlib
+
+from benchmarks.report import Result
+from benchmarks.settings import Settings
+
+SUITES = {
+    "head": "a head stage against one embedding pass, against itself without the cache, and against the naive loop",
+    "blocks": "later blocks against the naive loop; the cost of an epoch by boundary",
+    "embed": "images per second against TensorFlow, ONNX Runtime, OpenVINO and PyTorch",
+    "validate": "LFW's protocol against the embedding of its images",
+    "memory": "peak memory of a head stage on ten times the images",
+    "scaling": "seconds over 1, 2, 4 and 8 times the images",
+    "training": "a training step of the whole network against PyTorch's",
+}
+
+
+def run(name: str, settings: Settings) -> Result:
+    """Runs one suite."""
+    result: Result = importlib.import_module(f"benchmarks.suites.{name}").run(settings)
+    return result

@@ -1,0 +1,163 @@
+"""Embeddings from pixels in memory: finetune beside other runtimes, each checked against it first."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from benchmarks import peers
+from benchmarks.peers import PEERS, Embed
+from benchmarks.report import Result, Target, number
+from benchmarks.settings import Settings
+from benchmarks.timing import alternate, ratio, timed
+from finetune import Model
+from finetune.dataset.images import central_crop, read_image
+from finetune.dataset.scan import find_images
+from finetune.preprocessing import Precision, Runtime
+from finetune.progress import track
+
+OURS = "finetune, float32"
+LOWERED = "finetune, bfloat16"
+EXTRA = "finetune with OpenVINO"
+BATCH_SIZE, QUICK_BATCH_SIZE = 32, 16
+SLOWEST = 5
+"""A bfloat16 peer that takes so many times as long as finetune in float32 for its second batch is not timed further:
+without units for bfloat16 it is computed in software."""
+LEAST_COSINE = {"float32": 0.99999, "bfloat16": 0.99}
+SLOW_TO_CONVERT = ("ONNX Runtime, float32",)
+
+
+def run(settings: Settings) -> Result:
+    """Checks every peer that is installed for parity, then times them in turn."""
+    size, batch_size = Model.restore(settings.data.checkpoint).preprocessing.image_size, _batch_size(settings)
+    n = settings.pick(8, 2) * batch_size
+    pixels = np.stack([central_crop(read_image(path), size) for path in find_images(settings.data.learn)[:n]])
+    candidates, notes = _candidates(settings)
+    chosen, parity = _checked(candidates, pixels[:batch_size], notes)
+    cases = {
+        # finetune goes through the batches itself, as it does for a user.
+        name: timed(partial(embed, pixels) if name.startswith("finetune") else partial(_all, embed, pixels, batch_size))
+        for name, embed in chosen.items()
+    }
+    taken = alternate(cases, settings.rounds, "embed")
+    timings = {name: [n / value for value in values] for name, values in taken.items()}
+    return Result(
+        "embed",
+        f"{n} images of {size} pixels in memory, batches of {batch_size}, pixels to embeddings.",
+        timings,
+        unit="images/s",
+        targets=_targets(timings),
+        tables={f"Parity with {OURS}": parity, f"Against {OURS}": _against(timings)},
+        notes=notes,
+    )
+
+
+def _checked(
+    candidates: dict[str, Callable[[], Embed]], batch: np.ndarray, notes: list[str]
+) -> tuple[dict[str, Embed], list[list[str]]]:
+    """The peers that give ours of a batch and are worth timing, and the table of how near they come.
+
+    Args:
+        notes: receives why the others are left out.
+    """
+    chosen: dict[str, Embed] = {}
+    parity = [["peer", "largest difference", "least cosine"]]
+    allowed, expected = 0.0, np.empty(0)
+    for name in track(candidates, len(candidates), "embed: preparing peers"):
+        try:
+            embed = candidates[name]()
+            seconds, found = _second_pass(embed, batch)
+        except Exception as error:  # a runtime that can't do it here is no reason to leave the others out
+            notes.append(f"{name}: left out, for it failed: {' '.join(repr(error).split())[:200]}")
+            continue
+        if name == OURS:
+            allowed, expected = SLOWEST * seconds, found
+        cosine = _cosines(found, expected).min()
+        parity.append([name, f"{np.abs(found - expected).max():.1e}", f"{cosine:.6f}"])
+        if cosine < LEAST_COSINE["bfloat16" if "bfloat16" in name else "float32"]:
+            notes.append(f"{name}: left out, for its embeddings are others")
+        elif "bfloat16" in name and seconds > allowed:
+            rate = number(len(batch) / seconds)
+            notes.append(f"{name}: left out, for it takes {seconds:.3g} s a batch ({rate} images/s)")
+        else:
+            chosen[name] = embed
+    return chosen, parity
+
+
+def _candidates(settings: Settings) -> tuple[dict[str, Callable[[], Embed]], list[str]]:
+    candidates: dict[str, Callable[[], Embed]] = {}  # ours in float32 first: the others are compared with it
+    notes = []
+    candidates[OURS] = partial(_finetune, settings)
+    candidates[LOWERED] = partial(_finetune, settings, precision="bfloat16")
+    if not peers.missing("OpenVINO, float32"):
+        candidates[f"{EXTRA}, float32"] = partial(_finetune, settings, runtime="openvino")
+        candidates[f"{EXTRA}, bfloat16"] = partial(_finetune, settings, runtime="openvino", precision="bfloat16")
+    model = Model.restore(settings.data.checkpoint)
+    for name, (build, _) in PEERS.items():
+        if missing := peers.missing(name):
+            notes.append(
+                f"{name}: left out, for {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+            )
+        elif settings.quick and name in SLOW_TO_CONVERT:
+            notes.append(f"{name}: left out of quick runs, for converting it takes half a minute")
+        else:
+            candidates[name] = partial(build, model, _batch_size(settings))
+    return candidates, notes
+
+
+def _finetune(settings: Settings, precision: Precision = "float32", runtime: Runtime = "tensorflow") -> Embed:
+    """As a user calls it, in batches of its own choice."""
+    model = Model.restore(settings.data.checkpoint, precision=precision, runtime=runtime)
+    return lambda pixels: model.embed(pixels)
+
+
+def _batch_size(settings: Settings) -> int:
+    return settings.pick(BATCH_SIZE, QUICK_BATCH_SIZE)
+
+
+def _second_pass(embed: Embed, batch: np.ndarray) -> tuple[float, np.ndarray]:
+    """Seconds of a batch, once everything is traced, and its embeddings."""
+    embed(batch)
+    start = time.perf_counter()
+    found = embed(batch)
+    return time.perf_counter() - start, found
+
+
+def _all(embed: Embed, pixels: np.ndarray, batch_size: int) -> None:
+    for start in range(0, len(pixels), batch_size):
+        embed(pixels[start : start + batch_size])
+
+
+def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+
+
+def _against(timings: dict[str, list[float]]) -> list[list[str]]:
+    ours = timings[OURS]
+    rows = [["case", "images/s", f"times {OURS}"]]
+    for name, values in timings.items():
+        rows.append([name, number(statistics.median(values)), f"{ratio(values, ours):.2f}"])
+    return rows
+
+
+def _targets(timings: dict[str, list[float]]) -> list[Target]:
+    """TensorFlow alone in both precisions, and the extra, each against its peers; None where one is missing."""
+
+    def target(ours: str, peer: str, least: float) -> Target:
+        figure = ratio(timings[ours], timings[peer]) if ours in timings and peer in timings else None
+        return Target(f"{ours} / {peer}", figure, least, True)
+
+    lowered = [name for name in timings if name.startswith("PyTorch, bfloat16")]
+    fastest = max(lowered, key=lambda name: statistics.median(timings[name]), default="PyTorch, bfloat16")
+    return [
+        target(OURS, "TensorFlow, float32", 1.0),
+        target(OURS, "ONNX Runtime, float32", 1.0),
+        target(LOWERED, "TensorFlow, bfloat16", 1.6),
+        target(LOWERED, fastest, 1.7),
+        target(f"{EXTRA}, float32", "OpenVINO, float32", 0.95),
+        target(f"{EXTRA}, bfloat16", "OpenVINO, bfloat16", 0.95),
+    ]

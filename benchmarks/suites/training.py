@@ -1,0 +1,103 @@
+"""A training step of the whole network, against PyTorch's on the same weights and images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import graph
+from benchmarks.report import Result, Target
+from benchmarks.settings import Settings
+from benchmarks.timing import alternate, clock, ratio
+from finetune import Model, Stage, network
+from finetune.architecture import UNITS
+from finetune.dataset.pipeline import evaluation_batches, iterate
+from finetune.dataset.scan import scan
+from finetune.errors import RunError
+from finetune.network.standardization import standardize
+from finetune.training import Trainer
+
+if TYPE_CHECKING:
+    from benchmarks.torch_training import TorchTrainer
+
+OURS, TORCH = "finetune", "PyTorch"
+RATE = 0.001
+LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-2
+"""Of the first step: relative differences of the loss and of all gradients together. Through so many batch norms
+float32 itself leaves PyTorch's gradients up to 1e-3 from those in float64, and TensorFlow's."""
+
+
+def run(settings: Settings) -> Result:
+    """Checks that the first steps agree, then times some in turn."""
+    batch_size, steps = settings.pick(32, 8), settings.pick(3, 1)
+    dataset = scan(settings.data.subset(batch_size)).dataset
+    model = Model.restore(settings.data.checkpoint, class_names=dataset.class_names, seed=1)
+    batches = evaluation_batches(dataset.paths, preprocessing=model.preprocessing, batch_size=batch_size)
+    images = standardize(next(iterate(batches)), model.preprocessing.standardization)
+    labels = tf.constant(dataset.labels[:batch_size])
+    about = f"A step of the whole network: batches of {batch_size}, batch norm in training mode, Adam, float32."
+    target = "PyTorch's step / finetune's"
+    ours = Trainer(model, Stage("whole", train_from=UNITS[0], epochs=1, batch_norm="train"))
+    steppers = {OURS: lambda: ours.step(images, labels, RATE, (0, 0)).loss}
+    notes = []
+    if find_spec("torch"):
+        from benchmarks.torch_training import TorchTrainer
+
+        theirs = TorchTrainer(graph.training_graph(model), RATE)
+        notes.append(_agreement(model, theirs, images, labels))
+        steppers[TORCH] = lambda: theirs.step(images.numpy(), labels.numpy())
+    else:
+        notes.append("PyTorch: left out, for torch is missing")
+    first = [step() for step in steppers.values()]
+    if not np.allclose(first, first[0], rtol=LOSS_TOLERANCE, atol=0):
+        raise RunError(f"training: the losses of the first step differ: finetune {first[0]}, PyTorch {first[1]}")
+    losses = ", ".join(f"{name} {loss:.6f}" for name, loss in zip(steppers, first, strict=True))
+    notes.append(f"The losses of the first step: {losses}.")
+
+    def case(step: Callable[[], float]) -> Callable[[], float]:
+        return lambda: clock(lambda: [step() for _ in range(steps)]) / steps
+
+    timings = alternate({name: case(step) for name, step in steppers.items()}, settings.rounds, "training")
+    figure = ratio(timings[TORCH], timings[OURS]) if TORCH in timings else None
+    return Result("training", about, timings, targets=[Target(target, figure, 1.2, True)], notes=notes)
+
+
+def _agreement(model: Model, theirs: TorchTrainer, images: tf.Tensor, labels: tf.Tensor) -> str:
+    """Compares the gradients of the first step.
+
+    Raises:
+        RunError: they differ by more than the tolerance.
+    """
+    expected = gradients(model, images, labels)
+    found = theirs.gradients(images.numpy(), labels.numpy())
+    if expected.keys() != found.keys():
+        raise RunError(f"training: not of the same variables: {sorted(expected.keys() ^ found.keys())[:3]}")
+    apart = difference(expected, found)
+    if not apart <= GRADIENT_TOLERANCE:
+        raise RunError(f"training: the gradients of the first step differ by {apart:.1e} of their norm")
+    return f"At the first step the gradients of all {len(expected)} variables differ by {apart:.1e} of their norm."
+
+
+def difference(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> float:
+    """The norm of the difference of all gradients together, in norms of the expected ones."""
+    apart = sum(np.square(expected[name] - found[name]).sum() for name in expected)
+    return float(np.sqrt(apart / sum(np.square(value).sum() for value in expected.values())))
+
+
+def gradients(model: Model, images: tf.Tensor, labels: tf.Tensor) -> dict[str, np.ndarray]:
+    """Of the cross-entropy, by TF1 name; the moving statistics, which training mode doesn't read, move a little."""
+    weights = {name: variable for name, variable in model.variables.items() if "/moving_" not in name}
+
+    @tf.function(autograph=False)
+    def compiled() -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            logits = network.forward(images, model.variables, 0, len(UNITS), batch_norm="train")
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        found: list[tf.Tensor] = tape.gradient(loss, list(weights.values()))
+        return found
+
+    return {name: gradient.numpy() for name, gradient in zip(weights, compiled(), strict=True)}

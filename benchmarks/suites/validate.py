@@ -1,0 +1,48 @@
+"""LFW as `finetune validate` measures it, against the bare embedding of its images and of their mirror images."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.report import Result, Target
+from benchmarks.settings import Settings
+from benchmarks.timing import alternate, ratio, timed
+from finetune import Model, evaluate_pairs
+from finetune.evaluation import LFWResult
+from finetune.recipe import LFW
+from finetune.runs.inputs import measure_model, open_pairs
+
+WHOLE, EMBEDDING, PROTOCOL = "validate", "embedding alone", "protocol alone, 6,000 pairs"
+PAIRS, FOLDS = 6000, 10
+
+
+def run(settings: Settings) -> Result:
+    """Times both, and the protocol on embeddings that are drawn: its work does not depend on their values."""
+    lfw = LFW(settings.data.everyone, settings.data.pairs, distance="cosine", subtract_mean=True, flip=True)
+    pairs, model = open_pairs(lfw), Model.restore(settings.data.checkpoint)
+    model.embed(pairs.paths[:1])  # traced before anything is timed
+    drawn = np.random.default_rng(1).normal(size=(2, PAIRS, 2 * model.embedding_size)).astype(np.float32)
+    is_same = np.arange(PAIRS) // (PAIRS // FOLDS // 2) % 2 == 0
+
+    def protocol() -> None:
+        evaluate_pairs(drawn[0], drawn[1], is_same, distance="cosine", subtract_mean=True, n_folds=FOLDS)
+
+    measured: list[LFWResult] = []
+    timings = alternate(
+        {
+            WHOLE: timed(lambda: measured.append(measure_model(model, pairs, lfw))),
+            EMBEDDING: timed(lambda: model.embed(pairs.paths, flip=True)),
+            PROTOCOL: timed(protocol),
+        },
+        settings.rounds,
+        "validate",
+    )
+    lowered = measure_model(Model.restore(settings.data.checkpoint, precision="bfloat16"), pairs, lfw)
+    targets = [
+        Target("accuracy in bfloat16, off float32's", abs(lowered.accuracy - measured[0].accuracy), 0.001, unit=""),
+        Target("validate / embedding alone", ratio(timings[WHOLE], timings[EMBEDDING]), 1.15),
+        Target("the protocol on 6,000 pairs", float(np.median(timings[PROTOCOL])), 1.0, unit="s"),
+    ]
+    about = f"{len(pairs.is_same)} pairs of {len(pairs.paths)} images, both ways: cosine, mean subtracted."
+    notes = [f"Accuracy: float32 {measured[0].accuracy:.5f}, bfloat16 {lowered.accuracy:.5f}."]
+    return Result("validate", about, timings, targets=targets, notes=notes)

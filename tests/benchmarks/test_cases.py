@@ -1,0 +1,68 @@
+"""What is timed is what it is said to be."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+from benchmarks.data import Data, link
+from benchmarks.naive import NaiveLoop
+from benchmarks.stages import run_stage
+from benchmarks.suites.scaling import slopes
+from finetune import Model
+from finetune.dataset.scan import find_images, scan
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture
+def data(faces, drawn_checkpoint, tmp_path) -> Data:
+    return Data(drawn_checkpoint, faces / "learn", faces / "strangers", faces / "pairs.txt", tmp_path, False)
+
+
+@pytest.mark.slow
+def test_the_naive_loop_trains_every_variable(data) -> None:
+    dataset = scan(data.learn).dataset
+    model = Model.restore(data.checkpoint, class_names=dataset.class_names)
+    before = model.digests()
+    loop = NaiveLoop(model, dataset, batch_size=8)
+    assert loop.seconds_per_image(2) > 0
+    after = model.digests()
+    assert [name for name in before if before[name] == after[name]] == []
+    assert sum("/moving_" in name for name in before) == 224
+
+
+@pytest.mark.slow
+def test_a_timed_stage_begins_with_a_cold_store_and_leaves_nothing(data, monkeypatch) -> None:
+    users = data.work / "users"
+    monkeypatch.setenv("FINETUNE_CACHE", str(users))
+    runs = [run_stage(data, data.learn, "Logits", 2, batch_size=8, cache=cache) for cache in ("disk", "off")]
+    assert os.environ["FINETUNE_CACHE"] == str(users)
+    assert not users.exists()
+    assert list(data.work.iterdir()) == []
+    for run in runs:
+        assert len(run.epochs) == 2
+        assert 0 < sum(run.epochs) < run.seconds
+    np.testing.assert_allclose(runs[0].losses, runs[1].losses, rtol=1e-5)
+
+
+def test_a_subset_has_so_many_different_images_of_so_many_people(data) -> None:
+    found = find_images(data.subset(12, people=3))
+    assert len({path.resolve() for path in found}) == 12
+    assert sorted(len(list(person.iterdir())) for person in data.subset(12, people=3).iterdir()) == [4, 4, 4]
+    assert len(find_images(data.subset(24, people=2))) == 24  # all of `learn`
+    with pytest.raises(Exception, match="24 images, and 25 are needed"):
+        data.subset(25)
+
+
+def test_links_lead_to_the_images(tmp_path) -> None:
+    (tmp_path / "a.png").write_bytes(b"a")
+    link([tmp_path / "a.png"], tmp_path / "out", 1)
+    assert (tmp_path / "out/person_0000/000000.png").read_bytes() == b"a"
+
+
+def test_slopes_are_seconds_for_one_more_image() -> None:
+    assert slopes([100, 200, 400], [3.0, 5.0, 10.0]) == pytest.approx([0.02, 0.025])
