@@ -40,7 +40,7 @@ class FineTuner:
         lfw: a recipe's `lfw` section as a mapping, or the folder of aligned LFW faces with its
             `pairs.txt` inside or beside it. Without it nothing is validated on pairs.
         settings: any other top-level key of a recipe: `seed`, `batch_size`, `augment`,
-            `cache`, `strategy`, `preprocessing`.
+            `cache`, `precision`, `runtime`, `strategy`, `preprocessing`.
 
     Raises:
         UserError: some input can't be used; one line for every problem.
