@@ -16,11 +16,19 @@ from finetune import network, preprocessing
 from finetune.architecture import HEAD, LEAST_IMAGE_SIZE, UNITS
 from finetune.checkpoint import RestorePlan
 from finetune.dataset.images import ImageError, central_crop, read_image
-from finetune.errors import CheckpointError, DataError
+from finetune.errors import CheckpointError, DataError, UserError
 from finetune.network import devices
 from finetune.network.inference import Inference
 from finetune.network.standardization import standardize
-from finetune.preprocessing import STANDARDIZATIONS, Precision, Preprocessing, Runtime, Standardization
+from finetune.preprocessing import (
+    PRECISIONS,
+    RUNTIMES,
+    STANDARDIZATIONS,
+    Precision,
+    Preprocessing,
+    Runtime,
+    Standardization,
+)
 from finetune.progress import track
 
 BATCH_SIZE = 96
@@ -91,8 +99,15 @@ class Model:
         Raises:
             CheckpointError: the checkpoint is missing, damaged, or of another network; or the image
                 size is less than the network can take.
-            UserError: the runtime is not installed.
+            UserError: the runtime is not installed, or a word is none of those to choose from.
         """
+        for what, word, words in (
+            ("standardization", standardization or "fixed", STANDARDIZATIONS),
+            ("precision", precision, PRECISIONS),
+            ("runtime", runtime, RUNTIMES),
+        ):
+            if word not in words:
+                raise UserError(f"{what}: found {word!r}; give {' or '.join(words)}")
         devices.prepare()
         located = checkpoints.locate(checkpoint)
         stored = checkpoints.read(located)
@@ -181,7 +196,7 @@ class Model:
         return logits
 
     def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        """The units `UNITS[:stop]` as they are now: uint8 images [n, s, s, 3] to what unit `stop` takes."""
+        """The units `UNITS[:stop]`: uint8 images [n, s, s, 3] to what unit `stop` takes, until its units change."""
         self._refresh()
         return lambda pixels: self._inference(pixels, stop, pad=True)
 

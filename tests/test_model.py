@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from finetune.architecture import UNITS
-from finetune.errors import CheckpointError, DataError
+from finetune.errors import CheckpointError, DataError, UserError
 
 tf = pytest.importorskip("tensorflow")
 from finetune.model import Model, initial_value  # noqa: E402
@@ -144,3 +144,17 @@ def test_embeddings_follow_the_weights_whoever_changes_them(drawn_checkpoint, im
     np.testing.assert_array_equal(Model.restore(model.save(tmp_path)).embed(images[:3]), trained)
     model.assign(start)
     np.testing.assert_array_equal(model.embed(images[:3]), first)
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ({"precision": "bf16"}, "precision: found 'bf16'; give float32 or bfloat16"),
+        ({"runtime": "openvin"}, "runtime: found 'openvin'; give tensorflow or openvino"),
+        ({"standardization": "fixd"}, "standardization: found 'fixd'; give fixed or per_image"),
+    ],
+)
+def test_a_wrong_word_is_one_line(drawn_checkpoint, option, line):
+    with pytest.raises(UserError) as caught:
+        Model.restore(drawn_checkpoint, **option)
+    assert caught.value.problems == (line,)

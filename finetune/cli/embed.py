@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
         "image_size": np.array(model.preprocessing.image_size),
         "standardization": np.array(model.preprocessing.standardization),
         "precision": np.array(model.precision),
+        "runtime": np.array(model.runtime),
         "flip": np.array(options.flip),
         "checkpoint": np.array(model.source.name),
     }

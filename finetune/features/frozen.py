@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import metadata
 from itertools import chain
 
 import numpy as np
+import PIL
 import tensorflow as tf
 
 from finetune import network
@@ -180,7 +182,9 @@ def _shelf(model: Model, first: int, choice: Choice, keys: Iterable[bytes]) -> S
         image_size=model.preprocessing.image_size,
         standardization=model.preprocessing.standardization,
         precision=model.precision,
-        versions={name: metadata.version(name) for name in (model.runtime, "pillow")},
+        versions=[tf.__version__, PIL.__version__],
+        runtime=model.runtime if model.runtime == "tensorflow" else [model.runtime, metadata.version(model.runtime)],
+        onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         device=[device.device_type for device in tf.config.list_physical_devices()],
     )
     return Store().shelf(name, shape, set(keys))

@@ -67,10 +67,9 @@ def forward(
     training = batch_norm == "train"
     used = variables if training else fold(units_of(variables, start, stop))
     with layers.existing_variables(used), _normalizing(batch_norm_decay if training else None):
-        net = tf.cast(inputs, precision)
+        net = inputs
         for unit in UNITS[start:stop]:
-            if unit in ("Bottleneck", HEAD):
-                net = tf.cast(net, tf.float32)
+            net = tf.cast(net, "float32" if unit in ("Bottleneck", HEAD) else precision)
             if unit == "Bottleneck" and keep_probability < 1.0:
                 net = tf.nn.experimental.stateless_dropout(net, 1.0 - keep_probability, seed=dropout_seed)
             net = inception_resnet_v1.build(unit, net, **widths)

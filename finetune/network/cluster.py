@@ -48,7 +48,7 @@ def _problems(config: Any) -> Iterator[str]:
         yield f" cluster.worker: found {json.dumps(workers)}; give a list of HOST:PORT, one a worker, as in {EXAMPLE}"
         return
     for address in workers:
-        if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+        if not isinstance(address, str) or not _ADDRESS.fullmatch(address) or int(address.rpartition(":")[2]) > 65535:
             yield f" cluster.worker: found {json.dumps(address)}; give HOST:PORT"
         elif workers.count(address) > 1:
             yield f" cluster.worker: found {json.dumps(address)} twice; give each worker its own address"

@@ -15,12 +15,10 @@ from finetune.network.standardization import standardize
 from finetune.preprocessing import Precision, Preprocessing, Runtime
 
 CHUNK = 48
-"""Images that pass at once, at the most."""
+"""Images that pass at once. Kernels round by the shape that they are given, and matrix products the rows left over
+from tiles of 6 or 8 otherwise than the rest: what is kept is computed in whole chunks, filled up, so that it depends
+as little as can be on the images beside."""
 LEAST_CHUNK = 8
-PADDED = 24
-"""What is kept is computed in chunks filled up to a multiple of it. Matrix products go by tiles of 6 or 8
-rows, and what is left over is rounded otherwise: so the bits of an image's features do not depend on the
-images beside it."""
 STREAMS = 2
 """Chunks that pass side by side on a CPU: where one waits at the end of a layer, the other computes."""
 
@@ -74,9 +72,9 @@ class Inference:
         """What the units `UNITS[:stop]` give.
 
         Args:
-            pixels: uint8 [n, s, s, 3].
+            pixels: uint8 [n, s, s, 3], n from 1.
             stop: of the slice.
-            pad: to the same bits for an image, whichever images pass beside it; takes longer for a few.
+            pad: to whole chunks, for what is kept.
 
         Returns:
             float32 [n, ...].
@@ -85,7 +83,7 @@ class Inference:
         size = CHUNK if pad else min(CHUNK, max(LEAST_CHUNK, -(-len(pixels) // self._streams)))
         chunks = [pixels[start : start + size] for start in range(0, len(pixels), size)]
         if pad:
-            chunks[-1] = tf.pad(chunks[-1], [[0, -len(chunks[-1]) % PADDED], [0, 0], [0, 0], [0, 0]])
+            chunks[-1] = tf.pad(chunks[-1], [[0, CHUNK - len(chunks[-1])], [0, 0], [0, 0], [0, 0]])
         if len(chunks) == 1:
             return forward(chunks[0])[: len(pixels)]
         with ThreadPoolExecutor(self._streams) as pool:

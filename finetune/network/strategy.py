@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -185,6 +186,9 @@ def create(name: Name) -> Strategy:
         return dataclasses.replace(strategy, share=Share(n, n), distribution=distribution)
     if not strategy.is_chief:
         progress.silence()
+    others = [address for index, address in enumerate(cluster.workers) if index != cluster.index]
+    if others:
+        print(f"worker {cluster.index}: waiting for {', '.join(others)}", file=sys.stderr, flush=True)
     try:
         with strategy.together(), _signals_kept():
             distribution = tf.distribute.MultiWorkerMirroredStrategy()

@@ -159,3 +159,11 @@ def test_multiply_adds_count_a_convolution_by_hand():
     assert costs["Bottleneck"] == 1792 * 512
     assert costs["Logits"] == 512 * 10
     assert costs["MaxPool_3a_3x3"] == 0
+
+
+@pytest.mark.parametrize("stop", [boundary(HEAD), len(UNITS)])
+def test_in_bfloat16_a_slice_without_convolutions_rounds_nothing(variables, stop):
+    prelogits = tf.constant(np.random.default_rng(5).normal(size=(3, 8)), tf.float32)
+    expected = network.forward(prelogits, variables, boundary(HEAD), stop)
+    given = network.forward(prelogits, variables, boundary(HEAD), stop, precision="bfloat16")
+    np.testing.assert_array_equal(given, expected)
