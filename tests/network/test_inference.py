@@ -21,19 +21,6 @@ BIASES = "InceptionResnetV1/Bottleneck/BatchNorm/beta"
 
 
 @pytest.fixture(scope="module")
-def variables():
-    """A whole network at an embedding of 8 and 3 classes, of small random weights."""
-    generator = np.random.default_rng(0)
-    return {
-        name: tf.Variable(
-            generator.uniform(0.5, 1.5, shape) if name.endswith("variance") else generator.normal(0, 0.05, shape),
-            dtype=tf.float32,
-        )
-        for name, shape in network.variable_shapes(8, 3).items()
-    }
-
-
-@pytest.fixture(scope="module")
 def make(variables):
     def make(precision="float32", runtime="tensorflow"):
         if runtime == "openvino":

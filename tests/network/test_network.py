@@ -15,19 +15,6 @@ pytestmark = pytest.mark.tf
 SIZE = 75
 
 
-@pytest.fixture(scope="module")
-def variables():
-    """A whole network at an embedding of 8 and 3 classes, of small random weights."""
-    generator = np.random.default_rng(0)
-    return {
-        name: tf.Variable(
-            generator.uniform(0.5, 1.5, shape) if name.endswith("variance") else generator.normal(0, 0.05, shape),
-            dtype=tf.float32,
-        )
-        for name, shape in network.variable_shapes(8, 3).items()
-    }
-
-
 def test_has_the_variables_of_facenets_graph():
     shapes = network.variable_shapes(512, 739)
     body = {name: shape for name, shape in shapes.items() if unit_of(name) != HEAD}
