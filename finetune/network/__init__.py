@@ -91,26 +91,47 @@ def l2_normalize(prelogits: tf.Tensor) -> tf.Tensor:
     return tf.nn.l2_normalize(prelogits, 1, 1e-10)
 
 
-@functools.cache
 def variable_shapes(embedding_size: int, num_classes: int) -> Mapping[str, tuple[int, ...]]:
     """The shape of each variable of the whole network by TF1 name, in the order of the units."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    _trace(shapes, embedding_size, num_classes, 160)
-    return shapes
+    return _trace(embedding_size, num_classes, 160)[0]
 
 
-@functools.cache
 def multiply_adds(embedding_size: int, num_classes: int, image_size: int) -> tuple[int, ...]:
     """What one image costs in each unit's forward pass, in multiply-adds, in the order of the units."""
-    units = _trace({}, embedding_size, num_classes, image_size)
-    return tuple(sum(_cost(operation) for operation in operations) for operations, _ in units)
+    return _trace(embedding_size, num_classes, image_size)[1]
+
+
+def output_shapes(embedding_size: int, num_classes: int, image_size: int) -> tuple[tuple[int, ...], ...]:
+    """The shape of what each unit gives for one image, in the order of the units."""
+    return _trace(embedding_size, num_classes, image_size)[2]
 
 
 @functools.cache
-def output_shapes(embedding_size: int, num_classes: int, image_size: int) -> tuple[tuple[int, ...], ...]:
-    """The shape of what each unit gives for one image, in the order of the units."""
-    units = _trace({}, embedding_size, num_classes, image_size)
-    return tuple(tuple(output.shape.as_list()[1:]) for _, output in units)
+def _trace(
+    embedding_size: int, num_classes: int, image_size: int
+) -> tuple[Mapping[str, tuple[int, ...]], tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """Builds the network without values: the variables' shapes, each unit's cost and the shape of its output."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    costs, outputs = [], []
+
+    def record(name: str, shape: tuple[int, ...]) -> tf.Tensor:
+        shapes[name] = shape
+        return tf.compat.v1.placeholder(tf.float32, shape)
+
+    def ask(inputs: tf.Tensor) -> tf.Tensor:
+        layers.batch_norm_variables(inputs.shape[-1])
+        return inputs
+
+    graph = tf.Graph()
+    normalizing = slim.arg_scope([slim.conv2d, slim.fully_connected], normalizer_fn=ask)
+    with graph.as_default(), layers.variables_from(record), normalizing:
+        net = tf.compat.v1.placeholder(tf.float32, [None, image_size, image_size, 3])
+        for unit in UNITS:
+            before = len(graph.get_operations())
+            net = inception_resnet_v1.build(unit, net, embedding_size, num_classes)
+            costs.append(sum(_cost(operation) for operation in graph.get_operations()[before:]))
+            outputs.append(tuple(net.shape.as_list()[1:]))
+    return shapes, tuple(costs), tuple(outputs)
 
 
 def _cost(operation: tf.Operation) -> int:
@@ -119,25 +140,6 @@ def _cost(operation: tf.Operation) -> int:
     kernel, outputs = operation.inputs[1].shape, operation.outputs[0].shape
     places = outputs[1:3].num_elements() if operation.type == "Conv2D" else 1
     return int(places * kernel.num_elements())
-
-
-def _trace(
-    shapes: dict[str, tuple[int, ...]], embedding_size: int, num_classes: int, image_size: int
-) -> list[tuple[list[tf.Operation], tf.Tensor]]:
-    """Builds the network without values; notes the variables' shapes, gives each unit's operations and output."""
-
-    def record(name: str, shape: tuple[int, ...]) -> tf.Variable:
-        shapes[name] = shape
-        return tf.Variable(tf.zeros(shape))
-
-    graph, units = tf.Graph(), []
-    with graph.as_default(), layers.variables_from(record), _normalizing(layers.DECAY):
-        net = tf.compat.v1.placeholder(tf.float32, [None, image_size, image_size, 3])
-        for unit in UNITS:
-            before = len(graph.get_operations())
-            net = inception_resnet_v1.build(unit, net, embedding_size, num_classes)
-            units.append((graph.get_operations()[before:], net))
-    return units
 
 
 def _normalizing(decay: float | None) -> contextlib.AbstractContextManager[object]:

@@ -59,10 +59,7 @@ def batch_norm(inputs: tf.Tensor, decay: float = DECAY) -> tf.Tensor:
         Normalized values, of the shape of `inputs`.
     """
     channels = inputs.shape[-1]
-    with tf.compat.v1.variable_scope("BatchNorm"):
-        beta = slim.model_variable("beta", shape=[channels])
-        mean = slim.model_variable("moving_mean", shape=[channels], trainable=False)
-        variance = slim.model_variable("moving_variance", shape=[channels], trainable=False)
+    beta, mean, variance = batch_norm_variables(channels)
     images = inputs if inputs.shape.rank == 4 else inputs[:, tf.newaxis, tf.newaxis, :]
     outputs, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
         images, tf.ones([channels]), beta, epsilon=EPSILON, is_training=True
@@ -70,6 +67,15 @@ def batch_norm(inputs: tf.Tensor, decay: float = DECAY) -> tf.Tensor:
     mean.assign_sub((1.0 - decay) * (mean - batch_mean))
     variance.assign_sub((1.0 - decay) * (variance - batch_variance))
     return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]
+
+
+def batch_norm_variables(channels: int) -> tuple[Any, Any, Any]:
+    """beta, moving mean and moving variance of the layer in whose scope this is called, each [channels]."""
+    with tf.compat.v1.variable_scope("BatchNorm"):
+        beta = slim.model_variable("beta", shape=[channels])
+        mean = slim.model_variable("moving_mean", shape=[channels], trainable=False)
+        variance = slim.model_variable("moving_variance", shape=[channels], trainable=False)
+    return beta, mean, variance
 
 
 @contextlib.contextmanager
