@@ -27,6 +27,10 @@ __all__ = [
 ]
 
 
+FLOAT32 = ("Bottleneck", HEAD)
+"""The units that compute in float32, whatever the precision."""
+
+
 def forward(
     inputs: tf.Tensor,
     variables: Mapping[str, tf.Variable],
@@ -69,7 +73,7 @@ def forward(
     with layers.existing_variables(used), _normalizing(batch_norm_decay if training else None):
         net = inputs
         for unit in UNITS[start:stop]:
-            net = tf.cast(net, "float32" if unit in ("Bottleneck", HEAD) else precision)
+            net = tf.cast(net, "float32" if unit in FLOAT32 else precision)
             if unit == "Bottleneck" and keep_probability < 1.0:
                 net = tf.nn.experimental.stateless_dropout(net, 1.0 - keep_probability, seed=dropout_seed)
             net = inception_resnet_v1.build(unit, net, **widths)
@@ -78,7 +82,7 @@ def forward(
 
 def is_convolution(variable: str) -> bool:
     """Whether a TF1 variable name is of a layer between the images and the pooling."""
-    return unit_of(variable) not in ("Bottleneck", HEAD)
+    return unit_of(variable) not in FLOAT32
 
 
 def units_of(variables: Mapping[str, Any], start: int, stop: int) -> dict[str, Any]:
