@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -107,7 +108,11 @@ def _drawn(paths: Sequence[Path], indices: np.ndarray, key: int, size: int, augm
             image = tf.image.stateless_random_flip_left_right(image, flip_seed)
         return tf.ensure_shape(image, [size, size, 3])
 
-    return tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    images = tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=os.cpu_count())
+    options = tf.data.Options()
+    # A tuned pipeline's end waits for the tuner, which sleeps for 10 ms, then 20, 40, … up to a minute.
+    options.autotune.enabled = False
+    return images.with_options(options)
 
 
 def iterate(batches: tf.data.Dataset) -> Iterator[Any]:

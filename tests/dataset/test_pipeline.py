@@ -73,6 +73,15 @@ def test_an_epoch_holds_every_image_once_with_its_label(pipeline, dataset):
     assert labels == {i: i % 2 for i in range(20)}
 
 
+def test_the_end_of_an_epoch_waits_for_no_tuner(pipeline, dataset):
+    of_training = pipeline.training_batches(
+        dataset, preprocessing=FIXED, augment=ALL, batch_size=8, seed=1, stage=0, epoch=1
+    )
+    of_evaluation = pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=8)
+    assert not of_training.options().autotune.enabled
+    assert not of_evaluation.options().autotune.enabled
+
+
 def test_without_augmentation_the_central_crop_is_given(pipeline, dataset):
     _, views, _, _ = draw(pipeline, dataset, Augment())
     for i, image in views.items():
