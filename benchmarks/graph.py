@@ -20,15 +20,15 @@ Graph: TypeAlias = tf.compat.v1.GraphDef
 
 
 def embedding_graph(model: Model) -> Graph:
-    """From uint8 `pixels` [n, s, s, 3] to unit rows `embeddings`, batch norm folded into the convolutions."""
+    """From uint8 `pixels` [n, s, s, 3] to unit rows `embeddings`, batch norm and scales folded into the weights."""
     graph, size = tf.Graph(), model.preprocessing.image_size
     values = {name: np.asarray(value) for name, value in network.fold(model.variables).items()}
     with graph.as_default():
         pixels = tf.compat.v1.placeholder(tf.uint8, [None, size, size, 3], PIXELS)
         images = standardize(pixels, model.preprocessing.standardization)
-        prelogits = network.forward(images, _constants(values))
+        prelogits = network.forward(images, _constants(values), batch_norm="folded")
         tf.identity(network.l2_normalize(prelogits), EMBEDDINGS)
-    return fold_scales(_needed(graph.as_graph_def(), EMBEDDINGS))
+    return _needed(graph.as_graph_def(), EMBEDDINGS)
 
 
 def training_graph(model: Model) -> Graph:
@@ -44,25 +44,6 @@ def training_graph(model: Model) -> Graph:
 def constants(graph: Graph) -> dict[str, np.ndarray]:
     """The values of a graph's constants, by name; the network's variables have their TF1 names."""
     return {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"}
-
-
-def fold_scales(graph: Graph) -> Graph:
-    """Merges the scale of a residual branch into the weights before it."""
-    nodes = {node.name: node for node in graph.node}
-    values = constants(graph)
-    folded = Graph()
-    folded.CopyFrom(graph)
-    for node in folded.node:
-        if node.op == "Mul" and node.input[0] in values and nodes[node.input[1]].op == "BiasAdd":
-            bias = nodes[node.input[1]]
-            for name in (nodes[bias.input[0]].input[1], bias.input[1]):
-                values[name] = values[name] * values[node.input[0]]
-            node.op = "Identity"
-            del node.input[0]
-    for node in folded.node:
-        if node.op == "Const":
-            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values[node.name]))
-    return _needed(folded, EMBEDDINGS)
 
 
 def _constants(values: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:

@@ -12,7 +12,6 @@ import tf_slim as slim
 
 from finetune.architecture import HEAD, SCOPE, UNITS, unit_of
 from finetune.network import inception_resnet_v1, layers
-from finetune.network.layers import fold
 from finetune.preprocessing import Precision
 
 __all__ = [
@@ -37,7 +36,7 @@ def forward(
     start: int = 0,
     stop: int = len(UNITS) - 1,
     *,
-    batch_norm: Literal["frozen", "train"] = "frozen",
+    batch_norm: Literal["frozen", "folded", "train"] = "frozen",
     batch_norm_decay: float = layers.DECAY,
     keep_probability: float = 1.0,
     dropout_seed: tf.Tensor | None = None,
@@ -47,11 +46,12 @@ def forward(
 
     Args:
         inputs: what the unit before `start` gives; float32 images [n, s, s, 3] for 0.
-        variables: by TF1 name, those of the units that run; as they are, or as `fold` made them.
+        variables: by TF1 name, those of the units that run.
         start, stop: a slice of `UNITS`. Without the head the last output is the prelogits
             [n, embedding_size], with it the logits [n, num_classes].
-        batch_norm: whether these units normalize by the stored statistics (`frozen`), or by the
-            batch's, toward which the stored ones move (`train`).
+        batch_norm: whether these units normalize by the stored statistics (`frozen`; `folded`: these
+            are in the variables already, which `fold` made), or by the batch's, toward which the
+            stored ones move (`train`).
         batch_norm_decay: of the moving statistics, where they move.
         keep_probability: of dropout between pooling and `Bottleneck`, in (0, 1].
         dropout_seed: int32 [2], for `tf.random.stateless_uniform`; needed where dropout acts.
@@ -69,15 +69,32 @@ def forward(
         for name, scope in (("embedding_size", f"{SCOPE}/Bottleneck"), ("num_classes", HEAD))
     }
     training = batch_norm == "train"
-    used = variables if training else fold(units_of(variables, start, stop))
+    used = fold(units_of(variables, start, stop)) if batch_norm == "frozen" else variables
     with layers.existing_variables(used), _normalizing(batch_norm_decay if training else None):
         net = inputs
         for unit in UNITS[start:stop]:
             net = tf.cast(net, "float32" if unit in FLOAT32 else precision)
             if unit == "Bottleneck" and keep_probability < 1.0:
                 net = tf.nn.experimental.stateless_dropout(net, 1.0 - keep_probability, seed=dropout_seed)
-            net = inception_resnet_v1.build(unit, net, **widths)
+            net = inception_resnet_v1.build(unit, net, **widths, folded=not training)
     return tf.cast(net, tf.float32)
+
+
+def fold(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Puts batch normalization by the stored statistics, and the residual scales, into weights and biases.
+
+    Args:
+        variables: by TF1 name, those of whole units.
+
+    Returns:
+        By TF1 name, without `BatchNorm`. Gradients pass through.
+    """
+    folded = layers.fold_batch_norm(variables)
+    for unit, scale in inception_resnet_v1.SCALES.items():
+        for name in (f"{SCOPE}/{unit}/{inception_resnet_v1.UP}/{part}" for part in ("weights", "biases")):
+            if name in folded:
+                folded[name] = scale * folded[name]
+    return folded
 
 
 def is_convolution(variable: str) -> bool:

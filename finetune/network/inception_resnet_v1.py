@@ -20,8 +20,11 @@ Layer = Callable[[tf.Tensor], tf.Tensor]
 Branch = tuple[tuple[int, int | list[int], str], ...]
 """Convolutions in a row: (filters, kernel, scope)."""
 
+UP = "Conv2d_1x1"
+"""Scope of the convolution of a residual unit that brings its branches back to the width of its input."""
 
-def build(unit: str, inputs: tf.Tensor, embedding_size: int, num_classes: int) -> tf.Tensor:
+
+def build(unit: str, inputs: tf.Tensor, embedding_size: int, num_classes: int, *, folded: bool = False) -> tf.Tensor:
     """Builds one unit of `UNITS` under its own scope.
 
     Args:
@@ -30,12 +33,15 @@ def build(unit: str, inputs: tf.Tensor, embedding_size: int, num_classes: int) -
             last two, [n, h, w, c] for those between.
         embedding_size: width of `Bottleneck`.
         num_classes: width of `Logits`.
+        folded: the weights hold the residual scale of `SCALES` already.
     """
     if unit == HEAD:
         return slim.fully_connected(inputs, num_classes, activation_fn=None, normalizer_fn=None, scope=HEAD)
     with tf.compat.v1.variable_scope(SCOPE):
         if unit == "Bottleneck":
             return slim.fully_connected(inputs, embedding_size, activation_fn=None, scope=unit)
+        if unit in SCALES:
+            return _UNITS[unit](inputs, scale=1.0 if folded else SCALES[unit])
         return _UNITS[unit](inputs)
 
 
@@ -46,14 +52,14 @@ def _branch(net: tf.Tensor, scope: str, convolutions: Branch) -> tf.Tensor:
     return net
 
 
-def _residual(net: tf.Tensor, scope: str, branches: tuple[Branch, ...], scale: float, relu: bool = True) -> tf.Tensor:
+def _residual(net: tf.Tensor, scope: str, branches: tuple[Branch, ...], scale: float) -> tf.Tensor:
     """The branches side by side, brought back to the input's width, scaled and added to it."""
     with tf.compat.v1.variable_scope(scope):
         mixed = tf.concat([_branch(net, f"Branch_{i}", branch) for i, branch in enumerate(branches)], 3)
         width = net.shape[3]
-        up = slim.conv2d(mixed, width, 1, normalizer_fn=None, activation_fn=None, scope="Conv2d_1x1")
-    net += scale * up
-    return tf.nn.relu(net) if relu else net
+        up = slim.conv2d(mixed, width, 1, normalizer_fn=None, activation_fn=None, scope=UP)
+    net += up if scale == 1.0 else scale * up
+    return net if scope == "Block8" else tf.nn.relu(net)
 
 
 def _reduction(net: tf.Tensor, scope: str, branches: tuple[Branch, ...]) -> tf.Tensor:
@@ -104,7 +110,7 @@ def _conv(scope: str, filters: int, kernel: int, stride: int = 1, padding: str =
 
 
 # The shapes are those of a 160 x 160 image.
-_UNITS: dict[str, Layer] = {
+_UNITS: dict[str, Callable[..., tf.Tensor]] = {
     "Conv2d_1a_3x3": _conv("Conv2d_1a_3x3", 32, 3, stride=2),  # 79 x 79 x 32
     "Conv2d_2a_3x3": _conv("Conv2d_2a_3x3", 32, 3),  # 77 x 77 x 32
     "Conv2d_2b_3x3": _conv("Conv2d_2b_3x3", 64, 3, padding="SAME"),  # 77 x 77 x 64
@@ -114,9 +120,11 @@ _UNITS: dict[str, Layer] = {
     "Conv2d_4b_3x3": _conv("Conv2d_4b_3x3", 256, 3, stride=2),  # 17 x 17 x 256
     "Mixed_6a": partial(_reduction, scope="Mixed_6a", branches=_MIXED_6A),  # 8 x 8 x 896
     "Mixed_7a": partial(_reduction, scope="Mixed_7a", branches=_MIXED_7A),  # 3 x 3 x 1792
-    "Block8": partial(_residual, scope="Block8", branches=_BLOCK8, scale=1.0, relu=False),  # 3 x 3 x 1792
+    "Block8": partial(_residual, scope="Block8", branches=_BLOCK8),  # 3 x 3 x 1792
     "AvgPool_1a_8x8": _average_pool,  # 1792
 }
+SCALES: dict[str, float] = {"Block8": 1.0}
+"""By what each residual unit multiplies its branches before it adds them to its input."""
 for _unit in UNITS:
     for _repeat, _branches, _scale in (
         ("Repeat/", _BLOCK35, 0.17),  # 17 x 17 x 256
@@ -124,4 +132,5 @@ for _unit in UNITS:
         ("Repeat_2/", _BLOCK8, 0.20),  # 3 x 3 x 1792
     ):
         if _unit.startswith(_repeat):
-            _UNITS[_unit] = partial(_residual, scope=_unit, branches=_branches, scale=_scale)
+            _UNITS[_unit] = partial(_residual, scope=_unit, branches=_branches)
+            SCALES[_unit] = _scale

@@ -36,7 +36,7 @@ class Engine(Protocol):
 
 
 class Inference:
-    """The network on pixels, with batch normalization folded into the convolutions.
+    """The network on pixels, with batch normalization and residual scales folded into the convolutions.
 
     Args:
         variables: by TF1 name.
@@ -121,7 +121,7 @@ class TensorFlow:
 
     def weights(self) -> dict[str, np.ndarray]:
         """The folded weights as they are now."""
-        return {name: value.numpy() for name, value in network.fold(self._variables).items()}
+        return {name: np.asarray(value) for name, value in network.fold(self._variables).items()}
 
     def constant(self, weights: Mapping[str, np.ndarray], stop: int) -> tf.GraphDef:
         """The graph of the units `UNITS[:stop]` with these weights in it."""
@@ -133,6 +133,6 @@ class TensorFlow:
         def forward(pixels: tf.Tensor) -> tf.Tensor:
             images = standardize(pixels, self._standardization)
             values = {name: tf.convert_to_tensor(value) for name, value in network.units_of(folded, 0, stop).items()}
-            return network.forward(images, values, 0, stop, precision=self._precision)
+            return network.forward(images, values, 0, stop, batch_norm="folded", precision=self._precision)
 
         return tf.function(forward, input_signature=[self._pixels], autograph=False).get_concrete_function()

@@ -4,7 +4,7 @@ Why not `slim.batch_norm`: with FaceNet's settings it moves its statistics at ev
 `phase_train` is true, whichever variables the optimizer was given, so that layers believed frozen
 drift (davidsandberg/facenet issue 235). Here whether a layer's statistics are those of the batch
 or those of the checkpoint is decided in Python, before the graph is traced: a frozen layer has no
-batch normalization at all. By stored statistics it is a linear map, which `fold` puts into the
+batch normalization at all. By stored statistics it is a linear map, which `fold_batch_norm` puts into the
 convolution before it, so there is no operation that could change them.
 """
 
@@ -23,11 +23,11 @@ DECAY = 0.995
 """Of the moving statistics, as in FaceNet's graph."""
 
 
-def fold(variables: Mapping[str, Any]) -> dict[str, Any]:
+def fold_batch_norm(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Puts batch normalization by the stored statistics into the layers before it.
 
     A layer's weights are scaled channel by channel, and biases take the place of its beta and its
-    statistics. Gradients pass through to weights and beta; what is folded already stays as it is.
+    statistics. Gradients pass through to weights and beta.
 
     Args:
         variables: by TF1 name.

@@ -8,6 +8,7 @@ import pytest
 from finetune.architecture import HEAD, UNITS, boundary, is_moving_statistic, unit_of
 
 tf = pytest.importorskip("tensorflow")
+from benchmarks import plain  # noqa: E402
 from finetune import network  # noqa: E402
 from finetune.network import layers  # noqa: E402
 
@@ -77,8 +78,19 @@ def test_folded_weights_and_biases_give_what_batch_norm_by_the_stored_statistics
     np.testing.assert_allclose(inputs @ folded["layer/weights"].numpy() + folded["layer/biases"], expected, atol=1e-5)
     assert set(folded) == {"layer/weights", "layer/biases", "other/weights", "other/biases"}
     assert (float(folded["other/weights"]), float(folded["other/biases"])) == (3.0, 4.0)
-    again = network.fold(folded)
-    assert all(again[name] is value for name, value in folded.items())
+
+
+def test_folded_variables_give_what_the_network_of_scaled_branches_and_stored_statistics_gives(variables):
+    images = np.random.default_rng(5).normal(size=(2, 75, 75, 3)).astype(np.float32)
+    folded = network.fold(variables)
+    assert not [name for name in folded if "/BatchNorm/" in name]
+    np.testing.assert_allclose(
+        network.forward(images, folded, batch_norm="folded"),
+        plain.forward(images, variables, 0, len(UNITS) - 1),
+        atol=1e-4,
+    )
+    scope = "InceptionResnetV1/Repeat_1/block17_3/Conv2d_1x1"
+    np.testing.assert_allclose(folded[f"{scope}/weights"], 0.1 * variables[f"{scope}/weights"].numpy(), rtol=1e-6)
 
 
 def test_gradients_pass_through_the_fold_to_weights_and_beta():
