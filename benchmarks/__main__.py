@@ -30,7 +30,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="suites to run; without a name, all of them")
     parser.add_argument("--quick", action="store_true", help="minutes: fewer images and rounds, to see that all runs")
-    parser.add_argument("--rounds", type=int, metavar="N", help=f"timings a case ({ROUNDS}; {QUICK_ROUNDS} if quick)")
+    parser.add_argument(
+        "--rounds", type=_rounds, metavar="N", help=f"timings a case ({ROUNDS}; {QUICK_ROUNDS} if quick)"
+    )
     parser.add_argument("--output", type=Path, default=Path("runs/benchmarks"), metavar="DIR", help="%(default)s")
     options = parser.parse_args(argv)
     unknown = [name for name in options.names if name not in SUITES]
@@ -38,10 +40,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f"no suite {', '.join(map(repr, unknown))}; choose from {', '.join(SUITES)}")
     if options.rounds is None:
         options.rounds = QUICK_ROUNDS if options.quick else ROUNDS
-    if options.rounds < 1:
-        parser.error(f"argument --rounds: found {options.rounds}; give 1 or more")
     options.names = [name for name in SUITES if name in options.names or not options.names]
     return options
+
+
+def _rounds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text}; give a whole number, 1 or more")
+    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     output = options.output.expanduser().resolve()
     try:
+        if output.is_file():
+            raise UserError(f"{output}: a file; --output takes a folder")
         try:
             output.mkdir(parents=True, exist_ok=True)
             work = tempfile.TemporaryDirectory(dir=output, prefix=".work-")

@@ -8,15 +8,17 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import tensorflow as tf
 
 from benchmarks import peers
 from benchmarks.peers import PEERS, Embed
 from benchmarks.report import Result, Target, number
 from benchmarks.settings import Settings
-from benchmarks.timing import alternate, ratio, timed
-from finetune import Model
+from benchmarks.timing import Case, alternate, clock, ratio, timed
+from finetune import Model, network
 from finetune.dataset.images import central_crop, read_image
 from finetune.dataset.scan import find_images
+from finetune.model import LOGITS
 from finetune.preprocessing import Precision, Runtime
 from finetune.progress import track
 
@@ -28,6 +30,9 @@ SLOWEST = 5
 """A bfloat16 peer that takes so many times as long as finetune in float32 for its second batch is not timed further:
 without units for bfloat16 it is computed in software."""
 LEAST_COSINE = {"float32": 0.99999, "bfloat16": 0.99}
+CEILING = "one large matrix product, {}"
+SIDE, PRODUCTS = 2048, 8
+"""Of the square matrices that show what the machine computes at the best, and how many products are timed."""
 SLOW_TO_CONVERT = ("ONNX Runtime, float32",)
 
 
@@ -43,6 +48,7 @@ def run(settings: Settings) -> Result:
         name: timed(partial(embed, pixels) if name.startswith("finetune") else partial(_all, embed, pixels, batch_size))
         for name, embed in chosen.items()
     }
+    cases |= {CEILING.format(precision): _ceiling(settings, precision, n) for precision in LEAST_COSINE}
     taken = alternate(cases, settings.rounds, "embed")
     timings = {name: [n / value for value in values] for name, values in taken.items()}
     return Result(
@@ -52,8 +58,31 @@ def run(settings: Settings) -> Result:
         unit="images/s",
         targets=_targets(timings),
         tables={f"Parity with {OURS}": parity, f"Against {OURS}": _against(timings)},
-        notes=notes,
+        notes=[*notes, *_headroom(timings)],
     )
+
+
+def _ceiling(settings: Settings, precision: str, images: int) -> Case:
+    """Seconds for the multiply-adds of so many images, if they all ran as in a large product of square matrices."""
+    model = Model.restore(settings.data.checkpoint)
+    work = images * sum(network.multiply_adds(model.embedding_size, 0, model.preprocessing.image_size)[:LOGITS])
+    matrix = tf.cast(tf.random.stateless_uniform([SIDE, SIDE], (1, 2)), precision)
+
+    def products() -> None:
+        for _ in range(PRODUCTS):
+            tf.matmul(matrix, matrix)[0, 0].numpy()
+
+    return lambda: clock(products) * work / (PRODUCTS * SIDE**3)
+
+
+def _headroom(timings: dict[str, list[float]]) -> list[str]:
+    """How much of the machine's arithmetic each of ours uses."""
+    return [
+        f"{ours} runs at {ratio(timings[ours], timings[ceiling]):.2f} of the rate of {ceiling}: "
+        f"{ratio(timings[ceiling], timings[ours]):.2f} times is what is left to gain by any means but fewer operations."
+        for ours, ceiling in ((OURS, CEILING.format("float32")), (LOWERED, CEILING.format("bfloat16")))
+        if ours in timings
+    ]
 
 
 def _checked(

@@ -80,8 +80,9 @@ class FrozenFeatures:
         self._shelf: Shelf | None = None
         if self.choice.where != "off":
             self._digests = {path: image_digest(path) for path in (*train.paths, *validation.paths)}
-            views = [self._keys(train, self._drawing(epoch)) for epoch in range(1, 1 + (recipe.augment.views or 1))]
-            self._shelf = _shelf(model, first, self.choice, chain(*views, self._keys(validation, None)))
+            views = (self._keys(train, self._drawing(epoch)) for epoch in range(1, 1 + (recipe.augment.views or 1)))
+            keys = chain(chain.from_iterable(views), self._keys(validation, None))
+            self._shelf = _shelf(model, first, self.choice, keys)
 
     def training(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """An epoch's batches: (features [b, ...], labels int64 [b])."""

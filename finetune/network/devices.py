@@ -9,6 +9,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
+CPU_INFO = Path("/proc/cpuinfo")
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
 
 @functools.cache
 def prepare() -> tuple[str, ...]:
@@ -34,14 +37,11 @@ def prepare() -> tuple[str, ...]:
 
 
 def bfloat16_units() -> bool:
-    """Whether there are units that compute bfloat16 faster than float32: AMX, or GPUs from Ampere on.
-
-    A CPU with `avx512_bf16` alone takes longer for it than for float32.
-    """
+    """Whether there are units that compute bfloat16 faster than float32: AVX-512's, AMX, or GPUs from Ampere on."""
     details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
     if any(gpu.get("compute_capability", (0, 0)) >= (8, 0) for gpu in details):
         return True
     try:
-        return " amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        return not BFLOAT16_FLAGS.isdisjoint(CPU_INFO.read_text(encoding="utf-8", errors="replace").split())
     except OSError:
         return True  # not Linux: unknown, so nothing is said of it

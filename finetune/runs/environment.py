@@ -18,6 +18,7 @@ def environment() -> dict[str, object]:
         "finetune": __version__,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "devices": list(devices.prepare()),

@@ -23,7 +23,10 @@ PROBE = 64
 ALONE = (
     "               warning: the last batch leaves a replica one image, a poor sample for batch norm; change batch_size"
 )
-SLOW = "               warning: this machine has no units for it (AMX, or a GPU from Ampere on); float32 is faster here"
+SLOW = (
+    "               warning: this machine has no units for it (AVX-512 BF16, AMX, or a GPU from Ampere on); "
+    "float32 is faster here"
+)
 SHOWN = 5
 """Of the files that are left out."""
 BETTER = 0.5
