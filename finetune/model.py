@@ -202,8 +202,13 @@ class Model:
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, str]:
         """The sha256 of each variable's bytes, for all of them or for `names`."""
-        chosen = self.variables if names is None else names
-        return {name: hashlib.sha256(self.variables[name].numpy().tobytes()).hexdigest() for name in chosen}
+        chosen = list(self.variables if names is None else names)
+
+        def digest(name: str) -> str:
+            return hashlib.sha256(self.variables[name].numpy().data).hexdigest()
+
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(chosen, pool.map(digest, chosen), strict=True))
 
     def tensors(self, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
         """Copies of the variables' values, for all of them or for `names`."""
