@@ -25,7 +25,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="benchmarks",
         description="Times finetune against baselines, in turn within one run.",
-        epilog="\n".join(f"{name:10}{about}" for name, about in SUITES.items()),
+        epilog="\n".join(f"{name:12}{about}" for name, about in SUITES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="suites to run; without a name, all of them")

@@ -9,7 +9,8 @@ from benchmarks.settings import Settings
 
 SUITES = {
     "head": "a head stage against one embedding pass, against itself without the cache, and against the naive loop",
-    "blocks": "later blocks against the naive loop; the cost of an epoch by boundary",
+    "blocks": "stages from later blocks against the naive loop",
+    "boundaries": "the cost of an epoch at each boundary",
     "embed": "images per second against TensorFlow, ONNX Runtime, OpenVINO and PyTorch",
     "validate": "LFW's protocol against the embedding of its images",
     "memory": "peak memory of a head stage on ten times the images",
