@@ -43,7 +43,7 @@ class Model:
         variables: `{TF1 name: tf.Variable}`, in the order of the units. Set them by `assign`, or call
             `weights_changed` after it was done by other means: what is computed from them is kept.
         preprocessing: the contract that images are brought to.
-        precision: of all that is computed from the first convolution to the pooling; variables, prelogits
+        precision: of all that is computed from the second convolution to the pooling; variables, prelogits
             and logits are float32 in either.
         runtime: what computes embeddings and frozen units.
         class_names: what the classes of `Logits` are called, in order; empty where nobody knows.

@@ -12,7 +12,7 @@ import numpy as np
 import PIL
 import tensorflow as tf
 
-from finetune import network
+from finetune import __version__, network
 from finetune.architecture import UNITS, unit_of
 from finetune.dataset.pipeline import (
     drawing_key,
@@ -183,7 +183,7 @@ def _shelf(model: Model, first: int, choice: Choice, keys: Iterable[bytes]) -> S
         image_size=model.preprocessing.image_size,
         standardization=model.preprocessing.standardization,
         precision=model.precision,
-        versions=[tf.__version__, PIL.__version__],
+        versions=[__version__, tf.__version__, PIL.__version__],
         runtime=model.runtime if model.runtime == "tensorflow" else [model.runtime, metadata.version(model.runtime)],
         onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         device=[device.device_type for device in tf.config.list_physical_devices()],

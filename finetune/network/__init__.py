@@ -15,9 +15,9 @@ from finetune.network import inception_resnet_v1, layers
 from finetune.preprocessing import Precision
 
 __all__ = [
+    "computes_in",
     "fold",
     "forward",
-    "is_convolution",
     "l2_normalize",
     "multiply_adds",
     "output_shapes",
@@ -26,8 +26,9 @@ __all__ = [
 ]
 
 
-FLOAT32 = ("Bottleneck", HEAD)
-"""The units that compute in float32, whatever the precision."""
+FLOAT32 = (UNITS[0], "Bottleneck", HEAD)
+"""The units that compute in float32, whatever the precision. The first convolution has 0.4 % of the multiply-adds;
+without the pixels' rounding to 8 bits embeddings in bfloat16 are a third nearer to those in float32."""
 
 
 def forward(
@@ -55,8 +56,8 @@ def forward(
         batch_norm_decay: of the moving statistics, where they move.
         keep_probability: of dropout between pooling and `Bottleneck`, in (0, 1].
         dropout_seed: int32 [2], for `tf.random.stateless_uniform`; needed where dropout acts.
-        precision: `bfloat16` computes from the first convolution to the pooling in it; variables,
-            `Bottleneck` and the head stay float32.
+        precision: `bfloat16` computes from the second convolution to the pooling in it; the first one,
+            variables, `Bottleneck` and the head stay float32.
 
     Returns:
         float32.
@@ -73,7 +74,7 @@ def forward(
     with layers.existing_variables(used), _normalizing(batch_norm_decay if training else None):
         net = inputs
         for unit in UNITS[start:stop]:
-            net = tf.cast(net, "float32" if unit in FLOAT32 else precision)
+            net = tf.cast(net, computes_in(unit, precision))
             if unit == "Bottleneck" and keep_probability < 1.0:
                 net = tf.nn.experimental.stateless_dropout(net, 1.0 - keep_probability, seed=dropout_seed)
             net = inception_resnet_v1.build(unit, net, **widths, folded=not training)
@@ -97,9 +98,9 @@ def fold(variables: Mapping[str, Any]) -> dict[str, Any]:
     return folded
 
 
-def is_convolution(variable: str) -> bool:
-    """Whether a TF1 variable name is of a layer between the images and the pooling."""
-    return unit_of(variable) not in FLOAT32
+def computes_in(unit: str, precision: Precision) -> Precision:
+    """The type that a unit of `UNITS` computes in."""
+    return "float32" if unit in FLOAT32 else precision
 
 
 def units_of(variables: Mapping[str, Any], start: int, stop: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import network
+from finetune.architecture import unit_of
 from finetune.network.openvino import OpenVINO
 from finetune.network.standardization import standardize
 from finetune.preprocessing import Precision, Preprocessing, Runtime
@@ -41,7 +42,7 @@ class Inference:
     Args:
         variables: by TF1 name.
         preprocessing: the contract of the pixels.
-        precision: `bfloat16` computes from the first convolution to the pooling in it.
+        precision: `bfloat16` computes from the second convolution to the pooling in it.
         runtime: what computes it.
 
     Raises:
@@ -107,7 +108,7 @@ class TensorFlow:
     def refresh(self) -> None:
         """Takes over the weights as they are now."""
         for name, value in network.fold(self._variables).items():
-            cast = tf.cast(value, self._precision if network.is_convolution(name) else "float32")
+            cast = tf.cast(value, network.computes_in(unit_of(name) or "", self._precision))
             if name in self._folded:
                 self._folded[name].assign(cast)
             else:
