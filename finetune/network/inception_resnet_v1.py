@@ -52,14 +52,14 @@ def _branch(net: tf.Tensor, scope: str, convolutions: Branch) -> tf.Tensor:
     return net
 
 
-def _residual(net: tf.Tensor, scope: str, branches: tuple[Branch, ...], scale: float) -> tf.Tensor:
+def _residual(net: tf.Tensor, scope: str, branches: tuple[Branch, ...], scale: float, relu: bool = True) -> tf.Tensor:
     """The branches side by side, brought back to the input's width, scaled and added to it."""
     with tf.compat.v1.variable_scope(scope):
         mixed = tf.concat([_branch(net, f"Branch_{i}", branch) for i, branch in enumerate(branches)], 3)
         width = net.shape[3]
         up = slim.conv2d(mixed, width, 1, normalizer_fn=None, activation_fn=None, scope=UP)
     net += up if scale == 1.0 else scale * up
-    return net if scope == "Block8" else tf.nn.relu(net)
+    return tf.nn.relu(net) if relu else net
 
 
 def _reduction(net: tf.Tensor, scope: str, branches: tuple[Branch, ...]) -> tf.Tensor:
@@ -120,7 +120,7 @@ _UNITS: dict[str, Callable[..., tf.Tensor]] = {
     "Conv2d_4b_3x3": _conv("Conv2d_4b_3x3", 256, 3, stride=2),  # 17 x 17 x 256
     "Mixed_6a": partial(_reduction, scope="Mixed_6a", branches=_MIXED_6A),  # 8 x 8 x 896
     "Mixed_7a": partial(_reduction, scope="Mixed_7a", branches=_MIXED_7A),  # 3 x 3 x 1792
-    "Block8": partial(_residual, scope="Block8", branches=_BLOCK8),  # 3 x 3 x 1792
+    "Block8": partial(_residual, scope="Block8", branches=_BLOCK8, relu=False),  # 3 x 3 x 1792
     "AvgPool_1a_8x8": _average_pool,  # 1792
 }
 SCALES: dict[str, float] = {"Block8": 1.0}
