@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from finetune.dataset.scan import find_images
 from finetune.dataset.synthetic import write_faces, write_pairs
 from finetune.errors import UserError
+from finetune.folders import find_images
 
 VERIFY = Path(__file__).resolve().parent.parent / "tests/verify/common.py"
 DRAWN_PEOPLE, DRAWN_IMAGES, DRAWN_SIZE = 16, 16, 80

@@ -17,11 +17,11 @@ import tensorflow as tf
 from finetune import checkpoint as checkpoints
 from finetune import network
 from finetune.architecture import UNITS
-from finetune.dataset.images import central_crop, read_image
 from finetune.dataset.pipeline import iterate, training_batches
 from finetune.dataset.scan import scan
 from finetune.dataset.synthetic import write_faces, write_pairs
 from finetune.errors import UserError
+from finetune.images import central_crop, read_image
 from finetune.model import Model, initial_value
 from finetune.network.standardization import standardize
 from finetune.preprocessing import FILE_NAME, Preprocessing

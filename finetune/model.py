@@ -15,8 +15,8 @@ from finetune import checkpoint as checkpoints
 from finetune import network, preprocessing
 from finetune.architecture import HEAD, LEAST_IMAGE_SIZE, UNITS
 from finetune.checkpoint import RestorePlan
-from finetune.dataset.images import ImageError, central_crop, read_image
 from finetune.errors import CheckpointError, DataError, UserError
+from finetune.images import ImageError, central_crop, read_image
 from finetune.network import devices
 from finetune.network.inference import Inference
 from finetune.network.standardization import standardize

@@ -16,8 +16,8 @@ from benchmarks.report import Result, Target, number
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, alternate, clock, ratio, timed
 from finetune import Model, network
-from finetune.dataset.images import central_crop, read_image
-from finetune.dataset.scan import find_images
+from finetune.folders import find_images
+from finetune.images import central_crop, read_image
 from finetune.model import LOGITS
 from finetune.preprocessing import Precision, Runtime
 from finetune.progress import track

@@ -93,7 +93,7 @@ def restore(options: argparse.Namespace) -> Model:
 
 def size_notes(paths: Sequence[Path], size: int) -> list[str]:
     """A line where the first image that can be read looks as if it was never aligned to the network's size."""
-    from finetune.dataset.images import ImageError, read_image
+    from finetune.images import ImageError, read_image
 
     for path in paths:
         try:

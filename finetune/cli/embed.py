@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from finetune import files
-    from finetune.dataset.scan import find_images
+    from finetune.folders import find_images
 
     target = new_file(options.out)
     if target.suffix != ".npz":

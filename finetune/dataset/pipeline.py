@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from finetune.dataset.images import ImageError, Pixels, central_crop, read_image
 from finetune.dataset.scan import Dataset
 from finetune.dataset.share import WHOLE, Share
 from finetune.errors import DataError, RunError
+from finetune.images import ImageError, Pixels, central_crop, read_image
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import Augment
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from finetune.dataset.images import ImageError, central_crop, read_image
 from finetune.errors import DataError
+from finetune.folders import entries, in_one_line, open_folder, printable
+from finetune.images import ImageError, central_crop, read_image
 from finetune.progress import track
 
-SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
-"""What Windows leaves in folders; files whose name begins with a dot are passed over too."""
-
-UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode's control characters, undecodable bytes, line and paragraph separators: in a name they would
-break class_names.txt, and the line that reports them."""
 CHUNK = 64
 
 
@@ -58,8 +52,7 @@ class Quarantined:
     reason: str
 
     def __str__(self) -> str:
-        name = "".join(ascii(c)[1:-1] if unicodedata.category(c) in UNPRINTABLE else c for c in str(self.path))
-        return f"{name}: {self.reason}"
+        return f"{in_one_line(self.path)}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -95,14 +88,14 @@ def scan(root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: 
     files: list[tuple[str, Path]] = []
     for person in people:
         try:
-            entries = _entries(person)
+            inside = entries(person)
         except OSError as error:
             quarantined.append(Quarantined(person, f"can't be opened ({error.strerror})"))
             continue
-        for entry in entries:
+        for entry in inside:
             if os.path.isdir(entry):
                 quarantined.append(Quarantined(entry, "a folder inside a person's folder; move its images up"))
-            elif not _printable(entry.name):
+            elif not printable(entry.name):
                 quarantined.append(Quarantined(entry, "a name that can't be printed; rename the file"))
             else:
                 files.append((person.name, entry))
@@ -146,65 +139,13 @@ def check_images(paths: Sequence[Path], crop: int | None = None) -> list[str | N
         return [reason for chunk in track(chunks, len(paths), "reading images", CHUNK) for reason in chunk]
 
 
-def find_images(path: str | os.PathLike[str]) -> list[Path]:
-    """The files in a folder and the folders below it, sorted; or the one file that is given.
-
-    Nothing is decoded. Symbolic links are followed, each folder once; what `scan` passes over is
-    passed over here too.
-
-    Raises:
-        DataError: there is nothing at `path`, or no file in it.
-    """
-    path = Path(os.path.expanduser(path))
-    if os.path.isfile(path):
-        return [path]
-    found = sorted(_walk(path, set()))
-    if not found:
-        raise DataError(f"{path}: no files in it; give an image or a folder of images")
-    return found
-
-
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    entries = _open(folder, "an image or a folder of images")
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in seen:  # a link to a folder above would never end
-        return
-    seen.add((status.st_dev, status.st_ino))
-    for entry in entries:
-        if os.path.isdir(entry):
-            yield from _walk(entry, seen)
-        else:
-            yield entry
-
-
-def _entries(folder: Path) -> list[Path]:
-    names = sorted(name for name in os.listdir(folder) if name[0] != "." and name.lower() not in SYSTEM_FILES)
-    return [folder / name for name in names]
-
-
-def _open(folder: Path, what: str) -> list[Path]:
-    """The folder's entries, or an error that says to give `what`."""
-    try:
-        return _entries(folder)
-    except FileNotFoundError:
-        raise DataError(f"{folder}: no such file or folder; give {what}") from None
-    except NotADirectoryError:
-        raise DataError(f"{folder}: not a folder; give {what}") from None
-    except OSError as error:
-        raise DataError(f"{folder}: can't be opened ({error.strerror}); give {what}") from error
-
-
-def _printable(name: str) -> bool:
-    return UNPRINTABLE.isdisjoint(map(unicodedata.category, name))
-
-
 def _people(root: Path) -> tuple[list[Path], list[Quarantined]]:
     """The people's folders, and what else lies beside them."""
     people, others = [], []
-    for entry in _open(root, "the folder that holds one folder of images per person"):
+    for entry in open_folder(root, "the folder that holds one folder of images per person"):
         if not os.path.isdir(entry):
             others.append(Quarantined(entry, "not in a person's folder"))
-        elif not _printable(entry.name):
+        elif not printable(entry.name):
             others.append(Quarantined(entry, "a name that can't be printed; rename the folder"))
         else:
             people.append(entry)

@@ -12,8 +12,8 @@ import numpy as np
 from finetune import files
 from finetune.dataset.face import Identity
 from finetune.dataset.photo import draw_face
-from finetune.dataset.scan import find_images
 from finetune.errors import DataError, RunError
+from finetune.folders import find_images
 from finetune.progress import track
 
 

@@ -7,9 +7,9 @@ import time
 import numpy as np
 
 from finetune.architecture import HEAD, UNITS, boundary
-from finetune.dataset.images import central_crop, read_image
 from finetune.features import Choice, Store
 from finetune.features.frozen import choice
+from finetune.images import central_crop, read_image
 from finetune.model import Model
 from finetune.network import devices, multiply_adds
 from finetune.preprocessing import Preprocessing

@@ -13,7 +13,8 @@ from benchmarks.naive import NaiveLoop
 from benchmarks.stages import run_stage
 from benchmarks.suites.scaling import slopes
 from finetune import Model
-from finetune.dataset.scan import find_images, scan
+from finetune.dataset.scan import scan
+from finetune.folders import find_images
 
 pytestmark = pytest.mark.tf
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finetune.dataset.scan import Quarantined, check_images, find_images, scan
+from finetune.dataset.scan import Quarantined, check_images, scan
 from finetune.errors import DataError
 
 
@@ -207,25 +207,6 @@ def test_a_folder_that_cannot_be_learnt_from_is_answered_in_one_line(tmp_path, m
     with pytest.raises(DataError) as raised:
         scan(root, min_images_per_person=2 if make is few_each else 1)
     assert raised.value.problems == (f"{root}: {message.format(root=root)}",)
-
-
-def test_a_folder_is_searched_to_its_depth_each_folder_once(tmp_path):
-    for name in ("b.png", "a/c.png", "a/b/d.png", "a/.hidden.png", "a/Thumbs.db"):
-        face(tmp_path / name)
-    (tmp_path / "a/b/up").symlink_to(tmp_path)
-    assert find_images(tmp_path) == [tmp_path / name for name in ("a/b/d.png", "a/c.png", "b.png")]
-
-
-def test_one_file_is_found_as_itself(tmp_path):
-    path = face(tmp_path / "face.png")
-    assert find_images(str(path)) == [path]
-
-
-def test_a_search_that_finds_nothing_says_so(tmp_path):
-    with pytest.raises(DataError, match="no files in it; give an image or a folder of images"):
-        find_images(tmp_path)
-    with pytest.raises(DataError, match="gone: no such file or folder; give an image or a folder of images"):
-        find_images(tmp_path / "gone")
 
 
 def test_a_quarantined_file_reads_as_one_line():

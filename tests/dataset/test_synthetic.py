@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from finetune.dataset import synthetic
-from finetune.dataset.images import read_image
 from finetune.dataset.scan import scan
 from finetune.dataset.split import split
 from finetune.dataset.synthetic import write_faces, write_pairs
 from finetune.errors import DataError, RunError
+from finetune.images import read_image
 
 
 def contents(root: Path) -> dict[str, bytes]:

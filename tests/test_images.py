@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from finetune.dataset.images import ImageError, central_crop, read_image
+from finetune.images import ImageError, central_crop, read_image
 
 GREY = np.arange(0, 240, 5, dtype=np.uint8).reshape(6, 8)
 COLOUR = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=2)

@@ -1,0 +1,84 @@
+"""Folders as people leave them: what in them counts, and the files below them."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from finetune.errors import DataError
+
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+"""What Windows leaves in folders; files whose name begins with a dot are passed over too."""
+
+UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's control characters, undecodable bytes, line and paragraph separators: in a name they would
+break class_names.txt, and the line that reports them."""
+
+
+def find_images(path: str | os.PathLike[str]) -> list[Path]:
+    """The files in a folder and the folders below it, sorted; or the one file that is given.
+
+    Nothing is decoded. Symbolic links are followed, each folder once; what `scan` passes over is
+    passed over here too.
+
+    Raises:
+        DataError: there is nothing at `path`, or no file in it.
+    """
+    path = Path(os.path.expanduser(path))
+    if os.path.isfile(path):
+        return [path]
+    found = sorted(_walk(path, set()))
+    if not found:
+        raise DataError(f"{path}: no files in it; give an image or a folder of images")
+    return found
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    inside = open_folder(folder, "an image or a folder of images")
+    status = folder.stat()
+    if (status.st_dev, status.st_ino) in seen:  # a link to a folder above would never end
+        return
+    seen.add((status.st_dev, status.st_ino))
+    for entry in inside:
+        if os.path.isdir(entry):
+            yield from _walk(entry, seen)
+        else:
+            yield entry
+
+
+def entries(folder: Path) -> list[Path]:
+    """What a folder holds, sorted by name, without what begins with a dot and `SYSTEM_FILES`.
+
+    Raises:
+        OSError: it can't be opened.
+    """
+    names = sorted(name for name in os.listdir(folder) if name[0] != "." and name.lower() not in SYSTEM_FILES)
+    return [folder / name for name in names]
+
+
+def open_folder(folder: Path, what: str) -> list[Path]:
+    """The folder's entries.
+
+    Raises:
+        DataError: it can't be opened; says to give `what`.
+    """
+    try:
+        return entries(folder)
+    except FileNotFoundError:
+        raise DataError(f"{folder}: no such file or folder; give {what}") from None
+    except NotADirectoryError:
+        raise DataError(f"{folder}: not a folder; give {what}") from None
+    except OSError as error:
+        raise DataError(f"{folder}: can't be opened ({error.strerror}); give {what}") from error
+
+
+def printable(name: str) -> bool:
+    """Whether a name holds nothing of `UNPRINTABLE`."""
+    return UNPRINTABLE.isdisjoint(map(unicodedata.category, name))
+
+
+def in_one_line(path: str | os.PathLike[str]) -> str:
+    """A path as a line can show it: what can't be printed is written as an escape."""
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c) in UNPRINTABLE else c for c in os.fspath(path))
