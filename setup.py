@@ -32,6 +32,8 @@ setup(
         "pyyaml>=6.0.1",
         "pillow>=10.3",
         "rich>=13.7",
+        "opencv-python-headless>=4.9",
+        "mtcnn==1.0.0",  # its weights alone, which are checked by digest
     ],
     extras_require={
         "openvino": ["openvino>=2024.4"],

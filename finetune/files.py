@@ -15,8 +15,12 @@ from finetune.errors import RunError
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True) -> None:
     """Writes a file; `fill` gets it open. A failure leaves what stood there before.
+
+    Args:
+        sync: wait until the disk has it, so that even a power failure leaves it whole; of many small files, each
+            takes some milliseconds.
 
     Raises:
         RunError: it can't be written: a full disk, a folder that may not be written to.
@@ -26,8 +30,9 @@ def write(path: Path, fill: Callable[[BinaryIO], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             fill(file)
-            file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -24,29 +24,38 @@ class ImageError(DataError):
     """An image that can't be used. Its text is the reason alone; whoever holds the path says which."""
 
 
-def read_image(path: str | os.PathLike[str]) -> Pixels:
+class TooManyPixels(ImageError):
+    """An image larger than was asked for; nothing of it has been decoded."""
+
+
+def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decodes an image file.
 
     Grey, palette, 16-bit and CMYK images become RGB; an alpha channel is dropped, as the published
     code does. The orientation in the EXIF data is applied. Of an animation, the first frame is read.
 
+    Args:
+        max_pixels: width times height above which an image is refused.
+
     Returns:
-        uint8 [height, width, 3], RGB.
+        uint8 [height, width, 3], RGB; it may be read-only.
 
     Raises:
-        ImageError: the file can't be opened, is empty, damaged, no image, or of too many pixels.
+        ImageError: the file can't be opened, is no file, is empty, damaged, no image, or of too many pixels.
     """
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
+            raise ImageError("not a file")
         with Path(path).open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 raise ImageError("an empty file")
-            return _decode(file)
+            return _decode(file, max_pixels)
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except UnidentifiedImageError:
         raise ImageError(f"not an image ({', '.join(FORMATS[:-1])} or {FORMATS[-1]})") from None
     except Image.DecompressionBombError:
-        raise ImageError(f"more than {MAX_PIXELS} pixels") from None
+        raise TooManyPixels(f"more than {max_pixels} pixels") from None
     except FinetuneError:  # ImageError, and an Interrupted that came meanwhile
         raise
     except Exception as error:  # on damaged data Pillow's decoders raise whatever their parsing runs into
@@ -74,17 +83,17 @@ def central_crop(pixels: Pixels, size: int) -> Pixels:
     return pixels[top : top + size, left : left + size]
 
 
-def _decode(file: BinaryIO) -> Pixels:
+def _decode(file: BinaryIO, max_pixels: int) -> Pixels:
     with Image.open(file, formats=FORMATS) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ImageError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS} in all")
+        if image.width * image.height > max_pixels:
+            raise TooManyPixels(f"{image.width}x{image.height} pixels, more than {max_pixels} in all")
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode.startswith(("I", "F")):
             return _eight_bits(np.asarray(image))
         if image.mode == "P":
             return np.array(image.convert("RGBA"))[..., :3]  # by way of RGBA, or Pillow warns of transparency
-        return np.array(image.convert("RGB"))
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))  # a copy fewer of a large one
 
 
 def _eight_bits(grey: npt.NDArray[Any]) -> Pixels:

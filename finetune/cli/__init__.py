@@ -13,6 +13,7 @@ from finetune import __version__
 from finetune.errors import FinetuneError
 
 COMMANDS = {
+    "align": "find the faces of photos and cut them as FaceNet did",
     "check": "read a recipe and say everything that is wrong with it",
     "plan": "say what a recipe's run would do and cost, without doing it",
     "run": "run a recipe: train its stages, measure LFW after each",

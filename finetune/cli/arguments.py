@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,3 +121,25 @@ def new_file(text: str) -> Path:
     if not path.parent.is_dir():
         raise RecipeError(f"{path.parent}: no such folder; make it first")
     return path
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """An option's type: a whole number in a range."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"found {text!r}; give a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def probability(text: str) -> float:
+    """An option's type: a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}; give a number from 0 to 1")
+    return value

@@ -121,8 +121,6 @@ def check_images(paths: Sequence[Path], crop: int | None = None) -> list[str | N
 
     def check(path: Path) -> str | None:
         try:
-            if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
-                raise ImageError("not a file")
             pixels = read_image(path)
             if crop is not None:
                 central_crop(pixels, crop)

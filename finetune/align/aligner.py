@@ -1,0 +1,238 @@
+"""A folder of photos to a folder of aligned faces, in parallel, to be stopped and run again at any time."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import os
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from finetune import files
+from finetune.align.crop import choose, crop
+from finetune.align.faces import Faces
+from finetune.align.journal import Journal, Outcome, version
+from finetune.errors import DataError
+from finetune.folders import find_images
+from finetune.images import ImageError, Pixels, TooManyPixels, read_image
+from finetune.progress import track
+
+Format = Literal["png", "jpg"]
+ENCODINGS: dict[Format, dict[str, Any]] = {
+    "png": {"format": "PNG", "compress_level": 1},
+    "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+}
+
+CHUNK = 32
+"""Photos that one worker takes at a time. What is computed depends on the photos' order alone, not on where a run
+was stopped, so that the same bytes come of it."""
+BATCH_PIXELS = 16_000_000
+"""Of the photos that are in memory at once, for each worker; larger photos come one at a time, for all workers."""
+MAX_PIXELS = 160_000_000
+"""Width times height above which a photo is refused."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Alignment:
+    """How faces are found and cut.
+
+    Attributes:
+        size: side of the crops, in pixels.
+        margin: pixels of the photo that a box is grown by, half of it on each side.
+        all_faces: cut every face of a photo, as `NAME_0`, `NAME_1`, …, the surest first; else one, as `NAME`.
+        format: of the crops: `png`, or `jpg` (quality 95).
+        min_face_size: side of the smallest face that is looked for, in pixels.
+        score: the probability that a face must exceed, 0..1.
+    """
+
+    size: int = 160
+    margin: int = 32
+    all_faces: bool = False
+    format: Format = "png"
+    min_face_size: int = 20
+    score: float = 0.7
+
+
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+    """What became of the photos.
+
+    Attributes:
+        outcomes: in the photos' order.
+    """
+
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def found(self) -> int:
+        """Photos with a face or more."""
+        return sum(bool(outcome.faces) for outcome in self.outcomes)
+
+    @property
+    def several(self) -> int:
+        """Photos with more than one face."""
+        return sum(outcome.faces is not None and outcome.faces.count > 1 for outcome in self.outcomes)
+
+    @property
+    def none(self) -> int:
+        """Photos without a face."""
+        return sum(outcome.faces is not None and not outcome.faces for outcome in self.outcomes)
+
+    @property
+    def unusable(self) -> int:
+        """Photos that could not be read or used."""
+        return sum(outcome.faces is None for outcome in self.outcomes)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """The photos that have no crop."""
+        return [outcome for outcome in self.outcomes if outcome.failure]
+
+    def faces(self) -> dict[str, Faces]:
+        """Of each photo that could be read, by its name: what `write_boxes` takes."""
+        return {outcome.photo: outcome.faces for outcome in self.outcomes if outcome.faces is not None}
+
+
+def align(
+    photos: Path, out: Path, alignment: Alignment = Alignment(), boxes: Mapping[str, Faces] | None = None
+) -> Coverage:
+    """Cuts the faces of all photos below a folder: `photos/NAME/X.jpg` becomes `out/NAME/X.png`.
+
+    What an earlier run has finished in `out` with the same settings is kept.
+
+    Args:
+        photos: a folder of any depth, or one photo.
+        out: made where it is missing.
+        alignment: how.
+        boxes: faces by the photos' names, as `read_boxes` gives them; then nothing is detected.
+
+    Raises:
+        DataError: there are no photos, or `out` is of no use.
+        RunError: the crops can't be written.
+    """
+    root = photos if photos.is_dir() else photos.parent
+    if out.resolve().is_relative_to(root.resolve()):
+        raise DataError(f"{out}: inside the folder of photos; give a folder outside of it")
+    names = [path.relative_to(root).as_posix() for path in find_images(photos)]
+    journal = Journal(out, _settings(alignment, boxes))
+    worker = _Worker(root, out, alignment, boxes, names)
+    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    left = [chunk for chunk in chunks if not all(worker.has_finished(journal.outcomes.get(name)) for name in chunk)]
+    finished = set(names).difference(*left)
+    outcomes = {name: journal.outcomes[name] for name in names if name in finished}
+    journal.begin(outcomes.values())
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the outcome
+            for found in track(pool.map(worker, left), sum(map(len, left)), "aligning photos", CHUNK):
+                journal.add(found)
+                outcomes |= {outcome.photo: outcome for outcome in found}
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return Coverage(tuple(outcomes[name] for name in names))
+
+
+class _Worker:
+    """Aligns a chunk of photos; several threads call it at once."""
+
+    def __init__(
+        self, root: Path, out: Path, alignment: Alignment, boxes: Mapping[str, Faces] | None, names: Sequence[str]
+    ) -> None:
+        self._root = root
+        self._out = out
+        self._alignment = alignment
+        self._boxes = boxes
+        self._lock = threading.Lock()
+        self._taken: dict[str, str] = {}
+        for name in names:
+            self._taken.setdefault(_stem(name), name)
+        if boxes is None:
+            from finetune.align.detector import Detector  # imports TensorFlow
+
+            self._detector = Detector(alignment.min_face_size, alignment.score)
+
+    def __call__(self, names: Sequence[str]) -> list[Outcome]:
+        outcomes: dict[str, Outcome] = {}
+        batch: dict[str, Pixels] = {}
+        for name in names:
+            try:
+                if self._taken[_stem(name)] != name:
+                    raise ImageError(f"its crop would be named as that of {self._taken[_stem(name)]}; rename one")
+                batch[name] = read_image(self._root / name, BATCH_PIXELS)
+            except TooManyPixels:
+                with self._lock:
+                    outcomes |= self._large(name)
+            except ImageError as error:
+                outcomes[name] = self._outcome(name, None, str(error))
+            if sum(pixels.shape[0] * pixels.shape[1] for pixels in batch.values()) > BATCH_PIXELS:
+                outcomes |= self._cut(batch)
+                batch = {}
+        outcomes |= self._cut(batch)
+        return [outcomes[name] for name in names]
+
+    def has_finished(self, outcome: Outcome | None) -> bool:
+        """Whether an earlier run has finished a photo that has not changed since, and its crops are there."""
+        if outcome is None or outcome.version != version(self._root / outcome.photo):
+            return False
+        return bool(outcome.failure) or all(path.is_file() for path in self._targets(outcome.photo, outcome.faces))
+
+    def _large(self, name: str) -> dict[str, Outcome]:
+        try:
+            return self._cut({name: read_image(self._root / name, MAX_PIXELS)})
+        except ImageError as error:
+            return {name: self._outcome(name, None, str(error))}
+
+    def _cut(self, batch: Mapping[str, Pixels]) -> dict[str, Outcome]:
+        """Finds, cuts and writes the faces of these photos."""
+        if self._boxes is None:
+            found: list[Faces | None] = list(self._detector(list(batch.values()))) if batch else []
+        else:
+            found = [self._boxes.get(name) for name in batch]
+        outcomes = {}
+        for (name, pixels), faces in zip(batch.items(), found, strict=True):
+            if faces is None:
+                outcomes[name] = self._outcome(name, None, "not in the file of boxes")
+                continue
+            faces = faces.rounded()
+            if faces and not self._alignment.all_faces:
+                faces = faces.take(choose(faces.boxes, *pixels.shape[:2]))
+            try:
+                self._write(name, pixels, faces)
+                outcomes[name] = self._outcome(name, faces, "" if faces else "no face found")
+            except ImageError as error:
+                outcomes[name] = self._outcome(name, None, str(error))
+        return outcomes
+
+    def _write(self, name: str, pixels: Pixels, faces: Faces) -> None:
+        size, margin = self._alignment.size, self._alignment.margin
+        crops = [crop(pixels, box, size, margin) for box in faces.boxes]
+        for path, image in zip(self._targets(name, faces), crops, strict=True):
+            files.write(path, functools.partial(image.save, **ENCODINGS[self._alignment.format]), sync=False)
+
+    def _targets(self, name: str, faces: Faces | None) -> list[Path]:
+        endings = [f"_{i}" for i in range(len(faces or ()))] if self._alignment.all_faces else [""] * len(faces or ())
+        return [self._out / f"{_stem(name)}{ending}.{self._alignment.format}" for ending in endings]
+
+    def _outcome(self, name: str, faces: Faces | None, failure: str) -> Outcome:
+        return Outcome(name, version(self._root / name), faces, failure)
+
+
+def _stem(name: str) -> str:
+    """A photo's name without its suffix."""
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def _settings(alignment: Alignment, boxes: Mapping[str, Faces] | None) -> dict[str, Any]:
+    """What crops depend on, as the journal keeps it."""
+    if boxes is None:
+        return dataclasses.asdict(alignment) | {"boxes": None}
+    lines = "".join(f"{name} {line}\n" for name in sorted(boxes) for line in boxes[name].to_lines())
+    digest = hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+    cut = {key: value for key, value in dataclasses.asdict(alignment).items() if key not in ("min_face_size", "score")}
+    return cut | {"boxes": digest}

@@ -1,0 +1,124 @@
+"""The faces of a photo, and the text file that keeps them, so that another crop needs no detection."""
+
+from __future__ import annotations
+
+import dataclasses
+import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune import files
+from finetune.align.geometry import Boxes
+from finetune.errors import DataError
+
+NONE = "NONE"
+LANDMARKS = 10
+SHOWN = 20
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Faces:
+    """The faces of one photo, the surest first.
+
+    Attributes:
+        boxes: float64 [n, 4]: left, top, right, bottom in pixels; they may lie outside the photo in part.
+        scores: float [n], probabilities.
+        landmarks: float64 [n, 10]: the x of left eye, right eye, nose, left and right corner of the mouth, then
+            their y, in pixels.
+        count: how many faces the photo has, of which some may have been left out here.
+    """
+
+    boxes: Boxes
+    scores: npt.NDArray[np.floating]
+    landmarks: npt.NDArray[np.float64]
+    count: int
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def take(self, index: int) -> Faces:
+        """The one face at this index."""
+        one = slice(index, index + 1)
+        return Faces(self.boxes[one], self.scores[one], self.landmarks[one], self.count)
+
+    def rounded(self) -> Faces:
+        """As `to_lines` writes them and `read_boxes` reads them."""
+        return Faces(self.boxes.round(3), self.scores.astype(np.float64).round(5), self.landmarks.round(2), self.count)
+
+    def to_lines(self) -> list[str]:
+        """A line a face, or `NONE`: `left top right bottom score faces x1 … x5 y1 … y5`."""
+        return [
+            " ".join([*(f"{x:.3f}" for x in box), f"{score:.5f}", str(self.count), *(f"{x:.2f}" for x in points)])
+            for box, score, points in zip(self.boxes, self.scores, self.landmarks, strict=True)
+        ] or [NONE]
+
+    @classmethod
+    def from_lines(cls, lines: list[str]) -> Faces:
+        """The faces that `to_lines` wrote.
+
+        Raises:
+            ValueError: `what was found; what to do`.
+        """
+        rows = [] if lines == [NONE] else [_numbers(line) for line in lines]
+        values = np.array(rows).reshape(-1, 6 + LANDMARKS)
+        count = int(values[0, 5]) if rows else 0
+        return cls(values[:, :4], values[:, 4], values[:, 6:], count)
+
+
+def write_boxes(path: Path, faces: Mapping[str, Faces]) -> None:
+    """Writes a line for each face of each photo, `name …`, or `name NONE`; names are quoted as URLs' are.
+
+    Args:
+        faces: by the photo's name, relative to its folder.
+    """
+    lines = [f"{_quoted(name)} {line}\n" for name in sorted(faces) for line in faces[name].to_lines()]
+    files.write_text(path, "".join(lines))
+
+
+def read_boxes(path: Path) -> dict[str, Faces]:
+    """The faces of each photo in a file that `write_boxes` wrote, by name.
+
+    Raises:
+        DataError: the file can't be read, or holds malformed lines: one line for each.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror}); give a file that align --boxes wrote") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text file; give a file that align --boxes wrote") from error
+    by_name: dict[str, list[str]] = {}
+    problems: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        name, _, rest = line.strip().partition(" ")
+        try:
+            if name:
+                Faces.from_lines([rest])
+                by_name.setdefault(urllib.parse.unquote(name, errors="surrogateescape"), []).append(rest)
+        except ValueError as error:
+            problems.append(f"{path}:{number}: {error}")
+    if len(problems) > SHOWN:
+        problems[SHOWN:] = [f"{path}: {len(problems) - SHOWN} more lines like these; is it a file of boxes?"]
+    if not by_name and not problems:
+        problems.append(f"{path}: no boxes in it; give a file that align --boxes wrote")
+    if problems:
+        raise DataError(*problems)
+    return {name: Faces.from_lines(lines) for name, lines in by_name.items()}
+
+
+def _quoted(name: str) -> str:
+    return urllib.parse.quote(name, errors="surrogateescape")
+
+
+def _numbers(line: str) -> list[float]:
+    wanted = "write NAME left top right bottom score faces x1 … x5 y1 … y5, or NAME NONE"
+    try:
+        numbers = [float(field) for field in line.split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 6 + LANDMARKS or not np.isfinite(numbers).all():
+        raise ValueError(f"found {line[:60]!r}; {wanted}")
+    return numbers

@@ -1,0 +1,60 @@
+"""Finds the faces of photos by MTCNN as FaceNet ran it, and cuts them; it may be stopped and run again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from finetune.cli.arguments import new_file, probability, whole
+from finetune.errors import UserError
+
+FORMATS = ("png", "jpg")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The photos, the folder for crops, and how to find and cut faces."""
+    parser.add_argument("photos", metavar="PHOTOS", help="a folder of any depth, one folder per person, or one photo")
+    parser.add_argument("out", metavar="OUT", help="the folder for the crops: PHOTOS/NAME/X.jpg becomes OUT/NAME/X.png")
+    parser.add_argument(
+        "--size", type=whole(1, 4096), default=160, metavar="PIXELS", help="side of the crops; 182 for training (160)"
+    )
+    parser.add_argument(
+        "--margin",
+        type=whole(0, 4096),
+        default=32,
+        metavar="PIXELS",
+        help="that a box is grown by, half on each side; 44 for training (32)",
+    )
+    parser.add_argument("--all", action="store_true", dest="all_faces", help="cut every face, as X_0, X_1, …")
+    parser.add_argument("--format", choices=FORMATS, default="png", help="of the crops (png)")
+    parser.add_argument(
+        "--min-face-size", type=whole(12, 4096), metavar="PIXELS", help="side of the smallest face looked for (20)"
+    )
+    parser.add_argument("--score", type=probability, metavar="P", help="probability that a face must exceed (0.7)")
+    parser.add_argument("--boxes", metavar="FILE", help="write the faces that were found, a line each")
+    parser.add_argument("--from-boxes", metavar="FILE", help="take the faces from such a file and detect nothing")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints each photo that has no crop with the reason, and the coverage."""
+    from finetune.align import Alignment, align, read_boxes, write_boxes
+    from finetune.folders import in_one_line
+
+    found_by = {name: getattr(options, name) for name in ("min_face_size", "score")}
+    chosen = {name: value for name, value in found_by.items() if value is not None}
+    if options.from_boxes and chosen:
+        flags = (f"--{name.replace('_', '-')}" for name in chosen)
+        raise UserError(*(f"{flag}: given with --from-boxes, which detects nothing; drop one" for flag in flags))
+    alignment = Alignment(options.size, options.margin, options.all_faces, options.format, **chosen)
+    target = new_file(options.boxes) if options.boxes else None
+    boxes = read_boxes(Path(options.from_boxes).expanduser()) if options.from_boxes else None
+    photos, out = Path(options.photos).expanduser(), Path(options.out).expanduser()
+    coverage = align(photos, out, alignment, boxes)
+    if target:
+        write_boxes(target, coverage.faces())
+    for outcome in coverage.failures:
+        print(f"{in_one_line(outcome.photo)}: {outcome.failure}")
+    print(
+        f"{len(coverage.outcomes)} photos: {coverage.found} with a face, {coverage.several} of them with several; "
+        f"{coverage.none} without; {coverage.unusable} that could not be used; crops in {out}"
+    )
