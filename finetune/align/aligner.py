@@ -115,10 +115,11 @@ def align(
         DataError: there are no photos, or `out` is of no use.
         RunError: the crops can't be written.
     """
+    found = find_images(photos)
     root = photos if photos.is_dir() else photos.parent
     if out.resolve().is_relative_to(root.resolve()):
         raise DataError(f"{out}: inside the folder of photos; give a folder outside of it")
-    names = [path.relative_to(root).as_posix() for path in find_images(photos)]
+    names = [path.relative_to(root).as_posix() for path in found]
     journal = Journal(out, _settings(alignment, boxes))
     worker = _Worker(root, out, alignment, boxes, names)
     chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
@@ -130,9 +131,9 @@ def align(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the outcome
-            for found in track(pool.map(worker, left), sum(map(len, left)), "aligning photos", CHUNK):
-                journal.add(found)
-                outcomes |= {outcome.photo: outcome for outcome in found}
+            for done in track(pool.map(worker, left), sum(map(len, left)), "aligning photos", CHUNK):
+                journal.add(done)
+                outcomes |= {outcome.photo: outcome for outcome in done}
     finally:
         pool.shutdown(cancel_futures=True)
     return Coverage(tuple(outcomes[name] for name in names))

@@ -43,9 +43,9 @@ class Detector:
 
     def __call__(self, images: Sequence[Pixels]) -> list[Faces]:
         """The faces of each image, uint8 [height, width, 3], RGB, of any sizes."""
-        candidates = self._propose(images)
-        candidates = self._refine(images, candidates)
-        return self._output(images, candidates)
+        if not images:
+            return []
+        return self._output(images, self._refine(images, self._propose(images)))
 
     def _propose(self, images: Sequence[Pixels]) -> list[Boxes]:
         """Squares that may hold a face, by P-Net on a pyramid of each image: whole numbers, [n, 4] an image."""
