@@ -1,4 +1,4 @@
-"""Where the recipes and data files that come with finetune are found."""
+"""Where things lie: the recipes and data files that come with finetune, and what it keeps in the user's cache."""
 
 from __future__ import annotations
 
@@ -25,3 +25,12 @@ def find(path: str | os.PathLike[str]) -> Path:
         return asked
     package = Path(str(importlib.resources.files("finetune")))
     return next((root / asked for root in (package, package.parent) if (root / asked).is_file()), asked)
+
+
+def cache(name: str) -> Path:
+    """A folder of the user's cache: `~/.cache/finetune/NAME`.
+
+    `FINETUNE_CACHE` names the folder of `features`; the others then lie beside it.
+    """
+    features = os.environ.get("FINETUNE_CACHE") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/finetune/features"
+    return Path(features).expanduser().with_name(name) if name != "features" else Path(features).expanduser()

@@ -93,6 +93,14 @@ class Coverage:
         """The photos that have no crop."""
         return [outcome for outcome in self.outcomes if outcome.failure]
 
+    @property
+    def summary(self) -> str:
+        """The counts in a line."""
+        return (
+            f"{len(self.outcomes)} photos: {self.found} with a face, {self.several} of them with several; "
+            f"{self.none} without; {self.unusable} that could not be used"
+        )
+
     def faces(self) -> dict[str, Faces]:
         """Of each photo that could be read, by its name: what `write_boxes` takes."""
         return {outcome.photo: outcome.faces for outcome in self.outcomes if outcome.faces is not None}
@@ -123,20 +131,27 @@ def align(
     journal = Journal(out, _settings(alignment, boxes))
     worker = _Worker(root, out, alignment, boxes, names)
     chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    with journal.locked():
+        outcomes = _work_through(chunks, worker, journal)
+    return Coverage(tuple(outcomes[name] for name in names))
+
+
+def _work_through(chunks: Sequence[Sequence[str]], worker: _Worker, journal: Journal) -> dict[str, Outcome]:
+    """What became of each photo, those that an earlier run has finished included."""
     left = [chunk for chunk in chunks if not all(worker.has_finished(journal.outcomes.get(name)) for name in chunk)]
-    finished = set(names).difference(*left)
-    outcomes = {name: journal.outcomes[name] for name in names if name in finished}
+    again = {name for chunk in left for name in chunk}
+    outcomes = {name: journal.outcomes[name] for chunk in chunks for name in chunk if name not in again}
     journal.begin(outcomes.values())
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the outcome
-            for done in track(pool.map(worker, left), sum(map(len, left)), "aligning photos", CHUNK):
+            for done in track(pool.map(worker, left), len(again), "aligning photos", CHUNK):
                 journal.add(done)
                 outcomes |= {outcome.photo: outcome for outcome in done}
     finally:
         pool.shutdown(cancel_futures=True)
-    return Coverage(tuple(outcomes[name] for name in names))
+    return outcomes
 
 
 class _Worker:
@@ -217,11 +232,16 @@ class _Worker:
             files.write(path, functools.partial(image.save, **ENCODINGS[self._alignment.format]), sync=False)
 
     def _targets(self, name: str, faces: Faces | None) -> list[Path]:
-        endings = [f"_{i}" for i in range(len(faces or ()))] if self._alignment.all_faces else [""] * len(faces or ())
-        return [self._out / f"{_stem(name)}{ending}.{self._alignment.format}" for ending in endings]
+        return [self._out / target for target in targets(name, faces, self._alignment)]
 
     def _outcome(self, name: str, faces: Faces | None, failure: str) -> Outcome:
         return Outcome(name, version(self._root / name), faces, failure)
+
+
+def targets(name: str, faces: Faces | None, alignment: Alignment) -> list[str]:
+    """What the crops of a photo are named, within the output folder."""
+    endings = [f"_{i}" for i in range(len(faces or ()))] if alignment.all_faces else [""] * len(faces or ())
+    return [f"{_stem(name)}{ending}.{alignment.format}" for ending in endings]
 
 
 def _stem(name: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from finetune.align.faces import Faces
 from finetune.errors import DataError, RunError
 
 NAME = ".align.jsonl"
+LOCK = ".align.lock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +65,30 @@ class Journal:
         self.outcomes: dict[str, Outcome] = {}
         if self._path.exists():
             self._read(out, settings)
-        elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        elif out.exists() and (not out.is_dir() or any(path.name != LOCK for path in out.iterdir())):
             raise DataError(f"{out}: already there and not made by align; give another folder, or an empty one")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out of the folder meanwhile.
+
+        Raises:
+            DataError: another process aligns into it.
+            RunError: the folder can't be written to.
+        """
+        path = self._path.with_name(LOCK)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
+        except OSError as error:
+            raise RunError(f"{path.parent}: can't be written to ({error.strerror}); choose another folder") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise DataError(f"{path.parent}: another align writes into it; wait for its end") from None
+        finally:
+            os.close(descriptor)
 
     def begin(self, finished: Iterable[Outcome]) -> None:
         """Starts the file anew with what is finished and still holds."""

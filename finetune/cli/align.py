@@ -54,7 +54,4 @@ def run(options: argparse.Namespace) -> None:
         write_boxes(target, coverage.faces())
     for outcome in coverage.failures:
         print(f"{in_one_line(outcome.photo)}: {outcome.failure}")
-    print(
-        f"{len(coverage.outcomes)} photos: {coverage.found} with a face, {coverage.several} of them with several; "
-        f"{coverage.none} without; {coverage.unusable} that could not be used; crops in {out}"
-    )
+    print(f"{coverage.summary}; crops in {out}")

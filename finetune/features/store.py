@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from finetune import files
 from finetune.errors import RunError
+from finetune.resources import cache
 
 LIMIT = 20 * 2**30
 """Bytes that the store takes at most, unless FINETUNE_CACHE_GIB says otherwise."""
@@ -162,8 +163,7 @@ class Store:
     """
 
     def __init__(self) -> None:
-        cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        self.folder = Path(os.environ.get("FINETUNE_CACHE") or f"{cache}/finetune/features").expanduser()
+        self.folder = cache("features")
         self.limit = _limit(os.environ.get("FINETUNE_CACHE_GIB"))
 
     def room(self) -> int:

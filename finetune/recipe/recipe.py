@@ -116,6 +116,9 @@ class Recipe(Section):
         if self.cache in ("memory", "disk") and self.augment and self.augment.draws and not self.augment.views:
             text = f"found {self.cache!r}, but augment draws each image anew; set cache: auto, or give augment.views"
             yield Problem(("cache",), text)
+        if self.data and self.data.align and self.strategy == "multi_worker":
+            text = "the workers would all align; run finetune align first, and give the folder of crops as data.train"
+            yield Problem(("data", "align"), text)
         for index, stage in enumerate(self.stages or ()):
             if stage and stage.accept and self.lfw is None:
                 text = "there are no LFW figures to judge by; give lfw.dir and lfw.pairs, or remove it"

@@ -43,11 +43,14 @@ class Data(Section):
 
     Attributes:
         train: a folder with one folder of images per person.
+        align: whether these are photos, whose faces are found and cut first, as `finetune align` does; the crops are
+            kept in the user's cache.
         validation_split: the share of each person's images that is held back, 0 ≤ share < 1.
         min_images_per_person: people with fewer images are left out.
     """
 
     train: Annotated[Path, PATH]
+    align: Annotated[bool, TRUTH] = False
     validation_split: Annotated[float, FROM_0_BELOW_1] = 0.0
     min_images_per_person: Annotated[int, whole(1)] = 1
 

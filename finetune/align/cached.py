@@ -1,0 +1,34 @@
+"""The crops of a folder of photos, kept in the user's cache: aligned once, and again where photos have changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+from finetune.align.aligner import Alignment, Coverage, align, targets
+from finetune.errors import DataError
+from finetune.resources import cache
+
+
+def aligned(photos: Path, alignment: Alignment) -> tuple[Path, Coverage]:
+    """The folder with the crops of these photos and no others, named as the photos are, and their coverage.
+
+    Raises:
+        DataError: there are no photos, or no face in any.
+        RunError: the crops can't be written.
+    """
+    identity = json.dumps([str(photos.resolve()), dataclasses.asdict(alignment)])
+    folder = cache("aligned") / hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
+    coverage = align(photos, folder, alignment)
+    if not coverage.found:
+        first = coverage.outcomes[0]
+        raise DataError(
+            f"{photos}: no face found; the first of {len(coverage.outcomes)} photos is {first.photo}: {first.failure}"
+        )
+    wanted = {name for outcome in coverage.outcomes for name in targets(outcome.photo, outcome.faces, alignment)}
+    for path in folder.rglob(f"*.{alignment.format}"):
+        if path.relative_to(folder).as_posix() not in wanted:  # of a photo that has gone, or has no face any more
+            path.unlink()
+    return folder, coverage
