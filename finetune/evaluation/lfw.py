@@ -67,7 +67,7 @@ def measure(
 def _with_overlap(
     result: LFWResult, trained: Sequence[str], image_pairs: ImagePairs, evaluate: Callable[..., LFWResult]
 ) -> LFWResult:
-    """The result with whom of the pairs the model was trained on, and with the figures without them."""
+    """The result with which identities of the pairs were trained on, and with the figures without them."""
     overlap, clean = find_overlap(trained, image_pairs)
     result = dataclasses.replace(result, overlap=overlap)
     if not overlap.identities:
@@ -75,10 +75,9 @@ def _with_overlap(
     try:
         without = evaluate(keep=clean)
     except DataError as error:
-        note = f"there are no figures without {result.left_out}: {error.problems[0]}"
+        note = f"no figures without {result.left_out}; {error.problems[0]}"
         return dataclasses.replace(result, notes=(*result.notes, note))
-    remaining = dataclasses.replace(
-        image_pairs, index1=image_pairs.index1[clean], index2=image_pairs.index2[clean], is_same=image_pairs.is_same[clean]
-    )
+    index1, index2 = image_pairs.index1[clean], image_pairs.index2[clean]
+    remaining = dataclasses.replace(image_pairs, index1=index1, index2=index2, is_same=image_pairs.is_same[clean])
     without = dataclasses.replace(without, flip=result.flip, pairs_sha256=remaining.sha256)
     return dataclasses.replace(result, without_overlap=without)

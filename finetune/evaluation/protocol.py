@@ -181,7 +181,7 @@ def _kept_folds(folds: list[Indices], same: Bools, kept: Bools) -> list[Indices]
     if lacking:
         n_same, n_kept = np.count_nonzero(same & kept), np.count_nonzero(kept)
         raise DataError(
-            f"keep: found {n_same} pairs of one person and {n_kept - n_same} of two, and {lacking} of {len(folds)} "
+            f"pairs kept: found {n_same} of one person and {n_kept - n_same} of two, and {lacking} of {len(folds)} "
             "folds without one of the kinds; keep more of each"
         )
     position = np.cumsum(kept) - 1

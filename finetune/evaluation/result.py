@@ -67,9 +67,9 @@ class LFWResult:
         notes: what to say beside the figures, a sentence each.
         correct: bool [n_pairs], whether each pair was decided rightly in its own fold.
         pairs_sha256: digest of the pairs' names where they are known; `compare` asks for the same.
-        overlap: whom of the pairs the model was trained on; None where nobody knows.
-        without_overlap: the figures on the pairs that name nobody of the overlap, each in the fold that it has
-            among all pairs. None where nobody overlaps, or too few pairs are left, which `notes` then says.
+        overlap: which identities of the pairs were trained on; None where nobody knows.
+        without_overlap: the figures on the pairs that name none of them, each pair in the fold that it has among
+            all. None where nothing overlaps, or where too few pairs are left, which `notes` then says.
     """
 
     accuracy: float
@@ -113,7 +113,7 @@ class LFWResult:
         if self.overlap is None or not self.overlap.identities:
             return ""
         return (
-            f"the {len(self.overlap.identities)} of {self.overlap.n_identities} identities that were trained on "
+            f"the {len(self.overlap.identities)} of {self.overlap.n_identities} identities trained on "
             f"({self.overlap.n_pairs} of {self.n_pairs} pairs left out)"
         )
 
