@@ -59,11 +59,12 @@ def evaluate_pairs(
     Raises:
         DataError: the values can't be evaluated; one line for each reason.
     """
-    first, second, same = _checked(embeddings1, embeddings2, is_same, distance, n_folds, far_target)
+    rows1, rows2, same = _checked(embeddings1, embeddings2, is_same, distance, n_folds, far_target)
     folds, notes = _folds(same, n_folds)
     if keep is not None:
         kept = _checked_keep(keep, len(same))
-        first, second, same, folds = first[kept], second[kept], same[kept], _kept_folds(folds, same, kept)
+        rows1, rows2, same, folds = rows1[kept], rows2[kept], same[kept], _kept_folds(folds, same, kept)
+    first, second = rows1.astype(np.float64), rows2.astype(np.float64)
     outcomes = [
         _outcome(distances, same, fold, far_target)
         for fold, distances in zip(folds, _distances(first, second, folds, distance, subtract_mean), strict=True)
@@ -232,7 +233,7 @@ def _checked(
     distance: Distance,
     n_folds: int,
     far_target: float,
-) -> tuple[Floats, Floats, Bools]:
+) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic], Bools]:
     first, second, same = np.asarray(embeddings1), np.asarray(embeddings2), np.asarray(is_same)
     problems = [*_problems("embeddings1", first), *_problems("embeddings2", second)]
     if problems:
@@ -257,7 +258,7 @@ def _checked(
         )
     if problems:
         raise DataError(*problems)
-    return first.astype(np.float64), second.astype(np.float64), same.astype(bool)
+    return first, second, same.astype(bool)
 
 
 def _checked_keep(keep: npt.ArrayLike, n: int) -> Bools:
