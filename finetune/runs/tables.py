@@ -126,13 +126,13 @@ def _without_overlap(result: LFWResult, difference: Difference | None) -> list[s
 
 def _accuracies_without_overlap(baseline: LFWResult, results: Sequence[StageResult]) -> list[str]:
     """The same for the whole run, in the accuracies alone."""
-    measured = {BASELINE: baseline} | {r.name: r.measured for r in results if r.measured}
-    last = list(measured.values())[-1]
+    measured = [(BASELINE, baseline), *((r.name, r.measured) for r in results if r.measured)]
+    _, last = measured[-1]
     if last.without_overlap is None:
         return _without_overlap(last, None)
     # A run that was begun by an older finetune knows of no overlap in its first results.
-    like = {name: m.without_overlap for name, m in measured.items() if m.overlap == last.overlap}
-    accuracies = ", ".join(f"{name} {without.accuracy:.4f}" for name, without in like.items() if without)
+    like = [(name, lfw.without_overlap) for name, lfw in measured if lfw.overlap == last.overlap]
+    accuracies = ", ".join(f"{name} {without.accuracy:.4f}" for name, without in like if without)
     return [f"without {last.left_out}, LFW accuracy: {accuracies}"]
 
 
