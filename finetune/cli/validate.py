@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, new_file, restore, size_notes
+
+if TYPE_CHECKING:
+    from finetune.evaluation import LFWResult
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,11 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subtract-mean", action="store_true", help="subtract the mean embedding of the other folds")
     parser.add_argument("--flip", action="store_true", help="compare each image beside its mirror image")
     parser.add_argument("--missing", choices=("error", "skip"), default="error", help="what to do with missing images")
+    parser.add_argument(
+        "--trained",
+        metavar="PEOPLE",
+        help="who was trained on besides the names in class_names.txt beside the checkpoint: "
+        "a folder of people, or a text file with a name a line",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the result and the whole protocol")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the four lines; notes go to stderr."""
+    """Prints the four lines, and one more where the pairs name people who were trained on; notes go to stderr."""
+    from finetune.evaluation import read_names
     from finetune.files import write_json
     from finetune.recipe import LFW
     from finetune.runs.inputs import measure_model, open_pairs, refuse_unusable
@@ -36,16 +47,14 @@ def run(options: argparse.Namespace) -> None:
         options.flip,
         options.missing,
     )
+    named = read_names(options.trained) if options.trained else ()
     pairs = open_pairs(lfw)
     model = restore(options)
     refuse_unusable(pairs, lfw, model.preprocessing.image_size)
     for note in size_notes(pairs.paths, model.preprocessing.image_size):
         print(note, file=sys.stderr)
-    result = measure_model(model, pairs, lfw)
-    for line in result.lines():
-        print(line)
-    for note in result.notes:
-        print(note, file=sys.stderr)
+    result = measure_model(model, pairs, lfw, model.class_names + named)
+    _show(result)
     if target:
         protocol = {
             "checkpoint": str(model.source.prefix),
@@ -54,6 +63,7 @@ def run(options: argparse.Namespace) -> None:
             "images": len(pairs.paths),
             "missing": list(pairs.missing),
             "skipped_pairs": pairs.n_skipped,
+            "trained": options.trained,
             "image_size": model.preprocessing.image_size,
             "standardization": model.preprocessing.standardization,
             "precision": model.precision,
@@ -61,3 +71,14 @@ def run(options: argparse.Namespace) -> None:
             "preprocessing_source": model.preprocessing.source,
         }
         write_json(target, result.to_json() | protocol)
+
+
+def _show(result: LFWResult) -> None:
+    notes = list(result.notes)
+    for line in result.lines():
+        print(line)
+    if result.without_overlap:
+        print(f"Without {result.left_out}: {'; '.join(result.without_overlap.lines())}")
+        notes += [f"without them, {note}" for note in result.without_overlap.notes]
+    for note in notes:
+        print(note, file=sys.stderr)

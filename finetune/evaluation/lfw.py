@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from finetune.errors import DataError
+from finetune.evaluation.overlap import find_overlap
 from finetune.evaluation.pairs import ImagePairs
 from finetune.evaluation.protocol import evaluate_pairs
 from finetune.evaluation.result import Distance, LFWResult
@@ -24,6 +27,7 @@ def measure(
     distance: Distance = "euclidean",
     subtract_mean: bool = False,
     flip: bool = False,
+    trained: Iterable[str] = (),
 ) -> LFWResult:
     """FaceNet's protocol on the pairs' images, each embedded once, however many pairs name it.
 
@@ -33,6 +37,8 @@ def measure(
         distance: as `evaluate_pairs` takes it.
         subtract_mean: likewise.
         flip: embed each image's mirror image too, and compare both side by side.
+        trained: the identities that the model was trained on, where they are known. Where the pairs name some
+            of them, the result has an `overlap` and its figures `without_overlap`.
 
     Raises:
         DataError: the pairs can't be evaluated, such as too few for the folds; one line for each reason.
@@ -41,7 +47,8 @@ def measure(
     embeddings = embed(image_pairs.paths, flip)
     if len(embeddings) != len(image_pairs.paths):
         raise ValueError(f"embed gave {len(embeddings)} rows for {len(image_pairs.paths)} images")
-    result = evaluate_pairs(
+    evaluate = functools.partial(
+        evaluate_pairs,
         embeddings[image_pairs.index1],
         embeddings[image_pairs.index2],
         image_pairs.is_same,
@@ -49,6 +56,28 @@ def measure(
         subtract_mean=subtract_mean,
         n_folds=image_pairs.n_folds,
     )
-    return dataclasses.replace(
+    result = evaluate()
+    result = dataclasses.replace(
         result, flip=flip, notes=image_pairs.notes + result.notes, pairs_sha256=image_pairs.sha256
     )
+    names = tuple(trained)
+    return _with_overlap(result, names, image_pairs, evaluate) if names else result
+
+
+def _with_overlap(
+    result: LFWResult, trained: Sequence[str], image_pairs: ImagePairs, evaluate: Callable[..., LFWResult]
+) -> LFWResult:
+    """The result with which identities of the pairs were trained on, and with the figures without them."""
+    overlap, clean = find_overlap(trained, image_pairs)
+    result = dataclasses.replace(result, overlap=overlap)
+    if not overlap.identities:
+        return result
+    try:
+        without = evaluate(keep=clean)
+    except DataError as error:
+        note = f"no figures without {result.left_out}; {error.problems[0]}"
+        return dataclasses.replace(result, notes=(*result.notes, note))
+    index1, index2 = image_pairs.index1[clean], image_pairs.index2[clean]
+    remaining = dataclasses.replace(image_pairs, index1=index1, index2=index2, is_same=image_pairs.is_same[clean])
+    without = dataclasses.replace(without, flip=result.flip, pairs_sha256=remaining.sha256)
+    return dataclasses.replace(result, without_overlap=without)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune.errors import DataError
+from finetune.evaluation.pairs import ImagePairs
+from finetune.evaluation.result import Overlap
+from finetune.folders import open_folder
+
+PEOPLE = "a folder of people, or a text file with a name a line"
 
 
 def same_identities(trained: Iterable[str], named: Iterable[str]) -> dict[str, str]:
@@ -21,6 +33,48 @@ def same_identities(trained: Iterable[str], named: Iterable[str]) -> dict[str, s
     """
     known = {_spelled(name): name for name in trained}
     return {name: known[_spelled(name)] for name in dict.fromkeys(named) if _spelled(name) in known}
+
+
+def find_overlap(trained: Iterable[str], image_pairs: ImagePairs) -> tuple[Overlap, npt.NDArray[np.bool_]]:
+    """The overlap of a training set with pairs, and bool [n]: the pairs that name nobody of it.
+
+    Args:
+        trained: identities of the training set.
+        image_pairs: their identities are the names of the images' folders.
+    """
+    identities = image_pairs.identities
+    shared = same_identities(trained, identities)
+    strange = np.array([name not in shared for name in identities], dtype=bool)
+    clean = strange[image_pairs.index1] & strange[image_pairs.index2]
+    return Overlap(tuple(shared), len(set(identities)), int(np.count_nonzero(~clean))), clean
+
+
+def read_names(path: str | Path) -> tuple[str, ...]:
+    """The identities of a training set: the folders in a folder, or the lines of a text file.
+
+    Raises:
+        DataError: it can't be read, or names nobody.
+    """
+    path = Path(path).expanduser()
+    if path.is_file():
+        names = tuple(line.strip() for line in _text(path).splitlines() if line.strip())
+    else:
+        names = tuple(entry.name for entry in open_folder(path, PEOPLE) if os.path.isdir(entry))
+    if not names:
+        raise DataError(f"{path}: names nobody; give {PEOPLE}")
+    return names
+
+
+def _text(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror}); give {PEOPLE}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text file; give {PEOPLE}") from error
+    if "\0" in text:
+        raise DataError(f"{path}: not a text file; give {PEOPLE}")
+    return text
 
 
 def _spelled(name: str) -> str:

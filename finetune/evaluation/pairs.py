@@ -67,6 +67,11 @@ class ImagePairs:
     notes: tuple[str, ...] = ()
 
     @property
+    def identities(self) -> tuple[str, ...]:
+        """Who is in each of `paths`: the name of its folder."""
+        return tuple(path.parent.name for path in self.paths)
+
+    @property
     def sha256(self) -> str:
         """Digest of the pairs by their images' names, wherever the images lie."""
         stems = [path.stem for path in self.paths]

@@ -36,6 +36,7 @@ def evaluate_pairs(
     subtract_mean: bool = False,
     n_folds: int = 10,
     far_target: float = 1e-3,
+    keep: npt.ArrayLike | None = None,
 ) -> LFWResult:
     """Accuracy, validation rate, AUC and EER of telling pairs of one person from pairs of two.
 
@@ -52,12 +53,18 @@ def evaluate_pairs(
         subtract_mean: subtract the mean embedding of the other folds from each fold's first.
         n_folds: at least 2; each kind of pair must be there as often.
         far_target: above 0, at most 1.
+        keep: bool [n], the pairs to evaluate, as if the others were not there; but each stays in the fold
+            that it has among all of them. None: all.
 
     Raises:
         DataError: the values can't be evaluated; one line for each reason.
     """
-    first, second, same = _checked(embeddings1, embeddings2, is_same, distance, n_folds, far_target)
+    rows1, rows2, same = _checked(embeddings1, embeddings2, is_same, distance, n_folds, far_target)
     folds, notes = _folds(same, n_folds)
+    if keep is not None:
+        kept = _checked_keep(keep, len(same))
+        rows1, rows2, same, folds = rows1[kept], rows2[kept], same[kept], _kept_folds(folds, same, kept)
+    first, second = rows1.astype(np.float64), rows2.astype(np.float64)
     outcomes = [
         _outcome(distances, same, fold, far_target)
         for fold, distances in zip(folds, _distances(first, second, folds, distance, subtract_mean), strict=True)
@@ -164,6 +171,24 @@ def _folds(same: Bools, n_folds: int) -> tuple[list[Indices], list[str]]:
     return dealt, ["consecutive folds would lack a kind of pair, so each kind was cut into folds by itself"]
 
 
+def _kept_folds(folds: list[Indices], same: Bools, kept: Bools) -> list[Indices]:
+    """Each fold's indices among the pairs that are kept.
+
+    Raises:
+        DataError: a fold is left without one of the kinds of pair.
+    """
+    folds = [fold[kept[fold]] for fold in folds]
+    lacking = sum(not same[fold].any() or bool(same[fold].all()) for fold in folds)
+    if lacking:
+        n_same, n_kept = np.count_nonzero(same & kept), np.count_nonzero(kept)
+        raise DataError(
+            f"pairs kept: found {n_same} of one person and {n_kept - n_same} of two, and {lacking} of {len(folds)} "
+            "folds without one of the kinds; keep more of each"
+        )
+    position = np.cumsum(kept) - 1
+    return [position[fold] for fold in folds]
+
+
 def _distances(
     first: Floats, second: Floats, folds: list[Indices], distance: Distance, subtract_mean: bool
 ) -> Iterator[Floats]:
@@ -208,7 +233,7 @@ def _checked(
     distance: Distance,
     n_folds: int,
     far_target: float,
-) -> tuple[Floats, Floats, Bools]:
+) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic], Bools]:
     first, second, same = np.asarray(embeddings1), np.asarray(embeddings2), np.asarray(is_same)
     problems = [*_problems("embeddings1", first), *_problems("embeddings2", second)]
     if problems:
@@ -233,7 +258,14 @@ def _checked(
         )
     if problems:
         raise DataError(*problems)
-    return first.astype(np.float64), second.astype(np.float64), same.astype(bool)
+    return first, second, same.astype(bool)
+
+
+def _checked_keep(keep: npt.ArrayLike, n: int) -> Bools:
+    kept = np.asarray(keep)
+    if kept.dtype != bool or kept.shape != (n,):
+        raise DataError(f"keep: found {kept.dtype} of shape {kept.shape} for {n} pairs; give True or False for each")
+    return kept
 
 
 def _problems(name: str, embeddings: npt.NDArray[np.generic]) -> Iterator[str]:

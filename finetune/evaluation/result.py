@@ -27,6 +27,21 @@ PROTOCOL = {
 """What every result was made with, for people to read in its JSON."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Overlap:
+    """What the pairs share with what was trained on.
+
+    Attributes:
+        identities: those of the pairs that were trained on too, as the pairs spell them, in their order.
+        n_identities: how many the pairs name in all.
+        n_pairs: how many pairs name one of `identities`.
+    """
+
+    identities: tuple[str, ...]
+    n_identities: int
+    n_pairs: int
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class LFWResult:
     """The figures of FaceNet's verification protocol for one set of pairs.
@@ -52,6 +67,9 @@ class LFWResult:
         notes: what to say beside the figures, a sentence each.
         correct: bool [n_pairs], whether each pair was decided rightly in its own fold.
         pairs_sha256: digest of the pairs' names where they are known; `compare` asks for the same.
+        overlap: which identities of the pairs were trained on; None where nobody knows.
+        without_overlap: the figures on the pairs that name none of them, each pair in the fold that it has among
+            all. None where nothing overlaps, or where too few pairs are left, which `notes` then says.
     """
 
     accuracy: float
@@ -73,6 +91,8 @@ class LFWResult:
     notes: tuple[str, ...]
     correct: npt.NDArray[np.bool_]
     pairs_sha256: str | None = None
+    overlap: Overlap | None = None
+    without_overlap: LFWResult | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LFWResult) and self.to_json() == other.to_json()
@@ -87,6 +107,16 @@ class LFWResult:
             f"Equal Error Rate (EER): {eer}",
         ]
 
+    @property
+    def left_out(self) -> str:
+        """What `without_overlap` is without, in words; empty where nobody overlaps."""
+        if self.overlap is None or not self.overlap.identities:
+            return ""
+        return (
+            f"the {len(self.overlap.identities)} of {self.overlap.n_identities} identities trained on "
+            f"({self.overlap.n_pairs} of {self.n_pairs} pairs left out)"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The fields by name and the protocol's constants, ready for `json.dump`.
 
@@ -97,6 +127,8 @@ class LFWResult:
             "fold_accuracy": list(self.fold_accuracy),
             "notes": list(self.notes),
             "correct": "".join("01"[decision] for decision in self.correct.astype(int)),
+            "overlap": dataclasses.asdict(self.overlap) if self.overlap else None,
+            "without_overlap": self.without_overlap.to_json() if self.without_overlap else None,
             "protocol": PROTOCOL,
         }
 
@@ -104,10 +136,13 @@ class LFWResult:
     def from_json(cls, stored: Mapping[str, Any]) -> LFWResult:
         """The result that `to_json` gave `stored`; keys of others in it are passed over.
 
+        Those written before there was an overlap read as if nobody knew of one.
+
         Raises:
             DataError: `stored` lacks some of the fields.
         """
-        names = [field.name for field in dataclasses.fields(cls)]
+        later = ("overlap", "without_overlap")
+        names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
         missing = [name for name in names if name not in stored]
         if missing:
             raise DataError(f"LFW result: found no {', '.join(missing)}; give a file that finetune wrote")
@@ -115,4 +150,9 @@ class LFWResult:
         fields["fold_accuracy"] = tuple(stored["fold_accuracy"])
         fields["notes"] = tuple(stored["notes"])
         fields["correct"] = np.array([digit == "1" for digit in stored["correct"]], dtype=bool)
-        return cls(**fields)
+        overlap, without = (stored.get(name) for name in later)
+        return cls(
+            **fields,
+            overlap=Overlap(**overlap | {"identities": tuple(overlap["identities"])}) if overlap else None,
+            without_overlap=cls.from_json(without) if without else None,
+        )

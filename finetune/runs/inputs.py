@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from finetune.checkpoint import read, refuse_pattern
+from finetune.checkpoint import contents, read, refuse_pattern
 from finetune.dataset.scan import Dataset, Scan, check_images, scan
 from finetune.dataset.split import split
 from finetune.errors import DataError, UserError
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
-from finetune.model import Model
+from finetune.model import Model, stored_class_names
 from finetune.network.strategy import SINGLE, Strategy
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import LFW, Recipe
@@ -35,6 +35,8 @@ class Inputs:
         scan: the training folder.
         train, validation: its images, parted; `validation` is empty where nothing is held back.
         image_pairs: the LFW pairs and their images, or None.
+        trained_names: who was trained on once the run is done: the people of `scan`, and before them those of
+            the checkpoint's own classifier, where their names lie beside it.
         strategy: whose replicas hold the model.
     """
 
@@ -44,6 +46,7 @@ class Inputs:
     train: Dataset
     validation: Dataset
     image_pairs: ImagePairs | None
+    trained_names: tuple[str, ...]
     strategy: Strategy = SINGLE
 
     @classmethod
@@ -67,6 +70,7 @@ class Inputs:
             attempt(lambda: refuse_unwritable(recipe.output))
         # Restored once for what it expects of images, and again with a head for the people in them.
         found = attempt(lambda: restore(recipe, ("nobody",)))
+        before = attempt(lambda: own_class_names(found)) if found else None
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
         minimum = recipe.data.min_images_per_person
         scanned = attempt(lambda: scan(recipe.data.train, min_images_per_person=minimum, crop=crop))
@@ -74,7 +78,7 @@ class Inputs:
         pairs = attempt(lambda: open_pairs(lfw)) if lfw else None
         if lfw and pairs and crop:
             attempt(lambda: refuse_unusable(pairs, lfw, crop))
-        if found is None or scanned is None or problems:
+        if found is None or before is None or scanned is None or problems:
             raise UserError(*problems)
         seen = [recipe.to_yaml(), image_names(scanned), pairs.sha256 if pairs else None]
         strategy.must_agree(
@@ -83,7 +87,8 @@ class Inputs:
         with strategy.scope():
             model = restore(recipe, scanned.dataset.class_names)
         train, validation = split(scanned.dataset, recipe.data.validation_split, recipe.seed)
-        return cls(recipe, model, scanned, train, validation, pairs, strategy)
+        trained_names = before + scanned.dataset.class_names
+        return cls(recipe, model, scanned, train, validation, pairs, trained_names, strategy)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -94,7 +99,7 @@ class Inputs:
         """LFW with the model's weights as they are now; None where the recipe names no pairs."""
         if self.image_pairs is None or self.recipe.lfw is None:
             return None
-        return measure_model(self.model, self.image_pairs, self.recipe.lfw, self.strategy)
+        return measure_model(self.model, self.image_pairs, self.recipe.lfw, self.trained_names, self.strategy)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """What the run begins with, each part with a digest: the checkpoint, the images' names, the pairs."""
@@ -184,9 +189,13 @@ def measure_model(
     model: Model,
     image_pairs: ImagePairs,
     lfw: LFW,
+    trained_names: Sequence[str] = (),
     strategy: Strategy = SINGLE,
 ) -> LFWResult:
-    """A model's result on pairs under a section's settings; workers share the images, and have the same result."""
+    """A model's result on pairs under a section's settings, and without those of `trained_names`.
+
+    Workers share the images, and have the same result.
+    """
 
     def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
         if strategy.workers == 1:
@@ -202,7 +211,14 @@ def measure_model(
         distance=lfw.distance,
         subtract_mean=lfw.subtract_mean,
         flip=lfw.flip,
+        trained=trained_names,
     )
+
+
+def own_class_names(model: Model) -> tuple[str, ...]:
+    """The people whom the classifier in the model's checkpoint tells apart, whatever head the model has."""
+    source = model.source
+    return stored_class_names(source.folder, contents(read(source).shapes, source.prefix).num_classes)
 
 
 def restore(recipe: Recipe, class_names: tuple[str, ...]) -> Model:

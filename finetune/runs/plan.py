@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from finetune.architecture import HEAD, UNITS, boundary
+from finetune.evaluation import find_overlap
 from finetune.features import Choice, Store
 from finetune.features.frozen import choice
 from finetune.images import central_crop, read_image
@@ -157,10 +158,14 @@ def _lfw(inputs: Inputs, seconds: float) -> str:
     if pairs is None or lfw is None:
         return "none; nothing will be validated on pairs"
     passes = len(pairs.paths) * (2 if lfw.flip else 1)
+    overlap, _ = find_overlap(inputs.trained_names, pairs)
+    shared = (
+        f"; {len(overlap.identities)} of {overlap.n_identities} identities are trained on, in {overlap.n_pairs} pairs"
+    )
     missing = f", {pairs.n_skipped} pairs skipped" if pairs.n_skipped else ""
     return (
         f"{len(pairs.is_same)} pairs of {len(pairs.paths)} images{missing}, measured before the first stage "
-        f"and after each, about {duration(passes * seconds)} each time"
+        f"and after each, about {duration(passes * seconds)} each time{shared if overlap.identities else ''}"
     )
 
 

@@ -61,6 +61,13 @@ class StageResult:
         """`measured` less `before`, on the same pairs."""
         return compare(self.before, self.measured) if self.before and self.measured else None
 
+    @property
+    def difference_without_overlap(self) -> Difference | None:
+        """Likewise on the pairs of people who are not trained on, where both were measured on the same ones."""
+        before, after = (result and result.without_overlap for result in (self.before, self.measured))
+        same = before and after and before.pairs_sha256 == after.pairs_sha256
+        return compare(before, after) if before and after and same else None
+
     def to_json(self) -> dict[str, Any]:
         """For `result.json`; the LFW results lie beside it."""
         apart = ("folder", "before", "measured")

@@ -26,6 +26,8 @@ def baseline(result: LFWResult | None) -> None:
         say("baseline: no LFW pairs are given, so nothing is validated on them")
     else:
         say(f"baseline: {_figures(result)}")
+        for line in _without_overlap(result, None):
+            say(line)
 
 
 def stage_header(stage: Stage, index: int, trainer: Trainer, n_images: int, state: StageState) -> None:
@@ -57,6 +59,8 @@ def stage_footer(result: StageResult) -> None:
     if result.measured and result.difference:
         d = result.difference
         say(f"{_figures(result.measured)}; {_interval(d)}")
+        for line in _without_overlap(result.measured, result.difference_without_overlap):
+            say(line)
     if not result.accepted:
         say(f"rolled back: {result.reason}")
     say(f"saved in {result.folder}")
@@ -70,6 +74,7 @@ def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
     if baseline:
         columns += ["LFW before", "LFW after", "difference (95 %)", "VAL", "outcome"]
         caption += f"; LFW: accuracy; VAL: validation rate at FAR {baseline.far_target:g}"
+        caption += "".join(f"\n{line}" for line in _accuracies_without_overlap(baseline, results))
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     for name in columns:
         left = name in ("stage", "trains from", "outcome")
@@ -107,6 +112,28 @@ def _interval(difference: Difference) -> str:
     if difference.gained == difference.lost == 0:
         return "every pair decided as before"
     return f"{difference.accuracy:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+
+
+def _without_overlap(result: LFWResult, difference: Difference | None) -> list[str]:
+    """The figures without the people who are trained on; nothing where the pairs name none of them."""
+    if not result.left_out:
+        return []
+    if result.without_overlap is None:
+        return [f"no figures without {result.left_out}: too few are left"]
+    change = f"; {_interval(difference)}" if difference else ""
+    return [f"without {result.left_out}: {_figures(result.without_overlap)}{change}"]
+
+
+def _accuracies_without_overlap(baseline: LFWResult, results: Sequence[StageResult]) -> list[str]:
+    """The same for the whole run, in the accuracies alone."""
+    measured = [(BASELINE, baseline), *((r.name, r.measured) for r in results if r.measured)]
+    _, last = measured[-1]
+    if last.without_overlap is None:
+        return _without_overlap(last, None)
+    # A run that was begun by an older finetune knows of no overlap in its first results.
+    like = [(name, lfw.without_overlap) for name, lfw in measured if lfw.overlap == last.overlap]
+    accuracies = ", ".join(f"{name} {without.accuracy:.4f}" for name, without in like if without)
+    return [f"without {last.left_out}, LFW accuracy: {accuracies}"]
 
 
 def _figures(result: LFWResult) -> str:

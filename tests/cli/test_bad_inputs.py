@@ -9,6 +9,7 @@ import pytest
 pytestmark = pytest.mark.tf
 
 LFW = "--lfw faces/strangers --pairs faces/pairs.txt"
+PEOPLE = "give a folder of people, or a text file with a name a line"
 ONE_PER_PERSON = "give one that holds one folder of images per person"
 NO_CHECKPOINT = "give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb"
 NO_PATTERN = "TensorFlow opens no path with '[' or '\\' in it; rename it"
@@ -116,6 +117,12 @@ CHECKPOINTS = [
         "class names that are no text",
         f"validate bad/class_names {LFW}",
         "bad/class_names/class_names.txt: can't be read as text; mend it or remove it",
+    ),
+    bad(
+        "class names that are no text, and images that are not there",
+        "plan recipe.yaml checkpoint=bad/class_names data.train=faces/lern",
+        "bad/class_names/class_names.txt: can't be read as text; mend it or remove it",
+        "faces/lern: no such file or folder; give the folder that holds one folder of images per person",
     ),
     bad("a path that TensorFlow can't open", "inspect 'bad/[x]'", f"bad/[x]/model-a.ckpt-1: {NO_PATTERN}"),
 ]
@@ -257,6 +264,26 @@ PAIRS = [
         "LFW images that can't be read",
         "validate model --lfw bad/lfw_damaged --pairs faces/pairs.txt",
         *UNREADABLE,
+    ),
+    bad(
+        "no such people who were trained on",
+        f"validate model --trained people.txt {LFW}",
+        f"people.txt: no such file or folder; {PEOPLE}",
+    ),
+    bad(
+        "an image for the people who were trained on",
+        f"validate model --trained bad/small/ann/1.png {LFW}",
+        f"bad/small/ann/1.png: not a text file; {PEOPLE}",
+    ),
+    bad(
+        "nobody who was trained on",
+        f"validate model --trained bad/empty {LFW}",
+        f"bad/empty: names nobody; {PEOPLE}",
+    ),
+    bad(
+        "an empty list of who was trained on",
+        f"validate model --trained bad/empty.txt {LFW}",
+        f"bad/empty.txt: names nobody; {PEOPLE}",
     ),
     bad("LFW images that can't be read, before a run", "run recipe.yaml lfw.dir=bad/lfw_damaged", *UNREADABLE),
     bad(

@@ -209,6 +209,44 @@ def test_validate_counts_and_names_the_images_that_are_missing(finetune, work: P
     assert f"{skipped} of {len(pairs)} pairs were skipped; missing images: 1" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "options"),
+    [
+        ("known", []),
+        ("model", ["--trained", "known/class_names.txt"]),
+        ("model", ["--trained", "people"]),
+    ],
+)
+def test_validate_gives_the_figures_without_people_who_were_trained_on(checkpoint, options, finetune, work: Path):
+    names = ["Person 012", *(f"old_{i}" for i in range(1, len(OLD)))]
+    (work / "known").mkdir()
+    for path in (work / "model").iterdir():
+        (work / "known" / path.name).symlink_to(path)
+    (work / "known" / "class_names.txt").write_text("".join(f"{name}\n" for name in names))
+    for name in names[:2]:
+        (work / "people" / name).mkdir(parents=True)
+    plain = finetune("validate", "model", *LFW)
+    ended = finetune("validate", checkpoint, *LFW, *options, "--json", "lfw.json")
+    assert (ended.status, ended.out[:4], ended.err) == (0, plain.out, plain.err)
+    told = LFWResult.from_json(json.loads((work / "lfw.json").read_text()))
+    n_shared = sum("person_012/" in pair.first + pair.second for pair in read_pairs("faces/pairs.txt").pairs)
+    assert (told.overlap.identities, told.overlap.n_pairs) == (("person_012",), n_shared)
+    assert ended.out[4:] == [
+        f"Without the 1 of 6 identities trained on ({n_shared} of 40 pairs left out): "
+        + "; ".join(told.without_overlap.lines())
+    ]
+
+
+def test_validate_says_in_a_note_where_too_few_pairs_are_left(finetune, work: Path):
+    ended = finetune("validate", "model", *LFW, "--trained", "faces/strangers", "--json", "lfw.json")
+    assert (ended.status, len(ended.out)) == (0, 4)
+    assert ended.err[-1] == (
+        "no figures without the 6 of 6 identities trained on (40 of 40 pairs left out); pairs kept: found 0 of one "
+        "person and 0 of two, and 2 of 2 folds without one of the kinds; keep more of each"
+    )
+    assert json.loads((work / "lfw.json").read_text())["without_overlap"] is None
+
+
 def test_what_is_assumed_of_the_images_is_said(finetune, work: Path):
     (work / "bare").mkdir()
     for path in (work / "model").iterdir():

@@ -28,16 +28,17 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def slow_protocol(first, second, same, *, cosine, subtract_mean, n_folds, far_target):
-    """The published protocol, a threshold and a fold at a time."""
+def slow_protocol(first, second, same, *, cosine, subtract_mean, n_folds, far_target, keep=None):
+    """The published protocol, a threshold and a fold at a time, on the pairs that are kept in their folds."""
     n = len(same)
+    keep = np.ones(n, bool) if keep is None else keep
     sizes = [n // n_folds + (k < n % n_folds) for k in range(n_folds)]
     accuracies, vals, fars, best, decisions = [], [], [], [], []
     tpr, fpr = np.zeros((n_folds, 400)), np.zeros((n_folds, 400))
     for k in range(n_folds):
         test = np.zeros(n, bool)
         test[sum(sizes[:k]) : sum(sizes[: k + 1])] = True
-        train = ~test
+        train, test = ~test & keep, test & keep
         mean = np.concatenate([first[train], second[train]]).mean(axis=0) if subtract_mean else 0
         pairs = list(zip(first - mean, second - mean, strict=True))
         if cosine:
@@ -116,6 +117,62 @@ def test_every_figure_is_that_of_the_protocol_done_slowly(
         assert getattr(result, figure) == pytest.approx(expected[figure], abs=1e-9), figure
     assert result.fold_accuracy == pytest.approx(expected["fold_accuracy"], abs=1e-12)
     assert result.correct.tolist() == expected["correct"]
+
+
+@settings(max_examples=15)
+@given(
+    seed=st.integers(0, 10**6),
+    share=st.floats(0.3, 1),
+    cosine=st.booleans(),
+    subtract_mean=st.booleans(),
+    far_target=st.sampled_from([1e-3, 0.3]),
+)
+def test_pairs_that_are_kept_are_judged_in_their_own_folds_by_each_other(
+    seed, share, cosine, subtract_mean, far_target
+):
+    first, second, same = faces(seed, 70, groups=35)
+    keep = np.random.default_rng(seed).random(70) < share
+    keep[np.arange(0, 70, 14)[:, None] + [0, 1]] = True  # one pair of each kind in each of five folds
+    options = {"subtract_mean": subtract_mean, "n_folds": 5, "far_target": far_target}
+    expected = slow_protocol(first, second, same, cosine=cosine, keep=keep, **options)
+    distance = "cosine" if cosine else "euclidean"
+    result = evaluate_pairs(first, second, same, distance=distance, keep=keep, **options)
+    for figure in FIGURES:
+        assert getattr(result, figure) == pytest.approx(expected[figure], abs=1e-9), figure
+    assert result.fold_accuracy == pytest.approx(expected["fold_accuracy"], abs=1e-12)
+    assert result.correct.tolist() == expected["correct"]
+    assert (result.n_pairs, result.n_same, result.n_folds) == (keep.sum(), (same & keep).sum(), 5)
+
+
+def test_pairs_that_are_not_kept_have_no_say():
+    first, second, same = faces(6)
+    keep = np.arange(60) % 5 != 3
+    options = {"distance": "cosine", "subtract_mean": True, "n_folds": 3}
+    before = evaluate_pairs(first, second, same, keep=keep, **options)
+    spoiled = np.where(keep[:, None], first, 40)
+    assert evaluate_pairs(spoiled, second, same, keep=keep, **options) == before
+    assert evaluate_pairs(spoiled, second, same, **options) != evaluate_pairs(first, second, same, **options)
+
+
+def test_keeping_all_pairs_changes_no_bit():
+    first, second, same = faces(8)
+    for options in ({}, {"distance": "cosine", "subtract_mean": True}):
+        all_kept = evaluate_pairs(first, second, same, n_folds=3, keep=np.ones(60, bool), **options)
+        assert all_kept == evaluate_pairs(first, second, same, n_folds=3, **options)
+
+
+def test_a_fold_that_keeps_no_pair_of_a_kind_is_said_with_what_is_left():
+    first, second, same = faces(8, n=60, groups=12)
+    keep = np.ones(60, bool)
+    keep[:10] = False  # all of the first of six folds
+    keep[10:20] = same[10:20]  # one kind of the second
+    n_same, n_different = (same & keep).sum(), (~same & keep).sum()
+    with pytest.raises(DataError) as raised:
+        evaluate_pairs(first, second, same, n_folds=6, keep=keep)
+    assert str(raised.value) == (
+        f"pairs kept: found {n_same} of one person and {n_different} of two, and 2 of 6 folds without one of the "
+        "kinds; keep more of each"
+    )
 
 
 def test_pairs_told_apart_perfectly_score_one_everywhere():
@@ -284,6 +341,21 @@ NAN = np.where(np.arange(40)[:, None] % 20 == 7, np.nan, ROWS)
         (
             {"is_same": [2, 0] * 20},
             ["is_same: found values that are not true or false; give True for a pair of one person"],
+        ),
+        (
+            {"keep": [True] * 39},
+            ["keep: found bool of shape (39,) for 40 pairs; give True or False for each"],
+        ),
+        (
+            {"keep": SAME},
+            [
+                "pairs kept: found 20 of one person and 0 of two, and 10 of 10 folds without one of the "
+                "kinds; keep more of each"
+            ],
+        ),
+        (
+            {"keep": [1] * 40},
+            ["keep: found int64 of shape (40,) for 40 pairs; give True or False for each"],
         ),
         (
             {"embeddings1": 0 * ROWS, "distance": "cosine"},

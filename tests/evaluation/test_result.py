@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from finetune.errors import DataError
-from finetune.evaluation import LFWResult
+from finetune.evaluation import LFWResult, Overlap
 
 RESULT = LFWResult(
     accuracy=0.9965,
@@ -33,6 +33,8 @@ RESULT = LFWResult(
     pairs_sha256="ab",
 )
 
+OVERLAPPING = dataclasses.replace(RESULT, overlap=Overlap(("Ann_Lee", "José_Serra"), 7, 2), without_overlap=RESULT)
+
 
 def test_the_four_lines_are_those_of_the_published_script():
     assert RESULT.lines() == [
@@ -54,6 +56,28 @@ def test_json_holds_every_field_by_name_and_gives_the_result_back():
     assert back == RESULT
     assert back.correct.dtype == bool
     assert back.correct.tolist() == RESULT.correct.tolist()
+
+
+def test_an_overlap_and_the_figures_without_it_are_stored_with_the_result():
+    stored = json.loads(json.dumps(OVERLAPPING.to_json(), allow_nan=False))
+    assert stored["overlap"] == {"identities": ["Ann_Lee", "José_Serra"], "n_identities": 7, "n_pairs": 2}
+    assert stored["without_overlap"]["accuracy"] == RESULT.accuracy
+    back = LFWResult.from_json(stored)
+    assert back == OVERLAPPING
+    assert back.overlap == OVERLAPPING.overlap
+    assert back.without_overlap == RESULT
+    assert OVERLAPPING.lines() == RESULT.lines()
+
+
+def test_a_result_stored_before_there_was_an_overlap_reads_as_if_nobody_knew():
+    stored = RESULT.to_json()
+    del stored["overlap"], stored["without_overlap"]
+    assert LFWResult.from_json(stored) == RESULT
+
+
+def test_what_is_left_out_is_told_in_words():
+    assert OVERLAPPING.left_out == "the 2 of 7 identities trained on (2 of 5 pairs left out)"
+    assert RESULT.left_out == dataclasses.replace(RESULT, overlap=Overlap((), 7, 0)).left_out == ""
 
 
 @pytest.mark.parametrize(
