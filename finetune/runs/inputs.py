@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from finetune.align import Alignment, aligned
 from finetune.checkpoint import contents, read, refuse_pattern
-from finetune.dataset.scan import Dataset, Scan, check_images, scan
+from finetune.dataset.scan import Dataset, Quarantined, Scan, check_images, scan
 from finetune.dataset.split import split
 from finetune.errors import DataError, UserError
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
@@ -72,8 +73,7 @@ class Inputs:
         found = attempt(lambda: restore(recipe, ("nobody",)))
         before = attempt(lambda: own_class_names(found)) if found else None
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
-        minimum = recipe.data.min_images_per_person
-        scanned = attempt(lambda: scan(recipe.data.train, min_images_per_person=minimum, crop=crop))
+        scanned = attempt(lambda: open_data(recipe, crop)) if crop or not recipe.data.align else None
         lfw = recipe.lfw
         pairs = attempt(lambda: open_pairs(lfw)) if lfw else None
         if lfw and pairs and crop:
@@ -127,6 +127,31 @@ class Inputs:
                 "sha256": pairs.sha256 if pairs else None,
             },
         }
+
+
+def open_data(recipe: Recipe, crop: int | None) -> Scan:
+    """The training folder; photos are aligned first where the recipe says so.
+
+    Args:
+        crop: side in pixels of what the network takes; None, where no checkpoint could be opened to say: photos can't
+            be aligned then.
+
+    Raises:
+        DataError: it can't be trained on.
+        RunError: the crops can't be written.
+    """
+    data = recipe.data
+    if not (data.align and crop):
+        return scan(data.train, min_images_per_person=data.min_images_per_person, crop=crop)
+    folder, coverage = aligned(data.train, training_alignment(crop) if recipe.augment.random_crop else Alignment(crop))
+    found = scan(folder, min_images_per_person=data.min_images_per_person, crop=crop)
+    lost = tuple(Quarantined(data.train / outcome.photo, outcome.failure) for outcome in coverage.failures)
+    return dataclasses.replace(found, quarantined=found.quarantined + lost)
+
+
+def training_alignment(crop: int) -> Alignment:
+    """Crops to be cropped again at random: for 160 pixels, of 182 with a margin of 44, as published."""
+    return Alignment(size=round(crop * 182 / 160), margin=44)
 
 
 def image_names(scan: Scan) -> str:

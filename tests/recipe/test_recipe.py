@@ -84,9 +84,13 @@ BAD_VALUES = [
     (
         "{train: faces, validation_split: 0.1}",
         "faces",
-        "x.yaml:3 data: found the text 'faces'; give the keys train, v",
+        "x.yaml:3 data: found the text 'faces'; give the keys train, a",
     ),
-    ("{train: faces, validation_split: 0.1}", "", "x.yaml:3 data: found nothing; give the keys train, align, validation_"),
+    (
+        "{train: faces, validation_split: 0.1}",
+        "",
+        "x.yaml:3 data: found nothing; give the keys train, align, validation_",
+    ),
     ("0.1", "1e-1", "x.yaml:3 data.validation_split: found the text '1e-1'; write 1.0e-1"),
     ("0.1", "'0.1'", "x.yaml:3 data.validation_split: found the text '0.1'; give a number from 0, below 1"),
     ("0.1", ".nan", "x.yaml:3 data.validation_split: found nan; give a number from 0, below 1"),
