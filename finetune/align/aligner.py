@@ -142,7 +142,7 @@ def _work_through(chunks: Sequence[Sequence[str]], worker: _Worker, journal: Jou
     again = {name for chunk in left for name in chunk}
     outcomes = {name: journal.outcomes[name] for chunk in chunks for name in chunk if name not in again}
     journal.begin(outcomes.values())
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor((os.cpu_count() or 1) + 1)  # one decodes or writes while the others compute
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the outcome

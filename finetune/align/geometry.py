@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 Boxes = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.intp]
+BLOCK = 256
 
 
 def suppress(
@@ -29,19 +30,24 @@ def suppress(
     Returns:
         Indices of the kept boxes, best first.
     """
-    left, top, right, bottom = boxes.T
-    area = (right - left + 1) * (bottom - top + 1)
     order = np.argsort(scores, kind="stable")[::-1]
-    kept = []
-    while order.size:
-        best, order = order[0], order[1:]
-        kept.append(best)
-        width = np.minimum(right[best], right[order]) - np.maximum(left[best], left[order]) + 1
-        height = np.minimum(bottom[best], bottom[order]) - np.maximum(top[best], top[order]) + 1
-        shared = np.maximum(width, 0) * np.maximum(height, 0)
-        whole = np.minimum(area[best], area[order]) if over == "smaller" else area[best] + area[order] - shared
-        order = order[shared <= overlap * whole]
-    return np.array(kept, dtype=np.intp)
+    boxes, left = boxes[order], np.ones(len(order), dtype=bool)
+    for start in range(0, len(order), BLOCK):  # of boxes that are compared with all that follow, in bounded memory
+        clashes = _shared(boxes[start : start + BLOCK], boxes[start:], over) > overlap
+        for i, row in enumerate(clashes):
+            if left[start + i]:
+                left[start + i + 1 :] &= ~row[i + 1 :]
+    return order[left]
+
+
+def _shared(boxes: Boxes, others: Boxes, over: Literal["union", "smaller"]) -> Boxes:
+    """The share of area, [n, m], that each of n boxes and each of m others have in common."""
+    corners = np.minimum(boxes[:, np.newaxis, 2:], others[:, 2:]) - np.maximum(boxes[:, np.newaxis, :2], others[:, :2])
+    common = np.maximum(corners + 1, 0).prod(axis=2)
+    area, area_of_others = ((b[:, 2:] - b[:, :2] + 1).prod(axis=1) for b in (boxes, others))
+    if over == "smaller":
+        return common / np.minimum(area[:, np.newaxis], area_of_others)
+    return common / (area[:, np.newaxis] + area_of_others - common)
 
 
 def regress(boxes: Boxes, regressions: npt.NDArray[np.floating], last_pixel: int) -> Boxes:

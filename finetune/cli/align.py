@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from finetune.cli.arguments import new_file, probability, whole
@@ -48,6 +49,11 @@ def run(options: argparse.Namespace) -> None:
     alignment = Alignment(options.size, options.margin, options.all_faces, options.format, **chosen)
     target = new_file(options.boxes) if options.boxes else None
     boxes = read_boxes(Path(options.from_boxes).expanduser()) if options.from_boxes else None
+    import tensorflow as tf
+
+    # The workers keep all cores busy: threads within an operation would only take turns.
+    with contextlib.suppress(RuntimeError):  # where this process has computed something already
+        tf.config.threading.set_intra_op_parallelism_threads(1)
     photos, out = Path(options.photos).expanduser(), Path(options.out).expanduser()
     coverage = align(photos, out, alignment, boxes)
     if target:
