@@ -125,7 +125,7 @@ def align(
     """
     found = find_images(photos)
     root = photos if photos.is_dir() else photos.parent
-    if out.resolve().is_relative_to(root.resolve()):
+    if photos.is_dir() and out.resolve().is_relative_to(photos.resolve()):
         raise DataError(f"{out}: inside the folder of photos; give a folder outside of it")
     names = [path.relative_to(root).as_posix() for path in found]
     journal = Journal(out, _settings(alignment, boxes))
