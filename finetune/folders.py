@@ -74,6 +74,16 @@ def open_folder(folder: Path, what: str) -> list[Path]:
         raise DataError(f"{folder}: can't be opened ({error.strerror}); give {what}") from error
 
 
+def refuse_within(out: Path, folder: Path) -> None:
+    """Refuses a place that lies in the folder that is read.
+
+    Raises:
+        DataError: it does.
+    """
+    if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(folder)):
+        raise DataError(f"{out}: lies in {folder}, which stays as it is; give a place beside it")
+
+
 def printable(name: str) -> bool:
     """Whether a name holds nothing of `UNPRINTABLE`."""
     return UNPRINTABLE.isdisjoint(map(unicodedata.category, name))

@@ -1,0 +1,38 @@
+"""CelebA's photos by its identity file (Liu et al. 2015): all photos in one folder, a line for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from finetune.dataset.importers.listing import Listed, Listing
+from finetune.dataset.scan import Quarantined
+from finetune.files import read_text
+from finetune.folders import in_one_line, open_folder
+
+FORM = "an identity file such as CelebA's identity_CelebA.txt"
+
+
+def read_celeba(images: Path, identities: Path) -> Listing:
+    """Reads lines of `photo identity`, separated by white space.
+
+    Args:
+        images: the folder that the photos lie in.
+
+    Raises:
+        DataError: the folder or the file can't be read.
+    """
+    text = read_text(identities, FORM)
+    beside = {path.name: path for path in open_folder(images, "the folder that holds CelebA's photos")}
+    photos, problems = [], []
+    for number, line in enumerate(text.splitlines(), 1):
+        match line.split():
+            case []:
+                continue
+            case [photo, identity]:
+                photos.append(Listed(images / photo, identity, f"{identities}:{number}"))
+                beside.pop(photo, None)
+            case _:
+                found = in_one_line(line if len(line) <= 60 else f"{line[:60]}…")
+                problems.append(f"{identities}:{number}: found {found!r}; write PHOTO IDENTITY")
+    left_out = [Quarantined(path, f"not in {identities}") for path in beside.values()]
+    return Listing(identities, images, photos, left_out, problems)
