@@ -92,3 +92,8 @@ def printable(name: str) -> bool:
 def in_one_line(path: str | os.PathLike[str]) -> str:
     """A path as a line can show it: what can't be printed is written as an escape."""
     return "".join(ascii(c)[1:-1] if unicodedata.category(c) in UNPRINTABLE else c for c in os.fspath(path))
+
+
+def excerpt(line: str) -> str:
+    """The beginning of a line of someone's file, quoted, as a line that reports it can show it."""
+    return repr(line if len(line) <= 60 else f"{line[:60]}…")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 
-from finetune.cli.arguments import add_seed, new_file, say_left_out, whole_number
-from finetune.errors import DataError
+from finetune.cli.arguments import add_seed, say_left_out, whole_number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,13 +22,12 @@ def run(options: argparse.Namespace) -> None:
     """Prints what was drawn; what was left out goes to stderr."""
     from finetune.evaluation.draw_pairs import write_pairs
 
-    target = new_file(options.out)
-    if os.path.lexists(target):
-        raise DataError(f"{target}: already there; give another name, or remove it")
-    drawn = write_pairs(target, options.folder, folds=options.folds, pairs_per_fold=options.pairs, seed=options.seed)
+    drawn = write_pairs(
+        options.out, options.folder, folds=options.folds, pairs_per_fold=options.pairs, seed=options.seed
+    )
     say_left_out(drawn.left_out)
     n = options.folds * options.pairs
     print(
-        f"{target}: {n:,} pairs of one person and {n:,} of two in {options.folds} folds that share nobody, "
+        f"{options.out}: {n:,} pairs of one person and {n:,} of two in {options.folds} folds that share nobody, "
         f"drawn from {drawn.images:,} images of {drawn.people:,} people, seed {options.seed}"
     )

@@ -15,7 +15,7 @@ from typing import Literal
 from finetune import files
 from finetune.dataset.scan import Quarantined, list_people
 from finetune.dataset.split import generator_of
-from finetune.errors import DataError
+from finetune.errors import DataError, attempt
 from finetune.folders import refuse_within
 from finetune.images import SUFFIXES
 from finetune.progress import track
@@ -104,9 +104,13 @@ def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min
         DataError: there is no such folder, `out` is in use, or nothing falls to a part.
         RunError: it can't be written.
     """
-    files.refuse_used(out)
-    refuse_within(out, root)
-    listed, left_out = list_people(root)
+    problems: list[str] = []
+    attempt(problems, lambda: files.refuse_used(out))
+    attempt(problems, lambda: refuse_within(out, root))
+    found = attempt(problems, lambda: list_people(root))
+    if found is None or problems:
+        raise DataError(*problems)
+    listed, left_out = found
     images: dict[str, list[Path]] = {}
     for name, paths in listed.items():
         images[name] = [path for path in paths if path.suffix.lower() in SUFFIXES]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from finetune import files
 from finetune.dataset.scan import Quarantined, list_people
-from finetune.errors import DataError
+from finetune.errors import DataError, attempt
 from finetune.evaluation.pairs import SUFFIXES, Pair, image_name
 
 Counts = npt.NDArray[np.int64]
@@ -49,14 +49,16 @@ def write_pairs(
         root: images named `NAME/NAME_0001.jpg`, `.jpeg` or `.png`; none is opened.
 
     Raises:
-        DataError: there is no such folder, no image so named, or they do not make so many pairs.
+        DataError: `path` is there already, there is no such folder, no image so named, or they do not make so
+            many pairs.
         RunError: the file can't be written.
     """
     path, root = Path(path).expanduser(), Path(root).expanduser()
-    images, left_out = _numbered(root)
-    if not images:
-        example = f"; the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
-        raise DataError(f"{root}: no image named NAME/NAME_0001.jpg; finetune import names them so{example}")
+    problems = [f"{path}: already there; give another name, or remove it"] if os.path.lexists(path) else []
+    found = attempt(problems, lambda: _numbered(root))
+    if found is None or problems:
+        raise DataError(*problems)
+    images, left_out = found
     try:
         drawn = draw_pairs(images, folds=folds, pairs_per_fold=pairs_per_fold, seed=seed)
     except ValueError as error:
@@ -180,7 +182,7 @@ def _too_few(counts: Counts, folds: int, same: int, different: int) -> str:
         what = f"ask for {most} folds or fewer" if most > 1 else "add people or images"
         return f"{people}; each of {folds} folds needs two people of its own, one of them with two images; {what}"
     return (
-        f"{people}; of the {folds} folds the one with fewest has {same} pairs of one person and {different} of two; "
+        f"{people}; each of {folds} folds can have {same} pairs of one person and {different} of two; "
         f"ask for {min(same, different)} pairs or fewer, or for fewer folds"
     )
 
@@ -198,6 +200,9 @@ def _numbered(root: Path) -> tuple[dict[str, list[int]], list[Quarantined]]:
                 left_out.append(Quarantined(path, "a name that begins or ends with a space, which no pairs file holds"))
             else:
                 images.setdefault(name, set()).add(number)
+    if not images:
+        example = f"; the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
+        raise DataError(f"{root}: no image named NAME/NAME_0001.jpg; finetune import names them so{example}")
     return {name: sorted(numbers) for name, numbers in images.items()}, left_out
 
 

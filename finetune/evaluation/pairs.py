@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from finetune.errors import DataError, bounded
 from finetune.files import read_text
+from finetune.folders import excerpt
 
 DEFAULT_FOLDS = 10
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -171,8 +172,7 @@ def _pair(line: str) -> Pair:
             if name1 == name2:
                 raise ValueError(f"names {name1!r} twice; write {name1} {n1} {n2} for a pair of one person")
             return Pair(image_name(name1, n1), image_name(name2, n2), False)
-    found = line if len(line) <= 60 else f"{line[:60]}…"
-    raise ValueError(f"found {found!r}; write NAME n1 n2 for one person, NAME1 n1 NAME2 n2 for two")
+    raise ValueError(f"found {excerpt(line)}; write NAME n1 n2 for one person, NAME1 n1 NAME2 n2 for two")
 
 
 def _images(folder: Path, person: str) -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image as Picture
 
 from finetune.dataset.importers.people import Image, Imported, name_folders, write_people
-from finetune.errors import DataError, bounded
+from finetune.errors import DataError, attempt, bounded
 from finetune.files import read_text, refuse_used
 from finetune.images import Pixels
 from finetune.progress import track
@@ -54,19 +54,11 @@ def import_arrays(
             values out of range, a size that does not fit, a label without a name.
         RunError: `out` can't be written.
     """
-    refuse_used(out)
     problems: list[str] = []
-
-    def attempt(read: Callable[[], Any]) -> Any:
-        try:
-            return read()
-        except DataError as error:
-            problems.extend(error.problems)
-            return None
-
-    pixels: Array | None = attempt(lambda: _shaped(_load(images), images, height, width))
-    taken = attempt(lambda: _taken(pixels, images)) if pixels is not None else None
-    called: list[str] | None = attempt(lambda: _identities(_load(labels), labels, names))
+    attempt(problems, lambda: refuse_used(out))
+    pixels = attempt(problems, lambda: _shaped(_load(images), images, height, width))
+    taken = attempt(problems, lambda: _taken(pixels, images)) if pixels is not None else None
+    called = attempt(problems, lambda: _identities(_load(labels), labels, names))
     if pixels is not None and called is not None and len(pixels) != len(called):
         problems.append(
             f"{labels}: {len(called)} labels for the {len(pixels)} images in {images}; give a label for each"
@@ -80,7 +72,7 @@ def import_arrays(
     def place(index: int, target: Path) -> None:
         Picture.fromarray(_eight_bits(pixels[index], scale)).save(target)
 
-    rows = [Image(identity, f"{images}[{index}]", ".png") for index, identity in enumerate(called)]
+    rows = [Image(identity, f"{os.path.abspath(images)}[{index}]", ".png") for index, identity in enumerate(called)]
     return write_people(out, rows, folders, place), how
 
 

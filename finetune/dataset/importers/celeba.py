@@ -6,8 +6,9 @@ from pathlib import Path
 
 from finetune.dataset.importers.listing import Listed, Listing
 from finetune.dataset.scan import Quarantined
+from finetune.errors import DataError, attempt
 from finetune.files import read_text
-from finetune.folders import in_one_line, open_folder
+from finetune.folders import excerpt, open_folder
 
 FORM = "an identity file such as CelebA's identity_CelebA.txt"
 
@@ -21,8 +22,12 @@ def read_celeba(images: Path, identities: Path) -> Listing:
     Raises:
         DataError: the folder or the file can't be read.
     """
-    text = read_text(identities, FORM)
-    beside = {path.name: path for path in open_folder(images, "the folder that holds CelebA's photos")}
+    unread: list[str] = []
+    text = attempt(unread, lambda: read_text(identities, FORM))
+    inside = attempt(unread, lambda: open_folder(images, "the folder that holds CelebA's photos"))
+    if text is None or inside is None:
+        raise DataError(*unread)
+    beside = {path.name: path for path in inside}
     photos, problems = [], []
     for number, line in enumerate(text.splitlines(), 1):
         match line.split():
@@ -32,7 +37,6 @@ def read_celeba(images: Path, identities: Path) -> Listing:
                 photos.append(Listed(images / photo, identity, f"{identities}:{number}"))
                 beside.pop(photo, None)
             case _:
-                found = in_one_line(line if len(line) <= 60 else f"{line[:60]}…")
-                problems.append(f"{identities}:{number}: found {found!r}; write PHOTO IDENTITY")
+                problems.append(f"{identities}:{number}: found {excerpt(line)}; write PHOTO IDENTITY")
     left_out = [Quarantined(path, f"not in {identities}") for path in beside.values()]
     return Listing(identities, images, photos, left_out, problems)

@@ -56,7 +56,7 @@ def read_layout(root: Path, layout: Layout) -> Listing:
     if not people:
         below = [entry.name for entry in inside if os.path.isdir(entry)]
         raise DataError(
-            f"{root}: no person's folder named as in {layout.example}; give {what}"
+            f"{root}: no folder named as its people are; give {what}"
             + (f"; found the folders {', '.join(below[:3])}" + (", …" if len(below) > 3 else "") if below else "")
         )
     photos = []

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from finetune.dataset.importers.people import Image, Imported, name_folders, write_people
 from finetune.dataset.scan import Quarantined
-from finetune.errors import DataError, bounded
+from finetune.errors import DataError, attempt, bounded
 from finetune.files import refuse_used
 from finetune.folders import in_one_line, refuse_within
 from finetune.images import SUFFIXES
@@ -57,7 +57,7 @@ def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Importe
     No photo is decoded: one that is damaged is found by whatever reads it.
 
     Args:
-        out: a folder that does not exist yet, or is empty; not within the photos' own.
+        out: a folder that does not exist yet, or is empty; not within the people's own.
         copy: copies them, where the originals will go.
 
     Raises:
@@ -65,13 +65,15 @@ def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Importe
             names, two names for one folder.
         RunError: it can't be written.
     """
-    refuse_used(out)
-    refuse_within(out, listing.root)
-    photos, left_out, problems = _check(listing)
+    problems: list[str] = []
+    attempt(problems, lambda: refuse_used(out))
+    if listing.source.is_dir():
+        attempt(problems, lambda: refuse_within(out, listing.source))
+    photos, left_out, unusable = _check(listing)
     folders, clashes = name_folders((photo.identity for photo in listing.photos), str(listing.source))
-    problems = [*listing.problems, *clashes, *problems]
-    if not (photos or problems):
-        problems = [f"{listing.source}: names no photo; is it the right one?"]
+    problems += [*listing.problems, *clashes, *unusable]
+    if not (listing.photos or problems):
+        problems.append(f"{listing.source}: names no photo; is it the right one?")
     if problems:
         raise DataError(*bounded(problems, str(listing.source), "is it the right one, for these photos?"))
 
@@ -108,7 +110,7 @@ def _check(listing: Listing) -> tuple[list[Listed], list[Quarantined], list[str]
         elif not os.access(photo.path, os.R_OK):
             problems.append(f"{photo.where}: {shown}: may not be read; change its permissions")
         elif first.identity != photo.identity:
-            names = f"{in_one_line(first.identity)!r} in {first.where} and {in_one_line(photo.identity)!r} here"
+            names = f"{first.identity!r} in {first.where} and {photo.identity!r} here"
             problems.append(f"{photo.where}: {shown}: is {names}; keep one of them")
         elif first is not photo:
             repeated.append(Quarantined(photo.path, "named twice, under one name"))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from finetune import files
 from finetune.dataset.scan import Quarantined
-from finetune.folders import in_one_line, printable
+from finetune.folders import printable
 from finetune.progress import track
 
 MANIFEST = ".manifest.csv"
@@ -108,15 +108,14 @@ def name_folders(identities: Iterable[str], where: str) -> tuple[dict[str, str],
     owners: dict[str, str] = {}
     for identity in dict.fromkeys(identities):
         name = _folder_name(identity)
-        shown = in_one_line(identity)
         owner = owners.setdefault(unicodedata.normalize("NFC", name).casefold(), identity)
         if not name:
             problems.append(f"{where}: an image has an empty name; give each image a name")
         elif len(os.fsencode(name)) > LONGEST:
-            problems.append(f"{where}: the name {shown[:40]!r}… is longer than {LONGEST} bytes; shorten it")
+            problems.append(f"{where}: the name {identity[:40]!r}… is longer than {LONGEST} bytes; shorten it")
         elif owner != identity:
             problems.append(
-                f"{where}: {in_one_line(owner)!r} and {shown!r} would share a folder, "
+                f"{where}: {owner!r} and {identity!r} would share a folder, "
                 "or do on file systems without case; rename one, or give both one name"
             )
         folders[identity] = name

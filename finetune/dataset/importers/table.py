@@ -9,7 +9,7 @@ from pathlib import Path
 from finetune.dataset.importers.listing import Listed, Listing
 from finetune.errors import DataError
 from finetune.files import read_text
-from finetune.folders import in_one_line
+from finetune.folders import excerpt
 from finetune.images import SUFFIXES
 
 FORM = "a CSV file of paths and names"
@@ -48,9 +48,7 @@ def read_csv(file: Path, root: Path | None = None) -> Listing:
                 path, name = (fields[column] for column in columns)
                 photos.append(Listed(root / os.path.expanduser(path), name, where))
             else:
-                found = in_one_line(",".join(row))
-                found = found if len(found) <= 60 else f"{found[:60]}…"
-                problems.append(f"{where}: found {found!r}, {len(fields)} fields where {width} belong")
+                problems.append(f"{where}: found {excerpt(','.join(row))}, {len(fields)} fields where {width} belong")
     except csv.Error as error:
         problems.append(f"{file}:{reader.line_num}: {error}; quote what holds a comma, and double the quotes in it")
     return Listing(file, root, photos, problems=problems)
@@ -69,4 +67,5 @@ def _header(fields: list[str], where: str) -> tuple[int, int]:
         return path, name
     if len(fields) == 2:
         return 0, 1
-    raise DataError(f"{where}: found no columns path and name among {in_one_line(','.join(fields))!r}; name them so")
+    found = excerpt(",".join(fields))
+    raise DataError(f"{where}: found {found}; write PATH,NAME, or a header that calls the columns path and name")
