@@ -67,12 +67,12 @@ def read_shares(texts: Sequence[str]) -> dict[str, Fraction]:
     shares: dict[str, Fraction] = {}
     problems = []
     for text in texts:
-        name, _, value = text.partition("=")
+        name, equals, value = text.partition("=")
         try:
             share = Fraction(value)
         except (ValueError, ZeroDivisionError):
             share = Fraction(0)
-        if not NAME.fullmatch(name):
+        if not equals or not NAME.fullmatch(name):
             problems.append(f"{text!r}: no NAME=SHARE; name a part with letters, digits, _ and -")
         elif not 0 < share <= 1:
             problems.append(f"{text!r}: found the share {value!r}; give one above 0, up to 1, such as 0.8 or 4/5")
@@ -124,9 +124,8 @@ def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min
     empty = [part.name for part in parts if not part.images]
     if empty:
         n = f"{len(kept)} identities" if by == "identities" else f"{sum(map(len, kept.values()))} images"
-        raise DataError(
-            *(f"{root}: of {n} none falls to {name!r}; give it a larger share, or try another --seed" for name in empty)
-        )
+        what = "give it a larger share" + (", or try another --seed" if by == "identities" else "")
+        raise DataError(*(f"{root}: of {n} none falls to {name!r}; {what}" for name in empty))
     files.write_folder(out, lambda folder: _link(parts, folder))
     return Parted(parts, tuple(left_out), tuple(name for name in images if name not in kept))
 
