@@ -53,6 +53,8 @@ def fetch_lfw(folder: Path) -> FetchedLFW:
     if not (images.is_dir() and any(images.iterdir())):
         files.refuse_used(images)
         _fetch(folder)
+    else:
+        say(f"{folder}: fetched already")
     try:
         pairs_file = read_pairs(pairs)
         resolve(pairs_file, images)
@@ -73,7 +75,7 @@ def _fetch(folder: Path) -> None:
             for name in present:
                 (home / name).symlink_to(place / name)
             say(f"{folder}: unpacking" if len(present) == len(FILES) else f"{folder}: fetching LFW, some 240 MB")
-            _let_scikit_learn_fetch(folder, temporary)
+            _let_scikit_learn_fetch(folder, temporary, present)
             unpacked = home / "lfw_funneled"
             for path in unpacked.glob("*.txt"):  # the archive has pairs files among the people
                 path.unlink()
@@ -85,7 +87,7 @@ def _fetch(folder: Path) -> None:
         raise RunError(f"{folder}: can't be written ({error.strerror or error}); nothing was left there") from error
 
 
-def _let_scikit_learn_fetch(folder: Path, home: str) -> None:
+def _let_scikit_learn_fetch(folder: Path, home: str, present: list[str]) -> None:
     from sklearn.datasets import fetch_lfw_pairs
 
     corner = slice(0, 1)  # it reads the images of the smallest set of pairs: one pixel of each will do
@@ -97,8 +99,8 @@ def _let_scikit_learn_fetch(folder: Path, home: str) -> None:
         reason = str(getattr(error, "reason", None) or error) or type(error).__name__
         wanted = ", ".join(f"{name} ({url})" for name, url in FILES.items())
         raise RunError(
-            f"{folder}: LFW can't be fetched ({reason.splitlines()[0]}); by hand: put {wanted} into {folder} "
-            "and run this again"
+            f"{folder}: LFW can't be fetched ({reason.splitlines()[0]}); by hand: put {wanted} into {folder}"
+            f"{', in place of those that lie there,' if present else ''} and run this again"
         ) from error
 
 
