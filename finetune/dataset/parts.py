@@ -111,10 +111,12 @@ def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min
     if found is None or problems:
         raise DataError(*problems)
     listed, left_out = found
-    images: dict[str, list[Path]] = {}
-    for name, paths in listed.items():
-        images[name] = [path for path in paths if path.suffix.lower() in SUFFIXES]
-        left_out += [Quarantined(path, "not named as an image") for path in paths if path not in set(images[name])]
+    images: dict[str, list[Path]] = {name: [] for name in listed}
+    for name, path in ((name, path) for name, paths in listed.items() for path in paths):
+        if path.suffix.lower() in SUFFIXES:
+            images[name].append(path)
+        else:
+            left_out.append(Quarantined(path, "not named as an image"))
     kept = {name: paths for name, paths in images.items() if len(paths) >= max(1, min_images)}
     if not kept:
         raise DataError(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from finetune.dataset.importers.listing import Listed, Listing
 from finetune.dataset.scan import Quarantined
 from finetune.errors import DataError
-from finetune.folders import entries, open_folder
+from finetune.folders import open_folder
 from finetune.images import SUFFIXES
 
 PARTS = ("train", "test")
@@ -51,8 +51,12 @@ def read_layout(root: Path, layout: Layout) -> Listing:
     inside = [entry for entry in inside if entry not in levels]
     for level in levels:
         inside += open_folder(level, what)
-    people = [entry for entry in inside if layout.person.fullmatch(entry.name) and os.path.isdir(entry)]
-    left_out = [Quarantined(entry, "not named as its people are") for entry in inside if entry not in set(people)]
+    people, left_out = [], []
+    for entry in inside:
+        if layout.person.fullmatch(entry.name) and os.path.isdir(entry):
+            people.append(entry)
+        else:
+            left_out.append(Quarantined(entry, "not named as its people are"))
     if not people:
         below = [entry.name for entry in inside if os.path.isdir(entry)]
         raise DataError(
@@ -61,7 +65,7 @@ def read_layout(root: Path, layout: Layout) -> Listing:
         )
     photos = []
     for person in people:
-        for path in entries(person):
+        for path in open_folder(person, what):
             if layout.photo.fullmatch(path.stem) and path.suffix.lower() in SUFFIXES:
                 photos.append(Listed(path, person.name, str(path.parent)))
             else:

@@ -77,14 +77,15 @@ def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Importe
     if problems:
         raise DataError(*bounded(problems, str(listing.source), "is it the right one, for these photos?"))
 
-    def place(index: int, target: Path) -> None:
-        source = os.path.realpath(photos[index].path)
-        if copy:
-            shutil.copyfile(source, target)
-        else:
-            target.symlink_to(source)
-
+    # A link to a link would break when the one between goes.
     images = [Image(photo.identity, os.path.realpath(photo.path), photo.path.suffix.lower()) for photo in photos]
+
+    def place(index: int, target: Path) -> None:
+        if copy:
+            shutil.copyfile(images[index].source, target)
+        else:
+            target.symlink_to(images[index].source)
+
     return write_people(out, images, folders, place, [*listing.left_out, *left_out])
 
 
