@@ -23,6 +23,7 @@ from finetune.progress import track
 By = Literal["images", "identities"]
 Shares = Mapping[str, Fraction]
 NAME = re.compile(r"[A-Za-z0-9_-]+")
+SHARE = re.compile(r"[0-9]*\.[0-9]{1,18}|[0-9]{1,9}(/[0-9]{1,9})?")
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def read_shares(texts: Sequence[str]) -> dict[str, Fraction]:
     for text in texts:
         name, equals, value = text.partition("=")
         try:
-            share = Fraction(value)
-        except (ValueError, ZeroDivisionError):
+            share = Fraction(value if SHARE.fullmatch(value) else "0")
+        except ZeroDivisionError:
             share = Fraction(0)
         if not equals or not NAME.fullmatch(name):
             problems.append(f"{text!r}: no NAME=SHARE; name a part with letters, digits, _ and -")
@@ -82,7 +83,7 @@ def read_shares(texts: Sequence[str]) -> dict[str, Fraction]:
             shares[name] = share
     total = sum(shares.values())
     if not problems and total != 1:
-        problems.append(f"the shares sum to {float(total):g}; let them sum to 1")
+        problems.append(f"the shares sum to {float(total):.12g}; let them sum to 1")
     if problems:
         raise DataError(*(f"--parts: {problem}" for problem in problems))
     return shares
@@ -119,9 +120,8 @@ def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min
             left_out.append(Quarantined(path, "not named as an image"))
     kept = {name: paths for name, paths in images.items() if len(paths) >= max(1, min_images)}
     if not kept:
-        raise DataError(
-            f"{root}: nobody in it with {max(1, min_images)} images or more; give one folder of images per person"
-        )
+        nobody = f"nobody in it with {min_images} images or more" if min_images > 1 else "no image in a person's folder"
+        raise DataError(f"{root}: {nobody}; give one folder of images per person")
     parts = (by_images if by == "images" else by_identities)(kept, shares, seed)
     empty = [part.name for part in parts if not part.images]
     if empty:

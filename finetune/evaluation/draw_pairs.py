@@ -73,8 +73,8 @@ def draw_pairs(images: Mapping[str, Sequence[int]], *, folds: int, pairs_per_fol
 
     Identities with as many images are dealt out at random, so that each fold gets as many identities, give or
     take one, and about as many pairs of one person. Within a fold the pairs are spread over its people, and
-    over its pairs of people, as evenly as what they have allows; which images, is drawn. All the pairs there
-    are never get listed: time and memory grow with the identities, and with the pairs that are drawn.
+    over its pairs of people, as evenly as what they have allows; which images, is drawn. The pairs that could be
+    drawn are never all listed: time and memory grow with the identities, and with the pairs that are drawn.
 
     Args:
         images: the numbers of each person's images.
@@ -91,11 +91,22 @@ def draw_pairs(images: Mapping[str, Sequence[int]], *, folds: int, pairs_per_fol
     generator = np.random.default_rng(seed)
     names = list(images)
     counts = np.array([len(images[name]) for name in names], np.int64)
+    able = int((counts > 1).sum())
+    people = f"{len(counts)} people, {able} with two images or more"
+    most = min(able, len(counts) // 2)
+    if folds > most:
+        what = f"ask for {most} folds or fewer" if most > 1 else "add people or images"
+        raise ValueError(
+            f"{people}; each of {folds} folds needs two people of its own, one of them with two images; {what}"
+        )
     dealt = _deal(counts, folds, generator)
     same = min(int(_two_of(counts[fold]).sum()) for fold in dealt)
     different = min(int(_two_of(counts[fold].sum()) - _two_of(counts[fold]).sum()) for fold in dealt)
     if min(same, different) < pairs_per_fold:
-        raise ValueError(_too_few(counts, folds, same, different))
+        raise ValueError(
+            f"{people}; each of {folds} folds can have {same} pairs of one person and {different} of two; "
+            f"ask for {min(same, different)} pairs or fewer, or for fewer folds"
+        )
     return [
         [
             Pair(image_name(names[p], images[names[p]][i]), image_name(names[q], images[names[q]][j]), bool(p == q))
@@ -172,19 +183,6 @@ def _unrank(pair: int) -> tuple[int, int]:
     """The pair of that number: 0 is (0, 1), 1 is (0, 2), 2 is (1, 2), 3 is (0, 3) …"""
     second = (1 + math.isqrt(1 + 8 * pair)) // 2
     return pair - second * (second - 1) // 2, second
-
-
-def _too_few(counts: Counts, folds: int, same: int, different: int) -> str:
-    able = int((counts > 1).sum())
-    people = f"{len(counts)} people, {able} with two images or more"
-    if not min(same, different):
-        most = min(able, len(counts) // 2)
-        what = f"ask for {most} folds or fewer" if most > 1 else "add people or images"
-        return f"{people}; each of {folds} folds needs two people of its own, one of them with two images; {what}"
-    return (
-        f"{people}; each of {folds} folds can have {same} pairs of one person and {different} of two; "
-        f"ask for {min(same, different)} pairs or fewer, or for fewer folds"
-    )
 
 
 def _numbered(root: Path) -> tuple[dict[str, list[int]], list[Quarantined]]:

@@ -254,6 +254,16 @@ def bad(about: str, command: str, *lines: str) -> Any:
             "faces: nobody in it with 9 images or more; give one folder of images per person",
         ),
         bad(
+            "a person's folder for that of the people",
+            "split 'faces/Ann 0' out --by images",
+            "faces/Ann 0: no image in a person's folder; give one folder of images per person",
+        ),
+        bad(
+            "shares that nearly sum to 1",
+            "split faces out --by images --parts a=0.3333333 b=0.3333333 c=0.3333333",
+            "--parts: the shares sum to 0.9999999; let them sum to 1",
+        ),
+        bad(
             "a share that nothing falls to",
             "split faces out --by images --parts a=0.99 b=0.01",
             "faces: of 40 images none falls to 'b'; give it a larger share",
