@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from finetune.dataset.synthetic import write_faces, write_pairs
+from finetune.dataset.synthetic import write_faces
 from finetune.errors import UserError
+from finetune.evaluation.draw_pairs import write_pairs
 from finetune.folders import find_images
 
 VERIFY = Path(__file__).resolve().parent.parent / "tests/verify/common.py"
-DRAWN_PEOPLE, DRAWN_IMAGES, DRAWN_SIZE = 16, 16, 80
+DRAWN_PEOPLE, DRAWN_IMAGES, DRAWN_SIZE = 20, 16, 80
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from finetune import network
 from finetune.architecture import UNITS
 from finetune.dataset.pipeline import iterate, training_batches
 from finetune.dataset.scan import scan
-from finetune.dataset.synthetic import write_faces, write_pairs
-from finetune.errors import UserError
+from finetune.dataset.synthetic import write_faces
+from finetune.evaluation.draw_pairs import write_pairs
+from finetune.files import refuse_used
 from finetune.images import central_crop, read_image
 from finetune.model import Model, initial_value
 from finetune.network.standardization import standardize
@@ -69,10 +70,9 @@ def demo(
         image_size: pixels, from 75.
 
     Raises:
-        UserError: `output` is in use.
+        DataError: `output` is in use.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise UserError(f"{output}: already there and not an empty folder; give another, or remove it")
+    refuse_used(output)
     data, checkpoint = output / "data", output / "checkpoint"
     for name, people, images in (("faces", learned, 20), ("strangers", strangers, 6), ("old", old, 10)):
         write_faces(data / name, people=people, images_per_person=images, size=image_size, seed=SEED)

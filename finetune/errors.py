@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+Found = TypeVar("Found")
+SHOWN = 20
+"""Problems of one kind that are told in full."""
+
 
 class FinetuneError(Exception):
     """Something that finetune could not do; exit status 1 unless a child says otherwise."""
@@ -50,3 +57,18 @@ class Interrupted(FinetuneError):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_status = 128 + signal_number
+
+
+def bounded(problems: Sequence[str], where: str, hint: str) -> list[str]:
+    """The first `SHOWN` problems; one line more counts the rest and says what may be behind so many."""
+    rest = len(problems) - SHOWN
+    return [*problems[:SHOWN], *([f"{where}: {rest} more lines like these; {hint}"] if rest > 0 else [])]
+
+
+def attempt(problems: list[str], read: Callable[[], Found]) -> Found | None:
+    """What `read` gives; or None, its problems added to the others, so that all can be told at once."""
+    try:
+        return read()
+    except UserError as error:
+        problems.extend(error.problems)
+        return None

@@ -1,4 +1,4 @@
-"""Files written whole or not at all: beside, under another name, and renamed."""
+"""Files and folders written whole or not at all: beside, under another name, and renamed; and texts read."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import contextlib
 import errno
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from finetune.errors import RunError
+from finetune.errors import DataError, RunError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -51,3 +52,53 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
     """Writes JSON, indented."""
     write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
+    """Makes a folder; `fill` gets it while it is empty and has another name. A failure leaves nothing there.
+
+    Raises:
+        DataError: `path` is in use.
+        RunError: it can't be written.
+    """
+    refuse_used(path)
+    place = Path(os.path.realpath(path))  # where an empty folder was linked to
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as temporary:
+            folder = Path(temporary) / place.name
+            folder.mkdir()
+            fill(folder)
+            os.replace(folder, place)
+    except OSError as error:
+        raise RunError(f"{path}: can't be written ({error.strerror or error}); nothing was left there") from error
+
+
+def refuse_used(path: Path) -> None:
+    """Refuses a place for a new folder that is anything but free, or an empty folder.
+
+    Raises:
+        DataError: it is in use, or lies within a file.
+    """
+    standing = next(place for place in (path, *path.parents) if os.path.lexists(place))
+    if standing != path and not standing.is_dir():
+        raise DataError(f"{path}: {standing} is no folder, and none can be made in it; give another place")
+    if standing == path and (not path.is_dir() or any(path.iterdir())):
+        raise DataError(f"{path}: already there and not an empty folder; give another, or remove it")
+
+
+def read_text(path: Path, what: str) -> str:
+    """Reads UTF-8 text, with or without a byte order mark.
+
+    Raises:
+        DataError: it can't be read or is no text; says to give `what`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror}); give {what}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text file; give {what}") from error
+    if "\0" in text:
+        raise DataError(f"{path}: not a text file; give {what}")
+    return text

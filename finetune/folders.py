@@ -74,6 +74,16 @@ def open_folder(folder: Path, what: str) -> list[Path]:
         raise DataError(f"{folder}: can't be opened ({error.strerror}); give {what}") from error
 
 
+def refuse_within(out: Path, folder: Path) -> None:
+    """Refuses a place that lies in the folder that is read.
+
+    Raises:
+        DataError: it does.
+    """
+    if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(folder)):
+        raise DataError(f"{out}: lies in {folder}, which stays as it is; give a place beside it")
+
+
 def printable(name: str) -> bool:
     """Whether a name holds nothing of `UNPRINTABLE`."""
     return UNPRINTABLE.isdisjoint(map(unicodedata.category, name))
@@ -82,3 +92,8 @@ def printable(name: str) -> bool:
 def in_one_line(path: str | os.PathLike[str]) -> str:
     """A path as a line can show it: what can't be printed is written as an escape."""
     return "".join(ascii(c)[1:-1] if unicodedata.category(c) in UNPRINTABLE else c for c in os.fspath(path))
+
+
+def excerpt(line: str) -> str:
+    """The beginning of a line of someone's file, quoted, as a line that reports it can show it."""
+    return repr(line if len(line) <= 60 else f"{line[:60]}…")

@@ -16,6 +16,8 @@ Pixels = npt.NDArray[np.uint8]
 
 # Named, so that no other decoder of Pillow's is tried: the one for EPS starts a program.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""What their files' names end in, in any case; looked at only where files are not read."""
 MAX_PIXELS = 89_478_485
 """Width times height above which an image is refused: Pillow's own limit, 256 MiB of RGB."""
 

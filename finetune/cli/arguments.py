@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.architecture import LEAST_IMAGE_SIZE
 from finetune.errors import RecipeError
+from finetune.folders import in_one_line
 from finetune.preprocessing import PRECISIONS, RUNTIMES, STANDARDIZATIONS
 from finetune.resources import find
 
 if TYPE_CHECKING:
+    from finetune.dataset.scan import Quarantined
     from finetune.model import Model
     from finetune.recipe import Recipe
 
@@ -72,10 +75,34 @@ def image_size(text: str) -> int:
     return int(text)
 
 
+def whole_number(least: int, most: int = (1 << 31) - 1) -> Callable[[str], int]:
+    """An option's type: a whole number in a range."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"found {text!r}; give a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """`--seed N`."""
+    parser.add_argument("--seed", type=whole_number(0), default=666, metavar="N", help="one seed, one result; 666")
+
+
+def say_left_out(left_out: Sequence[Quarantined]) -> None:
+    """A table on stderr: how many were left out for each reason, and the first of them."""
+    reasons: dict[str, list[Quarantined]] = {}
+    for entry in left_out:
+        reasons.setdefault(entry.reason, []).append(entry)
+    for reason, entries in sorted(reasons.items(), key=lambda item: -len(item[1])):
+        first = in_one_line(entries[0].path)
+        print(f"left out: {len(entries):>7,} {reason}: {first}{', …' if len(entries) > 1 else ''}", file=sys.stderr)
+
+
 def restore(options: argparse.Namespace) -> Model:
     """The checkpoint's model; says on stderr where its preprocessing was only assumed."""
-    import sys
-
     from finetune.model import Model
     from finetune.runs.plan import describe
 
@@ -121,17 +148,6 @@ def new_file(text: str) -> Path:
     if not path.parent.is_dir():
         raise RecipeError(f"{path.parent}: no such folder; make it first")
     return path
-
-
-def whole(least: int, most: int) -> Callable[[str], int]:
-    """An option's type: a whole number in a range."""
-
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-            raise argparse.ArgumentTypeError(f"found {text!r}; give a whole number from {least} to {most}")
-        return int(text)
-
-    return read
 
 
 def probability(text: str) -> float:

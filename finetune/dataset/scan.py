@@ -84,23 +84,9 @@ def scan(root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: 
         DataError: the folder is missing, holds no folders of images, or fewer than two people remain.
     """
     root = Path(os.path.expanduser(root))
-    people, quarantined = _people(root)
-    files: list[tuple[str, Path]] = []
-    for person in people:
-        try:
-            inside = entries(person)
-        except OSError as error:
-            quarantined.append(Quarantined(person, f"can't be opened ({error.strerror})"))
-            continue
-        for entry in inside:
-            if os.path.isdir(entry):
-                quarantined.append(Quarantined(entry, "a folder inside a person's folder; move its images up"))
-            elif not printable(entry.name):
-                quarantined.append(Quarantined(entry, "a name that can't be printed; rename the file"))
-            else:
-                files.append((person.name, entry))
-
-    images: dict[str, list[Path]] = {person.name: [] for person in people}
+    listed, quarantined = list_people(root)
+    files = [(name, path) for name, paths in listed.items() for path in paths]
+    images: dict[str, list[Path]] = {name: [] for name in listed}
     for (name, path), reason in zip(files, check_images([path for _, path in files], crop), strict=True):
         if reason is None:
             images[name].append(path)
@@ -114,6 +100,30 @@ def scan(root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: 
     labels = np.repeat(np.arange(len(kept), dtype=np.int64), [len(paths) for paths in kept.values()])
     dataset = Dataset(root, tuple(kept), tuple(path for paths in kept.values() for path in paths), labels)
     return Scan(dataset, tuple(quarantined), tuple(name for name in images if name not in kept))
+
+
+def list_people(root: Path) -> tuple[dict[str, list[Path]], list[Quarantined]]:
+    """The files in each person's folder, unread, both sorted by name; and what can't be taken, with reasons.
+
+    Raises:
+        DataError: `root` can't be opened.
+    """
+    people, quarantined = _people(root)
+    listed: dict[str, list[Path]] = {person.name: [] for person in people}
+    for person in people:
+        try:
+            inside = entries(person)
+        except OSError as error:
+            quarantined.append(Quarantined(person, f"can't be opened ({error.strerror})"))
+            continue
+        for entry in inside:
+            if os.path.isdir(entry):
+                quarantined.append(Quarantined(entry, "a folder inside a person's folder; move its images up"))
+            elif not printable(entry.name):
+                quarantined.append(Quarantined(entry, "a name that can't be printed; rename the file"))
+            else:
+                listed[person.name].append(entry)
+    return listed, quarantined
 
 
 def check_images(paths: Sequence[Path], crop: int | None = None) -> list[str | None]:

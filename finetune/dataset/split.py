@@ -31,6 +31,10 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
     by_person = np.split(np.argsort(dataset.labels, kind="stable"), ends[:-1])
     for name, images in zip(dataset.class_names, by_person, strict=True):
         count = min(math.ceil(len(images) * share), len(images) - 1)
-        generator = np.random.default_rng([seed, *name.encode()])
-        held_back[generator.permutation(images)[:count]] = True
+        held_back[generator_of(seed, name).permutation(images)[:count]] = True
     return dataset.take(np.flatnonzero(~held_back)), dataset.take(np.flatnonzero(held_back))
+
+
+def generator_of(seed: int, name: str) -> np.random.Generator:
+    """A person's own: what it draws depends on nobody else."""
+    return np.random.default_rng([seed, *name.encode()])

@@ -11,11 +11,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from finetune.errors import DataError
+from finetune.errors import DataError, bounded
+from finetune.files import read_text
+from finetune.folders import excerpt
 
 DEFAULT_FOLDS = 10
 SUFFIXES = (".jpg", ".jpeg", ".png")
-SHOWN = 20
+FORM = "a pairs file in LFW's form"
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -91,7 +93,9 @@ def read_pairs(path: str | Path) -> PairsFile:
         DataError: the file can't be read, or holds malformed lines: one line for each.
     """
     path = Path(path).expanduser()
-    lines = [(number, line.strip()) for number, line in enumerate(_text(path).splitlines(), 1) if line.strip()]
+    lines = [
+        (number, line.strip()) for number, line in enumerate(read_text(path, FORM).splitlines(), 1) if line.strip()
+    ]
     header = _header(lines[0][1]) if lines else None
     pairs: list[Pair] = []
     problems: list[str] = []
@@ -102,17 +106,20 @@ def read_pairs(path: str | Path) -> PairsFile:
             problems.append(f"{path}:{number}: {error}")
     if header is not None and header[0] == 0:
         problems.insert(0, f"{path}:{lines[0][0]}: the header asks for 0 folds; write 10, as LFW does")
-    if len(problems) > SHOWN:
-        problems[SHOWN:] = [f"{path}: {len(problems) - SHOWN} more lines like these; is it a pairs file?"]
     if not pairs and not problems:
-        problems.append(f"{path}: found no pairs; give a pairs file in LFW's form")
+        problems.append(f"{path}: found no pairs; give {FORM}")
     if problems:
-        raise DataError(*problems)
+        raise DataError(*bounded(problems, str(path), "is it a pairs file?"))
     if header is None:
         return PairsFile(tuple(pairs), DEFAULT_FOLDS)
     n_folds, promised = header
     notes = (f"the header of {path.name} promises {promised} pairs, it holds {len(pairs)}",)
     return PairsFile(tuple(pairs), n_folds if n_folds > 1 else DEFAULT_FOLDS, notes if promised != len(pairs) else ())
+
+
+def image_name(person: str, number: int | str) -> str:
+    """`NAME/NAME_0001`, as pairs files mean it."""
+    return f"{person}/{person}_{int(number):04d}"
 
 
 def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error", "skip"] = "error") -> ImagePairs:
@@ -153,18 +160,6 @@ def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error"
     )
 
 
-def _text(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror}); give a pairs file in LFW's form") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file; give a pairs file in LFW's form") from error
-    if "\0" in text:
-        raise DataError(f"{path}: not a text file; give a pairs file in LFW's form")
-    return text
-
-
 def _header(line: str) -> tuple[int, int] | None:
     """The number of folds (1 where unsaid) and of pairs in all, where the line is a header."""
     fields = line.split()
@@ -177,17 +172,12 @@ def _header(line: str) -> tuple[int, int] | None:
 def _pair(line: str) -> Pair:
     match [field.strip() for field in line.split("\t")] if "\t" in line else line.split():
         case [name, n1, n2] if NUMBER.fullmatch(n1) and NUMBER.fullmatch(n2):
-            return Pair(_image(name, n1), _image(name, n2), True)
+            return Pair(image_name(name, n1), image_name(name, n2), True)
         case [name1, n1, name2, n2] if NUMBER.fullmatch(n1) and NUMBER.fullmatch(n2):
             if name1 == name2:
                 raise ValueError(f"names {name1!r} twice; write {name1} {n1} {n2} for a pair of one person")
-            return Pair(_image(name1, n1), _image(name2, n2), False)
-    found = line if len(line) <= 60 else f"{line[:60]}…"
-    raise ValueError(f"found {found!r}; write NAME n1 n2 for one person, NAME1 n1 NAME2 n2 for two")
-
-
-def _image(name: str, number: str) -> str:
-    return f"{name}/{name}_{int(number):04d}"
+            return Pair(image_name(name1, n1), image_name(name2, n2), False)
+    raise ValueError(f"found {excerpt(line)}; write NAME n1 n2 for one person, NAME1 n1 NAME2 n2 for two")
 
 
 def _images(folder: Path, person: str) -> dict[str, Path]:

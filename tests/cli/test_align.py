@@ -88,7 +88,10 @@ def test_one_photo_may_be_given_and_its_crops_lie_beside_it(photos, finetune, wo
             "align faces/learn recipe.yaml",
             ["recipe.yaml: already there and not made by align; give another folder, or an empty one"],
         ),
-        ("align faces faces/learn/out", ["faces/learn/out: inside the folder of photos; give a folder outside of it"]),
+        (
+            "align faces faces/learn/out",
+            ["faces/learn/out: lies in faces, which stays as it is; give ..."],
+        ),
         ("align faces out --boxes gone/boxes.txt", ["gone: no such folder; make it first"]),
         ("align faces out --boxes faces", ["faces: a folder; give the name of a file to write"]),
         (

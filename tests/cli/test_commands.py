@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from finetune import LFWResult, __version__
+from finetune.cli import COMMANDS
 from finetune.demo import OLD
 from finetune.evaluation import evaluate_pairs, read_pairs, resolve
 
@@ -34,7 +35,7 @@ def model(drawn_checkpoint: Path):
 def test_the_version_and_every_command_are_told(finetune):
     assert finetune("--version").out == [f"finetune {__version__}"]
     told = "\n".join(finetune("--help").out)
-    for command in ("check", "plan", "run", "validate", "embed", "inspect", "demo"):
+    for command in COMMANDS:
         assert re.search(rf"^ +{command} ", told, re.MULTILINE)
         assert finetune(command, "--help").status == 0
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import errno
-import re
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ from PIL import Image
 from finetune.dataset import synthetic
 from finetune.dataset.scan import scan
 from finetune.dataset.split import split
-from finetune.dataset.synthetic import write_faces, write_pairs
+from finetune.dataset.synthetic import write_faces
 from finetune.errors import DataError, RunError
 from finetune.images import read_image
 
@@ -73,38 +71,6 @@ def test_people_are_told_apart_by_their_features_not_by_their_mean_colour(faces)
     chance = 1 / 12
     assert by_colour < 2.5 * chance
     assert by_features > 4 * chance
-
-
-def test_pairs_stand_in_lfws_form(faces, tmp_path):
-    write_pairs(tmp_path / "pairs.txt", faces, folds=3, pairs_per_fold=20, seed=1)
-    header, *lines = (tmp_path / "pairs.txt").read_text().splitlines()
-    assert header == "3\t20"
-    rows = [line.split("\t") for line in lines]
-    assert [len(row) for row in rows] == 3 * (20 * [3] + 20 * [4])
-    assert len({frozenset(pair(row)) for row in rows}) == 120
-    for row in rows:
-        (name1, image1), (name2, image2) = pair(row)
-        assert (name1 == name2) == (len(row) == 3)
-        for name, image in ((name1, image1), (name2, image2)):
-            assert (faces / name / f"{name}_{image:04d}.png").is_file()
-
-
-def pair(row: list[str]) -> tuple[tuple[str, int], tuple[str, int]]:
-    return (row[0], int(row[1])), (row[-2] if len(row) == 4 else row[0], int(row[-1]))
-
-
-def test_the_seed_decides_the_pairs(faces, tmp_path):
-    texts = []
-    for seed in (1, 1, 2):
-        write_pairs(tmp_path / "pairs.txt", faces, folds=2, pairs_per_fold=5, seed=seed)
-        texts.append((tmp_path / "pairs.txt").read_text())
-    assert [a == b for a, b in pairwise(texts)] == [True, False]
-
-
-def test_more_pairs_than_there_are_is_an_error_with_the_count(faces, tmp_path):
-    with pytest.raises(DataError, match=re.escape(f"{faces}: 792 pairs of one person, 800 needed; ask for fewer")):
-        write_pairs(tmp_path / "pairs.txt", faces, folds=8, pairs_per_fold=100, seed=1)
-    assert not (tmp_path / "pairs.txt").exists()
 
 
 def test_a_folder_in_use_is_left_as_it_was(tmp_path):

@@ -1,0 +1,165 @@
+"""Faces in NumPy arrays: pixels in one, whose they are in another; written as PNG."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Picture
+
+from finetune.dataset.importers.people import Image, Imported, name_folders, write_people
+from finetune.errors import DataError, attempt, bounded
+from finetune.files import read_text, refuse_used
+from finetune.images import Pixels
+from finetune.progress import track
+
+Array = npt.NDArray[Any]
+
+ROWS = 256
+"""Read at a time; the array stays on disk."""
+NEAR_ONE = 1.001
+"""Floats up to here are shares of 1: resizing overshoots a little."""
+WIDEST = 2.5
+"""Of height and width, how many times the larger may be the smaller for a size that is proposed."""
+
+
+def import_arrays(
+    images: Path,
+    labels: Path,
+    out: Path,
+    *,
+    height: int | None = None,
+    width: int | None = None,
+    names: Path | None = None,
+) -> tuple[Imported, str]:
+    """Writes each image as PNG, one folder per person.
+
+    Args:
+        images: .npy, [n, height * width] grey, [n, height, width] grey or [n, height, width, 3] RGB. Whole
+            numbers 0 to 255 are taken as they are; so are floats, rounded, unless none is above 1: these are
+            taken times 255.
+        labels: .npy [n], whole numbers or strings.
+        out: a folder that does not exist yet, or is empty.
+        height, width: in pixels, for flat rows.
+        names: a text file that names label k in its line k + 1, where the labels are numbers.
+
+    Returns:
+        What was made, and how the values were taken.
+
+    Raises:
+        DataError: a line for each of: an array that can't be read, another number of labels than of images,
+            values out of range, a size that does not fit, a label without a name.
+        RunError: `out` can't be written.
+    """
+    problems: list[str] = []
+    attempt(problems, lambda: refuse_used(out))
+    pixels = attempt(problems, lambda: _shaped(_load(images), images, height, width))
+    taken = attempt(problems, lambda: _taken(pixels, images)) if pixels is not None else None
+    called = attempt(problems, lambda: _identities(_load(labels), labels, names))
+    if pixels is not None and called is not None and len(pixels) != len(called):
+        problems.append(
+            f"{labels}: {len(called)} labels for the {len(pixels)} images in {images}; give a label for each"
+        )
+    folders, clashes = name_folders(called or (), str(labels))
+    problems += clashes
+    if problems or pixels is None or called is None or taken is None:
+        raise DataError(*bounded(problems, str(labels), "are they the labels of these images?"))
+    how, scale = taken
+
+    def place(index: int, target: Path) -> None:
+        Picture.fromarray(_eight_bits(pixels[index], scale)).save(target)
+
+    rows = [Image(identity, f"{os.path.abspath(images)}[{index}]", ".png") for index, identity in enumerate(called)]
+    return write_people(out, rows, folders, place), how
+
+
+def _load(path: Path) -> Array:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror or error}); give a .npy file") from error
+    except (ValueError, EOFError) as error:
+        raise DataError(
+            f"{path}: no array of numbers or strings, or a damaged one; save it anew with numpy.save"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path}: an archive of arrays; save the one that is meant with numpy.save")
+    if not array.size:
+        raise DataError(f"{path}: an empty array of shape {list(array.shape)}; give one with images")
+    return array
+
+
+def _shaped(array: Array, path: Path, height: int | None, width: int | None) -> Array:
+    """[n, height, width] or [n, height, width, 3]."""
+    shape = list(array.shape)
+    if array.ndim == 2:
+        size = f"rows of {shape[1]} values"
+        fitting = _fitting(shape[1])
+        if height is None or width is None:
+            raise DataError(f"{path}: {size}; give --height and --width{fitting}")
+        if height * width != shape[1]:
+            raise DataError(
+                f"{path}: {size}, where --height {height} --width {width} make {height * width}; give others{fitting}"
+            )
+        return array.reshape(-1, height, width)
+    if array.ndim != 3 and (array.ndim != 4 or shape[3] != 3):
+        raise DataError(f"{path}: shape {shape}; give [n, height, width], [n, height, width, 3] or flat grey rows")
+    if (height or shape[1], width or shape[2]) != (shape[1], shape[2]):
+        raise DataError(f"{path}: images of height {shape[1]} and width {shape[2]}; leave --height and --width out")
+    return array
+
+
+def _fitting(values: int) -> str:
+    """The sizes that a face of so many values may have, most square first."""
+    sizes = [(height, values // height) for height in range(1, values + 1) if values % height == 0]
+    near = [(height, width) for height, width in sizes if max(height, width) <= WIDEST * min(height, width)]
+    near.sort(key=lambda size: (max(size), -size[0]))
+    if near:
+        return ", such as " + " or ".join(f"{height} and {width}" for height, width in near[:4])
+    return f"; {values} is no face's height times its width: are they grey, and without a column more?"
+
+
+def _taken(array: Array, path: Path) -> tuple[str, float]:
+    """How the values are taken, in words, and what they are multiplied by."""
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"{path}: values of {array.dtype}; give whole numbers or floats")
+    low, high = np.inf, -np.inf
+    for start in track(range(0, len(array), ROWS), len(array), "reading the array", ROWS):
+        part = array[start : start + ROWS]
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
+        if not np.isfinite([low, high]).all():
+            raise DataError(f"{path}: holds values that are no numbers, from row {start} on; mend or remove them")
+    if low < 0 or high > 255:
+        raise DataError(f"{path}: values from {low:g} to {high:g}; give 0 to 1, or 0 to 255")
+    if array.dtype.kind == "f" and high <= NEAR_ONE:
+        return f"floats from {low:g} to {high:g}, taken times 255", 255.0
+    return f"{array.dtype} from {low:g} to {high:g}, taken as they are", 1.0
+
+
+def _eight_bits(pixels: Array, scale: float) -> Pixels:
+    return np.clip(np.rint(np.asarray(pixels, np.float64) * scale), 0, 255).astype(np.uint8)
+
+
+def _identities(labels: Array, path: Path, names: Path | None) -> list[str]:
+    """The name of each image's person."""
+    if labels.ndim != 1:
+        raise DataError(f"{path}: shape {list(labels.shape)}; give one label an image, [n]")
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
+    if labels.dtype.kind not in "iuU":
+        raise DataError(f"{path}: labels of {labels.dtype}; give whole numbers or strings")
+    if names is None:
+        return [str(label) for label in labels]
+    if labels.dtype.kind == "U":
+        raise DataError(f"{path}: the labels are names already; leave --names out")
+    listed = read_text(names, "a text file with a name a line").splitlines()
+    without = [label for label in np.unique(labels).tolist() if not 0 <= label < len(listed)]
+    if without:
+        shown = ", ".join(map(str, without[:5])) + (", …" if len(without) > 5 else "")
+        raise DataError(
+            f"{names}: names labels 0 to {len(listed) - 1}, and none for {shown}; add a line for each label"
+        )
+    return [listed[label] for label in labels.tolist()]

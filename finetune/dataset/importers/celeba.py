@@ -1,0 +1,42 @@
+"""CelebA's photos by its identity file (Liu et al. 2015): all photos in one folder, a line for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from finetune.dataset.importers.listing import Listed, Listing
+from finetune.dataset.scan import Quarantined
+from finetune.errors import DataError, attempt
+from finetune.files import read_text
+from finetune.folders import excerpt, open_folder
+
+FORM = "an identity file such as CelebA's identity_CelebA.txt"
+
+
+def read_celeba(images: Path, identities: Path) -> Listing:
+    """Reads lines of `photo identity`, separated by white space.
+
+    Args:
+        images: the folder that the photos lie in.
+
+    Raises:
+        DataError: the folder or the file can't be read.
+    """
+    unread: list[str] = []
+    text = attempt(unread, lambda: read_text(identities, FORM))
+    inside = attempt(unread, lambda: open_folder(images, "the folder that holds CelebA's photos"))
+    if text is None or inside is None:
+        raise DataError(*unread)
+    beside = {path.name: path for path in inside}
+    photos, problems = [], []
+    for number, line in enumerate(text.splitlines(), 1):
+        match line.split():
+            case []:
+                continue
+            case [photo, identity]:
+                photos.append(Listed(images / photo, identity, f"{identities}:{number}"))
+                beside.pop(photo, None)
+            case _:
+                problems.append(f"{identities}:{number}: found {excerpt(line)}; write PHOTO IDENTITY")
+    left_out = [Quarantined(path, f"not in {identities}") for path in beside.values()]
+    return Listing(identities, images, photos, left_out, problems)

@@ -1,0 +1,73 @@
+"""Datasets that are folders of people already, under names of their own: VGGFace2 and CASIA-WebFace."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from finetune.dataset.importers.listing import Listed, Listing
+from finetune.dataset.scan import Quarantined
+from finetune.errors import DataError
+from finetune.folders import open_folder
+from finetune.images import SUFFIXES
+
+PARTS = ("train", "test")
+"""The level that VGGFace2's archives have above the people."""
+
+
+class Layout(NamedTuple):
+    """How a dataset names its people and their photos.
+
+    Attributes:
+        title: what it is called.
+        person: matches a person's folder.
+        photo: matches a photo without its suffix.
+        example: one of each.
+    """
+
+    title: str
+    person: re.Pattern[str]
+    photo: re.Pattern[str]
+    example: str
+
+
+VGGFACE2 = Layout("VGGFace2", re.compile(r"n\d{6}"), re.compile(r"\d{4}_\d{2}"), "n000001/0001_01.jpg")
+"""Cao et al. 2018; `0001_01` is the photo, and the face in it."""
+CASIA = Layout("CASIA-WebFace", re.compile(r"\d{7}"), re.compile(r"\d{3,}"), "0000045/001.jpg")
+"""Yi et al. 2014."""
+
+
+def read_layout(root: Path, layout: Layout) -> Listing:
+    """Lists the photos of a dataset in its published layout, with or without a level of train and test.
+
+    Raises:
+        DataError: the folder can't be read, or holds no person of that layout.
+    """
+    what = f"the folder that holds {layout.title}'s people, as {layout.example}"
+    inside = open_folder(root, what)
+    levels = [entry for entry in inside if entry.name in PARTS and os.path.isdir(entry)]
+    inside = [entry for entry in inside if entry not in levels]
+    for level in levels:
+        inside += open_folder(level, what)
+    people, left_out = [], []
+    for entry in inside:
+        if layout.person.fullmatch(entry.name) and os.path.isdir(entry):
+            people.append(entry)
+        else:
+            left_out.append(Quarantined(entry, "not named as its people are"))
+    if not people:
+        below = [entry.name for entry in inside if os.path.isdir(entry)]
+        raise DataError(
+            f"{root}: no folder named as its people are; give {what}"
+            + (f"; found the folders {', '.join(below[:3])}" + (", …" if len(below) > 3 else "") if below else "")
+        )
+    photos = []
+    for person in people:
+        for path in open_folder(person, what):
+            if layout.photo.fullmatch(path.stem) and path.suffix.lower() in SUFFIXES:
+                photos.append(Listed(path, person.name, str(path.parent)))
+            else:
+                left_out.append(Quarantined(path, "not named as its photos are"))
+    return Listing(root, root, photos, left_out)

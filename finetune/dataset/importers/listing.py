@@ -1,0 +1,123 @@
+"""Photos and whose they are, as a list, a table or a folder names them: checked, then linked or copied."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from finetune.dataset.importers.people import Image, Imported, name_folders, write_people
+from finetune.dataset.scan import Quarantined
+from finetune.errors import DataError, attempt, bounded
+from finetune.files import refuse_used
+from finetune.folders import in_one_line, refuse_within
+from finetune.images import SUFFIXES
+from finetune.progress import track
+
+
+class Listed(NamedTuple):
+    """A photo that is named.
+
+    Attributes:
+        path: where it is said to be.
+        identity: whose it is.
+        where: what names it, such as `FILE:12`.
+    """
+
+    path: Path
+    identity: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Photos as their source names them, none of them opened yet.
+
+    Attributes:
+        source: the file or folder that names them.
+        root: the folder they lie in.
+        photos: in the source's order.
+        left_out: what lies beside them, with reasons.
+        problems: what is wrong with the source, one line each.
+    """
+
+    source: Path
+    root: Path
+    photos: list[Listed]
+    left_out: list[Quarantined] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Imported:
+    """Makes one folder per person of links to the photos, or of copies.
+
+    No photo is decoded: one that is damaged is found by whatever reads it.
+
+    Args:
+        out: a folder that does not exist yet, or is empty; not within the people's own.
+        copy: copies them, where the originals will go.
+
+    Raises:
+        DataError: `out` is in use, or a line for each of: a malformed line, a photo that is missing or has two
+            names, two names for one folder.
+        RunError: it can't be written.
+    """
+    problems: list[str] = []
+    attempt(problems, lambda: refuse_used(out))
+    if listing.source.is_dir():
+        attempt(problems, lambda: refuse_within(out, listing.source))
+    photos, left_out, unusable = _check(listing)
+    folders, clashes = name_folders((photo.identity for photo in listing.photos), str(listing.source))
+    problems += [*listing.problems, *clashes, *unusable]
+    if not (listing.photos or problems):
+        problems.append(f"{listing.source}: names no photo; is it the right one?")
+    if problems:
+        raise DataError(*bounded(problems, str(listing.source), "is it the right one, for these photos?"))
+
+    # A link to a link would break when the one between goes.
+    images = [Image(photo.identity, os.path.realpath(photo.path), photo.path.suffix.lower()) for photo in photos]
+
+    def place(index: int, target: Path) -> None:
+        if copy:
+            shutil.copyfile(images[index].source, target)
+        else:
+            target.symlink_to(images[index].source)
+
+    return write_people(out, images, folders, place, [*listing.left_out, *left_out])
+
+
+def _check(listing: Listing) -> tuple[list[Listed], list[Quarantined], list[str]]:
+    """The photos to take, those named twice, and a line for each that can't be taken."""
+    seen: dict[tuple[int, int], Listed] = {}
+    repeated: list[Quarantined] = []
+    problems: list[str] = []
+    missing = 0
+    for photo in track(listing.photos, len(listing.photos), "looking for photos"):
+        shown = in_one_line(photo.path)
+        try:
+            status = os.stat(photo.path)
+        except (OSError, ValueError) as error:
+            missing += isinstance(error, FileNotFoundError)
+            problems.append(f"{photo.where}: {shown}: {getattr(error, 'strerror', error)}; add it, or take it out")
+            continue
+        first = seen.setdefault((status.st_dev, status.st_ino), photo)
+        if not stat.S_ISREG(status.st_mode):
+            problems.append(f"{photo.where}: {shown}: not a file; name a photo")
+        elif photo.path.suffix.lower() not in SUFFIXES:
+            problems.append(f"{photo.where}: {shown}: not named as an image ({', '.join(SUFFIXES)}); take it out")
+        elif not os.access(photo.path, os.R_OK):
+            problems.append(f"{photo.where}: {shown}: may not be read; change its permissions")
+        elif first.identity != photo.identity:
+            names = f"{first.identity!r} in {first.where} and {photo.identity!r} here"
+            problems.append(f"{photo.where}: {shown}: is {names}; keep one of them")
+        elif first is not photo:
+            repeated.append(Quarantined(photo.path, "named twice, under one name"))
+    if missing > 1 and missing == len(listing.photos):
+        problems = [
+            f"{listing.root}: has none of the {missing} photos that {listing.source} names, such as "
+            f"{in_one_line(listing.photos[0].path)}; give the folder that holds them"
+        ]
+    return list(seen.values()), repeated, problems

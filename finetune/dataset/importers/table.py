@@ -1,0 +1,71 @@
+"""Photos by a CSV file of paths and names."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+from finetune.dataset.importers.listing import Listed, Listing
+from finetune.errors import DataError
+from finetune.files import read_text
+from finetune.folders import excerpt
+from finetune.images import SUFFIXES
+
+FORM = "a CSV file of paths and names"
+PATHS = ("path", "file", "filename", "file_name", "image", "photo")
+NAMES = ("name", "identity", "person", "label", "class")
+
+
+def read_csv(file: Path, root: Path | None = None) -> Listing:
+    """Reads lines of `path,name`; either may be quoted.
+
+    The first line is a header where nothing in it is named as an image. A header may put the columns in any
+    order, among others, where it calls them by one of `PATHS` and one of `NAMES`.
+
+    Args:
+        root: where relative paths begin; the CSV's own folder by default.
+
+    Raises:
+        DataError: the file can't be read.
+    """
+    root = file.parent if root is None else root
+    reader = csv.reader(read_text(file, FORM).splitlines(keepends=True), strict=True, skipinitialspace=True)
+    photos: list[Listed] = []
+    problems: list[str] = []
+    columns: tuple[int, int] | None = None
+    width = 2
+    try:
+        for row in reader:
+            where, fields = f"{file}:{reader.line_num}", [field.strip() for field in row]
+            if not any(fields):
+                continue
+            if columns is None and not any(field.lower().endswith(SUFFIXES) for field in fields):
+                columns, width = _header(fields, where), len(fields)
+                continue
+            columns = columns or (0, 1)
+            if len(fields) == width:
+                path, name = (fields[column] for column in columns)
+                photos.append(Listed(root / os.path.expanduser(path), name, where))
+            else:
+                problems.append(f"{where}: found {excerpt(','.join(row))}, {len(fields)} fields where {width} belong")
+    except csv.Error as error:
+        problems.append(f"{file}:{reader.line_num}: {error}; quote what holds a comma, and double the quotes in it")
+    return Listing(file, root, photos, problems=problems)
+
+
+def _header(fields: list[str], where: str) -> tuple[int, int]:
+    """The columns of path and name.
+
+    Raises:
+        DataError: there are others, and it can't be told which are these.
+    """
+    words = [field.casefold() for field in fields]
+    path = next((words.index(word) for word in PATHS if word in words), None)
+    name = next((words.index(word) for word in NAMES if word in words), None)
+    if path is not None and name is not None:
+        return path, name
+    if len(fields) == 2:
+        return 0, 1
+    found = excerpt(",".join(fields))
+    raise DataError(f"{where}: found {found}; write PATH,NAME, or a header that calls the columns path and name")

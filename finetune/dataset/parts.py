@@ -1,0 +1,182 @@
+"""A folder of people parted into several, by images or by identities, as links."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from finetune import files
+from finetune.dataset.scan import Quarantined, list_people
+from finetune.dataset.split import generator_of
+from finetune.errors import DataError, attempt
+from finetune.folders import refuse_within
+from finetune.images import SUFFIXES
+from finetune.progress import track
+
+By = Literal["images", "identities"]
+Shares = Mapping[str, Fraction]
+NAME = re.compile(r"[A-Za-z0-9_-]+")
+SHARE = re.compile(r"[0-9]*\.[0-9]{1,18}|[0-9]{1,9}(/[0-9]{1,9})?")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a dataset: the images of each identity in it."""
+
+    name: str
+    images: dict[str, list[Path]]
+
+    @property
+    def identities(self) -> int:
+        """How many there are."""
+        return len(self.images)
+
+    @property
+    def photos(self) -> int:
+        """How many there are."""
+        return sum(map(len, self.images.values()))
+
+
+@dataclass(frozen=True)
+class Parted:
+    """What a folder was parted into.
+
+    Attributes:
+        parts: in the order in which they were named.
+        left_out: files and folders in none of them, with reasons.
+        too_few: identities with fewer images than were asked for.
+    """
+
+    parts: tuple[Part, ...]
+    left_out: tuple[Quarantined, ...]
+    too_few: tuple[str, ...]
+
+
+def read_shares(texts: Sequence[str]) -> dict[str, Fraction]:
+    """Reads `train=0.8 test=0.2`, or `a=1/3`.
+
+    Raises:
+        DataError: one line for each that is malformed, and where the shares don't sum to 1.
+    """
+    shares: dict[str, Fraction] = {}
+    problems = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        try:
+            share = Fraction(value if SHARE.fullmatch(value) else "0")
+        except ZeroDivisionError:
+            share = Fraction(0)
+        if not equals or not NAME.fullmatch(name):
+            problems.append(f"{text!r}: no NAME=SHARE; name a part with letters, digits, _ and -")
+        elif not 0 < share <= 1:
+            problems.append(f"{text!r}: found the share {value!r}; give one above 0, up to 1, such as 0.8 or 4/5")
+        elif name.casefold() in map(str.casefold, shares):
+            problems.append(f"{text!r}: a second part of that name; give it another")
+        else:
+            shares[name] = share
+    total = sum(shares.values())
+    if not problems and total != 1:
+        problems.append(f"the shares sum to {float(total):.12g}; let them sum to 1")
+    if problems:
+        raise DataError(*(f"--parts: {problem}" for problem in problems))
+    return shares
+
+
+def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min_images: int = 1) -> Parted:
+    """Links each image of a folder of people into one part: `out/PART/NAME/file`.
+
+    No image is decoded; files that are not named as images are left out.
+
+    Args:
+        out: a folder that does not exist yet, or is empty; not within `root`, which stays as it is.
+        shares: of each part, in sum 1.
+        by: see `by_images` and `by_identities`.
+        seed: 0 or more.
+        min_images: identities with fewer are in no part.
+
+    Raises:
+        DataError: there is no such folder, `out` is in use, or nothing falls to a part.
+        RunError: it can't be written.
+    """
+    problems: list[str] = []
+    attempt(problems, lambda: files.refuse_used(out))
+    attempt(problems, lambda: refuse_within(out, root))
+    found = attempt(problems, lambda: list_people(root))
+    if found is None or problems:
+        raise DataError(*problems)
+    listed, left_out = found
+    images: dict[str, list[Path]] = {name: [] for name in listed}
+    for name, path in ((name, path) for name, paths in listed.items() for path in paths):
+        if path.suffix.lower() in SUFFIXES:
+            images[name].append(path)
+        else:
+            left_out.append(Quarantined(path, "not named as an image"))
+    kept = {name: paths for name, paths in images.items() if len(paths) >= max(1, min_images)}
+    if not kept:
+        nobody = f"nobody in it with {min_images} images or more" if min_images > 1 else "no image in a person's folder"
+        raise DataError(f"{root}: {nobody}; give one folder of images per person")
+    parts = (by_images if by == "images" else by_identities)(kept, shares, seed)
+    empty = [part.name for part in parts if not part.images]
+    if empty:
+        n = f"{len(kept)} identities" if by == "identities" else f"{sum(map(len, kept.values()))} images"
+        what = "give it a larger share" + (", or try another --seed" if by == "identities" else "")
+        raise DataError(*(f"{root}: of {n} none falls to {name!r}; {what}" for name in empty))
+    files.write_folder(out, lambda folder: _link(parts, folder))
+    return Parted(parts, tuple(left_out), tuple(name for name in images if name not in kept))
+
+
+def by_images(images: Mapping[str, Sequence[Path]], shares: Shares, seed: int) -> tuple[Part, ...]:
+    """Parts the images of each identity, as the published `SPLIT_IMAGES` does in two.
+
+    Of a person's n images a part of share s gets floor(n s) or one more: what is left over goes to the parts
+    whose n s was cut the most, of two alike to the one named first. They are drawn by (seed, person's name):
+    adding, changing or removing a person changes nobody else's.
+    """
+    parts = tuple(Part(name, {}) for name in shares)
+    for person, paths in images.items():
+        drawn = generator_of(seed, person).permutation(len(paths))
+        ends = list(itertools.accumulate(_whole(len(paths), list(shares.values()))))
+        for part, start, end in zip(parts, [0, *ends], ends, strict=False):
+            if end > start:
+                part.images[person] = [paths[i] for i in sorted(drawn[start:end])]
+    return parts
+
+
+def by_identities(images: Mapping[str, Sequence[Path]], shares: Shares, seed: int) -> tuple[Part, ...]:
+    """Parts the identities, as the published `SPLIT_CLASSES` does in two: all images of one are in one part.
+
+    Each is drawn by (seed, name) alone, so that adding, changing or removing one changes nobody else's part,
+    and nobody who was trained on is tested on later. The shares are therefore met on average: of n identities
+    a part of share s gets n s, give or take some sqrt(n s (1 - s)).
+    """
+    parts = tuple(Part(name, {}) for name in shares)
+    bounds = [float(bound) for bound in itertools.accumulate(shares.values())]
+    for person, paths in images.items():
+        place = bisect.bisect_right(bounds[:-1], generator_of(seed, person).random())
+        parts[place].images[person] = list(paths)
+    return parts
+
+
+def _whole(n: int, shares: Sequence[Fraction]) -> list[int]:
+    """`n` in whole numbers as near to the shares as they can be, the largest remainders first."""
+    counts = [int(n * share) for share in shares]
+    by_remainder = sorted(range(len(shares)), key=lambda i: counts[i] - n * shares[i])
+    for i in by_remainder[: n - sum(counts)]:
+        counts[i] += 1
+    return counts
+
+
+def _link(parts: Sequence[Part], folder: Path) -> None:
+    people = [(part, person) for part in parts for person in part.images]
+    for part, person in track(people, len(people), "linking people"):
+        place = folder / part.name / person
+        place.mkdir(parents=True)
+        for path in part.images[person]:
+            (place / path.name).symlink_to(os.path.realpath(path))

@@ -1,0 +1,223 @@
+"""Pairs drawn from any folder of people, in LFW's form, with folds that share nobody."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune import files
+from finetune.dataset.scan import Quarantined, list_people
+from finetune.errors import DataError, attempt
+from finetune.evaluation.pairs import SUFFIXES, Pair, image_name
+
+Counts = npt.NDArray[np.int64]
+
+NUMBERED = re.compile(r".+_([0-9]{4,9})")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What pairs were drawn from.
+
+    Attributes:
+        people: identities with an image that is named as LFW's are.
+        images: theirs.
+        left_out: files and folders that were not drawn from, with reasons.
+    """
+
+    people: int
+    images: int
+    left_out: tuple[Quarantined, ...]
+
+
+def write_pairs(
+    path: str | os.PathLike[str], root: str | os.PathLike[str], *, folds: int, pairs_per_fold: int, seed: int
+) -> Drawn:
+    """Draws pairs from a folder of people and writes them as LFW's `pairs.txt` is written.
+
+    The header is `folds<TAB>pairs_per_fold`; then, for each fold, that many pairs of one person
+    (`name<TAB>1<TAB>4`) and as many of two (`name<TAB>1<TAB>name<TAB>4`). See `draw_pairs`.
+
+    Args:
+        root: images named `NAME/NAME_0001.jpg`, `.jpeg` or `.png`; none is opened.
+
+    Raises:
+        DataError: `path` is there already, there is no such folder, no image so named, or they do not make so
+            many pairs.
+        RunError: the file can't be written.
+    """
+    path, root = Path(path).expanduser(), Path(root).expanduser()
+    problems = [f"{path}: already there; give another name, or remove it"] if os.path.lexists(path) else []
+    found = attempt(problems, lambda: _numbered(root))
+    if found is None or problems:
+        raise DataError(*problems)
+    images, left_out = found
+    try:
+        drawn = draw_pairs(images, folds=folds, pairs_per_fold=pairs_per_fold, seed=seed)
+    except ValueError as error:
+        raise DataError(f"{root}: {error}") from None
+    lines = [f"{folds}\t{pairs_per_fold}", *(_line(pair) for fold in drawn for pair in fold)]
+    files.write_text(path, "\n".join(lines) + "\n")
+    return Drawn(len(images), sum(map(len, images.values())), tuple(left_out))
+
+
+def draw_pairs(images: Mapping[str, Sequence[int]], *, folds: int, pairs_per_fold: int, seed: int) -> list[list[Pair]]:
+    """Draws pairs as LFW's view 2 has them (Huang et al. 2007): folds that share no identity, no pair twice.
+
+    Identities with as many images are dealt out at random, so that each fold gets as many identities, give or
+    take one, and about as many pairs of one person. Within a fold the pairs are spread over its people, and
+    over its pairs of people, as evenly as what they have allows; which images, is drawn. The pairs that could be
+    drawn are never all listed: time and memory grow with the identities, and with the pairs that are drawn.
+
+    Args:
+        images: the numbers of each person's images.
+        folds: 2 or more.
+        pairs_per_fold: of each kind, 1 or more.
+        seed: 0 or more.
+
+    Returns:
+        For each fold its pairs, those of one person first.
+
+    Raises:
+        ValueError: there are not so many; says how many there are.
+    """
+    generator = np.random.default_rng(seed)
+    names = list(images)
+    counts = np.array([len(images[name]) for name in names], np.int64)
+    able = int((counts > 1).sum())
+    people = f"{len(counts)} people, {able} with two images or more"
+    most = min(able, len(counts) // 2)
+    if folds > most:
+        what = f"ask for {most} folds or fewer" if most > 1 else "add people or images"
+        raise ValueError(
+            f"{people}; each of {folds} folds needs two people of its own, one of them with two images; {what}"
+        )
+    dealt = _deal(counts, folds, generator)
+    same = min(int(_two_of(counts[fold]).sum()) for fold in dealt)
+    different = min(int(_two_of(counts[fold].sum()) - _two_of(counts[fold]).sum()) for fold in dealt)
+    if min(same, different) < pairs_per_fold:
+        raise ValueError(
+            f"{people}; each of {folds} folds can have {same} pairs of one person and {different} of two; "
+            f"ask for {min(same, different)} pairs or fewer, or for fewer folds"
+        )
+    return [
+        [
+            Pair(image_name(names[p], images[names[p]][i]), image_name(names[q], images[names[q]][j]), bool(p == q))
+            for p, i, q, j in (
+                *_of_one(fold, counts, pairs_per_fold, generator),
+                *_of_two(fold, counts, pairs_per_fold, generator),
+            )
+        ]
+        for fold in dealt
+    ]
+
+
+def _deal(counts: Counts, folds: int, generator: np.random.Generator) -> list[Counts]:
+    """The identities of each fold, by their places in `counts`.
+
+    Those with the most images first, one to each fold in turn, the fold with the fewest pairs before the others.
+    """
+    shuffled = generator.permutation(len(counts))
+    order = shuffled[np.argsort(-counts[shuffled], kind="stable")]
+    dealt: list[list[int]] = [[] for _ in range(folds)]
+    pairs = np.zeros(folds, np.int64)
+    for start in range(0, len(order), folds):
+        for fold, identity in zip(np.argsort(pairs, kind="stable"), order[start : start + folds], strict=False):
+            dealt[fold].append(identity)
+            pairs[fold] += _two_of(counts[identity])
+    return [np.array(fold, np.int64) for fold in dealt]
+
+
+def _of_one(fold: Counts, counts: Counts, n: int, generator: np.random.Generator) -> list[tuple[int, int, int, int]]:
+    """`n` pairs of one person: who and which image, twice."""
+    room = _two_of(counts[fold])
+    drawn = []
+    for person, taken, most in zip(fold, _spread(room, n, generator), room, strict=True):
+        for pair in generator.choice(most, taken, replace=False) if taken else ():
+            first, second = _unrank(int(pair))
+            drawn.append((person, first, person, second))
+    return drawn
+
+
+def _of_two(fold: Counts, counts: Counts, n: int, generator: np.random.Generator) -> list[tuple[int, int, int, int]]:
+    """`n` pairs of two people, likewise."""
+    couples = int(_two_of(len(fold)))
+    # Of more couples than pairs each gives one or none, and they need not be listed.
+    chosen = generator.choice(couples, n, replace=False) if couples > n else np.arange(couples)
+    people = [(fold[i], fold[j]) for i, j in map(_unrank, map(int, chosen))]
+    room = np.array([counts[p] * counts[q] for p, q in people], np.int64)
+    drawn = []
+    for (p, q), taken, most in zip(people, _spread(room, n, generator), room, strict=True):
+        for pair in generator.choice(most, taken, replace=False) if taken else ():
+            first, second = divmod(int(pair), int(counts[q]))
+            drawn.append((p, first, q, second))
+    return drawn
+
+
+def _spread(room: Counts, n: int, generator: np.random.Generator) -> Counts:
+    """How many each gives of `n` in all, none above its room, as evenly as can be; who gives one more is drawn."""
+    low, high = 0, n
+    while low < high:  # the highest level that all can be filled to
+        level = (low + high + 1) // 2
+        low, high = (level, high) if np.minimum(room, level).sum() <= n else (low, level - 1)
+    given = np.minimum(room, low)
+    more = np.flatnonzero(room > low)
+    given[generator.permutation(more)[: n - int(given.sum())]] += 1
+    return given
+
+
+def _two_of(n: npt.ArrayLike) -> Counts:
+    """How many pairs `n` things make."""
+    n = np.asarray(n, np.int64)
+    return n * (n - 1) // 2
+
+
+def _unrank(pair: int) -> tuple[int, int]:
+    """The pair of that number: 0 is (0, 1), 1 is (0, 2), 2 is (1, 2), 3 is (0, 3) …"""
+    second = (1 + math.isqrt(1 + 8 * pair)) // 2
+    return pair - second * (second - 1) // 2, second
+
+
+def _numbered(root: Path) -> tuple[dict[str, list[int]], list[Quarantined]]:
+    """The numbers of the images that are named as LFW's are, by person; and what is not named so."""
+    listed, left_out = list_people(root)
+    images: dict[str, set[int]] = {}
+    for name, paths in listed.items():
+        for path in paths:
+            number = _number(name, path)
+            if number is None:
+                left_out.append(Quarantined(path, f"not named {image_name(name, 1)}.jpg, .jpeg or .png"))
+            elif name != name.strip():
+                left_out.append(Quarantined(path, "a name that begins or ends with a space, which no pairs file holds"))
+            else:
+                images.setdefault(name, set()).add(number)
+    if not images:
+        example = f"; the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
+        raise DataError(f"{root}: no image named NAME/NAME_0001.jpg; finetune import names them so{example}")
+    return {name: sorted(numbers) for name, numbers in images.items()}, left_out
+
+
+def _number(name: str, path: Path) -> int | None:
+    """4 of `NAME/NAME_0004.jpg`; None where the file is not named so."""
+    found = NUMBERED.fullmatch(path.stem)
+    if found is None or path.suffix.lower() not in SUFFIXES:
+        return None
+    number = int(found[1])
+    return number if image_name(name, number) == f"{name}/{path.stem}" else None
+
+
+def _line(pair: Pair) -> str:
+    (name1, number1), (name2, number2) = (_split(image) for image in pair[:2])
+    return f"{name1}\t{number1}\t{number2}" if pair.is_same else f"{name1}\t{number1}\t{name2}\t{number2}"
+
+
+def _split(image: str) -> tuple[str, int]:
+    name, _, stem = image.rpartition("/")
+    return name, int(stem.rpartition("_")[2])

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finetune.dataset.importers.arrays import import_arrays
+from finetune.errors import DataError
+
+LABELS = np.array([7, 7, 2, 7, 2])
+
+
+@pytest.fixture
+def bring(tmp_path):
+    def run(pixels, labels=LABELS, **options):
+        np.save(tmp_path / "X.npy", pixels)
+        np.save(tmp_path / "y.npy", labels)
+        return import_arrays(tmp_path / "X.npy", tmp_path / "y.npy", tmp_path / "out", **options)
+
+    return run
+
+
+def pixels(dtype=np.uint8, *, shape=(5, 6, 4)):
+    return np.random.default_rng(1).integers(0, 256, shape).astype(dtype)
+
+
+def written(root: Path) -> dict[str, np.ndarray]:
+    return {path.relative_to(root).as_posix(): np.asarray(Image.open(path)) for path in sorted(root.rglob("*.png"))}
+
+
+def expected(images: np.ndarray) -> dict[str, np.ndarray]:
+    order = {"2/2_0001.png": 2, "2/2_0002.png": 4, "7/7_0001.png": 0, "7/7_0002.png": 1, "7/7_0003.png": 3}
+    return {name: images[row] for name, row in order.items()}
+
+
+def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    assert list(one) == list(other)
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 4), (5, 6, 4, 3)], ids=["grey", "colour"])
+def test_bytes_are_written_as_they_are(shape, bring, tmp_path, manifest):
+    images = pixels(shape=shape)
+    made, how = bring(images)
+    assert (made.people, made.images) == (2, 5)
+    assert how == f"uint8 from {images.min()} to {images.max()}, taken as they are"
+    assert_same(written(tmp_path / "out"), expected(images))
+    assert manifest(tmp_path / "out")[:2] == [
+        ["image", "source", "name"],
+        ["7/7_0001.png", f"{tmp_path}/X.npy[0]", "7"],
+    ]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64])
+def test_other_numbers_up_to_255_are_taken_as_they_are(dtype, bring, tmp_path):
+    images = pixels()
+    _, how = bring(images.astype(dtype))
+    assert how.endswith("taken as they are")
+    assert_same(written(tmp_path / "out"), expected(images))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_shares_of_one_are_taken_times_255(dtype, bring, tmp_path):
+    images = pixels()
+    images[0, 0] = [0, 255, 0, 255]
+    _, how = bring((images / 255).astype(dtype))
+    assert how == "floats from 0 to 1, taken times 255"
+    assert_same(written(tmp_path / "out"), expected(images))
+
+
+def test_flat_rows_become_images_of_their_height_and_width(bring, tmp_path):
+    images = pixels()
+    bring(images.reshape(5, -1), height=6, width=4)
+    assert_same(written(tmp_path / "out"), expected(images))
+
+
+def test_labels_may_be_names_or_be_named_by_a_file(bring, tmp_path):
+    bring(pixels(), np.array(["Ann Lee", "bob", "Ann Lee", "bob", "bob"]))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"Ann Lee", "bob", ".manifest.csv"}
+    (tmp_path / "out").rename(tmp_path / "before")
+    (tmp_path / "names.txt").write_text("".join(f"person {i}\n" for i in range(8)))
+    bring(pixels(), names=tmp_path / "names.txt")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"person 2", "person 7", ".manifest.csv"}
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "line"),
+    [
+        (pixels(shape=(5, 2914)), {}, "rows of 2914 values; give --height and --width, such as 62 and 47 or 47 and 62"),
+        (
+            pixels(shape=(5, 4096)),
+            {"height": 60, "width": 60},
+            "rows of 4096 values, where --height 60 --width 60 make 3600; give others, such as 64 and 64",
+        ),
+        (
+            pixels(shape=(5, 2909)),
+            {},
+            "rows of 2909 values; give --height and --width; 2909 is no face's height times its width: are they grey, "
+            "and without a column more?",
+        ),
+        (
+            pixels(shape=(5, 3, 6, 4)),
+            {},
+            "shape [5, 3, 6, 4]; give [n, height, width], [n, height, width, 3] or flat grey rows",
+        ),
+        (pixels(), {"height": 4, "width": 6}, "images of height 6 and width 4; leave --height and --width out"),
+        (np.full((5, 6, 4), -0.5), {}, "values from -0.5 to -0.5; give 0 to 1, or 0 to 255"),
+        (np.full((5, 6, 4), 256), {}, "values from 256 to 256; give 0 to 1, or 0 to 255"),
+        (np.full((5, 6, 4), np.nan), {}, "holds values that are no numbers, from row 0 on; mend or remove them"),
+        (np.full((5, 6, 4), True), {}, "values of bool; give whole numbers or floats"),
+        (np.zeros((0, 6, 4)), {}, "an empty array of shape [0, 6, 4]; give one with images"),
+    ],
+)
+def test_pixels_that_can_not_be_taken_are_told(images, options, line, bring, tmp_path):
+    with pytest.raises(DataError) as raised:
+        bring(images, **options)
+    assert raised.value.problems[0].startswith(f"{tmp_path}/X.npy: {line}")
+    assert {path.name for path in tmp_path.iterdir()} == {"X.npy", "y.npy"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [
+        (LABELS[:3], "3 labels for the 5 images in "),
+        (LABELS[:, None], "shape [5, 1]; give one label an image, [n]"),
+        (LABELS / 2, "labels of float64; give whole numbers or strings"),
+        (np.array(["Ann", "ann", "x", "y", "z"]), "'Ann' and 'ann' would share a folder"),
+        (np.array(["Ann", "", "x", "y", "z"]), "an image has an empty name; give each image a name"),
+    ],
+)
+def test_labels_that_can_not_be_taken_are_told(labels, line, bring, tmp_path):
+    with pytest.raises(DataError) as raised:
+        bring(pixels(), labels)
+    (problem,) = raised.value.problems
+    assert problem.startswith(f"{tmp_path}/y.npy: {line}")
+
+
+def test_everything_that_is_wrong_is_told_at_once(bring, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine").touch()
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    with pytest.raises(DataError) as raised:
+        bring(pixels(np.float32) * 2, names=tmp_path / "names.txt")
+    assert [problem.partition(": ")[0] for problem in raised.value.problems] == [
+        f"{tmp_path}/out",
+        f"{tmp_path}/X.npy",
+        f"{tmp_path}/names.txt",
+    ]
+    assert raised.value.problems[2].endswith("names labels 0 to 1, and none for 2, 7; add a line for each label")
+
+
+class Harm:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("kind", ["objects", "pickle", "cut", "text", "empty"])
+def test_what_is_no_array_is_told_and_nothing_is_unpickled(kind, tmp_path):
+    path, trap = tmp_path / "X.npy", tmp_path / "trap"
+    np.save(tmp_path / "y.npy", LABELS)
+    if kind == "objects":
+        np.save(path, np.array([Harm(trap)], dtype=object), allow_pickle=True)
+    elif kind == "cut":
+        np.save(path, pixels())
+        path.write_bytes(path.read_bytes()[:150])
+    else:
+        path.write_bytes({"pickle": pickle.dumps(Harm(trap)), "text": b"hello", "empty": b""}[kind])
+    with pytest.raises(DataError, match=r"X\.npy: no array of numbers or strings, or a damaged one; save it anew"):
+        import_arrays(path, tmp_path / "y.npy", tmp_path / "out")
+    assert not trap.exists()
