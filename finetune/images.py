@@ -24,6 +24,10 @@ class ImageError(DataError):
     """An image that can't be used. Its text is the reason alone; whoever holds the path says which."""
 
 
+class NotAnImage(ImageError):
+    """A file that is no image of any kind that is read."""
+
+
 def read_image(path: str | os.PathLike[str]) -> Pixels:
     """Decodes an image file.
 
@@ -34,7 +38,8 @@ def read_image(path: str | os.PathLike[str]) -> Pixels:
         uint8 [height, width, 3], RGB.
 
     Raises:
-        ImageError: the file can't be opened, is empty, damaged, no image, or of too many pixels.
+        ImageError: the file can't be opened, is empty, damaged or of too many pixels; `NotAnImage` where
+            it is none.
     """
     try:
         with Path(path).open("rb") as file:
@@ -44,7 +49,7 @@ def read_image(path: str | os.PathLike[str]) -> Pixels:
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except UnidentifiedImageError:
-        raise ImageError(f"not an image ({', '.join(FORMATS[:-1])} or {FORMATS[-1]})") from None
+        raise NotAnImage(f"not an image ({', '.join(FORMATS[:-1])} or {FORMATS[-1]})") from None
     except Image.DecompressionBombError:
         raise ImageError(f"more than {MAX_PIXELS} pixels") from None
     except FinetuneError:  # ImageError, and an Interrupted that came meanwhile
