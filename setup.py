@@ -31,6 +31,7 @@ setup(
         "h5py>=3.10",
         "pyyaml>=6.0.1",
         "pillow>=10.3",
+        "opencv-python-headless>=4.8",
         "rich>=13.7",
     ],
     extras_require={

@@ -18,9 +18,12 @@ COMMANDS = {
     "run": "run a recipe: train its stages, measure LFW after each",
     "validate": "measure a checkpoint on LFW's pairs as FaceNet does",
     "embed": "write the embeddings of a folder of aligned faces",
+    "doctor": "say what is wrong with a folder of people's faces, and move suspects aside",
     "inspect": "list what a checkpoint holds",
     "demo": "run the main job on synthetic faces, within three minutes",
 }
+WITHOUT_TENSORFLOW = ("check", "doctor")
+"""Commands that don't wait for it, unless they are given a checkpoint."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         subparsers.choices[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
     module = importlib.import_module(f"finetune.cli.{options.command}")
     try:
-        if options.command != "check":
+        if options.command not in WITHOUT_TENSORFLOW or getattr(options, "checkpoint", None):
             _import_tensorflow_quietly()
         module.run(options)
         sys.stdout.flush()
