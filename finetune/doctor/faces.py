@@ -21,7 +21,7 @@ LEAST = 4
 ROUNDS = 3
 BLOCK = 1024
 SAMPLE = 2000
-FOUND = np.arange(0.80, 0.951, 0.01)
+FOUND = np.arange(0.80, 0.981, 0.01)
 """Of images under a random other name, the share that a threshold would find; the least comes first."""
 RIGHT = 0.9
 """Of what a threshold finds, the share that is to be mislabelled."""
@@ -93,10 +93,10 @@ def judge(embeddings: Floats, labels: npt.NDArray[np.int64]) -> Judged:
 
 
 def centres(embeddings: Floats, labels: npt.NDArray[np.int64], judged: Judged, people: int) -> Floats:
-    """The people's centres, [people, E], of the images that are not nearer to another; NaN where there is none."""
-    fits = ~(judged.other > judged.own)
-    sums = _sums(embeddings, labels, fits, people)
-    sums[np.bincount(labels[fits], minlength=people) == 0] = np.nan
+    """The people's centres, [people, E], of the images that fit them; NaN where somebody has no image."""
+    own, other = (np.nan_to_num(cosines) for cosines in (judged.own, judged.other))  # not judged: it fits
+    sums = _sums(embeddings, labels, _fitting(own, other, labels), people)
+    sums[np.bincount(labels, minlength=people) == 0] = np.nan
     return _unit(sums)
 
 
@@ -165,6 +165,8 @@ def _nearest_other(x: Floats, y: npt.NDArray[np.int64], centre: Floats) -> tuple
 
 def _fitting(own: Floats, other: Floats, y: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Which images a centre is made of: those nearer to it than to another, and half of a person's at the least."""
+    if not len(y):
+        return np.zeros(0, bool)
     fits = own >= other
     order = np.lexsort([-own, y])
     place = np.empty(len(y), np.int64)

@@ -1,6 +1,6 @@
 """The long tables, from real data: parity with the published scripts, frozen against naive, the full recipe.
 
-    python tests/verify/run.py [parity] [frozen] [stages]        # all of them without a word
+    python tests/verify/run.py [doctor] [parity] [frozen] [stages]       # all of them without a word
 
 Needs the folder that FINETUNE_SHARED names (default ../shared). Prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. About an hour on two cores. FINETUNE_CROP_PYTHON may name another
@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import sys
 
+import doctor
 import frozen
 import parity
 import stages
 from common import OUT, SHARED
 
-TABLES = {"parity": parity.main, "frozen": frozen.main, "stages": stages.main}
+TABLES = {"doctor": doctor.main, "parity": parity.main, "frozen": frozen.main, "stages": stages.main}
 
 
 def main() -> None:
