@@ -13,11 +13,12 @@ from finetune import files
 from finetune.doctor.finding import KINDS, Finding
 from finetune.doctor.report import Report
 from finetune.errors import DataError
-from finetune.folders import entries
+from finetune.folders import entries, in_one_line
 from finetune.images import ImageError, read_image
 
 MOST = 60
 """Suspects on a sheet."""
+WITHOUT_PICTURE = ("empty", "not-image", "unreadable", "no-images")
 COLUMNS = 3
 FACE, GAP, TEXT = 128, 8, 300
 CELL = (2 * FACE + TEXT + 4 * GAP, FACE + 2 * GAP)
@@ -40,12 +41,14 @@ def write(report: Report, target: Path) -> str:
         sheet.paste(cell, (number % COLUMNS * CELL[0], number // COLUMNS * CELL[1]))
     files.write(target, lambda file: sheet.save(file, "PNG"))
     left = len(report.findings) - len(chosen)
-    return f"{len(chosen)} suspects in {target}" + (f"; {left} more are left out" if left else "")
+    more = f"; {left} findings are not on it: a sheet takes {MOST} that have a picture" if left else ""
+    return f"{len(chosen)} suspects in {target}{more}"
 
 
 def _chosen(report: Report) -> list[Finding]:
-    """As many as there is room for, in turn of each kind; then by kind again."""
-    kinds = [[finding for finding in report.findings if finding.kind == kind] for kind in KINDS]
+    """As many as there is room for, in turn of each kind that has a picture; then by kind again."""
+    shown = [kind for kind in KINDS if kind not in WITHOUT_PICTURE]
+    kinds = [[finding for finding in report.findings if finding.kind == kind] for kind in shown]
     turns = [finding for turn in zip_longest(*kinds) for finding in turn if finding is not None]
     return sorted(turns[:MOST], key=lambda finding: (list(KINDS).index(finding.kind), -finding.score))
 
@@ -60,13 +63,19 @@ def _cell(report: Report, finding: Finding) -> Image.Image:
     left, top = 3 * GAP + 2 * FACE, GAP
     font = ImageFont.load_default(FONT)
     name = report.name(finding.path)
-    other = f"beside: {report.name(finding.other)}" if finding.other else ""
+    other = f"beside: {_short(report, finding.other)}" if finding.other else ""
     lines = [(finding.kind, INK)]
     for text, ink in ((name, INK), (finding.reason, FAINT), (other, FAINT)):
         lines += [(line, ink) for line in _wrapped(text, font)]
     for number, (line, ink) in enumerate(lines[: LINES + 1]):
         draw.text((left, top + number * (FONT + 4)), line, ink, font)
     return cell
+
+
+def _short(report: Report, path: Path) -> str:
+    """A path within the folder, or of another folder the last two names."""
+    within = path.is_relative_to(report.folder)
+    return report.name(path) if within else in_one_line(Path(*path.parts[-2:]))
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> Iterator[str]:

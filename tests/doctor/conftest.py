@@ -15,7 +15,9 @@ def picture(seed: int, size: int = 96) -> Image.Image:
     """Smooth random colours with detail down to an eighth of the side: no two seeds look alike."""
     draw = np.random.default_rng(seed)
     layers = [
-        np.asarray(Image.fromarray(draw.integers(0, 256, [n, n, 3], np.uint8)).resize((size, size), Image.BICUBIC), float)
+        np.asarray(
+            Image.fromarray(draw.integers(0, 256, [n, n, 3], np.uint8)).resize((size, size), Image.BICUBIC), float
+        )
         for n in (3, 8)
     ]
     return Image.fromarray((sum(layers) / 2).astype(np.uint8))

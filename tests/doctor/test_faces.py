@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from finetune.doctor import faces
 
@@ -19,20 +17,21 @@ def drawn(people: int, images: int, spread: float, seed: int = 1) -> tuple[np.nd
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), labels
 
 
-@settings(max_examples=20)
-@given(seed=st.integers(0, 1000), share=st.sampled_from([0.02, 0.05, 0.1]))
-def test_swapped_labels_are_found_and_little_else(seed: int, share: float):
-    embeddings, truth = drawn(40, 10, 0.6, seed)
-    draw = np.random.default_rng(seed)
-    swapped = draw.choice(len(truth), int(share * len(truth)), replace=False)
-    labels = truth.copy()
-    labels[swapped] = (truth[swapped] + draw.integers(1, 40, len(swapped))) % 40
-    judged = faces.judge(faces.centred(embeddings), labels)
-    found = set(judged.mislabelled.tolist())
-    assert len(found & set(swapped.tolist())) >= 0.8 * len(swapped)
-    assert len(found & set(swapped.tolist())) >= 0.8 * len(found)
-    right = sorted(found & set(swapped.tolist()))
-    assert np.mean(judged.nearest[right] == truth[right]) > 0.9
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.1])
+def test_swapped_labels_are_found_and_little_else(share: float):
+    right = found = planted = 0
+    for seed in range(20):
+        embeddings, truth = drawn(40, 10, 0.8, seed)
+        draw = np.random.default_rng(seed)
+        swapped = draw.choice(len(truth), int(share * len(truth)), replace=False)
+        labels = truth.copy()
+        labels[swapped] = (truth[swapped] + draw.integers(1, 40, len(swapped))) % 40
+        judged = faces.judge(faces.centred(embeddings), labels)
+        hits = [row for row in judged.mislabelled if row in swapped]
+        assert (judged.nearest[hits] == truth[hits]).all()
+        right, found, planted = right + len(hits), found + len(judged.mislabelled), planted + len(swapped)
+    assert right >= 0.8 * planted
+    assert right >= 0.8 * found
 
 
 def test_where_nobody_is_mislabelled_nobody_is_found():

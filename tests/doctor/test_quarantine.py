@@ -207,7 +207,7 @@ def test_another_file_system_is_refused(tree: Path):
     try:
         (other / "1.png").write_bytes(b"x")
         (tree / "carl").symlink_to(other)
-        with pytest.raises(DataError, match="carl: on another file system than .*quarantine; move its suspects by hand"):
+        with pytest.raises(DataError, match=r"carl: on another file system than .*; move its suspects"):
             Quarantine.of(tree).move([tree / "carl" / "1.png"])
         assert (other / "1.png").exists()
     finally:
