@@ -56,7 +56,8 @@ def run(options: argparse.Namespace) -> None:
     if options.fix:
         quarantine = Quarantine.of(options.folder)
         moved = quarantine.move(report.suspects())
-        print(f"{moved} files moved to {quarantine.place}; finetune doctor {options.folder} --undo moves them back")
+        undo = f"finetune doctor {options.folder} --undo moves them back"
+        print(f"{moved} files moved to {quarantine.place}; {undo}" if moved else "no file to move")
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KINDS = {
-    "misplaced": "files and folders that training passes over: not where a person's images lie, or of a bad name",
+    "misplaced": "what training passes over: not among a person's images, or of a name that can't be printed",
     "empty": "files of no bytes",
     "not-image": "files that are no image",
     "unreadable": "images that are damaged, cut short, too large, or can't be opened",
@@ -14,8 +14,8 @@ KINDS = {
     "unaligned": "images that are not square, or much larger than an aligned face is",
     "copy-within": "copies within a person's folder: the same bytes or the same pixels",
     "copy-across": "copies under two people",
-    "near-copy-within": "the same picture within a person's folder: saved again, resized, cropped a little",
-    "near-copy-across": "the same picture under two people",
+    "near-copy-within": "one picture twice within a person's folder: saved again, resized, cropped a little",
+    "near-copy-across": "one picture under two people",
     "few-images": "people with fewer usable images than asked for",
     "no-images": "people without a usable image",
     "mislabelled": "faces far from their person and nearer to another (needs a checkpoint)",

@@ -18,17 +18,16 @@ WIDTH = 124
 
 def show(report: Report) -> None:
     """Prints it."""
-    lines = report.summary()
-    print(lines[0])
+    print(report.summary()[0])
+    console = Console(width=max(WIDTH, Console().width))
     if report.findings:
-        console = Console(width=max(WIDTH, Console().width))
         console.print(_counts(report))
-        for kind, count in report.counts().items():
-            console.print(Text(f"{kind}: {KINDS[kind]}"))
-            for finding in [finding for finding in report.findings if finding.kind == kind][:SHOWN]:
-                console.print(Text(f"  {report.line(finding)}"), soft_wrap=True)
-            if count > SHOWN:
-                console.print(Text(f"  and {count - SHOWN} more"))
+    for kind, count in report.counts().items():
+        console.print(Text(kind))
+        for finding in [finding for finding in report.findings if finding.kind == kind][:SHOWN]:
+            console.print(Text(f"  {report.line(finding)}"), soft_wrap=True)
+        if count > SHOWN:
+            console.print(Text(f"  and {count - SHOWN} more"))
     for note in report.notes:
         print(note)
 
@@ -37,8 +36,9 @@ def _counts(report: Report) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("kind", no_wrap=True)
     table.add_column("found", justify="right")
-    table.add_column("moved by --fix", justify="right")
+    table.add_column("--fix moves", justify="right")
+    table.add_column("what it is")
     moves = [finding.kind for finding in report.findings if finding.moves]
     for kind, count in report.counts().items():
-        table.add_row(kind, str(count), str(moves.count(kind) or ""))
+        table.add_row(kind, str(count), str(moves.count(kind)), KINDS[kind])
     return table
