@@ -31,8 +31,8 @@ FOUND = np.arange(0.80, 0.981, 0.01)
 """Of images under a random other name, the share that a threshold would find; the least comes first."""
 RIGHT = 0.9
 """Of what a threshold finds, the share that is to be mislabelled."""
-CHANCE = 0.1
-"""Pairs of two people that may be taken for one, in a whole comparison."""
+BY_CHANCE = 0.02
+"""Of the pairs that are taken for one person, the share that may be two who are alike by chance."""
 LEAST_PAIRS = 45
 """Of people, whose likenesses show how alike two people are by chance: ten people."""
 
@@ -119,8 +119,9 @@ def alike(first: Floats, second: Floats | None = None) -> list[tuple[int, int, f
     """People that are one, by their centres: within one set, or between two sets.
 
     The cosines of two people's centres are about normal. Mean and deviation are taken from the pairs
-    themselves (median and MAD, on which the few pairs that are looked for weigh nothing); found are
-    those above what so many pairs would exceed `CHANCE` times by chance.
+    themselves (median and MAD, on which the few pairs that are looked for weigh nothing); found are as
+    many of the most alike as hold `BY_CHANCE` at the most that so many pairs would give by chance
+    (Benjamini and Hochberg, 1995).
 
     Args:
         first, second: what `centres` gave.
@@ -136,16 +137,20 @@ def alike(first: Floats, second: Floats | None = None) -> list[tuple[int, int, f
     generator = np.random.default_rng(0)
     sample = first[_some(rows, generator)] @ other[_some(columns, generator)].T
     sample = sample[sample < 1 - 1e-9]  # a person with themselves
-    middle = np.median(sample)
-    threshold = middle + norm.isf(CHANCE / pairs) * 1.4826 * np.median(np.abs(sample - middle))
+    middle = float(np.median(sample))
+    deviation = 1.4826 * float(np.median(np.abs(sample - middle)))
+    least = middle + deviation * norm.isf(min(0.5, BY_CHANCE * len(rows) / pairs))  # were each row's person found
     found: list[tuple[int, int, float]] = []
     for start in range(0, len(rows), BLOCK):
         cosines = first[rows[start : start + BLOCK]] @ other[columns].T
-        for i, j in zip(*np.nonzero(cosines > threshold), strict=True):
+        for i, j in zip(*np.nonzero(cosines > least), strict=True):
             row, column = int(rows[start + i]), int(columns[j])
             if second is not None or row < column:
                 found.append((row, column, float(cosines[i, j])))
-    return sorted(found, key=lambda pair: -pair[2])
+    found.sort(key=lambda pair: -pair[2])
+    by_chance = pairs * norm.sf((np.array([cosine for *_, cosine in found]) - middle) / deviation)
+    good = np.flatnonzero(by_chance <= BY_CHANCE * np.arange(1, len(found) + 1))
+    return found[: good[-1] + 1] if len(good) else []
 
 
 def _some(rows: npt.NDArray[np.intp], generator: np.random.Generator) -> npt.NDArray[np.intp]:
