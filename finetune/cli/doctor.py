@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from finetune.cli.arguments import add_checkpoint, new_file, restore
 from finetune.errors import UserError
 
 if TYPE_CHECKING:
     from finetune.doctor import Report
-    from finetune.evaluation import ImagePairs
+
+Opened = TypeVar("Opened")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,32 +34,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints the table, and what was moved."""
-    from finetune.doctor import examine, tables
     from finetune.doctor.quarantine import Quarantine
+    from finetune.folders import in_one_line
 
     _refuse_contradictions(options)
     if options.undo:
         back, gone = Quarantine.of(options.folder).undo()
         for path in gone:
-            print(f"gone from the quarantine, and not brought back: {path}", file=sys.stderr)
+            print(f"gone from the quarantine, and not brought back: {in_one_line(path)}", file=sys.stderr)
         print(f"{back} files moved back to {options.folder}")
         return
-    targets = {name: new_file(text) for name in ("json", "sheet") if (text := getattr(options, name))}
-    pairs = _pairs(options)
-    report = examine(
-        options.folder,
-        crop=options.image_size,
-        min_images=options.min_images,
-        model=restore(options) if options.checkpoint else None,
-        lfw=pairs,
-    )
-    tables.show(report)
-    _write(report, targets)
+    report = _examine(options)
     if options.fix:
         quarantine = Quarantine.of(options.folder)
         moved = quarantine.move(report.suspects())
         undo = f"finetune doctor {options.folder} --undo moves them back"
-        print(f"{moved} files moved to {quarantine.place}; {undo}" if moved else "no file to move")
+        print(f"{moved} files moved to {in_one_line(quarantine.place)}; {undo}" if moved else "no file to move")
+
+
+def _examine(options: argparse.Namespace) -> Report:
+    """Opens what the options name, saying all that is wrong with it at once; examines, prints and writes."""
+    from finetune.dataset.scan import layout
+    from finetune.doctor import examine, sheet, tables
+    from finetune.doctor.quarantine import Quarantine
+    from finetune.evaluation import read_pairs, resolve
+    from finetune.files import write_json
+
+    problems: list[str] = []
+
+    def attempt(opening: Callable[[], Opened]) -> Opened | None:
+        try:
+            return opening()
+        except UserError as error:
+            problems.extend(error.problems)
+            return None
+
+    attempt(lambda: layout(options.folder))
+    if options.fix and not problems:
+        attempt(lambda: Quarantine.of(options.folder).refuse())
+    json = attempt(lambda: new_file(options.json)) if options.json else None
+    picture = attempt(lambda: new_file(options.sheet)) if options.sheet else None
+    pairs = attempt(lambda: resolve(read_pairs(options.pairs), options.lfw, "skip")) if options.lfw else None
+    model = attempt(lambda: restore(options)) if options.checkpoint else None
+    if problems:
+        raise UserError(*problems)
+    minimum = options.min_images
+    report = examine(options.folder, crop=options.image_size, min_images=minimum, model=model, lfw=pairs)
+    tables.show(report)
+    if json:
+        write_json(json, report.to_json())
+    if picture:
+        print(sheet.write(report, picture))
+    return report
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -80,22 +108,6 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         problems.append(f"{options.sheet}: give a file name that ends in .png")
     if problems:
         raise UserError(*problems)
-
-
-def _pairs(options: argparse.Namespace) -> ImagePairs | None:
-    from finetune.evaluation import read_pairs, resolve
-
-    return resolve(read_pairs(options.pairs), options.lfw, "skip") if options.lfw else None
-
-
-def _write(report: Report, targets: dict[str, Path]) -> None:
-    from finetune.doctor import sheet
-    from finetune.files import write_json
-
-    if "json" in targets:
-        write_json(targets["json"], report.to_json())
-    if "sheet" in targets:
-        print(sheet.write(report, targets["sheet"]))
 
 
 def _count(text: str) -> int:

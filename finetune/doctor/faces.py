@@ -137,8 +137,10 @@ def alike(first: Floats, second: Floats | None = None) -> list[tuple[int, int, f
     generator = np.random.default_rng(0)
     sample = first[_some(rows, generator)] @ other[_some(columns, generator)].T
     sample = sample[sample < 1 - 1e-9]  # a person with themselves
-    middle = float(np.median(sample))
-    deviation = 1.4826 * float(np.median(np.abs(sample - middle)))
+    middle = float(np.median(sample)) if sample.size else 1.0
+    deviation = 1.4826 * float(np.median(np.abs(sample - middle))) if sample.size else 0.0
+    if deviation == 0:  # all are one to this model
+        return []
     least = middle + deviation * norm.isf(min(0.5, BY_CHANCE * len(rows) / pairs))  # were each row's person found
     found: list[tuple[int, int, float]] = []
     for start in range(0, len(rows), BLOCK):

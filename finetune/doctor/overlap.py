@@ -24,7 +24,7 @@ def findings(
     root: Path, people: Sequence[str], looked: Looked, pairs: ImagePairs, embedded: Embedded | None
 ) -> Iterator[Finding]:
     """The overlap of a folder with the pairs' images; by face where the folder is embedded."""
-    lfw = look(pairs.paths, "reading LFW")
+    lfw = look(pairs.paths)
     by_name = same_identities(people, [path.parent.name for path in pairs.paths])
     folder = {path.parent.name: path.parent for path in pairs.paths}
     for name, person in by_name.items():

@@ -48,6 +48,8 @@ class Quarantine:
         if not given.is_dir():
             raise DataError(f"{given}: no such folder; give the one that was examined")
         real = given.resolve()
+        if not real.name:
+            raise DataError(f"{given}: nothing can lie beside it; give a folder below it")
         return cls(real, real.with_name(f"{real.name}.quarantine"))
 
     def move(self, suspects: Sequence[Path]) -> int:
@@ -57,7 +59,7 @@ class Quarantine:
             DataError: a file can't be moved there, or the list can't be read; nothing is moved.
             RunError: the list can't be written, or a move failed; what was moved can be undone.
         """
-        self._refuse(suspects)
+        self.refuse(suspects)
         before = self._read()
         moves = self._plan(suspects)
         if not moves:
@@ -97,8 +99,12 @@ class Quarantine:
         gone = [self.folder / source for source, _ in stored.moves if not os.path.lexists(self.folder / source)]
         return len(moves), gone
 
-    def _refuse(self, suspects: Sequence[Path]) -> None:
-        """Refuses, before anything is moved, what would fail."""
+    def refuse(self, suspects: Sequence[Path] = ()) -> None:
+        """Refuses, before anything is moved, what would fail.
+
+        Raises:
+            DataError: the quarantine can't be written to, or one of the suspects' folders; a line for each.
+        """
         above = self.place if self.place.is_dir() else self.place.parent
         if self.place.exists() and not self.place.is_dir():
             raise DataError(f"{in_one_line(self.place)}: a file, where the suspects are to go; move it away")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +30,8 @@ SHAPE = (SIDE * SIDE + 2,)
 """A row of the shelf: the thumbnail's grey levels, then the image's width and height."""
 VERSION = 1
 CHUNK = 32
+AHEAD = 64
+"""Chunks."""
 SEGMENT = 4096
 """Images that are read before they are written: what a kill can cost."""
 
@@ -68,32 +72,27 @@ class Looked:
         return range(0, len(self.keys), SEGMENT)
 
 
-def look(paths: Sequence[Path], what: str = "reading images") -> Looked:
-    """Reads files; each content is decoded once, in this run and later ones.
-
-    Args:
-        what: for the progress: `reading images`.
-    """
-    digests = dict(zip(paths, _in_threads(_digest, paths, f"{what}: contents"), strict=True))
+def look(paths: Sequence[Path]) -> Looked:
+    """Reads files; each content is decoded once, in this run and later ones."""
+    digests = dict(zip(paths, _in_threads(_digest, paths, "reading files"), strict=True))
     problems = {path: found for path, found in digests.items() if isinstance(found, Problem)}
     keys = {path: found for path, found in digests.items() if isinstance(found, bytes)}
     name = identity({}, thumbnail=SIDE, version=VERSION, versions=[PIL.__version__, cv2.__version__])
     shelf = Store().shelf(name, SHAPE, set(keys.values()))
     missing = {key: path for path, key in keys.items() if key not in shelf}
-    unreadable = _fill(shelf, missing, what)
+    unreadable = _fill(shelf, missing)
     problems |= {path: unreadable[key] for path, key in keys.items() if key in unreadable}
     good = [path for path in paths if path not in problems]
     return Looked(tuple(good), tuple(keys[path] for path in good), problems, shelf)
 
 
-def _fill(shelf: Shelf, missing: dict[bytes, Path], what: str) -> dict[bytes, Problem]:
+def _fill(shelf: Shelf, missing: dict[bytes, Path]) -> dict[bytes, Problem]:
     """Adds what the shelf lacks; returns what can't be read."""
     unreadable: dict[bytes, Problem] = {}
     added: list[bytes] = []
     rows: list[Thumbnails] = []
-    for number, (key, found) in enumerate(
-        zip(missing, _in_threads(_row, list(missing.values()), what), strict=True), 1
-    ):
+    found_rows = _in_threads(_row, list(missing.values()), "decoding images")
+    for number, (key, found) in enumerate(zip(missing, found_rows, strict=True), 1):
         if isinstance(found, Problem):
             unreadable[key] = found
         else:
@@ -134,13 +133,19 @@ def _row(path: Path) -> Thumbnails | Problem:
 
 
 def _in_threads(function: Callable[[Path], Result], paths: Sequence[Path], what: str) -> Iterator[Result]:
-    """The results in order; a few chunks wait at a time, so that memory stays bounded."""
+    """The results in order; no more than some chunks are ahead, so that memory stays bounded."""
 
     def chunk(start: int) -> list[Result]:
         return [function(path) for path in paths[start : start + CHUNK]]
 
+    def chunks() -> Iterator[list[Result]]:
+        starts = iter(range(0, len(paths), CHUNK))
+        ahead = deque(pool.submit(chunk, start) for start in islice(starts, AHEAD))
+        while ahead:
+            yield ahead.popleft().result()
+            ahead.extend(pool.submit(chunk, start) for start in islice(starts, 1))
+
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the reason
-        chunks = pool.map(chunk, range(0, len(paths), CHUNK))
-        for results in track(chunks, len(paths), what, CHUNK):
+        for results in track(chunks(), len(paths), what, CHUNK):
             yield from results

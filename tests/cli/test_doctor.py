@@ -141,6 +141,15 @@ WRONG = [
         "s.jpg: give a file name that ends in .png",
     ),
     bad(
+        "every input at once",
+        "doctor gone --checkpoint models --lfw faces/strangers --pairs bad/empty.txt --json faces",
+        "gone: no such file or folder; give the folder that holds one folder of images per person",
+        "faces: a folder; give the name of a file to write",
+        "bad/empty.txt: found no pairs; give a pairs file in LFW's form",
+        "models: no such file or folder; give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb",
+    ),
+    bad("the root of all", "doctor / --fix", "/: nothing can lie beside it; give a folder below it"),
+    bad(
         "no number of images",
         "doctor bad/small --min-images 0",
         "argument --min-images: found '0'; give a whole number from 1; see finetune doctor --help",

@@ -130,7 +130,7 @@ def test_a_kill_at_any_moment_can_be_undone(tmp_path: Path, snapshot):
         (root / f"person_{person}").mkdir(parents=True)
         for number in range(50):
             (root / f"person_{person}" / f"{number}.png").write_bytes(bytes([person, number]))
-    before = snapshot(root)
+    before, place = snapshot(root), tmp_path / "people.quarantine"
     code = (
         "import sys\nfrom pathlib import Path\nfrom finetune.doctor.quarantine import Quarantine\n"
         "root = Path(sys.argv[1]); files = sorted(root.glob('*/*'))\nprint('ready', flush=True)\n"
@@ -138,15 +138,18 @@ def test_a_kill_at_any_moment_can_be_undone(tmp_path: Path, snapshot):
     )
     draw = random.Random(1)
     moved = []
-    for _ in range(12):
+    for _ in range(8):
         mover = subprocess.Popen([sys.executable, "-c", code, str(root)], stdout=subprocess.PIPE, cwd=ROOT)
         assert mover.stdout is not None
         mover.stdout.readline()
-        time.sleep(draw.uniform(0, 0.08))
+        wanted = draw.choice([0, draw.randrange(1, 900)])
+        while mover.poll() is None and sum(1 for _ in place.glob("*/*.png")) < wanted:
+            pass
+        time.sleep(draw.uniform(0, 0.005))
         mover.send_signal(signal.SIGKILL)
         mover.communicate()
         moved.append(1000 - sum(1 for _ in root.glob("*/*")))
-        if (tmp_path / "people.quarantine" / LIST).exists():
+        if (place / LIST).exists():
             assert Quarantine.of(root).undo() == (moved[-1], [])
         assert snapshot(root) == before
     assert any(0 < number < 1000 for number in moved), moved
