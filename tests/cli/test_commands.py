@@ -34,7 +34,7 @@ def model(drawn_checkpoint: Path):
 def test_the_version_and_every_command_are_told(finetune):
     assert finetune("--version").out == [f"finetune {__version__}"]
     told = "\n".join(finetune("--help").out)
-    for command in ("check", "plan", "run", "validate", "embed", "inspect", "demo"):
+    for command in ("check", "plan", "run", "validate", "embed", "doctor", "inspect", "demo"):
         assert re.search(rf"^ +{command} ", told, re.MULTILINE)
         assert finetune(command, "--help").status == 0
 

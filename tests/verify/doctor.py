@@ -11,8 +11,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import shutil
-import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from finetune.doctor import KINDS, Finding, Report, examine, sheet
 from finetune.evaluation import PairsFile, read_pairs, resolve
 from finetune.model import Model
 
+SEEDS = (1, 2, 3)
 LEAST, MOST = 5, 20
 ABOUT_PEOPLE = {"few-images", "no-images", "same-person", "lfw-name", "lfw-face"}
 ABOUT_PAIRS = {"copy-within", "copy-across", "near-copy-within", "near-copy-across", "same-person"}
@@ -256,72 +256,64 @@ def without_people_of_the_dataset(pairs: PairsFile, faces: Path) -> PairsFile:
 
 
 def main() -> None:
-    """Plants, examines, and tabulates."""
+    """Plants by each seed, examines, and tabulates the sums."""
     faces = crops("all_182", 182, 44)
     every = read_pairs(SHARED / "lfw/pairs.txt")
     pairs = resolve(without_people_of_the_dataset(every, faces), crops("lfw_160", 160, 32))
-    root = OUT / "planted"
-    shutil.rmtree(root, ignore_errors=True)
-    in_all_pairs = {name for pair in every.pairs for name in pair[:2]}
-    in_pairs = {f"{path.parent.name}/{path.stem}" for path in pairs.paths}
-    planted = Planted(root, faces, in_all_pairs, in_pairs)
-    start = time.monotonic()
-    report = examine(root, model=Model.restore(SHARED / "facenet"), lfw=pairs)
-    seconds = time.monotonic() - start
-    lines = [
-        "| kind | planted | found of them | recall | findings | precision |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    figures = []
+    named = {name for pair in every.pairs for name in pair[:2]}
+    kept = {f"{path.parent.name}/{path.stem}" for path in pairs.paths}
+    model = Model.restore(SHARED / "facenet")
+    sums: dict[str, Counter[str]] = defaultdict(Counter)
+    notes: list[str] = []
+    for seed in SEEDS:
+        root = OUT / "planted"
+        shutil.rmtree(root, ignore_errors=True)
+        planted = Planted(root, faces, named, kept, seed)
+        report = examine(root, model=model, lfw=pairs)
+        for name, counts in _counts(report, planted).items():
+            sums[name] += counts
+        unplanted = [finding for finding in report.findings if not _right(finding, planted)]
+        notes += [f"- seed {seed}, {finding.kind}: {report.line(finding)}" for finding in unplanted]
+        sheet.write(report, OUT / f"doctor-{seed}.png")
+        sheet.write(dataclasses.replace(report, findings=tuple(unplanted)), OUT / f"doctor-{seed}-not-planted.png")
+        several = len(planted.images)
+    of_all = f"{report.images} images of {report.people} people, {several} of them with several (the last seed's)"
+    under_two = sums.pop("under two people")
+    lines = ["| kind | planted | found of them | recall | findings | precision |", f"|{' --- |' * 6}"]
+    lines += [_row(name, counts) for name, counts in sums.items()]
+    lines += ["", f"{len(SEEDS)} seeds; {of_all}; pairs of {len(pairs.paths)} images."]
+    lines += ["", f"Of pictures under two people, --fix leaves: {dict(under_two)}.", "", "Not planted:", *notes]
+    write("doctor", lines, {name: dict(counts) for name, counts in sums.items()})
+
+
+def _counts(report: Report, planted: Planted) -> dict[str, Counter[str]]:
+    """What was planted, found and rightly found, by kind; of the mislabelled also by who the person is."""
+    counts: dict[str, Counter[str]] = {}
     for kind in KINDS:
-        figures.append(_figures(kind, planted.cases.get(kind, set()), report, planted))
-        lines.append(_row(figures[-1]))
-        if kind == "mislabelled":
-            for name, known in (("strangers", False), ("known", True)):
-                cases = {case for case in planted.cases[kind] if (next(iter(case)).parent in planted.known) == known}
-                part = [f for f in report.findings if f.kind == kind and (f.path.parent in planted.known) == known]
-                lines.append(_row(_figures(kind, cases, report, planted, part) | {"kind": f"{kind}: {name}"}))
-    people = len(planted.images)
-    lines += [
-        "",
-        f"{report.images} images of {report.people} people, {people} of them with several; pairs of {len(pairs.paths)} "
-        f"images; {seconds:.0f} s.",
-    ]
-    lines += ["", _kept(report, planted)]
-    unplanted = [f for f in report.findings if not _right(f, planted)]
-    lines += ["", "Not planted:", *(f"- {finding.kind}: {report.line(finding)}" for finding in unplanted)]
-    rest = Report(report.folder, report.people, report.files, report.images, tuple(unplanted))
-    sheet.write(report, OUT / "doctor.png")
-    sheet.write(rest, OUT / "doctor_not_planted.png")
-    write("doctor", lines, {"seconds": seconds, "kinds": figures, "settings": report.settings})
-
-
-def _kept(report: Report, planted: Planted) -> str:
-    """What --fix would leave of a picture under two people."""
+        cases, findings = planted.cases[kind], [finding for finding in report.findings if finding.kind == kind]
+        counts[kind] = _count(cases, findings, planted)
+        for name, known in (("strangers", False), ("known", True)) if kind == "mislabelled" else ():
+            part = {case for case in cases if (next(iter(case)).parent in planted.known) == known}
+            theirs = [finding for finding in findings if (finding.path.parent in planted.known) == known]
+            counts[f"{kind}: {name}"] = _count(part, theirs, planted)
     moved = {finding.path for finding in report.findings if finding.moves}
     left = [pair - moved for kind in ("copy-across", "near-copy-across") for pair in planted.cases[kind]]
-    right = sum(len(rest) == 1 and not rest & planted.wrong for rest in left)
     wrong = sum(bool(rest & planted.wrong) for rest in left)
-    return f"Of {len(left)} pictures under two people, --fix leaves the right one of {right}, a wrong one of {wrong}."
+    neither = sum(not rest for rest in left)
+    counts["under two people"] = Counter({"right": len(left) - wrong - neither, "wrong": wrong, "neither": neither})
+    return counts
 
 
-def _row(figures: dict) -> str:  # type: ignore[type-arg]
-    names = ("kind", "planted", "found", "recall", "findings", "precision")
-    return "| " + " | ".join(f"{v:.3f}" if isinstance(v := figures[n], float) else str(v) for n in names) + " |"
+def _count(cases: set[Case], findings: list[Finding], planted: Planted) -> Counter[str]:
+    found = len(cases & set(map(_case, findings)))
+    right = sum(_right(finding, planted) for finding in findings)
+    return Counter({"planted": len(cases), "found": found, "findings": len(findings), "right": right})
 
 
-def _figures(kind: str, cases: set[Case], report: Report, planted: Planted, part: list[Finding] | None = None) -> dict:  # type: ignore[type-arg]
-    findings = [f for f in report.findings if f.kind == kind] if part is None else part
-    found = set(map(_case, findings))
-    right = sum(_right(f, planted) for f in findings)
-    return {
-        "kind": kind,
-        "planted": len(cases),
-        "found": len(cases & found),
-        "recall": len(cases & found) / max(1, len(cases)),
-        "findings": len(findings),
-        "precision": right / max(1, len(findings)),
-    }
+def _row(name: str, counts: Counter[str]) -> str:
+    recall, precision = counts["found"] / counts["planted"], counts["right"] / max(1, counts["findings"])
+    cells = [name, counts["planted"], counts["found"], f"{recall:.3f}", counts["findings"], f"{precision:.3f}"]
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _case(finding: Finding) -> Case:
