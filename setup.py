@@ -31,8 +31,8 @@ setup(
         "h5py>=3.10",
         "pyyaml>=6.0.1",
         "pillow>=10.3",
+        "opencv-python-headless>=4.8",
         "rich>=13.7",
-        "opencv-python-headless>=4.9",
         "mtcnn==1.0.0",  # its weights alone, which are checked by digest
     ],
     extras_require={

@@ -30,6 +30,10 @@ class TooManyPixels(ImageError):
     """An image larger than was asked for; nothing of it has been decoded."""
 
 
+class NotAnImage(ImageError):
+    """A file that is no image of any kind that is read."""
+
+
 def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decodes an image file.
 
@@ -43,7 +47,8 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pi
         uint8 [height, width, 3], RGB; it may be read-only.
 
     Raises:
-        ImageError: the file can't be opened, is no file, is empty, damaged, no image, or of too many pixels.
+        ImageError: the file can't be opened, is no file, is empty or damaged; `NotAnImage` where it is none,
+            `TooManyPixels` where there are more than asked for.
     """
     try:
         if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
@@ -55,7 +60,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pi
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except UnidentifiedImageError:
-        raise ImageError(f"not an image ({', '.join(FORMATS[:-1])} or {FORMATS[-1]})") from None
+        raise NotAnImage(f"not an image ({', '.join(FORMATS[:-1])} or {FORMATS[-1]})") from None
     except Image.DecompressionBombError:
         raise TooManyPixels(f"more than {max_pixels} pixels") from None
     except FinetuneError:  # ImageError, and an Interrupted that came meanwhile

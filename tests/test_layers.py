@@ -43,6 +43,7 @@ ORDER = (
 WITHOUT_TENSORFLOW = (
     "architecture",
     "dataset",
+    "doctor",
     "errors",
     "evaluation",
     "files",

@@ -15,21 +15,22 @@ from finetune import __version__
 from finetune.errors import FinetuneError
 
 COMMANDS = {
+    "import": "bring CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",
+    "lfw": "fetch LFW and its pairs file",
     "align": "find the faces of photos and cut them as FaceNet did",
+    "doctor": "say what is wrong with a folder of people's faces, and move suspects aside",
+    "split": "part a folder of people by images or by identities",
+    "pairs": "draw a pairs file in LFW's form from any folder of people",
     "check": "read a recipe and say everything that is wrong with it",
     "plan": "say what a recipe's run would do and cost, without doing it",
     "run": "run a recipe: train its stages, measure LFW after each",
     "validate": "measure a checkpoint on LFW's pairs as FaceNet does",
     "embed": "write the embeddings of a folder of aligned faces",
     "inspect": "list what a checkpoint holds",
-    "import": "bring CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",
-    "split": "part a folder of people by images or by identities",
-    "pairs": "draw a pairs file in LFW's form from any folder of people",
-    "lfw": "fetch LFW and its pairs file",
     "demo": "run the main job on synthetic faces, within three minutes",
 }
-WITHOUT_TENSORFLOW = {"check", "import", "split", "pairs", "lfw"}
-"""Commands that don't wait for it."""
+WITHOUT_TENSORFLOW = {"check", "doctor", "import", "split", "pairs", "lfw"}
+"""Commands that don't wait for it, unless they are given a checkpoint."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         subparsers.choices[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
     module = _module(options.command)
     try:
-        if options.command not in WITHOUT_TENSORFLOW:
+        if options.command not in WITHOUT_TENSORFLOW or getattr(options, "checkpoint", None):
             _import_tensorflow_quietly()
         module.run(options)
         sys.stdout.flush()

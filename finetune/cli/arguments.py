@@ -46,10 +46,12 @@ def load_recipe(options: argparse.Namespace) -> Recipe:
     return Recipe.load(find(options.recipe), {key: value for key, _, value in pairs})
 
 
-def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """`CHECKPOINT` and what it expects of images."""
+def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    """`CHECKPOINT`, or `--checkpoint` where it is optional, and what it expects of images."""
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="a directory, a prefix, any of the checkpoint's files, or a frozen .pb"
+        "--checkpoint" if optional else "checkpoint",
+        metavar="CHECKPOINT",
+        help="a directory, a prefix, any of the checkpoint's files, or a frozen .pb",
     )
     parser.add_argument(
         "--standardization", choices=STANDARDIZATIONS, help="in place of what the checkpoint is known to expect"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from finetune import files
-from finetune.dataset.scan import Quarantined, list_people
+from finetune.dataset.scan import Quarantined, layout
 from finetune.dataset.split import generator_of
 from finetune.errors import DataError, attempt
 from finetune.folders import refuse_within
@@ -108,12 +108,12 @@ def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min
     problems: list[str] = []
     attempt(problems, lambda: files.refuse_used(out))
     attempt(problems, lambda: refuse_within(out, root))
-    found = attempt(problems, lambda: list_people(root))
+    found = attempt(problems, lambda: layout(root))
     if found is None or problems:
         raise DataError(*problems)
-    listed, left_out = found
-    images: dict[str, list[Path]] = {name: [] for name in listed}
-    for name, path in ((name, path) for name, paths in listed.items() for path in paths):
+    left_out = list(found.misplaced)
+    images: dict[str, list[Path]] = {name: [] for name in found.files}
+    for name, path in ((name, path) for name, paths in found.files.items() for path in paths):
         if path.suffix.lower() in SUFFIXES:
             images[name].append(path)
         else:

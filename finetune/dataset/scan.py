@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,21 @@ class Scan:
     left_out: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Layout:
+    """The files of a folder that holds one folder per person, before any is opened.
+
+    Attributes:
+        root: the folder that was walked.
+        files: `{person: paths}`, both sorted.
+        misplaced: files and folders that can't be anybody's images where they lie, with reasons.
+    """
+
+    root: Path
+    files: Mapping[str, Sequence[Path]]
+    misplaced: tuple[Quarantined, ...]
+
+
 def scan(root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: int | None = None) -> Scan:
     """Reads a folder that holds one folder of images per person.
 
@@ -83,10 +98,10 @@ def scan(root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: 
     Raises:
         DataError: the folder is missing, holds no folders of images, or fewer than two people remain.
     """
-    root = Path(os.path.expanduser(root))
-    listed, quarantined = list_people(root)
-    files = [(name, path) for name, paths in listed.items() for path in paths]
-    images: dict[str, list[Path]] = {name: [] for name in listed}
+    found = layout(root)
+    root, quarantined = found.root, list(found.misplaced)
+    files = [(name, path) for name, paths in found.files.items() for path in paths]
+    images: dict[str, list[Path]] = {name: [] for name in found.files}
     for (name, path), reason in zip(files, check_images([path for _, path in files], crop), strict=True):
         if reason is None:
             images[name].append(path)
@@ -102,28 +117,30 @@ def scan(root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: 
     return Scan(dataset, tuple(quarantined), tuple(name for name in images if name not in kept))
 
 
-def list_people(root: Path) -> tuple[dict[str, list[Path]], list[Quarantined]]:
-    """The files in each person's folder, unread, both sorted by name; and what can't be taken, with reasons.
+def layout(root: str | os.PathLike[str]) -> Layout:
+    """Walks a folder that holds one folder per person; nothing is decoded.
 
     Raises:
-        DataError: `root` can't be opened.
+        DataError: the folder is missing or can't be opened.
     """
-    people, quarantined = _people(root)
-    listed: dict[str, list[Path]] = {person.name: [] for person in people}
+    root = Path(os.path.expanduser(root))
+    people, misplaced = _people(root)
+    files: dict[str, list[Path]] = {}
     for person in people:
+        files[person.name] = []
         try:
             inside = entries(person)
         except OSError as error:
-            quarantined.append(Quarantined(person, f"can't be opened ({error.strerror})"))
+            misplaced.append(Quarantined(person, f"can't be opened ({error.strerror})"))
             continue
         for entry in inside:
             if os.path.isdir(entry):
-                quarantined.append(Quarantined(entry, "a folder inside a person's folder; move its images up"))
+                misplaced.append(Quarantined(entry, "a folder inside a person's folder; move its images up"))
             elif not printable(entry.name):
-                quarantined.append(Quarantined(entry, "a name that can't be printed; rename the file"))
+                misplaced.append(Quarantined(entry, "a name that can't be printed; rename the file"))
             else:
-                listed[person.name].append(entry)
-    return listed, quarantined
+                files[person.name].append(entry)
+    return Layout(root, files, tuple(misplaced))
 
 
 def check_images(paths: Sequence[Path], crop: int | None = None) -> list[str | None]:

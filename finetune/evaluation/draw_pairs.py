@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune import files
-from finetune.dataset.scan import Quarantined, list_people
+from finetune.dataset.scan import Quarantined, layout
 from finetune.errors import DataError, attempt
 from finetune.evaluation.pairs import SUFFIXES, Pair, image_name
 
@@ -187,9 +187,10 @@ def _unrank(pair: int) -> tuple[int, int]:
 
 def _numbered(root: Path) -> tuple[dict[str, list[int]], list[Quarantined]]:
     """The numbers of the images that are named as LFW's are, by person; and what is not named so."""
-    listed, left_out = list_people(root)
+    found = layout(root)
+    left_out = list(found.misplaced)
     images: dict[str, set[int]] = {}
-    for name, paths in listed.items():
+    for name, paths in found.files.items():
         for path in paths:
             number = _number(name, path)
             if number is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from importlib import metadata
 from itertools import chain
 
@@ -155,17 +155,35 @@ class FrozenFeatures:
             batch_size=FILL_BATCH,
             key=drawing or 0,
         )
-        added: list[bytes] = []
-        vectors: list[np.ndarray] = []
-        starts = range(0, len(missing), FILL_BATCH)
-        tracked = track(zip(starts, iterate(batches), strict=True), len(missing), "computing features", FILL_BATCH)
-        for start, pixels in tracked:
-            self._check()
-            vectors.append(self._prefix(pixels).numpy())
-            added += [keys[index] for index in missing[start : start + FILL_BATCH]]
-            if sum(part.nbytes for part in vectors) >= SEGMENT or start + FILL_BATCH >= len(missing):
-                self._shelf.add(added, np.concatenate(vectors))
-                added, vectors = [], []
+        fill(self._shelf, self._prefix, [keys[index] for index in missing], batches, self._check)
+
+
+def fill(
+    shelf: Shelf,
+    forward: Callable[[tf.Tensor], tf.Tensor],
+    keys: Sequence[bytes],
+    batches: tf.data.Dataset,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Computes what a shelf lacks, and keeps it in segments.
+
+    Args:
+        forward: gives a batch's vectors.
+        keys: one an image of `batches`.
+        batches: of `FILL_BATCH` images.
+        check: called before each batch; may raise to end there.
+    """
+    added: list[bytes] = []
+    vectors: list[np.ndarray] = []
+    starts = range(0, len(keys), FILL_BATCH)
+    tracked = track(zip(starts, iterate(batches), strict=True), len(keys), "computing features", FILL_BATCH)
+    for start, pixels in tracked:
+        check()
+        vectors.append(forward(pixels).numpy())
+        added += keys[start : start + FILL_BATCH]
+        if sum(part.nbytes for part in vectors) >= SEGMENT or start + FILL_BATCH >= len(keys):
+            shelf.add(added, np.concatenate(vectors))
+            added, vectors = [], []
 
 
 def _sizes(model: Model) -> tuple[int, int, int]:
@@ -173,9 +191,13 @@ def _sizes(model: Model) -> tuple[int, int, int]:
 
 
 def _shelf(model: Model, first: int, choice: Choice, keys: Iterable[bytes]) -> Shelf:
-    shape = network.output_shapes(*_sizes(model))[first - 1]
     if choice.where == "memory":
-        return Shelf(None, shape)
+        return Shelf(None, network.output_shapes(*_sizes(model))[first - 1])
+    return shelf(model, first, set(keys))
+
+
+def shelf(model: Model, first: int, keys: Collection[bytes]) -> Shelf:
+    """The shelf in the store for what the units `UNITS[:first]` give; it is to hold these keys."""
     frozen = [name for name in model.variables if UNITS.index(unit_of(name) or "") < first]
     name = identity(
         model.digests(frozen),
@@ -188,4 +210,4 @@ def _shelf(model: Model, first: int, choice: Choice, keys: Iterable[bytes]) -> S
         onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         device=[device.device_type for device in tf.config.list_physical_devices()],
     )
-    return Store().shelf(name, shape, set(keys))
+    return Store().shelf(name, network.output_shapes(*_sizes(model))[first - 1], keys)

@@ -1,7 +1,7 @@
 """The long tables, from real data: alignment and parity against the published scripts, frozen against naive,
 the full recipe.
 
-    python tests/verify/run.py [align] [parity] [frozen] [stages]        # all of them without a word
+    python tests/verify/run.py [align] [doctor] [parity] [frozen] [stages]        # all of them without a word
 
 Needs the folder that FINETUNE_SHARED names (default ../shared). Prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. About an hour on two cores. FINETUNE_CROP_PYTHON may name another
@@ -13,12 +13,19 @@ from __future__ import annotations
 import sys
 
 import align
+import doctor
 import frozen
 import parity
 import stages
 from common import OUT, SHARED
 
-TABLES = {"align": align.main, "parity": parity.main, "frozen": frozen.main, "stages": stages.main}
+TABLES = {
+    "align": align.main,
+    "doctor": doctor.main,
+    "parity": parity.main,
+    "frozen": frozen.main,
+    "stages": stages.main,
+}
 
 
 def main() -> None:

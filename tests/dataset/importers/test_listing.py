@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from finetune.dataset.importers.listing import Listed, Listing, import_photos
-from finetune.dataset.scan import list_people
+from finetune.dataset.scan import layout
 from finetune.errors import SHOWN, DataError, RunError
 
 
@@ -46,9 +46,9 @@ def test_a_person_has_a_folder_numbered_in_the_order_of_the_list(copy, photos, t
 
 def test_the_manifest_is_not_taken_for_a_person(photos, tmp_path):
     import_photos(listing(photos, *NAMED), tmp_path / "out")
-    listed, others = list_people(tmp_path / "out")
-    assert list(listed) == ["Ann Lee", "bob"]
-    assert others == []
+    found = layout(tmp_path / "out")
+    assert list(found.files) == ["Ann Lee", "bob"]
+    assert found.misplaced == ()
 
 
 def test_copies_stay_when_the_photos_go(photos, tmp_path):

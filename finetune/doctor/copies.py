@@ -1,0 +1,194 @@
+"""Pictures that are there twice: candidates by matrix products on small thumbnails, each then laid over the other.
+
+A candidate pair is one whose thumbnails correlate: grey, of 16 x 16 pixels, without what is coarser
+than a face's features and, in larger sets, without the mean of all; each image as a whole, or without
+3 or 6 percent on each side, against the other as a whole. It is then verified at 32 x 32: an affine
+warp is fitted by the enhanced correlation coefficient (Evangelidis and Psarakis, 2008), and what is
+left must correlate by `SAME_PICTURE`. Both ignore brightness and contrast. Mirror images are not found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from finetune.doctor.thumbnails import SIDE, Looked, Thumbnails
+from finetune.images import ImageError, read_image
+from finetune.progress import track
+
+CANDIDATE = 0.66
+SAME_PICTURE = 0.97
+"""Correlation after the fit. Copies of LFW's crops, saved with JPEG quality 50, resized, brightened by 15 percent
+or cropped by up to 8 percent a side, have 0.98 and more; two photographs of one moment 0.96 and less."""
+COARSE = 16
+ENOUGH_FOR_A_MEAN = 100
+"""Images, of which no one picture makes up the mean."""
+CUTS = (0, 1, 2)
+"""Pixels of the thumbnail that are left out on each side."""
+CELLS = 2**24
+"""Of a block of the matrix product: 64 MiB."""
+CHUNK = 256
+NEIGHBOURS = 8
+"""Candidates of an image that are verified: the nearest ones, of each cut."""
+WHOLE = np.full([SIDE, SIDE], 255, np.uint8)
+MOST_SCALE, MOST_SHEAR = 0.25, 0.04
+"""What a cropped copy's warp can be; a face that turned or moved takes more."""
+
+
+class Edge(NamedTuple):
+    """Two images that are one picture: their rows, how alike they are, and whether all pixels are equal."""
+
+    first: int
+    second: int
+    likeness: float
+    equal: bool
+
+
+def copies(looked: Looked) -> list[Edge]:
+    """The pairs of one picture among images.
+
+    Of n images of the same bytes only n - 1 pairs are given, each with the first of them.
+    """
+    first: dict[bytes, int] = {}
+    edges = [
+        Edge(first[key], row, 1.0, True) for row, key in enumerate(looked.keys) if first.setdefault(key, row) != row
+    ]
+    rows = np.array(list(first.values()), np.int64)
+    return edges + _verified(looked, looked, _candidates(looked, rows, looked, rows))
+
+
+def copies_between(looked: Looked, others: Looked) -> list[Edge]:
+    """The pairs of one picture of which the first is among `looked`, the second among `others`."""
+    known = {key: row for row, key in enumerate(others.keys)}
+    edges = [Edge(row, known[key], 1.0, True) for row, key in enumerate(looked.keys) if key in known]
+    rest = np.array([row for row, key in enumerate(looked.keys) if key not in known], np.int64)
+    every = np.array(sorted(known.values()), np.int64)
+    return edges + _verified(looked, others, _candidates(looked, rest, others, every))
+
+
+def _candidates(
+    looked: Looked, rows: npt.NDArray[np.int64], others: Looked, other_rows: npt.NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """Pairs that may be one picture, each once; rows of `looked` and of `others`."""
+    found: set[tuple[int, int]] = set()
+    passes = [(cut, 0) for cut in CUTS] + ([(0, cut) for cut in CUTS if cut] if looked is not others else [])
+    step = max(1, CELLS // max(1, len(other_rows)))
+    starts = [(number, start) for number in range(len(passes)) for start in range(0, len(rows), step)]
+    mean, whole = _mean(others, other_rows), np.empty([0, COARSE * COARSE], np.float32)
+    for number, start in track(starts, len(starts), "looking for copies"):
+        cut, other_cut = passes[number]
+        if start == 0:
+            whole = _unit(_described(others, other_rows, other_cut) - mean)
+        block = rows[start : start + step]
+        likeness = _unit(_described(looked, block, cut) - mean) @ whole.T
+        if looked is others:
+            np.fill_diagonal(likeness[:, start:], -1)  # an image and itself
+        for i, j in _nearest(likeness):
+            pair = int(block[i]), int(other_rows[j])
+            found.add((min(pair), max(pair)) if looked is others else pair)
+    return sorted(found)
+
+
+def _nearest(likeness: npt.NDArray[np.float32]) -> Iterator[tuple[int, int]]:
+    """Of each row the `NEIGHBOURS` columns that are most like it, if they are like it at all."""
+    for i in np.flatnonzero(likeness.max(1, initial=-1) > CANDIDATE):
+        near = np.flatnonzero(likeness[i] > CANDIDATE)
+        for j in near[np.argsort(-likeness[i, near])][:NEIGHBOURS]:
+            yield int(i), int(j)
+
+
+def _described(looked: Looked, rows: npt.NDArray[np.int64], cut: int) -> Thumbnails:
+    """Coarse thumbnails of unit norm, [n, COARSE * COARSE]; zeros where an image is of one grey."""
+    out = np.empty([len(rows), COARSE * COARSE], np.float32)
+    for start in range(0, len(rows), CHUNK):
+        for row, thumbnail in enumerate(looked.thumbnails(rows[start : start + CHUNK]), start):
+            inner = thumbnail[cut : SIDE - cut, cut : SIDE - cut]
+            small = cv2.resize(inner, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
+            out[row] = (small - cv2.GaussianBlur(small, (0, 0), 2.5, borderType=cv2.BORDER_REFLECT)).ravel()
+    return _unit(out - out.mean(1, keepdims=True))
+
+
+def _mean(looked: Looked, rows: npt.NDArray[np.int64]) -> Thumbnails:
+    """What all faces have in common; zeros where there are too few of them to say."""
+    if len(rows) < ENOUGH_FOR_A_MEAN:
+        return np.zeros(COARSE * COARSE, np.float32)
+    return np.asarray(_described(looked, rows, 0).mean(0), np.float32)
+
+
+def _unit(rows: Thumbnails) -> Thumbnails:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(norms > 1e-3, norms, np.inf), np.float32)
+
+
+def _verified(looked: Looked, others: Looked, pairs: list[tuple[int, int]]) -> list[Edge]:
+    def verify(pair: tuple[int, int]) -> Edge | None:
+        i, j = pair
+        a, b = looked.thumbnails([i])[0], others.thumbnails([j])[0]
+        if np.array_equal(a, b) and _same_pixels(looked, i, others, j):
+            return Edge(i, j, 1.0, True)
+        likeness = likeness_of(a, b)
+        return Edge(i, j, likeness, False) if likeness >= SAME_PICTURE else None
+
+    def verify_chunk(start: int) -> list[Edge | None]:
+        return [verify(pair) for pair in pairs[start : start + CHUNK]]
+
+    with ThreadPoolExecutor() as pool:
+        chunks = pool.map(verify_chunk, range(0, len(pairs), CHUNK))
+        tracked = track(chunks, len(pairs), "comparing pictures", CHUNK)
+        return [edge for chunk in tracked for edge in chunk if edge]
+
+
+def likeness_of(a: Thumbnails, b: Thumbnails) -> float:
+    """How far two thumbnails [SIDE, SIDE] are one picture, -1 to 1: their correlation after the fit."""
+    start, wide, close = _closest_cut(a, b)
+    try:
+        criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
+        _, warp = cv2.findTransformECC(close, wide, start, cv2.MOTION_AFFINE, criteria, WHOLE, 1)
+    except cv2.error:  # it does not converge, or one is of one grey
+        return -1.0
+    if np.abs(np.diag(warp) - 1).max() > MOST_SCALE or max(abs(warp[0, 1]), abs(warp[1, 0])) > MOST_SHEAR:
+        return -1.0
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    fitted = np.asarray(
+        cv2.warpAffine(wide, warp, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )
+    inside = cv2.warpAffine(np.ones_like(wide), warp, (SIDE, SIDE), flags=flags) > 0.99
+    inside[[0, -1]] = inside[:, [0, -1]] = False
+    return _correlation(_features(np.asarray(fitted, np.float32))[inside], _features(close)[inside])
+
+
+def _closest_cut(a: Thumbnails, b: Thumbnails) -> tuple[npt.NDArray[np.float32], Thumbnails, Thumbnails]:
+    """The warp to begin with, the wider picture and the closer one."""
+    best = -2.0
+    chosen = (np.eye(2, 3, dtype=np.float32), a, b)
+    for cut in CUTS:
+        for wide, close in ((a, b), (b, a)):
+            inner = cv2.resize(wide[cut : SIDE - cut, cut : SIDE - cut], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+            correlation = _correlation(np.asarray(inner, np.float32), close)
+            if correlation > best:
+                best, scale = correlation, 1 - 2 * cut / SIDE
+                chosen = (np.array([[scale, 0, cut], [0, scale, cut]], np.float32), wide, close)
+    return chosen
+
+
+def _features(picture: Thumbnails) -> Thumbnails:
+    """A band of a thumbnail: without a re-encoding's noise and without the light."""
+    fine, coarse = (cv2.GaussianBlur(picture, (0, 0), s, borderType=cv2.BORDER_REFLECT) for s in (0.7, 3))
+    return np.asarray(fine - coarse, np.float32)
+
+
+def _correlation(a: Thumbnails, b: Thumbnails) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
+
+
+def _same_pixels(looked: Looked, i: int, others: Looked, j: int) -> bool:
+    try:
+        return np.array_equal(read_image(looked.paths[i]), read_image(others.paths[j]))
+    except ImageError:  # it has gone since
+        return False

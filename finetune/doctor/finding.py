@@ -1,0 +1,48 @@
+"""What can be wrong with a dataset: the kinds, by stable names, and one case of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+KINDS = {
+    "misplaced": "what training passes over: not among a person's images, or of a name that can't be printed",
+    "empty": "files of no bytes",
+    "not-image": "files that are no image",
+    "unreadable": "images that are damaged, cut short, too large, or can't be opened",
+    "too-small": "images smaller than the crop",
+    "unaligned": "images that are not square, or much larger than an aligned face is",
+    "copy-within": "copies within a person's folder: the same bytes or the same pixels",
+    "copy-across": "copies under two people",
+    "near-copy-within": "one picture twice within a person's folder: saved again, resized, cropped a little",
+    "near-copy-across": "one picture under two people",
+    "few-images": "people with fewer usable images than asked for",
+    "no-images": "people without a usable image",
+    "mislabelled": "faces far from their person and nearer to another (needs a checkpoint)",
+    "same-person": "two folders that are one person",
+    "lfw-name": "people of the LFW pairs, by name",
+    "lfw-image": "pictures of the LFW pairs",
+    "lfw-face": "people of the LFW pairs under another name, by face (needs a checkpoint)",
+}
+"""Every kind, in the order in which they are told."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One case.
+
+    Attributes:
+        kind: of `KINDS`.
+        path: the file or the person's folder that is suspected.
+        reason: why, in words that follow the path.
+        other: the file or folder that it is suspected with.
+        score: how bad it is among its kind; larger is worse.
+        moves: whether `--fix` moves the file.
+    """
+
+    kind: str
+    path: Path
+    reason: str
+    other: Path | None = None
+    score: float = 0.0
+    moves: bool = False

@@ -1,0 +1,62 @@
+"""What stands both in a folder and in the LFW pairs: by name, by picture, by face.
+
+A model that was trained on the people of the pairs is flattered by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from finetune.doctor import faces
+from finetune.doctor.copies import copies_between
+from finetune.doctor.embedded import Embedded, embed
+from finetune.doctor.finding import Finding
+from finetune.doctor.thumbnails import Looked, look
+from finetune.evaluation import ImagePairs
+from finetune.evaluation.overlap import same_identities
+from finetune.folders import in_one_line
+
+
+def findings(
+    root: Path, people: Sequence[str], looked: Looked, pairs: ImagePairs, embedded: Embedded | None
+) -> Iterator[Finding]:
+    """The overlap of a folder with the pairs' images; by face where the folder is embedded."""
+    lfw = look(pairs.paths)
+    by_name = same_identities(people, [path.parent.name for path in pairs.paths])
+    folder = {path.parent.name: path.parent for path in pairs.paths}
+    for name, person in by_name.items():
+        reason = f"stands in the LFW pairs as {in_one_line(name)}"
+        yield Finding("lfw-name", root / person, reason, folder[name])
+    yield from _by_picture(looked, lfw)
+    if embedded is not None:
+        for person, name, cosine in _by_face(people, lfw, embedded):
+            if by_name.get(name) != person:
+                reason = f"looks like {in_one_line(name)} of the LFW pairs: their faces are alike to {cosine:.2f}"
+                yield Finding("lfw-face", root / person, reason, folder[name], cosine)
+
+
+def _by_picture(looked: Looked, lfw: Looked) -> Iterator[Finding]:
+    best = {edge.first: edge for edge in sorted(copies_between(looked, lfw), key=lambda edge: edge.likeness)}
+    for row, edge in best.items():
+        other = lfw.paths[edge.second]
+        said = "the same pixels as" if edge.equal else "the same picture as"
+        alike = "" if edge.equal else f", alike to {edge.likeness:.3f}"
+        reason = f"{said} {in_one_line(other.name)} of the LFW pairs{alike}"
+        yield Finding("lfw-image", looked.paths[row], reason, other, edge.likeness, moves=True)
+
+
+def _by_face(people: Sequence[str], lfw: Looked, embedded: Embedded) -> Iterator[tuple[str, str, float]]:
+    """Each person who looks like one of LFW: with the most alike of these."""
+    size = embedded.model.preprocessing.image_size
+    rows = np.flatnonzero(lfw.sizes().min(1) >= size)
+    raw = embed(embedded.model, lfw, rows)
+    names, labels = np.unique([lfw.paths[row].parent.name for row in rows], return_inverse=True)
+    mean = raw.mean(0, dtype=np.float64)
+    told: set[int] = set()
+    for person, name, cosine in faces.alike(embedded.centres(mean), faces.means(faces.centred(raw, mean), labels)):
+        if person not in told:
+            told.add(person)
+            yield people[person], str(names[name]), cosine

@@ -1,0 +1,170 @@
+"""Suspect files moved aside and back: by renaming, with a list of all moves that is written before the first.
+
+The quarantine lies beside the folder, as `FOLDER.quarantine`, and holds `PERSON/FILE` and the list,
+`undo.json`. A list may name moves that were not made, because a run was killed: a file that is still
+where it was is left there. So whatever the moment of a kill, the list leads back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+from finetune import files
+from finetune.errors import DataError, RunError
+from finetune.folders import in_one_line
+from finetune.progress import track
+
+LIST = "undo.json"
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """The place where a folder's suspects go.
+
+    Attributes:
+        folder: of the dataset, links resolved.
+        place: the quarantine, beside it.
+    """
+
+    folder: Path
+    place: Path
+
+    @classmethod
+    def of(cls, folder: str | os.PathLike[str]) -> Quarantine:
+        """The quarantine of a folder.
+
+        Raises:
+            DataError: there is no such folder.
+        """
+        given = Path(os.path.expanduser(folder))
+        if not given.is_dir():
+            raise DataError(f"{given}: no such folder; give the one that was examined")
+        real = given.resolve()
+        if not real.name:
+            raise DataError(f"{given}: nothing can lie beside it; give a folder below it")
+        return cls(real, real.with_name(f"{real.name}.quarantine"))
+
+    def move(self, suspects: Sequence[Path]) -> int:
+        """Moves files of the folder into the quarantine; returns how many.
+
+        Raises:
+            DataError: a file can't be moved there, or the list can't be read; nothing is moved.
+            RunError: the list can't be written, or a move failed; what was moved can be undone.
+        """
+        self.refuse(suspects)
+        before = self._read()
+        moves = self._plan(suspects)
+        if not moves:
+            return 0
+        times = {folder: (self.folder / folder).stat().st_mtime_ns for folder in {Path(m[0]).parts[0] for m in moves}}
+        every = dict.fromkeys([*before.moves, *moves])  # one that a kill left undone may be planned again
+        files.write_json(self.place / LIST, {"moves": list(every), "times": times | before.times})
+        for source, target in track(moves, len(moves), "moving files"):
+            _rename(self.folder / source, self.place / target)
+        return len(moves)
+
+    def undo(self) -> tuple[int, list[Path]]:
+        """Moves every file back and gives the people's folders their times of before.
+
+        Returns:
+            How many files came back, and those that are in neither place any more.
+
+        Raises:
+            DataError: there is nothing to undo, or files stand in the way, one line each; nothing is moved.
+            RunError: a move failed; what is left can still be undone.
+        """
+        if not (self.place / LIST).is_file():
+            raise DataError(f"{self.place}: no {LIST} in it; nothing was moved there, or all is back")
+        stored = self._read()
+        moves = [(source, target) for source, target in stored.moves if os.path.lexists(self.place / target)]
+        sources = [source for source, _ in moves]
+        blocked = [source for source in sources if os.path.lexists(self.folder / source) or sources.count(source) > 1]
+        if blocked:
+            reason = "another file stands where one is to come back to; move it away"
+            raise DataError(*(f"{in_one_line(self.folder / source)}: {reason}" for source in dict.fromkeys(blocked)))
+        for source, target in track(moves, len(moves), "moving files back"):
+            _rename(self.place / target, self.folder / source)
+        for name, time in stored.times.items():
+            with contextlib.suppress(OSError):  # another owner's folder keeps the time of the move
+                os.utime(self.folder / name, ns=(os.stat(self.folder / name).st_atime_ns, time))
+        self._clear(stored)
+        gone = [self.folder / source for source, _ in stored.moves if not os.path.lexists(self.folder / source)]
+        return len(moves), gone
+
+    def refuse(self, suspects: Sequence[Path] = ()) -> None:
+        """Refuses, before anything is moved, what would fail.
+
+        Raises:
+            DataError: the quarantine can't be written to, or one of the suspects' folders; a line for each.
+        """
+        above = self.place if self.place.is_dir() else self.place.parent
+        if self.place.exists() and not self.place.is_dir():
+            raise DataError(f"{in_one_line(self.place)}: a file, where the suspects are to go; move it away")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise DataError(f"{in_one_line(above)}: may not be written to, and the suspects are to go there; allow it")
+        problems = []
+        for folder in dict.fromkeys(path.parent for path in suspects):
+            if folder.stat().st_dev != above.stat().st_dev:
+                problems.append(f"{folder}: on another file system than {self.place}; move its suspects by hand")
+            elif not os.access(folder, os.W_OK | os.X_OK):
+                problems.append(f"{folder}: may not be written to, and suspects are to be moved out of it; allow it")
+        if problems:
+            raise DataError(*map(in_one_line, problems))
+
+    def _plan(self, suspects: Sequence[Path]) -> list[tuple[str, str]]:
+        """(path in the folder, path in the quarantine), each once, no target there already."""
+        moves: dict[tuple[Path, str], tuple[str, str]] = {}
+        taken: set[str] = set()
+        for path in suspects:
+            source = f"{path.parent.name}/{path.name}"
+            numbers = (f"~{number}" if number else "" for number in count())
+            names = (f"{path.parent.name}/{path.stem}{number}{path.suffix}" for number in numbers)
+            target = next(name for name in names if name not in taken and not os.path.lexists(self.place / name))
+            taken.add(target)
+            moves.setdefault((path.parent.resolve(), path.name), (source, target))  # two links may lead to one folder
+        return list(moves.values())
+
+    def _read(self) -> _Stored:
+        path = self.place / LIST
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            moves = [(str(source), str(target)) for source, target in stored["moves"]]
+            return _Stored(moves, {str(name): int(time) for name, time in stored["times"].items()})
+        except FileNotFoundError:
+            return _Stored([], {})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{in_one_line(path)}: damaged, or can't be read; move the files back by hand") from error
+
+    def _clear(self, stored: _Stored) -> None:
+        """Removes the list and the folders that are empty now; what somebody else put there stays."""
+        for name in (LIST, f".{LIST}.partial"):
+            (self.place / name).unlink(missing_ok=True)
+        for folder in (*{(self.place / target).parent for _, target in stored.moves}, self.place):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+class _Stored(NamedTuple):
+    """The list: what was to be moved where, and the times of the people's folders before, in nanoseconds."""
+
+    moves: list[tuple[str, str]]
+    times: dict[str, int]
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        os.rename(source, target)
+    except OSError as error:
+        what = f"{source}: can't be moved to {target} ({error.strerror}); mend that and go on; --undo undoes all moves"
+        raise RunError(in_one_line(what)) from error

@@ -1,0 +1,44 @@
+"""The report on a terminal: counts by kind, then the worst of each with its reason."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from finetune.doctor.finding import KINDS
+from finetune.doctor.report import Report
+
+SHOWN = 3
+"""Findings of a kind."""
+WIDTH = 124
+"""Columns at the least, whatever the terminal's width."""
+
+
+def show(report: Report) -> None:
+    """Prints it."""
+    print(report.summary()[0])
+    console = Console(width=max(WIDTH, Console().width))
+    if report.findings:
+        console.print(_counts(report))
+    for kind, count in report.counts().items():
+        console.print(Text(kind))
+        for finding in [finding for finding in report.findings if finding.kind == kind][:SHOWN]:
+            console.print(Text(f"  {report.line(finding)}"), soft_wrap=True)
+        if count > SHOWN:
+            console.print(Text(f"  and {count - SHOWN} more"))
+    for note in report.notes:
+        print(note)
+
+
+def _counts(report: Report) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("kind", no_wrap=True)
+    table.add_column("found", justify="right")
+    table.add_column("--fix moves", justify="right")
+    table.add_column("what it is")
+    moves = [finding.kind for finding in report.findings if finding.moves]
+    for kind, count in report.counts().items():
+        table.add_row(kind, str(count), str(moves.count(kind)), KINDS[kind])
+    return table

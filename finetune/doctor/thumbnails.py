@@ -1,0 +1,151 @@
+"""One pass over the files: what can't be read and why, and of each image its size and a grey thumbnail, kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import PIL
+
+from finetune.features.store import Shelf, Store, identity
+from finetune.images import ImageError, NotAnImage, read_image
+from finetune.progress import track
+
+Thumbnails = npt.NDArray[np.float32]
+Result = TypeVar("Result")
+
+SIDE = 32
+SHAPE = (SIDE * SIDE + 2,)
+"""A row of the shelf: the thumbnail's grey levels, then the image's width and height."""
+VERSION = 1
+CHUNK = 32
+AHEAD = 64
+"""Chunks."""
+SEGMENT = 4096
+"""Images that are read before they are written: what a kill can cost."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a file can't be used, and the kind of finding that this is."""
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What a pass found.
+
+    Attributes:
+        paths: the images that can be read, in the order given.
+        keys: sha256 of each one's bytes.
+        problems: of the other files.
+    """
+
+    paths: tuple[Path, ...]
+    keys: tuple[bytes, ...]
+    problems: dict[Path, Problem]
+    shelf: Shelf
+
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Width and height in pixels, [n, 2]."""
+        parts = [self.shelf.read(self.keys[start : start + SEGMENT])[:, -2:] for start in self._starts()]
+        return np.concatenate([np.empty([0, 2]), *parts]).astype(np.int64)
+
+    def thumbnails(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Thumbnails:
+        """Grey levels 0 to 255 of some images, [n, SIDE, SIDE]: each image as a whole, whatever its shape."""
+        return self.shelf.read([self.keys[row] for row in rows])[:, :-2].reshape(-1, SIDE, SIDE)
+
+    def _starts(self) -> range:
+        return range(0, len(self.keys), SEGMENT)
+
+
+def look(paths: Sequence[Path]) -> Looked:
+    """Reads files; each content is decoded once, in this run and later ones."""
+    digests = dict(zip(paths, _in_threads(_digest, paths, "reading files"), strict=True))
+    problems = {path: found for path, found in digests.items() if isinstance(found, Problem)}
+    keys = {path: found for path, found in digests.items() if isinstance(found, bytes)}
+    name = identity({}, thumbnail=SIDE, version=VERSION, versions=[PIL.__version__, cv2.__version__])
+    shelf = Store().shelf(name, SHAPE, set(keys.values()))
+    missing = {key: path for path, key in keys.items() if key not in shelf}
+    unreadable = _fill(shelf, missing)
+    problems |= {path: unreadable[key] for path, key in keys.items() if key in unreadable}
+    good = [path for path in paths if path not in problems]
+    return Looked(tuple(good), tuple(keys[path] for path in good), problems, shelf)
+
+
+def _fill(shelf: Shelf, missing: dict[bytes, Path]) -> dict[bytes, Problem]:
+    """Adds what the shelf lacks; returns what can't be read."""
+    unreadable: dict[bytes, Problem] = {}
+    added: list[bytes] = []
+    rows: list[Thumbnails] = []
+    found_rows = _in_threads(_row, list(missing.values()), "decoding images")
+    for number, (key, found) in enumerate(zip(missing, found_rows, strict=True), 1):
+        if isinstance(found, Problem):
+            unreadable[key] = found
+        else:
+            added.append(key)
+            rows.append(found)
+        if rows and (len(rows) == SEGMENT or number == len(missing)):
+            shelf.add(added, np.stack(rows))
+            added, rows = [], []
+    return unreadable
+
+
+def _digest(path: Path) -> bytes | Problem:
+    """The sha256 of a file's bytes, as `finetune.features.image_digest` gives it."""
+    if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
+        return Problem("unreadable", "not a file")
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+            return digest.digest() if file.tell() else Problem("empty", "an empty file")
+    except FileNotFoundError:
+        return Problem("unreadable", "no such file: a link to nowhere")
+    except OSError as error:
+        return Problem("unreadable", f"can't be read ({error.strerror or error})")
+
+
+def _row(path: Path) -> Thumbnails | Problem:
+    try:
+        pixels = read_image(path)
+    except NotAnImage as error:
+        return Problem("not-image", str(error))
+    except ImageError as error:
+        return Problem("unreadable", str(error))
+    height, width = pixels.shape[:2]
+    grey = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return np.append(grey.astype(np.float32).ravel(), np.array([width, height], np.float32))
+
+
+def _in_threads(function: Callable[[Path], Result], paths: Sequence[Path], what: str) -> Iterator[Result]:
+    """The results in order; no more than some chunks are ahead, so that memory stays bounded."""
+
+    def chunk(start: int) -> list[Result]:
+        return [function(path) for path in paths[start : start + CHUNK]]
+
+    def chunks() -> Iterator[list[Result]]:
+        starts = iter(range(0, len(paths), CHUNK))
+        ahead = deque(pool.submit(chunk, start) for start in islice(starts, AHEAD))
+        while ahead:
+            yield ahead.popleft().result()
+            ahead.extend(pool.submit(chunk, start) for start in islice(starts, 1))
+
+    with ThreadPoolExecutor() as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the reason
+        for results in track(chunks(), len(paths), what, CHUNK):
+            yield from results
