@@ -85,9 +85,14 @@ def central_crop(pixels: Pixels, size: int) -> Pixels:
     """
     height, width = pixels.shape[:2]
     if min(height, width) < size:
-        raise ImageError(f"{width}x{height} pixels, smaller than the crop of {size}")
+        raise ImageError(too_small(width, height, size))
     top, left = (height - size) // 2, (width - size) // 2
     return pixels[top : top + size, left : left + size]
+
+
+def too_small(width: int, height: int, crop: int) -> str:
+    """The reason why an image that is smaller than the crop can't be used."""
+    return f"{width}x{height} pixels, smaller than the crop of {crop}"
 
 
 def _decode(file: BinaryIO, max_pixels: int) -> Pixels:

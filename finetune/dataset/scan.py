@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from finetune.images import ImageError, central_crop, read_image
 from finetune.progress import track
 
 CHUNK = 64
+Check = Callable[[Sequence[Path], int | None], list[str | None]]
+"""Files and the side of the crop in pixels, to why each can't be used, or None."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,9 @@ class Layout:
     misplaced: tuple[Quarantined, ...]
 
 
-def scan(root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: int | None = None) -> Scan:
+def scan(
+    root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: int | None = None, check: Check | None = None
+) -> Scan:
     """Reads a folder that holds one folder of images per person.
 
     Every file is decoded once, so that nothing unreadable reaches training. Symbolic links are
@@ -94,6 +98,7 @@ def scan(root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: 
     Args:
         min_images_per_person: people with fewer usable images are left out.
         crop: side in pixels; smaller images are quarantined.
+        check: says why files can't be used, as `check_images` does, which is called where none is given.
 
     Raises:
         DataError: the folder is missing, holds no folders of images, or fewer than two people remain.
@@ -102,7 +107,8 @@ def scan(root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: 
     root, quarantined = found.root, list(found.misplaced)
     files = [(name, path) for name, paths in found.files.items() for path in paths]
     images: dict[str, list[Path]] = {name: [] for name in found.files}
-    for (name, path), reason in zip(files, check_images([path for _, path in files], crop), strict=True):
+    reasons = (check or check_images)([path for _, path in files], crop)
+    for (name, path), reason in zip(files, reasons, strict=True):
         if reason is None:
             images[name].append(path)
         else:

@@ -49,15 +49,20 @@ class Edge(NamedTuple):
     equal: bool
 
 
-def copies(looked: Looked) -> list[Edge]:
+def copies(looked: Looked, near: bool = True) -> list[Edge]:
     """The pairs of one picture among images.
 
     Of n images of the same bytes only n - 1 pairs are given, each with the first of them.
+
+    Args:
+        near: pictures of other bytes too, not the same bytes alone.
     """
     first: dict[bytes, int] = {}
     edges = [
         Edge(first[key], row, 1.0, True) for row, key in enumerate(looked.keys) if first.setdefault(key, row) != row
     ]
+    if not near:
+        return edges
     rows = np.array(list(first.values()), np.int64)
     return edges + _verified(looked, looked, _candidates(looked, rows, looked, rows))
 

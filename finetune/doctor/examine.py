@@ -33,6 +33,8 @@ def examine(
     min_images: int = 2,
     model: Model | None = None,
     lfw: ImagePairs | None = None,
+    looked: Looked | None = None,
+    near_copies: bool = True,
 ) -> Report:
     """Reads a folder that holds one folder of images per person, and says what is wrong with it.
 
@@ -44,14 +46,17 @@ def examine(
         min_images: people with fewer usable images are told of.
         model: for what only faces tell; embeds each image once, by way of the store.
         lfw: the pairs that the model is to be measured on.
+        looked: what a pass over the folder's files gave, where one was made already.
+        near_copies: look for pictures that are there twice in other bytes too, in a time that grows with the square
+            of the images' number.
 
     Raises:
         DataError: the folder is missing or can't be opened.
     """
     crop = crop or (model.preprocessing.image_size if model else IMAGE_SIZE)
     found = layout(folder)
-    looked = look([path for paths in found.files.values() for path in paths])
-    return Examination(found, looked, crop, min_images, model, lfw).report()
+    looked = looked or look([path for paths in found.files.values() for path in paths])
+    return Examination(found, looked, crop, min_images, model, lfw, near_copies).report()
 
 
 class Examination:
@@ -65,8 +70,10 @@ class Examination:
         min_images: int,
         model: Model | None,
         lfw: ImagePairs | None,
+        near_copies: bool,
     ) -> None:
         self._layout, self._looked = layout, looked
+        self._near_copies = near_copies
         self._crop, self._min_images = crop, min_images
         self._model, self._lfw = model, lfw
         self._people = list(layout.files)
@@ -80,7 +87,11 @@ class Examination:
     def report(self) -> Report:
         """Everything that is found."""
         findings = [*self._files(), *self._shapes(), *self._counts()]
-        duplicates = Duplicates(self._looked.paths, self._labels, self._sizes, copies(self._looked))
+        duplicates = Duplicates(
+            self._looked.paths, self._labels, self._sizes, copies(self._looked, near=self._near_copies)
+        )
+        if not self._near_copies:
+            self._notes.append("near copies: not looked for; finetune doctor does")
         embedded = self._embed(self._model) if self._model else None
         findings += duplicates.findings(embedded.stays if embedded else lambda rows: None)
         findings += self._one_person(duplicates, embedded)

@@ -39,15 +39,20 @@ class Report:
         found = [finding.kind for finding in self.findings]
         return {kind: found.count(kind) for kind in KINDS if kind in found}
 
+    def worst(self) -> dict[str, Finding]:
+        """The first finding of each kind of which there are any."""
+        first: dict[str, Finding] = {}
+        for finding in self.findings:
+            first.setdefault(finding.kind, finding)
+        return first
+
     def suspects(self) -> list[Path]:
         """The files that `--fix` moves, each once, sorted."""
         return sorted({finding.path for finding in self.findings if finding.moves})
 
     def summary(self) -> list[str]:
         """A line on the whole, one a kind with its worst case, and the notes."""
-        first: dict[str, Finding] = {}
-        for finding in self.findings:
-            first.setdefault(finding.kind, finding)
+        first = self.worst()
         said = f"{self.images} images of {self.people} people, {self.files - self.images} files that can't be read"
         lines = [f"{said}; {len(self.findings)} findings"]
         lines += [f"{kind}: {count}; {self.line(first[kind])}" for kind, count in self.counts().items()]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import PIL
 
 from finetune.features.store import Shelf, Store, identity
-from finetune.images import ImageError, NotAnImage, read_image
+from finetune.images import ImageError, NotAnImage, read_image, too_small
 from finetune.progress import track
 
 Thumbnails = npt.NDArray[np.float32]
@@ -63,6 +63,18 @@ class Looked:
         """Width and height in pixels, [n, 2]."""
         parts = [self.shelf.read(self.keys[start : start + SEGMENT])[:, -2:] for start in self._starts()]
         return np.concatenate([np.empty([0, 2]), *parts]).astype(np.int64)
+
+    def reasons(self, paths: Sequence[Path], crop: int | None) -> list[str | None]:
+        """Why each file can't be trained on, or None: what `finetune.dataset.scan.check_images` says."""
+        sizes = dict(zip(self.paths, self.sizes().tolist(), strict=True))
+
+        def reason(path: Path) -> str | None:
+            if path in self.problems:
+                return self.problems[path].reason
+            width, height = sizes[path]
+            return None if crop is None or min(width, height) >= crop else too_small(width, height, crop)
+
+        return [reason(path) for path in paths]
 
     def thumbnails(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Thumbnails:
         """Grey levels 0 to 255 of some images, [n, SIDE, SIDE]: each image as a whole, whatever its shape."""

@@ -16,6 +16,8 @@ from finetune.align import Alignment, aligned
 from finetune.checkpoint import contents, read, refuse_pattern
 from finetune.dataset.scan import Dataset, Quarantined, Scan, check_images, scan
 from finetune.dataset.split import split
+from finetune.doctor import Report, examine
+from finetune.doctor.thumbnails import Looked, look
 from finetune.errors import DataError, UserError
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
 from finetune.model import Model, stored_class_names
@@ -24,6 +26,8 @@ from finetune.preprocessing import Preprocessing
 from finetune.recipe import LFW, Recipe
 
 Opened = TypeVar("Opened")
+NEAR_COPIES = 50_000
+"""Images up to which a run looks for near copies among them: some minutes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Inputs:
         trained_names: who was trained on once the run is done: the people of `scan`, and before them those of
             the checkpoint's own classifier, where their names lie beside it.
         strategy: whose replicas hold the model.
+        report: what the doctor says of the training folder; None on a worker that is not the chief.
     """
 
     recipe: Recipe
@@ -49,6 +54,7 @@ class Inputs:
     image_pairs: ImagePairs | None
     trained_names: tuple[str, ...]
     strategy: Strategy = SINGLE
+    report: Report | None = None
 
     @classmethod
     def open(cls, recipe: Recipe, strategy: Strategy = SINGLE) -> Inputs:
@@ -73,22 +79,24 @@ class Inputs:
         found = attempt(lambda: restore(recipe, ("nobody",)))
         before = attempt(lambda: own_class_names(found)) if found else None
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
-        scanned = attempt(lambda: open_data(recipe, crop)) if crop or not recipe.data.align else None
+        opened = attempt(lambda: open_data(recipe, crop, strategy.is_chief)) if crop or not recipe.data.align else None
         lfw = recipe.lfw
         pairs = attempt(lambda: open_pairs(lfw)) if lfw else None
         if lfw and pairs and crop:
             attempt(lambda: refuse_unusable(pairs, lfw, crop))
-        if found is None or before is None or scanned is None or problems:
+        if found is None or before is None or opened is None or problems:
             raise UserError(*problems)
+        scanned, looked = opened
         seen = [recipe.to_yaml(), image_names(scanned), pairs.sha256 if pairs else None]
         strategy.must_agree(
             json.dumps(seen), f"{recipe.data.train}: the workers' recipes, images or pairs differ; give all the same"
         )
         with strategy.scope():
             model = restore(recipe, scanned.dataset.class_names)
+        report = examined(recipe, scanned, looked, crop, pairs) if looked else None
         train, validation = split(scanned.dataset, recipe.data.validation_split, recipe.seed)
         trained_names = before + scanned.dataset.class_names
-        return cls(recipe, model, scanned, train, validation, pairs, trained_names, strategy)
+        return cls(recipe, model, scanned, train, validation, pairs, trained_names, strategy, report)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -121,6 +129,7 @@ class Inputs:
                 "left_out": list(self.scan.left_out),
                 "sha256": hashlib.sha256(image_names(self.scan).encode()).hexdigest(),
             },
+            "doctor": self.report.to_json() if self.report else {},
             "lfw": {
                 "pairs": len(pairs.is_same) if pairs else 0,
                 "missing": list(pairs.missing) if pairs else [],
@@ -129,24 +138,46 @@ class Inputs:
         }
 
 
-def open_data(recipe: Recipe, crop: int | None) -> Scan:
-    """The training folder; photos are aligned first where the recipe says so.
+def open_data(recipe: Recipe, crop: int | None, examines: bool = True) -> tuple[Scan, Looked | None]:
+    """The training folder, and what was seen of its files; photos are aligned first where the recipe says so.
 
     Args:
         crop: side in pixels of what the network takes; None, where no checkpoint could be opened to say: photos can't
             be aligned then.
+        examines: whether the folder is examined afterwards; if so, its files are read for both.
 
     Raises:
         DataError: it can't be trained on.
         RunError: the crops can't be written.
     """
     data = recipe.data
-    if not (data.align and crop):
-        return scan(data.train, min_images_per_person=data.min_images_per_person, crop=crop)
-    folder, coverage = aligned(data.train, training_alignment(crop) if recipe.augment.random_crop else Alignment(crop))
-    found = scan(folder, min_images_per_person=data.min_images_per_person, crop=crop)
-    lost = tuple(Quarantined(data.train / outcome.photo, outcome.failure) for outcome in coverage.failures)
-    return dataclasses.replace(found, quarantined=found.quarantined + lost)
+    folder, lost = data.train, []
+    if data.align and crop:
+        alignment = training_alignment(crop) if recipe.augment.random_crop else Alignment(crop)
+        folder, coverage = aligned(data.train, alignment)
+        lost = [Quarantined(data.train / outcome.photo, outcome.failure) for outcome in coverage.failures]
+    looked: Looked | None = None
+
+    def check(paths: Sequence[Path], crop: int | None) -> list[str | None]:
+        nonlocal looked
+        looked = look(paths)
+        return looked.reasons(paths, crop)
+
+    minimum = data.min_images_per_person
+    found = scan(folder, min_images_per_person=minimum, crop=crop, check=check if examines else None)
+    return dataclasses.replace(found, quarantined=(*found.quarantined, *lost)), looked
+
+
+def examined(recipe: Recipe, scanned: Scan, looked: Looked, crop: int | None, pairs: ImagePairs | None) -> Report:
+    """What the doctor says of the training folder, faces apart: those cost an embedding of every image."""
+    return examine(
+        scanned.dataset.root,
+        crop=crop,
+        min_images=recipe.data.min_images_per_person,
+        lfw=pairs,
+        looked=looked,
+        near_copies=len(looked.paths) <= NEAR_COPIES,
+    )
 
 
 def training_alignment(crop: int) -> Alignment:

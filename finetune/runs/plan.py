@@ -7,9 +7,11 @@ import time
 import numpy as np
 
 from finetune.architecture import HEAD, UNITS, boundary
+from finetune.doctor import Report
 from finetune.evaluation import find_overlap
 from finetune.features import Choice, Store
 from finetune.features.frozen import choice
+from finetune.folders import in_one_line
 from finetune.images import central_crop, read_image
 from finetune.model import Model
 from finetune.network import devices, multiply_adds
@@ -28,6 +30,8 @@ SLOW = (
     "               warning: this machine has no units for it (AVX-512 BF16, AMX, or a GPU from Ampere on); "
     "float32 is faster here"
 )
+LEFT_OUT = ("misplaced", "empty", "not-image", "unreadable", "too-small", "few-images", "no-images")
+"""Kinds of what is not trained on, and is counted and listed as such."""
 SHOWN = 5
 """Of the files that are left out."""
 BETTER = 0.5
@@ -52,6 +56,7 @@ def plan(inputs: Inputs) -> list[str]:
         f"data           {data(inputs)}",
         *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:SHOWN]),
         *([f"               and {more} more; see inputs.json in the output"] if more > 0 else []),
+        *_doctor(inputs.report),
         f"LFW            {_lfw(inputs, seconds)}",
         f"output         {recipe.output}",
         "",
@@ -109,6 +114,22 @@ def data(inputs: Inputs) -> str:
         f"{len(inputs.validation)} held back, {len(scan.quarantined)} files left out, "
         f"{len(scan.left_out)} people with too few images"
     )
+
+
+def _doctor(report: Report | None) -> list[str]:
+    """What the doctor says of the images, but for those that are left out anyway."""
+    if report is None:
+        return []
+    counts = report.counts()
+    lines = [
+        f"{counts[kind]} {kind}: {report.line(finding)}"
+        for kind, finding in report.worst().items()
+        if kind not in LEFT_OUT
+    ]
+    if not lines:
+        return [f"doctor         nothing suspect{''.join(f'; {note}' for note in report.notes)}"]
+    advice = f"finetune doctor {in_one_line(report.folder)} lists them, --sheet shows them, --fix moves suspects aside"
+    return [f"doctor         {lines[0]}", *(f"               {line}" for line in [*lines[1:], *report.notes, advice])]
 
 
 def _stage(index: int, stage: Stage, inputs: Inputs, seconds: float) -> list[str]:
