@@ -94,9 +94,17 @@ class Examination:
             self._notes.append("near copies: not looked for; finetune doctor does")
         embedded = self._embed(self._model) if self._model else None
         findings += duplicates.findings(embedded.stays if embedded else lambda rows: None)
-        findings += self._one_person(duplicates, embedded)
+        one_person = list(self._one_person(duplicates, embedded))
+        findings += one_person
         if embedded:
-            findings += embedded.mislabelled()
+            threshold = embedded.judged.threshold
+            self._settings["mislabelled_above"] = None if np.isinf(threshold) else threshold
+            folders = [{finding.path, finding.other} for finding in one_person]
+            findings += [
+                finding
+                for finding in embedded.mislabelled()
+                if finding.other and {finding.path.parent, finding.other.parent} not in folders
+            ]
         if self._lfw:
             root, people = self._layout.root, self._people
             findings += overlap.findings(root, people, self._looked, self._lfw, embedded)

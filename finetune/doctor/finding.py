@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KINDS = {
-    "misplaced": "what training passes over: not among a person's images, or of a name that can't be printed",
+    "misplaced": "what lies beside people's images, and what has a name that can't be printed",
     "empty": "files of no bytes",
     "not-image": "files that are no image",
     "unreadable": "images that are damaged, cut short, too large, or can't be opened",
