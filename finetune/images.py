@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +22,10 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".t
 """What their files' names end in, in any case; looked at only where files are not read."""
 MAX_PIXELS = 89_478_485
 """Width times height above which an image is refused: Pillow's own limit, 256 MiB of RGB."""
+LARGE = 16_000_000
+"""Width times height above which images are decoded one at a time, however many threads ask: Pillow takes four bytes
+a pixel, and as many again on the way."""
+_one_at_a_time = threading.Lock()
 
 
 class ImageError(DataError):
@@ -44,7 +50,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pi
         max_pixels: width times height above which an image is refused.
 
     Returns:
-        uint8 [height, width, 3], RGB; it may be read-only.
+        uint8 [height, width, 3], RGB.
 
     Raises:
         ImageError: the file can't be opened, is no file, is empty or damaged; `NotAnImage` where it is none,
@@ -99,13 +105,27 @@ def _decode(file: BinaryIO, max_pixels: int) -> Pixels:
     with Image.open(file, formats=FORMATS) as image:
         if image.width * image.height > max_pixels:
             raise TooManyPixels(f"{image.width}x{image.height} pixels, more than {max_pixels} in all")
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
+        with _one_at_a_time if image.width * image.height > LARGE else contextlib.nullcontext():
+            return _rgb(image)
+
+
+def _rgb(image: Image.Image) -> Pixels:
+    """The pixels, converted by strips: of a large image there is no second copy."""
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    width, height = image.size
+    rows = max(1, LARGE // width)
+    pixels = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        strip = image if height <= rows else image.crop((0, top, width, bottom))
         if image.mode.startswith(("I", "F")):
-            return _eight_bits(np.asarray(image))
-        if image.mode == "P":
-            return np.array(image.convert("RGBA"))[..., :3]  # by way of RGBA, or Pillow warns of transparency
-        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))  # a copy fewer of a large one
+            pixels[top:bottom] = _eight_bits(np.asarray(strip))
+        elif image.mode == "P":  # by way of RGBA, or Pillow warns of transparency
+            pixels[top:bottom] = np.asarray(strip.convert("RGBA"))[..., :3]
+        else:
+            pixels[top:bottom] = np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
+    return pixels
 
 
 def _eight_bits(grey: npt.NDArray[Any]) -> Pixels:

@@ -18,7 +18,7 @@ from finetune.align.crop import choose, crop
 from finetune.align.faces import Faces
 from finetune.align.journal import Journal, Outcome, version
 from finetune.folders import find_images, refuse_within
-from finetune.images import ImageError, Pixels, TooManyPixels, read_image
+from finetune.images import LARGE, ImageError, Pixels, TooManyPixels, read_image
 from finetune.progress import track
 
 Format = Literal["png", "jpg"]
@@ -30,7 +30,7 @@ ENCODINGS: dict[Format, dict[str, Any]] = {
 CHUNK = 32
 """Photos that one worker takes at a time. What is computed depends on the photos' order alone, not on where a run
 was stopped, so that the same bytes come of it."""
-BATCH_PIXELS = 16_000_000
+BATCH_PIXELS = LARGE
 """Of the photos that are in memory at once, for each worker; larger photos come one at a time, for all workers."""
 MAX_PIXELS = 160_000_000
 """Width times height above which a photo is refused."""

@@ -68,7 +68,9 @@ def test_plan_says_what_would_be_done_and_writes_nothing(finetune, work: Path, t
     assert plan["preprocessing"] == "75 x 75 pixels, fixed standardization (preprocessing.json)"
     assert plan["data"].startswith("4 people, 16 images to train on, 8 held back, 1 files left out, 2 people with")
     assert "left out: mine/person_005/notes.txt: not an image (BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP)" in plan
-    assert plan["doctor"].startswith("2 copy-across: person_001/person_001_0001.png: the same pixels as person_006/1.png")
+    assert plan["doctor"].startswith(
+        "2 copy-across: person_001/person_001_0001.png: the same pixels as person_006/1.png"
+    )
     assert "finetune doctor mine lists them, --sheet shows them, --fix moves suspects aside" in plan
     assert plan["LFW"].startswith("40 pairs of 24 images, measured before the first stage and after each")
     assert plan["output"] == "out"

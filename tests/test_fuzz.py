@@ -1,0 +1,69 @@
+"""Two thousand damaged files through align and doctor: no crash, no hang, bounded memory, each accounted for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import mutants
+from tests.align.conftest import drawn
+
+ROOT = Path(__file__).resolve().parents[1]
+MEMORY = (
+    "import resource, sys; from finetune.cli import main; status = main(sys.argv[1:]); "
+    "print(status, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+)
+"""Runs a command, and says its exit status and the most memory that it ever had, in MiB."""
+
+
+MOST = 3000
+"""MiB, of which TensorFlow's libraries take some 500."""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    """The folder, and how many files it holds."""
+    folder = tmp_path_factory.mktemp("damaged") / "photos"
+    return folder, mutants.write(folder, [drawn(1, 64), drawn(2, 72)], count=2000)
+
+
+def ended(*arguments: str | Path) -> tuple[list[str], int, int]:
+    """What a command printed, its exit status, and its memory."""
+    command = [sys.executable, "-c", MEMORY, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=True)
+    assert "Traceback" not in done.stderr  # libtiff writes there as it likes
+    *lines, last = done.stdout.splitlines()
+    status, peak = map(int, last.split())
+    return lines, status, peak
+
+
+@pytest.mark.tf
+@pytest.mark.slow
+def test_align_accounts_for_every_damaged_file(photos, tmp_path):
+    folder, count = photos
+    (*failures, coverage), status, peak = ended("align", folder, tmp_path / "out")
+    assert status == 0
+    with_face = int(coverage.split(" with a face")[0].split()[-1])
+    assert coverage.startswith(f"{count} photos: ")
+    assert len({line.split(": ")[0] for line in failures}) == len(failures) == count - with_face
+    assert len(list((tmp_path / "out").rglob("*.png"))) == with_face
+    assert 0 < with_face < count
+    assert peak < MOST
+
+
+@pytest.mark.slow
+def test_the_doctor_accounts_for_every_damaged_file(photos, tmp_path):
+    folder, count = photos
+    _, status, peak = ended("doctor", folder, "--json", tmp_path / "report.json", "--sheet", tmp_path / "sheet.png")
+    assert status == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    unread = [f for f in report["findings"] if f["kind"] in ("empty", "not-image", "unreadable")]
+    assert report["files"] == count
+    assert report["images"] + len({f["path"] for f in unread}) == count
+    assert all(f["reason"] for f in unread)
+    assert 0 < report["images"] < count
+    assert peak < MOST
