@@ -15,6 +15,7 @@ SUITES = {
     "validate": "LFW's protocol against the embedding of its images",
     "memory": "peak memory of a head stage on ten times the images",
     "scaling": "seconds over 1, 2, 4 and 8 times the images",
+    "align": "aligning photos against the published detector, and its memory on ten times the photos",
     "training": "a training step of the whole network against PyTorch's",
 }
 
