@@ -12,7 +12,7 @@ import warnings
 WARM = 5
 
 
-def main():
+def main() -> None:
     """Detects with the settings of the published `align_dataset_mtcnn.py`."""
     source, listed = sys.argv[1:]
     warnings.filterwarnings("ignore")
