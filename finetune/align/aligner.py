@@ -127,12 +127,28 @@ def align(
     if photos.is_dir():
         refuse_within(out, photos)
     names = [path.relative_to(root).as_posix() for path in found]
+    namesakes = _namesakes(root, names)
     journal = Journal(out, _settings(alignment, boxes))
-    worker = _Worker(root, out, alignment, boxes, names)
-    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    worker = _Worker(root, out, alignment, boxes)
+    distinct = [name for name in names if name not in namesakes]
+    chunks = [distinct[start : start + CHUNK] for start in range(0, len(distinct), CHUNK)]
     with journal.locked():
-        outcomes = _work_through(chunks, worker, journal)
+        outcomes = _work_through(chunks, worker, journal) | namesakes
     return Coverage(tuple(outcomes[name] for name in names))
+
+
+def leftovers(out: Path, coverage: Coverage, alignment: Alignment) -> list[Path]:
+    """Crops in a folder that are none of these: of photos that have gone since, or have fewer faces now."""
+    wanted = {out / name for o in coverage.outcomes for name in targets(o.photo, o.faces, alignment)}
+    return sorted(path for path in out.rglob(f"*.{alignment.format}") if path not in wanted)
+
+
+def _namesakes(root: Path, names: Sequence[str]) -> dict[str, Outcome]:
+    """Photos that differ from another one in their suffix alone: both would have one crop."""
+    first: dict[str, str] = {}
+    others = [(name, first[_stem(name)]) for name in names if first.setdefault(_stem(name), name) != name]
+    reason = "its crop would be named as that of {}; rename one"
+    return {name: Outcome(name, version(root / name), None, reason.format(other)) for name, other in others}
 
 
 def _work_through(chunks: Sequence[Sequence[str]], worker: _Worker, journal: Journal) -> dict[str, Outcome]:
@@ -156,17 +172,12 @@ def _work_through(chunks: Sequence[Sequence[str]], worker: _Worker, journal: Jou
 class _Worker:
     """Aligns a chunk of photos; several threads call it at once."""
 
-    def __init__(
-        self, root: Path, out: Path, alignment: Alignment, boxes: Mapping[str, Faces] | None, names: Sequence[str]
-    ) -> None:
+    def __init__(self, root: Path, out: Path, alignment: Alignment, boxes: Mapping[str, Faces] | None) -> None:
         self._root = root
         self._out = out
         self._alignment = alignment
         self._boxes = boxes
         self._lock = threading.Lock()
-        self._taken: dict[str, str] = {}
-        for name in names:
-            self._taken.setdefault(_stem(name), name)
         if boxes is None:
             from finetune.align.detector import Detector  # imports TensorFlow
 
@@ -177,8 +188,6 @@ class _Worker:
         batch: dict[str, Pixels] = {}
         for name in names:
             try:
-                if self._taken[_stem(name)] != name:
-                    raise ImageError(f"its crop would be named as that of {self._taken[_stem(name)]}; rename one")
                 batch[name] = read_image(self._root / name, BATCH_PIXELS)
             except TooManyPixels:
                 with self._lock:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from finetune.align.aligner import Alignment, Coverage, align, targets
+from finetune.align.aligner import Alignment, Coverage, align, leftovers
 from finetune.errors import DataError
 from finetune.resources import cache
 
@@ -27,8 +27,6 @@ def aligned(photos: Path, alignment: Alignment) -> tuple[Path, Coverage]:
         raise DataError(
             f"{photos}: no face found; the first of {len(coverage.outcomes)} photos is {first.photo}: {first.failure}"
         )
-    wanted = {name for outcome in coverage.outcomes for name in targets(outcome.photo, outcome.faces, alignment)}
-    for path in folder.rglob(f"*.{alignment.format}"):
-        if path.relative_to(folder).as_posix() not in wanted:  # of a photo that has gone, or has no face any more
-            path.unlink()
+    for path in leftovers(folder, coverage, alignment):
+        path.unlink()
     return folder, coverage

@@ -45,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints each photo that has no crop with the reason, and the coverage."""
-    from finetune.align import Alignment, align, read_boxes, write_boxes
+    from finetune.align import Alignment, align, leftovers, read_boxes, write_boxes
     from finetune.folders import in_one_line
+    from finetune.network import devices
 
     found_by = {name: getattr(options, name) for name in ("min_face_size", "score")}
     chosen = {name: value for name, value in found_by.items() if value is not None}
@@ -61,10 +62,13 @@ def run(options: argparse.Namespace) -> None:
     # The workers keep all cores busy: threads within an operation would only take turns.
     with contextlib.suppress(RuntimeError):  # where this process has computed something already
         tf.config.threading.set_intra_op_parallelism_threads(1)
+    devices.prepare()
     photos, out = Path(options.photos).expanduser(), Path(options.out).expanduser()
     coverage = align(photos, out, alignment, boxes)
     if target:
         write_boxes(target, coverage.faces())
     for outcome in coverage.failures:
         print(f"{in_one_line(outcome.photo)}: {outcome.failure}")
+    for path in leftovers(out, coverage, alignment):
+        print(f"{in_one_line(path)}: left from an earlier run; its photo has gone or has changed: remove it")
     print(f"{coverage.summary}; crops in {out}")

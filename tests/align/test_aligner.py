@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finetune.align import Alignment, Faces, align, aligner, read_boxes, write_boxes
+from finetune.align import Alignment, Faces, align, aligner, leftovers, read_boxes, write_boxes
 from finetune.errors import DataError
 from tests.align.conftest import drawn, scene
 
@@ -137,6 +137,23 @@ def test_only_what_is_missing_or_has_changed_is_cut_again(photos, tmp_path, monk
     second = tree(out)
     assert second["ann/ann_0001.png"] == first["ann/ann_0001.png"]
     assert second["cy/cy_0001.png"] != first["cy/cy_0001.png"]
+
+
+def test_a_crop_whose_photo_has_gone_is_told_and_a_namesake_takes_its_place(photos, tmp_path):
+    save(photos / "cy/cy_0001.png", drawn(1))
+    boxes = {path.relative_to(photos).as_posix(): one_face() for path in photos.rglob("*.*")}
+    out = tmp_path / "out"
+    first = align(photos, out, boxes=boxes)
+    assert [outcome.photo for outcome in first.failures] == ["cy/cy_0001.png"]
+    assert leftovers(out, first, Alignment()) == []
+    before = tree(out)
+    (photos / "cy/cy_0001.jpg").unlink()
+    (photos / "x.jpg").unlink()
+    second = align(photos, out, boxes=boxes)
+    assert second.failures == []
+    assert leftovers(out, second, Alignment()) == [out / "x.png"]
+    assert tree(out)["cy/cy_0001.png"] != before["cy/cy_0001.png"]
+    assert tree(out)["x.png"] == before["x.png"]
 
 
 MODES = {
