@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import tempfile
@@ -13,6 +14,8 @@ from typing import Any, BinaryIO
 
 from finetune.errors import DataError, RunError
 
+LONGEST = 240
+"""Bytes of a name that has room for `.` and `.partial` besides."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -26,7 +29,8 @@ def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True) 
     Raises:
         RunError: it can't be written: a full disk, a folder that may not be written to.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    name = path.name if len(os.fsencode(path.name)) <= LONGEST else hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    partial = path.with_name(f".{name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:

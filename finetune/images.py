@@ -112,7 +112,12 @@ def _decode(file: BinaryIO, max_pixels: int) -> Pixels:
 def _rgb(image: Image.Image) -> Pixels:
     """The pixels, converted by strips: of a large image there is no second copy."""
     image.load()
-    ImageOps.exif_transpose(image, in_place=True)
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except FinetuneError:
+        raise
+    except Exception:  # a damaged block says nothing of how the camera was held
+        pass
     width, height = image.size
     rows = max(1, LARGE // width)
     pixels = np.empty((height, width, 3), np.uint8)

@@ -11,14 +11,15 @@ import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from finetune import files
 from finetune.align.crop import choose, crop
 from finetune.align.faces import Faces
-from finetune.align.journal import Journal, Outcome, version
-from finetune.folders import find_images, refuse_within
-from finetune.images import LARGE, ImageError, Pixels, TooManyPixels, read_image
+from finetune.align.journal import Journal, Outcome, opened, version
+from finetune.errors import DataError
+from finetune.folders import find_images, in_one_line, refuse_within
+from finetune.images import LARGE, SUFFIXES, ImageError, Pixels, TooManyPixels, read_image
 from finetune.progress import track
 
 Format = Literal["png", "jpg"]
@@ -34,6 +35,17 @@ BATCH_PIXELS = LARGE
 """Of the photos that are in memory at once, for each worker; larger photos come one at a time, for all workers."""
 MAX_PIXELS = 160_000_000
 """Width times height above which a photo is refused."""
+
+LONGEST_NAME = 255
+"""Bytes, on the file systems in use."""
+NOT_IN_BOXES = "not in the file of boxes"
+
+
+class Photo(NamedTuple):
+    """A photo in memory: the file's version before it was read, and uint8 [height, width, 3]."""
+
+    version: tuple[int, int]
+    pixels: Pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,14 +138,14 @@ def align(
     root = photos if photos.is_dir() else photos.parent
     if photos.is_dir():
         refuse_within(out, photos)
+    if boxes is not None and alignment.all_faces:
+        _refuse_some_of_several(boxes)
     names = [path.relative_to(root).as_posix() for path in found]
     namesakes = _namesakes(root, names)
-    journal = Journal(out, _settings(alignment, boxes))
-    worker = _Worker(root, out, alignment, boxes)
     distinct = [name for name in names if name not in namesakes]
     chunks = [distinct[start : start + CHUNK] for start in range(0, len(distinct), CHUNK)]
-    with journal.locked():
-        outcomes = _work_through(chunks, worker, journal) | namesakes
+    with opened(out, {"photos": os.path.realpath(photos)} | _settings(alignment, boxes)) as journal:
+        outcomes = _work_through(chunks, _Worker(root, out, alignment, boxes), journal) | namesakes
     return Coverage(tuple(outcomes[name] for name in names))
 
 
@@ -143,12 +155,25 @@ def leftovers(out: Path, coverage: Coverage, alignment: Alignment) -> list[Path]
     return sorted(path for path in out.rglob(f"*.{alignment.format}") if path not in wanted)
 
 
+def _refuse_some_of_several(boxes: Mapping[str, Faces]) -> None:
+    """Raises `DataError` where a photo has more faces than are known."""
+    lacking = [name for name, faces in boxes.items() if len(faces) < faces.count]
+    if lacking:
+        raise DataError(
+            f"{in_one_line(lacking[0])}: {boxes[lacking[0]].count} faces, of which the file of boxes holds "
+            f"{len(boxes[lacking[0]])}, as of {len(lacking) - 1} photos more; write it with --all too"
+        )
+
+
 def _namesakes(root: Path, names: Sequence[str]) -> dict[str, Outcome]:
-    """Photos that differ from another one in their suffix alone: both would have one crop."""
+    """Photos that differ from another one in their suffix alone: both would have one crop. Images go first."""
     first: dict[str, str] = {}
-    others = [(name, first[_stem(name)]) for name in names if first.setdefault(_stem(name), name) != name]
+    ordered = sorted(names, key=lambda name: (PurePosixPath(name).suffix.lower() not in SUFFIXES, name))
+    others = [(name, first[_stem(name)]) for name in ordered if first.setdefault(_stem(name), name) != name]
     reason = "its crop would be named as that of {}; rename one"
-    return {name: Outcome(name, version(root / name), None, reason.format(other)) for name, other in others}
+    return {
+        name: Outcome(name, version(root / name), None, reason.format(in_one_line(other))) for name, other in others
+    }
 
 
 def _work_through(chunks: Sequence[Sequence[str]], worker: _Worker, journal: Journal) -> dict[str, Outcome]:
@@ -185,65 +210,77 @@ class _Worker:
 
     def __call__(self, names: Sequence[str]) -> list[Outcome]:
         outcomes: dict[str, Outcome] = {}
-        batch: dict[str, Pixels] = {}
+        batch: dict[str, Photo] = {}
         for name in names:
+            before = version(self._root / name)  # one that changes from here on is known as another next time
             try:
-                batch[name] = read_image(self._root / name, BATCH_PIXELS)
+                batch[name] = Photo(before, read_image(self._root / name, BATCH_PIXELS))
             except TooManyPixels:
                 with self._lock:
-                    outcomes |= self._large(name)
+                    outcomes |= self._large(name, before)
             except ImageError as error:
-                outcomes[name] = self._outcome(name, None, str(error))
-            if sum(pixels.shape[0] * pixels.shape[1] for pixels in batch.values()) > BATCH_PIXELS:
+                outcomes[name] = Outcome(name, before, None, str(error))
+            if sum(photo.pixels.shape[0] * photo.pixels.shape[1] for photo in batch.values()) > BATCH_PIXELS:
                 outcomes |= self._cut(batch)
                 batch = {}
         outcomes |= self._cut(batch)
         return [outcomes[name] for name in names]
 
     def has_finished(self, outcome: Outcome | None) -> bool:
-        """Whether an earlier run has finished a photo that has not changed since, and its crops are there."""
+        """Whether an earlier run has finished a photo that has not changed since, and its crops are there.
+
+        A photo that could not be used is tried again: what hindered it may be no matter of the file.
+        """
         if outcome is None or outcome.version != version(self._root / outcome.photo):
             return False
-        return bool(outcome.failure) or all(path.is_file() for path in self._targets(outcome.photo, outcome.faces))
+        if outcome.faces is None:
+            return self._why_unusable(outcome.photo) == outcome.failure
+        return all(path.is_file() for path in self._targets(outcome.photo, outcome.faces))
 
-    def _large(self, name: str) -> dict[str, Outcome]:
+    def _why_unusable(self, name: str) -> str | None:
         try:
-            return self._cut({name: read_image(self._root / name, MAX_PIXELS)})
+            read_image(self._root / name, MAX_PIXELS)
         except ImageError as error:
-            return {name: self._outcome(name, None, str(error))}
+            return str(error)
+        return NOT_IN_BOXES if self._boxes is not None and name not in self._boxes else None
 
-    def _cut(self, batch: Mapping[str, Pixels]) -> dict[str, Outcome]:
+    def _large(self, name: str, before: tuple[int, int]) -> dict[str, Outcome]:
+        try:
+            return self._cut({name: Photo(before, read_image(self._root / name, MAX_PIXELS))})
+        except ImageError as error:
+            return {name: Outcome(name, before, None, str(error))}
+
+    def _cut(self, batch: Mapping[str, Photo]) -> dict[str, Outcome]:
         """Finds, cuts and writes the faces of these photos."""
-        if self._boxes is None:
-            found: list[Faces | None] = list(self._detector(list(batch.values()))) if batch else []
-        else:
+        if self._boxes is not None:
             found = [self._boxes.get(name) for name in batch]
+        else:
+            found = list(self._detector([photo.pixels for photo in batch.values()]))
         outcomes = {}
-        for (name, pixels), faces in zip(batch.items(), found, strict=True):
+        for (name, photo), faces in zip(batch.items(), found, strict=True):
             if faces is None:
-                outcomes[name] = self._outcome(name, None, "not in the file of boxes")
+                outcomes[name] = Outcome(name, photo.version, None, NOT_IN_BOXES)
                 continue
             faces = faces.rounded()
             if faces and not self._alignment.all_faces:
-                faces = faces.take(choose(faces.boxes, *pixels.shape[:2]))
+                faces = faces.take(choose(faces.boxes, *photo.pixels.shape[:2]))
             try:
-                self._write(name, pixels, faces)
-                outcomes[name] = self._outcome(name, faces, "" if faces else "no face found")
+                self._write(name, photo.pixels, faces)
+                outcomes[name] = Outcome(name, photo.version, faces, "" if faces else "no face found")
             except ImageError as error:
-                outcomes[name] = self._outcome(name, None, str(error))
+                outcomes[name] = Outcome(name, photo.version, Faces.none(), str(error))
         return outcomes
 
     def _write(self, name: str, pixels: Pixels, faces: Faces) -> None:
         size, margin = self._alignment.size, self._alignment.margin
         crops = [crop(pixels, box, size, margin) for box in faces.boxes]
         for path, image in zip(self._targets(name, faces), crops, strict=True):
+            if len(os.fsencode(path.name)) > LONGEST_NAME:
+                raise ImageError("a name too long for its crop's; rename it")
             files.write(path, functools.partial(image.save, **ENCODINGS[self._alignment.format]), sync=False)
 
     def _targets(self, name: str, faces: Faces | None) -> list[Path]:
         return [self._out / target for target in targets(name, faces, self._alignment)]
-
-    def _outcome(self, name: str, faces: Faces | None, failure: str) -> Outcome:
-        return Outcome(name, version(self._root / name), faces, failure)
 
 
 def targets(name: str, faces: Faces | None, alignment: Alignment) -> list[str]:

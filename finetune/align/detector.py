@@ -64,9 +64,10 @@ class Detector:
     def _windows(self, images: Pixels) -> tuple[Floats, Floats]:
         """P-Net on images of one size, in strips where they are large: the same windows in less memory."""
         rows = max(1, PIXELS // images.shape[2] // STRIDE)  # of windows
+        all_rows = math.ceil((images.shape[1] - 2) / STRIDE) - 4  # as `Networks.propose` says
         strips = [
             self._networks.propose(images[:, STRIDE * row : STRIDE * (row + rows) + WINDOW - STRIDE])
-            for row in range(0, max(1, math.ceil((images.shape[1] - WINDOW + 1) / STRIDE)), rows)
+            for row in range(0, all_rows, rows)
         ]
         if len(strips) == 1:
             return strips[0]

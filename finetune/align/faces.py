@@ -17,6 +17,7 @@ from finetune.folders import excerpt
 
 NONE = "NONE"
 LANDMARKS = 10
+MOST_FACES = 10**6
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,14 +45,19 @@ class Faces:
         one = slice(index, index + 1)
         return Faces(self.boxes[one], self.scores[one], self.landmarks[one], self.count)
 
+    @classmethod
+    def none(cls) -> Faces:
+        """No face."""
+        return cls(np.empty((0, 4)), np.empty(0), np.empty((0, LANDMARKS)), 0)
+
     def rounded(self) -> Faces:
         """As `to_lines` writes them and `read_boxes` reads them."""
-        return Faces(self.boxes.round(3), self.scores.astype(np.float64).round(5), self.landmarks.round(2), self.count)
+        return Faces(self.boxes.round(6), self.scores.astype(np.float64).round(5), self.landmarks.round(2), self.count)
 
     def to_lines(self) -> list[str]:
         """A line a face, or `NONE`: `left top right bottom score faces x1 … x5 y1 … y5`."""
         return [
-            " ".join([*(f"{x:.3f}" for x in box), f"{score:.5f}", str(self.count), *(f"{x:.2f}" for x in points)])
+            " ".join([*(f"{x:.6f}" for x in box), f"{score:.5f}", str(self.count), *(f"{x:.2f}" for x in points)])
             for box, score, points in zip(self.boxes, self.scores, self.landmarks, strict=True)
         ] or [NONE]
 
@@ -89,10 +95,14 @@ def read_boxes(path: Path) -> dict[str, Faces]:
     problems: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
         name, _, rest = line.strip().partition(" ")
+        if not name:
+            continue
         try:
-            if name:
-                Faces.from_lines([rest])
-                by_name.setdefault(urllib.parse.unquote(name, errors="surrogateescape"), []).append(rest)
+            Faces.from_lines([rest])
+            lines = by_name.setdefault(urllib.parse.unquote(name, errors="surrogateescape"), [])
+            if NONE in lines or (lines and rest == NONE):
+                raise ValueError(f"found {excerpt(name)} again, with {NONE}; write it once, or a line for each face")
+            lines.append(rest)
         except ValueError as error:
             problems.append(f"{path}:{number}: {error}")
     if not by_name and not problems:
@@ -112,6 +122,6 @@ def _numbers(line: str) -> list[float]:
         numbers = [float(field) for field in line.split()]
     except ValueError:
         numbers = []
-    if len(numbers) != 6 + LANDMARKS or not np.isfinite(numbers).all():
+    if len(numbers) != 6 + LANDMARKS or not np.isfinite(numbers).all() or numbers[5] not in range(1, MOST_FACES):
         raise ValueError(f"found {excerpt(line)}; {wanted}")
     return numbers

@@ -14,6 +14,7 @@ from typing import Any
 from finetune import files
 from finetune.align.faces import Faces
 from finetune.errors import DataError, RunError
+from finetune.folders import in_one_line
 
 NAME = ".align.jsonl"
 LOCK = ".align.lock"
@@ -26,7 +27,7 @@ class Outcome:
     Attributes:
         photo: relative to the folder of photos, with its suffix.
         version: the photo file's size and time of change, by which it is known again.
-        faces: those that were cut; none, where no face was found; None, where the photo could not be used.
+        faces: those that were cut; none, where there was none to cut; None, where the photo could not be used.
         failure: why it has no crop; empty where it has.
     """
 
@@ -49,46 +50,16 @@ class Outcome:
 
 
 class Journal:
-    """The file in an output folder.
+    """The file in an output folder; made by `opened`.
 
-    Args:
-        out: the folder.
-        settings: all that the crops depend on but the photos, as JSON holds it.
-
-    Raises:
-        DataError: the folder holds something else, or what was aligned with other settings.
+    Attributes:
+        outcomes: what earlier runs have finished, by photo.
     """
 
-    def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
-        self._path = out / NAME
-        self._head = json.dumps(settings)
-        self.outcomes: dict[str, Outcome] = {}
-        if self._path.exists():
-            self._read(out, settings)
-        elif out.exists() and (not out.is_dir() or any(path.name != LOCK for path in out.iterdir())):
-            raise DataError(f"{out}: already there and not made by align; give another folder, or an empty one")
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keeps other processes out of the folder meanwhile.
-
-        Raises:
-            DataError: another process aligns into it.
-            RunError: the folder can't be written to.
-        """
-        path = self._path.with_name(LOCK)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
-        except OSError as error:
-            raise RunError(f"{path.parent}: can't be written to ({error.strerror}); choose another folder") from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-        except BlockingIOError:
-            raise DataError(f"{path.parent}: another align writes into it; wait for its end") from None
-        finally:
-            os.close(descriptor)
+    def __init__(self, path: Path, head: str, outcomes: dict[str, Outcome]) -> None:
+        self._path = path
+        self._head = head
+        self.outcomes = outcomes
 
     def begin(self, finished: Iterable[Outcome]) -> None:
         """Starts the file anew with what is finished and still holds."""
@@ -106,25 +77,70 @@ class Journal:
         except OSError as error:
             raise RunError(f"{self._path}: can't be written ({error.strerror}); make room and run it again") from error
 
-    def _read(self, out: Path, settings: Mapping[str, Any]) -> None:
-        head, *lines = self._path.read_text(encoding="utf-8").split("\n")
-        try:
-            before = json.loads(head)
-        except ValueError:
-            before = None
-        if not isinstance(before, dict):
-            raise DataError(f"{self._path}: damaged; give another folder")
-        others = [
-            f"{key} {before.get(key)}, not {value}" for key, value in settings.items() if before.get(key) != value
-        ]
-        if others:
-            raise DataError(f"{out}: was aligned with {'; '.join(others)}; use the same settings or another folder")
-        for line in lines:
-            try:
-                outcome = Outcome.from_line(line)
-            except (ValueError, KeyError, TypeError):  # the end of the file, or where a kill cut a line
-                continue
-            self.outcomes[outcome.photo] = outcome
+
+@contextlib.contextmanager
+def opened(out: Path, settings: Mapping[str, Any]) -> Iterator[Journal]:
+    """An output folder's journal; other processes are kept out of the folder meanwhile.
+
+    Args:
+        out: made where it is missing.
+        settings: all that the crops depend on but the photos' contents, as JSON holds it.
+
+    Raises:
+        DataError: the folder holds something else, or what was aligned with other settings; or another process
+            aligns into it.
+        RunError: it can't be written to.
+    """
+    path = out / NAME
+    if not path.exists() and out.exists() and (not out.is_dir() or any(found.name != LOCK for found in out.iterdir())):
+        raise DataError(
+            f"{in_one_line(out)}: already there and not made by align; give another folder, or an empty one"
+        )
+    with _locked(out):
+        yield Journal(path, json.dumps(settings), _read(path, settings) if path.exists() else {})
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(out / LOCK, os.O_CREAT | os.O_RDWR)
+    except OSError as error:
+        raise RunError(f"{in_one_line(out)}: can't be written to ({error.strerror}); choose another folder") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise DataError(f"{in_one_line(out)}: another align writes into it; wait for its end") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path, settings: Mapping[str, Any]) -> dict[str, Outcome]:
+    """What earlier runs have finished.
+
+    Raises:
+        DataError: they had other settings, or the file is damaged.
+    """
+    head, *lines = files.read_text(path, "another folder").split("\n")
+    try:
+        before = json.loads(head)
+    except ValueError:
+        before = None
+    if not isinstance(before, dict):
+        raise DataError(f"{in_one_line(path)}: damaged; give another folder")
+    other = [f"{key} {before.get(key)}, not {value}" for key, value in settings.items() if before.get(key) != value]
+    if other:
+        text = in_one_line("; ".join(other))
+        raise DataError(f"{in_one_line(path.parent)}: was aligned with {text}; use the same settings or another folder")
+    outcomes = {}
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # the end of the file, or where a kill cut a line
+            outcome = Outcome.from_line(line)
+            outcomes[outcome.photo] = outcome
+    return outcomes
 
 
 def version(photo: Path) -> tuple[int, int]:

@@ -42,7 +42,9 @@ def test_a_line_is_written_as_facenets_boxes_are_kept(tmp_path):
     assert list(read) == ["AJ Lamas/AJ_0001.jpg", "Ann/Ann_0001.jpg"]
     assert read["AJ Lamas/AJ_0001.jpg"].boxes.tolist() == [[66.193, 63.648, 166.66, 200.347]]
     write_boxes(tmp_path / "b.txt", read)
-    assert (tmp_path / "b.txt").read_bytes() == (tmp_path / "a.txt").read_bytes()
+    fields = [line.split() for line in (tmp_path / "b.txt").read_text().splitlines()]
+    assert [fields[0][0], *map(float, fields[0][1:])] == ["AJ%20Lamas/AJ_0001.jpg", *map(float, LINE.split())]
+    assert fields[1] == ["Ann/Ann_0001.jpg", "NONE"]
 
 
 def test_every_malformed_line_is_named(tmp_path):
@@ -54,6 +56,16 @@ def test_every_malformed_line_is_named(tmp_path):
     assert raised.value.problems[:2] == (f"{path}:2: found '1 2 3'; {wanted}", f"{path}:4: found 'none'; {wanted}")
     assert raised.value.problems[2].startswith(f"{path}:5: found '66.193 63.648")
     assert len(raised.value.problems) == 3
+
+
+def test_a_photo_has_faces_or_none(tmp_path):
+    path = tmp_path / "boxes.txt"
+    path.write_text(f"a NONE\na NONE\nb {LINE}\nb {LINE}\nb NONE\nc {LINE.replace(' 1 ', ' -3 ')}\n")
+    with pytest.raises(DataError) as raised:
+        read_boxes(path)
+    again = "again, with NONE; write it once, or a line for each face"
+    assert raised.value.problems[:2] == (f"{path}:2: found 'a' {again}", f"{path}:5: found 'b' {again}")
+    assert raised.value.problems[2].startswith(f"{path}:6: found '66.193")
 
 
 @pytest.mark.parametrize(
