@@ -39,10 +39,12 @@ def run(options: argparse.Namespace) -> None:
 
     _refuse_contradictions(options)
     if options.undo:
-        back, gone = Quarantine.of(options.folder).undo()
-        for path in gone:
+        undone = Quarantine.of(options.folder).undo()
+        for path in undone.gone:
             print(f"gone from the quarantine, and not brought back: {in_one_line(path)}", file=sys.stderr)
-        print(f"{back} files moved back to {options.folder}")
+        for path in undone.renamed:
+            print(f"brought back under a new name, the old one is taken: {in_one_line(path)}", file=sys.stderr)
+        print(f"{undone.moved} files moved back to {options.folder}")
         return
     report = _examine(options)
     if options.fix:
