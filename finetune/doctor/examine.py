@@ -10,7 +10,7 @@ import numpy as np
 
 from finetune.dataset.scan import Layout, layout
 from finetune.doctor import faces, overlap
-from finetune.doctor.copies import copies
+from finetune.doctor.copies import copies, likeness_of
 from finetune.doctor.duplicates import Duplicates
 from finetune.doctor.embedded import Embedded
 from finetune.doctor.finding import KINDS, Finding
@@ -81,6 +81,8 @@ class Examination:
         self._labels = np.array([number[path.parent.name] for path in looked.paths], np.int64)
         self._sizes = looked.sizes()
         self._large_enough = self._sizes.min(1, initial=np.iinfo(np.int64).max) >= crop
+        square = self._sizes[:, 0] == self._sizes[:, 1]
+        self._aligned = square & (self._sizes.max(1, initial=0) <= LARGEST * crop)  # as far as sizes tell
         self._notes: list[str] = []
         self._settings: dict[str, Any] = {"crop": crop, "min_images": min_images}
 
@@ -88,7 +90,12 @@ class Examination:
         """Everything that is found."""
         findings = [*self._files(), *self._shapes(), *self._counts()]
         duplicates = Duplicates(
-            self._looked.paths, self._labels, self._sizes, copies(self._looked, near=self._near_copies)
+            self._looked.paths,
+            self._labels,
+            self._sizes,
+            copies(self._looked, near=self._near_copies),
+            2 * ~self._large_enough + ~self._aligned,
+            lambda row, other: likeness_of(*self._looked.thumbnails([row, other])),
         )
         if not self._near_copies:
             self._notes.append("near copies: not looked for; finetune doctor does")
@@ -155,10 +162,11 @@ class Examination:
 
     def _embed(self, model: Model) -> Embedded:
         """The faces of what could be an aligned image."""
-        aligned = (self._sizes[:, 0] == self._sizes[:, 1]) & (self._sizes.max(1, initial=0) <= LARGEST * self._crop)
-        rows = np.flatnonzero(aligned & self._large_enough)
-        if len(rows) < len(aligned):
-            self._notes.append(f"{len(aligned) - len(rows)} images are too small or unaligned, and not judged by face")
+        rows = np.flatnonzero(self._aligned & self._large_enough)
+        if len(rows) < len(self._aligned):
+            self._notes.append(
+                f"{len(self._aligned) - len(rows)} images are too small or unaligned, and not judged by face"
+            )
         embedded = Embedded(self._layout.root, self._people, self._looked, self._labels, rows, model)
         if np.isinf(embedded.judged.threshold):
             self._notes.append(f"mislabelled: not looked for; it takes two people with {faces.LEAST} aligned images")
