@@ -164,8 +164,8 @@ WRONG = [
     bad("pairs without LFW", "doctor bad/small --pairs faces/pairs.txt", "--pairs: given alone; give --lfw DIR too"),
     bad(
         "LFW itself",
-        "doctor faces/strangers --lfw faces/../faces/strangers --pairs faces/pairs.txt --fix",
-        "--lfw: faces/../faces/strangers and faces/strangers are one folder, or one lies in the other; "
+        "doctor faces/strangers --lfw faces/learn/../strangers --pairs faces/pairs.txt --fix",
+        "--lfw: faces/learn/../strangers and faces/strangers are one folder, or one lies in the other; "
         "give LFW's own, apart from it",
     ),
     bad(
