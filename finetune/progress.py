@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with the time that remains on a terminal, plain lines elsewhere."""
+"""What is shown of long work: a bar with the time that remains on a terminal, plain lines elsewhere; wide tables."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 30.0
+WIDTH = 124
+"""Columns that the tables need at the most, but for long names."""
 _silenced = False
 
 
@@ -25,6 +27,11 @@ def say(line: str = "") -> None:
     """Prints a line at once, so that a log shows it while the run goes on."""
     if not _silenced:
         print(line, flush=True)
+
+
+def wide_console() -> Console:
+    """Wide enough for every table, whatever the terminal's width: no figure is cut."""
+    return Console(width=max(WIDTH, Console().width))
 
 
 def track(items: Iterable[Item], total: int, what: str, step: int = 1) -> Iterator[Item]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, new_file, restore
-from finetune.errors import UserError
+from finetune.cli.arguments import add_checkpoint, new_file, restore, whole_number
+from finetune.errors import UserError, attempt
+from finetune.folders import in_one_line
 
 if TYPE_CHECKING:
     from finetune.doctor import Report
-
-Opened = TypeVar("Opened")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="FOLDER", help="one folder of images per person")
     add_checkpoint(parser, optional=True)
     parser.add_argument(
-        "--min-images", type=_count, default=2, metavar="N", help="tell of people with fewer usable images; 2"
+        "--min-images",
+        type=whole_number(1, 10**6),
+        default=2,
+        metavar="N",
+        help="tell of people with fewer usable images; 2",
     )
     parser.add_argument("--lfw", metavar="DIR", help="LFW's faces, to tell what of them the folder holds too")
     parser.add_argument("--pairs", metavar="FILE", help="the pairs that name them")
@@ -35,20 +39,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints the table, and what was moved."""
     from finetune.doctor.quarantine import Quarantine
-    from finetune.folders import in_one_line
 
     _refuse_contradictions(options)
     if options.undo:
-        back, gone = Quarantine.of(options.folder).undo()
-        for path in gone:
+        undone = Quarantine.of(options.folder).undo()
+        for path in undone.gone:
             print(f"gone from the quarantine, and not brought back: {in_one_line(path)}", file=sys.stderr)
-        print(f"{back} files moved back to {options.folder}")
+        for path in undone.renamed:
+            print(f"brought back under a new name, the old one is taken: {in_one_line(path)}", file=sys.stderr)
+        print(f"{undone.moved} files moved back to {in_one_line(options.folder)}")
         return
     report = _examine(options)
     if options.fix:
         quarantine = Quarantine.of(options.folder)
         moved = quarantine.move(report.suspects())
-        undo = f"finetune doctor {options.folder} --undo moves them back"
+        undo = f"finetune doctor {in_one_line(shlex.quote(options.folder))} --undo moves them back"
         print(f"{moved} files moved to {in_one_line(quarantine.place)}; {undo}" if moved else "no file to move")
 
 
@@ -61,21 +66,13 @@ def _examine(options: argparse.Namespace) -> Report:
     from finetune.files import write_json
 
     problems: list[str] = []
-
-    def attempt(opening: Callable[[], Opened]) -> Opened | None:
-        try:
-            return opening()
-        except UserError as error:
-            problems.extend(error.problems)
-            return None
-
-    attempt(lambda: layout(options.folder))
+    attempt(problems, lambda: layout(options.folder))
     if options.fix and not problems:
-        attempt(lambda: Quarantine.of(options.folder).refuse())
-    json = attempt(lambda: new_file(options.json)) if options.json else None
-    picture = attempt(lambda: new_file(options.sheet)) if options.sheet else None
-    pairs = attempt(lambda: resolve(read_pairs(options.pairs), options.lfw, "skip")) if options.lfw else None
-    model = attempt(lambda: restore(options)) if options.checkpoint else None
+        attempt(problems, lambda: Quarantine.of(options.folder).refuse())
+    json = attempt(problems, lambda: new_file(options.json)) if options.json else None
+    picture = attempt(problems, lambda: new_file(options.sheet)) if options.sheet else None
+    pairs = attempt(problems, lambda: resolve(read_pairs(options.pairs), options.lfw, "skip")) if options.lfw else None
+    model = attempt(problems, lambda: restore(options)) if options.checkpoint else None
     if problems:
         raise UserError(*problems)
     minimum = options.min_images
@@ -86,6 +83,12 @@ def _examine(options: argparse.Namespace) -> Report:
     if picture:
         print(sheet.write(report, picture))
     return report
+
+
+def _overlap(first: str, second: str) -> bool:
+    """Whether two folders are one, or one of them lies in the other."""
+    a, b = (Path(os.path.realpath(os.path.expanduser(folder))) for folder in (first, second))
+    return a.is_relative_to(b) or b.is_relative_to(a)
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -102,15 +105,12 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
     elif bool(options.lfw) != bool(options.pairs):
         alone, missing = ("--lfw", "--pairs FILE") if options.lfw else ("--pairs", "--lfw DIR")
         problems.append(f"{alone}: given alone; give {missing} too")
+    elif options.lfw and _overlap(options.folder, options.lfw):
+        folders = f"{in_one_line(options.lfw)} and {in_one_line(options.folder)}"
+        problems.append(f"--lfw: {folders} are one folder, or one lies in the other; give LFW's own, apart from it")
     if options.standardization and not (options.checkpoint or options.undo):
         problems.append("--standardization: given without a checkpoint; give --checkpoint too")
     if options.sheet and Path(options.sheet).suffix.lower() != ".png":
         problems.append(f"{options.sheet}: give a file name that ends in .png")
     if problems:
         raise UserError(*problems)
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 10**6):
-        raise argparse.ArgumentTypeError(f"found {text!r}; give a whole number from 1")
-    return int(text)

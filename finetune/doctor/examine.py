@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from finetune.dataset.scan import Layout, layout
-from finetune.doctor import faces, overlap
-from finetune.doctor.copies import copies
+from finetune.doctor import faces, links, overlap
+from finetune.doctor.copies import copies, likeness_of
 from finetune.doctor.duplicates import Duplicates
 from finetune.doctor.embedded import Embedded
 from finetune.doctor.finding import KINDS, Finding
 from finetune.doctor.report import Report
 from finetune.doctor.thumbnails import Looked, look
 from finetune.evaluation import ImagePairs
+from finetune.images import too_small
 
 if TYPE_CHECKING:
     from finetune.model import Model
@@ -81,6 +83,8 @@ class Examination:
         self._labels = np.array([number[path.parent.name] for path in looked.paths], np.int64)
         self._sizes = looked.sizes()
         self._large_enough = self._sizes.min(1, initial=np.iinfo(np.int64).max) >= crop
+        square = self._sizes[:, 0] == self._sizes[:, 1]
+        self._aligned = square & (self._sizes.max(1, initial=0) <= LARGEST * crop)  # as far as sizes tell
         self._notes: list[str] = []
         self._settings: dict[str, Any] = {"crop": crop, "min_images": min_images}
 
@@ -88,7 +92,12 @@ class Examination:
         """Everything that is found."""
         findings = [*self._files(), *self._shapes(), *self._counts()]
         duplicates = Duplicates(
-            self._looked.paths, self._labels, self._sizes, copies(self._looked, near=self._near_copies)
+            self._looked.paths,
+            self._labels,
+            self._sizes,
+            copies(self._looked, near=self._near_copies),
+            2 * ~self._large_enough + ~self._aligned,
+            lambda row, other: likeness_of(*self._looked.thumbnails([row, other])),
         )
         if not self._near_copies:
             self._notes.append("near copies: not looked for; finetune doctor does")
@@ -108,12 +117,24 @@ class Examination:
         if self._lfw:
             root, people = self._layout.root, self._people
             findings += overlap.findings(root, people, self._looked, self._lfw, embedded)
+        findings = self._without_needed(findings)
         order = list(KINDS)
         findings.sort(key=lambda finding: (order.index(finding.kind), -finding.score, finding.path))
         files = sum(map(len, self._layout.files.values()))
         images = len(self._looked.paths)
         counts = len(self._people), files, images
         return Report(self._layout.root, *counts, tuple(findings), tuple(self._notes), self._settings)
+
+    def _without_needed(self, findings: list[Finding]) -> list[Finding]:
+        """The findings, none of which moves a file that one that stays, or one of the LFW pairs', leads to."""
+        suspects = {finding.path for finding in findings if finding.moves}
+        files = (path for paths in self._layout.files.values() for path in paths if path not in suspects)
+        needed = links.needed(suspects, [*files, *(self._lfw.paths if self._lfw else ())]) if suspects else set()
+        if needed:
+            self._notes.append(
+                f"{len(needed)} suspects are not moved: files that stay are links to them, or the same file"
+            )
+        return [replace(finding, moves=finding.moves and finding.path not in needed) for finding in findings]
 
     def _files(self) -> Iterator[Finding]:
         for misplaced in self._layout.misplaced:
@@ -125,8 +146,7 @@ class Examination:
         for path, (width, height) in zip(self._looked.paths, self._sizes.tolist(), strict=True):
             side = min(width, height)
             if side < self._crop:
-                reason = f"{width}x{height} pixels, smaller than the crop of {self._crop}"
-                yield Finding("too-small", path, reason, score=1 / side, moves=True)
+                yield Finding("too-small", path, too_small(width, height, self._crop), score=1 / side, moves=True)
             elif width != height:
                 yield Finding("unaligned", path, f"{width}x{height} pixels, not square", score=max(width, height))
             elif side > LARGEST * self._crop:
@@ -155,10 +175,11 @@ class Examination:
 
     def _embed(self, model: Model) -> Embedded:
         """The faces of what could be an aligned image."""
-        aligned = (self._sizes[:, 0] == self._sizes[:, 1]) & (self._sizes.max(1, initial=0) <= LARGEST * self._crop)
-        rows = np.flatnonzero(aligned & self._large_enough)
-        if len(rows) < len(aligned):
-            self._notes.append(f"{len(aligned) - len(rows)} images are too small or unaligned, and not judged by face")
+        rows = np.flatnonzero(self._aligned & self._large_enough)
+        if len(rows) < len(self._aligned):
+            self._notes.append(
+                f"{len(self._aligned) - len(rows)} images are too small or unaligned, and not judged by face"
+            )
         embedded = Embedded(self._layout.root, self._people, self._looked, self._labels, rows, model)
         if np.isinf(embedded.judged.threshold):
             self._notes.append(f"mislabelled: not looked for; it takes two people with {faces.LEAST} aligned images")

@@ -71,11 +71,11 @@ class Quarantine:
             _rename(self.folder / source, self.place / target)
         return len(moves)
 
-    def undo(self) -> tuple[int, list[Path]]:
+    def undo(self) -> Undone:
         """Moves every file back and gives the people's folders their times of before.
 
-        Returns:
-            How many files came back, and those that are in neither place any more.
+        Where several were moved from one place, the first goes back there, the others beside it under
+        the numbered names that they have in the quarantine.
 
         Raises:
             DataError: there is nothing to undo, or files stand in the way, one line each; nothing is moved.
@@ -85,19 +85,20 @@ class Quarantine:
             raise DataError(f"{self.place}: no {LIST} in it; nothing was moved there, or all is back")
         stored = self._read()
         moves = [(source, target) for source, target in stored.moves if os.path.lexists(self.place / target)]
-        sources = [source for source, _ in moves]
-        blocked = [source for source in sources if os.path.lexists(self.folder / source) or sources.count(source) > 1]
+        back = self._way_back(moves)
+        blocked = [name for name in back.values() if os.path.lexists(self.folder / name)]
         if blocked:
             reason = "another file stands where one is to come back to; move it away"
-            raise DataError(*(f"{in_one_line(self.folder / source)}: {reason}" for source in dict.fromkeys(blocked)))
-        for source, target in track(moves, len(moves), "moving files back"):
-            _rename(self.place / target, self.folder / source)
+            raise DataError(*(f"{in_one_line(self.folder / name)}: {reason}" for name in blocked))
+        for target, name in track(back.items(), len(back), "moving files back"):
+            _rename(self.place / target, self.folder / name)
         for name, time in stored.times.items():
             with contextlib.suppress(OSError):  # another owner's folder keeps the time of the move
                 os.utime(self.folder / name, ns=(os.stat(self.folder / name).st_atime_ns, time))
         self._clear(stored)
         gone = [self.folder / source for source, _ in stored.moves if not os.path.lexists(self.folder / source)]
-        return len(moves), gone
+        renamed = [self.folder / back[target] for source, target in moves if back[target] != source]
+        return Undone(len(moves), gone, renamed)
 
     def refuse(self, suspects: Sequence[Path] = ()) -> None:
         """Refuses, before anything is moved, what would fail.
@@ -132,6 +133,16 @@ class Quarantine:
             moves.setdefault((path.parent.resolve(), path.name), (source, target))  # two links may lead to one folder
         return list(moves.values())
 
+    def _way_back(self, moves: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """For each path in the quarantine the path in the folder, no two the same."""
+        back: dict[str, str] = {}
+        taken: set[str] = set()
+        for source, target in moves:
+            later = target != source and (source in taken or os.path.lexists(self.folder / source))
+            back[target] = target if later else source
+            taken.add(back[target])
+        return back
+
     def _read(self) -> _Stored:
         path = self.place / LIST
         try:
@@ -150,6 +161,20 @@ class Quarantine:
         for folder in (*{(self.place / target).parent for _, target in stored.moves}, self.place):
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+class Undone(NamedTuple):
+    """What an undo did.
+
+    Attributes:
+        moved: how many files came back.
+        gone: where those were that are in neither place any more.
+        renamed: those that came back under a numbered name, because another of theirs stands where they were.
+    """
+
+    moved: int
+    gone: list[Path]
+    renamed: list[Path]
 
 
 class _Stored(NamedTuple):

@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw, ImageFont
 from finetune import files
 from finetune.doctor.finding import KINDS, Finding
 from finetune.doctor.report import Report
-from finetune.errors import DataError
 from finetune.folders import entries, in_one_line
 from finetune.images import ImageError, read_image
 
@@ -42,7 +41,7 @@ def write(report: Report, target: Path) -> str:
     files.write(target, lambda file: sheet.save(file, "PNG"))
     left = len(report.findings) - len(chosen)
     more = f"; {left} findings are not on it: a sheet takes {MOST} that have a picture" if left else ""
-    return f"{len(chosen)} suspects in {target}{more}"
+    return f"{len(chosen)} suspects in {in_one_line(target)}{more}"
 
 
 def _chosen(report: Report) -> list[Finding]:
@@ -102,7 +101,7 @@ def _picture(path: Path) -> Image.Image:
                 square = Image.new("RGB", (FACE, FACE), LINE)
                 square.paste(image, ((FACE - image.width) // 2, (FACE - image.height) // 2))
                 return square
-        except (ImageError, DataError):
+        except ImageError:
             continue
     square = Image.new("RGB", (FACE, FACE), LINE)
     ImageDraw.Draw(square).text((GAP, FACE // 2 - FONT), "can't be shown", FAINT, ImageFont.load_default(FONT))

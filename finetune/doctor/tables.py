@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from finetune.doctor.finding import KINDS
 from finetune.doctor.report import Report
+from finetune.progress import wide_console
 
 SHOWN = 3
 """Findings of a kind."""
-WIDTH = 124
-"""Columns at the least, whatever the terminal's width."""
 
 
 def show(report: Report) -> None:
     """Prints it."""
     print(report.summary()[0])
-    console = Console(width=max(WIDTH, Console().width))
+    console = wide_console()
     if report.findings:
         console.print(_counts(report))
     for kind, count in report.counts().items():

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from finetune.errors import UserError
 from finetune.network.strategy import create, planned
-from finetune.progress import say
+from finetune.progress import say, wide_console
 from finetune.recipe import Recipe
 from finetune.runs import tables
 from finetune.runs.folder import RunFolder
@@ -57,7 +57,7 @@ def run(
             tuner.run(stage)
         inputs.strategy.wait()  # until the chief has written all
     if inputs.strategy.is_chief:
-        tables.console().print(tables.stages(tuner.baseline, tuner.results))
+        wide_console().print(tables.stages(tuner.baseline, tuner.results))
     return tuner.results
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from finetune.evaluation import Difference, LFWResult
@@ -16,8 +15,6 @@ from finetune.runs.results import BASELINE, StageResult
 from finetune.training import StageState, Trainer
 
 EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
-WIDTH = 124
-"""Columns that the table of stages needs at the most, but for long names."""
 
 
 def baseline(result: LFWResult | None) -> None:
@@ -89,11 +86,6 @@ def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
             cells += [*figures, f"{r.measured.val:.4f}", "kept" if r.accepted else "rolled back"]
         table.add_row(*cells)
     return table
-
-
-def console() -> Console:
-    """Wide enough for the table of stages, whatever the terminal's width: no figure is cut."""
-    return Console(width=max(WIDTH, Console().width))
 
 
 def duration(seconds: float) -> str:

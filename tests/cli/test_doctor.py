@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
+
+from finetune.folders import in_one_line
 
 pytestmark = pytest.mark.tf
 
@@ -68,6 +71,32 @@ def test_fix_moves_the_suspects_and_undo_brings_them_back(finetune, mine: Path, 
     assert finetune("doctor", "mine", "--undo") == (0, ["3 files moved back to mine"], [])
     assert tree(mine) == before
     assert not place.exists()
+
+
+@pytest.mark.parametrize("name", ["my faces", "it's", os.fsdecode(b"caf\xe9"), "two\nlines"])
+def test_the_line_that_tells_of_the_undo_can_be_typed_and_printed(finetune, mine: Path, tree, name: str):
+    mine = mine.rename(mine.with_name(name))
+    before = tree(mine)
+    ended = finetune("doctor", name, "--image-size", "75", "--fix")
+    assert (ended.status, ended.err) == (0, [])
+    command = ended.out[-1].partition("; ")[2].removesuffix(" moves them back")
+    if name.isprintable():
+        assert shlex.split(command) == ["finetune", "doctor", name, "--undo"]
+    line = f"3 files moved back to {in_one_line(name)}"
+    assert finetune("doctor", name, "--undo") == (0, [line], [])
+    assert tree(mine) == before
+
+
+def test_an_undo_tells_which_file_has_a_new_name(finetune, mine: Path):
+    page = mine / "person_011" / "page.jpg"
+    assert finetune("doctor", "mine", "--image-size", "75", "--fix").status == 0
+    page.write_text("another page")
+    assert finetune("doctor", "mine", "--image-size", "75", "--fix").status == 0
+    ended = finetune("doctor", "mine", "--undo")
+    assert (ended.status, ended.out) == (0, ["4 files moved back to mine"])
+    new = mine.resolve() / "person_011" / "page~1.jpg"
+    assert ended.err == [f"brought back under a new name, the old one is taken: {new}"]
+    assert (page.read_text(), new.read_text()) == ("<html>not found</html>", "another page")
 
 
 def test_with_a_checkpoint_a_second_run_embeds_nothing(finetune, mine: Path, monkeypatch):
@@ -134,6 +163,17 @@ WRONG = [
     ),
     bad("pairs without LFW", "doctor bad/small --pairs faces/pairs.txt", "--pairs: given alone; give --lfw DIR too"),
     bad(
+        "LFW itself",
+        "doctor faces/strangers --lfw faces/learn/../strangers --pairs faces/pairs.txt --fix",
+        "--lfw: faces/learn/../strangers and faces/strangers are one folder, or one lies in the other; "
+        "give LFW's own, apart from it",
+    ),
+    bad(
+        "a folder that holds LFW",
+        "doctor faces --lfw faces/strangers --pairs faces/pairs.txt",
+        "--lfw: faces/strangers and faces are one folder, or one lies in the other; give LFW's own, apart from it",
+    ),
+    bad(
         "several at once",
         "doctor bad/small --pairs faces/pairs.txt --standardization fixed --sheet s.jpg",
         "--pairs: given alone; give --lfw DIR too",
@@ -152,7 +192,7 @@ WRONG = [
     bad(
         "no number of images",
         "doctor bad/small --min-images 0",
-        "argument --min-images: found '0'; give a whole number from 1; see finetune doctor --help",
+        "argument --min-images: found '0'; give a whole number from 1 to 1000000; see finetune doctor --help",
     ),
     bad("JSON in a missing folder", "doctor bad/small --json gone/r.json", "gone: no such folder; make it first"),
     bad(

@@ -150,3 +150,12 @@ def test_a_decompression_bomb_is_one_finding(people: Path):
 def test_a_missing_folder_is_one_line(tmp_path: Path):
     with pytest.raises(DataError, match="no such file or folder; give the folder that holds"):
         examine(tmp_path / "gone")
+
+
+def test_of_copies_the_one_stays_that_suits_training(people: Path):
+    original = people / "person_0" / "0.png"
+    with Image.open(original) as image:
+        image.resize((320, 320)).save(people / "person_0" / "enlarged.png")
+        image.resize((80, 80)).save(people / "person_0" / "small.png")
+    report = examine(people, crop=90)
+    assert report.suspects() == [people / "person_0" / "enlarged.png", people / "person_0" / "small.png"]

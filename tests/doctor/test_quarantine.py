@@ -50,7 +50,7 @@ def test_all_comes_back_as_it_was(tree: Path, snapshot):
     assert quarantine.move(suspects(tree)) == 10
     assert [path.name for path in sorted(tree.glob("*/*"))] == ["4.png", "5.png"] * 2
     assert (quarantine.place / "ann" / "link.png").is_symlink()
-    assert quarantine.undo() == (10, [])
+    assert quarantine.undo() == (10, [], [])
     assert snapshot(tree) == before
     assert not quarantine.place.exists()
 
@@ -71,11 +71,43 @@ def test_a_file_of_the_same_name_is_not_overwritten(tree: Path):
     quarantine.move([tree / "ann" / "1.png"])
     kept = {path.name: path.read_bytes() for path in (quarantine.place / "ann").iterdir()}
     assert kept == {"1.png": b"ann 1", "1~1.png": b"another"}
-    with pytest.raises(DataError, match=r"ann/1.png: another file stands where one is to come back to"):
-        quarantine.undo()
-    (quarantine.place / "ann" / "1~1.png").unlink()
-    assert quarantine.undo() == (1, [])
+    assert quarantine.undo() == (2, [], [tree / "ann" / "1~1.png"])
     assert (tree / "ann" / "1.png").read_bytes() == b"ann 1"
+    assert (tree / "ann" / "1~1.png").read_bytes() == b"another"
+    assert not quarantine.place.exists()
+
+
+def test_an_undo_of_two_of_one_name_that_failed_can_go_on(tree: Path, monkeypatch):
+    quarantine = Quarantine.of(tree)
+    for content in (b"first", b"second", b"third"):
+        (tree / "ann" / "1.png").write_bytes(content)
+        quarantine.move([tree / "ann" / "1.png"])
+    rename = os.rename
+
+    def broken(source, target):
+        if "~1" in os.fspath(source):
+            raise PermissionError(13, "Permission denied")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", broken)
+    with pytest.raises(RunError, match="Permission denied"):
+        quarantine.undo()
+    monkeypatch.setattr(os, "rename", rename)
+    assert quarantine.undo() == (2, [], [tree / "ann" / "1~1.png", tree / "ann" / "1~2.png"])
+    contents = [(tree / "ann" / name).read_bytes() for name in ("1.png", "1~1.png", "1~2.png")]
+    assert contents == [b"first", b"second", b"third"]
+
+
+def test_a_name_that_another_file_has_taken_is_in_the_way(tree: Path, snapshot):
+    quarantine = Quarantine.of(tree)
+    for content in (b"first", b"second"):
+        (tree / "ann" / "1.png").write_bytes(content)
+        quarantine.move([tree / "ann" / "1.png"])
+    (tree / "ann" / "1~1.png").write_bytes(b"mine")
+    before = snapshot(tree.parent)
+    with pytest.raises(DataError, match=r"ann/1~1.png: another file stands where one is to come back to"):
+        quarantine.undo()
+    assert snapshot(tree.parent) == before
 
 
 def test_every_file_in_the_way_is_named_and_nothing_is_moved(tree: Path, snapshot):
@@ -94,14 +126,14 @@ def test_what_was_removed_from_the_quarantine_is_named_and_the_rest_comes_back(t
     quarantine = Quarantine.of(tree)
     quarantine.move(suspects(tree))
     (quarantine.place / "bob" / "1.png").unlink()
-    assert quarantine.undo() == (9, [tree / "bob" / "1.png"])
+    assert quarantine.undo() == (9, [tree / "bob" / "1.png"], [])
 
 
 def test_a_folder_that_was_removed_meanwhile_is_made_again(tree: Path):
     quarantine = Quarantine.of(tree)
     quarantine.move(suspects(tree))
     shutil.rmtree(tree / "bob")
-    assert quarantine.undo() == (10, [])
+    assert quarantine.undo() == (10, [], [])
     assert (tree / "bob" / "1.png").read_bytes() == b"bob 1"
 
 
@@ -120,7 +152,7 @@ def test_a_move_that_fails_leaves_what_can_be_undone(tree: Path, snapshot, monke
     monkeypatch.setattr(os, "rename", broken)
     with pytest.raises(RunError, match=r"can't be moved to .* \(Permission denied\)"):
         quarantine.move(suspects(tree))
-    assert quarantine.undo() == (failing - 1, [])
+    assert quarantine.undo() == (failing - 1, [], [])
     assert snapshot(tree) == before
 
 
@@ -150,7 +182,7 @@ def test_a_kill_at_any_moment_can_be_undone(tmp_path: Path, snapshot):
         mover.communicate()
         moved.append(1000 - sum(1 for _ in root.glob("*/*")))
         if (place / LIST).exists():
-            assert Quarantine.of(root).undo() == (moved[-1], [])
+            assert Quarantine.of(root).undo() == (moved[-1], [], [])
         assert snapshot(root) == before
     assert any(0 < number < 1000 for number in moved), moved
 
@@ -164,7 +196,7 @@ def test_a_killed_move_is_finished_by_the_next(tree: Path, snapshot, monkeypatch
         quarantine.move(suspects(tree))
     monkeypatch.setattr(os, "rename", rename)
     assert quarantine.move(suspects(tree)) == 10
-    assert quarantine.undo() == (10, [])
+    assert quarantine.undo() == (10, [], [])
     assert snapshot(tree) == before
 
 
@@ -173,7 +205,7 @@ def test_two_names_of_one_folder_are_moved_from_once(tree: Path, snapshot):
     before = snapshot(tree)
     quarantine = Quarantine.of(tree)
     assert quarantine.move([tree / "bob" / "1.png", tree / "carl" / "1.png"]) == 1
-    assert quarantine.undo() == (1, [])
+    assert quarantine.undo() == (1, [], [])
     assert snapshot(tree) == before
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFont
+from PIL import Image, ImageColor, ImageFont
 
 from finetune.doctor import Finding, Report, sheet
 
@@ -50,6 +50,20 @@ def test_no_line_is_wider_than_its_room_and_no_letter_is_lost():
         assert "".join(lines).replace(" ", "") == text.replace(" ", "")
 
 
-def test_what_has_gone_is_shown_as_such(tmp_path: Path):
-    gone = Finding("too-small", tmp_path / "ann" / "gone.png", "40x40 pixels")
-    assert sheet.write(report(tmp_path, [gone]), tmp_path / "sheet.png") == f"1 suspects in {tmp_path / 'sheet.png'}"
+def test_what_has_gone_is_shown_as_such(tmp_path: Path, save):
+    """A grey square with words in it, nothing of a picture."""
+    gone = save(tmp_path / "ann" / "gone.png", 1, sheet.FACE)
+    found = report(tmp_path, [Finding("too-small", gone, "40x40 pixels")])
+
+    def shown() -> np.ndarray:
+        assert sheet.write(found, tmp_path / "sheet.png") == f"1 suspects in {tmp_path / 'sheet.png'}"
+        pixels = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
+        return pixels[sheet.GAP : sheet.GAP + sheet.FACE, sheet.GAP : sheet.GAP + sheet.FACE]
+
+    np.testing.assert_array_equal(shown(), np.asarray(Image.open(gone)))
+    gone.unlink()
+    grey = (shown() == ImageColor.getrgb(sheet.LINE)).all(2)
+    assert grey.mean() > 0.8
+    words = ~grey
+    assert words.sum() > 100
+    assert words[sheet.FACE // 2 - sheet.FONT : sheet.FACE // 2 + sheet.FONT].sum() == words.sum()

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 
+from finetune.progress import WIDTH
 from finetune.recipe import Recipe
 from finetune.runs import tables
 from finetune.runs.folder import RunFolder
@@ -17,7 +18,7 @@ from finetune.runs.results import stored_results
 run, out, font_file = map(Path, sys.argv[1:])
 recipe = Recipe.load(run / "recipe.yaml")
 text = io.StringIO()
-console = Console(file=text, width=tables.WIDTH)
+console = Console(file=text, width=WIDTH)
 console.print(tables.stages(*stored_results(RunFolder(run), recipe.stages)))
 lines = [line.rstrip() for line in text.getvalue().strip("\n").splitlines()]
 font = ImageFont.truetype(str(font_file), 22)
