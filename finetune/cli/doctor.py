@@ -42,13 +42,13 @@ def run(options: argparse.Namespace) -> None:
         back, gone = Quarantine.of(options.folder).undo()
         for path in gone:
             print(f"gone from the quarantine, and not brought back: {in_one_line(path)}", file=sys.stderr)
-        print(f"{back} files moved back to {options.folder}")
+        print(f"{back} files moved back to {in_one_line(options.folder)}")
         return
     report = _examine(options)
     if options.fix:
         quarantine = Quarantine.of(options.folder)
         moved = quarantine.move(report.suspects())
-        undo = f"finetune doctor {options.folder} --undo moves them back"
+        undo = f"finetune doctor {in_one_line(options.folder)} --undo moves them back"
         print(f"{moved} files moved to {in_one_line(quarantine.place)}; {undo}" if moved else "no file to move")
 
 

@@ -55,7 +55,7 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     Raises:
         DataError: it can't be read, or names nobody.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     if path.is_file():
         names = tuple(line.strip() for line in _text(path).splitlines() if line.strip())
     else:
