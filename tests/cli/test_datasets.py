@@ -54,6 +54,11 @@ def bad_files(tmp_path: Path) -> Path:
     )
     np.save(folder / "y.npy", np.arange(7))
     np.save(folder / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    (folder / "photos").mkdir()
+    (folder / "photos/1.jpg").touch()
+    for name in ("photos.txt", "photos/ids.txt"):
+        (folder / name).write_text("1.jpg 7\n")
+    (folder / "photos.csv").write_text("1.jpg,ann\n")
     (folder / "singles").mkdir()
     for name in "ab":
         (folder / "singles" / name).mkdir()
@@ -210,6 +215,12 @@ def test_lfw_proposes_crops_beside_its_folder_however_it_was_typed(typed, within
     )
 
 
+def test_a_root_that_holds_the_table_may_hold_what_is_made_of_it(finetune, work: Path):
+    ended = finetune("import", "csv", "list.csv", "out", "--root", ".")
+    assert (ended.status, ended.err) == (0, [])
+    assert files(work / "out") == {".manifest.csv", *files(work / "faces")}
+
+
 def bad(about: str, command: str, *lines: str) -> Any:
     """A command and the lines that answer it."""
     return pytest.param(command, lines, id=about)
@@ -234,8 +245,24 @@ def bad(about: str, command: str, *lines: str) -> Any:
         bad(
             "a table with a missing photo and a short line",
             "import csv bad/list.csv out --root .",
+            "out: lies in ., which stays as it is; give a place beside it",
             "bad/list.csv:3: found 'faces/Ann 0/Ann 0_0001.jpg', 1 fields where 2 belong",
             "bad/list.csv:2: faces/x.jpg: No such file or directory; add it, or take it out",
+        ),
+        bad(
+            "an output among the photos of a list",
+            "import celeba bad/photos bad/photos.txt bad/photos/out",
+            "bad/photos/out: lies in bad/photos, which stays as it is; give a place beside it",
+        ),
+        bad(
+            "an output among the photos of a list that lies there too",
+            "import celeba bad/photos bad/photos/ids.txt bad/photos/out",
+            "bad/photos/out: lies in bad/photos, which stays as it is; give a place beside it",
+        ),
+        bad(
+            "an output among the photos of a table",
+            "import csv bad/photos.csv bad/photos/out --root bad/photos",
+            "bad/photos/out: lies in bad/photos, which stays as it is; give a place beside it",
         ),
         bad(
             "one photo under two names, and two names for one folder",
