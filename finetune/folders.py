@@ -20,8 +20,8 @@ break class_names.txt, and the line that reports them."""
 def find_images(path: str | os.PathLike[str]) -> list[Path]:
     """The files in a folder and the folders below it, sorted; or the one file that is given.
 
-    Nothing is decoded. Symbolic links are followed, each folder once; what `scan` passes over is
-    passed over here too.
+    Nothing is decoded. Symbolic links are followed, but not to a folder that the link lies in; what `scan`
+    passes over is passed over here too.
 
     Raises:
         DataError: there is nothing at `path`, or no file in it.
@@ -29,21 +29,21 @@ def find_images(path: str | os.PathLike[str]) -> list[Path]:
     path = Path(os.path.expanduser(path))
     if os.path.isfile(path):
         return [path]
-    found = sorted(_walk(path, set()))
+    found = sorted(_walk(path, ()))
     if not found:
         raise DataError(f"{path}: no files in it; give an image or a folder of images")
     return found
 
 
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
     inside = open_folder(folder, "an image or a folder of images")
     status = folder.stat()
-    if (status.st_dev, status.st_ino) in seen:  # a link to a folder above would never end
+    own = (status.st_dev, status.st_ino)
+    if own in above:  # a link to a folder above would never end
         return
-    seen.add((status.st_dev, status.st_ino))
     for entry in inside:
         if os.path.isdir(entry):
-            yield from _walk(entry, seen)
+            yield from _walk(entry, (*above, own))
         else:
             yield entry
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -243,7 +244,7 @@ class Model:
         beside = {preprocessing.FILE_NAME: self.preprocessing.to_text()}
         if self.class_names:
             beside[checkpoints.CLASS_NAMES] = "".join(f"{name}\n" for name in self.class_names)
-        return checkpoints.write(Path(folder).expanduser(), name, step, self.tensors(), beside)
+        return checkpoints.write(Path(os.path.expanduser(folder)), name, step, self.tensors(), beside)
 
     def standardization_fit(self, pixels: np.ndarray) -> dict[Standardization, float]:
         """How far the first layer's statistics on `pixels` lie from the stored ones, by standardization.

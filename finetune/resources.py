@@ -20,7 +20,7 @@ def find(path: str | os.PathLike[str]) -> Path:
     Returns:
         The path of an existing file, or `path` itself where there is none.
     """
-    asked = Path(path).expanduser()
+    asked = Path(os.path.expanduser(path))
     if asked.exists() or asked.is_absolute() or asked.parts[:1] not in {(name,) for name in SHIPPED}:
         return asked
     package = Path(str(importlib.resources.files("finetune")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -108,6 +109,14 @@ def test_imports_run_one_way(source: Path) -> None:
 )
 def test_imports_against_the_order_are_seen(text: str, found: list[str]) -> None:
     assert against_the_order(text, "finetune.evaluation.protocol") == found
+
+
+def test_contributors_are_told_the_order_of_all_folders() -> None:
+    told = re.search(r"follow the data: ([\w\s,]+)\.", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert told is not None
+    named = re.split(r",\s+", told[1])
+    assert named == sorted(named, key=ORDER.index)
+    assert {source.parent.name for source in SOURCES if source.name == "__init__.py"} - {"importers"} <= set(named)
 
 
 def loaded_by(statements: str) -> set[str]:

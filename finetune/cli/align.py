@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from pathlib import Path
 
-from finetune.cli.arguments import new_file, probability, whole_number
+from finetune.cli.arguments import new_file, path, probability, whole_number
 from finetune.errors import UserError
 
 FORMATS = ("png", "jpg")
@@ -56,19 +55,19 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(*(f"{flag}: given with --from-boxes, which detects nothing; drop one" for flag in flags))
     alignment = Alignment(options.size, options.margin, options.all_faces, options.format, **chosen)
     target = new_file(options.boxes) if options.boxes else None
-    boxes = read_boxes(Path(options.from_boxes).expanduser()) if options.from_boxes else None
+    boxes = read_boxes(path(options.from_boxes)) if options.from_boxes else None
     import tensorflow as tf
 
     # The workers keep all cores busy: threads within an operation would only take turns.
     with contextlib.suppress(RuntimeError):  # where this process has computed something already
         tf.config.threading.set_intra_op_parallelism_threads(1)
     devices.prepare()
-    photos, out = Path(options.photos).expanduser(), Path(options.out).expanduser()
+    photos, out = path(options.photos), path(options.out)
     coverage = align(photos, out, alignment, boxes)
     if target:
         write_boxes(target, coverage.faces())
     for outcome in coverage.failures:
         print(f"{in_one_line(outcome.photo)}: {outcome.failure}")
-    for path in leftovers(out, coverage, alignment):
-        print(f"{in_one_line(path)}: left from an earlier run; its photo has gone or has changed: remove it")
-    print(f"{coverage.summary}; crops in {out}")
+    for left in leftovers(out, coverage, alignment):
+        print(f"{in_one_line(left)}: left from an earlier run; its photo has gone or has changed: remove it")
+    print(f"{coverage.summary}; crops in {in_one_line(out)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -138,18 +139,23 @@ def size_notes(paths: Sequence[Path], size: int) -> list[str]:
     return []
 
 
+def path(text: str) -> Path:
+    """A path as it was typed, `~` expanded; where there is no such user it stays, and is nowhere to be found."""
+    return Path(os.path.expanduser(text))
+
+
 def new_file(text: str) -> Path:
     """A file to be written: its folder must be there, and it must not be a folder.
 
     Raises:
         RecipeError: it is or isn't.
     """
-    path = Path(text).expanduser()
-    if path.is_dir():
-        raise RecipeError(f"{path}: a folder; give the name of a file to write")
-    if not path.parent.is_dir():
-        raise RecipeError(f"{path.parent}: no such folder; make it first")
-    return path
+    file = path(text)
+    if file.is_dir():
+        raise RecipeError(f"{file}: a folder; give the name of a file to write")
+    if not file.parent.is_dir():
+        raise RecipeError(f"{file.parent}: no such folder; make it first")
+    return file
 
 
 def probability(text: str) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from finetune.cli.arguments import path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +17,6 @@ def run(options: argparse.Namespace) -> None:
     from finetune.checkpoint import refuse_pattern
     from finetune.demo import demo
 
-    output = Path(options.output).expanduser()
+    output = path(options.output)
     refuse_pattern(output)
     demo(output)

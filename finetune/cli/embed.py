@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from finetune.cli.arguments import add_checkpoint, new_file, restore, size_notes
+from finetune.cli.arguments import add_checkpoint, new_file, path, restore, size_notes
 from finetune.errors import DataError
+from finetune.folders import in_one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +43,8 @@ def run(options: argparse.Namespace) -> None:
             f"{options.images}: no usable image; give faces aligned to {model.preprocessing.image_size} pixels; "
             f"the first of {len(paths)} not used is {paths[0]}: {bad[paths[0]]}"
         )
-    for path, reason in bad.items():
-        print(f"left out: {path}: {reason}", file=sys.stderr)
+    for image, reason in bad.items():
+        print(f"left out: {in_one_line(image)}: {reason}", file=sys.stderr)
     root = _root(options.images)
     arrays = {
         "names": np.array([paths[i].relative_to(root).as_posix() for i in good]),
@@ -56,9 +57,11 @@ def run(options: argparse.Namespace) -> None:
         "checkpoint": np.array(model.source.name),
     }
     files.write(target, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
-    print(f"{len(good)} embeddings of {model.embedding_size} values in {target}; {len(bad)} files left out")
+    print(
+        f"{len(good)} embeddings of {model.embedding_size} values in {in_one_line(target)}; {len(bad)} files left out"
+    )
 
 
 def _root(images: str) -> Path:
-    path = Path(images).expanduser()
-    return path if path.is_dir() else path.parent
+    given = path(images)
+    return given if given.is_dir() else given.parent

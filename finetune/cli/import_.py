@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import say_left_out, whole_number
+from finetune.cli.arguments import path, say_left_out, whole_number
+from finetune.folders import in_one_line
 
 if TYPE_CHECKING:
     from finetune.dataset.importers.listing import Listing
@@ -17,28 +17,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sources = parser.add_subparsers(dest="source", metavar="SOURCE", required=True)
 
     celeba = sources.add_parser("celeba", help="CelebA: photos in one folder, an identity file beside it")
-    celeba.add_argument("images", type=_path, metavar="IMAGES", help="the folder of photos, img_align_celeba")
-    celeba.add_argument("identities", type=_path, metavar="IDENTITIES", help="lines of 'photo identity'")
+    celeba.add_argument("images", type=path, metavar="IMAGES", help="the folder of photos, img_align_celeba")
+    celeba.add_argument("identities", type=path, metavar="IDENTITIES", help="lines of 'photo identity'")
 
     table = sources.add_parser("csv", help="a CSV file of paths and names")
-    table.add_argument("file", type=_path, metavar="FILE", help="lines of path,name, with a header or without")
-    table.add_argument("--root", type=_path, metavar="DIR", help="where its paths begin; its own folder by default")
+    table.add_argument("file", type=path, metavar="FILE", help="lines of path,name, with a header or without")
+    table.add_argument("--root", type=path, metavar="DIR", help="where its paths begin; its own folder by default")
 
     for name, title in (("vggface2", "VGGFace2: n000001/0001_01.jpg"), ("casia", "CASIA-WebFace: 0000045/001.jpg")):
         layout = sources.add_parser(name, help=title)
-        layout.add_argument("folder", type=_path, metavar="DIR", help="the folder of people, or of train and test")
+        layout.add_argument("folder", type=path, metavar="DIR", help="the folder of people, or of train and test")
 
     for links in (celeba, table, *(sources.choices[name] for name in ("vggface2", "casia"))):
-        links.add_argument("out", type=_path, metavar="OUT", help="a new folder")
+        links.add_argument("out", type=path, metavar="OUT", help="a new folder")
         links.add_argument("--copy", action="store_true", help="copy the photos in place of links to them")
 
     arrays = sources.add_parser("arrays", help="NumPy arrays of pixels and labels")
-    arrays.add_argument("pixels", type=_path, metavar="X.npy", help="[n, height, width(, 3)], or flat grey rows")
-    arrays.add_argument("labels", type=_path, metavar="y.npy", help="[n], whole numbers or names")
-    arrays.add_argument("out", type=_path, metavar="OUT", help="a new folder")
+    arrays.add_argument("pixels", type=path, metavar="X.npy", help="[n, height, width(, 3)], or flat grey rows")
+    arrays.add_argument("labels", type=path, metavar="y.npy", help="[n], whole numbers or names")
+    arrays.add_argument("out", type=path, metavar="OUT", help="a new folder")
     arrays.add_argument("--height", type=whole_number(1), metavar="PIXELS", help="of flat rows")
     arrays.add_argument("--width", type=whole_number(1), metavar="PIXELS", help="of flat rows")
-    arrays.add_argument("--names", type=_path, metavar="FILE", help="names label k in its line k + 1")
+    arrays.add_argument("--names", type=path, metavar="FILE", help="names label k in its line k + 1")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -56,8 +56,8 @@ def run(options: argparse.Namespace) -> None:
         how = "copied" if options.copy else "links to the photos, nothing was copied; keep the photos where they are"
     say_left_out(made.left_out)
     mean = made.images / made.people
-    print(f"{made.out}: {made.people:,} people, {made.images:,} images, {mean:.1f} a person ({how})")
-    print(f"{made.manifest}: where each image came from")
+    print(f"{in_one_line(made.out)}: {made.people:,} people, {made.images:,} images, {mean:.1f} a person ({how})")
+    print(f"{in_one_line(made.manifest)}: where each image came from")
 
 
 def _listing(options: argparse.Namespace) -> Listing:
@@ -68,7 +68,3 @@ def _listing(options: argparse.Namespace) -> Listing:
     if options.source == "csv":
         return table.read_csv(options.file, options.root)
     return layout.read_layout(options.folder, {"vggface2": layout.VGGFACE2, "casia": layout.CASIA}[options.source])
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
-from pathlib import Path
+
+from finetune.cli.arguments import path
+from finetune.folders import in_one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,11 +21,12 @@ def run(options: argparse.Namespace) -> None:
     """Prints where the images and the pairs lie, and what to do next."""
     from finetune.evaluation.fetch_lfw import fetch_lfw
 
-    folder = Path(options.folder).expanduser()
+    folder = path(options.folder)
     fetched = fetch_lfw(folder)
     print(
-        f"{fetched.images}: {fetched.n_images:,} photos of {fetched.n_people:,} people; "
-        f"{fetched.pairs}: {fetched.n_pairs:,} pairs"
+        f"{in_one_line(fetched.images)}: {fetched.n_images:,} photos of {fetched.n_people:,} people; "
+        f"{in_one_line(fetched.pairs)}: {fetched.n_pairs:,} pairs"
     )
-    aligned = folder.with_name(f"{folder.name}_160")
-    print(f"next: finetune align {shlex.quote(str(fetched.images))} {shlex.quote(str(aligned))} --size 160 --margin 32")
+    aligned = f"{os.path.realpath(folder)}_160"  # the name that `.` stands for
+    photos, crops = (shlex.quote(in_one_line(place)) for place in (fetched.images, aligned))
+    print(f"next: finetune align {photos} {crops} --size 160 --margin 32")

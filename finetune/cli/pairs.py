@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from finetune.cli.arguments import add_seed, say_left_out, whole_number
+from finetune.folders import in_one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,7 @@ def run(options: argparse.Namespace) -> None:
     say_left_out(drawn.left_out)
     n = options.folds * options.pairs
     print(
-        f"{options.out}: {n:,} pairs of one person and {n:,} of two in {options.folds} folds that share nobody, "
-        f"drawn from {drawn.images:,} images of {drawn.people:,} people, seed {options.seed}"
+        f"{in_one_line(options.out)}: {n:,} pairs of one person and {n:,} of two "
+        f"in {options.folds} folds that share nobody, drawn from {drawn.images:,} images of {drawn.people:,} people, "
+        f"seed {options.seed}"
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from finetune.cli.arguments import add_seed, say_left_out, whole_number
+from finetune.cli.arguments import add_seed, path, say_left_out, whole_number
+from finetune.folders import in_one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +36,8 @@ def run(options: argparse.Namespace) -> None:
     from finetune.dataset.parts import part_folder, read_shares
 
     parted = part_folder(
-        Path(options.folder).expanduser(),
-        Path(options.out).expanduser(),
+        path(options.folder),
+        path(options.out),
         read_shares(options.parts),
         by=options.by,
         seed=options.seed,
@@ -56,4 +56,5 @@ def run(options: argparse.Namespace) -> None:
         if parted.too_few
         else ""
     )
-    print(f"{options.out}: links to the photos in {options.folder}, seed {options.seed}{few}")
+    out, folder = in_one_line(options.out), in_one_line(options.folder)
+    print(f"{out}: links to the photos in {folder}, seed {options.seed}{few}")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, new_file, restore, size_notes
+from finetune.cli.arguments import add_checkpoint, new_file, path, restore, size_notes
 
 if TYPE_CHECKING:
     from finetune.evaluation import LFWResult
@@ -40,8 +39,8 @@ def run(options: argparse.Namespace) -> None:
 
     target = new_file(options.json) if options.json else None
     lfw = LFW(
-        Path(options.lfw).expanduser(),
-        Path(options.pairs).expanduser(),
+        path(options.lfw),
+        path(options.pairs),
         options.distance,
         options.subtract_mean,
         options.flip,

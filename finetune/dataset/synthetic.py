@@ -38,7 +38,7 @@ def write_faces(
         for number in track(numbers, len(numbers) * images_per_person, "drawing faces", images_per_person):
             _write_person(folder / f"person_{number:03d}", number, images_per_person, size, seed)
 
-    files.write_folder(Path(root).expanduser(), fill)
+    files.write_folder(Path(os.path.expanduser(root)), fill)
 
 
 def _write_person(folder: Path, number: int, images: int, size: int, seed: int) -> None:

@@ -53,7 +53,7 @@ def write_pairs(
             many pairs.
         RunError: the file can't be written.
     """
-    path, root = Path(path).expanduser(), Path(root).expanduser()
+    path, root = Path(os.path.expanduser(path)), Path(os.path.expanduser(root))
     problems = [f"{path}: already there; give another name, or remove it"] if os.path.lexists(path) else []
     found = attempt(problems, lambda: _numbered(root))
     if found is None or problems:

@@ -11,6 +11,7 @@ from pathlib import Path
 from finetune import files
 from finetune.errors import DataError, RunError
 from finetune.evaluation.pairs import PairsFile, read_pairs, resolve
+from finetune.folders import in_one_line
 from finetune.progress import say
 
 ARCHIVE = "lfw-funneled.tgz"
@@ -54,7 +55,7 @@ def fetch_lfw(folder: Path) -> FetchedLFW:
         files.refuse_used(images)
         _fetch(folder)
     else:
-        say(f"{folder}: fetched already")
+        say(f"{in_one_line(folder)}: fetched already")
     try:
         pairs_file = read_pairs(pairs)
         resolve(pairs_file, images)
@@ -74,7 +75,8 @@ def _fetch(folder: Path) -> None:
             present = [name for name in FILES if (place / name).is_file()]
             for name in present:
                 (home / name).symlink_to(place / name)
-            say(f"{folder}: unpacking" if len(present) == len(FILES) else f"{folder}: fetching LFW, some 240 MB")
+            doing = "unpacking" if len(present) == len(FILES) else "fetching LFW, some 240 MB"
+            say(f"{in_one_line(folder)}: {doing}")
             _let_scikit_learn_fetch(folder, temporary, present)
             unpacked = home / "lfw_funneled"
             for path in unpacked.glob("*.txt"):  # the archive has pairs files among the people

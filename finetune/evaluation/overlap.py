@@ -13,6 +13,7 @@ import numpy.typing as npt
 from finetune.errors import DataError
 from finetune.evaluation.pairs import ImagePairs
 from finetune.evaluation.result import Overlap
+from finetune.files import read_text
 from finetune.folders import open_folder
 
 PEOPLE = "a folder of people, or a text file with a name a line"
@@ -22,7 +23,7 @@ def same_identities(trained: Iterable[str], named: Iterable[str]) -> dict[str, s
     """The identities of `named` that `trained` holds too, however they are spelled.
 
     `George W Bush`, `george-w-bush` and `George_W_Bush` are one name; case, accents' encoding and what
-    separates the words do not count.
+    separates the words do not count. A name without a letter or digit is nobody's.
 
     Args:
         trained: identities of a training set, such as its class names.
@@ -32,6 +33,7 @@ def same_identities(trained: Iterable[str], named: Iterable[str]) -> dict[str, s
         `{name in the pairs: name in the training set}`, in the order of `named`.
     """
     known = {_spelled(name): name for name in trained}
+    known.pop("", None)
     return {name: known[_spelled(name)] for name in dict.fromkeys(named) if _spelled(name) in known}
 
 
@@ -55,9 +57,9 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     Raises:
         DataError: it can't be read, or names nobody.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     if path.is_file():
-        names = tuple(line.strip() for line in _text(path).splitlines() if line.strip())
+        names = tuple(line.strip() for line in read_text(path, PEOPLE).splitlines() if line.strip())
     else:
         names = tuple(entry.name for entry in open_folder(path, PEOPLE) if os.path.isdir(entry))
     if not names:
@@ -65,18 +67,8 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     return names
 
 
-def _text(path: Path) -> str:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror}); give {PEOPLE}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file; give {PEOPLE}") from error
-    if "\0" in text:
-        raise DataError(f"{path}: not a text file; give {PEOPLE}")
-    return text
-
-
 def _spelled(name: str) -> str:
-    words = "".join(c if c.isalnum() else " " for c in unicodedata.normalize("NFKC", name).casefold())
+    text = unicodedata.normalize("NFKC", name).casefold()
+    # Marks are parts of their letters: the vowel signs of Indian scripts, accents that no letter is made with.
+    words = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text)
     return "_".join(words.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -92,7 +93,7 @@ def read_pairs(path: str | Path) -> PairsFile:
     Raises:
         DataError: the file can't be read, or holds malformed lines: one line for each.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))
     lines = [
         (number, line.strip()) for number, line in enumerate(read_text(path, FORM).splitlines(), 1) if line.strip()
     ]
@@ -133,7 +134,7 @@ def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error"
     Raises:
         DataError: `lfw_dir` is no folder, images are missing, or no pair is left.
     """
-    folder = Path(lfw_dir).expanduser()
+    folder = Path(os.path.expanduser(lfw_dir))
     if not folder.is_dir():
         raise DataError(f"{folder}: found no folder; give the one that holds LFW's aligned faces, a folder a person")
     wanted = dict.fromkeys(name for pair in pairs_file.pairs for name in (pair.first, pair.second))

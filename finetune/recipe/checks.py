@@ -108,7 +108,7 @@ def _path(value: object) -> Path | None:
     try:
         return Path(name).expanduser()
     except RuntimeError:
-        raise ValueError(f"found {describe(value)}, but no such user has a home here; give the whole path") from None
+        raise ValueError(f"found {describe(name)}, but no such user has a home here; give the whole path") from None
 
 
 def one_of(names: Collection[str]) -> Check:

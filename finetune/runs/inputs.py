@@ -6,9 +6,9 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +18,13 @@ from finetune.dataset.scan import Dataset, Quarantined, Scan, check_images, scan
 from finetune.dataset.split import split
 from finetune.doctor import Report, examine
 from finetune.doctor.thumbnails import Looked, look
-from finetune.errors import DataError, UserError
+from finetune.errors import DataError, UserError, attempt
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
 from finetune.model import Model, stored_class_names
 from finetune.network.strategy import SINGLE, Strategy
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import LFW, Recipe
 
-Opened = TypeVar("Opened")
 NEAR_COPIES = 50_000
 """Images up to which a run looks for near copies among them: some minutes."""
 
@@ -65,25 +64,21 @@ class Inputs:
                 of the strategy don't see the same ones.
         """
         problems: list[str] = []
-
-        def attempt(opening: Callable[[], Opened]) -> Opened | None:
-            try:
-                return opening()
-            except UserError as error:
-                problems.extend(error.problems)
-                return None
-
         if strategy.is_chief:
-            attempt(lambda: refuse_unwritable(recipe.output))
+            attempt(problems, lambda: refuse_unwritable(recipe.output))
         # Restored once for what it expects of images, and again with a head for the people in them.
-        found = attempt(lambda: restore(recipe, ("nobody",)))
-        before = attempt(lambda: own_class_names(found)) if found else None
+        found = attempt(problems, lambda: restore(recipe, ("nobody",)))
+        before = attempt(problems, lambda: own_class_names(found)) if found else None
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
-        opened = attempt(lambda: open_data(recipe, crop, strategy.is_chief)) if crop or not recipe.data.align else None
+        opened = (
+            attempt(problems, lambda: open_data(recipe, crop, strategy.is_chief))
+            if crop or not recipe.data.align
+            else None
+        )
         lfw = recipe.lfw
-        pairs = attempt(lambda: open_pairs(lfw)) if lfw else None
+        pairs = attempt(problems, lambda: open_pairs(lfw)) if lfw else None
         if lfw and pairs and crop:
-            attempt(lambda: refuse_unusable(pairs, lfw, crop))
+            attempt(problems, lambda: refuse_unusable(pairs, lfw, crop))
         if found is None or before is None or opened is None or problems:
             raise UserError(*problems)
         scanned, looked = opened

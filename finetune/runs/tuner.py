@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ class FineTuner:
         values = settings | {"checkpoint": str(checkpoint), "output": str(output)}
         values["data"] = data if isinstance(data, Mapping) else {"train": str(data)}
         if lfw is not None:
-            values["lfw"] = lfw if isinstance(lfw, Mapping) else _lfw_section(Path(lfw).expanduser())
+            values["lfw"] = lfw if isinstance(lfw, Mapping) else _lfw_section(Path(os.path.expanduser(lfw)))
         recipe = Recipe.from_values(values | {"stages": ()})
         if strategy.planned(recipe.strategy).is_chief:
             RunFolder(recipe.output).refuse_if_used()
@@ -199,7 +200,7 @@ class FineTuner:
         Returns:
             The checkpoint's prefix.
         """
-        folder = Path(folder).expanduser()
+        folder = Path(os.path.expanduser(folder))
         return self.model.save(folder, name=folder.name, step=self.results[-1].step if self.results else 0)
 
     def begin(self) -> None:

@@ -126,6 +126,13 @@ def test_one_photo_may_be_given_and_its_crops_lie_beside_it(photos, finetune, wo
             ],
         ),
         (
+            "align faces out --from-boxes ~nobody-at-all/boxes.txt",
+            [
+                "~nobody-at-all/boxes.txt: can't be read (No such file or directory); "
+                "give a file that align --boxes wrote"
+            ],
+        ),
+        (
             "align faces out --from-boxes gone.txt",
             ["gone.txt: can't be read (No such file or directory); give a file that align --boxes wrote"],
         ),

@@ -214,6 +214,12 @@ PAIRS = [
         "pairs.txt: can't be read (No such file or directory); give a pairs file in LFW's form",
     ),
     bad(
+        "a home of nobody's",
+        "validate model --lfw ~nobody-at-all --pairs ~nobody-at-all/pairs.txt",
+        "LFW.dir: found the text '~nobody-at-all', but no such user has a home here; give the whole path",
+        "LFW.pairs: found the text '~nobody-at-all/pairs.txt', but no such user has a home here; give the whole path",
+    ),
+    bad(
         "a folder for a pairs file",
         "validate model --lfw faces/strangers --pairs faces",
         "faces: can't be read (Is a directory); give a pairs file in LFW's form",

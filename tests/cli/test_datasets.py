@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -53,6 +54,11 @@ def bad_files(tmp_path: Path) -> Path:
     )
     np.save(folder / "y.npy", np.arange(7))
     np.save(folder / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    (folder / "photos").mkdir()
+    (folder / "photos/1.jpg").touch()
+    for name in ("photos.txt", "photos/ids.txt"):
+        (folder / name).write_text("1.jpg 7\n")
+    (folder / "photos.csv").write_text("1.jpg,ann\n")
     (folder / "singles").mkdir()
     for name in "ab":
         (folder / "singles" / name).mkdir()
@@ -156,6 +162,65 @@ def test_the_whole_way_from_a_list_to_pairs_of_strangers(finetune, work: Path):
     assert shown.isdisjoint({path.name for path in (work / "parts/learn").iterdir()})
 
 
+NAMELESS = os.fsdecode(b"\xff")
+"""A byte that is no text in UTF-8, as file systems allow it."""
+
+
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        ("import csv list.csv {}", 0),
+        ("import csv list.csv {}", 1),
+        ("split faces {} --by images", -1),
+        ("split {} out --by images", -1),
+        ("pairs faces {} --folds 2 --pairs 2", 0),
+        ("lfw fetch {}", 0),
+        ("lfw fetch {}", 1),
+        ("lfw fetch {}", 2),
+    ],
+)
+def test_a_place_whose_name_is_no_text_is_shown_by_its_bytes(command: str, line: int, finetune, work: Path):
+    if command.startswith("lfw"):
+        lfw_in(work / NAMELESS)
+    elif command.startswith("split {}"):
+        (work / "faces").rename(work / NAMELESS)
+    ended = finetune(*command.format(NAMELESS).split())
+    assert ended.status == 0, ended.err
+    assert r"\udcff" in ended.out[line]
+
+
+def lfw_in(folder: Path) -> None:
+    """Two people of LFW as a fetch leaves them, two pairs a fold."""
+    for name in ("Ann_Lee", "Bob_Ray"):
+        (folder / "images" / name).mkdir(parents=True)
+        for number in (1, 2):
+            (folder / f"images/{name}/{name}_000{number}.jpg").touch()
+    (folder / "pairs.txt").write_text("1\t1\nAnn_Lee\t1\t2\nAnn_Lee\t1\tBob_Ray\t2\n")
+
+
+@pytest.mark.parametrize(("typed", "within"), [("lfw", "."), (".", "lfw"), ("..", "lfw/images"), ("../lfw", "lfw")])
+def test_lfw_proposes_crops_beside_its_folder_however_it_was_typed(typed, within, finetune, work: Path, monkeypatch):
+    lfw_in(work / "lfw")
+    monkeypatch.chdir(work / within)
+    ended = finetune("lfw", "fetch", typed)
+    photos = Path(typed) / "images"
+    assert ended == (
+        0,
+        [
+            f"{Path(typed)}: fetched already",
+            f"{photos}: 4 photos of 2 people; {Path(typed) / 'pairs.txt'}: 2 pairs",
+            f"next: finetune align {photos} {work}/lfw_160 --size 160 --margin 32",
+        ],
+        [],
+    )
+
+
+def test_a_root_that_holds_the_table_may_hold_what_is_made_of_it(finetune, work: Path):
+    ended = finetune("import", "csv", "list.csv", "out", "--root", ".")
+    assert (ended.status, ended.err) == (0, [])
+    assert files(work / "out") == {".manifest.csv", *files(work / "faces")}
+
+
 def bad(about: str, command: str, *lines: str) -> Any:
     """A command and the lines that answer it."""
     return pytest.param(command, lines, id=about)
@@ -180,8 +245,24 @@ def bad(about: str, command: str, *lines: str) -> Any:
         bad(
             "a table with a missing photo and a short line",
             "import csv bad/list.csv out --root .",
+            "out: lies in ., which stays as it is; give a place beside it",
             "bad/list.csv:3: found 'faces/Ann 0/Ann 0_0001.jpg', 1 fields where 2 belong",
             "bad/list.csv:2: faces/x.jpg: No such file or directory; add it, or take it out",
+        ),
+        bad(
+            "an output among the photos of a list",
+            "import celeba bad/photos bad/photos.txt bad/photos/out",
+            "bad/photos/out: lies in bad/photos, which stays as it is; give a place beside it",
+        ),
+        bad(
+            "an output among the photos of a list that lies there too",
+            "import celeba bad/photos bad/photos/ids.txt bad/photos/out",
+            "bad/photos/out: lies in bad/photos, which stays as it is; give a place beside it",
+        ),
+        bad(
+            "an output among the photos of a table",
+            "import csv bad/photos.csv bad/photos/out --root bad/photos",
+            "bad/photos/out: lies in bad/photos, which stays as it is; give a place beside it",
         ),
         bad(
             "one photo under two names, and two names for one folder",
@@ -298,6 +379,31 @@ def bad(about: str, command: str, *lines: str) -> Any:
         ),
         bad("a seed below 0", "pairs faces pairs.txt --seed -1", "argument --seed: ..."),
         bad("nothing to do with LFW", "lfw", "the following arguments are required: ACTION; see finetune lfw --help"),
+        bad(
+            "a home of nobody's for what is imported",
+            "import csv ~nobody-at-all/a.csv out",
+            "~nobody-at-all/a.csv: can't be read (No such file or directory); give a CSV file of paths and names",
+        ),
+        bad(
+            "a home of nobody's for what is parted",
+            "split ~nobody-at-all out --by images",
+            f"~nobody-at-all: no such file or folder; {ONE_PER_PERSON}",
+        ),
+        bad(
+            "a home of nobody's for what pairs are drawn from",
+            "pairs ~nobody-at-all pairs.txt",
+            f"~nobody-at-all: no such file or folder; {ONE_PER_PERSON}",
+        ),
+        bad(
+            "a home of nobody's for what the doctor writes",
+            "doctor faces --json ~nobody-at-all/found.json",
+            "~nobody-at-all: no such folder; make it first",
+        ),
+        bad(
+            "homes of nobody's for pairs and their faces",
+            "doctor faces --lfw ~nobody-at-all --pairs ~nobody-at-all/pairs.txt",
+            "~nobody-at-all/pairs.txt: can't be read (No such file or directory); give a pairs file in LFW's form",
+        ),
         bad(
             "LFW within a file",
             "lfw fetch list.csv",

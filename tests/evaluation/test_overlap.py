@@ -24,6 +24,20 @@ def test_words_are_not_run_together():
     assert same_identities(["Ann Eli"], ["Anne_Li", "AnnEli"]) == {}
 
 
+def test_names_without_a_letter_are_nobody():
+    assert same_identities(["-", "", "Ann"], ["?", "-", "ann"]) == {"ann": "Ann"}
+
+
+@pytest.mark.parametrize(
+    ("trained", "named"),
+    [("राम", "रोम"), ("राम", "र_म"), ("กานต์", "กันต์"), ("M\u030car", "M_ar")],
+    ids=["vowel signs", "a vowel sign and a space", "tones and vowels", "an accent and a space"],
+)
+def test_a_mark_is_a_part_of_its_letter(trained, named):
+    assert same_identities([trained], [named]) == {}
+    assert same_identities([f"{trained} {named}"], [f"{trained}_{named}"]) != {}
+
+
 @given(
     pairs=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), min_size=1, max_size=30),
     trained=st.sets(st.integers(0, 12)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +79,15 @@ def import_arrays(
 
 def _load(path: Path) -> Array:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")  # unpickles nothing
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror or error}); give a .npy file") from error
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, OverflowError) as error:
+        if zipfile.is_zipfile(path):
+            raise DataError(f"{path}: an archive of arrays; save the one that is meant with numpy.save") from error
         raise DataError(
             f"{path}: no array of numbers or strings, or a damaged one; save it anew with numpy.save"
         ) from error
-    if not isinstance(array, np.ndarray):
-        raise DataError(f"{path}: an archive of arrays; save the one that is meant with numpy.save")
     if not array.size:
         raise DataError(f"{path}: an empty array of shape {list(array.shape)}; give one with images")
     return array
@@ -155,7 +156,8 @@ def _identities(labels: Array, path: Path, names: Path | None) -> list[str]:
         return [str(label) for label in labels]
     if labels.dtype.kind == "U":
         raise DataError(f"{path}: the labels are names already; leave --names out")
-    listed = read_text(names, "a text file with a name a line").splitlines()
+    text = read_text(names, "a text file with a name a line")
+    listed = text.removesuffix("\n").split("\n") if text else []  # splitlines would split within names too
     without = [label for label in np.unique(labels).tolist() if not 0 <= label < len(listed)]
     if without:
         shown = ", ".join(map(str, without[:5])) + (", …" if len(without) > 5 else "")

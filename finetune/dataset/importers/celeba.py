@@ -39,4 +39,4 @@ def read_celeba(images: Path, identities: Path) -> Listing:
             case _:
                 problems.append(f"{identities}:{number}: found {excerpt(line)}; write PHOTO IDENTITY")
     left_out = [Quarantined(path, f"not in {identities}") for path in beside.values()]
-    return Listing(identities, images, photos, left_out, problems)
+    return Listing(identities, images, photos, left_out, problems, images)

@@ -70,4 +70,4 @@ def read_layout(root: Path, layout: Layout) -> Listing:
                 photos.append(Listed(path, person.name, str(path.parent)))
             else:
                 left_out.append(Quarantined(path, "not named as its photos are"))
-    return Listing(root, root, photos, left_out)
+    return Listing(root, root, photos, left_out, photos_folder=root)

@@ -42,6 +42,7 @@ class Listing:
         photos: in the source's order.
         left_out: what lies beside them, with reasons.
         problems: what is wrong with the source, one line each.
+        photos_folder: the folder that is for photos, where nothing may be made; None where the source does not say.
     """
 
     source: Path
@@ -49,6 +50,7 @@ class Listing:
     photos: list[Listed]
     left_out: list[Quarantined] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    photos_folder: Path | None = None
 
 
 def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Imported:
@@ -57,18 +59,19 @@ def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Importe
     No photo is decoded: one that is damaged is found by whatever reads it.
 
     Args:
-        out: a folder that does not exist yet, or is empty; not within the people's own.
+        out: a folder that does not exist yet, or is empty; not within the folder of the photos.
         copy: copies them, where the originals will go.
 
     Raises:
-        DataError: `out` is in use, or a line for each of: a malformed line, a photo that is missing or has two
-            names, two names for one folder.
+        DataError: `out` is in use or lies among the photos, or a line for each of: a malformed line, a photo that
+            is missing or has two names, two names for one folder.
         RunError: it can't be written.
     """
     problems: list[str] = []
     attempt(problems, lambda: refuse_used(out))
-    if listing.source.is_dir():
-        attempt(problems, lambda: refuse_within(out, listing.source))
+    photos_folder = listing.photos_folder
+    if photos_folder is not None:
+        attempt(problems, lambda: refuse_within(out, photos_folder))
     photos, left_out, unusable = _check(listing)
     folders, clashes = name_folders((photo.identity for photo in listing.photos), str(listing.source))
     problems += [*listing.problems, *clashes, *unusable]

@@ -29,6 +29,9 @@ def read_csv(file: Path, root: Path | None = None) -> Listing:
     Raises:
         DataError: the file can't be read.
     """
+    # A root that holds the CSV too, such as the home folder, may hold what is made of it as well.
+    apart = root is not None and not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(root))
+    photos_folder = root if apart else None
     root = file.parent if root is None else root
     reader = csv.reader(read_text(file, FORM).splitlines(keepends=True), strict=True, skipinitialspace=True)
     photos: list[Listed] = []
@@ -51,7 +54,7 @@ def read_csv(file: Path, root: Path | None = None) -> Listing:
                 problems.append(f"{where}: found {excerpt(','.join(row))}, {len(fields)} fields where {width} belong")
     except csv.Error as error:
         problems.append(f"{file}:{reader.line_num}: {error}; quote what holds a comma, and double the quotes in it")
-    return Listing(file, root, photos, problems=problems)
+    return Listing(file, root, photos, problems=problems, photos_folder=photos_folder)
 
 
 def _header(fields: list[str], where: str) -> tuple[int, int]:

@@ -87,6 +87,14 @@ def test_labels_may_be_names_or_be_named_by_a_file(bring, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"person 2", "person 7", ".manifest.csv"}
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_name_ends_where_its_line_does_and_nowhere_else(end, bring, tmp_path, manifest):
+    names = [f"person {i}\f{i}\u2028{i}\x85{i}" for i in range(8)]
+    (tmp_path / "names.txt").write_bytes("".join(f"{name}{end}" for name in names).encode())
+    bring(pixels(), names=tmp_path / "names.txt")
+    assert [row[2] for row in manifest(tmp_path / "out")[1:]] == [names[label] for label in LABELS]
+
+
 @pytest.mark.parametrize(
     ("images", "options", "line"),
     [
@@ -163,7 +171,7 @@ class Harm:
         return Path.touch, (self.path,)
 
 
-@pytest.mark.parametrize("kind", ["objects", "pickle", "cut", "text", "empty"])
+@pytest.mark.parametrize("kind", ["objects", "pickle", "cut", "text", "empty", "zip", "vast"])
 def test_what_is_no_array_is_told_and_nothing_is_unpickled(kind, tmp_path):
     path, trap = tmp_path / "X.npy", tmp_path / "trap"
     np.save(tmp_path / "y.npy", LABELS)
@@ -172,8 +180,20 @@ def test_what_is_no_array_is_told_and_nothing_is_unpickled(kind, tmp_path):
     elif kind == "cut":
         np.save(path, pixels())
         path.write_bytes(path.read_bytes()[:150])
+    elif kind == "vast":
+        np.save(path, np.zeros(1, np.uint8))
+        path.write_bytes(path.read_bytes().replace(b"(1,), }" + b" " * 20, b"(100000000000000000000,), }"))
     else:
-        path.write_bytes({"pickle": pickle.dumps(Harm(trap)), "text": b"hello", "empty": b""}[kind])
+        content = {"pickle": pickle.dumps(Harm(trap)), "text": b"hello", "empty": b"", "zip": b"PK\3\4 and no more"}
+        path.write_bytes(content[kind])
     with pytest.raises(DataError, match=r"X\.npy: no array of numbers or strings, or a damaged one; save it anew"):
         import_arrays(path, tmp_path / "y.npy", tmp_path / "out")
     assert not trap.exists()
+
+
+def test_an_archive_is_not_taken_for_the_array_in_it(tmp_path):
+    np.save(tmp_path / "y.npy", LABELS)
+    with (tmp_path / "X.npy").open("wb") as file:
+        np.savez(file, X=pixels())
+    with pytest.raises(DataError, match=r"X\.npy: an archive of arrays; save the one that is meant with numpy\.save"):
+        import_arrays(tmp_path / "X.npy", tmp_path / "y.npy", tmp_path / "out")
