@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
     [
         (
             ["heads"],
-            "no suite 'heads'; choose from head, blocks, boundaries, embed, validate, memory, scaling, training; see",
+            "no suite 'heads'; choose from head, blocks, boundaries, align, embed, validate, memory, scaling, "
+            "training; see",
         ),
         (["head", "x", "y"], "no suite 'x', 'y'; choose from"),
         (["--rounds", "0"], "argument --rounds: found 0; give a whole number, 1 or more"),
@@ -56,7 +57,7 @@ def test_an_output_that_is_a_file_is_one_line(tmp_path, capsys) -> None:
 
 def test_suites_run_in_their_order_and_all_of_them_without_a_word() -> None:
     assert parse(["embed", "head", "embed"]).names == ["head", "embed"]
-    assert len(parse([]).names) == 8
+    assert len(parse([]).names) == 9
     assert (parse([]).rounds, parse(["--quick"]).rounds, parse(["--quick", "--rounds", "4"]).rounds) == (5, 2, 4)
 
 
