@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -13,6 +14,8 @@ from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 READY = "ready"
+LEFT_BEHIND = ("TF2_BEHAVIOR",)
+"""What TensorFlow 2 has set in our environment, and makes TensorFlow 1 another."""
 
 
 def clocked(commands: Sequence[Sequence[str | Path]]) -> tuple[float, list[Any]]:
@@ -67,6 +70,7 @@ def _started(command: Sequence[str | Path]) -> Iterator[_Worker]:
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if name not in LEFT_BEHIND},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=said,
