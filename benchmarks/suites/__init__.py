@@ -11,11 +11,11 @@ SUITES = {
     "head": "a head stage against one embedding pass, against itself without the cache, and against the naive loop",
     "blocks": "stages from later blocks against the naive loop",
     "boundaries": "the cost of an epoch at each boundary",
-    "align": "photos per second to aligned faces against the published detector, and memory on ten times the photos",
     "embed": "images per second against TensorFlow, ONNX Runtime, OpenVINO and PyTorch",
     "validate": "LFW's protocol against the embedding of its images",
     "memory": "peak memory of a head stage on ten times the images",
     "scaling": "seconds over 1, 2, 4 and 8 times the images",
+    "align": "aligning photos against the published detector, and its memory on ten times the photos",
     "training": "a training step of the whole network against PyTorch's",
 }
 

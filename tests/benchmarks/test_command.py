@@ -21,8 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
     [
         (
             ["heads"],
-            "no suite 'heads'; choose from head, blocks, boundaries, align, embed, validate, memory, scaling, "
-            "training; see",
+            "no suite 'heads'; choose from head, blocks, boundaries, embed, validate, memory, scaling, align, training",
         ),
         (["head", "x", "y"], "no suite 'x', 'y'; choose from"),
         (["--rounds", "0"], "argument --rounds: found 0; give a whole number, 1 or more"),
