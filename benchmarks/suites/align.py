@@ -6,7 +6,7 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -135,10 +135,7 @@ def _distances(boxes: Sequence[Sequence[float]], others: Sequence[Sequence[float
 def _memory(settings: Settings) -> tuple[list[list[str]], Target]:
     """The command's peak on ten times the photos: the table, and the target."""
     small, large = settings.pick(1136, 64), settings.pick(11359, 256)
-    folders = {images: settings.data.some_photos(images) for images in (small, large)}
-    cases: dict[str, Callable[[], float]] = {
-        str(images): partial(lambda photos: _run(ALIGN, photos)[2], photos) for images, photos in folders.items()
-    }
+    cases = {str(images): partial(_peak, settings.data.some_photos(images)) for images in (small, large)}
     peaks = alternate(cases, min(settings.rounds, settings.pick(MEMORY_ROUNDS, 1)), "align: memory")
     rows = [["photos", "median (MiB)", "least", "most", "rounds"]]
     for name, values in peaks.items():
@@ -146,6 +143,11 @@ def _memory(settings: Settings) -> tuple[list[list[str]], Target]:
         rows.append([name, *(number(figure) for figure in figures), str(len(values))])
     figure = ratio(peaks[str(large)], peaks[str(small)])
     return rows, Target(f"peak memory, {large} photos / {small}", figure, 1.1)
+
+
+def _peak(photos: Path) -> float:
+    _, _, peak = _run(ALIGN, photos)
+    return peak
 
 
 def _targets(timings: Mapping[str, Sequence[float]]) -> list[Target]:
