@@ -1,43 +1,95 @@
-"""Aligning photos in a process of its own: python -m benchmarks.align_case align|detect PHOTOS WORK."""
+"""The faces of a folder of photos in one of three ways: python -m benchmarks.align_case WAY PHOTOS OUT.
+
+It does its work as `benchmarks.processes.clocked` asks for it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import sys
-import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from benchmarks.memory_case import peak_mib
+from benchmarks.processes import READY
+from finetune.folders import find_images
+from finetune.images import read_image
+
+PACKAGE_BATCH = 64
+"""Photos that the package `mtcnn` is given at once: in smaller batches it is slower."""
 
 
 def main() -> None:
-    """Prints the seconds, without Python's start and with everything traced, and the peak memory, as JSON."""
+    """Gets ready, waits for the word, and prints what was found and the peak of memory."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    what, photos, work = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    way, photos, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    work = WAYS[way](photos, out)
+    print(READY, flush=True)
+    sys.stdin.readline()
+    print(json.dumps({"found": work(), "peak_mib": peak_mib()}), flush=True)
+
+
+def _command(photos: Path, out: Path) -> Callable[[], int]:
+    """`finetune align`, from the photos' files to the crops': how many it wrote."""
+    from finetune.cli import main
+
+    def align(what: Path, where: Path) -> int:
+        with contextlib.redirect_stdout(io.StringIO()):
+            status = main(["align", str(what), str(where)])
+        if status:
+            raise SystemExit(status)
+        return len(list(where.rglob("*.png")))
+
+    align(find_images(photos)[0], out / "one")
+    return lambda: align(photos, out / "all")
+
+
+def _detector(photos: Path, _: Path) -> Callable[[], list[Any]]:
+    """Finetune's detector on photos in memory, by as many workers as `finetune align` has: boxes by photo."""
     import tensorflow as tf
 
-    from finetune.align import align
     from finetune.align.aligner import CHUNK
     from finetune.align.detector import Detector
-    from finetune.folders import find_images
-    from finetune.images import read_image
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)  # as the command does
-    paths = find_images(photos)
-    images = [read_image(path) for path in (paths if what == "detect" else paths[:CHUNK])]
+    tf.config.threading.set_intra_op_parallelism_threads(1)
     detector = Detector()
-    detector(images[:CHUNK])
-    start = time.perf_counter()
-    if what == "align":
-        align(photos, work / "crops")
-    else:
-        chunks = [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
-        with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
-            list(pool.map(detector, chunks))
-    print(json.dumps({"seconds": time.perf_counter() - start, "peak_mib": peak_mib()}))
+    images = [read_image(path) for path in find_images(photos)]
+    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
 
+    def detect() -> list[Any]:
+        with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
+            return [faces.boxes.tolist() for found in pool.map(detector, chunks) for faces in found]
+
+    detector(chunks[0])
+    return detect
+
+
+def _package(photos: Path, _: Path) -> Callable[[], list[Any]]:
+    """`MTCNN().detect_faces` of the package `mtcnn` on photos in memory: boxes by photo."""
+    from mtcnn import MTCNN
+
+    package = MTCNN()
+    images = [read_image(path) for path in find_images(photos)]
+    batches = [images[start : start + PACKAGE_BATCH] for start in range(0, len(images), PACKAGE_BATCH)]
+
+    def detect(batch: list[Any]) -> list[Any]:
+        found = package.detect_faces(batch, box_format="xyxy")
+        return [[[int(side) for side in face["box"]] for face in faces] for faces in found]
+
+    detect(batches[0])
+    return lambda: [boxes for batch in batches for boxes in detect(batch)]
+
+
+WAYS: dict[str, Callable[[Path, Path], Callable[[], Any]]] = {
+    "command": _command,
+    "detector": _detector,
+    "package": _package,
+}
 
 if __name__ == "__main__":
     main()

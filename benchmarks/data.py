@@ -26,6 +26,7 @@ class Data:
         learn: aligned faces to train on, a folder a person.
         everyone: all aligned faces; those of the pairs are among them.
         pairs: a pairs file over them.
+        photos: what faces are looked for in, below a folder; in drawn data, the drawn faces.
         work: a folder for what is made meanwhile; removed at the end.
         real: whether they are the real ones.
     """
@@ -34,6 +35,7 @@ class Data:
     learn: Path
     everyone: Path
     pairs: Path
+    photos: Path
     work: Path
     real: bool
 
@@ -45,15 +47,24 @@ class Data:
         """
         root = self.work / f"faces-{images}-{people}"
         if not root.exists():
-            link(self._some(images), root, people)
+            link(_some(images, self.learn, self.everyone), root, people)
         return root
 
-    def _some(self, images: int) -> Sequence[Path]:
-        for folder in (self.learn, self.everyone):
-            found = find_images(folder)
-            if len(found) >= images:
-                return found[:images]
-        raise UserError(f"{self.everyone}: {len(found)} images, and {images} are needed")
+    def some_photos(self, number: int) -> Path:
+        """A folder of so many photos, linked."""
+        root = self.work / f"photos-{number}"
+        if not root.exists():
+            link(_some(number, self.photos), root, 1)
+        return root
+
+
+def _some(images: int, *folders: Path) -> Sequence[Path]:
+    """The first images of the first folder that has so many."""
+    for folder in folders:
+        found = find_images(folder)
+        if len(found) >= images:
+            return found[:images]
+    raise UserError(f"{folder}: {len(found)} images, and {images} are needed")
 
 
 def link(images: Sequence[Path], root: Path, people: int) -> None:
@@ -81,10 +92,11 @@ def open_data(work: Path, *, quick: bool) -> Data:
             "or give --quick, which draws its own faces"
         )
     learn = verify.crops("learn_160", 160, 32, "learn.txt")
+    photos = shared / "lfw/images"
     if quick:
-        pairs = _pairs(work, learn)
-        return Data(shared / "facenet", learn, learn, pairs, work, True)
-    return Data(shared / "facenet", learn, verify.crops("lfw_160", 160, 32), shared / "lfw/pairs.txt", work, True)
+        return Data(shared / "facenet", learn, learn, _pairs(work, learn), photos, work, True)
+    everyone, pairs = verify.crops("lfw_160", 160, 32), shared / "lfw/pairs.txt"
+    return Data(shared / "facenet", learn, everyone, pairs, photos, work, True)
 
 
 def _verify() -> ModuleType:
@@ -106,7 +118,7 @@ def _drawn(work: Path) -> Data:
     faces, checkpoint = work / "drawn-faces", work / "drawn-checkpoint"
     write_faces(faces, people=DRAWN_PEOPLE, images_per_person=DRAWN_IMAGES, size=DRAWN_SIZE, seed=1)
     write_checkpoint(checkpoint, find_images(faces)[:64], image_size=DRAWN_SIZE)
-    return Data(checkpoint, faces, faces, _pairs(work, faces), work, False)
+    return Data(checkpoint, faces, faces, _pairs(work, faces), faces, work, False)
 
 
 def _pairs(work: Path, faces: Path) -> Path:

@@ -18,6 +18,8 @@ PACKAGES = (
     "tf-slim",
     "numpy",
     "pillow",
+    "opencv-python-headless",
+    "mtcnn",
     "torch",
     "onnx",
     "onnxruntime",

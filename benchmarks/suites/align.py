@@ -1,114 +1,159 @@
-"""Aligning photos against the published detector in TensorFlow 1.15, and its memory on ten times the photos."""
+"""Faces found in photos and cut: finetune beside the published detector and the package `mtcnn`."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
+import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks import machine
-from benchmarks.data import link
-from benchmarks.report import Result, Target
+from benchmarks import published_detector
+from benchmarks.machine import usable_cores
+from benchmarks.processes import clocked
+from benchmarks.report import Result, Target, number
 from benchmarks.settings import Settings
-from benchmarks.timing import Case, alternate, ratio
-from finetune.dataset.synthetic import write_faces
+from benchmarks.timing import alternate, ratio
 from finetune.folders import find_images
+from finetune.progress import track
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ALIGN, DETECT, PUBLISHED = "finetune align", "its detector alone", "the published detector"
-SIDE = 250
+ALIGN, DETECTOR = "finetune align", "detector alone"
+PUBLISHED, PACKAGE = "published detector", "mtcnn, the package"
+WAYS = {ALIGN: "command", DETECTOR: "detector", PACKAGE: "package"}
+PEER = {
+    "FINETUNE_TF1_PYTHON": "an interpreter with TensorFlow 1.15",
+    "FINETUNE_FACENET": "the folder src of a clone of davidsandberg/facenet",
+}
+"""Where the published detector is found: variables of the environment, and what they name."""
+MEMORY_ROUNDS = 2
+"""At the most: memory is no matter of how busy the machine is."""
+
+Boxes = Sequence[Sequence[Sequence[float]]]
+"""Of each photo, of each face: left, top, right, bottom in pixels."""
 
 
 def run(settings: Settings) -> Result:
-    """Times the work of the command, its detector on decoded photos, and the published detector."""
-    found = _photos(settings)
-    n = settings.pick(600, 32)
-    with tempfile.TemporaryDirectory(dir=settings.data.work) as work:
-        photos = _folder(found, n, Path(work))
-        cases: dict[str, Case] = {
-            ALIGN: lambda: _case("align", photos, work)["seconds"],
-            DETECT: lambda: _case("detect", photos, work)["seconds"],
-        }
-        notes = []
-        interpreter, source = os.environ.get("FINETUNE_TF1_PYTHON"), os.environ.get("FINETUNE_FACENET")
-        if interpreter and source:
-            cases[PUBLISHED] = partial(_published, interpreter, source, find_images(photos))
-        else:
-            notes.append(
-                f"{PUBLISHED}: left out; FINETUNE_TF1_PYTHON names a Python with TensorFlow 1.15 and Pillow, "
-                "FINETUNE_FACENET the folder src of a clone of davidsandberg/facenet."
-            )
-        timings = alternate(cases, settings.rounds, "align")
-        small, large = settings.pick(1136, 16), settings.pick(11359, 32)
-        peaks = [_case("align", _folder(found, images, Path(work)), work)["peak_mib"] for images in (small, large)]
-    against = timings.get(PUBLISHED)
-    rates = [["case", "photos a second"], *([name, f"{n / np.median(s):.1f}"] for name, s in timings.items())]
+    """Tries every way on a few photos, times those that work in turn, and measures the memory of the command."""
+    names, notes = _working(settings)
+    images = settings.pick(512, 32)
+    photos = settings.data.some_photos(images)
+    found: dict[str, Any] = {}
+    taken = alternate({name: partial(_seconds, name, photos, found) for name in names}, settings.rounds, "align")
+    timings = {name: [images / value for value in values] for name, values in taken.items()}
+    notes.append(f"{ALIGN} wrote {found.pop(ALIGN)} crops of the {images} photos.")
+    rows, memory = _memory(settings)
     return Result(
         "align",
-        f"{n} photos of {SIDE} x {SIDE} pixels; {machine.usable_cores()} cores. {PUBLISHED.capitalize()} runs image by "
-        "image in TensorFlow 1.15, a process a core, reading included; it neither cuts nor writes.",
+        f"{images} photos{' of 250 pixels' if settings.data.real else ''}; {ALIGN} reads and cuts them and writes the "
+        "crops, the detectors have them in memory.",
         timings,
-        targets=[
-            Target(f"{PUBLISHED} / {ALIGN}", ratio(against, timings[ALIGN]) if against else None, 5, least=True),
-            Target(f"{PUBLISHED} / {DETECT}", ratio(against, timings[DETECT]) if against else None, 5, least=True),
-            Target(f"memory, {large} photos / {small}", peaks[1] / peaks[0], 1.1),
-        ],
-        tables={"Rates": rates},
-        notes=[*notes, f"Peak memory: {peaks[0]:.0f} MiB on {small} photos, {peaks[1]:.0f} MiB on {large}."],
+        unit="images/s",
+        targets=[*_targets(timings), memory],
+        tables={f"Faces, against {DETECTOR}": parity(found), f"Peak resident memory of {ALIGN}": rows},
+        notes=notes,
     )
 
 
-def _photos(settings: Settings) -> Sequence[Path]:
-    """LFW's photos, or drawn ones where they are not there."""
-    shared = settings.data.pairs.parent / "images"
-    if shared.is_dir():
-        return find_images(shared)
-    drawn = settings.data.work / "drawn-photos"
-    if not drawn.exists():
-        write_faces(drawn, people=8, images_per_person=4, size=SIDE, seed=1)
-    return find_images(drawn)
+def _working(settings: Settings) -> tuple[list[str], list[str]]:
+    """The ways that can be timed here, and why the others are left out."""
+    names, notes = [ALIGN, DETECTOR], []
+    few = settings.data.some_photos(2 * usable_cores())
+    for name in track([PUBLISHED, PACKAGE], 2, "align: trying peers"):
+        missing = [variable for variable in PEER if name == PUBLISHED and not os.environ.get(variable)]
+        if missing:
+            wanted = " and ".join(f"{variable} ({PEER[variable]})" for variable in missing)
+            notes.append(f"{name}: left out, for {wanted} {'is' if len(missing) == 1 else 'are'} not set")
+            continue
+        try:
+            _run(name, few)
+        except (OSError, RuntimeError) as error:
+            notes.append(f"{name}: left out, for it failed: {' '.join(str(error).split())[:200]}")
+        else:
+            names.append(name)
+    return names, notes
 
 
-def _folder(found: Sequence[Path], n: int, work: Path) -> Path:
-    """So many of the photos, from all over the list, as links."""
-    folder = work / f"photos-{n}"
-    if not folder.exists():
-        chosen = np.unique(np.linspace(0, len(found) - 1, min(n, len(found))).astype(int))
-        link([found[i] for i in chosen], folder, people=10)
-    return folder
+def _seconds(name: str, photos: Path, found: dict[str, Any]) -> float:
+    seconds, found[name], _ = _run(name, photos)
+    return seconds
 
 
-def _case(what: str, photos: Path, work: str) -> dict[str, float]:
-    with tempfile.TemporaryDirectory(dir=work) as output:
-        command = [sys.executable, "-m", "benchmarks.align_case", what, str(photos), output]
-        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+def _run(name: str, photos: Path) -> tuple[float, Any, float]:
+    """Seconds, what was found, and peak memory in MiB (0 of the published detector)."""
+    with tempfile.TemporaryDirectory(dir=photos.parent) as folder:
+        if name == PUBLISHED:
+            seconds, shares = clocked(_published(photos, Path(folder)))
+            return seconds, _dealt_back(shares), 0.0
+        command: list[str | Path] = [sys.executable, "-m", "benchmarks.align_case", WAYS[name], photos, folder]
+        seconds, (result,) = clocked([command])
+        return seconds, result["found"], result["peak_mib"]
 
 
-def _published(interpreter: str, source: str, paths: Sequence[Path]) -> float:
-    """Seconds of the slowest of as many processes as cores, which begin together on a share of the photos each."""
-    cores = machine.usable_cores()
-    # TensorFlow 2 sets it for itself, and TensorFlow 1 would take it for its own.
-    environment = {name: value for name, value in os.environ.items() if name != "TF2_BEHAVIOR"}
-    pipes = partial(subprocess.Popen[str], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-    with tempfile.TemporaryDirectory() as folder:
-        processes = []
-        for core in range(cores):
-            listed = Path(folder) / f"{core}.txt"
-            listed.write_text("".join(f"{path}\n" for path in paths[core::cores]))
-            command = [interpreter, str(ROOT / "benchmarks/published_detector.py"), source, str(listed)]
-            processes.append(pipes(command))
-        for process in processes:
-            assert process.stdout is not None
-            if process.stdout.readline() != "ready\n":
-                raise RuntimeError(f"{interpreter}: the published detector did not start; see above")
-        outputs = [process.communicate("\n")[0] for process in processes]
-    return max(float(output) for output in outputs)
+def _published(photos: Path, folder: Path) -> list[list[str | Path]]:
+    """A process a core, each with its share of the photos."""
+    python, source = (Path(os.environ[variable]).expanduser().absolute() for variable in PEER)
+    commands: list[list[str | Path]] = []
+    paths, cores = find_images(photos), usable_cores()
+    for core in range(cores):
+        share = folder / f"{core}.txt"
+        share.write_text("".join(f"{path}\n" for path in paths[core::cores]), encoding="utf-8")
+        commands.append([python, published_detector.__file__, source, share])
+    return commands
+
+
+def _dealt_back(shares: Sequence[Sequence[Any]]) -> list[Any]:
+    """What was dealt out in turn, in its first order."""
+    whole: list[Any] = [None] * sum(map(len, shares))
+    for start, share in enumerate(shares):
+        whole[start :: len(shares)] = share
+    return whole
+
+
+def parity(found: Mapping[str, Boxes]) -> list[list[str]]:
+    """Whether each finds our detector's faces: a row a way, and how far their nearest boxes are, at the most."""
+    ours = found[DETECTOR]
+    rows = [["case", "faces", "photos with as many", "pixels between two sides, median", "most"]]
+    for name, theirs in found.items():
+        same = [(a, b) for a, b in zip(ours, theirs, strict=True) if len(a) == len(b)]
+        apart = [distance for a, b in same if len(a) for distance in _distances(a, b)]
+        figures = [number(statistic(apart)) if apart else "" for statistic in (statistics.median, max)]
+        rows.append([name, str(sum(map(len, theirs))), f"{len(same)} of {len(ours)}", *figures])
+    return rows
+
+
+def _distances(boxes: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> list[float]:
+    """Of each box, the largest difference of a side from the nearest of the others."""
+    differences = np.abs(np.array(boxes)[:, np.newaxis] - np.array(others)).max(axis=2)
+    return [float(difference) for difference in differences.min(axis=1)]
+
+
+def _memory(settings: Settings) -> tuple[list[list[str]], Target]:
+    """The command's peak on ten times the photos: the table, and the target."""
+    small, large = settings.pick(1136, 64), settings.pick(11359, 256)
+    cases = {str(images): partial(_peak, settings.data.some_photos(images)) for images in (small, large)}
+    peaks = alternate(cases, min(settings.rounds, settings.pick(MEMORY_ROUNDS, 1)), "align: memory")
+    rows = [["photos", "median (MiB)", "least", "most", "rounds"]]
+    for name, values in peaks.items():
+        figures = (statistics.median(values), min(values), max(values))
+        rows.append([name, *(number(figure) for figure in figures), str(len(values))])
+    figure = ratio(peaks[str(large)], peaks[str(small)])
+    return rows, Target(f"peak memory, {large} photos / {small}", figure, 1.1)
+
+
+def _peak(photos: Path) -> float:
+    _, _, peak = _run(ALIGN, photos)
+    return peak
+
+
+def _targets(timings: Mapping[str, Sequence[float]]) -> list[Target]:
+    """Both of ours against the published detector; None where it is missing."""
+    peer = timings.get(PUBLISHED)
+    return [
+        Target(f"{ours} / {PUBLISHED}", ratio(timings[ours], peer) if peer else None, 5.0, True)
+        for ours in (ALIGN, DETECTOR)
+    ]

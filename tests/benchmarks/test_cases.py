@@ -21,7 +21,8 @@ pytestmark = pytest.mark.tf
 
 @pytest.fixture
 def data(faces, drawn_checkpoint, tmp_path) -> Data:
-    return Data(drawn_checkpoint, faces / "learn", faces / "strangers", faces / "pairs.txt", tmp_path, False)
+    learn, everyone = faces / "learn", faces / "strangers"
+    return Data(drawn_checkpoint, learn, everyone, faces / "pairs.txt", everyone, tmp_path, False)
 
 
 @pytest.mark.slow
