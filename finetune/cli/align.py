@@ -54,7 +54,9 @@ def run(options: argparse.Namespace) -> None:
         flags = (f"--{name.replace('_', '-')}" for name in chosen)
         raise UserError(*(f"{flag}: given with --from-boxes, which detects nothing; drop one" for flag in flags))
     alignment = Alignment(options.size, options.margin, options.all_faces, options.format, **chosen)
-    target = new_file(options.boxes) if options.boxes else None
+    target = new_file(options.boxes, path(options.photos)) if options.boxes else None
+    if target and options.from_boxes and target.resolve() == path(options.from_boxes).resolve():
+        raise UserError(f"{in_one_line(target)}: given with --boxes and --from-boxes; give another file to write")
     boxes = read_boxes(path(options.from_boxes)) if options.from_boxes else None
     import tensorflow as tf
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from finetune.architecture import LEAST_IMAGE_SIZE
 from finetune.errors import RecipeError
-from finetune.folders import in_one_line
+from finetune.folders import in_one_line, refuse_within
 from finetune.preprocessing import PRECISIONS, RUNTIMES, STANDARDIZATIONS
 from finetune.resources import find
 
@@ -144,15 +144,22 @@ def path(text: str) -> Path:
     return Path(os.path.expanduser(text))
 
 
-def new_file(text: str) -> Path:
-    """A file to be written: its folder must be there, and it must not be a folder.
+def new_file(text: str, apart_from: Path | None = None) -> Path:
+    """A file to be written: its folder must be there, and it must not be a folder, a link or a device.
+
+    Args:
+        apart_from: a folder that is read, in which nothing is to be written.
 
     Raises:
-        RecipeError: it is or isn't.
+        UserError: it can't be written there.
     """
     file = path(text)
     if file.is_dir():
         raise RecipeError(f"{file}: a folder; give the name of a file to write")
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        raise RecipeError(f"{file}: a link or a device; give the name of a file to write")
+    if apart_from is not None and apart_from.is_dir():
+        refuse_within(file, apart_from)
     if not file.parent.is_dir():
         raise RecipeError(f"{file.parent}: no such folder; make it first")
     return file

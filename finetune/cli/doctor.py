@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, new_file, restore, whole_number
+from finetune.cli.arguments import add_checkpoint, new_file, path, restore, whole_number
 from finetune.errors import UserError, attempt
 from finetune.folders import in_one_line
 
@@ -69,8 +69,8 @@ def _examine(options: argparse.Namespace) -> Report:
     attempt(problems, lambda: layout(options.folder))
     if options.fix and not problems:
         attempt(problems, lambda: Quarantine.of(options.folder).refuse())
-    json = attempt(problems, lambda: new_file(options.json)) if options.json else None
-    picture = attempt(problems, lambda: new_file(options.sheet)) if options.sheet else None
+    json = attempt(problems, lambda: new_file(options.json, path(options.folder))) if options.json else None
+    picture = attempt(problems, lambda: new_file(options.sheet, path(options.folder))) if options.sheet else None
     pairs = attempt(problems, lambda: resolve(read_pairs(options.pairs), options.lfw, "skip")) if options.lfw else None
     model = attempt(problems, lambda: restore(options)) if options.checkpoint else None
     if problems:
