@@ -159,7 +159,12 @@ def open_data(recipe: Recipe, crop: int | None, examines: bool = True) -> tuple[
         return looked.reasons(paths, crop)
 
     minimum = data.min_images_per_person
-    found = scan(folder, min_images_per_person=minimum, crop=crop, check=check if examines else None)
+    try:
+        found = scan(folder, min_images_per_person=minimum, crop=crop, check=check if examines else None)
+    except DataError as error:
+        if folder == data.train:
+            raise
+        raise DataError(*(f"{data.train}: of its crops: {problem}" for problem in error.problems)) from error
     return dataclasses.replace(found, quarantined=(*found.quarantined, *lost)), looked
 
 

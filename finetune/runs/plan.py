@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 
 import numpy as np
@@ -56,7 +57,7 @@ def plan(inputs: Inputs) -> list[str]:
         f"data           {data(inputs)}",
         *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:SHOWN]),
         *([f"               and {more} more; see inputs.json in the output"] if more > 0 else []),
-        *_doctor(inputs.report),
+        *_doctor(inputs.report, recipe.data.align),
         f"LFW            {_lfw(inputs, seconds)}",
         f"output         {recipe.output}",
         "",
@@ -116,7 +117,7 @@ def data(inputs: Inputs) -> str:
     )
 
 
-def _doctor(report: Report | None) -> list[str]:
+def _doctor(report: Report | None, aligns: bool) -> list[str]:
     """What the doctor says of the images, but for those that are left out anyway."""
     if report is None:
         return []
@@ -128,7 +129,10 @@ def _doctor(report: Report | None) -> list[str]:
     ]
     if not lines:
         return [f"doctor         nothing suspect{''.join(f'; {note}' for note in report.notes)}"]
-    advice = f"finetune doctor {in_one_line(report.folder)} lists them, --sheet shows them, --fix moves suspects aside"
+    folder = in_one_line(shlex.quote(str(report.folder)))
+    advice = f"finetune doctor {folder} lists them, --sheet shows them"
+    # What is moved out of the cache would be cut again.
+    advice += "; mend the photos that they were cut from" if aligns else ", --fix moves suspects aside"
     return [f"doctor         {lines[0]}", *(f"               {line}" for line in [*lines[1:], *report.notes, advice])]
 
 
