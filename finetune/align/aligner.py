@@ -131,16 +131,16 @@ def align(
         boxes: faces by the photos' names, as `read_boxes` gives them; then nothing is detected.
 
     Raises:
-        DataError: there are no photos, or `out` is of no use.
+        DataError: there are no photos, or `out` is of no use, or the boxes are not of these photos.
         RunError: the crops can't be written.
     """
     found = find_images(photos)
     root = photos if photos.is_dir() else photos.parent
     if photos.is_dir():
         refuse_within(out, photos)
-    if boxes is not None and alignment.all_faces:
-        _refuse_some_of_several(boxes)
     names = [path.relative_to(root).as_posix() for path in found]
+    if boxes is not None:
+        _refuse_others(boxes, photos, names, alignment.all_faces)
     namesakes = _namesakes(root, names)
     distinct = [name for name in names if name not in namesakes]
     chunks = [distinct[start : start + CHUNK] for start in range(0, len(distinct), CHUNK)]
@@ -155,10 +155,15 @@ def leftovers(out: Path, coverage: Coverage, alignment: Alignment) -> list[Path]
     return sorted(path for path in out.rglob(f"*.{alignment.format}") if path not in wanted)
 
 
-def _refuse_some_of_several(boxes: Mapping[str, Faces]) -> None:
-    """Raises `DataError` where a photo has more faces than are known."""
+def _refuse_others(boxes: Mapping[str, Faces], photos: Path, names: Sequence[str], all_faces: bool) -> None:
+    """Raises `DataError` where the boxes are of other photos, or lack faces of which all are to be cut."""
+    if boxes.keys().isdisjoint(names):
+        raise DataError(
+            f"{in_one_line(photos)}: none of its {len(names)} photos, such as {in_one_line(names[0])}, is in the "
+            "file of boxes; give the folder that it was written for"
+        )
     lacking = [name for name, faces in boxes.items() if len(faces) < faces.count]
-    if lacking:
+    if all_faces and lacking:
         raise DataError(
             f"{in_one_line(lacking[0])}: {boxes[lacking[0]].count} faces, of which the file of boxes holds "
             f"{len(boxes[lacking[0]])}, as of {len(lacking) - 1} photos more; write it with --all too"

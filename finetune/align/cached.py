@@ -9,6 +9,7 @@ from pathlib import Path
 
 from finetune.align.aligner import Alignment, Coverage, align, leftovers
 from finetune.errors import DataError
+from finetune.folders import in_one_line
 from finetune.resources import cache
 
 
@@ -25,7 +26,8 @@ def aligned(photos: Path, alignment: Alignment) -> tuple[Path, Coverage]:
     if not coverage.found:
         first = coverage.outcomes[0]
         raise DataError(
-            f"{photos}: no face found; the first of {len(coverage.outcomes)} photos is {first.photo}: {first.failure}"
+            f"{photos}: no face found; the first of {len(coverage.outcomes)} photos is "
+            f"{in_one_line(first.photo)}: {first.failure}"
         )
     for path in leftovers(folder, coverage, alignment):
         path.unlink()

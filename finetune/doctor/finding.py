@@ -11,7 +11,7 @@ KINDS = {
     "not-image": "files that are no image",
     "unreadable": "images that are damaged, cut short, too large, or can't be opened",
     "too-small": "images smaller than the crop",
-    "unaligned": "images that are not square, or much larger than an aligned face is",
+    "unaligned": "images that are not square, or much larger than an aligned face: photos are cut by finetune align",
     "copy-within": "copies within a person's folder: the same bytes or the same pixels",
     "copy-across": "copies under two people",
     "near-copy-within": "one picture twice within a person's folder: saved again, resized, cropped a little",

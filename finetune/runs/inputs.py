@@ -12,21 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from finetune.align import Alignment, aligned
 from finetune.checkpoint import contents, read, refuse_pattern
-from finetune.dataset.scan import Dataset, Quarantined, Scan, check_images, scan
+from finetune.dataset.scan import Check, Dataset, Scan, check_images
 from finetune.dataset.split import split
-from finetune.doctor import Report, examine
-from finetune.doctor.thumbnails import Looked, look
+from finetune.doctor import Report
+from finetune.doctor.thumbnails import look
 from finetune.errors import DataError, UserError, attempt
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
 from finetune.model import Model, stored_class_names
 from finetune.network.strategy import SINGLE, Strategy
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import LFW, Recipe
-
-NEAR_COPIES = 50_000
-"""Images up to which a run looks for near copies among them: some minutes."""
+from finetune.runs.data import examined, open_data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +75,9 @@ class Inputs:
         lfw = recipe.lfw
         pairs = attempt(problems, lambda: open_pairs(lfw)) if lfw else None
         if lfw and pairs and crop:
-            attempt(problems, lambda: refuse_unusable(pairs, lfw, crop))
+            # The doctor compares them with the training images: who examines reads them once for both.
+            check = look(pairs.paths).reasons if strategy.is_chief else check_images
+            attempt(problems, lambda: refuse_unusable(pairs, lfw, crop, check))
         if found is None or before is None or opened is None or problems:
             raise UserError(*problems)
         scanned, looked = opened
@@ -133,58 +132,6 @@ class Inputs:
         }
 
 
-def open_data(recipe: Recipe, crop: int | None, examines: bool = True) -> tuple[Scan, Looked | None]:
-    """The training folder, and what was seen of its files; photos are aligned first where the recipe says so.
-
-    Args:
-        crop: side in pixels of what the network takes; None, where no checkpoint could be opened to say: photos can't
-            be aligned then.
-        examines: whether the folder is examined afterwards; if so, its files are read for both.
-
-    Raises:
-        DataError: it can't be trained on.
-        RunError: the crops can't be written.
-    """
-    data = recipe.data
-    folder, lost = data.train, []
-    if data.align and crop:
-        alignment = training_alignment(crop) if recipe.augment.random_crop else Alignment(crop)
-        folder, coverage = aligned(data.train, alignment)
-        lost = [Quarantined(data.train / outcome.photo, outcome.failure) for outcome in coverage.failures]
-    looked: Looked | None = None
-
-    def check(paths: Sequence[Path], crop: int | None) -> list[str | None]:
-        nonlocal looked
-        looked = look(paths)
-        return looked.reasons(paths, crop)
-
-    minimum = data.min_images_per_person
-    try:
-        found = scan(folder, min_images_per_person=minimum, crop=crop, check=check if examines else None)
-    except DataError as error:
-        if folder == data.train:
-            raise
-        raise DataError(*(f"{data.train}: of its crops: {problem}" for problem in error.problems)) from error
-    return dataclasses.replace(found, quarantined=(*found.quarantined, *lost)), looked
-
-
-def examined(recipe: Recipe, scanned: Scan, looked: Looked, crop: int | None, pairs: ImagePairs | None) -> Report:
-    """What the doctor says of the training folder, faces apart: those cost an embedding of every image."""
-    return examine(
-        scanned.dataset.root,
-        crop=crop,
-        min_images=recipe.data.min_images_per_person,
-        lfw=pairs,
-        looked=looked,
-        near_copies=len(looked.paths) <= NEAR_COPIES,
-    )
-
-
-def training_alignment(crop: int) -> Alignment:
-    """Crops to be cropped again at random: for 160 pixels, of 182 with a margin of 44, as published."""
-    return Alignment(size=round(crop * 182 / 160), margin=44)
-
-
 def image_names(scan: Scan) -> str:
     """The training images within their folder, a line each."""
     return "\n".join(path.relative_to(scan.dataset.root).as_posix() for path in scan.dataset.paths)
@@ -207,16 +154,17 @@ def open_pairs(lfw: LFW) -> ImagePairs:
     return pairs
 
 
-def refuse_unusable(pairs: ImagePairs, lfw: LFW, crop: int) -> None:
+def refuse_unusable(pairs: ImagePairs, lfw: LFW, crop: int, check: Check = check_images) -> None:
     """Decodes the pairs' images, before hours are spent on what can't be measured.
 
     Args:
         crop: side in pixels; smaller images can't be used.
+        check: says why files can't be used.
 
     Raises:
         DataError: one line for each image that can't be used, or one for them all.
     """
-    reasons = zip(pairs.paths, check_images(pairs.paths, crop), strict=True)
+    reasons = zip(pairs.paths, check(pairs.paths, crop), strict=True)
     bad = [f"{path}: {reason}" for path, reason in reasons if reason]
     if len(bad) == len(pairs.paths):
         raise DataError(

@@ -99,7 +99,7 @@ def test_jpeg_crops_are_near_the_png_ones(photos, tmp_path):
 
 
 def test_settings_and_folders_that_do_not_fit_are_refused(photos, tmp_path):
-    boxes = {"x.jpg": one_face()}
+    boxes = {"x.jpg": one_face(), "ann_0001.jpg": one_face()}
     out = tmp_path / "out"
     align(photos, out, boxes=boxes)
     with pytest.raises(DataError, match="was aligned with size 160, not 182; margin 32, not 44; use the same settings"):
@@ -114,6 +114,8 @@ def test_settings_and_folders_that_do_not_fit_are_refused(photos, tmp_path):
         align(photos / "ann", out, boxes=boxes)
     with pytest.raises(DataError, match=r"x.jpg: 3 faces, of which the file of boxes holds 1, as of 0 photos more"):
         align(photos, tmp_path / "all", Alignment(all_faces=True), {"x.jpg": one_face(count=3)})
+    with pytest.raises(DataError, match=r"none of its 6 photos, such as ann/ann_0001.jpg, is in the file of boxes"):
+        align(photos, tmp_path / "none", boxes={"eve/eve_0001.jpg": one_face()})
     (out / ".align.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"not a text file; give another folder"):
         align(photos, out, boxes=boxes)

@@ -1,0 +1,62 @@
+"""The training folder of a recipe: aligned where it asks for that, scanned, and examined by the doctor."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from finetune.align import Alignment, aligned
+from finetune.dataset.scan import Quarantined, Scan, layout, scan
+from finetune.doctor import Report, examine
+from finetune.doctor.thumbnails import Looked, look
+from finetune.errors import DataError
+from finetune.evaluation import ImagePairs
+from finetune.recipe import Recipe
+
+NEAR_COPIES = 50_000
+"""Images up to which a run looks for near copies among them: some minutes."""
+
+
+def open_data(recipe: Recipe, crop: int | None, examines: bool) -> tuple[Scan, Looked | None]:
+    """The training folder, and what was seen of its files; photos are aligned first where the recipe says so.
+
+    Args:
+        crop: side in pixels of what the network takes; None, where no checkpoint could be opened to say: photos can't
+            be aligned then.
+        examines: whether the folder is examined afterwards; if so, its files are read once for both.
+
+    Raises:
+        DataError: it can't be trained on.
+        RunError: the crops can't be written.
+    """
+    data = recipe.data
+    folder, lost = data.train, []
+    if data.align and crop:
+        alignment = training_alignment(crop) if recipe.augment.random_crop else Alignment(crop)
+        folder, coverage = aligned(data.train, alignment)
+        lost = [Quarantined(data.train / outcome.photo, outcome.failure) for outcome in coverage.failures]
+    looked = look([path for paths in layout(folder).files.values() for path in paths]) if examines else None
+    minimum, check = data.min_images_per_person, looked.reasons if looked else None
+    try:
+        found = scan(folder, min_images_per_person=minimum, crop=crop, check=check)
+    except DataError as error:
+        if folder == data.train:
+            raise
+        raise DataError(*(f"{data.train}: of its crops: {problem}" for problem in error.problems)) from error
+    return dataclasses.replace(found, quarantined=(*found.quarantined, *lost)), looked
+
+
+def examined(recipe: Recipe, scanned: Scan, looked: Looked, crop: int | None, pairs: ImagePairs | None) -> Report:
+    """What the doctor says of the training folder, faces apart: those cost an embedding of every image."""
+    return examine(
+        scanned.dataset.root,
+        crop=crop,
+        min_images=recipe.data.min_images_per_person,
+        lfw=pairs,
+        looked=looked,
+        near_copies=len(looked.paths) <= NEAR_COPIES,
+    )
+
+
+def training_alignment(crop: int) -> Alignment:
+    """Crops to be cropped again at random: for 160 pixels, of 182 with a margin of 44, as published."""
+    return Alignment(size=round(crop * 182 / 160), margin=44)

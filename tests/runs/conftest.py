@@ -1,0 +1,23 @@
+"""A run to be made in the tests: on drawn faces, from a checkpoint of drawn weights."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def make(tmp_path, faces, drawn_checkpoint):
+    """A `FineTuner` with these arguments in place of the usual ones."""
+    from finetune.runs import FineTuner
+
+    def make(**changes):
+        arguments = {
+            "checkpoint": drawn_checkpoint,
+            "data": {"train": faces / "learn", "validation_split": 0.2},
+            "output": tmp_path / "run",
+            "lfw": {"dir": faces / "strangers", "pairs": faces / "pairs.txt", "flip": True},
+            "batch_size": 8,
+        }
+        return FineTuner(**(arguments | changes))
+
+    return make
