@@ -64,9 +64,13 @@ def _examine(options: argparse.Namespace) -> Report:
     from finetune.doctor.quarantine import Quarantine
     from finetune.evaluation import read_pairs, resolve
     from finetune.files import write_json
+    from finetune.folders import in_one_line
 
     problems: list[str] = []
-    attempt(problems, lambda: layout(options.folder))
+    found = attempt(problems, lambda: layout(options.folder))
+    if found and not (found.files or found.misplaced):
+        nothing = "nothing in it; give the folder that holds one folder of images per person"
+        problems.append(f"{in_one_line(options.folder)}: {nothing}")
     if options.fix and not problems:
         attempt(problems, lambda: Quarantine.of(options.folder).refuse())
     json = attempt(problems, lambda: new_file(options.json, path(options.folder))) if options.json else None

@@ -144,6 +144,11 @@ WRONG = [
         "doctor recipe.yaml",
         "recipe.yaml: not a folder; give the folder that holds one folder of images per person",
     ),
+    bad(
+        "an empty folder",
+        "doctor bad/empty",
+        "bad/empty: nothing in it; give the folder that holds one folder of images per person",
+    ),
     bad("undone, a folder that is gone", "doctor gone --undo", "gone: no such folder; give the one that was examined"),
     bad(
         "nothing to undo",
