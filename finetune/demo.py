@@ -17,7 +17,7 @@ import tensorflow as tf
 from finetune import checkpoint as checkpoints
 from finetune import network
 from finetune.architecture import UNITS
-from finetune.dataset.pipeline import iterate, training_batches
+from finetune.dataset.pipeline import Batch, iterate, training_batches
 from finetune.dataset.scan import scan
 from finetune.dataset.synthetic import write_faces
 from finetune.evaluation.draw_pairs import write_pairs
@@ -30,6 +30,7 @@ from finetune.recipe import Augment, Recipe, Stage
 from finetune.resources import find
 from finetune.runs import StageResult, run
 from finetune.training import StageState, Trainer, train
+from finetune.training.sampler import Epoch, Sampler
 
 SEED = 20180402
 NAME = "demo"
@@ -107,7 +108,7 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
 
     contract, augment = model.preprocessing, Augment(random_flip=True)
 
-    def batches(epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    def batches(epoch: Epoch) -> Iterator[Batch]:
         images = training_batches(
             dataset,
             preprocessing=contract,
@@ -115,12 +116,14 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
             batch_size=BATCH_SIZE,
             seed=SEED,
             stage=0,
-            epoch=epoch,
+            epoch=epoch.number,
         )
-        return ((standardize(pixels, contract.standardization), labels) for pixels, labels in iterate(images))
+        rows = np.split(epoch.order, range(BATCH_SIZE, len(dataset), BATCH_SIZE))
+        pairs = zip(iterate(images), rows, strict=True)
+        return (Batch(standardize(pixels, contract.standardization), labels, of) for (pixels, labels), of in pairs)
 
-    n_batches = -(-len(dataset) // BATCH_SIZE)
-    train(Trainer(model, PRETRAINING), StageState(), batches, n_batches, None, key=0, on_epoch=lambda state: None)
+    sampler = Sampler(PRETRAINING, dataset.labels, BATCH_SIZE, SEED, 0)
+    train(Trainer(model, PRETRAINING), StageState(), batches, sampler, None, key=0, on_epoch=lambda state: None)
     _take_statistics(model.variables, sample, image_size)
     return model.save(folder, NAME)
 

@@ -46,6 +46,10 @@ class RunError(FinetuneError):
     """A run that had to end early: a full disk, a loss that is not a number."""
 
 
+class NotFinite(RunError):
+    """Embeddings that are no numbers: training has destroyed the weights."""
+
+
 class Interrupted(FinetuneError):
     """A run that was asked to stop (SIGTERM, Ctrl-C) and can be resumed.
 

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,20 @@ from finetune.preprocessing import Preprocessing
 from finetune.recipe import Augment
 
 
+class Batch(NamedTuple):
+    """What a training step takes.
+
+    Attributes:
+        features: what the first unit that trains takes, float32 [b, ...].
+        labels: int64 [b].
+        rows: which image of the dataset each is, int64 [b].
+    """
+
+    features: tf.Tensor
+    labels: tf.Tensor
+    rows: np.ndarray
+
+
 def training_batches(
     dataset: Dataset,
     *,
@@ -30,8 +44,9 @@ def training_batches(
     stage: int,
     epoch: int,
     share: Share = WHOLE,
+    order: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    """One epoch: every image once, shuffled and augmented.
+    """One epoch: every image once and shuffled, or those of `order`, augmented.
 
     What happens to an image depends on (seed, stage, epoch), or with views on (seed, view), and on its
     index in `dataset` alone, so that an epoch can be drawn again at any time. Setting one up takes less
@@ -41,11 +56,12 @@ def training_batches(
         batch_size: images in a batch; the last one holds what remains.
         seed, stage, epoch: 0 or more each.
         share: which images of each batch are drawn; all, where it is not given.
+        order: the epoch's images, int64 [n]; `epoch_order` where it is not given.
 
     Returns:
         Batches of (uint8 [b, s, s, 3], int64 [b]); go through them by `iterate`.
     """
-    order = epoch_order(len(dataset), seed, stage, epoch)
+    order = epoch_order(len(dataset), seed, stage, epoch) if order is None else order
     key = drawing_key(augment, seed, stage, epoch)
     order, batch_size = share.of(order, batch_size)
     images = _drawn(dataset.paths, order, key, preprocessing.image_size, augment)
@@ -72,9 +88,14 @@ def view_batches(
 
 def epoch_order(n: int, seed: int, stage: int, epoch: int) -> np.ndarray:
     """The order of `n` images in an epoch, int64 [n]."""
+    return epoch_generator(seed, stage, epoch).permutation(n)
+
+
+def epoch_generator(seed: int, stage: int, epoch: int) -> np.random.Generator:
+    """What an epoch draws its images with."""
     generator = np.random.default_rng([seed, stage, epoch])
     generator.integers(2**63)  # the epoch's drawing key
-    return generator.permutation(n)
+    return generator
 
 
 def drawing_key(augment: Augment, seed: int, stage: int, epoch: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,14 @@ class Dataset:
     def take(self, indices: npt.NDArray[np.int64]) -> Dataset:
         """The images at these indices, with the same class names."""
         return Dataset(self.root, self.class_names, tuple(self.paths[i] for i in indices), self.labels[indices])
+
+    def of_people(self, names: Collection[str]) -> Dataset:
+        """The images of these people alone, with labels of their own."""
+        class_names = tuple(name for name in self.class_names if name in names)
+        new = {self.class_names.index(name): label for label, name in enumerate(class_names)}
+        rows = [row for row, label in enumerate(self.labels.tolist()) if label in new]
+        labels = np.array([new[label] for label in self.labels[rows].tolist()], np.int64)
+        return Dataset(self.root, class_names, tuple(self.paths[row] for row in rows), labels)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Holding back some of each person's images for validation."""
+"""Holding back some of each person's images for validation, and some people from training altogether."""
 
 from __future__ import annotations
 
@@ -33,6 +33,20 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
         count = min(math.ceil(len(images) * share), len(images) - 1)
         held_back[generator_of(seed, name).permutation(images)[:count]] = True
     return dataset.take(np.flatnonzero(~held_back)), dataset.take(np.flatnonzero(held_back))
+
+
+def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """Holds people out, each by a draw of their own: (seed, person's name), so that adding a person moves nobody else.
+
+    Args:
+        share: of the people, above 0, below 1; how many it are is left to chance.
+        seed: 0 or more.
+
+    Returns:
+        Those who stay and those who are held out, each with class names of their own.
+    """
+    out = {name for name in dataset.class_names if generator_of(seed, name).random() < share}
+    return dataset.of_people(set(dataset.class_names) - out), dataset.of_people(out)
 
 
 def generator_of(seed: int, name: str) -> np.random.Generator:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from finetune.errors import DataError
 from finetune.evaluation.result import LFWResult
@@ -40,35 +42,68 @@ class Difference:
     auc: float
 
 
-def compare(before: LFWResult, after: LFWResult) -> Difference:
-    """How much better `after` is, judged pair by pair.
+class PairedInterval(NamedTuple):
+    """The difference of two shares of right answers to the same questions.
+
+    Attributes:
+        difference: after less before, -1 to 1.
+        low, high: its 95 % interval.
+        gained, lost: questions that only the one after, only the one before, answers rightly.
+        p_value: exact McNemar test, two-sided.
+    """
+
+    difference: float
+    low: float
+    high: float
+    gained: int
+    lost: int
+    p_value: float
+
+
+def paired_interval(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> PairedInterval:
+    """How much better `after` is, judged question by question.
 
     The interval is that of Agresti and Min (2005, "Simple improved confidence intervals for comparing
-    matched proportions"), which holds up where few pairs, or none, are decided differently.
+    matched proportions"), which holds up where few answers, or none, differ.
+
+    Args:
+        before, after: bool [n], whether each answer is right; n from 1.
+    """
+    gained, lost = int(np.count_nonzero(after & ~before)), int(np.count_nonzero(before & ~after))
+    n = len(before) + 2
+    centre = (gained - lost) / n
+    half = Z_95 * math.sqrt((gained + lost + 1) / n - centre**2) / math.sqrt(n)
+    low, high = max(centre - half, -1.0), min(centre + half, 1.0)
+    return PairedInterval((gained - lost) / len(before), low, high, gained, lost, _mcnemar(gained, lost))
+
+
+def compare(before: LFWResult, after: LFWResult) -> Difference:
+    """How much better `after` is, judged pair by pair; see `paired_interval`.
 
     Raises:
         DataError: the two results are not of the same pairs.
     """
+    refuse_different(before, after)
+    paired = paired_interval(before.correct, after.correct)
+    return Difference(
+        accuracy=after.accuracy - before.accuracy,
+        low=paired.low,
+        high=paired.high,
+        gained=paired.gained,
+        lost=paired.lost,
+        p_value=paired.p_value,
+        val=after.val - before.val,
+        auc=after.auc - before.auc,
+    )
+
+
+def refuse_different(before: LFWResult, after: LFWResult) -> None:
+    """Raises DataError where two results are not of the same pairs."""
     if _pairs(before) != _pairs(after):
         raise DataError(
             f"comparison: found results on different pairs ({before.n_pairs} before, {after.n_pairs} after); "
             "measure both on one pairs file and its images"
         )
-    gained = int(np.count_nonzero(after.correct & ~before.correct))
-    lost = int(np.count_nonzero(before.correct & ~after.correct))
-    n = before.n_pairs + 2
-    centre = (gained - lost) / n
-    half = Z_95 * math.sqrt((gained + lost + 1) / n - centre**2) / math.sqrt(n)
-    return Difference(
-        accuracy=after.accuracy - before.accuracy,
-        low=max(centre - half, -1.0),
-        high=min(centre + half, 1.0),
-        gained=gained,
-        lost=lost,
-        p_value=_mcnemar(gained, lost),
-        val=after.val - before.val,
-        auc=after.auc - before.auc,
-    )
 
 
 def _pairs(result: LFWResult) -> tuple[object, ...]:

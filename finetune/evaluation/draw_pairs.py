@@ -88,9 +88,31 @@ def draw_pairs(images: Mapping[str, Sequence[int]], *, folds: int, pairs_per_fol
     Raises:
         ValueError: there are not so many; says how many there are.
     """
-    generator = np.random.default_rng(seed)
     names = list(images)
     counts = np.array([len(images[name]) for name in names], np.int64)
+    return [
+        [
+            Pair(image_name(names[p], images[names[p]][i]), image_name(names[q], images[names[q]][j]), bool(p == q))
+            for p, i, q, j in fold
+        ]
+        for fold in draw_places(counts, folds=folds, pairs_per_fold=pairs_per_fold, seed=seed)
+    ]
+
+
+def draw_places(
+    counts: Counts, *, folds: int, pairs_per_fold: int, seed: int, fewer: bool = False
+) -> list[list[tuple[int, int, int, int]]]:
+    """What `draw_pairs` draws, as numbers: who and which of their images, twice.
+
+    Args:
+        counts: int64 [people], how many images each has.
+        folds, pairs_per_fold, seed: as there; one fold may be asked for.
+        fewer: draw fewer pairs a fold where there are not so many, in each fold as many.
+
+    Raises:
+        ValueError: there are not so many, or none; says how many there are.
+    """
+    generator = np.random.default_rng(seed)
     able = int((counts > 1).sum())
     people = f"{len(counts)} people, {able} with two images or more"
     most = min(able, len(counts) // 2)
@@ -102,19 +124,15 @@ def draw_pairs(images: Mapping[str, Sequence[int]], *, folds: int, pairs_per_fol
     dealt = _deal(counts, folds, generator)
     same = min(int(_two_of(counts[fold]).sum()) for fold in dealt)
     different = min(int(_two_of(counts[fold].sum()) - _two_of(counts[fold]).sum()) for fold in dealt)
-    if min(same, different) < pairs_per_fold:
+    if fewer:
+        pairs_per_fold = min(same, different, pairs_per_fold)
+    elif min(same, different) < pairs_per_fold:
         raise ValueError(
             f"{people}; each of {folds} folds can have {same} pairs of one person and {different} of two; "
             f"ask for {min(same, different)} pairs or fewer, or for fewer folds"
         )
     return [
-        [
-            Pair(image_name(names[p], images[names[p]][i]), image_name(names[q], images[names[q]][j]), bool(p == q))
-            for p, i, q, j in (
-                *_of_one(fold, counts, pairs_per_fold, generator),
-                *_of_two(fold, counts, pairs_per_fold, generator),
-            )
-        ]
+        [*_of_one(fold, counts, pairs_per_fold, generator), *_of_two(fold, counts, pairs_per_fold, generator)]
         for fold in dealt
     ]
 

@@ -65,13 +65,12 @@ def evaluate_pairs(
         kept = _checked_keep(keep, len(same))
         rows1, rows2, same, folds = rows1[kept], rows2[kept], same[kept], _kept_folds(folds, same, kept)
     first, second = rows1.astype(np.float64), rows2.astype(np.float64)
-    outcomes = [
-        _outcome(distances, same, fold, far_target)
-        for fold, distances in zip(folds, _distances(first, second, folds, distance, subtract_mean), strict=True)
-    ]
-    correct = np.empty(len(same), dtype=bool)
-    for fold, outcome in zip(folds, outcomes, strict=True):
-        correct[fold] = outcome.correct
+    outcomes = []
+    correct, own, numbers = np.empty(len(same), bool), np.empty(len(same), np.float32), np.empty(len(same), np.int16)
+    by_fold = zip(folds, _distances(first, second, folds, distance, subtract_mean), strict=True)
+    for number, (fold, distances) in enumerate(by_fold):
+        outcomes.append(_outcome(distances, same, fold, far_target))
+        correct[fold], own[fold], numbers[fold] = outcomes[-1].correct, distances[fold], number
     accuracy = [float(np.mean(outcome.correct)) for outcome in outcomes]
     val = [outcome.val for outcome in outcomes]
     auc, eer, curve_notes = _curve(outcomes)
@@ -94,6 +93,9 @@ def evaluate_pairs(
         far_target=far_target,
         notes=(*notes, *curve_notes),
         correct=correct,
+        distances=own,
+        is_same=same,
+        folds=numbers,
     )
 
 
@@ -119,16 +121,26 @@ def _outcome(distances: Floats, same: Bools, fold: Indices, far_target: float) -
     threshold = ACCURACY_THRESHOLDS[np.argmax(score)]
 
     far_others = _accepted(others_different, VAL_THRESHOLDS) / len(others_different)
-    # Below the target over the whole grid: the published code then accepts nothing.
-    val_threshold = np.interp(far_target, far_others, VAL_THRESHOLDS) if far_others[-1] >= far_target else 0.0
+    at_far = val_threshold(far_others, far_target)
     return _Outcome(
         threshold=float(threshold),
         correct=(distances[fold] < threshold) == same[fold],
-        val=float(np.mean(fold_same < val_threshold)),
-        far=float(np.mean(fold_different < val_threshold)),
+        val=float(np.mean(fold_same < at_far)),
+        far=float(np.mean(fold_different < at_far)),
         tpr=_accepted(fold_same, ACCURACY_THRESHOLDS) / len(fold_same),
         fpr=_accepted(fold_different, ACCURACY_THRESHOLDS) / len(fold_different),
     )
+
+
+def val_threshold(far: Floats, far_target: float) -> float:
+    """The threshold at a false accept rate, from the rates at each of `VAL_THRESHOLDS`."""
+    # Below the target over the whole grid: the published code then accepts nothing.
+    return float(np.interp(far_target, far, VAL_THRESHOLDS)) if far[-1] >= far_target else 0.0
+
+
+def area(fpr: Floats, tpr: Floats) -> float:
+    """Under a ROC curve, by trapezoids."""
+    return float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
 
 
 def _accepted(distances: Floats, thresholds: Floats) -> Indices:
@@ -140,7 +152,7 @@ def _curve(outcomes: list[_Outcome]) -> tuple[float, float | None, list[str]]:
     """AUC and EER of the folds' mean ROC curve, and what to say about them."""
     tpr = np.mean([outcome.tpr for outcome in outcomes], axis=0)
     fpr = np.mean([outcome.fpr for outcome in outcomes], axis=0)
-    auc = float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
+    auc = area(fpr, tpr)
     eer = _equal_error_rate(fpr, tpr)
     notes = []
     if fpr[-1] < 1:

@@ -66,6 +66,10 @@ class LFWResult:
         far_target: the false accept rate at which `val` is asked for.
         notes: what to say beside the figures, a sentence each.
         correct: bool [n_pairs], whether each pair was decided rightly in its own fold.
+        distances: float32 [n_pairs], that of each pair in its own fold; this and the next two are None in results
+            that were written before they were kept.
+        is_same: bool [n_pairs], whether each pair is of one person.
+        folds: int16 [n_pairs], the number of each pair's fold, from 0.
         pairs_sha256: digest of the pairs' names where they are known; `compare` asks for the same.
         overlap: which identities of the pairs were trained on; None where nobody knows.
         without_overlap: the figures on the pairs that name none of them, each pair in the fold that it has among
@@ -90,6 +94,9 @@ class LFWResult:
     far_target: float
     notes: tuple[str, ...]
     correct: npt.NDArray[np.bool_]
+    distances: npt.NDArray[np.float32] | None = None
+    is_same: npt.NDArray[np.bool_] | None = None
+    folds: npt.NDArray[np.int16] | None = None
     pairs_sha256: str | None = None
     overlap: Overlap | None = None
     without_overlap: LFWResult | None = None
@@ -120,13 +127,16 @@ class LFWResult:
     def to_json(self) -> dict[str, Any]:
         """The fields by name and the protocol's constants, ready for `json.dump`.
 
-        `correct` is a text of 0 and 1, a digit a pair.
+        `correct` and `is_same` are texts of 0 and 1, a digit a pair; `distances` and `folds` are lists.
         """
         return {
             **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
             "fold_accuracy": list(self.fold_accuracy),
             "notes": list(self.notes),
-            "correct": "".join("01"[decision] for decision in self.correct.astype(int)),
+            "correct": digits(self.correct),
+            "is_same": None if self.is_same is None else digits(self.is_same),
+            "distances": None if self.distances is None else [float(str(value)) for value in self.distances],
+            "folds": None if self.folds is None else self.folds.tolist(),
             "overlap": dataclasses.asdict(self.overlap) if self.overlap else None,
             "without_overlap": self.without_overlap.to_json() if self.without_overlap else None,
             "protocol": PROTOCOL,
@@ -136,12 +146,12 @@ class LFWResult:
     def from_json(cls, stored: Mapping[str, Any]) -> LFWResult:
         """The result that `to_json` gave `stored`; keys of others in it are passed over.
 
-        Those written before there was an overlap read as if nobody knew of one.
+        Those written before there was an overlap read as if nobody knew of one, and without distances.
 
         Raises:
-            DataError: `stored` lacks some of the fields.
+            DataError: `stored` lacks some of the fields, or they are not of as many pairs as it says.
         """
-        later = ("overlap", "without_overlap")
+        later = ("overlap", "without_overlap", "distances", "is_same", "folds")
         names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
         missing = [name for name in names if name not in stored]
         if missing:
@@ -149,10 +159,28 @@ class LFWResult:
         fields = {name: stored[name] for name in names}
         fields["fold_accuracy"] = tuple(stored["fold_accuracy"])
         fields["notes"] = tuple(stored["notes"])
-        fields["correct"] = np.array([digit == "1" for digit in stored["correct"]], dtype=bool)
-        overlap, without = (stored.get(name) for name in later)
+        fields["correct"] = decisions(stored["correct"])
+        if stored.get("distances") is not None:
+            fields["is_same"] = decisions(stored["is_same"])
+            fields["distances"] = np.array(stored["distances"], np.float32)
+            fields["folds"] = np.array(stored["folds"], np.int16)
+        for name in ("correct", "is_same", "distances", "folds"):
+            if len(fields.get(name, fields["correct"])) != stored["n_pairs"]:
+                found = f"found {len(fields[name])} values of {name} for {stored['n_pairs']} pairs"
+                raise DataError(f"LFW result: {found}; give a file that finetune wrote")
+        overlap, without = stored.get("overlap"), stored.get("without_overlap")
         return cls(
             **fields,
             overlap=Overlap(**overlap | {"identities": tuple(overlap["identities"])}) if overlap else None,
             without_overlap=cls.from_json(without) if without else None,
         )
+
+
+def digits(values: npt.NDArray[np.bool_]) -> str:
+    """Truth values as a text of 0 and 1."""
+    return "".join("01"[value] for value in values.astype(int))
+
+
+def decisions(text: str) -> npt.NDArray[np.bool_]:
+    """The truth values that `digits` wrote."""
+    return np.array([digit == "1" for digit in text], dtype=bool)

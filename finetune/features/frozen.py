@@ -15,6 +15,7 @@ import tensorflow as tf
 from finetune import __version__, network
 from finetune.architecture import UNITS, unit_of
 from finetune.dataset.pipeline import (
+    Batch,
     drawing_key,
     epoch_order,
     evaluation_batches,
@@ -37,12 +38,11 @@ SEGMENT = 64 * 2**20
 
 def choice(model: Model, recipe: Recipe, first: int, n_train: int, n_validation: int) -> Choice:
     """Whether the features of a stage that trains from unit `first` are kept, and where."""
-    sizes = _sizes(model)
     return choose(
         recipe.cache,
         vectors=n_train * (recipe.augment.views or 1) + n_validation,
-        values=int(np.prod(network.output_shapes(*sizes)[first - 1])) if first else 0,
-        multiply_adds=sum(network.multiply_adds(*sizes)[:first]),
+        values=int(np.prod(network.output_shapes(*sizes(model))[first - 1])) if first else 0,
+        multiply_adds=sum(network.multiply_adds(*sizes(model))[:first]),
         augmented=recipe.augment.draws and not recipe.augment.views,
         disk_room=Store().room(),
     )
@@ -82,37 +82,44 @@ class FrozenFeatures:
             self._digests = {path: image_digest(path) for path in (*train.paths, *validation.paths)}
             views = (self._keys(train, self._drawing(epoch)) for epoch in range(1, 1 + (recipe.augment.views or 1)))
             keys = chain(chain.from_iterable(views), self._keys(validation, None))
-            self._shelf = _shelf(model, first, self.choice, keys)
+            self._shelf = open_shelf(model, first, self.choice, keys)
 
-    def training(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        """An epoch's batches: (features [b, ...], labels int64 [b])."""
+    def training(self, epoch: int, order: np.ndarray | None = None, batch_size: int | None = None) -> Iterator[Batch]:
+        """An epoch's batches.
+
+        Args:
+            order: its images, int64 [n]; each once and shuffled where it is not given.
+            batch_size: the recipe's where it is not given.
+        """
         recipe, train = self._recipe, self._train
-        order = epoch_order(len(train), recipe.seed, self._stage, epoch)
+        order = epoch_order(len(train), recipe.seed, self._stage, epoch) if order is None else order
+        batch_size = batch_size or recipe.batch_size
         if self._shelf is not None:
-            return self._kept(train, self._drawing(epoch), order)
+            return self._kept(train, self._drawing(epoch), order, batch_size)
         images = training_batches(
             train,
             preprocessing=self._model.preprocessing,
             augment=recipe.augment,
-            batch_size=recipe.batch_size,
+            batch_size=batch_size,
             seed=recipe.seed,
             stage=self._stage,
             epoch=epoch,
             share=self._share,
+            order=order,
         )
-        batches = zip(iterate(images), self._labels(train, order), strict=True)
-        return ((self._prefix(pixels), labels) for (pixels, _), labels in batches)
+        batches = zip(iterate(images), _labelled(train, order, batch_size), strict=True)
+        return (Batch(self._prefix(pixels), *labelled) for (pixels, _), labelled in batches)
 
-    def validation(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    def validation(self) -> Iterator[Batch]:
         """The held-back batches, in order."""
         held_back, order = self._validation, np.arange(len(self._validation))
         if self._shelf is not None:
-            return self._kept(held_back, None, order)
+            return self._kept(held_back, None, order, self._recipe.batch_size)
         rows, size = self._share.of(order, self._recipe.batch_size)
         paths = [held_back.paths[row] for row in rows]
         batches = evaluation_batches(paths, preprocessing=self._model.preprocessing, batch_size=size)
-        labelled = zip(iterate(batches), self._labels(held_back, order), strict=True)
-        return ((self._prefix(pixels), labels) for pixels, labels in labelled)
+        labelled = zip(iterate(batches), _labelled(held_back, order, self._recipe.batch_size), strict=True)
+        return (Batch(self._prefix(pixels), *labels) for pixels, labels in labelled)
 
     def _drawing(self, epoch: int) -> int | None:
         """The key of what an epoch draws, None where it draws nothing."""
@@ -127,19 +134,14 @@ class FrozenFeatures:
         drawn = repr((drawing, sorted(self._recipe.augment.to_value().items())))
         return [hashlib.sha256(f"{drawn} {index}".encode() + digest).digest() for index, digest in enumerate(digests)]
 
-    def _kept(self, dataset: Dataset, drawing: int | None, order: np.ndarray) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    def _kept(self, dataset: Dataset, drawing: int | None, order: np.ndarray, batch_size: int) -> Iterator[Batch]:
         assert self._shelf is not None
         shelf, keys = self._shelf, self._keys(dataset, drawing)
-        rows, size = self._share.of(order, self._recipe.batch_size)
+        rows, size = self._share.of(order, batch_size)
         self._keep(dataset, drawing, keys, np.sort(rows))
         batches = (shelf.read([keys[row] for row in rows[start : start + size]]) for start in range(0, len(rows), size))
-        labelled = zip(batches, self._labels(dataset, order), strict=True)
-        return ((tf.constant(features), labels) for features, labels in labelled)
-
-    def _labels(self, dataset: Dataset, order: np.ndarray) -> Iterator[tf.Tensor]:
-        """The labels of each batch, of all its images."""
-        size = self._recipe.batch_size
-        return (tf.constant(dataset.labels[order[start : start + size]]) for start in range(0, len(order), size))
+        labelled = zip(batches, _labelled(dataset, order, batch_size), strict=True)
+        return (Batch(tf.constant(features), *labels) for features, labels in labelled)
 
     def _keep(self, dataset: Dataset, drawing: int | None, keys: Sequence[bytes], rows: np.ndarray) -> None:
         """Computes what the shelf lacks of these rows; each image once, however often it is there."""
@@ -156,6 +158,12 @@ class FrozenFeatures:
             key=drawing or 0,
         )
         fill(self._shelf, self._prefix, [keys[index] for index in missing], batches, self._check)
+
+
+def _labelled(dataset: Dataset, order: np.ndarray, size: int) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
+    """The labels and rows of each batch, of all its images."""
+    batches = (order[start : start + size] for start in range(0, len(order), size))
+    return ((tf.constant(dataset.labels[rows]), rows) for rows in batches)
 
 
 def fill(
@@ -186,13 +194,15 @@ def fill(
             added, vectors = [], []
 
 
-def _sizes(model: Model) -> tuple[int, int, int]:
+def sizes(model: Model) -> tuple[int, int, int]:
+    """Values of an embedding, classes (0 without a head) and pixels of a side: what shapes and costs follow from."""
     return model.embedding_size, model.num_classes or 0, model.preprocessing.image_size
 
 
-def _shelf(model: Model, first: int, choice: Choice, keys: Iterable[bytes]) -> Shelf:
+def open_shelf(model: Model, first: int, choice: Choice, keys: Iterable[bytes]) -> Shelf:
+    """The shelf for what the units `UNITS[:first]` give, in memory or in the store as was chosen."""
     if choice.where == "memory":
-        return Shelf(None, network.output_shapes(*_sizes(model))[first - 1])
+        return Shelf(None, network.output_shapes(*sizes(model))[first - 1])
     return shelf(model, first, set(keys))
 
 
@@ -210,4 +220,4 @@ def shelf(model: Model, first: int, keys: Collection[bytes]) -> Shelf:
         onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         device=[device.device_type for device in tf.config.list_physical_devices()],
     )
-    return Store().shelf(name, network.output_shapes(*_sizes(model))[first - 1], keys)
+    return Store().shelf(name, network.output_shapes(*sizes(model))[first - 1], keys)

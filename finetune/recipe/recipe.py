@@ -15,8 +15,9 @@ from finetune.architecture import boundary
 from finetune.errors import RecipeError
 from finetune.preprocessing import PRECISIONS, RUNTIMES, Precision, Runtime
 from finetune.recipe.checks import PATH, Check, one_of, optional, whole
+from finetune.recipe.history import History
 from finetune.recipe.reader import Document
-from finetune.recipe.section import Problem, Section, SectionError, build, list_of, section
+from finetune.recipe.section import UNREAD, Problem, Section, SectionError, build, list_of, section
 from finetune.recipe.sections import LFW, Augment, Data, PreprocessingSection
 from finetune.recipe.stage import Stage
 
@@ -48,6 +49,7 @@ class Recipe(Section):
         precision: of the convolutions, in training and in measuring; `bfloat16` is faster where there are
             units for it. Weights, prelogits, losses and gradients' sums stay float32.
         runtime: what computes embeddings and frozen units: `tensorflow`, or `openvino`, an extra for CPUs.
+        history: in which forms the history is kept, beside CSV.
         strategy: who computes: `none` (one device), `mirrored` (all GPUs of this machine) or
             `multi_worker` (several processes, which TF_CONFIG names).
 
@@ -70,6 +72,7 @@ class Recipe(Section):
     precision: Annotated[Precision, one_of(PRECISIONS)] = "float32"
     runtime: Annotated[Runtime, one_of(RUNTIMES)] = "tensorflow"
     strategy: Annotated[Strategy, STRATEGY] = "none"
+    history: Annotated[History, section(History)] = dataclasses.field(default_factory=History)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Recipe:
@@ -113,15 +116,27 @@ class Recipe(Section):
     def _across(self) -> Iterable[Problem]:
         yield from _names(self.stages or ())
         yield from _boundaries(self.stages or ())
+        if self.strategy not in ("none", UNREAD):
+            yield from _alone(self.stages or (), self.strategy)
         if self.cache in ("memory", "disk") and self.augment and self.augment.draws and not self.augment.views:
             text = f"found {self.cache!r}, but augment draws each image anew; set cache: auto, or give augment.views"
             yield Problem(("cache",), text)
         if self.data and self.data.align and self.strategy == "multi_worker":
             text = "the workers would all align; run finetune align first, and give the folder of crops as data.train"
             yield Problem(("data", "align"), text)
+        for key in ("strangers", "filter"):
+            if self.data and getattr(self.data, key) and self.strategy == "multi_worker":
+                text = (
+                    "not under strategy: multi_worker; part the folder first (finetune split), or give strategy: none"
+                )
+                yield Problem(("data", key), text)
         for index, stage in enumerate(self.stages or ()):
-            if stage and stage.accept and self.lfw is None:
+            judged = stage and stage.accept and stage.accept.pairs
+            if judged == "lfw" and self.lfw is None:
                 text = "there are no LFW figures to judge by; give lfw.dir and lfw.pairs, or remove it"
+                yield Problem(("stages", index, "accept"), text)
+            if judged == "strangers" and self.data and self.data.strangers is None:
+                text = "there are no strangers' figures to judge by; give data.strangers, or remove it"
                 yield Problem(("stages", index, "accept"), text)
             if stage and stage.early_stopping and self.data and self.data.validation_split == 0:
                 text = "there is no validation loss to judge by; give data.validation_split, or remove it"
@@ -147,3 +162,21 @@ def _boundaries(stages: tuple[Stage, ...]) -> Iterable[Problem]:
                 "a boundary stays or moves toward the input"
             )
             yield Problem(("stages", index, "train_from"), text)
+
+
+def _alone(stages: tuple[Stage, ...], strategy: Strategy) -> Iterable[Problem]:
+    """What takes a whole batch, or the same numbers on all, and so one device."""
+    for index, stage in enumerate(stages):
+        if not stage:
+            continue
+        asked = {
+            "loss": bool(stage.loss) and not stage.loss.has_head,
+            "init": bool(stage.init),
+            "distillation": bool(stage.distillation),
+            "center_loss": bool(stage.center_loss and stage.center_loss.factor),
+            "clip_norm": bool(stage.clip_norm),
+            "ema": bool(stage.ema),
+        }
+        for key in (key for key, found in asked.items() if found):
+            text = f"not under strategy: {strategy} (losses over a whole batch, and what follows them, take one device)"
+            yield Problem(("stages", index, key), f"{text}; give strategy: none, or remove it")

@@ -16,12 +16,13 @@ from finetune.recipe.checks import (
     FROM_0_TO_1,
     PATH,
     TRUTH,
+    Check,
     number,
     one_of,
     optional,
     whole,
 )
-from finetune.recipe.section import Problem, Section
+from finetune.recipe.section import Problem, Section, section
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,29 @@ class PreprocessingSection(Section):
     standardization: Annotated[Standardization | None, optional(one_of(STANDARDIZATIONS))] = None
 
 
+def _strangers(value: object) -> float | Path | None:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value) if 0 < value < 1 else None
+    path: Path | None = PATH.read(value)
+    return path
+
+
+STRANGERS = Check("a share of the people above 0, below 1, or the path of a folder of people", _strangers)
+
+
+@dataclasses.dataclass(frozen=True)
+class Filter(Section):
+    """The published filter of noisy data, by the restored checkpoint's embeddings.
+
+    Attributes:
+        percentile: of the images, those nearest to the centre of their class, that are kept; above 0, at most 100.
+        min_images_per_person: people who lose an image and have fewer left are left out.
+    """
+
+    percentile: Annotated[float, number("a percentile above 0, at most 100", lambda x: 0 < x <= 100)]
+    min_images_per_person: Annotated[int, whole(0)] = 0
+
+
 @dataclasses.dataclass(frozen=True)
 class Data(Section):
     """The images to train on.
@@ -47,12 +71,17 @@ class Data(Section):
             kept in the user's cache.
         validation_split: the share of each person's images that is held back, 0 ≤ share < 1.
         min_images_per_person: people with fewer images are left out.
+        strangers: people who are never trained on, to see what the stages cost them: a share of the people in
+            `train`, or a folder of others, aligned as they are.
+        filter: which images are left out as noise.
     """
 
     train: Annotated[Path, PATH]
     align: Annotated[bool, TRUTH] = False
     validation_split: Annotated[float, FROM_0_BELOW_1] = 0.0
     min_images_per_person: Annotated[int, whole(1)] = 1
+    strangers: Annotated[float | Path | None, optional(STRANGERS)] = None
+    filter: Annotated[Filter | None, optional(section(Filter))] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,17 +133,62 @@ class LFW(Section):
     missing: Annotated[Literal["error", "skip"], one_of(("error", "skip"))] = "error"
 
 
+METRICS = {
+    f"{pairs}_{figure}": (pairs, figure) for pairs in ("lfw", "strangers") for figure in ("accuracy", "val", "auc")
+}
+"""What a gate may judge by: which pairs, and which figure of theirs."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Accept(Section):
     """When a stage is kept; else its weights are rolled back.
 
     Attributes:
-        metric: `lfw_accuracy`, `lfw_val` (the validation rate) or `lfw_auc`.
+        metric: the accuracy, the validation rate (`val`) or the area under the ROC curve (`auc`), on LFW's pairs
+            (`lfw_accuracy`, …) or on those of `data.strangers` (`strangers_accuracy`, …).
         max_drop: how far the metric may fall in the stage, from 0 to 1.
+        bound: what must not fall by more: the difference itself (`estimate`); the lower end of its 95 % interval, so
+            that more harm is ruled out (`lower`); or the upper end, so that more harm must be shown (`upper`).
+        otherwise: after the roll-back, `continue` with the next stage, `stop` the run, or `retry` the stage at a lower
+            rate.
+        retries: how often a stage is tried again, from 1; then the run continues.
+        rate_factor: what each retry multiplies the learning rate by, above 0, below 1.
     """
 
-    metric: Annotated[Literal["lfw_accuracy", "lfw_val", "lfw_auc"], one_of(("lfw_accuracy", "lfw_val", "lfw_auc"))]
+    metric: Annotated[str, one_of(METRICS)]
     max_drop: Annotated[float, FROM_0_TO_1]
+    bound: Annotated[Literal["estimate", "lower", "upper"], one_of(("estimate", "lower", "upper"))] = "estimate"
+    otherwise: Annotated[Literal["continue", "stop", "retry"], one_of(("continue", "stop", "retry"))] = "continue"
+    retries: Annotated[int | None, optional(whole(1))] = None
+    rate_factor: Annotated[float | None, optional(number("a number above 0, below 1", lambda x: 0 < x < 1))] = None
+
+    @property
+    def pairs(self) -> str:
+        """`lfw` or `strangers`."""
+        return METRICS[self.metric][0]
+
+    @property
+    def figure(self) -> str:
+        """`accuracy`, `val` or `auc`."""
+        return METRICS[self.metric][1]
+
+    @property
+    def attempts(self) -> int:
+        """How often a stage is trained at the most."""
+        return 1 + (self.retries or 1) if self.otherwise == "retry" else 1
+
+    @property
+    def slower(self) -> float:
+        """What a retry multiplies the learning rate by: 0.1 where the recipe is silent."""
+        return self.rate_factor or 0.1
+
+    def _across(self) -> Iterable[Problem]:
+        if self.otherwise in ("continue", "stop"):
+            for name in ("retries", "rate_factor"):
+                if getattr(self, name):
+                    yield Problem(
+                        (name,), f"found it with otherwise: {self.otherwise}; give otherwise: retry, or drop it"
+                    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,3 +202,16 @@ class PrelogitsNorm(Section):
 
     factor: Annotated[float, FROM_0] = 0.0
     p: Annotated[float, ABOVE_0] = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class CenterLoss(Section):
+    """The pull of each image's prelogits to the centre of its class (Wen et al. 2016), as the published script has it.
+
+    Attributes:
+        factor: its weight in the loss, from 0 (none).
+        alfa: how much of a centre a batch leaves, from 0, below 1; each of its images moves it by 1 - alfa.
+    """
+
+    factor: Annotated[float, FROM_0] = 0.0
+    alfa: Annotated[float, FROM_0_BELOW_1] = 0.95

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,14 @@ from finetune import files
 from finetune.errors import UserError
 from finetune.model import Model
 from finetune.recipe import Stage
+from finetune.runs.stat_h5 import Stat
+from finetune.runs.tensorboard import TensorBoard
 from finetune.training import EpochRow, StageState
 
 RESUME = ".resume"
+STAT = "stat.h5"
+_PLAIN = ("attempt", "scale", "epoch", "step", "kept_epoch", "kept_step", "best", "rejected", "epoch_steps")
+"""Of a stage's state, what JSON can hold."""
 
 
 class RunFolder:
@@ -56,6 +61,22 @@ class RunFolder:
         """Writes the model as a TF1 checkpoint, `model-NAME.ckpt-STEP`."""
         model.save(self.path, name=name, step=step)
 
+    def add_to_tensorboard(self, writer: TensorBoard | None, rows: Sequence[EpochRow]) -> TensorBoard | None:
+        """Writes the last row's scalars, or with no writer yet those of all rows; gives the writer."""
+        if writer is None:
+            return TensorBoard(self.path / "tensorboard", rows)
+        writer.add(rows[-1])
+        return writer
+
+    def write_stat(self, stat: Stat) -> None:
+        """Writes `stat.h5`."""
+        stat.write(self.path / STAT)
+
+    def read_stat(self) -> Stat:
+        """What `write_stat` wrote, or of no epoch where there is none."""
+        path = self.path / STAT
+        return Stat.read(path) if path.exists() else Stat.empty()
+
     def stage_path(self, index: int, slug: str) -> Path:
         """The folder of stage `index` (0 is the baseline); it exists once the stage is finished."""
         return self.path / f"{index}-{slug}"
@@ -73,17 +94,12 @@ class RunFolder:
 
     def write_state(self, index: int, stage: Stage, state: StageState, trained: Mapping[str, np.ndarray]) -> None:
         """Writes where an unfinished stage is, after an epoch."""
-        meta = {
-            "index": index,
-            "stage": json.dumps(stage.to_value()),
-            "epoch": state.epoch,
-            "step": state.step,
-            "kept_epoch": state.kept_epoch,
-            "best": state.best,
-            "rows": [dataclasses.asdict(row) for row in state.rows],
-        }
+        meta = {name: getattr(state, name) for name in _PLAIN}
+        meta |= {"index": index, "stage": json.dumps(stage.to_value())}
+        meta["rows"] = [dataclasses.asdict(row) for row in state.rows]
         arrays = {f"trained/{name}": value for name, value in trained.items()}
         arrays |= {f"kept/{name}": value for name, value in state.kept.items()}
+        arrays |= {"steps": np.array(state.steps, np.float32), "spread": np.array(state.spread, np.float32)}
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         files.write(self.path / RESUME / "state.npz", lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
@@ -101,8 +117,10 @@ class RunFolder:
                 group, _, name = key.partition("/")
                 if name:
                     groups[group][name] = stored[key]
+            steps, spread = [tuple(row) for row in stored["steps"].tolist()], list(stored["spread"])
         rows = [EpochRow(**row) for row in meta.pop("rows")]
-        return StageState(**meta, rows=rows, kept=groups["kept"]), groups["trained"]
+        state = StageState(**meta, rows=rows, kept=groups["kept"], steps=steps, spread=spread)
+        return state, groups["trained"]
 
     def drop_state(self, finished: int) -> None:
         """Removes the state of a stage that has been finished since."""
@@ -124,6 +142,13 @@ class ReadOnlyFolder(RunFolder):
         """Writes nothing."""
 
     def write_model(self, model: Model, name: str, step: int) -> None:
+        """Writes nothing."""
+
+    def add_to_tensorboard(self, writer: TensorBoard | None, rows: Sequence[EpochRow]) -> TensorBoard | None:
+        """Writes nothing."""
+        return None
+
+    def write_stat(self, stat: Stat) -> None:
         """Writes nothing."""
 
     @contextlib.contextmanager

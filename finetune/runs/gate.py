@@ -1,21 +1,34 @@
-"""Whether a stage is kept: `accept:` of the recipe against LFW before and after."""
+"""Whether a stage is kept: `accept:` of the recipe against the same pairs before and after."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
-from finetune.evaluation import LFWResult
+from finetune.evaluation import LFWResult, compare
+from finetune.evaluation.bootstrap import RESAMPLES, bootstrap
 from finetune.recipe import Accept
 
-_FIELDS = {"lfw_accuracy": "accuracy", "lfw_val": "val", "lfw_auc": "auc"}
+ROUNDING = 1e-12
+"""A drop of just the margin must pass, whatever the last bit of the subtraction."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """Whether the stage's weights are kept, and why, in words."""
+    """Whether the stage's weights are kept, and why, in words.
+
+    Attributes:
+        difference: of the metric, after less before; None where nothing was judged. With `low` and `high`, its 95 %
+            interval.
+        p_value: of McNemar's test on the decisions; None for other figures than the accuracy.
+    """
 
     accepted: bool
     reason: str
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
 
 
 def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | None) -> Verdict:
@@ -23,17 +36,41 @@ def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | N
 
     Args:
         accept: the stage's section; without it every stage is kept.
-        before: on the weights that the stage started from.
+        before: on the weights that the stage started from, for the pairs that the section names.
         after: on the stage's kept epoch, for the same pairs.
     """
     if accept is None or before is None or after is None:
         return Verdict(True, "")
-    field = _FIELDS[accept.metric]
-    drop = getattr(before, field) - getattr(after, field)
-    change = (
-        f"{accept.metric} {'fell' if drop > 0 else 'rose'} by {abs(drop):.4f}" if drop else f"{accept.metric} stayed"
-    )
-    # A drop of just the bound must pass, whatever the last bit of the subtraction.
-    if drop <= accept.max_drop + 1e-12:
-        return Verdict(True, f"{change}, at most {accept.max_drop:g} allowed")
-    return Verdict(False, f"{change}, more than the {accept.max_drop:g} allowed; rolled back")
+    difference = float(getattr(after, accept.figure) - getattr(before, accept.figure))
+    low, high, p_value, evidence = _evidence(accept, before, after)
+    fell = "fell" if difference < 0 else "rose"
+    change = f"{accept.metric} {fell} by {abs(difference):.4f}" if difference else f"{accept.metric} stayed"
+    judged = {"estimate": difference, "lower": low, "upper": high}[accept.bound]
+    if low is None or high is None:
+        judged, evidence = difference, "no interval: a result from before distances were kept"
+    interval = f" ({evidence})"
+    what = {
+        "estimate": "",
+        "lower": ", judged by the lower end: more harm must be ruled out",
+        "upper": ", judged by the upper end: more harm must be shown",
+    }[accept.bound]
+    if judged is not None and math.isfinite(judged) and judged >= -accept.max_drop - ROUNDING:
+        text = f"{change}{interval}, at most {accept.max_drop:g} allowed{what}"
+        return Verdict(True, text, difference, low, high, p_value)
+    text = f"{change}{interval}, more than the {accept.max_drop:g} allowed{what}; rolled back"
+    return Verdict(False, text, difference, low, high, p_value)
+
+
+def _evidence(
+    accept: Accept, before: LFWResult, after: LFWResult
+) -> tuple[float | None, float | None, float | None, str]:
+    """The ends of the 95 % interval, McNemar's p, and both in words."""
+    if accept.figure == "accuracy":
+        paired = compare(before, after)
+        counts = f"{paired.gained} pairs gained, {paired.lost} lost, McNemar p {paired.p_value:.2g}"
+        text = f"95 %: {paired.low:+.4f} to {paired.high:+.4f}; {counts}"
+        return paired.low, paired.high, paired.p_value, text
+    if before.distances is None or after.distances is None:
+        return None, None, None, ""
+    drawn = bootstrap(before, after, "val" if accept.figure == "val" else "auc")
+    return drawn.low, drawn.high, None, f"95 %: {drawn.low:+.4f} to {drawn.high:+.4f} of {RESAMPLES} resamples"

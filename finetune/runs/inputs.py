@@ -19,11 +19,13 @@ from finetune.doctor import Report
 from finetune.doctor.thumbnails import look
 from finetune.errors import DataError, UserError, attempt
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
+from finetune.evaluation.lfw import Embed
 from finetune.model import Model, stored_class_names
 from finetune.network.strategy import SINGLE, Strategy
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import LFW, Recipe
 from finetune.runs.data import examined, open_data
+from finetune.runs.selection import Selection, names, select
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Inputs:
             the checkpoint's own classifier, where their names lie beside it.
         strategy: whose replicas hold the model.
         report: what the doctor says of the training folder; None on a worker that is not the chief.
+        selection: who of the folder is trained on, and who is held out.
     """
 
     recipe: Recipe
@@ -51,6 +54,7 @@ class Inputs:
     trained_names: tuple[str, ...]
     strategy: Strategy = SINGLE
     report: Report | None = None
+    selection: Selection | None = None
 
     @classmethod
     def open(cls, recipe: Recipe, strategy: Strategy = SINGLE) -> Inputs:
@@ -80,28 +84,39 @@ class Inputs:
             attempt(problems, lambda: refuse_unusable(pairs, lfw, crop, check))
         if found is None or before is None or opened is None or problems:
             raise UserError(*problems)
-        scanned, looked = opened
-        seen = [recipe.to_yaml(), image_names(scanned), pairs.sha256 if pairs else None]
+        everybody, looked = opened
+        selection = select(recipe, everybody, found)
+        scanned = selection.scan
+        seen = [recipe.to_yaml(), names(scanned.dataset), pairs.sha256 if pairs else None]
         strategy.must_agree(
             json.dumps(seen), f"{recipe.data.train}: the workers' recipes, images or pairs differ; give all the same"
         )
         with strategy.scope():
             model = restore(recipe, scanned.dataset.class_names)
-        report = examined(recipe, scanned, looked, crop, pairs) if looked else None
+        report = examined(recipe, everybody, looked, crop, pairs) if looked else None
         train, validation = split(scanned.dataset, recipe.data.validation_split, recipe.seed)
         trained_names = before + scanned.dataset.class_names
-        return cls(recipe, model, scanned, train, validation, pairs, trained_names, strategy, report)
+        return cls(recipe, model, scanned, train, validation, pairs, trained_names, strategy, report, selection)
 
     @property
     def preprocessing(self) -> Preprocessing:
         """The checkpoint's."""
         return self.model.preprocessing
 
-    def measure(self) -> LFWResult | None:
-        """LFW with the model's weights as they are now; None where the recipe names no pairs."""
+    @property
+    def strangers(self) -> Dataset | None:
+        """The images of people who are held out; None where the recipe asks for none."""
+        return self.selection.strangers if self.selection else None
+
+    def measure(self, embed: Embed | None = None) -> LFWResult | None:
+        """LFW with the model's weights as they are now; None where the recipe names no pairs.
+
+        Args:
+            embed: in place of the model, as `finetune.evaluation.measure` takes it.
+        """
         if self.image_pairs is None or self.recipe.lfw is None:
             return None
-        return measure_model(self.model, self.image_pairs, self.recipe.lfw, self.trained_names, self.strategy)
+        return measure_model(self.model, self.image_pairs, self.recipe.lfw, self.trained_names, self.strategy, embed)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """What the run begins with, each part with a digest: the checkpoint, the images' names, the pairs."""
@@ -121,8 +136,9 @@ class Inputs:
                 "validation_images": len(self.validation),
                 "quarantined": {str(entry.path): entry.reason for entry in self.scan.quarantined},
                 "left_out": list(self.scan.left_out),
-                "sha256": hashlib.sha256(image_names(self.scan).encode()).hexdigest(),
+                "sha256": hashlib.sha256(names(self.scan.dataset).encode()).hexdigest(),
             },
+            **(self.selection or Selection(self.scan)).summary(),
             "doctor": self.report.to_json() if self.report else {},
             "lfw": {
                 "pairs": len(pairs.is_same) if pairs else 0,
@@ -130,11 +146,6 @@ class Inputs:
                 "sha256": pairs.sha256 if pairs else None,
             },
         }
-
-
-def image_names(scan: Scan) -> str:
-    """The training images within their folder, a line each."""
-    return "\n".join(path.relative_to(scan.dataset.root).as_posix() for path in scan.dataset.paths)
 
 
 def open_pairs(lfw: LFW) -> ImagePairs:
@@ -195,13 +206,17 @@ def measure_model(
     lfw: LFW,
     trained_names: Sequence[str] = (),
     strategy: Strategy = SINGLE,
+    embed: Embed | None = None,
 ) -> LFWResult:
     """A model's result on pairs under a section's settings, and without those of `trained_names`.
 
     Workers share the images, and have the same result.
+
+    Args:
+        embed: in place of the model, as `finetune.evaluation.measure` takes it.
     """
 
-    def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
+    def embed_by_model(paths: Sequence[Path], flip: bool) -> np.ndarray:
         if strategy.workers == 1:
             return model.embed(paths, flip=flip)
         mine = slice(strategy.worker, None, strategy.workers)
@@ -210,7 +225,7 @@ def measure_model(
         return strategy.sum(embeddings)
 
     return measure(
-        embed,
+        embed or embed_by_model,
         image_pairs,
         distance=lfw.distance,
         subtract_mean=lfw.subtract_mean,

@@ -55,6 +55,7 @@ def plan(inputs: Inputs) -> list[str]:
         *([f"precision      {recipe.precision}"] if recipe.precision != "float32" else []),
         *([SLOW] if recipe.precision == "bfloat16" and not devices.bfloat16_units() else []),
         f"data           {data(inputs)}",
+        *(f"               {line}" for line in _selection(inputs)),
         *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:SHOWN]),
         *([f"               and {more} more; see inputs.json in the output"] if more > 0 else []),
         *_doctor(inputs.report, recipe.data.align),
@@ -115,6 +116,24 @@ def data(inputs: Inputs) -> str:
         f"{len(inputs.validation)} held back, {len(scan.quarantined)} files left out, "
         f"{len(scan.left_out)} people with too few images"
     )
+
+
+def _selection(inputs: Inputs) -> list[str]:
+    """Who is held out, and what the filter left out."""
+    selection, lines = inputs.selection, []
+    if selection and selection.strangers:
+        known = f"; {len(selection.known)} more are trained on, and so are none" if selection.known else ""
+        lines.append(
+            f"strangers: {len(selection.strangers.class_names)} people held out, {len(selection.strangers)} images, "
+            f"measured after each epoch{known}"
+        )
+    if selection and selection.filtered:
+        filtered = selection.filtered
+        lines.append(
+            f"filter: {len(filtered.images)} images left out, {filtered.threshold:.3f} or more from their centre; "
+            f"{len(filtered.people)} people whole"
+        )
+    return lines
 
 
 def _doctor(report: Report | None, aligns: bool) -> list[str]:

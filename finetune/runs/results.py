@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from finetune.evaluation import Difference, LFWResult, compare
 from finetune.recipe import Stage
+from finetune.runs.curve import CurvePoint
 from finetune.runs.folder import RunFolder
+
+Kind = TypeVar("Kind")
 
 BASELINE = "baseline"
 """The name of stage 0, which trains nothing."""
@@ -30,9 +33,12 @@ class StageResult:
         validation_loss, validation_accuracy: of the kept epoch on the held-back images, or None.
         accepted: False where the stage was rolled back.
         reason: why, in words; empty where the recipe asks for no gate.
+        failure: what ended the stage before its last epoch, in words; empty where nothing did.
+        rejected: why earlier attempts were rolled back, a text each.
         folder: of the stage.
         before: LFW on the weights that the stage started from, or None.
         measured: LFW on the weights that it trained, rolled back or not, or None.
+        point_before, measured_point: likewise what is measured on strangers and on those who are learned.
     """
 
     index: int
@@ -47,14 +53,23 @@ class StageResult:
     validation_accuracy: float | None
     accepted: bool
     reason: str
+    failure: str
+    rejected: tuple[str, ...]
     folder: Path
     before: LFWResult | None
     measured: LFWResult | None
+    point_before: CurvePoint | None = None
+    measured_point: CurvePoint | None = None
 
     @property
     def lfw(self) -> LFWResult | None:
         """LFW on the weights that stand after the stage."""
         return self.measured if self.accepted else self.before
+
+    @property
+    def point(self) -> CurvePoint | None:
+        """What is measured on strangers with the weights that stand after the stage."""
+        return self.measured_point if self.accepted else self.point_before
 
     @property
     def difference(self) -> Difference | None:
@@ -70,28 +85,41 @@ class StageResult:
 
     def to_json(self) -> dict[str, Any]:
         """For `result.json`; the LFW results lie beside it."""
-        apart = ("folder", "before", "measured")
+        apart = ("folder", "before", "measured", "point_before", "measured_point")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
         difference = self.difference
         return fields | {"lfw_difference": dataclasses.asdict(difference) if difference else None}
 
 
-def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[LFWResult | None, list[StageResult]]:
-    """The baseline of a run, and what its finished stages gave."""
-    baseline = before = _stored_lfw(folder.stage_path(0, BASELINE) / "lfw.json")
+def stored_results(
+    folder: RunFolder, stages: Sequence[Stage]
+) -> tuple[LFWResult | None, CurvePoint | None, list[StageResult]]:
+    """The baseline of a run on LFW and on strangers, and what its finished stages gave."""
+    path = folder.stage_path(0, BASELINE)
+    baseline = before = _stored(path / "lfw.json", LFWResult.from_json)
+    point = point_before = _stored(path / "strangers.json", CurvePoint.from_json)
     results: list[StageResult] = []
     for index, stage in enumerate(stages, start=1):
         path = folder.stage_path(index, stage.slug)
         if not path.is_dir():
             break
-        fields = json.loads((path / "result.json").read_text(encoding="utf-8"))
+        fields = {"failure": "", "rejected": ()} | json.loads((path / "result.json").read_text(encoding="utf-8"))
         fields.pop("lfw_difference")
-        rejected = path / "rejected_lfw.json"
-        measured = _stored_lfw(rejected if rejected.exists() else path / "lfw.json")
-        results.append(StageResult(**fields, folder=path, before=before, measured=measured))
-        before = results[-1].lfw
-    return baseline, results
+        fields["rejected"] = tuple(fields["rejected"])
+        prefix = "" if fields["accepted"] else "rejected_"
+        results.append(
+            StageResult(
+                **fields,
+                folder=path,
+                before=before,
+                measured=_stored(path / f"{prefix}lfw.json", LFWResult.from_json),
+                point_before=point_before,
+                measured_point=_stored(path / f"{prefix}strangers.json", CurvePoint.from_json),
+            )
+        )
+        before, point_before = results[-1].lfw, results[-1].point
+    return baseline, point, results
 
 
-def _stored_lfw(path: Path) -> LFWResult | None:
-    return LFWResult.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+def _stored(path: Path, read: Callable[[Any], Kind]) -> Kind | None:
+    return read(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None

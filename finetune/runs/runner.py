@@ -54,11 +54,24 @@ def run(
         inputs.strategy.must_agree(f"{begun} {len(tuner.results)}", tuner.unlike)
         tuner.begin()
         for stage in recipe.stages[len(tuner.results) :]:
-            tuner.run(stage)
+            if not ended(recipe, tuner.results):
+                tuner.run(stage)
         inputs.strategy.wait()  # until the chief has written all
     if inputs.strategy.is_chief:
+        if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
+            say(f"the run ends here: stage {tuner.results[-1].name!r} was rolled back, and the recipe says stop")
         wide_console().print(tables.stages(tuner.baseline, tuner.results))
+        if tuner.point:
+            wide_console().print(tables.curve(tuner.point, tuner.results))
     return tuner.results
+
+
+def ended(recipe: Recipe, results: Sequence[StageResult]) -> bool:
+    """Whether the last stage was rolled back, and the recipe says that the run then ends."""
+    if not results or results[-1].accepted:
+        return False
+    accept = recipe.stages[len(results) - 1].accept
+    return accept is not None and accept.otherwise == "stop"
 
 
 def _must_be_the_same(recipe: Recipe, folder: RunFolder) -> None:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from finetune.evaluation import Difference, LFWResult
+from finetune.evaluation.comparison import paired_interval
 from finetune.model import Model
 from finetune.progress import say
 from finetune.recipe import Stage
+from finetune.runs.curve import FAR, CurvePoint
 from finetune.runs.results import BASELINE, StageResult
 from finetune.training import StageState, Trainer
 
 EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
 
 
-def baseline(result: LFWResult | None) -> None:
+def baseline(result: LFWResult | None, point: CurvePoint | None) -> None:
     """The figures that every later one is compared with."""
+    if point:
+        say(f"baseline: {_point(point)}")
     if result is None:
         say("baseline: no LFW pairs are given, so nothing is validated on them")
     else:
@@ -42,11 +48,14 @@ def epoch(state: StageState, epochs: int) -> None:
     held_back = ""
     if row.validation_loss is not None:
         mark = "*" if state.kept_epoch == row.epoch else " "
-        held_back = f"{row.validation_loss:.4f} {row.validation_accuracy:.4f}{mark}"
+        accuracy = "" if row.validation_accuracy is None else f" {row.validation_accuracy:.4f}"
+        held_back = f"{row.validation_loss:.4f}{accuracy}{mark}"
+    # Triplets have no accuracy; the share of them that is satisfied takes its place.
+    share = 1 - (row.active_triplets or 0) if row.accuracy is None else row.accuracy
     later = state.rows[1:] or state.rows  # the first may have computed the features that the others read
     remains = sum(r.seconds for r in later) / len(later) * (epochs - row.epoch)
     say(
-        f"{row.epoch:>4}/{epochs:<2}{row.learning_rate:>10.3g}{row.loss:>9.4f}{row.accuracy:>10.4f}"
+        f"{row.epoch:>4}/{epochs:<2}{row.learning_rate:>10.3g}{row.loss:>9.4f}{share:>10.4f}"
         f"{held_back:>22}{duration(row.seconds):>8}{duration(remains):>10}"
     )
 
@@ -58,8 +67,14 @@ def stage_footer(result: StageResult) -> None:
         say(f"{_figures(result.measured)}; {_interval(d)}")
         for line in _without_overlap(result.measured, result.difference_without_overlap):
             say(line)
+    if result.measured_point:
+        say(_point(result.measured_point))
+        if result.point_before:
+            say(_change(result.point_before, result.measured_point))
     if not result.accepted:
         say(f"rolled back: {result.reason}")
+    elif result.reason:
+        say(f"kept: {result.reason}")
     say(f"saved in {result.folder}")
 
 
@@ -88,6 +103,40 @@ def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
     return table
 
 
+def curve(baseline: CurvePoint, results: Sequence[StageResult]) -> Table:
+    """Gain against forgetting, each with its 95 % interval against the checkpoint before the run."""
+    columns = [
+        "stage",
+        "learned",
+        "gain (95 %)",
+        "strangers",
+        "change (95 %)",
+        "VAL",
+        f"DIR at FAR {FAR:.0%}",
+        "outcome",
+    ]
+    caption = (
+        "learned: held-back images of those trained on, named by the nearest mean; strangers: accuracy and VAL on "
+        "pairs\nof people held out; DIR: held-back images named rightly above the score that 1 % of strangers reach"
+    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("stage", "outcome") else "right", no_wrap=True)
+    measured = [(r.name, r.measured_point, "kept" if r.accepted else "rolled back") for r in results]
+    for name, point, outcome in [(BASELINE, baseline, ""), *measured]:
+        if point is None:
+            continue
+        gain = change = ""
+        if point is not baseline:
+            change = _paired(baseline.strangers.correct, point.strangers.correct)
+            if baseline.learned and point.learned:
+                gain = _paired(baseline.learned.correct, point.learned.correct)
+        learned = [f"{point.learned.rank1:.4f}", f"{point.learned.dir:.4f}"] if point.learned else ["", ""]
+        accuracy, val = f"{point.strangers.accuracy:.4f}", f"{point.strangers.val:.4f}"
+        table.add_row(name, learned[0], gain, accuracy, change, val, learned[1], outcome)
+    return table
+
+
 def duration(seconds: float) -> str:
     """As people say it: `42 s`, `3 min`, `2.5 h`."""
     if seconds < 99.5:
@@ -98,6 +147,29 @@ def duration(seconds: float) -> str:
 def count_values(model: Model, names: Sequence[str]) -> int:
     """How many numbers these variables hold."""
     return sum(int(model.variables[name].shape.num_elements()) for name in names)
+
+
+def _point(point: CurvePoint) -> str:
+    verification = f"strangers {point.strangers.accuracy:.4f}, validation rate {point.strangers.val:.4f}"
+    if point.learned is None:
+        return verification
+    return f"learned {point.learned.rank1:.4f}, DIR at FAR {FAR:.0%} {point.learned.dir:.4f}; {verification}"
+
+
+def _change(before: CurvePoint, after: CurvePoint) -> str:
+    """What the stage gave and took."""
+    change = f"strangers {_paired(before.strangers.correct, after.strangers.correct)}"
+    if before.learned and after.learned:
+        return f"this stage: learned {_paired(before.learned.correct, after.learned.correct)}, {change}"
+    return f"this stage: {change}"
+
+
+def _paired(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> str:
+    """The difference of two accuracies on the same images or pairs, with its interval."""
+    difference = paired_interval(before, after)
+    if difference.gained == difference.lost == 0:
+        return "none"
+    return f"{difference.difference:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
 
 
 def _interval(difference: Difference) -> str:

@@ -5,29 +5,40 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
-from finetune.errors import DataError, RunError, UserError
+from finetune import network
+from finetune.architecture import HEAD
+from finetune.dataset.scan import Dataset
+from finetune.errors import DataError, NotFinite, RunError, UserError
 from finetune.evaluation import LFWResult
+from finetune.features.central import CentralFeatures
 from finetune.features.frozen import FrozenFeatures
-from finetune.model import Model
+from finetune.model import LOGITS, Model, is_head
 from finetune.network import strategy
+from finetune.progress import say
 from finetune.recipe import Recipe, Stage
 from finetune.runs import tables
 from finetune.runs.certificate import FrozenTensors
+from finetune.runs.curve import Curve, CurvePoint, columns, finite
 from finetune.runs.environment import environment
 from finetune.runs.folder import ReadOnlyFolder, RunFolder
-from finetune.runs.gate import decide
+from finetune.runs.gate import Verdict, decide
 from finetune.runs.inputs import Inputs
 from finetune.runs.results import BASELINE, StageResult, stored_results
-from finetune.training import EpochRow, StageState, Trainer, train
+from finetune.runs.stat_h5 import Stat
+from finetune.runs.tensorboard import TensorBoard
+from finetune.training import EpochRow, StageFailed, StageState, Trainer, train
+from finetune.training.head import prototypes
 from finetune.training.history import from_csv, to_csv
 from finetune.training.replicated import build
+from finetune.training.sampler import Sampler
 
 
 class FineTuner:
@@ -83,6 +94,11 @@ class FineTuner:
         self.results: list[StageResult] = []
         self.rows: list[EpochRow] = []
         self.baseline: LFWResult | None = None
+        self.point: CurvePoint | None = None
+        self._tensorboard: TensorBoard | None = None
+        self._stat = Stat.empty()
+        strangers = inputs.strangers
+        self._curve = Curve(self.recipe, inputs.train, inputs.validation, strangers) if strangers else None
         self.check = check
         self._begun = False
         self._resuming: int | None = None
@@ -93,14 +109,16 @@ class FineTuner:
         return self.inputs.model
 
     def run(self, stage: Stage) -> StageResult:
-        """Trains a stage, measures it on LFW, and keeps it or rolls it back.
+        """Trains a stage, measures it on LFW and on strangers, and keeps it or rolls it back.
 
         Before the first stage the baseline is measured. Afterwards the stage's folder lies in the
         run's folder.
 
         Raises:
             RecipeError: the stage does not go with those before it, or needs what was not given.
-            RunError: the loss became NaN, or the disk is full; what was finished before stands.
+            StageFailed: the loss became NaN, or the embeddings collapsed. Where an epoch was kept before, the stage
+                ends with its weights, measured, judged and saved like any other; else it never was.
+            RunError: the disk is full, or an image can no longer be read; what was finished before stands.
         """
         index = len(self.results) + 1
         # The recipe checks the stage against those before it; on disk it grows with the run.
@@ -117,42 +135,80 @@ class FineTuner:
             self.model.assign(started_from)
             raise
         tables.stage_footer(result)
+        if result.failure:
+            raise StageFailed(result.failure)
         return result
 
     def _run(self, index: int, stage: Stage, trainer: Trainer, started_from: Mapping[str, np.ndarray]) -> StageResult:
-        before = self.results[-1].lfw if self.results else self.baseline
         frozen = FrozenTensors(self.model, trainer.names)
-        state = self._resumed(index, trainer) or StageState()
-        tables.stage_header(stage, index, trainer, len(self.inputs.train), state)
-        self._train(index, trainer, state)
-        digests = frozen.verify(self.model)
-        measured = self.measure()
-        verdict = decide(stage.accept, before, measured)
-        if not verdict.accepted:
-            self.model.assign(started_from)
-        kept = state.rows[state.kept_epoch - 1]
-        steps_before = self.results[-1].step if self.results else 0
-        steps_kept = state.kept_epoch * self.n_batches if verdict.accepted else 0
-        result = StageResult(
+        state = self._resumed_state(index, stage) or StageState()
+        fresh = trainer.state() if stage.accept and stage.accept.attempts > 1 else {}
+        while True:
+            failure = self._attempt(index, trainer, state)
+            last = state.attempt >= (stage.accept.attempts if stage.accept else 1)
+            if failure and not state.kept:
+                if last:
+                    raise StageFailed(failure)
+                verdict = Verdict(False, failure)
+            else:
+                digests = frozen.verify(self.model)
+                result = self._judged(index, stage, state, trainer, failure)
+                verdict = Verdict(result.accepted, result.reason)
+            if not verdict.accepted:
+                self.model.assign(started_from)
+            if verdict.accepted or last:
+                break
+            assert stage.accept is not None
+            state = state.again(stage.accept.slower, verdict.reason)
+            say(f"rolled back: {verdict.reason}\ntrying again, at {state.scale:g} times the learning rate")
+            trainer.load(fresh)
+        self._finish(result, stage.slug, digests, trainer.names)
+        self.rows += state.rows
+        self._stat = self._write_stat(state, result.measured)
+        return result
+
+    def _judged(self, index: int, stage: Stage, state: StageState, trainer: Trainer, failure: str) -> StageResult:
+        """The result of an attempt, measured with the weights that it kept."""
+        previous = self.results[-1] if self.results else None
+        before = previous.lfw if previous else self.baseline
+        point_before = previous.point if previous else self.point
+        kept = state.current[state.kept_epoch - 1]
+        accuracy = kept.validation_accuracy
+        if not stage.loss.has_head:
+            accuracy = self._name_by_prototypes(trainer)
+        measured, point, verdict = None, None, Verdict(True, "")
+        try:
+            measured = self._measure_with(trainer)
+            point = self._curve.at(self.model, trainer, self.check)() if self._curve else None
+        except NotFinite as error:
+            verdict = Verdict(False, f"{error}; rolled back")
+        else:
+            if stage.accept and stage.accept.pairs == "strangers":
+                old, new = (at.strangers if at else None for at in (point_before, point))
+            else:
+                old, new = before, measured
+            verdict = decide(stage.accept, old, new)
+        return StageResult(
             index=index,
             name=stage.name,
             train_from=stage.train_from,
             epochs=state.epoch,
             kept_epoch=state.kept_epoch,
-            step=steps_before + steps_kept,
+            step=(previous.step if previous else 0) + (state.kept_step if verdict.accepted else 0),
             cross_entropy=kept.cross_entropy,
             accuracy=kept.accuracy,
             validation_loss=kept.validation_loss,
-            validation_accuracy=kept.validation_accuracy,
+            validation_accuracy=accuracy,
             accepted=verdict.accepted,
             reason=verdict.reason,
+            failure=failure,
+            rejected=tuple(state.rejected),
             folder=self.folder.stage_path(index, stage.slug),
             before=before,
             measured=measured,
+            point_before=point_before,
+            measured_point=point,
         )
-        self._finish(result, stage.slug, digests, trainer.names)
-        self.rows += state.rows
-        return result
 
     @property
     def unlike(self) -> str:
@@ -162,20 +218,34 @@ class FineTuner:
             "to resume, give them all the folder of the chief, under the same path"
         )
 
-    @property
-    def n_batches(self) -> int:
-        """Training steps in an epoch."""
-        return -(-len(self.inputs.train) // self.recipe.batch_size)
-
     def measure(self) -> LFWResult | None:
         """LFW with the weights as they stand; None where no pairs were given.
 
         Raises:
             RunError: an image can no longer be read, or the embeddings are no numbers.
         """
+        return self._measured(self.inputs.measure)
+
+    def _measure_with(self, trainer: Trainer | None) -> LFWResult | None:
+        """Likewise in a stage (None: before the first one): what its frozen units give is taken from the store."""
+        if self.strategy.workers > 1:
+            return self.measure()
+        first = trainer.first if trainer else LOGITS
+        suffix = trainer.embed if trainer else lambda prelogits: np.asarray(network.l2_normalize(prelogits))
+
+        def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
+            sides = [
+                CentralFeatures(self.model, first, paths, flip=side, cache=self.recipe.cache, check=self.check)
+                for side in ((False, True) if flip else (False,))
+            ]
+            return finite(np.concatenate([side.embed(suffix) for side in sides], axis=1))
+
+        return self._measured(lambda: self.inputs.measure(embed))
+
+    def _measured(self, measure: Callable[[], LFWResult | None]) -> LFWResult | None:
         self.check()
         try:
-            result = self.inputs.measure()
+            result = measure()
         except DataError as error:
             raise RunError(
                 f"LFW could not be measured: {error.problems[0]}; what was finished before stands"
@@ -210,11 +280,14 @@ class FineTuner:
         self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
         self.folder.write_json("environment.json", environment())
         self.folder.write_json("inputs.json", self.inputs.summary())
-        self.baseline = self.measure()
+        self.baseline = self._measure_with(None)
+        self.point = self._restored_point()
         with self.folder.finishing(0, BASELINE) as folder:
             if self.baseline:
                 folder.write_json("lfw.json", self.baseline.to_json())
-        tables.baseline(self.baseline)
+            if self.point:
+                folder.write_json("strangers.json", self.point.to_json())
+        tables.baseline(self.baseline, self.point)
         self._begun = True
 
     def resume(self) -> None:
@@ -228,8 +301,14 @@ class FineTuner:
             return
         stored = json.loads((self.folder.path / "inputs.json").read_text(encoding="utf-8"))
         now = self.inputs.summary()
-        what = {"checkpoint": self.recipe.checkpoint, "data": self.recipe.data.train, "lfw": "the LFW pairs"}
-        changed = [name for name in what if stored[name]["sha256"] != now[name]["sha256"]]
+        what = {
+            "checkpoint": self.recipe.checkpoint,
+            "data": self.recipe.data.train,
+            "strangers": "the strangers",
+            "lfw": "the LFW pairs",
+        }
+        begun = stored | {"strangers": stored.get("strangers", {"sha256": None})}
+        changed = [name for name in what if begun[name]["sha256"] != now[name]["sha256"]]
         if changed:
             raise UserError(
                 *(
@@ -237,21 +316,39 @@ class FineTuner:
                     for name in changed
                 )
             )
-        self.baseline, self.results = stored_results(self.folder, self.recipe.stages)
+        self.baseline, self.point, self.results = stored_results(self.folder, self.recipe.stages)
         if self.results:
             stored_weights = checkpoints.read(checkpoints.locate(self.results[-1].folder))
             self.model.assign(stored_weights.tensors(self.model.variables))
             finished = {result.name for result in self.results}
             history = self.folder.path / "history.csv"
             self.rows = [row for row in from_csv(history.read_text(encoding="utf-8")) if row.stage in finished]
+            if self.recipe.history.stat_h5:
+                kept = {result.name: len(result.rejected) + 1 for result in self.results}
+                current = [row for row in self.rows if row.attempt == kept[row.stage]]
+                self._stat = self.folder.read_stat().first(len(current))
             # A kill may have come between a stage's folder and what follows it.
             self._write_summary()
             self.folder.drop_state(len(self.results))
         self._begun = True
         self._resuming = len(self.results) + 1
 
-    def _train(self, index: int, trainer: Trainer, state: StageState) -> None:
-        recipe, inputs = self.recipe, self.inputs
+    def _attempt(self, index: int, trainer: Trainer, state: StageState) -> str:
+        """Trains from `state` and leaves the kept epoch's weights in the model; what ended it early, or nothing."""
+        recipe, inputs, stage = self.recipe, self.inputs, trainer.stage
+        sampler = Sampler(
+            stage, inputs.train.labels, recipe.batch_size, recipe.seed, index, lambda: self._embeddings(inputs.train)
+        )
+        if state.epoch:
+            stored = self.folder.read_state(index, stage)
+            assert stored is not None
+            trainer.load(stored[1])
+            sampler.load(stored[1])
+        else:
+            if stage.init:
+                self._write_head(self._prelogits(inputs.train))
+            trainer.begin()
+        tables.stage_header(stage, index, trainer, len(inputs.train), state)
         features = FrozenFeatures(
             self.model,
             recipe,
@@ -262,22 +359,91 @@ class FineTuner:
             self.check,
             self.strategy.share,
         )
+        measure = self._curve.at(self.model, trainer, self.check) if self._curve else None
 
         def on_epoch(state: StageState) -> None:
-            self.folder.write_text("history.csv", to_csv(self.rows + state.rows))
-            self.folder.write_state(index, trainer.stage, state, trainer.state())
-            tables.epoch(state, trainer.stage.epochs)
+            self._write_history(state)
+            self.folder.write_state(index, stage, state, trainer.state() | sampler.state())
+            tables.epoch(state, stage.epochs)
 
-        train(
-            trainer,
-            state,
-            features.training,
-            self.n_batches,
-            features.validation if len(inputs.validation) else None,
-            key=_key(recipe.seed, index),
-            on_epoch=on_epoch,
-            check=self.check,
-        )
+        try:
+            train(
+                trainer,
+                state,
+                lambda epoch: features.training(epoch.number, epoch.order, epoch.batch_size),
+                sampler,
+                features.validation if len(inputs.validation) else None,
+                key=_key(recipe.seed, index, state.attempt),
+                on_epoch=on_epoch,
+                check=self.check,
+                targets=self._restored_embeddings(inputs.train) if stage.distillation else None,
+                measure=lambda: columns(self.point, measure()) if measure and self.point else {},
+                keeps_steps=recipe.history.stat_h5,
+            )
+        except StageFailed as error:
+            self.model.assign(state.kept)
+            return str(error)
+        return ""
+
+    def _write_history(self, state: StageState) -> None:
+        """The history so far, in each form that is asked for."""
+        self.folder.write_text("history.csv", to_csv(self.rows + state.rows))
+        if self.recipe.history.tensorboard:
+            self._tensorboard = self.folder.add_to_tensorboard(self._tensorboard, self.rows + state.rows)
+        self._write_stat(state, None)
+
+    def _write_stat(self, state: StageState, lfw: LFWResult | None) -> Stat:
+        if not self.recipe.history.stat_h5:
+            return self._stat
+        figures = (lfw.accuracy, lfw.val) if lfw else (0.0, 0.0)
+        stat = self._stat.joined(state.current, state.steps, state.epoch_steps, state.spread, figures)
+        self.folder.write_stat(stat)
+        return stat
+
+    def _prelogits(self, dataset: Dataset) -> np.ndarray:
+        """Those of a dataset's images by the weights as they stand, from the store."""
+        cache = self.recipe.cache
+        return CentralFeatures(self.model, LOGITS, dataset.paths, cache=cache, check=self.check).embed(np.asarray)
+
+    def _embeddings(self, dataset: Dataset) -> np.ndarray:
+        return np.asarray(network.l2_normalize(self._prelogits(dataset)))
+
+    def _restored_embeddings(self, dataset: Dataset) -> np.ndarray:
+        """Embeddings of a dataset's images by the restored checkpoint, whatever the model has learned since."""
+        source = checkpoints.read(self.model.source)
+        names = [name for name in self.model.variables if not is_head(name)]
+        now = self.model.tensors(names)
+        self.model.assign(source.tensors(names))
+        try:
+            return self._embeddings(dataset)
+        finally:
+            self.model.assign(now)
+
+    def _restored_point(self) -> CurvePoint | None:
+        """The restored checkpoint's point of the curve; None without strangers."""
+        return self._curve.point(self._restored_embeddings) if self._curve else None
+
+    def _write_head(self, prelogits: np.ndarray) -> None:
+        """Makes the classifier from the mean embeddings of the training images."""
+        labels = self.inputs.train.labels
+        weights, biases = prototypes(prelogits, labels, self.model.num_classes or 0)
+        self.model.assign({f"{HEAD}/weights": weights, f"{HEAD}/biases": biases})
+
+    def _name_by_prototypes(self, trainer: Trainer) -> float | None:
+        """Makes the classifier anew after a stage that trained none; its accuracy on the held-back images."""
+
+        def given(dataset: Dataset) -> np.ndarray:
+            paths, cache = dataset.paths, self.recipe.cache
+            return CentralFeatures(self.model, trainer.first, paths, cache=cache, check=self.check).embed(
+                trainer.prelogits
+            )
+
+        self._write_head(given(self.inputs.train))
+        held_back = self.inputs.validation
+        if not len(held_back):
+            return None
+        logits = network.forward(tf.constant(given(held_back)), self.model.variables, LOGITS, LOGITS + 1)
+        return float(np.mean(np.argmax(logits, 1) == held_back.labels))
 
     def _finish(self, result: StageResult, slug: str, frozen: Mapping[str, str], trained: list[str]) -> None:
         with self.folder.finishing(result.index, slug) as folder:
@@ -286,6 +452,10 @@ class FineTuner:
                 folder.write_json("lfw.json", result.lfw.to_json())
             if result.measured and not result.accepted:
                 folder.write_json("rejected_lfw.json", result.measured.to_json())
+            if result.point:
+                folder.write_json("strangers.json", result.point.to_json())
+            if result.measured_point and not result.accepted:
+                folder.write_json("rejected_strangers.json", result.measured_point.to_json())
             certificate = {
                 "stage": result.name,
                 "train_from": result.train_from,
@@ -305,21 +475,18 @@ class FineTuner:
         }
         self.folder.write_json("result.json", summary)
 
-    def _resumed(self, index: int, trainer: Trainer) -> StageState | None:
+    def _resumed_state(self, index: int, stage: Stage) -> StageState | None:
         if self.strategy.workers > 1 and index != self._resuming:
             return None  # what lies there now is the chief's, of this run
-        stored = self.folder.read_state(index, trainer.stage)
+        stored = self.folder.read_state(index, stage)
         self.strategy.must_agree(str(stored and stored[0].step), self.unlike)
-        if stored is None:
-            return None
-        state, trained = stored
-        trainer.load(trained)
-        return state
+        return stored[0] if stored else None
 
 
-def _key(seed: int, stage: int) -> int:
-    """A number for the stage's dropout, of 31 bits."""
-    return int(np.random.SeedSequence([seed, stage]).generate_state(1)[0] >> 1)
+def _key(seed: int, stage: int, attempt: int) -> int:
+    """A number for the dropout of a stage's attempt, of 31 bits."""
+    entropy = [seed, stage] if attempt == 1 else [seed, stage, attempt]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
 
 
 def _lfw_section(folder: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from finetune.training.history import EpochRow
-from finetune.training.loop import StageState, train
+from finetune.training.loop import StageFailed, StageState, train
 from finetune.training.trainer import Trainer, trained
 
-__all__ = ["EpochRow", "StageState", "Trainer", "train", "trained"]
+__all__ = ["EpochRow", "StageFailed", "StageState", "Trainer", "train", "trained"]

@@ -5,70 +5,91 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Iterable
-
-from finetune.training.trainer import StepResult
+from collections.abc import Iterable, Mapping
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EpochRow:
-    """What one epoch gave.
+    """What one epoch gave; None is what does not apply, or was not measured.
 
     Attributes:
         stage: its name.
-        epoch: counted from 1 within the stage.
-        learning_rate: constant within an epoch.
-        loss: mean over images of cross-entropy, weight decay and the prelogits-norm term.
-        cross_entropy, prelogits_norm: means over images.
+        attempt: counted from 1; a stage that was rolled back may be tried again.
+        epoch: counted from 1 within the attempt.
+        learning_rate: of the classifier, after the warm-up.
+        loss: mean over images of the loss with all terms.
+        cross_entropy, triplet: the loss itself, with its margin or smoothing.
+        prelogits_norm, center_loss, distillation: means over images, without their factors.
+        weight_decay, l2_sp: as they enter the loss.
+        gradient_norm: mean over steps of the global norm, before it is clipped.
         accuracy: share of training images classified rightly as they were trained on, 0..1.
-        validation_loss: mean cross-entropy of the held-back images; None where there are none.
+        active_triplets: share of the mined triplets with a loss above 0.
+        positive_distance, negative_distance: means over the mined triplets.
+        drawn_mean, drawn_std: how often each training image was drawn since the attempt began, over the images.
+        validation_loss: mean loss of the held-back images, without margin, smoothing and the other terms.
         validation_accuracy: share of them classified rightly, 0..1.
+        learned_accuracy: share of them named rightly by the nearest class mean of embeddings, 0..1.
+        learned_low, learned_high: 95 % interval of its difference to before the run.
+        strangers_accuracy: on pairs of people held out from training, 0..1.
+        strangers_low, strangers_high: 95 % interval of its difference to before the run.
+        strangers_val: validation rate on these pairs, at FAR 0.001.
+        strangers_dir: share of the held-back images that are named rightly, above the score that 1 % of
+            strangers reach.
         seconds: wall time of the epoch.
     """
 
     stage: str
+    attempt: int
     epoch: int
     learning_rate: float
     loss: float
-    cross_entropy: float
-    prelogits_norm: float
-    accuracy: float
-    validation_loss: float | None
-    validation_accuracy: float | None
-    seconds: float
+    cross_entropy: float | None = None
+    triplet: float | None = None
+    prelogits_norm: float | None = None
+    center_loss: float | None = None
+    weight_decay: float | None = None
+    l2_sp: float | None = None
+    distillation: float | None = None
+    gradient_norm: float | None = None
+    accuracy: float | None = None
+    active_triplets: float | None = None
+    positive_distance: float | None = None
+    negative_distance: float | None = None
+    drawn_mean: float | None = None
+    drawn_std: float | None = None
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+    learned_accuracy: float | None = None
+    learned_low: float | None = None
+    learned_high: float | None = None
+    strangers_accuracy: float | None = None
+    strangers_low: float | None = None
+    strangers_high: float | None = None
+    strangers_val: float | None = None
+    strangers_dir: float | None = None
+    seconds: float = 0.0
 
 
-class Mean:
-    """A mean of step results over the images of an epoch."""
-
-    def __init__(self) -> None:
-        self.images = 0
-        self._sums = [0.0, 0.0, 0.0, 0.0]
-
-    def add(self, result: StepResult, images: int) -> None:
-        """Adds one batch."""
-        self.images += images
-        weights = (images, images, images, 1)
-        self._sums = [total + value * weight for total, value, weight in zip(self._sums, result, weights, strict=True)]
-
-    def result(self) -> StepResult:
-        """The means; `correct` becomes a share."""
-        return StepResult(*(total / max(self.images, 1) for total in self._sums))
+FIELDS = tuple(field.name for field in dataclasses.fields(EpochRow))
+WHOLE = ("attempt", "epoch")
+NUMBERS = tuple(name for name in FIELDS if name not in ("stage", *WHOLE))
 
 
 def to_csv(rows: Iterable[EpochRow]) -> str:
     """The history as CSV, a header first."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(EpochRow)], lineterminator="\n")
+    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(dataclasses.asdict(row) for row in rows)
     return text.getvalue()
 
 
 def from_csv(text: str) -> list[EpochRow]:
-    """The rows that `to_csv` wrote."""
-    whole = {"epoch": int, "stage": str}
-    return [
-        EpochRow(**{name: whole.get(name, float)(value) if value else None for name, value in row.items()})  # type: ignore[arg-type]
-        for row in csv.DictReader(io.StringIO(text))
-    ]
+    """The rows that `to_csv` wrote; of an older finetune's, what it did not know is None."""
+    return [_row(values) for values in csv.DictReader(io.StringIO(text))]
+
+
+def _row(values: Mapping[str, str]) -> EpochRow:
+    given = {name: text for name, text in values.items() if name in FIELDS and text}
+    numbers = {name: int(text) if name in WHOLE else float(text) for name, text in given.items() if name != "stage"}
+    return EpochRow(**{"attempt": 1} | numbers | {"stage": given["stage"]})  # type: ignore[arg-type]

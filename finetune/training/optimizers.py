@@ -1,10 +1,15 @@
-"""Keras' optimizers, by the names that recipes use."""
+"""Keras' optimizers, by the names that recipes use, and one for each block where rates differ."""
 
 from __future__ import annotations
 
-import keras
+from collections.abc import Mapping, Sequence
 
-from finetune.recipe import Optimizer
+import keras
+import numpy as np
+import tensorflow as tf
+
+from finetune.architecture import UNITS, WITHOUT_VARIABLES, unit_of
+from finetune.recipe import Optimizer, Stage
 
 _CLASSES = {
     "adam": keras.optimizers.Adam,
@@ -13,6 +18,9 @@ _CLASSES = {
     "rmsprop": keras.optimizers.RMSprop,
     "momentum": keras.optimizers.SGD,
 }
+
+BLOCKS = tuple(dict.fromkeys(unit.split("/")[0] for unit in UNITS if unit not in WITHOUT_VARIABLES))
+"""From the input to `Logits`; a repeat is one block."""
 
 
 def build(section: Optimizer) -> keras.optimizers.Optimizer:
@@ -23,3 +31,57 @@ def build(section: Optimizer) -> keras.optimizers.Optimizer:
     as the rate stays.
     """
     return _CLASSES[section.name](learning_rate=0.0, **section.constants)
+
+
+def rate_factors(names: Sequence[str], layer_decay: float) -> dict[str, float]:
+    """What each variable's learning rate is multiplied by: `layer_decay` to the power of the blocks after its own."""
+    blocks = {name: BLOCKS.index((unit_of(name) or "").split("/")[0]) for name in names}
+    return {name: layer_decay ** (len(BLOCKS) - 1 - block) for name, block in blocks.items()}
+
+
+class Optimizers:
+    """The optimizer of a stage: one of Keras' for each rate that its variables have.
+
+    Args:
+        stage: its optimizer and `layer_decay`.
+        variables: those that train, by TF1 name.
+    """
+
+    def __init__(self, stage: Stage, variables: Mapping[str, tf.Variable]) -> None:
+        factors = rate_factors(list(variables), stage.layer_decay)
+        self._names = list(variables)
+        self._groups = []
+        for factor in sorted(set(factors.values()), reverse=True):
+            names = [name for name in variables if factors[name] == factor]
+            optimizer = build(stage.optimizer)
+            optimizer.build([variables[name] for name in names])
+            self._groups.append((factor, optimizer, {name: variables[name] for name in names}))
+
+    @property
+    def iterations(self) -> tf.Variable:
+        """Steps done in the stage."""
+        return self._groups[0][1].iterations
+
+    def set_rate(self, rate: float) -> None:
+        """Sets the learning rate of the head, from which the others follow."""
+        for factor, optimizer, _ in self._groups:
+            optimizer.learning_rate.assign(rate * factor)
+
+    def apply(self, gradients: Sequence[tf.Tensor]) -> None:
+        """Moves the variables; a gradient each, in their order."""
+        by_name = dict(zip(self._names, gradients, strict=True))
+        for _, optimizer, variables in self._groups:
+            optimizer.apply([by_name[name] for name in variables], list(variables.values()))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that the optimizers keep, by name."""
+        return {key: np.asarray(variable) for key, variable in self._variables().items()}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Sets what `state` gave."""
+        for key, variable in self._variables().items():
+            variable.assign(state[key])
+
+    def _variables(self) -> dict[str, tf.Variable]:
+        kept = [variable for _, optimizer, _ in self._groups for variable in optimizer.variables]
+        return {f"optimizer/{i}": variable for i, variable in enumerate(kept)}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from finetune import network
 from finetune.model import Model
 from finetune.network.strategy import Strategy
 from finetune.recipe import Stage
-from finetune.training.trainer import StepResult, Trainer
+from finetune.recipe.batches import Negatives
+from finetune.training.figures import COUNTS, StepResult
+from finetune.training.trainer import Trainer
 
 
 def build(model: Model, stage: Stage, strategy: Strategy) -> Trainer:
@@ -68,7 +71,17 @@ class ReplicatedTrainer(Trainer):
         self._step = tf.function(self._training_step, [*batch, key], autograph=False)
         self._evaluate = tf.function(self._evaluation_step, [*batch], autograph=False)
 
-    def step(self, features: tf.Tensor, labels: tf.Tensor, rate: float, dropout_key: tuple[int, int]) -> StepResult:
+    def step(
+        self,
+        features: tf.Tensor,
+        labels: tf.Tensor,
+        rate: float,
+        dropout_key: tuple[int, int],
+        *,
+        images: tf.Tensor | None = None,
+        targets: np.ndarray | None = None,
+        negatives: Negatives = "random",
+    ) -> StepResult:
         """Trains on one batch; every worker must call it for the same batch.
 
         Args:
@@ -76,15 +89,20 @@ class ReplicatedTrainer(Trainer):
             labels: int64 [b], of the whole batch.
             rate: the learning rate.
             dropout_key: two numbers that no other step of the run has; each replica makes its own of them.
+            images, targets, negatives: of losses that recipes refuse on several replicas; passed over.
 
         Returns:
             The figures of the whole batch, the same on every worker.
         """
-        self.optimizer.learning_rate.assign(rate)
+        self.optimizers.set_rate(rate)
         self.model.weights_changed()
         with self._strategy.together():
             figures = self._step(*self._batch(features, labels), tf.constant(dropout_key, tf.int32))
             return StepResult(*self._strategy.local(figures).tolist())
+
+    def seen(self) -> np.ndarray:
+        """Of no image: each replica has its own."""
+        return np.zeros([0, self.model.embedding_size], np.float32)
 
     def evaluate(self, features: tf.Tensor, labels: tf.Tensor) -> StepResult:
         """The same figures without dropout, by the stored statistics, and without any change."""
@@ -111,7 +129,7 @@ class ReplicatedTrainer(Trainer):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
                 loss, figures = self._part(Batch(*batch), key, training=True)
-            self.optimizer.apply(tape.gradient(loss, weights), weights)
+            self._update(tape.gradient(loss, weights))
             return figures
 
         return self._strategy.run(replica, args)
@@ -125,15 +143,15 @@ class ReplicatedTrainer(Trainer):
         with tf.device("CPU:0"):  # only its own images go to the replica's device
             rows = slice(batch.bounds[local], batch.bounds[local + 1])
             features, labels, counted = batch.features[rows], batch.labels[rows], batch.counts[local]
-        loss, figures = self._losses(
+        loss, figures, _ = self._losses(
             features,
             labels,
             key,
-            training,
+            training=training,
             mean=lambda values: counted * tf.reduce_sum(values) / batch.images,
             replicas=self._share.replicas,
         )
-        figures *= tf.stack([1.0, 1.0, 1.0, counted])  # how many were right is no mean
+        figures *= tf.stack([counted if name in COUNTS else 1.0 for name in StepResult._fields])
         return loss, tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, figures)
 
 

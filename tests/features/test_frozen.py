@@ -86,11 +86,13 @@ def test_after_the_frozen_units_changed_nothing_stale_is_served(make, passes):
     model, inputs = tuner.model, tuner.inputs
     head = UNITS.index("Logits")
     features = FrozenFeatures(model, tuner.recipe, head, 1, inputs.train, inputs.validation)
-    got = np.concatenate([batch.numpy() for batch, _ in features.validation()])
+    got = np.concatenate([batch.features.numpy() for batch in features.validation()])
     assert sum(passes) == len(inputs.validation)
     fresh = dataclasses.replace(tuner.recipe, cache="off")
     expected = FrozenFeatures(model, fresh, head, 1, inputs.train, inputs.validation)
-    np.testing.assert_allclose(got, np.concatenate([b.numpy() for b, _ in expected.validation()]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        got, np.concatenate([b.features.numpy() for b in expected.validation()]), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_an_image_that_was_replaced_is_computed_anew_and_a_copy_is_not(make, passes, faces, tmp_path):
@@ -143,7 +145,7 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
     def read(tuner, check=lambda: None):
         inputs = tuner.inputs
         made = FrozenFeatures(tuner.model, tuner.recipe, UNITS.index("Block8"), 1, inputs.train, inputs.train, check)
-        return np.concatenate([batch.numpy() for batch, _ in made.validation()])
+        return np.concatenate([batch.features.numpy() for batch in made.validation()])
 
     calls = iter([None, None, RunError("stopped")])
 

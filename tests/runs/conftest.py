@@ -20,4 +20,5 @@ def make(tmp_path, faces, drawn_checkpoint):
         }
         return FineTuner(**(arguments | changes))
 
+    make.faces = faces / "learn"
     return make

@@ -77,11 +77,12 @@ def test_a_stage_that_fails_its_gate_is_rolled_back_byte_for_byte(make, monkeypa
     tuner.begin()
     before = tuner.model.digests()
     worse = json.loads(json.dumps(tuner.baseline.to_json())) | {"accuracy": tuner.baseline.accuracy - 0.3}
-    monkeypatch.setattr(type(tuner.inputs), "measure", lambda self: type(tuner.baseline).from_json(worse))
+    monkeypatch.setattr(type(tuner.inputs), "measure", lambda *_: type(tuner.baseline).from_json(worse))
     stage = Stage("block", "Block8", 1, learning_rate=0.01, accept={"metric": "lfw_accuracy", "max_drop": 0.1})
     result = tuner.run(stage)
     assert not result.accepted
-    assert "lfw_accuracy fell by 0.3000, more than the 0.1 allowed" in result.reason
+    assert "lfw_accuracy fell by 0.3000 (95 %: " in result.reason
+    assert "more than the 0.1 allowed; rolled back" in result.reason
     assert result.lfw == tuner.baseline
     assert tuner.model.digests() == before
     assert Model.restore(result.folder).digests() == before
@@ -192,7 +193,7 @@ def test_a_stage_that_failed_leaves_no_trace_and_can_be_tried_again(make, tmp_pa
     settings = {"lfw": None, "augment": {"random_flip": True}}
     tuner, fresh = make(output=tmp_path / "a", **settings), make(output=tmp_path / "b", **settings)
     before = tuner.model.digests()
-    absurd = Stage("block", "Block8", 9, learning_rate={0: 0.001, 2: 1e30}, optimizer="momentum")
+    absurd = Stage("block", "Block8", 9, learning_rate=1e30, optimizer="momentum")
     with pytest.raises(RunError, match="the loss became"):
         tuner.run(absurd)
     assert tuner.model.digests() == before
@@ -203,17 +204,37 @@ def test_a_stage_that_failed_leaves_no_trace_and_can_be_tried_again(make, tmp_pa
     assert "1.0e+30" not in (tmp_path / "a/recipe.yaml").read_text()
 
 
+def test_a_loss_that_becomes_nan_ends_the_stage_with_the_last_good_weights_and_exit_status_1(make, tmp_path):
+    stages = [
+        Stage("block", "Block8", 2, learning_rate=0.001, optimizer="momentum"),
+        Stage("block", "Block8", 9, learning_rate={0: 0.001, 3: 1e30}, optimizer="momentum"),
+    ]
+    sane, broken = (make(output=tmp_path / name, data={"train": make.faces}, lfw=None) for name in ("sane", "broken"))
+    sane.run(stages[0])
+    with pytest.raises(
+        RunError, match=r"epoch 3, step \d+: the loss became.*; the weights of epoch 2 are kept"
+    ) as found:
+        broken.run(stages[1])
+    assert found.value.exit_status == 1
+    assert broken.model.digests() == sane.model.digests()
+    result = broken.results[0]
+    assert (result.epochs, result.kept_epoch, result.accepted) == (2, 2, True)
+    assert result.failure == str(found.value)
+    assert Model.restore(result.folder).digests() == sane.model.digests()
+    assert json.loads((result.folder / "result.json").read_text())["failure"] == result.failure
+
+
 def test_the_step_is_that_of_the_kept_epoch(make, monkeypatch):
     tuner = make(lfw=None)
     train = tuner_module.train
 
     def keep_the_first(trainer, state, *arguments, **options):
         train(trainer, state, *arguments, **options)
-        state.kept_epoch = 1
+        state.kept_epoch, state.kept_step = 1, 2
 
     monkeypatch.setattr(tuner_module, "train", keep_the_first)
     result = tuner.run(Stage("head", "Logits", 3))
-    assert result.step == tuner.n_batches
+    assert result.step == 2
     assert f'"model-run.ckpt-{result.step}"' in (result.folder / "checkpoint").read_text()
 
 
@@ -221,7 +242,7 @@ def test_lfw_that_can_no_longer_be_measured_is_a_late_fault_in_one_line(make, mo
     tuner = make()
     tuner.begin()
 
-    def gone(self):
+    def gone(*_):
         raise DataError("lfw/a/a_0001.png: no such file", "lfw/b/b_0001.png: no such file")
 
     monkeypatch.setattr(type(tuner.inputs), "measure", gone)

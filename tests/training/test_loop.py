@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from types import SimpleNamespace
 
@@ -12,9 +13,10 @@ from finetune.errors import Interrupted, RunError
 from finetune.recipe import Stage
 
 pytest.importorskip("tensorflow")
-from finetune.training import EpochRow, StageState, train
-from finetune.training.history import Mean, from_csv, to_csv
-from finetune.training.trainer import StepResult
+from finetune.dataset.pipeline import Batch
+from finetune.training import EpochRow, StageFailed, StageState, train
+from finetune.training.figures import Means, StepResult
+from finetune.training.sampler import Sampler
 
 pytestmark = pytest.mark.tf
 
@@ -27,25 +29,30 @@ class Scripted:
         self.losses, self.train_loss = iter(validation_losses), train_loss
         self.rates, self.keys, self.weight = [], [], 0
         self.model = SimpleNamespace(tensors=lambda names: {"w": np.array(self.weight)}, assign=self._assign)
+        self.seen = lambda: np.full([2, 512], 3.0)
 
     def _assign(self, tensors):
         self.weight = int(tensors["w"]) if tensors else self.weight
 
-    def step(self, features, labels, rate, key):
+    def step(self, features, labels, rate, key, **_):
         self.rates.append(rate)
         self.keys.append(key)
         self.weight += 1
-        return StepResult(self.train_loss, 1.0, 1.0, 1.0)
+        return StepResult(loss=self.train_loss, cross_entropy=1.0, correct=1.0)
 
     def evaluate(self, features, labels):
-        return StepResult(0.0, next(self.losses), 0.0, 1.0)
+        return StepResult(cross_entropy=next(self.losses), correct=1.0)
+
+    def averaged(self):
+        return contextlib.nullcontext()
 
 
 def run(trainer, state=None, validation=True, **options):
     state = state or StageState()
-    batches = [(np.zeros([2, 1]), np.zeros(2, int))] * 2
+    batches = [Batch(np.zeros([2, 1]), np.zeros(2, int), np.array([0, 1]))] * 2
     options = {"key": 7, "on_epoch": lambda _: None} | options
-    train(trainer, state, lambda epoch: batches, 2, (lambda: batches[:1]) if validation else None, **options)
+    sampler = Sampler(trainer.stage, np.array([0, 0, 1, 1]), 2, 0, 1)
+    train(trainer, state, lambda epoch: batches, sampler, (lambda: batches[:1]) if validation else None, **options)
     return state
 
 
@@ -116,16 +123,61 @@ def test_an_interrupted_stage_goes_on_after_its_last_finished_epoch():
     assert [row.epoch for row in resumed.rows] == [1, 2, 3]
 
 
-def test_means_weigh_a_partial_batch_by_its_images():
-    mean = Mean()
-    mean.add(StepResult(1.0, 2.0, 3.0, 4.0), 4)
-    mean.add(StepResult(4.0, 5.0, 6.0, 1.0), 2)
-    assert mean.result() == StepResult(2.0, 3.0, 4.0, 5 / 6)
+def test_means_weigh_a_partial_batch_by_its_images_and_triplets_by_their_number():
+    means = Means()
+    means.add(StepResult(1.0, 2.0, prelogits_norm=3.0, correct=4.0), 4)
+    means.add(StepResult(4.0, 5.0, prelogits_norm=6.0, correct=1.0), 2)
+    assert means.result() == StepResult(2.0, 3.0, prelogits_norm=4.0, correct=5 / 6)
+    means = Means()
+    means.add(StepResult(triplet=0.1, triplets=3, active=3, positive_distance=3.0, negative_distance=6.0), 9)
+    means.add(StepResult(triplet=0.5, triplets=1, active=0, positive_distance=2.0, negative_distance=1.0), 9)
+    mean = means.result()
+    assert mean.triplet == pytest.approx(0.2)
+    assert (mean.active, mean.positive_distance, mean.negative_distance, mean.triplets) == (0.75, 1.25, 1.75, 4)
 
 
-def test_history_reads_back_exactly():
-    rows = [
-        EpochRow("a, b", 1, 0.1, 1 / 3, 0.1, 2.0, 0.5, None, None, 3.25),
-        EpochRow("c", 2, 1e-05, 0.2, 0.1, 2.0, 0.5, 0.7, 0.9, 3.25),
-    ]
-    assert from_csv(to_csv(rows)) == rows
+def test_the_rate_rises_in_equal_steps_over_the_warm_up():
+    trainer = Scripted(Stage("s", "Logits", 3, learning_rate=0.1, warmup_epochs=1.5), [1.0] * 3)
+    run(trainer)
+    assert trainer.rates == pytest.approx([0.1 / 3, 0.2 / 3, 0.1, 0.1, 0.1, 0.1])
+
+
+def test_an_attempt_at_a_lower_rate_scales_the_whole_schedule():
+    trainer = Scripted(Stage("s", "Logits", 2, learning_rate={0: 0.1, 2: 0.01}), [1.0, 0.5])
+    first = StageState(rows=[row("s", epoch=1)], rejected=[])
+    state = run(trainer, first.again(0.1, "worse"))
+    assert trainer.rates == pytest.approx([0.01, 0.01, 0.001, 0.001])
+    assert [(r.attempt, r.epoch) for r in state.rows] == [(1, 1), (2, 1), (2, 2)]
+    assert (state.kept_epoch, state.rejected, len(state.current)) == (2, ["worse"], 2)
+
+
+def test_weights_that_are_no_numbers_end_the_stage_with_what_was_kept_before():
+    trainer = Scripted(Stage("s", "Logits", 3), [0.5, 0.4, 0.3])
+    trainer.model.tensors = lambda names: {"w": np.array(np.nan if trainer.weight > 2 else trainer.weight)}
+    state = StageState()
+    with pytest.raises(StageFailed, match=r"epoch 2: the weights became no finite numbers; the weights of epoch 1 are"):
+        run(trainer, state)
+    assert (state.kept_epoch, state.kept["w"], state.kept_step) == (1, 2, 2)
+
+
+def test_each_step_is_collected_in_the_published_order_where_it_is_asked_for():
+    trainer = Scripted(Stage("s", "Logits", 2), [1.0, 1.0], train_loss=1.25)
+    seen = iter([np.full([2, 4], -0.005), np.full([2, 4], 25.0)] * 2)
+    trainer.seen = lambda: next(seen)
+    state = run(trainer, keeps_steps=True)
+    assert state.steps == [(1.25, 0.0, 0.25, 1.0, 0.0, 0.5)] * 4
+    assert state.epoch_steps == [2, 2]
+    for spread in state.spread:
+        assert {place: count for place, count in enumerate(spread) if count} == {0: 8, 999: 8}
+
+
+def test_what_is_measured_after_an_epoch_is_in_its_row():
+    state = run(Scripted(Stage("s", "Logits", 1), [1.0]), measure=lambda: {"strangers_accuracy": 0.9})
+    assert state.rows[0].strangers_accuracy == 0.9
+    assert (state.rows[0].drawn_mean, state.rows[0].drawn_std) == (1.0, 1.0)
+
+
+def row(stage, **values):
+    return EpochRow(
+        **{"stage": stage, "attempt": 1, "epoch": 1, "learning_rate": 0.1, "loss": 1.0, "seconds": 0.0} | values
+    )

@@ -56,7 +56,8 @@ def test_the_loss_is_that_of_the_published_script(model, batch, decay, factor, p
     stage = Stage("head", "Logits", 1, weight_decay=decay, prelogits_norm={"factor": factor, "p": p})
     *expected, _ = _loss_by_hand(model, features.astype(np.float64), labels, decay, factor, p)
     result = Trainer(model, stage).evaluate(tf.constant(features), tf.constant(labels))
-    np.testing.assert_allclose(result, expected, rtol=1e-5)
+    found = result.loss, result.cross_entropy, result.prelogits_norm, result.correct
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def _by_hand(name, gradients, rate):
@@ -186,7 +187,8 @@ def test_training_around_frozen_statistics_takes_no_gradient_of_the_fused_batch_
     """It has no deterministic kernel on GPUs, where such a stage would end in an error."""
     trainer = Trainer(model, Stage("s", "Repeat_2/block8_5", 1))
     features = tf.TensorSpec([None, *model.prefix(trainer.first)(np.zeros([1, 75, 75, 3], np.uint8)).shape[1:]])
-    graph = trainer._step.get_concrete_function(features, tf.TensorSpec([None], tf.int64), tf.TensorSpec([2], tf.int32))
+    labels, key = tf.TensorSpec([None], tf.int64), tf.TensorSpec([2], tf.int32)
+    graph = trainer._step.get_concrete_function(features, labels, labels, None, key, "random")
     kinds = {operation.type for operation in graph.graph.get_operations()}
     assert "Conv2DBackpropFilter" in kinds
     assert not [kind for kind in kinds if "FusedBatchNormGrad" in kind]

@@ -1,0 +1,58 @@
+"""The published filter of noisy data: images far from the centre of their class."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+BINS = 100
+Floats = npt.NDArray[np.floating]
+Labels = npt.NDArray[np.int64]
+
+
+def distances_to_center(embeddings: Floats, labels: Labels) -> Floats:
+    """The Euclidean distance of each image to the mean of its class, as `calculate_filtering_metrics.py` has it.
+
+    Args:
+        embeddings: of unit length, [n, E].
+        labels: int64 [n].
+
+    Returns:
+        [n].
+    """
+    people, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    centers = np.zeros([len(people), embeddings.shape[1]])
+    np.add.at(centers, places, embeddings)
+    centers /= counts[:, np.newaxis]
+    return np.linalg.norm(embeddings - centers[places], axis=1)
+
+
+def threshold(distances: Floats, percentile: float) -> float:
+    """The distance from which images are left out: `find_threshold` of `train_softmax.py`.
+
+    It interpolates a histogram's cumulative share over the centres of its bins, so that even at 100 what lies in the
+    outer half of the last bin is left out.
+
+    Args:
+        distances: [n], n from 1.
+        percentile: of the images to keep, above 0, at most 100.
+    """
+    counts, edges = np.histogram(distances, BINS)
+    cumulative = np.float32(np.cumsum(counts)) / np.float32(np.sum(counts))
+    return float(np.interp(percentile * 0.01, cumulative, (edges[:-1] + edges[1:]) / 2))
+
+
+def keep(distances: Floats, labels: Labels, percentile: float, min_images: int) -> npt.NDArray[np.bool_]:
+    """Which images `filter_dataset` of `train_softmax.py` keeps.
+
+    Images at the threshold and beyond are left out; then the people who lost an image and have fewer than
+    `min_images` left. Who lost none stays, however few they have.
+
+    Returns:
+        bool [n].
+    """
+    kept = distances < threshold(distances, percentile)
+    for person in np.unique(labels[~kept]):
+        if np.count_nonzero(kept & (labels == person)) < min_images:
+            kept[labels == person] = False
+    return kept

@@ -1,0 +1,90 @@
+"""What the frozen units give for images that are only measured: central crops, kept like all features."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import network
+from finetune.dataset.pipeline import evaluation_batches, iterate
+from finetune.features.choice import choose
+from finetune.features.frozen import FILL_BATCH, fill, open_shelf, sizes
+from finetune.features.store import Store, image_digest
+from finetune.model import Model
+from finetune.recipe.recipe import Cache
+
+
+class CentralFeatures:
+    """The units `UNITS[:first]` on the central crops of images, as often as they are asked for.
+
+    Args:
+        model: its first units must not change as long as this is used.
+        first: where the units that change begin.
+        paths: the images.
+        flip: whether they are mirrored.
+        cache: as a recipe has it.
+        check: called before each batch that is computed to be kept; may raise to end there.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        first: int,
+        paths: Sequence[Path],
+        *,
+        flip: bool = False,
+        cache: Cache = "auto",
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._model, self._paths, self._check = model, paths, check
+        prefix = model.prefix(first)
+        self._prefix = (lambda pixels: prefix(pixels[:, :, ::-1])) if flip else prefix
+        self.choice = choose(
+            cache,
+            vectors=len(paths),
+            values=int(np.prod(network.output_shapes(*sizes(model))[first - 1])) if first else 0,
+            multiply_adds=sum(network.multiply_adds(*sizes(model))[:first]),
+            augmented=False,
+            disk_room=Store().room(),
+        )
+        self._shelf = None
+        if self.choice.where != "off":
+            digests = (image_digest(path) for path in paths)
+            self._keys = [hashlib.sha256(b"flipped" + digest).digest() if flip else digest for digest in digests]
+            self._shelf = open_shelf(model, first, self.choice, self._keys)
+
+    def batches(self) -> Iterator[tf.Tensor]:
+        """Features float32 [b, ...] in the order of the images.
+
+        Raises:
+            RunError: an image can no longer be read.
+        """
+        if self._shelf is None:
+            yield from map(self._prefix, self._images(self._paths))
+            return
+        shelf, keys = self._shelf, self._keys
+        missing = {key: path for key, path in zip(keys, self._paths, strict=True) if key not in shelf}
+        if missing:
+            fill(shelf, self._prefix, list(missing), self._pixels(list(missing.values())), self._check)
+        for start in range(0, len(keys), FILL_BATCH):
+            yield tf.constant(shelf.read(keys[start : start + FILL_BATCH]))
+
+    def embed(self, suffix: Callable[[tf.Tensor], np.ndarray]) -> np.ndarray:
+        """What the units after them give for all images: [n, E].
+
+        Args:
+            suffix: features [b, ...] to embeddings [b, E].
+        """
+        return np.concatenate([suffix(features) for features in self.batches()])
+
+    def _pixels(self, paths: Sequence[Path]) -> tf.data.Dataset:
+        return evaluation_batches(paths, preprocessing=self._model.preprocessing, batch_size=FILL_BATCH)
+
+    def _images(self, paths: Sequence[Path]) -> Iterator[tf.Tensor]:
+        for pixels in iterate(self._pixels(paths)):
+            self._check()
+            yield pixels

@@ -1,0 +1,141 @@
+"""Who of the training folder is trained on: without strangers, and without what is filtered as noise."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finetune import network
+from finetune.dataset.noise import distances_to_center, keep, threshold
+from finetune.dataset.scan import Dataset, Scan, scan
+from finetune.dataset.split import hold_out
+from finetune.errors import DataError
+from finetune.evaluation.overlap import same_identities
+from finetune.evaluation.strangers import draw
+from finetune.features.central import CentralFeatures
+from finetune.model import LOGITS, Model
+from finetune.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Filtered:
+    """What the filter left out.
+
+    Attributes:
+        threshold: the distance to the centre of the class from which images are left out.
+        images: `{path: distance}` of those.
+        people: who was left out whole, with too few images left.
+    """
+
+    threshold: float
+    images: dict[Path, float]
+    people: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Who is trained on, and who is not.
+
+    Attributes:
+        scan: of the training folder, with those alone who are trained on.
+        strangers: who is held out; None where the recipe asks for none.
+        known: people in a folder of strangers who are trained on, and so are none.
+        filtered: None where the recipe asks for no filter.
+    """
+
+    scan: Scan
+    strangers: Dataset | None = None
+    known: tuple[str, ...] = ()
+    filtered: Filtered | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """For the run's folder; `sha256` is of the strangers' images' names."""
+        strangers, filtered = self.strangers, self.filtered
+        return {
+            "strangers": {
+                "people": list(strangers.class_names) if strangers else [],
+                "images": len(strangers) if strangers else 0,
+                "known": list(self.known),
+                "sha256": hashlib.sha256(names(strangers).encode()).hexdigest() if strangers else None,
+            },
+            "filter": {
+                "threshold": filtered.threshold,
+                "images": {str(path): distance for path, distance in filtered.images.items()},
+                "people": list(filtered.people),
+            }
+            if filtered
+            else None,
+        }
+
+
+def select(recipe: Recipe, scanned: Scan, model: Model) -> Selection:
+    """Holds strangers out, then filters the rest by the restored checkpoint's embeddings.
+
+    Raises:
+        DataError: too few people are left on either side.
+        RunError: an image can no longer be read.
+    """
+    selection = _without_strangers(recipe, scanned, model.preprocessing.image_size)
+    return _without_noise(recipe, selection, model)
+
+
+def names(dataset: Dataset) -> str:
+    """The images within their folder, a line each."""
+    return "\n".join(path.relative_to(dataset.root).as_posix() for path in dataset.paths)
+
+
+def _without_strangers(recipe: Recipe, scanned: Scan, crop: int) -> Selection:
+    asked, dataset = recipe.data.strangers, scanned.dataset
+    if asked is None:
+        return Selection(scanned)
+    if isinstance(asked, Path):
+        found = scan(asked, crop=crop).dataset
+        known = tuple(same_identities(dataset.class_names, found.class_names))
+        strangers, where = found.of_people(set(found.class_names) - set(known)), str(asked)
+        rest = dataset
+    else:
+        known = ()
+        rest, strangers = hold_out(dataset, asked, recipe.seed)
+        where = f"{recipe.data.train}: strangers: {asked:g}"
+        if len(rest.class_names) < 2:
+            left = f"leaves {len(rest.class_names)} of {_people(dataset)} to train on"
+            raise DataError(f"{where}: {left}; give a smaller share")
+    try:
+        draw(strangers.labels, recipe.seed)
+    except DataError as error:
+        trained = f", without {len(known)} who are trained on" if known else ""
+        advice = "give more people" if isinstance(asked, Path) else "give a larger share, another seed, or a folder"
+        raise DataError(f"{where}{trained}: {error.problems[0]}; {advice}") from None
+    return Selection(dataclasses.replace(scanned, dataset=rest), strangers, known)
+
+
+def _without_noise(recipe: Recipe, selection: Selection, model: Model) -> Selection:
+    asked, dataset = recipe.data.filter, selection.scan.dataset
+    if asked is None:
+        return selection
+    features = CentralFeatures(model, LOGITS, dataset.paths, cache=recipe.cache)
+    embeddings = features.embed(lambda prelogits: np.asarray(network.l2_normalize(prelogits)))
+    distances = distances_to_center(embeddings, dataset.labels)
+    kept = keep(distances, dataset.labels, asked.percentile, asked.min_images_per_person)
+    remaining = dataset.take(np.flatnonzero(kept))
+    left = {dataset.class_names[label] for label in np.unique(remaining.labels)}
+    if len(left) < 2:
+        raise DataError(
+            f"{recipe.data.train}: the filter leaves {len(left)} of {_people(dataset)}; give a higher percentile, or "
+            "fewer min_images_per_person"
+        )
+    filtered = Filtered(
+        threshold(distances, asked.percentile),
+        {dataset.paths[row]: float(distances[row]) for row in np.flatnonzero(~kept)},
+        tuple(name for name in dataset.class_names if name not in left),
+    )
+    scanned = dataclasses.replace(selection.scan, dataset=remaining.of_people(left))
+    return dataclasses.replace(selection, scan=scanned, filtered=filtered)
+
+
+def _people(dataset: Dataset) -> str:
+    return f"{len(dataset.class_names)} people"

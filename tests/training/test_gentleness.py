@@ -1,0 +1,186 @@
+"""What a stage does beside its loss: each against its definition, step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from finetune.recipe import Stage
+
+tf = pytest.importorskip("tensorflow")
+from finetune.model import Model, is_head  # noqa: E402
+from finetune.training import Trainer  # noqa: E402
+
+pytestmark = pytest.mark.tf
+PEOPLE = ("ann", "bob", "cid", "dee")
+LABELS = tf.constant([0, 1, 2, 3, 0, 1], tf.int64)
+WEIGHTS = "InceptionResnetV1/Bottleneck/weights"
+
+
+@pytest.fixture(scope="module")
+def restored(drawn_checkpoint):
+    return Model.restore(drawn_checkpoint, class_names=PEOPLE, seed=3)
+
+
+@pytest.fixture
+def model(restored):
+    """The restored model, put back after the test."""
+    tensors = restored.tensors()
+    yield restored
+    restored.assign(tensors)
+
+
+@pytest.fixture
+def features():
+    return tf.constant(np.abs(np.random.default_rng(5).normal(size=(6, 1792))), tf.float32)
+
+
+def sgd(train_from="Bottleneck", **values):
+    return Stage("s", train_from, 1, optimizer={"name": "momentum", "momentum": 0.0}, **values)
+
+
+def gradients(model, features, stage, **given):
+    """What one step of plain descent at rate 1 subtracts."""
+    before = model.tensors()
+    trainer = Trainer(model, stage)
+    trainer.begin()
+    start = model.tensors(trainer.weights)
+    result = trainer.step(features, LABELS, 1.0, (1, 1), **given)
+    moved = {name: start[name] - model.variables[name].numpy() for name in trainer.weights}
+    model.assign(before)
+    return moved, result
+
+
+def norm(tensors):
+    return np.sqrt(sum((value.astype(np.float64) ** 2).sum() for value in tensors.values()))
+
+
+def test_gradients_longer_than_the_norm_are_scaled_to_it_and_shorter_ones_are_left(model, features):
+    plain, result = gradients(model, features, sgd())
+    assert result.gradient_norm == pytest.approx(norm(plain), rel=1e-4)
+    clipped, _ = gradients(model, features, sgd(clip_norm=norm(plain) / 4))
+    assert norm(clipped) == pytest.approx(norm(plain) / 4, rel=1e-4)
+    for name, value in plain.items():
+        np.testing.assert_allclose(clipped[name], value / 4, rtol=1e-2, atol=1e-6)
+    left, _ = gradients(model, features, sgd(clip_norm=norm(plain) * 2))
+    for name, value in plain.items():
+        np.testing.assert_array_equal(left[name], value)
+
+
+def test_l2_sp_pulls_toward_the_restored_weights_and_leaves_the_classifier(model, features):
+    generator = np.random.default_rng(1)
+    names = [name for name in Trainer(model, sgd()).weights if not is_head(name)]
+    away = {name: generator.normal(0, 0.01, model.variables[name].shape).astype(np.float32) for name in names}
+    model.assign({name: model.variables[name].numpy() + away[name] for name in names})
+    plain, without = gradients(model, features, sgd())
+    pulled, result = gradients(model, features, sgd(l2_sp=0.5))
+    squares = sum((value.astype(np.float64) ** 2).sum() for value in away.values())
+    assert result.l2_sp == pytest.approx(0.5 * squares / 2, rel=1e-4)
+    assert result.loss == pytest.approx(without.loss + result.l2_sp, rel=1e-5)
+    for name in plain:
+        expected = 0.5 * away[name] if name in away else 0.0
+        np.testing.assert_allclose(pulled[name] - plain[name], expected, atol=2e-5)
+
+
+def test_distillation_is_the_mean_squared_distance_to_the_embeddings_given(model, features):
+    targets = np.random.default_rng(2).normal(size=(6, 512)).astype(np.float32)
+    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
+    embeddings = Trainer(model, sgd()).embed(features)
+    _, without = gradients(model, features, sgd())
+    _, result = gradients(model, features, sgd(distillation=3.0), targets=targets)
+    assert result.distillation == pytest.approx(((embeddings - targets) ** 2).sum(1).mean(), rel=1e-5)
+    assert result.loss == pytest.approx(without.loss + 3 * result.distillation, rel=1e-5)
+    _, near = gradients(model, features, sgd(distillation=3.0), targets=embeddings)
+    assert near.distillation < 1e-10
+
+
+def test_averages_follow_the_published_decay_and_are_what_is_measured(model, features):
+    trainer = Trainer(model, sgd(ema=0.9))
+    trainer.begin()
+    expected = model.variables[WEIGHTS].numpy().astype(np.float64)
+    for step in range(1, 5):
+        trainer.step(features, LABELS, 0.1, (1, step))
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * model.variables[WEIGHTS].numpy()
+    raw = model.variables[WEIGHTS].numpy()
+    with trainer.averaged():
+        np.testing.assert_allclose(model.variables[WEIGHTS].numpy(), expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_array_equal(model.variables[WEIGHTS].numpy(), raw)
+    assert np.abs(raw - expected).max() > 1e-6
+
+
+def test_earlier_blocks_move_by_less(model):
+    pixels = np.random.default_rng(6).integers(256, size=(6, 75, 75, 3), dtype=np.uint8)
+    stage = sgd("Block8")
+    given = model.prefix(Trainer(model, stage).first)(pixels)
+    plain, _ = gradients(model, given, stage)
+    slowed, _ = gradients(model, given, sgd("Block8", layer_decay=0.5))
+    for name, value in plain.items():
+        factor = 1.0 if is_head(name) else 0.5 if "Bottleneck" in name else 0.25
+        np.testing.assert_allclose(slowed[name], factor * value, rtol=2e-2, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["arcface", "cosface"])
+def test_a_normalized_head_has_unit_columns_and_no_biases(model, features, loss):
+    model.variables["Logits/biases"].assign([1.0, 2.0, 3.0, 4.0])
+    trainer = Trainer(model, sgd(loss=loss))
+    trainer.begin()
+    assert "Logits/biases" not in trainer.weights
+    assert "Logits/biases" in trainer.names
+    before = model.variables["Logits/weights"].numpy()
+    for step in range(3):
+        trainer.step(features, LABELS, 0.01, (1, step))
+    head = model.variables["Logits/weights"].numpy()
+    np.testing.assert_allclose(np.linalg.norm(head, axis=0), 1, rtol=1e-6)
+    np.testing.assert_array_equal(model.variables["Logits/biases"].numpy(), 0)
+    assert np.abs(head - before).max() > 1e-4
+    # The saved classifier, which has no scale, ranks the classes as the stage did.
+    plain = trainer.prelogits(features) @ head
+    np.testing.assert_array_equal(plain.argmax(1), (trainer.embed(features) @ head).argmax(1))
+
+
+def test_a_triplet_step_moves_embeddings_and_no_classifier(model, features):
+    trainer = Trainer(model, sgd(loss="triplet"))
+    before = model.digests()
+    result = trainer.step(features, tf.constant([0, 0, 1, 2, 2, 3], tf.int64), 0.1, (1, 1))
+    changed = {name for name, digest in model.digests().items() if digest != before[name]}
+    assert {name for name in changed if is_head(name)} == set()
+    assert WEIGHTS in changed
+    assert (result.triplets, result.cross_entropy) == (2, 0)
+    assert result.loss == pytest.approx(result.triplet)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"ema": 0.99, "layer_decay": 0.7},
+        {"center_loss": {"factor": 0.1}, "clip_norm": 1.0},
+        {"loss": "arcface"},
+        {"loss": "triplet"},
+    ],
+    ids=str,
+)
+def test_state_holds_everything_that_a_step_changes(model, features, values):
+    stage = Stage("s", "Bottleneck", 1, **values)
+    once = Trainer(model, stage)
+    once.begin()
+    start = model.tensors(once.names)
+    once.step(features, LABELS, 0.01, (1, 1))
+    saved = once.state()
+    once.step(features, LABELS, 0.01, (1, 2))
+    twice = once.state()
+    model.assign(start)
+    resumed = Trainer(model, stage)
+    resumed.load(saved)
+    resumed.step(features, LABELS, 0.01, (1, 2))
+    again = resumed.state()
+    assert set(again) == set(twice)
+    for name, value in twice.items():
+        np.testing.assert_array_equal(again[name], value)
+
+
+def test_what_a_step_has_seen_are_the_prelogits_before_its_update(model, features):
+    trainer = Trainer(model, sgd())
+    before = trainer.prelogits(features)
+    trainer.step(features, LABELS, 0.1, (1, 1))
+    np.testing.assert_allclose(trainer.seen(), before, rtol=1e-4, atol=1e-4)
