@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 
@@ -43,26 +41,31 @@ def people_times_images(labels: Rows, people: int, images: int, generator: np.ra
         int64 [batches * people * images]: batch after batch, person after person.
     """
     able = np.unique(labels)
-    of = {person: np.flatnonzero(labels == person) for person in able}
-    images_of = {person: _in_turn(of[person], generator) for person in able}
-    queue: list[int] = []
-    drawn = []
-    for _ in range(max(1, round(len(labels) / (people * images)))):
-        chosen: list[int] = []
-        passed: list[int] = []
-        while len(chosen) < people:
-            if not queue:
-                queue = generator.permutation(able).tolist()
-            person = queue.pop(0)
-            (passed if person in chosen else chosen).append(person)
-        queue = passed + queue
-        drawn += [next(images_of[person]) for person in chosen for _ in range(images)]
-    return np.array(drawn, np.int64)
+    everyone = _Deck(able, generator)
+    decks = {person: _Deck(np.flatnonzero(labels == person), generator) for person in able.tolist()}
+    n_batches = max(1, round(len(labels) / (people * images)))
+    chosen = (person for _ in range(n_batches) for person in everyone.deal(people))
+    return np.array([image for person in chosen for image in decks[person].deal(images)], np.int64)
 
 
-def _in_turn(items: Rows, generator: np.random.Generator) -> Iterator[int]:
-    while True:
-        yield from generator.permutation(items)
+class _Deck:
+    """Items in turn, shuffled anew when all have come."""
+
+    def __init__(self, items: Rows, generator: np.random.Generator) -> None:
+        self._items, self._generator = items, generator
+        self._left: list[int] = []
+
+    def deal(self, n: int) -> list[int]:
+        """The next `n`: all different where there are so many."""
+        dealt: list[int] = []
+        later: list[int] = []
+        while len(dealt) < n:
+            if not self._left:
+                self._left = self._generator.permutation(self._items).tolist()
+            item = self._left.pop(0)
+            (later if item in dealt and len(self._items) >= n else dealt).append(item)
+        self._left = later + self._left
+        return dealt
 
 
 def triplets(

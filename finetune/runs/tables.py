@@ -50,12 +50,13 @@ def epoch(state: StageState, epochs: int) -> None:
         mark = "*" if state.kept_epoch == row.epoch else " "
         accuracy = "" if row.validation_accuracy is None else f" {row.validation_accuracy:.4f}"
         held_back = f"{row.validation_loss:.4f}{accuracy}{mark}"
+    loss = f"{row.loss:.4f}" if row.loss < 1000 else f"{row.loss:.3g}"
     # Triplets have no accuracy; the share of them that is satisfied takes its place.
     share = 1 - (row.active_triplets or 0) if row.accuracy is None else row.accuracy
     later = state.rows[1:] or state.rows  # the first may have computed the features that the others read
     remains = sum(r.seconds for r in later) / len(later) * (epochs - row.epoch)
     say(
-        f"{row.epoch:>4}/{epochs:<2}{row.learning_rate:>10.3g}{row.loss:>9.4f}{share:>10.4f}"
+        f"{row.epoch:>4}/{epochs:<2}{row.learning_rate:>10.3g}{loss:>9}{share:>10.4f}"
         f"{held_back:>22}{duration(row.seconds):>8}{duration(remains):>10}"
     )
 
@@ -72,10 +73,15 @@ def stage_footer(result: StageResult) -> None:
         if result.point_before:
             say(_change(result.point_before, result.measured_point))
     if not result.accepted:
-        say(f"rolled back: {result.reason}")
+        say(rolled_back(result.reason))
     elif result.reason:
         say(f"kept: {result.reason}")
     say(f"saved in {result.folder}")
+
+
+def rolled_back(reason: str) -> str:
+    """That a stage was, and why."""
+    return f"rolled back: {reason.removesuffix('; rolled back')}"
 
 
 def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:

@@ -9,6 +9,11 @@ import tensorflow as tf
 
 from finetune.training.history import NUMBERS, EpochRow
 
+# What `tf.summary.scalar` writes; that itself needs the package `tensorboard`.
+_SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
+)
+
 
 class TensorBoard:
     """Writes a scalar for each column of each row, as soon as there is one.
@@ -36,5 +41,5 @@ class TensorBoard:
             for name in NUMBERS:
                 value = getattr(row, name)
                 if value is not None:
-                    tf.summary.scalar(name, value)
+                    tf.summary.write(name, tf.constant(value, tf.float32), metadata=_SCALAR)
         self._writer.flush()

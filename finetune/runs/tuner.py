@@ -160,7 +160,7 @@ class FineTuner:
                 break
             assert stage.accept is not None
             state = state.again(stage.accept.slower, verdict.reason)
-            say(f"rolled back: {verdict.reason}\ntrying again, at {state.scale:g} times the learning rate")
+            say(f"{tables.rolled_back(verdict.reason)}\ntrying again, at {state.scale:g} times the learning rate")
             trainer.load(fresh)
         self._finish(result, stage.slug, digests, trainer.names)
         self.rows += state.rows

@@ -81,7 +81,7 @@ class Sampler:
                 f"stage {stage.name!r}: sampling: {stage.sampling.people} people a batch, and there are {people}; "
                 "give fewer"
             )
-        self.bank = embeddings() if embeddings and self._mining and self._mining.uses_bank else None
+        self.bank = np.array(embeddings()) if embeddings and self._mining and self._mining.uses_bank else None
 
     def epoch(self, number: int, losses: Sequence[float] = ()) -> Epoch:
         """An epoch's images.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from finetune.errors import DataError
-from finetune.evaluation import LFWResult, Overlap
+from finetune.evaluation import LFWResult, Overlap, evaluate_pairs
 
 RESULT = LFWResult(
     accuracy=0.9965,
@@ -92,3 +92,26 @@ def test_another_file_than_a_result_names_the_missing_fields():
     del stored["auc"], stored["correct"]
     with pytest.raises(DataError, match=r"^LFW result: found no auc, correct; give a file that finetune wrote$"):
         LFWResult.from_json(stored)
+
+
+def test_distances_kinds_and_folds_are_read_back_exactly_and_may_be_missing():
+    generator = np.random.default_rng(3)
+    first, second = generator.normal(size=(2, 20, 4))
+    measured = evaluate_pairs(first, second, np.arange(20) % 2 == 0, n_folds=2)
+    stored = json.loads(json.dumps(measured.to_json()))
+    again = LFWResult.from_json(stored)
+    for name in ("distances", "is_same", "folds"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(measured, name))
+        assert getattr(again, name).dtype == getattr(measured, name).dtype
+    older = LFWResult.from_json({k: v for k, v in stored.items() if k not in ("distances", "is_same", "folds")})
+    assert older.distances is None
+    assert LFWResult.from_json(json.loads(json.dumps(older.to_json()))) == older
+
+
+@pytest.mark.parametrize("name", ["correct", "is_same", "distances", "folds"])
+def test_values_of_another_number_of_pairs_are_refused(name):
+    generator = np.random.default_rng(3)
+    first, second = generator.normal(size=(2, 20, 4))
+    stored = evaluate_pairs(first, second, np.arange(20) % 2 == 0, n_folds=2).to_json()
+    with pytest.raises(DataError, match=f"found 19 values of {name} for 20 pairs; give a file that finetune wrote"):
+        LFWResult.from_json(stored | {name: stored[name][:-1]})

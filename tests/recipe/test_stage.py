@@ -148,6 +148,42 @@ BAD_STAGES = [
     ({"early_stopping": 0}, "Stage('s').early_stopping: found 0; give a whole number of epochs from 1"),
     ({"accept": {"metric": "accuracy", "max_drop": 0}}, "Stage('s').accept.metric: found the text 'accuracy'; did you"),
     ({"accept": {"metric": "lfw_auc"}}, "Stage('s').accept.max_drop: missing; give a number from 0 to 1"),
+    ({"accept": {"metric": "lfw_auc", "max_drop": 0, "bound": "low"}}, "Stage('s').accept.bound: found the text 'low'"),
+    ({"accept": {"metric": "lfw_auc", "max_drop": 0, "retries": 2}}, "Stage('s').accept.retries: found it with other"),
+    (
+        {"accept": {"metric": "lfw_auc", "max_drop": 0, "otherwise": "stop", "rate_factor": 0.5}},
+        "Stage('s').accept.rate_factor: found it with otherwise: stop; give otherwise: retry, or drop it",
+    ),
+    (
+        {"accept": {"metric": "lfw_auc", "max_drop": 0, "otherwise": "retry", "rate_factor": 1}},
+        "Stage('s').accept.rate_factor: found 1; give a number above 0, below 1",
+    ),
+    ({"loss": "arc"}, "Stage('s').loss.name: found the text 'arc'; did you mean 'arcface'?"),
+    ({"loss": "contrastive"}, "Stage('s').loss.name: found the text 'contrastive'; give softmax, arcface, cosface or"),
+    ({"loss": 3}, "Stage('s').loss: found 3; give softmax, arcface, cosface or triplet, or {name: softmax, label_sm"),
+    ({"loss": {"name": "softmax", "margin": 1}}, "Stage('s').loss.margin: unknown key; the keys here are label_smo"),
+    ({"loss": {"label_smoothing": 1}}, "Stage('s').loss.label_smoothing: found 1; give a number from 0, below 1"),
+    ({"loss": {"name": "arcface", "margin": 3.2}}, "Stage('s').loss.margin: found 3.2; give radians from 0, below pi"),
+    ({"loss": {"name": "cosface", "margin": 2}}, "Stage('s').loss.margin: found 2; give a number from 0, below 2"),
+    ({"loss": {"name": "cosface", "scale": 0}}, "Stage('s').loss.scale: found 0; give a number above 0"),
+    (
+        {"loss": "triplet"},
+        "Stage('s').train_from: a triplet loss trains embeddings and no classifier, and all before L",
+    ),
+    ({"init": "means"}, "Stage('s').init: found the text 'means'; give prototypes"),
+    ({"sampling": "even"}, "Stage('s').sampling: found the text 'even'; give shuffled, balanced or square_root, or {p"),
+    ({"sampling": {"people": 1, "images": 5}}, "Stage('s').sampling.people: found 1; give a whole number from 2"),
+    ({"sampling": {"people": 4}}, "Stage('s').sampling.images: missing; give a whole number from 2"),
+    ({"mining": "hard"}, "Stage('s').mining: only triplets are mined; give loss: triplet, or remove it"),
+    ({"mining": "hardest"}, "Stage('s').mining: found the text 'hardest'; did you mean 'hard'?"),
+    ({"l2_sp": -1}, "Stage('s').l2_sp: found -1; give a number from 0"),
+    ({"distillation": "1"}, "Stage('s').distillation: found the text '1'; give a number from 0"),
+    ({"center_loss": {"alfa": 1}}, "Stage('s').center_loss.alfa: found 1; give a number from 0, below 1"),
+    ({"center_loss": 0.1}, "Stage('s').center_loss: found 0.1; give the keys factor and alfa"),
+    ({"warmup_epochs": -1}, "Stage('s').warmup_epochs: found -1; give a number from 0"),
+    ({"layer_decay": 0}, "Stage('s').layer_decay: found 0; give a number above 0, at most 1"),
+    ({"clip_norm": 0}, "Stage('s').clip_norm: found 0; give a number above 0"),
+    ({"ema": 1}, "Stage('s').ema: found 1; give a number from 0, below 1"),
     ({"accept": {"metric": "lfw_auc", "max_drop": 1.5}}, "Stage('s').accept.max_drop: found 1.5; give a number from"),
 ]
 
@@ -210,3 +246,64 @@ def test_a_stage_is_made_without_tensorflow():
     assert "finetune.recipe" in done.stdout
     assert "tensorflow" not in done.stdout
     assert "numpy" not in done.stdout
+
+
+TRIPLETS = [
+    ({"mining": {"then": "bank"}}, "Stage('s').mining.negatives: missing; give random, semi_hard, hard or bank"),
+    ({"mining": "hard"}, "Stage('s').mining: 'hard' negatives are found within a batch; give sampling: {people: 18"),
+    ({"init": "prototypes"}, "Stage('s').init: a triplet loss makes the classifier from the people's mean embeddings"),
+    ({"sampling": {"people": 4, "images": 2}}, "Stage('s').sampling: random and bank negatives are drawn from the who"),
+    ({"sampling": "balanced"}, "Stage('s').sampling: found it beside loss: triplet, where each image is an anchor onc"),
+    (
+        {"mining": {"negatives": "bank", "candidates": 0}},
+        "Stage('s').mining.candidates: found 0; give a whole number f",
+    ),
+    ({"mining": {"negatives": "bank", "tolerance": 0}}, "Stage('s').mining.tolerance: found 0; give a number above 0"),
+]
+
+
+@pytest.mark.parametrize(("raw", "expected"), TRIPLETS)
+def test_what_does_not_go_with_triplets_is_told_in_one_line(raw: dict[str, object], expected: str):
+    with pytest.raises(RecipeError) as caught:
+        Stage(**{"name": "s", "train_from": "Block8", "epochs": 1, "loss": "triplet"} | raw)
+    (line,) = caught.value.problems
+    assert line.startswith(expected)
+
+
+WHOLE = {
+    "loss": ["softmax", "arcface", "cosface", {"name": "softmax", "label_smoothing": 0.1}],
+    "sampling": ["balanced", "square_root", {"people": 4, "images": 3}],
+    "init": ["prototypes"],
+    "l2_sp": [0.01],
+    "distillation": [2.0],
+    "center_loss": [{"factor": 0.1}],
+    "warmup_epochs": [0.5],
+    "layer_decay": [0.7],
+    "clip_norm": [1.0],
+    "ema": [0.99],
+    "accept": [{"metric": "strangers_val", "max_drop": 0.1, "bound": "lower", "otherwise": "retry", "retries": 2}],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in WHOLE.items() for value in values])
+def test_what_a_stage_gives_makes_the_same_stage(key: str, value: object):
+    stage = Stage("s", "Block8", 3, **{key: value})
+    assert stage != Stage("s", "Block8", 3) or value == "softmax"
+    assert Stage(**stage.to_value()) == stage
+
+
+@pytest.mark.parametrize("mining", ["bank", {"negatives": "random", "then": "bank", "candidates": 7}])
+def test_a_stage_of_triplets_too(mining: object):
+    stage = Stage("s", "Block8", 3, loss={"name": "triplet", "distance": "euclidean"}, mining=mining)
+    assert Stage(**stage.to_value()) == stage
+
+
+def test_the_constants_are_those_of_the_papers():
+    arcface, cosface, squared, euclidean = (
+        Stage("s", "Block8", 1, loss=loss).loss
+        for loss in ("arcface", "cosface", "triplet", {"name": "triplet", "distance": "euclidean"})
+    )
+    assert (arcface.margin, arcface.scale) == (0.5, 64)
+    assert (cosface.margin, cosface.scale) == (0.35, 64)
+    assert (squared.gap, euclidean.gap) == (0.2, 1.0)
+    assert Stage("s", "Block8", 1).center_loss.alfa == 0.95

@@ -36,3 +36,70 @@ def test_a_stage_is_kept_just_when_it_fell_by_no_more_than_allowed(before, after
 def test_without_a_gate_or_without_figures_a_stage_is_kept(accept):
     after = None if accept else result(0.1)
     assert decide(accept, result(0.9), after).accepted
+
+
+def measured(correct, distances=None):
+    """A result of 400 pairs with these decisions, and with these distances."""
+    import dataclasses
+
+    generator = np.random.default_rng(0)
+    same = np.arange(400) % 2 == 0
+    first = generator.normal(size=(400, 4))
+    second = first + (0.3 if distances is None else distances) * generator.normal(size=(400, 4))
+    base = evaluate_pairs(first, np.where(same[:, np.newaxis], second, -second), same, n_folds=4, far_target=0.05)
+    return dataclasses.replace(base, correct=correct, accuracy=float(correct.mean()))
+
+
+def decisions(right):
+    return np.arange(400) < right
+
+
+@pytest.mark.parametrize(
+    ("bound", "right", "kept"),
+    [
+        ("estimate", 352, True),  # fell by 0.02, just the margin; the interval is about -0.036 to -0.004
+        ("estimate", 351, False),
+        ("lower", 352, False),  # more harm is not ruled out
+        ("lower", 360, True),
+        ("upper", 349, True),  # more harm is not shown
+        ("upper", 330, False),
+    ],
+)
+def test_each_bound_judges_by_its_end_of_the_interval(bound, right, kept):
+    accept = Accept("lfw_accuracy", 0.02, bound=bound)
+    verdict = decide(accept, measured(decisions(360)), measured(decisions(right)))
+    assert verdict.accepted is kept
+    assert verdict.low <= verdict.difference <= verdict.high
+    lost = 360 - right
+    assert f"0 pairs gained, {lost} lost, McNemar p {min(1.0, 2 * 0.5**lost):.2g}" in verdict.reason
+
+
+@pytest.mark.parametrize("metric", ["lfw_val", "strangers_auc"])
+def test_rates_and_areas_are_judged_by_the_bootstrap(metric):
+    everything = decisions(400)
+    same, worse = measured(everything), measured(everything, distances=5.0)
+    verdict = decide(Accept(metric, 0.01, bound="upper"), same, worse)
+    assert not verdict.accepted
+    assert verdict.high < -0.01
+    assert verdict.p_value is None
+    assert "of 1000 resamples), more than the 0.01 allowed, judged by the upper end" in verdict.reason
+    unchanged = decide(Accept(metric, 0.0, bound="lower"), same, same)
+    assert unchanged.accepted
+    assert (unchanged.low, unchanged.high) == (0, 0)
+    assert f"{metric} stayed" in unchanged.reason
+
+
+def test_a_figure_that_is_no_number_is_rejected():
+    import dataclasses
+
+    broken = dataclasses.replace(result(0.5), accuracy=float("nan"))
+    assert not decide(Accept("lfw_accuracy", 1.0), result(0.5), broken).accepted
+
+
+def test_of_older_results_without_distances_the_estimate_decides_and_it_is_said():
+    import dataclasses
+
+    old = dataclasses.replace(measured(decisions(400)), distances=None, is_same=None, folds=None)
+    verdict = decide(Accept("lfw_auc", 0.1, bound="lower"), old, old)
+    assert verdict.accepted
+    assert "no interval: a result from before distances were kept" in verdict.reason
