@@ -1,7 +1,7 @@
 """The long tables, from real data: alignment and parity against the published scripts, frozen against naive,
-the full recipe.
+the recipes.
 
-    python tests/verify/run.py [align] [doctor] [parity] [frozen] [stages]        # all of them without a word
+    python tests/verify/run.py [align] [doctor] [parity] [frozen] [recipes]        # all of them without a word
 
 Needs the folder that FINETUNE_SHARED names (default ../shared). Prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. About an hour on two cores. FINETUNE_CROP_PYTHON may name another
@@ -16,15 +16,16 @@ import align
 import doctor
 import frozen
 import parity
-import stages
 from common import OUT, SHARED
+
+import recipes
 
 TABLES = {
     "align": align.main,
     "doctor": doctor.main,
     "parity": parity.main,
     "frozen": frozen.main,
-    "stages": stages.main,
+    "recipes": recipes.main,
 }
 
 

@@ -1,0 +1,215 @@
+"""Every recipe that fits the 74 people of learn.txt, three seeds each, beside a linear SVM on the unchanged embeddings.
+
+LFW in the recipes is pairs_strangers.txt: nobody in it is trained on. pairs.txt is measured once, on the weights that
+stand at the end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from common import OUT, SHARED, crops, write
+from PIL import Image
+from scipy import stats
+from sklearn.svm import SVC
+
+from finetune import Recipe, network
+from finetune.architecture import boundary
+from finetune.evaluation import compare, measure, read_pairs, resolve
+from finetune.features.central import CentralFeatures
+from finetune.model import LOGITS, Model
+from finetune.runs import FineTuner, tables
+from finetune.runs.inputs import Inputs
+from finetune.runs.runner import ended
+
+SEEDS = (1, 2, 3)
+PROTOCOL = {"distance": "cosine", "subtract_mean": True, "flip": True}
+RECIPES = {
+    "small": {},
+    "few": {"data.train": "few"},
+    "arcface": {},
+    "triplet": {},
+    "domain": {"data.train": "dark", "lfw.dir": "dark"},
+    "large": {"data.validation_split": 0.3, "data.strangers": 0.15},
+    "vggface2": {"data.validation_split": 0.3, "stages.1.epochs": 3},
+}
+"""What differs from the file, beside paths and seed."""
+
+
+def main() -> None:
+    """Runs them all, or those that RECIPES names: `RECIPES=small,few python tests/verify/run.py recipes`."""
+    asked = os.environ.get("RECIPES", ",".join(RECIPES)).split(",")
+    if unknown := [name for name in asked if name not in RECIPES]:
+        sys.exit(f"RECIPES: no recipe {', '.join(unknown)}; choose from {', '.join(RECIPES)}")
+    everyone = Everyone()
+    for name in asked:
+        for seed in SEEDS:
+            figures = one(name, seed, everyone)
+            (OUT / f"recipes-{name}-{seed}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    found = {
+        name: [json.loads((OUT / f"recipes-{name}-{seed}.json").read_text(encoding="utf-8")) for seed in SEEDS]
+        for name in RECIPES
+        if (OUT / f"recipes-{name}-{SEEDS[-1]}.json").exists()
+    }
+    write("recipes", table(found), found)
+
+
+class Everyone:
+    """pairs.txt, by any model of which only the last units have changed."""
+
+    def __init__(self) -> None:
+        self.pairs = resolve(read_pairs(SHARED / "lfw/pairs.txt"), crops("lfw_160", 160, 32))
+        self.before = None
+
+    def measure(self, model: Model, first: int):  # type: ignore[no-untyped-def]
+        """LFW in the setting of the recipes; what the units before `first` give is kept."""
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def suffix(features):  # type: ignore[no-untyped-def]
+            return network.l2_normalize(network.forward(features, model.variables, first, LOGITS))
+
+        def embed(paths, flip):  # type: ignore[no-untyped-def]
+            sides = (CentralFeatures(model, first, paths, flip=side) for side in ((False, True) if flip else (False,)))
+            return np.concatenate([side.embed(lambda features: suffix(features).numpy()) for side in sides], axis=1)
+
+        return measure(embed, self.pairs, **PROTOCOL)
+
+
+def one(name: str, seed: int, everyone: Everyone) -> dict:  # type: ignore[type-arg]
+    """One run of a recipe, in figures."""
+    start = time.monotonic()
+    output = OUT / f"recipes-{name}-{seed}"
+    shutil.rmtree(output, ignore_errors=True)
+    folders = {"few": few, "dark": lambda: dark(crops("faces_182", 182, 44, "learn.txt"), "faces_182_dark")}
+    changes = dict(RECIPES[name])
+    train = changes.pop("data.train", None)
+    lfw = crops("lfw_160", 160, 32)
+    pairs = SHARED / "lfw/pairs_strangers.txt"
+    settings = {
+        "checkpoint": SHARED / "facenet",
+        "data.train": folders[train]() if train else crops("faces_182", 182, 44, "learn.txt"),
+        "lfw.pairs": pairs,
+        "output": output,
+        "seed": seed,
+        **changes,
+        "lfw.dir": dark(lfw, "lfw_160_dark", pairs) if "lfw.dir" in changes else lfw,
+    }
+    recipe = Recipe.load(f"recipes/{name}.yaml", settings)
+    tuner = FineTuner.from_inputs(Inputs.open(recipe))
+    if everyone.before is None:
+        everyone.before = everyone.measure(tuner.model, boundary("Repeat_2"))
+    svm = linear_svm(tuner.model, tuner.inputs)
+    tuner.begin()
+    for stage in recipe.stages:
+        if not ended(recipe, tuner.results):
+            tuner.run(stage)
+    first = min([boundary(r.train_from) for r in tuner.results if r.accepted], default=LOGITS)
+    moved = first < LOGITS
+    after = everyone.measure(tuner.model, min(first, boundary("Repeat_2"))) if moved else everyone.before
+    seconds = time.monotonic() - start
+    print(f"{name}, seed {seed}: {tables.duration(seconds)}", flush=True)
+    return {
+        "recipe": name,
+        "seed": seed,
+        "seconds": seconds,
+        "images": len(tuner.inputs.train),
+        "svm": svm,
+        "strangers_before": tuner.baseline.accuracy,
+        "strangers_val_before": tuner.baseline.val,
+        "pairs_before": everyone.before.accuracy,
+        "pairs_after": after.accuracy,
+        "pairs_difference": dataclasses.asdict(compare(everyone.before, after)),
+        "stages": [
+            {
+                "name": result.name,
+                "held_back": result.validation_accuracy,
+                "strangers": result.measured.accuracy,
+                "strangers_val": result.measured.val,
+                "accepted": result.accepted,
+                "reason": result.reason,
+            }
+            for result in tuner.results
+        ],
+    }
+
+
+def linear_svm(model: Model, inputs: Inputs) -> float:
+    """Accuracy on the held-back images of a linear SVM on the embeddings of the training images."""
+    train, test = (model.embed(part.paths) for part in (inputs.train, inputs.validation))
+    return float(SVC(kernel="linear").fit(train, inputs.train.labels).score(test, inputs.validation.labels))
+
+
+def few() -> Path:
+    """The first five images of each of the 74, as links."""
+    folder, source = OUT / "faces_182_few", crops("faces_182", 182, 44, "learn.txt")
+    for person in sorted(source.iterdir()):
+        for image in sorted(person.iterdir())[:5]:
+            link = folder / person.name / image.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if not link.exists():
+                link.symlink_to(image)
+    return folder
+
+
+def dark(source: Path, name: str, pairs: Path | None = None) -> Path:
+    """Grey photos in low light: a seventh of the light, rounded to grey levels, noise of the sensor, brightened."""
+    folder = OUT / name
+    images = resolve(read_pairs(pairs), source).paths if pairs else sorted(source.rglob("*.png"))
+    generator = np.random.default_rng(0)
+    for image in images:
+        target = folder / image.parent.name / image.name
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        light = np.asarray(Image.open(image).convert("L"), np.float64) / 7
+        seen = np.clip(np.round(light + generator.normal(0, 1.5, light.shape)), 0, 255)
+        grey = np.clip(seen * 4, 0, 255).astype(np.uint8)
+        partial = target.with_suffix(".partial.png")
+        Image.fromarray(np.repeat(grey[..., np.newaxis], 3, 2)).save(partial)
+        partial.rename(target)
+    return folder
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """Mean and half-width of the 95 % interval of a mean, by Student's t."""
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return float(np.mean(values)), float(half)
+
+
+def table(found) -> list[str]:  # type: ignore[no-untyped-def]
+    """A row a recipe and stage: means over the seeds with the 95 % interval of the mean."""
+    lines = [
+        "| recipe, stage | held back | less the SVM's | strangers | difference | kept | pairs.txt, difference |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, runs in found.items():
+        svm = interval([run["svm"] for run in runs])
+        before = np.mean([run["strangers_before"] for run in runs])
+        lines.append(f"| **{name}**: linear SVM | {svm[0]:.4f} ± {svm[1]:.4f} |  | {before:.4f} |  |  |  |")
+        for place, stage in enumerate(runs[0]["stages"]):
+            at = [run["stages"][place] for run in runs]
+            held_back = interval([s["held_back"] for s in at])
+            gain = interval([s["held_back"] - run["svm"] for s, run in zip(at, runs, strict=True)])
+            strangers = interval([s["strangers"] for s in at])
+            change = interval([s["strangers"] - run["strangers_before"] for s, run in zip(at, runs, strict=True)])
+            last = place == len(runs[0]["stages"]) - 1
+            pairs = interval([run["pairs_after"] - run["pairs_before"] for run in runs])
+            cells = [
+                f"{name}, {stage['name']}",
+                f"{held_back[0]:.4f} ± {held_back[1]:.4f}",
+                f"{gain[0]:+.4f} ± {gain[1]:.4f}",
+                f"{strangers[0]:.4f} ± {strangers[1]:.4f}",
+                f"{change[0]:+.4f} ± {change[1]:.4f}",
+                f"{sum(s['accepted'] for s in at)} of {len(at)}",
+                f"{pairs[0]:+.4f} ± {pairs[1]:.4f}" if last else "",
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
