@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ class StageRun:
             checkpoint on disk; not what comes before it (restoring, reading the images once to check them).
         losses: of each epoch.
         epochs: seconds of each.
+        active: of each, the share of the triplets with a loss; empty without triplets.
     """
 
     seconds: float
     losses: tuple[float, ...]
     epochs: tuple[float, ...]
+    active: tuple[float, ...] = ()
 
 
 @contextlib.contextmanager
@@ -45,17 +47,21 @@ def feature_store(folder: Path) -> Iterator[None]:
             os.environ["FINETUNE_CACHE"] = before
 
 
-def run_stage(data: Data, faces: Path, train_from: str, epochs: int, **settings: Any) -> StageRun:
+def run_stage(
+    data: Data, faces: Path, train_from: str, epochs: int, stage: Mapping[str, Any] | None = None, **settings: Any
+) -> StageRun:
     """Runs one stage on `faces`, from a cold store, and leaves nothing behind.
 
     Args:
+        stage: other values of the stage: `loss`, `mining`, ….
         settings: of the recipe: `batch_size`, `cache`, ….
     """
-    stage = Stage("timed", train_from=train_from, epochs=epochs)
+    timed = Stage("timed", train_from=train_from, epochs=epochs, **(stage or {}))
     with tempfile.TemporaryDirectory(dir=data.work) as folder, feature_store(Path(folder) / "store"):
         with contextlib.redirect_stdout(io.StringIO()):
             tuner = FineTuner(data.checkpoint, faces, Path(folder) / "run", **settings)
             tuner.begin()
-            seconds = clock(lambda: tuner.run(stage))
+            seconds = clock(lambda: tuner.run(timed))
         rows = tuner.rows
-    return StageRun(seconds, tuple(row.loss for row in rows), tuple(row.seconds for row in rows))
+    active = tuple(row.active_triplets for row in rows if row.active_triplets is not None)
+    return StageRun(seconds, tuple(row.loss for row in rows), tuple(row.seconds for row in rows), active)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 30.0
-WIDTH = 124
+WIDTH = 136
 """Columns that the tables need at the most, but for long names."""
 _silenced = False
 

@@ -16,6 +16,7 @@ SUITES = {
     "memory": "peak memory of a head stage on ten times the images",
     "scaling": "seconds over 1, 2, 4 and 8 times the images",
     "align": "aligning photos against the published detector, and its memory on ten times the photos",
+    "mining": "hard negatives from the bank against random ones: active triplets, and the time of an epoch",
     "training": "a training step of the whole network against PyTorch's",
 }
 

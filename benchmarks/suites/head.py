@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from benchmarks.data import Data
 from benchmarks.naive import NaiveLoop
@@ -29,7 +30,7 @@ def run(settings: Settings) -> Result:
     batch_size = settings.pick(90, 16)
     losses: dict[str, tuple[float, ...]] = {}
 
-    def stage(name: str, epochs: int, scale: float = 1.0, **options: str) -> Case:
+    def stage(name: str, epochs: int, scale: float = 1.0, **options: Any) -> Case:
         def case() -> float:
             found = run_stage(data, faces, "Logits", epochs, batch_size=batch_size, **options)
             losses[name] = found.losses

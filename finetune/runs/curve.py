@@ -50,7 +50,7 @@ class CurvePoint:
 
 
 def columns(before: CurvePoint, point: CurvePoint) -> dict[str, float | None]:
-    """A point as columns of the history, its intervals those of the differences to before the run."""
+    """A point as columns of the history, its intervals those of the differences to the one before."""
     forgetting = paired_interval(before.strangers.correct, point.strangers.correct)
     values: dict[str, float | None] = {
         "strangers_accuracy": point.strangers.accuracy,

@@ -21,6 +21,7 @@ from finetune.recipe import Stage
 from finetune.runs.inputs import Inputs
 from finetune.runs.tables import count_values, duration
 from finetune.training import trained
+from finetune.training.sampler import RANDOM, Sampler
 
 PROBE = 64
 """Images that the preprocessing is checked on and the forward pass is timed with."""
@@ -162,24 +163,31 @@ def _stage(index: int, stage: Stage, inputs: Inputs, seconds: float) -> list[str
     # Backward costs twice the forward pass of what trains: once for the inputs, once for the weights.
     share = sum(costs[first:]) / sum(costs)
     kept = choice(model, recipe, first, n_train, n_validation)
-    passes = stage.epochs * (n_train * (1 + 2 * share) + n_validation)
+    epoch = Sampler(stage, inputs.train.labels, recipe.batch_size, recipe.seed, index).epoch(1)
+    passes = stage.epochs * (len(epoch.order) * (1 + 2 * share) + n_validation)
     if kept.where != "off":  # the frozen share of what is found again
         views = min(recipe.augment.views or 1, stage.epochs)
         passes -= ((stage.epochs - views) * n_train + (stage.epochs - 1) * n_validation) * (1 - share)
-    steps = -(-n_train // recipe.batch_size)
     names = trained(model.variables, stage)
     frozen = len(model.variables) - len(names)
-    last = n_train % recipe.batch_size or recipe.batch_size
+    last = len(epoch.order) % epoch.batch_size or epoch.batch_size
     alone = last // inputs.strategy.share.replicas <= 1 and stage.batch_norm == "train"
     return [
         f"stage {index}        {stage.name!r}: trains {stage.train_from} and after, "
         f"{count_values(model, names):,} values in {len(names)} variables; {frozen} variables frozen; "
         f"batch norm {stage.batch_norm}",
-        f"               {stage.epochs} epochs of {steps} steps of {recipe.batch_size} images, "
-        f"{stage.optimizer.name}, about {duration(passes * seconds)}",
+        f"               {stage.epochs} epochs of {epoch.n_batches} steps of {epoch.batch_size} images, "
+        f"{stage.optimizer.name}, {_loss(stage)}, about {duration(passes * seconds)}",
         f"               {_features(kept)}",
         *([ALONE] if alone else []),
     ]
+
+
+def _loss(stage: Stage) -> str:
+    """The loss, and where its triplets come from."""
+    if stage.loss.has_head:
+        return f"{stage.loss.name} loss{', from the class means' if stage.init else ''}"
+    return f"triplet loss, {' then '.join((stage.mining or RANDOM).used)} negatives"
 
 
 def _features(kept: Choice) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from finetune.evaluation import Difference, LFWResult, compare
 from finetune.recipe import Stage
-from finetune.runs.curve import CurvePoint
+from finetune.runs.curve import CurvePoint, columns
 from finetune.runs.folder import RunFolder
 
 Kind = TypeVar("Kind")
@@ -84,11 +84,13 @@ class StageResult:
         return compare(before, after) if before and after and same else None
 
     def to_json(self) -> dict[str, Any]:
-        """For `result.json`; the LFW results lie beside it."""
+        """For `result.json`; the results on LFW and on strangers lie beside it. The intervals in `curve` are those of
+        the differences to before the stage."""
         apart = ("folder", "before", "measured", "point_before", "measured_point")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
         difference = self.difference
-        return fields | {"lfw_difference": dataclasses.asdict(difference) if difference else None}
+        curve = columns(self.point_before, self.measured_point) if self.point_before and self.measured_point else None
+        return fields | {"lfw_difference": dataclasses.asdict(difference) if difference else None, "curve": curve}
 
 
 def stored_results(
@@ -104,7 +106,8 @@ def stored_results(
         if not path.is_dir():
             break
         fields = {"failure": "", "rejected": ()} | json.loads((path / "result.json").read_text(encoding="utf-8"))
-        fields.pop("lfw_difference")
+        for apart in ("lfw_difference", "curve"):
+            fields.pop(apart, None)
         fields["rejected"] = tuple(fields["rejected"])
         prefix = "" if fields["accepted"] else "rejected_"
         results.append(

@@ -123,7 +123,7 @@ def curve(baseline: CurvePoint, results: Sequence[StageResult]) -> Table:
     ]
     caption = (
         "learned: held-back images of those trained on, named by the nearest mean; strangers: accuracy and VAL on "
-        "pairs\nof people held out; DIR: held-back images named rightly above the score that 1 % of strangers reach"
+        "pairs\nof people held out; DIR: held-back images named rightly above the score that 1 % of the strangers reach"
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     for name in columns:

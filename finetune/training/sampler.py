@@ -17,7 +17,7 @@ from finetune.recipe.loss import Triplet
 from finetune.training.watch import settled
 
 POWERS = {"balanced": 0.0, "square_root": 0.5}
-NEAREST = Mining("random")
+RANDOM = Mining("random")
 """Of a triplet loss for which the recipe names no mining."""
 
 
@@ -73,7 +73,7 @@ class Sampler:
     ) -> None:
         self._stage, self._labels, self._batch_size = stage, labels, batch_size
         self._seed, self._number = seed, number
-        self._mining = (stage.mining or NEAREST) if isinstance(stage.loss, Triplet) else None
+        self._mining = (stage.mining or RANDOM) if isinstance(stage.loss, Triplet) else None
         self.drawn = np.zeros(len(labels), np.int64)
         people = len(np.unique(labels))
         if isinstance(stage.sampling, PeopleTimesImages) and stage.sampling.people > people:

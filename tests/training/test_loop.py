@@ -177,6 +177,37 @@ def test_what_is_measured_after_an_epoch_is_in_its_row():
     assert (state.rows[0].drawn_mean, state.rows[0].drawn_std) == (1.0, 1.0)
 
 
+class Collapsing(Scripted):
+    """Triplets whose distances shrink from epoch to epoch."""
+
+    def step(self, features, labels, rate, key, **_):
+        self.weight += 1
+        apart = 1.0 if self.weight <= 4 else 0.02
+        return StepResult(0.2, triplet=0.2, triplets=2, active=2, positive_distance=apart, negative_distance=2 * apart)
+
+    def evaluate(self, features, labels):
+        return StepResult(triplet=next(self.losses), triplets=1)
+
+
+@pytest.mark.parametrize(("validation", "kept"), [(True, 1), (False, None)])
+def test_embeddings_that_collapse_end_the_stage_with_what_was_good_before(validation, kept):
+    trainer = Collapsing(Stage("s", "Block8", 9, loss="triplet"), [0.1, 0.2, 0.2])
+    state = StageState()
+    with pytest.raises(StageFailed, match=r"stage 's', epoch 3: the embeddings have collapsed: .* give mining"):
+        run(trainer, state, validation=validation)
+    assert state.rows[-1].active_triplets == 1.0
+    assert (state.kept_epoch if state.kept else None) == kept
+
+
+def test_validation_that_parts_from_training_is_said_while_the_run_goes_on(capsys):
+    trainer = Scripted(Stage("s", "Logits", 6), [0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    losses = iter(np.repeat([1.0, 0.9, 0.8, 0.7, 0.6, 0.5], 2))
+    trainer.step = lambda *_, **__: StepResult(loss=next(losses), cross_entropy=1.0)
+    run(trainer)
+    said = capsys.readouterr().out
+    assert said.count("validation parts from training") == 1
+
+
 def row(stage, **values):
     return EpochRow(
         **{"stage": stage, "attempt": 1, "epoch": 1, "learning_rate": 0.1, "loss": 1.0, "seconds": 0.0} | values
