@@ -112,6 +112,32 @@ RECIPES = [
         ":8 stages[0].optimizer.rho: unknown key; the keys here are name, beta_1, beta_2, epsilon and constants",
     ),
     recipe(
+        "a gate with no strangers to judge by",
+        ("Block8\n    epochs: 1", "Block8\n    epochs: 1\n    accept: {metric: strangers_val, max_drop: 0.1}"),
+        ":13 stages[1].accept: there are no strangers' figures to judge by; give data.strangers, or remove it",
+    ),
+    recipe(
+        "strangers and a filter out of range",
+        ("validation_split: 0.2", "validation_split: 0.2, strangers: 1.5, filter: {percentile: 0}"),
+        ":3 data.strangers: found 1.5; give a share of the people above 0, below 1, or the path of a folder of people",
+        ":3 data.filter.percentile: found 0; give a percentile above 0, at most 100",
+    ),
+    recipe(
+        "what several workers can't do",
+        "checkpoint: model\noutput: out\nstrategy: multi_worker\n"
+        "data: {train: faces/learn, strangers: 0.2, filter: {percentile: 99}}\nstages:\n"
+        "  - {name: a, train_from: Block8, epochs: 1, loss: triplet, ema: 0.9}\n",
+        ":4 data.strangers: not under strategy: multi_worker; part the folder first (finetune split), or give strategy: none",
+        ":4 data.filter: not under strategy: multi_worker; part the folder first (finetune split), or give strategy: none",
+        ":6 stages[0].loss: not under strategy: multi_worker (losses over a whole batch, and what follows them, ...",
+        ":6 stages[0].ema: not under strategy: multi_worker (losses over a whole batch, and what follows them, ...",
+    ),
+    recipe(
+        "a history in no such form",
+        ("batch_size: 12", "history: {tensorbord: true}"),
+        ":5 history.tensorbord: unknown key; did you mean 'tensorboard'?",
+    ),
+    recipe(
         "the home of nobody",
         ("output: out", "output: ~nobody-at-all/out"),
         ":2 output: found the text '~nobody-at-all/out', but no such user has a home here; give the whole path",

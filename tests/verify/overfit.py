@@ -18,7 +18,7 @@ PEOPLE, STRANGERS = 3, 25
 
 
 def main() -> None:
-    """Runs it; the curve is in runs/verify/overfit/history.csv, `picture.py curve` draws it."""
+    """Runs it; the curve is in runs/verify/overfit/history.csv, `pictures.py curve` draws it."""
     learned, strangers = people()
     output = OUT / "overfit"
     shutil.rmtree(output, ignore_errors=True)
