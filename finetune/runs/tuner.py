@@ -5,40 +5,27 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
-
 from finetune import checkpoint as checkpoints
-from finetune import network
-from finetune.architecture import HEAD
-from finetune.dataset.scan import Dataset
-from finetune.errors import DataError, NotFinite, RunError, UserError
+from finetune.errors import UserError
 from finetune.evaluation import LFWResult
-from finetune.features.central import CentralFeatures
-from finetune.features.frozen import FrozenFeatures
-from finetune.model import LOGITS, Model, is_head
+from finetune.model import Model
 from finetune.network import strategy
-from finetune.progress import say
 from finetune.recipe import Recipe, Stage
 from finetune.runs import tables
-from finetune.runs.certificate import FrozenTensors
-from finetune.runs.curve import Curve, CurvePoint, columns, finite
+from finetune.runs.curve import CurvePoint
 from finetune.runs.environment import environment
 from finetune.runs.folder import ReadOnlyFolder, RunFolder
-from finetune.runs.gate import Verdict, decide
+from finetune.runs.histories import Histories
 from finetune.runs.inputs import Inputs
+from finetune.runs.measures import Measures
 from finetune.runs.results import BASELINE, StageResult, stored_results
-from finetune.runs.stat_h5 import Stat
-from finetune.runs.tensorboard import TensorBoard
-from finetune.training import EpochRow, StageFailed, StageState, Trainer, train
-from finetune.training.head import prototypes
-from finetune.training.history import from_csv, to_csv
+from finetune.runs.stage import Finished, StageRun
+from finetune.training import EpochRow, StageFailed, StageState
 from finetune.training.replicated import build
-from finetune.training.sampler import Sampler
 
 
 class FineTuner:
@@ -52,7 +39,7 @@ class FineTuner:
         lfw: a recipe's `lfw` section as a mapping, or the folder of aligned LFW faces with its
             `pairs.txt` inside or beside it. Without it nothing is validated on pairs.
         settings: any other top-level key of a recipe: `seed`, `batch_size`, `augment`,
-            `cache`, `precision`, `runtime`, `strategy`, `preprocessing`.
+            `cache`, `history`, `precision`, `runtime`, `strategy`, `preprocessing`.
 
     Raises:
         UserError: some input can't be used; one line for every problem.
@@ -92,16 +79,18 @@ class FineTuner:
         self.strategy = inputs.strategy
         self.folder = (RunFolder if self.strategy.is_chief else ReadOnlyFolder)(inputs.recipe.output)
         self.results: list[StageResult] = []
-        self.rows: list[EpochRow] = []
+        self.histories = Histories(self.folder, self.recipe.history)
+        self.measures = Measures(inputs, check)
         self.baseline: LFWResult | None = None
         self.point: CurvePoint | None = None
-        self._tensorboard: TensorBoard | None = None
-        self._stat = Stat.empty()
-        strangers = inputs.strangers
-        self._curve = Curve(self.recipe, inputs.train, inputs.validation, strangers) if strangers else None
         self.check = check
         self._begun = False
         self._resuming: int | None = None
+
+    @property
+    def rows(self) -> list[EpochRow]:
+        """Of the epochs of finished stages."""
+        return self.histories.rows
 
     @property
     def model(self) -> Model:
@@ -128,87 +117,20 @@ class FineTuner:
         self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
         trainer = build(self.model, stage, self.strategy)
         started_from = self.model.tensors(trainer.names)
+        parts = self.inputs, self.measures, self.histories, self.folder, self.check
+        stage_run = StageRun(*parts, stage, self.baseline, self.point, self.results)
         try:
-            result = self._run(index, stage, trainer, started_from)
+            finished = stage_run.run(trainer, self._resumed_state(index, stage) or StageState())
+            self._finish(finished, stage.slug, trainer.names)
         except BaseException:
             # What was finished before stands, in memory as on disk.
             self.model.assign(started_from)
             raise
+        result = finished.result
         tables.stage_footer(result)
         if result.failure:
             raise StageFailed(result.failure)
         return result
-
-    def _run(self, index: int, stage: Stage, trainer: Trainer, started_from: Mapping[str, np.ndarray]) -> StageResult:
-        frozen = FrozenTensors(self.model, trainer.names)
-        state = self._resumed_state(index, stage) or StageState()
-        fresh = trainer.state() if stage.accept and stage.accept.attempts > 1 else {}
-        while True:
-            failure = self._attempt(index, trainer, state)
-            last = state.attempt >= (stage.accept.attempts if stage.accept else 1)
-            if failure and not state.kept:
-                if last:
-                    raise StageFailed(failure)
-                verdict = Verdict(False, failure)
-            else:
-                digests = frozen.verify(self.model)
-                result = self._judged(index, stage, state, trainer, failure)
-                verdict = Verdict(result.accepted, result.reason)
-            if not verdict.accepted:
-                self.model.assign(started_from)
-            if verdict.accepted or last:
-                break
-            assert stage.accept is not None
-            state = state.again(stage.accept.slower, verdict.reason)
-            say(f"{tables.rolled_back(verdict.reason)}\ntrying again, at {state.scale:g} times the learning rate")
-            trainer.load(fresh)
-        self._finish(result, stage.slug, digests, trainer.names)
-        self.rows += state.rows
-        self._stat = self._write_stat(state, result.measured)
-        return result
-
-    def _judged(self, index: int, stage: Stage, state: StageState, trainer: Trainer, failure: str) -> StageResult:
-        """The result of an attempt, measured with the weights that it kept."""
-        previous = self.results[-1] if self.results else None
-        before = previous.lfw if previous else self.baseline
-        point_before = previous.point if previous else self.point
-        kept = state.current[state.kept_epoch - 1]
-        accuracy = kept.validation_accuracy
-        if not stage.loss.has_head:
-            accuracy = self._name_by_prototypes(trainer)
-        measured, point, verdict = None, None, Verdict(True, "")
-        try:
-            measured = self._measure_with(trainer)
-            point = self._curve.at(self.model, trainer, self.check)() if self._curve else None
-        except NotFinite as error:
-            verdict = Verdict(False, f"{error}; rolled back")
-        else:
-            if stage.accept and stage.accept.pairs == "strangers":
-                old, new = (at.strangers if at else None for at in (point_before, point))
-            else:
-                old, new = before, measured
-            verdict = decide(stage.accept, old, new)
-        return StageResult(
-            index=index,
-            name=stage.name,
-            train_from=stage.train_from,
-            epochs=state.epoch,
-            kept_epoch=state.kept_epoch,
-            step=(previous.step if previous else 0) + (state.kept_step if verdict.accepted else 0),
-            cross_entropy=kept.cross_entropy,
-            accuracy=kept.accuracy,
-            validation_loss=kept.validation_loss,
-            validation_accuracy=accuracy,
-            accepted=verdict.accepted,
-            reason=verdict.reason,
-            failure=failure,
-            rejected=tuple(state.rejected),
-            folder=self.folder.stage_path(index, stage.slug),
-            before=before,
-            measured=measured,
-            point_before=point_before,
-            measured_point=point,
-        )
 
     @property
     def unlike(self) -> str:
@@ -224,34 +146,7 @@ class FineTuner:
         Raises:
             RunError: an image can no longer be read, or the embeddings are no numbers.
         """
-        return self._measured(self.inputs.measure)
-
-    def _measure_with(self, trainer: Trainer | None) -> LFWResult | None:
-        """Likewise in a stage (None: before the first one): what its frozen units give is taken from the store."""
-        if self.strategy.workers > 1:
-            return self.measure()
-        first = trainer.first if trainer else LOGITS
-        suffix = trainer.embed if trainer else lambda prelogits: np.asarray(network.l2_normalize(prelogits))
-
-        def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
-            sides = [
-                CentralFeatures(self.model, first, paths, flip=side, cache=self.recipe.cache, check=self.check)
-                for side in ((False, True) if flip else (False,))
-            ]
-            return finite(np.concatenate([side.embed(suffix) for side in sides], axis=1))
-
-        return self._measured(lambda: self.inputs.measure(embed))
-
-    def _measured(self, measure: Callable[[], LFWResult | None]) -> LFWResult | None:
-        self.check()
-        try:
-            result = measure()
-        except DataError as error:
-            raise RunError(
-                f"LFW could not be measured: {error.problems[0]}; what was finished before stands"
-            ) from error
-        self.check()
-        return result
+        return self.measures.lfw()
 
     def lfw(self) -> LFWResult:
         """LFW with the weights as they stand.
@@ -280,8 +175,8 @@ class FineTuner:
         self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
         self.folder.write_json("environment.json", environment())
         self.folder.write_json("inputs.json", self.inputs.summary())
-        self.baseline = self._measure_with(None)
-        self.point = self._restored_point()
+        self.baseline = self.measures.lfw_of(None)
+        self.point = self.measures.restored_point()
         with self.folder.finishing(0, BASELINE) as folder:
             if self.baseline:
                 folder.write_json("lfw.json", self.baseline.to_json())
@@ -320,132 +215,15 @@ class FineTuner:
         if self.results:
             stored_weights = checkpoints.read(checkpoints.locate(self.results[-1].folder))
             self.model.assign(stored_weights.tensors(self.model.variables))
-            finished = {result.name for result in self.results}
-            history = self.folder.path / "history.csv"
-            self.rows = [row for row in from_csv(history.read_text(encoding="utf-8")) if row.stage in finished]
-            if self.recipe.history.stat_h5:
-                kept = {result.name: len(result.rejected) + 1 for result in self.results}
-                current = [row for row in self.rows if row.attempt == kept[row.stage]]
-                self._stat = self.folder.read_stat().first(len(current))
+            self.histories.resume(self.results)
             # A kill may have come between a stage's folder and what follows it.
             self._write_summary()
             self.folder.drop_state(len(self.results))
         self._begun = True
         self._resuming = len(self.results) + 1
 
-    def _attempt(self, index: int, trainer: Trainer, state: StageState) -> str:
-        """Trains from `state` and leaves the kept epoch's weights in the model; what ended it early, or nothing."""
-        recipe, inputs, stage = self.recipe, self.inputs, trainer.stage
-        sampler = Sampler(
-            stage, inputs.train.labels, recipe.batch_size, recipe.seed, index, lambda: self._embeddings(inputs.train)
-        )
-        if state.epoch:
-            stored = self.folder.read_state(index, stage)
-            assert stored is not None
-            trainer.load(stored[1])
-            sampler.load(stored[1])
-        else:
-            if stage.init:
-                self._write_head(self._prelogits(inputs.train))
-            trainer.begin()
-        tables.stage_header(stage, index, trainer, len(inputs.train), state)
-        features = FrozenFeatures(
-            self.model,
-            recipe,
-            trainer.first,
-            index,
-            inputs.train,
-            inputs.validation,
-            self.check,
-            self.strategy.share,
-        )
-        measure = self._curve.at(self.model, trainer, self.check) if self._curve else None
-
-        def on_epoch(state: StageState) -> None:
-            self._write_history(state)
-            self.folder.write_state(index, stage, state, trainer.state() | sampler.state())
-            tables.epoch(state, stage.epochs)
-
-        try:
-            train(
-                trainer,
-                state,
-                lambda epoch: features.training(epoch.number, epoch.order, epoch.batch_size),
-                sampler,
-                features.validation if len(inputs.validation) else None,
-                key=_key(recipe.seed, index, state.attempt),
-                on_epoch=on_epoch,
-                check=self.check,
-                targets=self._restored_embeddings(inputs.train) if stage.distillation else None,
-                measure=lambda: columns(self.point, measure()) if measure and self.point else {},
-                keeps_steps=recipe.history.stat_h5,
-            )
-        except StageFailed as error:
-            self.model.assign(state.kept)
-            return str(error)
-        return ""
-
-    def _write_history(self, state: StageState) -> None:
-        """The history so far, in each form that is asked for."""
-        self.folder.write_text("history.csv", to_csv(self.rows + state.rows))
-        if self.recipe.history.tensorboard:
-            self._tensorboard = self.folder.add_to_tensorboard(self._tensorboard, self.rows + state.rows)
-        self._write_stat(state, None)
-
-    def _write_stat(self, state: StageState, lfw: LFWResult | None) -> Stat:
-        if not self.recipe.history.stat_h5:
-            return self._stat
-        figures = (lfw.accuracy, lfw.val) if lfw else (0.0, 0.0)
-        stat = self._stat.joined(state.current, state.steps, state.epoch_steps, state.spread, figures)
-        self.folder.write_stat(stat)
-        return stat
-
-    def _prelogits(self, dataset: Dataset) -> np.ndarray:
-        """Those of a dataset's images by the weights as they stand, from the store."""
-        cache = self.recipe.cache
-        return CentralFeatures(self.model, LOGITS, dataset.paths, cache=cache, check=self.check).embed(np.asarray)
-
-    def _embeddings(self, dataset: Dataset) -> np.ndarray:
-        return np.asarray(network.l2_normalize(self._prelogits(dataset)))
-
-    def _restored_embeddings(self, dataset: Dataset) -> np.ndarray:
-        """Embeddings of a dataset's images by the restored checkpoint, whatever the model has learned since."""
-        source = checkpoints.read(self.model.source)
-        names = [name for name in self.model.variables if not is_head(name)]
-        now = self.model.tensors(names)
-        self.model.assign(source.tensors(names))
-        try:
-            return self._embeddings(dataset)
-        finally:
-            self.model.assign(now)
-
-    def _restored_point(self) -> CurvePoint | None:
-        """The restored checkpoint's point of the curve; None without strangers."""
-        return self._curve.point(self._restored_embeddings) if self._curve else None
-
-    def _write_head(self, prelogits: np.ndarray) -> None:
-        """Makes the classifier from the mean embeddings of the training images."""
-        labels = self.inputs.train.labels
-        weights, biases = prototypes(prelogits, labels, self.model.num_classes or 0)
-        self.model.assign({f"{HEAD}/weights": weights, f"{HEAD}/biases": biases})
-
-    def _name_by_prototypes(self, trainer: Trainer) -> float | None:
-        """Makes the classifier anew after a stage that trained none; its accuracy on the held-back images."""
-
-        def given(dataset: Dataset) -> np.ndarray:
-            paths, cache = dataset.paths, self.recipe.cache
-            return CentralFeatures(self.model, trainer.first, paths, cache=cache, check=self.check).embed(
-                trainer.prelogits
-            )
-
-        self._write_head(given(self.inputs.train))
-        held_back = self.inputs.validation
-        if not len(held_back):
-            return None
-        logits = network.forward(tf.constant(given(held_back)), self.model.variables, LOGITS, LOGITS + 1)
-        return float(np.mean(np.argmax(logits, 1) == held_back.labels))
-
-    def _finish(self, result: StageResult, slug: str, frozen: Mapping[str, str], trained: list[str]) -> None:
+    def _finish(self, finished: Finished, slug: str, trained: list[str]) -> None:
+        result = finished.result
         with self.folder.finishing(result.index, slug) as folder:
             folder.write_model(self.model, self.folder.path.name, result.step)
             if result.lfw:
@@ -461,11 +239,12 @@ class FineTuner:
                 "train_from": result.train_from,
                 "accepted": result.accepted,
                 "trained": trained,
-                "frozen_sha256": dict(frozen),
+                "frozen_sha256": finished.frozen,
             }
             folder.write_json("certificate.json", certificate)
             folder.write_json("result.json", result.to_json())
         self.results.append(result)
+        self.histories.finished(finished.state, result.measured)
         self._write_summary()
 
     def _write_summary(self) -> None:
@@ -481,12 +260,6 @@ class FineTuner:
         stored = self.folder.read_state(index, stage)
         self.strategy.must_agree(str(stored and stored[0].step), self.unlike)
         return stored[0] if stored else None
-
-
-def _key(seed: int, stage: int, attempt: int) -> int:
-    """A number for the dropout of a stage's attempt, of 31 bits."""
-    entropy = [seed, stage] if attempt == 1 else [seed, stage, attempt]
-    return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
 
 
 def _lfw_section(folder: Path) -> dict[str, str]:

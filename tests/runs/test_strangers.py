@@ -138,7 +138,7 @@ def test_after_a_roll_back_the_run_goes_on_or_ends_as_the_recipe_says(
 def test_weights_that_give_no_numbers_are_rolled_back_and_said(tune, monkeypatch):
     tuner = tune()
     before = tuner.model.digests()
-    measure, points = tuner._curve.at, []
+    measure, points = tuner.measures.curve.at, []
 
     def at(model, trainer, check):
         def point():
@@ -150,7 +150,7 @@ def test_weights_that_give_no_numbers_are_rolled_back_and_said(tune, monkeypatch
 
         return point
 
-    monkeypatch.setattr(tuner._curve, "at", at)
+    monkeypatch.setattr(tuner.measures.curve, "at", at)
     result = tuner.run(Stage("block", "Block8", 1, accept={"metric": "strangers_auc", "max_drop": 1.0}))
     assert not result.accepted
     assert "embeddings are no finite numbers; rolled back" in result.reason

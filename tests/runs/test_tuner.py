@@ -14,7 +14,7 @@ pytest.importorskip("tensorflow")
 from finetune import checkpoint as checkpoints
 from finetune.model import Model
 from finetune.runs import FineTuner
-from finetune.runs import tuner as tuner_module
+from finetune.runs import stage as stage_module
 from finetune.runs.certificate import FrozenTensors
 
 pytestmark = pytest.mark.tf
@@ -164,13 +164,13 @@ def test_every_input_that_can_not_be_used_is_named_at_once(make, tmp_path, faces
 def test_a_frozen_tensor_that_changed_is_never_saved(make, monkeypatch, tmp_path):
     tuner = make(lfw=None)
     name = "InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/moving_mean"
-    train = tuner_module.train
+    train = stage_module.train
 
     def drifting(trainer, *arguments, **options):
         train(trainer, *arguments, **options)
         trainer.model.variables[name].assign_add([1e-6] * 32)
 
-    monkeypatch.setattr(tuner_module, "train", drifting)
+    monkeypatch.setattr(stage_module, "train", drifting)
     with pytest.raises(RunError, match=f"frozen tensors changed in training: {name}"):
         tuner.run(Stage("head", "Logits", 1))
     assert not (tmp_path / "run/1-head").exists()
@@ -226,13 +226,13 @@ def test_a_loss_that_becomes_nan_ends_the_stage_with_the_last_good_weights_and_e
 
 def test_the_step_is_that_of_the_kept_epoch(make, monkeypatch):
     tuner = make(lfw=None)
-    train = tuner_module.train
+    train = stage_module.train
 
     def keep_the_first(trainer, state, *arguments, **options):
         train(trainer, state, *arguments, **options)
         state.kept_epoch, state.kept_step = 1, 2
 
-    monkeypatch.setattr(tuner_module, "train", keep_the_first)
+    monkeypatch.setattr(stage_module, "train", keep_the_first)
     result = tuner.run(Stage("head", "Logits", 3))
     assert result.step == 2
     assert f'"model-run.ckpt-{result.step}"' in (result.folder / "checkpoint").read_text()

@@ -1,0 +1,109 @@
+"""What a run measures: on LFW, on strangers and on those who are learned, by way of the store of features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from finetune import checkpoint as checkpoints
+from finetune import network
+from finetune.dataset.scan import Dataset
+from finetune.errors import DataError, RunError
+from finetune.evaluation import LFWResult
+from finetune.features.central import CentralFeatures
+from finetune.model import LOGITS, is_head
+from finetune.runs.curve import Curve, CurvePoint, finite
+from finetune.runs.inputs import Inputs
+from finetune.training import Trainer
+
+
+class Measures:
+    """The measurements of one run.
+
+    Args:
+        inputs: its model is the one that is measured.
+        check: called before each measurement and after; may raise to end the run there.
+
+    Attributes:
+        curve: what is measured on strangers; None where the recipe asks for none.
+    """
+
+    def __init__(self, inputs: Inputs, check: Callable[[], None]) -> None:
+        self._inputs, self._model, self._check = inputs, inputs.model, check
+        self._cache = inputs.recipe.cache
+        strangers = inputs.strangers
+        self.curve = Curve(inputs.recipe, inputs.train, inputs.validation, strangers) if strangers else None
+
+    def lfw(self) -> LFWResult | None:
+        """LFW with the weights as they stand; None where no pairs were given.
+
+        Raises:
+            RunError: an image can no longer be read, or the embeddings are no numbers.
+        """
+        return self._measured(self._inputs.measure)
+
+    def lfw_of(self, trainer: Trainer | None) -> LFWResult | None:
+        """Likewise in a stage (None: before the first one): what its frozen units give is taken from the store.
+
+        Raises:
+            NotFinite: the embeddings are no numbers.
+            RunError: an image can no longer be read.
+        """
+        if self._inputs.strategy.workers > 1:
+            return self.lfw()
+        first = trainer.first if trainer else LOGITS
+        suffix = trainer.embed if trainer else lambda prelogits: np.asarray(network.l2_normalize(prelogits))
+
+        def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
+            sides = [self._features(first, paths, side) for side in ((False, True) if flip else (False,))]
+            return finite(np.concatenate([side.embed(suffix) for side in sides], axis=1))
+
+        return self._measured(lambda: self._inputs.measure(embed))
+
+    def point_of(self, trainer: Trainer) -> CurvePoint | None:
+        """What strangers and the learned are to the model in a stage; None without strangers."""
+        return self.curve.at(self._model, trainer, self._check)() if self.curve else None
+
+    def restored_point(self) -> CurvePoint | None:
+        """Likewise to the restored checkpoint."""
+        return self.curve.point(self.restored_embeddings) if self.curve else None
+
+    def prelogits(self, dataset: Dataset, trainer: Trainer | None = None) -> np.ndarray:
+        """Those of a dataset's images by the weights as they stand, float32 [n, E].
+
+        Args:
+            trainer: of the stage whose frozen units' features are to be used.
+        """
+        suffix = trainer.prelogits if trainer else np.asarray
+        return self._features(trainer.first if trainer else LOGITS, dataset.paths).embed(suffix)
+
+    def embeddings(self, dataset: Dataset) -> np.ndarray:
+        """Embeddings of a dataset's images by the weights as they stand, rows of unit length."""
+        return np.asarray(network.l2_normalize(self.prelogits(dataset)))
+
+    def restored_embeddings(self, dataset: Dataset) -> np.ndarray:
+        """Embeddings of a dataset's images by the restored checkpoint, whatever the model has learned since."""
+        source = checkpoints.read(self._model.source)
+        names = [name for name in self._model.variables if not is_head(name)]
+        now = self._model.tensors(names)
+        self._model.assign(source.tensors(names))
+        try:
+            return self.embeddings(dataset)
+        finally:
+            self._model.assign(now)
+
+    def _features(self, first: int, paths: Sequence[Path], flip: bool = False) -> CentralFeatures:
+        return CentralFeatures(self._model, first, paths, flip=flip, cache=self._cache, check=self._check)
+
+    def _measured(self, measure: Callable[[], LFWResult | None]) -> LFWResult | None:
+        self._check()
+        try:
+            result = measure()
+        except DataError as error:
+            raise RunError(
+                f"LFW could not be measured: {error.problems[0]}; what was finished before stands"
+            ) from error
+        self._check()
+        return result

@@ -1,0 +1,229 @@
+"""One stage of a run: trained, measured, judged, and tried again where the recipe says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import network
+from finetune.architecture import HEAD
+from finetune.errors import NotFinite
+from finetune.evaluation import LFWResult
+from finetune.features.frozen import FrozenFeatures
+from finetune.model import LOGITS
+from finetune.progress import say
+from finetune.recipe import Stage
+from finetune.runs import tables
+from finetune.runs.certificate import FrozenTensors
+from finetune.runs.curve import CurvePoint, columns
+from finetune.runs.folder import RunFolder
+from finetune.runs.gate import Verdict, decide
+from finetune.runs.histories import Histories
+from finetune.runs.inputs import Inputs
+from finetune.runs.measures import Measures
+from finetune.runs.results import StageResult
+from finetune.training import StageFailed, StageState, Trainer, train
+from finetune.training.head import prototypes
+from finetune.training.sampler import Sampler
+
+
+class Finished(NamedTuple):
+    """What a stage left.
+
+    Attributes:
+        result: measured and judged.
+        state: of the last attempt.
+        frozen: the sha256 of each tensor that the stage did not change.
+    """
+
+    result: StageResult
+    state: StageState
+    frozen: dict[str, str]
+
+
+class StageRun:
+    """A stage and what it begins with.
+
+    Args:
+        inputs: the run's; the model has the weights that the stage starts from.
+        measures, histories, folder: the run's.
+        check: called before each step; may raise to end the run there.
+        stage: what is to be done.
+        baseline, restored_point: LFW and the curve before the first stage, or None.
+        results: of the stages before it.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        measures: Measures,
+        histories: Histories,
+        folder: RunFolder,
+        check: Callable[[], None],
+        stage: Stage,
+        baseline: LFWResult | None,
+        restored_point: CurvePoint | None,
+        results: Sequence[StageResult],
+    ) -> None:
+        self._inputs, self._model, self._measures = inputs, inputs.model, measures
+        self._histories, self._folder, self._check = histories, folder, check
+        self._stage, self._index = stage, len(results) + 1
+        self._restored_point = restored_point
+        self._before = results[-1].lfw if results else baseline
+        self._point_before = results[-1].point if results else restored_point
+        self._steps = results[-1].step if results else 0
+
+    def run(self, trainer: Trainer, state: StageState) -> Finished:
+        """Trains from `state`, and leaves the weights that stand after the stage in the model.
+
+        Raises:
+            StageFailed: the loss became NaN, or the embeddings collapsed, before any epoch was kept.
+        """
+        accept = self._stage.accept
+        frozen = FrozenTensors(self._model, trainer.names)
+        started_from = self._model.tensors(trainer.names)
+        fresh = trainer.state() if accept and accept.attempts > 1 else {}
+        while True:
+            failure = self._attempt(trainer, state)
+            last = accept is None or state.attempt >= accept.attempts
+            if failure and not state.kept:
+                if last:
+                    raise StageFailed(failure)
+                reason = failure
+            else:
+                digests = frozen.verify(self._model)
+                result = self._judged(trainer, state, failure)
+                if not result.accepted:
+                    self._model.assign(started_from)
+                if result.accepted or last:
+                    return Finished(result, state, digests)
+                reason = result.reason
+            assert accept is not None
+            state = state.again(accept.slower, reason)
+            say(f"{tables.rolled_back(reason)}\ntrying again, at {state.scale:g} times the learning rate")
+            self._model.assign(started_from)
+            trainer.load(fresh)
+
+    def _attempt(self, trainer: Trainer, state: StageState) -> str:
+        """Trains from `state` and leaves the kept epoch's weights in the model; what ended it early, or nothing."""
+        recipe, inputs, stage, index = self._inputs.recipe, self._inputs, self._stage, self._index
+        sampler = Sampler(
+            stage,
+            inputs.train.labels,
+            recipe.batch_size,
+            recipe.seed,
+            index,
+            lambda: self._measures.embeddings(inputs.train),
+        )
+        if state.epoch:
+            stored = self._folder.read_state(index, stage)
+            assert stored is not None
+            trainer.load(stored[1])
+            sampler.load(stored[1])
+        else:
+            if stage.init:
+                self._write_head(self._measures.prelogits(inputs.train))
+            trainer.begin()
+        tables.stage_header(stage, index, trainer, len(inputs.train), state)
+        features = FrozenFeatures(
+            self._model,
+            recipe,
+            trainer.first,
+            index,
+            inputs.train,
+            inputs.validation,
+            self._check,
+            inputs.strategy.share,
+        )
+        curve, before = self._measures.curve, self._restored_point
+        measure = curve.at(self._model, trainer, self._check) if curve else None
+
+        def on_epoch(state: StageState) -> None:
+            self._histories.epoch(state)
+            self._folder.write_state(index, stage, state, trainer.state() | sampler.state())
+            tables.epoch(state, stage.epochs)
+
+        try:
+            train(
+                trainer,
+                state,
+                lambda epoch: features.training(epoch.number, epoch.order, epoch.batch_size),
+                sampler,
+                features.validation if len(inputs.validation) else None,
+                key=_key(recipe.seed, index, state.attempt),
+                on_epoch=on_epoch,
+                check=self._check,
+                targets=self._measures.restored_embeddings(inputs.train) if stage.distillation else None,
+                measure=lambda: columns(before, measure()) if measure and before else {},
+                keeps_steps=recipe.history.stat_h5,
+            )
+        except StageFailed as error:
+            self._model.assign(state.kept)
+            return str(error)
+        return ""
+
+    def _judged(self, trainer: Trainer, state: StageState, failure: str) -> StageResult:
+        """The result of an attempt, measured with the weights that it kept."""
+        stage, before, point_before = self._stage, self._before, self._point_before
+        kept = state.current[state.kept_epoch - 1]
+        accuracy = kept.validation_accuracy
+        if not stage.loss.has_head:
+            accuracy = self._name_by_prototypes(trainer)
+        measured, point, verdict = None, None, Verdict(True, "")
+        try:
+            measured = self._measures.lfw_of(trainer)
+            point = self._measures.point_of(trainer)
+        except NotFinite as error:
+            verdict = Verdict(False, f"{error}; rolled back")
+        else:
+            if stage.accept and stage.accept.pairs == "strangers":
+                old, new = (at.strangers if at else None for at in (point_before, point))
+            else:
+                old, new = before, measured
+            verdict = decide(stage.accept, old, new)
+        return StageResult(
+            index=self._index,
+            name=stage.name,
+            train_from=stage.train_from,
+            epochs=state.epoch,
+            kept_epoch=state.kept_epoch,
+            step=self._steps + (state.kept_step if verdict.accepted else 0),
+            cross_entropy=kept.cross_entropy,
+            accuracy=kept.accuracy,
+            validation_loss=kept.validation_loss,
+            validation_accuracy=accuracy,
+            accepted=verdict.accepted,
+            reason=verdict.reason,
+            failure=failure,
+            rejected=tuple(state.rejected),
+            folder=self._folder.stage_path(self._index, stage.slug),
+            before=before,
+            measured=measured,
+            point_before=point_before,
+            measured_point=point,
+        )
+
+    def _name_by_prototypes(self, trainer: Trainer) -> float | None:
+        """Makes the classifier anew after a stage that trained none; its accuracy on the held-back images."""
+        held_back = self._inputs.validation
+        self._write_head(self._measures.prelogits(self._inputs.train, trainer))
+        if not len(held_back):
+            return None
+        prelogits = tf.constant(self._measures.prelogits(held_back, trainer))
+        logits = network.forward(prelogits, self._model.variables, LOGITS, LOGITS + 1)
+        return float(np.mean(np.argmax(logits, 1) == held_back.labels))
+
+    def _write_head(self, prelogits: np.ndarray) -> None:
+        """Makes the classifier from the mean embeddings of the training images."""
+        labels = self._inputs.train.labels
+        weights, biases = prototypes(prelogits, labels, self._model.num_classes or 0)
+        self._model.assign({f"{HEAD}/weights": weights, f"{HEAD}/biases": biases})
+
+
+def _key(seed: int, stage: int, attempt: int) -> int:
+    """A number for the dropout of a stage's attempt, of 31 bits."""
+    entropy = [seed, stage] if attempt == 1 else [seed, stage, attempt]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)
