@@ -1,0 +1,70 @@
+"""What the frozen units give for images that are only measured: the same as the whole pass, and computed once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from finetune.architecture import UNITS
+
+tf = pytest.importorskip("tensorflow")
+from finetune import network  # noqa: E402
+from finetune.features.central import CentralFeatures  # noqa: E402
+from finetune.model import LOGITS, Model  # noqa: E402
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture
+def model(drawn_checkpoint):
+    return Model.restore(drawn_checkpoint)
+
+
+@pytest.fixture
+def images(faces):
+    return sorted((faces / "strangers").rglob("*.png"))
+
+
+def after(model, first):
+    def suffix(features):
+        return network.l2_normalize(network.forward(features, model.variables, first, LOGITS)).numpy()
+
+    return suffix
+
+
+@pytest.mark.parametrize("cache", ["auto", "off", "memory", "disk"])
+@pytest.mark.parametrize("cut", ["Logits", "Block8", "Conv2d_1a_3x3"])
+def test_with_the_units_after_them_they_are_the_embeddings(model, images, cut, cache):
+    first = UNITS.index(cut)
+    embeddings = model.embed(images, flip=True)
+    for flip, expected in ((False, embeddings[:, :512]), (True, embeddings[:, 512:])):
+        found = CentralFeatures(model, first, images, flip=flip, cache=cache).embed(after(model, first))
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_they_are_computed_once_and_mirrored_ones_apart(model, images, monkeypatch):
+    passes = []
+    prefix = model.prefix
+    monkeypatch.setattr(model, "prefix", lambda stop: lambda pixels: passes.append(len(pixels)) or prefix(stop)(pixels))
+    name = "InceptionResnetV1/Conv2d_1a_3x3/weights"
+    model.assign({name: model.variables[name].numpy() * 1.5})  # a checkpoint that no other test has kept
+    first = UNITS.index("Block8")
+    results = [
+        [batch.numpy() for batch in CentralFeatures(model, first, images, flip=flip).batches()]
+        for flip in (False, False, True, True)
+    ]
+    assert sum(passes) == 2 * len(images)
+    for one, other in ((0, 1), (2, 3)):
+        for a, b in zip(results[one], results[other], strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert np.abs(results[0][0] - results[2][0]).max() > 1e-3
+
+
+def test_copies_are_computed_once(model, images, monkeypatch):
+    passes = []
+    prefix = model.prefix
+    monkeypatch.setattr(model, "prefix", lambda stop: lambda pixels: passes.append(len(pixels)) or prefix(stop)(pixels))
+    features = CentralFeatures(model, LOGITS, [images[0], images[1], images[0]], cache="memory")
+    rows = features.embed(np.asarray)
+    assert passes == [2]
+    np.testing.assert_array_equal(rows[0], rows[2])
