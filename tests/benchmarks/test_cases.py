@@ -10,7 +10,9 @@ import pytest
 pytest.importorskip("tensorflow")
 from benchmarks.data import Data, link
 from benchmarks.naive import NaiveLoop
+from benchmarks.settings import Settings
 from benchmarks.stages import run_stage
+from benchmarks.suites import mining
 from benchmarks.suites.scaling import slopes
 from finetune import Model
 from finetune.dataset.scan import scan
@@ -68,3 +70,18 @@ def test_links_lead_to_the_images(tmp_path) -> None:
 
 def test_slopes_are_seconds_for_one_more_image() -> None:
     assert slopes([100, 200, 400], [3.0, 5.0, 10.0]) == pytest.approx([0.02, 0.025])
+
+
+@pytest.mark.slow
+def test_the_mining_suite_counts_the_triplets_of_the_same_number_of_steps(data) -> None:
+    result = mining.run(Settings(data, rounds=1, quick=True))
+    assert {name: len(values) for name, values in result.timings.items()} == {"random": 1, "bank": 1}
+    (rows,) = result.tables.values()
+    shares = {name: [float(cell) for cell in cells] for name, *cells in rows[1:]}
+    assert all(0 <= share <= 1 for row in shares.values() for share in row)
+    cost, gain = result.targets
+    assert cost.figure == pytest.approx(result.timings["bank"][0] / result.timings["random"][0])
+    least = min(hard / max(easy, 1e-9) for easy, hard in zip(shares["random"], shares["bank"], strict=True))
+    assert gain.figure == pytest.approx(least, rel=0.05)
+    assert gain.least
+    assert not cost.least

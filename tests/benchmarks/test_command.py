@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
     [
         (
             ["heads"],
-            "no suite 'heads'; choose from head, blocks, boundaries, embed, validate, memory, scaling, align, training",
+            "no suite 'heads'; choose from head, blocks, boundaries, embed, validate, memory, scaling, align, "
+            "mining, training",
         ),
         (["head", "x", "y"], "no suite 'x', 'y'; choose from"),
         (["--rounds", "0"], "argument --rounds: found 0; give a whole number, 1 or more"),
