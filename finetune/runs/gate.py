@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
+
 from finetune.evaluation import LFWResult, compare
 from finetune.evaluation.bootstrap import RESAMPLES, bootstrap
 from finetune.recipe import Accept
 
+FEW_FALSE_ACCEPTS = 2
+"""Expected at the FAR; with fewer the interval of a validation rate is too narrow: its threshold hangs on one pair."""
 ROUNDING = 1e-12
 """A drop of just the margin must pass, whatever the last bit of the subtraction."""
 
@@ -65,12 +69,19 @@ def _evidence(
     accept: Accept, before: LFWResult, after: LFWResult
 ) -> tuple[float | None, float | None, float | None, str]:
     """The ends of the 95 % interval, McNemar's p, and both in words."""
+    known = before.distances is not None and after.distances is not None
+    if known and np.array_equal(before.distances, after.distances):  # type: ignore[arg-type]
+        return 0.0, 0.0, 1.0 if accept.figure == "accuracy" else None, "every distance is as it was"
     if accept.figure == "accuracy":
         paired = compare(before, after)
         counts = f"{paired.gained} pairs gained, {paired.lost} lost, McNemar p {paired.p_value:.2g}"
         text = f"95 %: {paired.low:+.4f} to {paired.high:+.4f}; {counts}"
         return paired.low, paired.high, paired.p_value, text
-    if before.distances is None or after.distances is None:
+    if not known:
         return None, None, None, ""
     drawn = bootstrap(before, after, "val" if accept.figure == "val" else "auc")
-    return drawn.low, drawn.high, None, f"95 %: {drawn.low:+.4f} to {drawn.high:+.4f} of {RESAMPLES} resamples"
+    text = f"95 %: {drawn.low:+.4f} to {drawn.high:+.4f} of {RESAMPLES} resamples"
+    expected = before.far_target * (before.n_pairs - before.n_same)
+    if accept.figure == "val" and expected < FEW_FALSE_ACCEPTS:
+        text += f", too narrow: {expected:.2g} false accepts are expected at FAR {before.far_target:g}"
+    return drawn.low, drawn.high, None, text

@@ -109,8 +109,8 @@ def _without_strangers(recipe: Recipe, scanned: Scan, crop: int) -> Selection:
     except DataError as error:
         trained = f", without {len(known)} who are trained on" if known else ""
         advice = "give more people" if isinstance(asked, Path) else "give a larger share, another seed, or a folder"
-        found = error.problems[0].removeprefix("strangers: ")
-        raise DataError(f"{where}{trained}: {found}; {advice}") from None
+        few = error.problems[0].removeprefix("strangers: ")
+        raise DataError(f"{where}{trained}: {few}; {advice}") from None
     return Selection(dataclasses.replace(scanned, dataset=rest), strangers, known)
 
 

@@ -116,7 +116,9 @@ def train(
         rate *= state.scale
         start = time.monotonic()
         epoch = sampler.epoch(number, [row.triplet or 0.0 for row in state.current])
-        means = _train_epoch(trainer, state, epoch, batches(epoch), sampler, rate, key, check, targets, keeps_steps)
+        means, last = _train_epoch(
+            trainer, state, epoch, batches(epoch), sampler, rate, key, check, targets, keeps_steps
+        )
         where = f"stage {stage.name!r}, epoch {number}"
         with trainer.averaged():
             weights = trainer.model.tensors(trainer.names)
@@ -125,6 +127,8 @@ def train(
             held_back = _evaluate(trainer, validation) if validation else None
             if held_back:
                 _must_be_finite(_held_back_loss(trainer, held_back), f"{where}: the validation loss", rate, state)
+            else:  # what the last step made of the weights shows in the next loss only
+                _must_be_finite(trainer.evaluate(last.features, last.labels).loss, f"{where}: the loss", rate, state)
             measured = measure()
         row = _row(trainer, state.attempt, number, rate, means, held_back, sampler, time.monotonic() - start)
         state.epoch = number
@@ -151,11 +155,13 @@ def _train_epoch(
     check: Callable[[], None],
     targets: np.ndarray | None,
     keeps_steps: bool,
-) -> StepResult:
+) -> tuple[StepResult, Batch]:
+    """The means of an epoch, and its last batch."""
     stage, means = trainer.stage, Means()
     what = f"{stage.name}, epoch {epoch.number} of {stage.epochs}"
     spread = np.zeros(BINS, np.float32)
-    for features, labels, rows in track(batches, epoch.n_batches, what):
+    for batch in track(batches, epoch.n_batches, what):
+        features, labels, rows = batch
         check()
         state.step += 1
         result = trainer.step(
@@ -177,7 +183,7 @@ def _train_epoch(
     if keeps_steps:
         state.spread.append(spread)
         state.epoch_steps.append(epoch.n_batches)
-    return means.result()
+    return means.result(), batch
 
 
 def _spread(prelogits: np.ndarray) -> np.ndarray:

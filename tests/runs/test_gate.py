@@ -67,11 +67,29 @@ def decisions(right):
 )
 def test_each_bound_judges_by_its_end_of_the_interval(bound, right, kept):
     accept = Accept("lfw_accuracy", 0.02, bound=bound)
-    verdict = decide(accept, measured(decisions(360)), measured(decisions(right)))
+    verdict = decide(accept, measured(decisions(360)), measured(decisions(right), 0.31))
     assert verdict.accepted is kept
     assert verdict.low <= verdict.difference <= verdict.high
     lost = 360 - right
     assert f"0 pairs gained, {lost} lost, McNemar p {min(1.0, 2 * 0.5**lost):.2g}" in verdict.reason
+
+
+@pytest.mark.parametrize("metric", ["lfw_accuracy", "lfw_val", "lfw_auc"])
+def test_where_no_distance_changed_no_harm_was_done_and_every_bound_passes(metric):
+    same = measured(decisions(360))
+    for bound in ("estimate", "lower", "upper"):
+        verdict = decide(Accept(metric, 0.0, bound=bound), same, same)
+        assert verdict.accepted
+        assert (verdict.low, verdict.high) == (0, 0)
+        assert "every distance is as it was" in verdict.reason
+
+
+def test_a_rate_at_a_far_that_few_pairs_can_show_is_said_to_be_uncertain():
+    import dataclasses
+
+    before, after = (dataclasses.replace(measured(decisions(400), d), far_target=0.001) for d in (0.3, 0.4))
+    verdict = decide(Accept("lfw_val", 1.0), before, after)
+    assert "too narrow: 0.2 false accepts are expected at FAR 0.001" in verdict.reason
 
 
 @pytest.mark.parametrize("metric", ["lfw_val", "strangers_auc"])

@@ -41,7 +41,7 @@ class Scripted:
         return StepResult(loss=self.train_loss, cross_entropy=1.0, correct=1.0)
 
     def evaluate(self, features, labels):
-        return StepResult(cross_entropy=next(self.losses), correct=1.0)
+        return StepResult(cross_entropy=next(self.losses, 0.5), correct=1.0)
 
     def averaged(self):
         return contextlib.nullcontext()
@@ -160,6 +160,15 @@ def test_weights_that_are_no_numbers_end_the_stage_with_what_was_kept_before():
     assert (state.kept_epoch, state.kept["w"], state.kept_step) == (1, 2, 2)
 
 
+def test_weights_that_the_last_step_of_an_epoch_destroyed_are_not_kept():
+    trainer = Scripted(Stage("s", "Logits", 3), [])
+    trainer.evaluate = lambda *_: StepResult(loss=math.nan if trainer.weight > 2 else 1.0)
+    state = StageState()
+    with pytest.raises(StageFailed, match=r"epoch 2: the loss became nan; the weights of epoch 1 are kept"):
+        run(trainer, state, validation=False)
+    assert (state.kept_epoch, state.kept["w"]) == (1, 2)
+
+
 def test_each_step_is_collected_in_the_published_order_where_it_is_asked_for():
     trainer = Scripted(Stage("s", "Logits", 2), [1.0, 1.0], train_loss=1.25)
     seen = iter([np.full([2, 4], -0.005), np.full([2, 4], 25.0)] * 2)
@@ -186,7 +195,7 @@ class Collapsing(Scripted):
         return StepResult(0.2, triplet=0.2, triplets=2, active=2, positive_distance=apart, negative_distance=2 * apart)
 
     def evaluate(self, features, labels):
-        return StepResult(triplet=next(self.losses), triplets=1)
+        return StepResult(triplet=next(self.losses, 0.5), triplets=1)
 
 
 @pytest.mark.parametrize(("validation", "kept"), [(True, 1), (False, None)])

@@ -31,6 +31,8 @@ from finetune.runs.inputs import Inputs
 from finetune.runs.runner import ended
 
 SEEDS = (1, 2, 3)
+ONCE = ("vggface2",)
+"""For a thousand times the images and a GPU: run once, to see that it runs."""
 PROTOCOL = {"distance": "cosine", "subtract_mean": True, "flip": True}
 RECIPES = {
     "small": {},
@@ -51,15 +53,20 @@ def main() -> None:
         sys.exit(f"RECIPES: no recipe {', '.join(unknown)}; choose from {', '.join(RECIPES)}")
     everyone = Everyone()
     for name in asked:
-        for seed in SEEDS:
+        for seed in seeds(name):
             figures = one(name, seed, everyone)
             (OUT / f"recipes-{name}-{seed}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     found = {
-        name: [json.loads((OUT / f"recipes-{name}-{seed}.json").read_text(encoding="utf-8")) for seed in SEEDS]
+        name: [json.loads((OUT / f"recipes-{name}-{seed}.json").read_text(encoding="utf-8")) for seed in seeds(name)]
         for name in RECIPES
-        if (OUT / f"recipes-{name}-{SEEDS[-1]}.json").exists()
+        if (OUT / f"recipes-{name}-{seeds(name)[-1]}.json").exists()
     }
     write("recipes", table(found), found)
+
+
+def seeds(name: str) -> tuple[int, ...]:
+    """Of a recipe's runs."""
+    return SEEDS[:1] if name in ONCE else SEEDS
 
 
 class Everyone:
@@ -178,10 +185,13 @@ def dark(source: Path, name: str, pairs: Path | None = None) -> Path:
     return folder
 
 
-def interval(values: list[float]) -> tuple[float, float]:
-    """Mean and half-width of the 95 % interval of a mean, by Student's t."""
+def figure(values: list[float], sign: str = "") -> str:
+    """The mean, and the half-width of its 95 % interval by Student's t where there are several."""
+    mean = f"{np.mean(values):{sign}.4f}"
+    if len(values) == 1:
+        return mean
     half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return float(np.mean(values)), float(half)
+    return f"{mean} ± {half:.4f}"
 
 
 def table(found) -> list[str]:  # type: ignore[no-untyped-def]
@@ -191,25 +201,19 @@ def table(found) -> list[str]:  # type: ignore[no-untyped-def]
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, runs in found.items():
-        svm = interval([run["svm"] for run in runs])
         before = np.mean([run["strangers_before"] for run in runs])
-        lines.append(f"| **{name}**: linear SVM | {svm[0]:.4f} ± {svm[1]:.4f} |  | {before:.4f} |  |  |  |")
+        lines.append(f"| **{name}**: linear SVM | {figure([run['svm'] for run in runs])} |  | {before:.4f} |  |  |  |")
         for place, stage in enumerate(runs[0]["stages"]):
             at = [run["stages"][place] for run in runs]
-            held_back = interval([s["held_back"] for s in at])
-            gain = interval([s["held_back"] - run["svm"] for s, run in zip(at, runs, strict=True)])
-            strangers = interval([s["strangers"] for s in at])
-            change = interval([s["strangers"] - run["strangers_before"] for s, run in zip(at, runs, strict=True)])
-            last = place == len(runs[0]["stages"]) - 1
-            pairs = interval([run["pairs_after"] - run["pairs_before"] for run in runs])
+            pairs = [run["pairs_after"] - run["pairs_before"] for run in runs]
             cells = [
                 f"{name}, {stage['name']}",
-                f"{held_back[0]:.4f} ± {held_back[1]:.4f}",
-                f"{gain[0]:+.4f} ± {gain[1]:.4f}",
-                f"{strangers[0]:.4f} ± {strangers[1]:.4f}",
-                f"{change[0]:+.4f} ± {change[1]:.4f}",
+                figure([s["held_back"] for s in at]),
+                figure([s["held_back"] - run["svm"] for s, run in zip(at, runs, strict=True)], "+"),
+                figure([s["strangers"] for s in at]),
+                figure([s["strangers"] - run["strangers_before"] for s, run in zip(at, runs, strict=True)], "+"),
                 f"{sum(s['accepted'] for s in at)} of {len(at)}",
-                f"{pairs[0]:+.4f} ± {pairs[1]:.4f}" if last else "",
+                figure(pairs, "+") if place == len(runs[0]["stages"]) - 1 else "",
             ]
             lines.append(f"| {' | '.join(cells)} |")
     return lines
