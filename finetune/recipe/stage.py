@@ -81,7 +81,7 @@ class Stage(Section):
         ema: the decay of the moving average of the weights, which is what is measured and kept, from 0 (none), below
             1. As the published script has it (0.9999 there), it is less in the first steps: (1 + n) / (10 + n).
         early_stopping: stop after so many epochs without a lower validation loss.
-        accept: roll the stage back where it lowers an LFW figure by more than this.
+        accept: what the stage must not cost, on LFW's pairs or on strangers'; else it is rolled back.
 
     Raises:
         RecipeError: values that can't be used, one line each.
