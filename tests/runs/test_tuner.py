@@ -81,7 +81,7 @@ def test_a_stage_that_fails_its_gate_is_rolled_back_byte_for_byte(make, monkeypa
     stage = Stage("block", "Block8", 1, learning_rate=0.01, accept={"metric": "lfw_accuracy", "max_drop": 0.1})
     result = tuner.run(stage)
     assert not result.accepted
-    assert "lfw_accuracy fell by 0.3000 (95 %: " in result.reason
+    assert "lfw_accuracy fell by 0.3000 (every distance is as it was)" in result.reason
     assert "more than the 0.1 allowed; rolled back" in result.reason
     assert result.lfw == tuner.baseline
     assert tuner.model.digests() == before
