@@ -9,11 +9,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from finetune import network
 from finetune.dataset.pipeline import evaluation_batches, iterate
-from finetune.features.choice import choose
-from finetune.features.frozen import FILL_BATCH, fill, open_shelf, sizes
-from finetune.features.store import Store, image_digest
+from finetune.features.frozen import FILL_BATCH, choice_of, fill, open_shelf
+from finetune.features.store import image_digest
 from finetune.model import Model
 from finetune.recipe.recipe import Cache
 
@@ -25,6 +23,7 @@ class CentralFeatures:
         model: its first units must not change as long as this is used.
         first: where the units that change begin.
         paths: the images.
+        digests: `image_digest` of each, where they are known; images of one digest are computed once.
         flip: whether they are mirrored.
         cache: as a recipe has it.
         check: called before each batch that is computed to be kept; may raise to end there.
@@ -36,6 +35,7 @@ class CentralFeatures:
         first: int,
         paths: Sequence[Path],
         *,
+        digests: Sequence[bytes] | None = None,
         flip: bool = False,
         cache: Cache = "auto",
         check: Callable[[], None] = lambda: None,
@@ -43,19 +43,12 @@ class CentralFeatures:
         self._model, self._paths, self._check = model, paths, check
         prefix = model.prefix(first)
         self._prefix = (lambda pixels: prefix(pixels[:, :, ::-1])) if flip else prefix
-        self.choice = choose(
-            cache,
-            vectors=len(paths),
-            values=int(np.prod(network.output_shapes(*sizes(model))[first - 1])) if first else 0,
-            multiply_adds=sum(network.multiply_adds(*sizes(model))[:first]),
-            augmented=False,
-            disk_room=Store().room(),
-        )
+        choice = choice_of(model, cache, first, len(paths))
         self._shelf = None
-        if self.choice.where != "off":
-            digests = (image_digest(path) for path in paths)
-            self._keys = [hashlib.sha256(b"flipped" + digest).digest() if flip else digest for digest in digests]
-            self._shelf = open_shelf(model, first, self.choice, self._keys)
+        if choice.where != "off":
+            known = (image_digest(path) for path in paths) if digests is None else digests
+            self._keys = [hashlib.sha256(b"flipped" + digest).digest() if flip else digest for digest in known]
+            self._shelf = open_shelf(model, first, choice, self._keys)
 
     def batches(self) -> Iterator[tf.Tensor]:
         """Features float32 [b, ...] in the order of the images.

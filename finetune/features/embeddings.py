@@ -7,21 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from finetune import network
-from finetune.dataset.pipeline import evaluation_batches
-from finetune.features.frozen import FILL_BATCH, fill, shelf
+from finetune.features.central import CentralFeatures
 from finetune.model import LOGITS, Model
+from finetune.recipe.recipe import Cache
 
 
-def embeddings(model: Model, paths: Sequence[Path], keys: Sequence[bytes]) -> npt.NDArray[np.float32]:
+def embeddings(
+    model: Model, paths: Sequence[Path], digests: Sequence[bytes] | None = None, cache: Cache = "auto"
+) -> npt.NDArray[np.float32]:
     """Embeddings of images that can be read, cropped centrally.
 
     What is kept are prelogits, on the shelf that a stage trains its head from: a run after this
     computes none of them again, nor does this after a run.
 
     Args:
-        keys: `image_digest` of each path; images of one digest are embedded once.
+        digests: `image_digest` of each path, where they are known; images of one digest are embedded once.
+        cache: as a recipe has it.
 
     Returns:
         float32 [n, embedding_size], rows of unit length.
@@ -29,10 +33,9 @@ def embeddings(model: Model, paths: Sequence[Path], keys: Sequence[bytes]) -> np
     Raises:
         RunError: an image can no longer be read.
     """
-    kept = shelf(model, LOGITS, set(keys))
-    missing = {key: path for key, path in zip(keys, paths, strict=True) if key not in kept}
-    if missing:
-        images = list(missing.values())
-        batches = evaluation_batches(images, preprocessing=model.preprocessing, batch_size=FILL_BATCH)
-        fill(kept, model.prefix(LOGITS), list(missing), batches)
-    return np.asarray(network.l2_normalize(kept.read(keys)))
+    return CentralFeatures(model, LOGITS, paths, digests=digests, cache=cache).embed(unit)
+
+
+def unit(prelogits: tf.Tensor) -> npt.NDArray[np.float32]:
+    """Embeddings of unit length, [b, embedding_size]."""
+    return np.asarray(network.l2_normalize(prelogits))

@@ -30,6 +30,7 @@ from finetune.features.store import Shelf, Store, identity, image_digest
 from finetune.model import Model
 from finetune.progress import track
 from finetune.recipe import Augment, Recipe
+from finetune.recipe.recipe import Cache
 
 FILL_BATCH = 96
 SEGMENT = 64 * 2**20
@@ -38,12 +39,18 @@ SEGMENT = 64 * 2**20
 
 def choice(model: Model, recipe: Recipe, first: int, n_train: int, n_validation: int) -> Choice:
     """Whether the features of a stage that trains from unit `first` are kept, and where."""
+    vectors = n_train * (recipe.augment.views or 1) + n_validation
+    return choice_of(model, recipe.cache, first, vectors, recipe.augment.draws and not recipe.augment.views)
+
+
+def choice_of(model: Model, cache: Cache, first: int, vectors: int, augmented: bool = False) -> Choice:
+    """Whether so many vectors of what the units `UNITS[:first]` give are kept, and where."""
     return choose(
-        recipe.cache,
-        vectors=n_train * (recipe.augment.views or 1) + n_validation,
+        cache,
+        vectors=vectors,
         values=int(np.prod(network.output_shapes(*sizes(model))[first - 1])) if first else 0,
         multiply_adds=sum(network.multiply_adds(*sizes(model))[:first]),
-        augmented=recipe.augment.draws and not recipe.augment.views,
+        augmented=augmented,
         disk_room=Store().room(),
     )
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from finetune import checkpoint as checkpoints
-from finetune import network
 from finetune.dataset.scan import Dataset
 from finetune.errors import DataError, RunError
 from finetune.evaluation import LFWResult
 from finetune.features.central import CentralFeatures
+from finetune.features.embeddings import unit
 from finetune.model import LOGITS, is_head
 from finetune.runs.curve import Curve, CurvePoint, finite
 from finetune.runs.inputs import Inputs
@@ -54,7 +54,7 @@ class Measures:
         if self._inputs.strategy.workers > 1:
             return self.lfw()
         first = trainer.first if trainer else LOGITS
-        suffix = trainer.embed if trainer else lambda prelogits: np.asarray(network.l2_normalize(prelogits))
+        suffix = trainer.embed if trainer else unit
 
         def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
             sides = [self._features(first, paths, side) for side in ((False, True) if flip else (False,))]
@@ -62,9 +62,9 @@ class Measures:
 
         return self._measured(lambda: self._inputs.measure(embed))
 
-    def point_of(self, trainer: Trainer) -> CurvePoint | None:
-        """What strangers and the learned are to the model in a stage; None without strangers."""
-        return self.curve.at(self._model, trainer, self._check)() if self.curve else None
+    def points_of(self, trainer: Trainer) -> Callable[[], CurvePoint] | None:
+        """Measures what strangers and the learned are to the model, as often as asked; None without strangers."""
+        return self.curve.at(self._model, trainer, self._check) if self.curve else None
 
     def restored_point(self) -> CurvePoint | None:
         """Likewise to the restored checkpoint."""
@@ -81,7 +81,7 @@ class Measures:
 
     def embeddings(self, dataset: Dataset) -> np.ndarray:
         """Embeddings of a dataset's images by the weights as they stand, rows of unit length."""
-        return np.asarray(network.l2_normalize(self.prelogits(dataset)))
+        return unit(self.prelogits(dataset))
 
     def restored_embeddings(self, dataset: Dataset) -> np.ndarray:
         """Embeddings of a dataset's images by the restored checkpoint, whatever the model has learned since."""

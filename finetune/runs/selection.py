@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from finetune import network
 from finetune.dataset.noise import distances_to_center, keep, threshold
 from finetune.dataset.scan import Dataset, Scan, scan
 from finetune.dataset.split import hold_out
 from finetune.errors import DataError
 from finetune.evaluation.overlap import same_identities
 from finetune.evaluation.strangers import draw
-from finetune.features.central import CentralFeatures
-from finetune.model import LOGITS, Model
+from finetune.features.embeddings import embeddings
+from finetune.model import Model
 from finetune.recipe import Recipe
 
 
@@ -118,9 +117,7 @@ def _without_noise(recipe: Recipe, selection: Selection, model: Model) -> Select
     asked, dataset = recipe.data.filter, selection.scan.dataset
     if asked is None:
         return selection
-    features = CentralFeatures(model, LOGITS, dataset.paths, cache=recipe.cache)
-    embeddings = features.embed(lambda prelogits: np.asarray(network.l2_normalize(prelogits)))
-    distances = distances_to_center(embeddings, dataset.labels)
+    distances = distances_to_center(embeddings(model, dataset.paths, cache=recipe.cache), dataset.labels)
     kept = keep(distances, dataset.labels, asked.percentile, asked.min_images_per_person)
     remaining = dataset.take(np.flatnonzero(kept))
     left = {dataset.class_names[label] for label in np.unique(remaining.labels)}

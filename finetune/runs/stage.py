@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -75,9 +75,13 @@ class StageRun:
         self._before = results[-1].lfw if results else baseline
         self._point_before = results[-1].point if results else restored_point
         self._steps = results[-1].step if results else 0
+        self._point: Callable[[], CurvePoint] | None = None
 
-    def run(self, trainer: Trainer, state: StageState) -> Finished:
+    def run(self, trainer: Trainer, state: StageState, resumed: Mapping[str, np.ndarray] | None = None) -> Finished:
         """Trains from `state`, and leaves the weights that stand after the stage in the model.
+
+        Args:
+            resumed: what trainer and sampler had then; None where the stage begins.
 
         Raises:
             StageFailed: the loss became NaN, or the embeddings collapsed, before any epoch was kept.
@@ -86,8 +90,9 @@ class StageRun:
         frozen = FrozenTensors(self._model, trainer.names)
         started_from = self._model.tensors(trainer.names)
         fresh = trainer.state() if accept and accept.attempts > 1 else {}
+        self._point = self._measures.points_of(trainer)
         while True:
-            failure = self._attempt(trainer, state)
+            failure = self._attempt(trainer, state, resumed)
             last = accept is None or state.attempt >= accept.attempts
             if failure and not state.kept:
                 if last:
@@ -102,12 +107,12 @@ class StageRun:
                     return Finished(result, state, digests)
                 reason = result.reason
             assert accept is not None
-            state = state.again(accept.slower, reason)
+            state, resumed = state.again(accept.slower, reason), None
             say(f"{tables.rolled_back(reason)}\ntrying again, at {state.scale:g} times the learning rate")
             self._model.assign(started_from)
             trainer.load(fresh)
 
-    def _attempt(self, trainer: Trainer, state: StageState) -> str:
+    def _attempt(self, trainer: Trainer, state: StageState, resumed: Mapping[str, np.ndarray] | None) -> str:
         """Trains from `state` and leaves the kept epoch's weights in the model; what ended it early, or nothing."""
         recipe, inputs, stage, index = self._inputs.recipe, self._inputs, self._stage, self._index
         sampler = Sampler(
@@ -118,16 +123,15 @@ class StageRun:
             index,
             lambda: self._measures.embeddings(inputs.train),
         )
-        if state.epoch:
-            stored = self._folder.read_state(index, stage)
-            assert stored is not None
-            trainer.load(stored[1])
-            sampler.load(stored[1])
+        if resumed is not None:
+            trainer.load(resumed)
+            sampler.load(resumed)
         else:
             if stage.init:
                 self._write_head(self._measures.prelogits(inputs.train))
             trainer.begin()
         tables.stage_header(stage, index, trainer, len(inputs.train), state)
+        targets = self._measures.restored_embeddings(inputs.train) if stage.distillation else None
         features = FrozenFeatures(
             self._model,
             recipe,
@@ -138,8 +142,7 @@ class StageRun:
             self._check,
             inputs.strategy.share,
         )
-        curve, before = self._measures.curve, self._restored_point
-        measure = curve.at(self._model, trainer, self._check) if curve else None
+        before, point = self._restored_point, self._point
 
         def on_epoch(state: StageState) -> None:
             self._histories.epoch(state)
@@ -156,8 +159,8 @@ class StageRun:
                 key=_key(recipe.seed, index, state.attempt),
                 on_epoch=on_epoch,
                 check=self._check,
-                targets=self._measures.restored_embeddings(inputs.train) if stage.distillation else None,
-                measure=lambda: columns(before, measure()) if measure and before else {},
+                targets=targets,
+                measure=lambda: columns(before, point()) if before and point else {},
                 keeps_steps=recipe.history.stat_h5,
             )
         except StageFailed as error:
@@ -175,7 +178,7 @@ class StageRun:
         measured, point, verdict = None, None, Verdict(True, "")
         try:
             measured = self._measures.lfw_of(trainer)
-            point = self._measures.point_of(trainer)
+            point = self._point() if self._point else None
         except NotFinite as error:
             verdict = Verdict(False, f"{error}; rolled back")
         else:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from finetune import checkpoint as checkpoints
 from finetune.errors import UserError
 from finetune.evaluation import LFWResult
@@ -120,7 +122,7 @@ class FineTuner:
         parts = self.inputs, self.measures, self.histories, self.folder, self.check
         stage_run = StageRun(*parts, stage, self.baseline, self.point, self.results)
         try:
-            finished = stage_run.run(trainer, self._resumed_state(index, stage) or StageState())
+            finished = stage_run.run(trainer, *(self._resumed(index, stage) or (StageState(), None)))
             self._finish(finished, stage.slug, trainer.names)
         except BaseException:
             # What was finished before stands, in memory as on disk.
@@ -254,12 +256,12 @@ class FineTuner:
         }
         self.folder.write_json("result.json", summary)
 
-    def _resumed_state(self, index: int, stage: Stage) -> StageState | None:
+    def _resumed(self, index: int, stage: Stage) -> tuple[StageState, dict[str, np.ndarray]] | None:
         if self.strategy.workers > 1 and index != self._resuming:
             return None  # what lies there now is the chief's, of this run
         stored = self.folder.read_state(index, stage)
         self.strategy.must_agree(str(stored and stored[0].step), self.unlike)
-        return stored[0] if stored else None
+        return stored
 
 
 def _lfw_section(folder: Path) -> dict[str, str]:
