@@ -65,12 +65,11 @@ def evaluate_pairs(
         kept = _checked_keep(keep, len(same))
         rows1, rows2, same, folds = rows1[kept], rows2[kept], same[kept], _kept_folds(folds, same, kept)
     first, second = rows1.astype(np.float64), rows2.astype(np.float64)
-    outcomes = []
-    correct, own, numbers = np.empty(len(same), bool), np.empty(len(same), np.float32), np.empty(len(same), np.int16)
-    by_fold = zip(folds, _distances(first, second, folds, distance, subtract_mean), strict=True)
-    for number, (fold, distances) in enumerate(by_fold):
-        outcomes.append(_outcome(distances, same, fold, far_target))
-        correct[fold], own[fold], numbers[fold] = outcomes[-1].correct, distances[fold], number
+    outcomes = [
+        _outcome(distances, same, fold, far_target)
+        for fold, distances in zip(folds, _distances(first, second, folds, distance, subtract_mean), strict=True)
+    ]
+    order = np.argsort(np.concatenate(folds))  # from fold after fold to the order of the pairs
     accuracy = [float(np.mean(outcome.correct)) for outcome in outcomes]
     val = [outcome.val for outcome in outcomes]
     auc, eer, curve_notes = _curve(outcomes)
@@ -92,10 +91,10 @@ def evaluate_pairs(
         flip=False,
         far_target=far_target,
         notes=(*notes, *curve_notes),
-        correct=correct,
-        distances=own,
+        correct=np.concatenate([outcome.correct for outcome in outcomes])[order],
+        distances=np.concatenate([outcome.distances for outcome in outcomes])[order].astype(np.float32),
         is_same=same,
-        folds=numbers,
+        folds=np.repeat(np.arange(n_folds, dtype=np.int16), [len(fold) for fold in folds])[order],
     )
 
 
@@ -104,6 +103,7 @@ class _Outcome(NamedTuple):
 
     threshold: float
     correct: Bools
+    distances: Floats
     val: float
     far: float
     tpr: Floats
@@ -125,6 +125,7 @@ def _outcome(distances: Floats, same: Bools, fold: Indices, far_target: float) -
     return _Outcome(
         threshold=float(threshold),
         correct=(distances[fold] < threshold) == same[fold],
+        distances=distances[fold],
         val=float(np.mean(fold_same < at_far)),
         far=float(np.mean(fold_different < at_far)),
         tpr=_accepted(fold_same, ACCURACY_THRESHOLDS) / len(fold_same),

@@ -18,7 +18,7 @@ from finetune.training.figures import Means, StepResult
 from finetune.training.history import EpochRow
 from finetune.training.sampler import Epoch, Sampler
 from finetune.training.trainer import Trainer
-from finetune.training.watch import Collapse, parted
+from finetune.training.watch import Collapse, Seen, parted
 
 MOST, BINS = 10.0, 1000
 """Of the published histogram of |prelogits|."""
@@ -119,16 +119,9 @@ def train(
         means, last = _train_epoch(
             trainer, state, epoch, batches(epoch), sampler, rate, key, check, targets, keeps_steps
         )
-        where = f"stage {stage.name!r}, epoch {number}"
         with trainer.averaged():
             weights = trainer.model.tensors(trainer.names)
-            if not all(np.isfinite(value).all() for value in weights.values()):
-                raise StageFailed(_not_finite(f"{where}: the weights", "no finite numbers", rate, state))
-            held_back = _evaluate(trainer, validation) if validation else None
-            if held_back:
-                _must_be_finite(_held_back_loss(trainer, held_back), f"{where}: the validation loss", rate, state)
-            else:  # what the last step made of the weights shows in the next loss only
-                _must_be_finite(trainer.evaluate(last.features, last.labels).loss, f"{where}: the loss", rate, state)
+            held_back = _held_back(trainer, state, weights, validation, last, rate)
             measured = measure()
         row = _row(trainer, state.attempt, number, rate, means, held_back, sampler, time.monotonic() - start)
         state.epoch = number
@@ -241,10 +234,30 @@ def _row(
     )
 
 
-def _evaluate(trainer: Trainer, batches: Callable[[], Batches]) -> StepResult:
+def _held_back(
+    trainer: Trainer,
+    state: StageState,
+    weights: Mapping[str, np.ndarray],
+    validation: Callable[[], Batches] | None,
+    last: Batch,
+    rate: float,
+) -> StepResult | None:
+    """The figures of the held-back images, None without any.
+
+    Raises:
+        StageFailed: the weights, or the loss by them, are no finite numbers.
+    """
+    where = f"stage {trainer.stage.name!r}, epoch {state.epoch + 1}"
+    if not all(np.isfinite(value).all() for value in weights.values()):
+        raise StageFailed(_not_finite(f"{where}: the weights", "no finite numbers", rate, state))
+    if validation is None:
+        # What the last step made of the weights would show in the next loss only.
+        _must_be_finite(trainer.evaluate(last.features, last.labels).loss, f"{where}: the loss", rate, state)
+        return None
     means = Means()
-    for features, labels, _ in batches():
+    for features, labels, _ in validation():
         means.add(trainer.evaluate(features, labels), len(labels))
+    _must_be_finite(_held_back_loss(trainer, means.result()), f"{where}: the validation loss", rate, state)
     return means.result()
 
 
@@ -269,12 +282,16 @@ def _watch(trainer: Trainer, state: StageState) -> Collapse | None:
         return None
     watch = Collapse(loss.distance)
     for row in state.current:
-        watch.add(row.active_triplets or 0.0, row.positive_distance or 0.0, row.negative_distance or 0.0)
+        _add(watch, row)
     return watch
 
 
+def _add(watch: Collapse, row: EpochRow) -> Seen | None:
+    return watch.add(row.active_triplets or 0.0, row.positive_distance or 0.0, row.negative_distance or 0.0)
+
+
 def _see(watch: Collapse, row: EpochRow, state: StageState) -> None:
-    seen = watch.add(row.active_triplets or 0.0, row.positive_distance or 0.0, row.negative_distance or 0.0)
+    seen = _add(watch, row)
     if seen and seen.stops:
         if row.validation_loss is None:
             state.kept = {}  # without held-back images the last epoch is kept, which has collapsed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,6 @@ from finetune import network
 from finetune.model import Model
 from finetune.network.strategy import Strategy
 from finetune.recipe import Stage
-from finetune.recipe.batches import Negatives
 from finetune.training.figures import COUNTS, StepResult
 from finetune.training.trainer import Trainer
 
@@ -47,6 +46,9 @@ class ReplicatedTrainer(Trainer):
     batch's loss. Where batch norm trains, each replica normalizes by the statistics of its own images, and
     the stored statistics move to the mean of the replicas'.
 
+    Every worker must call `step` and `evaluate` for the same batch, each with the features of the images that
+    `Share.rows` gives it and the labels of the whole batch; each replica makes a dropout key of its own.
+
     Raises:
         RunError: another worker has ended; from every method that trains or evaluates, too.
     """
@@ -71,34 +73,11 @@ class ReplicatedTrainer(Trainer):
         self._step = tf.function(self._training_step, [*batch, key], autograph=False)
         self._evaluate = tf.function(self._evaluation_step, [*batch], autograph=False)
 
-    def step(
-        self,
-        features: tf.Tensor,
-        labels: tf.Tensor,
-        rate: float,
-        dropout_key: tuple[int, int],
-        *,
-        images: tf.Tensor | None = None,
-        targets: np.ndarray | None = None,
-        negatives: Negatives = "random",
-    ) -> StepResult:
-        """Trains on one batch; every worker must call it for the same batch.
-
-        Args:
-            features: what unit `first` takes, [rows, ...], for the images that `Share.rows` gives this process.
-            labels: int64 [b], of the whole batch.
-            rate: the learning rate.
-            dropout_key: two numbers that no other step of the run has; each replica makes its own of them.
-            images, targets, negatives: of losses that recipes refuse on several replicas; passed over.
-
-        Returns:
-            The figures of the whole batch, the same on every worker.
-        """
-        self.optimizers.set_rate(rate)
-        self.model.weights_changed()
+    def _run_step(self, features: tf.Tensor, labels: tf.Tensor, *others: Any) -> np.ndarray:
+        """Runs `_training_step`; the figures of the whole batch, the same on every worker."""
+        key = others[2]  # recipes refuse on several replicas what the others are for
         with self._strategy.together():
-            figures = self._step(*self._batch(features, labels), tf.constant(dropout_key, tf.int32))
-            return StepResult(*self._strategy.local(figures).tolist())
+            return np.asarray(self._strategy.local(self._step(*self._batch(features, labels), key)))
 
     def seen(self) -> np.ndarray:
         """Of no image: each replica has its own."""

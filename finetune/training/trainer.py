@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -96,8 +97,7 @@ class Trainer:
         self.optimizers.set_rate(rate)
         self.model.weights_changed()
         key = tf.constant(dropout_key, tf.int32)
-        figures, self._seen = self._step(features, labels, images, targets, key, negatives)
-        return StepResult(*figures.numpy().tolist())
+        return StepResult(*self._run_step(features, labels, images, targets, key, negatives).tolist())
 
     def seen(self) -> np.ndarray:
         """The prelogits of the last step's images, float32 [b, E]."""
@@ -146,6 +146,11 @@ class Trainer:
             average.assign(state[f"average/{name}"])
         if self.centers is not None:
             self.centers.assign(state["centers"])
+
+    def _run_step(self, *batch: Any) -> np.ndarray:
+        """Runs `_training_step`; its figures."""
+        figures, self._seen = self._step(*batch)
+        return np.asarray(figures)
 
     def _has_gradient(self, name: str) -> bool:
         loss = self.stage.loss
