@@ -8,26 +8,12 @@ import pytest
 from finetune.recipe import Stage
 
 tf = pytest.importorskip("tensorflow")
-from finetune.model import Model, is_head  # noqa: E402
+from finetune.model import is_head  # noqa: E402
 from finetune.training import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.tf
-PEOPLE = ("ann", "bob", "cid", "dee")
 LABELS = tf.constant([0, 1, 2, 3, 0, 1], tf.int64)
 WEIGHTS = "InceptionResnetV1/Bottleneck/weights"
-
-
-@pytest.fixture(scope="module")
-def restored(drawn_checkpoint):
-    return Model.restore(drawn_checkpoint, class_names=PEOPLE, seed=3)
-
-
-@pytest.fixture
-def model(restored):
-    """The restored model, put back after the test."""
-    tensors = restored.tensors()
-    yield restored
-    restored.assign(tensors)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ def between(values):
 
 
 def brute_hard(distances, labels, images):
+    """For each anchor its farthest positive and its nearest negative."""
     found = []
     for a in range(len(labels)):
         positives = [p for p in range(len(labels)) if labels[p] == labels[a] and images[p] != images[a]]
@@ -44,6 +45,7 @@ def brute_hard(distances, labels, images):
 
 
 def brute_semi_hard(distances, labels, images):
+    """For each pair of one person the nearest negative beyond the positive, or the farthest of all."""
     found = []
     for a in range(len(labels)):
         negatives = [n for n in range(len(labels)) if labels[n] != labels[a]]
@@ -58,22 +60,14 @@ def brute_semi_hard(distances, labels, images):
     return found
 
 
+@pytest.mark.parametrize(("mine", "brute"), [(mining.hard, brute_hard), (mining.semi_hard, brute_semi_hard)])
 @settings(max_examples=150)
-@given(batches())
-def test_hard_is_the_farthest_positive_and_the_nearest_negative(batch):
+@given(batch=batches())
+def test_the_triplets_of_a_batch_are_those_of_brute_force(mine, brute, batch):
     values, labels, images = batch
     distances = between(values)
-    triplets = mining.hard(tf.constant(distances), tf.constant(labels), tf.constant(images))
-    assert [tuple(t) for t in triplets.numpy()] == brute_hard(distances, labels, images)
-
-
-@settings(max_examples=150)
-@given(batches())
-def test_semi_hard_is_the_nearest_negative_beyond_each_positive(batch):
-    values, labels, images = batch
-    distances = between(values)
-    triplets = mining.semi_hard(tf.constant(distances), tf.constant(labels), tf.constant(images))
-    assert [tuple(t) for t in triplets.numpy()] == brute_semi_hard(distances, labels, images)
+    triplets = mine(tf.constant(distances), tf.constant(labels), tf.constant(images))
+    assert [tuple(t) for t in triplets.numpy()] == brute(distances, labels, images)
 
 
 @settings(max_examples=60)

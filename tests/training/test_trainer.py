@@ -17,19 +17,6 @@ pytestmark = pytest.mark.tf
 PEOPLE = ("ann", "bob", "cid", "dee")
 
 
-@pytest.fixture(scope="module")
-def restored(drawn_checkpoint):
-    return Model.restore(drawn_checkpoint, class_names=PEOPLE, seed=3)
-
-
-@pytest.fixture
-def model(restored):
-    """The restored model, put back after the test."""
-    tensors = restored.tensors()
-    yield restored
-    restored.assign(tensors)
-
-
 @pytest.fixture
 def batch():
     generator = np.random.default_rng(5)

@@ -109,8 +109,20 @@ def gate(out: Path, *runs: Path) -> None:
     figure.savefig(out, dpi=110)
 
 
-if __name__ == "__main__":
-    try:
-        {"table": table, "curve": curve, "gate": gate}[sys.argv[1]](*map(Path, sys.argv[2:]))
-    except (KeyError, IndexError, TypeError):
+def main() -> None:
+    """Draws what the command line asks for."""
+    what, *names = sys.argv[1:] or [""]
+    paths = [Path(name) for name in names]
+    runs = paths[1:] if what == "gate" else paths[:1]
+    if what not in ("table", "curve", "gate") or not runs or (what != "gate" and len(paths) != 2):
         sys.exit(__doc__)
+    for run in runs:
+        if not (run / "recipe.yaml").is_file():
+            sys.exit(f"{run}: no run's folder; give one with a recipe.yaml in it")
+    if what == "curve" and not (runs[0] / "0-baseline/strangers.json").is_file():
+        sys.exit(f"{runs[0]}: a run without strangers; give one whose recipe has data.strangers")
+    {"table": table, "curve": curve, "gate": gate}[what](*paths)
+
+
+if __name__ == "__main__":
+    main()
