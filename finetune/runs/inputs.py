@@ -25,7 +25,7 @@ from finetune.network.strategy import SINGLE, Strategy
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import LFW, Recipe
 from finetune.runs.data import examined, open_data
-from finetune.runs.selection import Selection, names, select
+from finetune.runs.selection import Selection, names, without_noise, without_strangers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,16 +76,17 @@ class Inputs:
             if crop or not recipe.data.align
             else None
         )
+        held_out = attempt(problems, lambda: without_strangers(recipe, opened[0], crop)) if opened else None
         lfw = recipe.lfw
         pairs = attempt(problems, lambda: open_pairs(lfw)) if lfw else None
         if lfw and pairs and crop:
             # The doctor compares them with the training images: who examines reads them once for both.
             check = look(pairs.paths).reasons if strategy.is_chief else check_images
             attempt(problems, lambda: refuse_unusable(pairs, lfw, crop, check))
-        if found is None or before is None or opened is None or problems:
+        if found is None or before is None or opened is None or held_out is None or problems:
             raise UserError(*problems)
         everybody, looked = opened
-        selection = select(recipe, everybody, found)
+        selection = without_noise(recipe, held_out, found)
         scanned = selection.scan
         seen = [recipe.to_yaml(), names(scanned.dataset), pairs.sha256 if pairs else None]
         strategy.must_agree(

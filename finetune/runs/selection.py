@@ -71,23 +71,20 @@ class Selection:
         }
 
 
-def select(recipe: Recipe, scanned: Scan, model: Model) -> Selection:
-    """Holds strangers out, then filters the rest by the restored checkpoint's embeddings.
-
-    Raises:
-        DataError: too few people are left on either side.
-        RunError: an image can no longer be read.
-    """
-    selection = _without_strangers(recipe, scanned, model.preprocessing.image_size)
-    return _without_noise(recipe, selection, model)
-
-
 def names(dataset: Dataset) -> str:
     """The images within their folder, a line each."""
     return "\n".join(path.relative_to(dataset.root).as_posix() for path in dataset.paths)
 
 
-def _without_strangers(recipe: Recipe, scanned: Scan, crop: int) -> Selection:
+def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None) -> Selection:
+    """Holds strangers out, where the recipe asks for it.
+
+    Args:
+        crop: side in pixels of what the network takes, where that is known.
+
+    Raises:
+        DataError: the folder of strangers can't be used, or too few people are left on either side.
+    """
     asked, dataset = recipe.data.strangers, scanned.dataset
     if asked is None:
         return Selection(scanned)
@@ -113,7 +110,13 @@ def _without_strangers(recipe: Recipe, scanned: Scan, crop: int) -> Selection:
     return Selection(dataclasses.replace(scanned, dataset=rest), strangers, known)
 
 
-def _without_noise(recipe: Recipe, selection: Selection, model: Model) -> Selection:
+def without_noise(recipe: Recipe, selection: Selection, model: Model) -> Selection:
+    """Filters those who are trained on by the restored checkpoint's embeddings, where the recipe asks for it.
+
+    Raises:
+        DataError: too few people are left.
+        RunError: an image can no longer be read.
+    """
     asked, dataset = recipe.data.filter, selection.scan.dataset
     if asked is None:
         return selection

@@ -182,6 +182,16 @@ def test_a_folder_of_strangers_is_taken_without_those_who_are_trained_on(tune, p
         tune(data={"strangers": people})
 
 
+def test_a_folder_of_strangers_that_is_not_there_is_told_with_all_other_problems(tune, faces, tmp_path):
+    lfw = {"dir": tmp_path / "no_lfw", "pairs": faces / "pairs.txt"}
+    with pytest.raises(UserError) as caught:
+        tune(data={"strangers": tmp_path / "nobody"}, lfw=lfw)
+    assert [line.split(":")[0] for line in caught.value.problems] == [
+        str(tmp_path / "nobody"),
+        str(tmp_path / "no_lfw"),
+    ]
+
+
 def test_the_filter_leaves_out_what_the_published_one_does_and_the_run_records_it(tune):
     everything = tune(data={"strangers": None}).inputs
     dataset = everything.scan.dataset
