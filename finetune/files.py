@@ -33,7 +33,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True) 
     partial = path.with_name(f".{name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with partial.open("w+b") as file:
             fill(file)
             if sync:
                 file.flush()

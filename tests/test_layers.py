@@ -34,6 +34,7 @@ ORDER = (
     "evaluation",
     "doctor",
     "training",
+    "gallery",
     "runs",
     "demo",
     "cli",

@@ -1,0 +1,1 @@
+"""Enrolled people: who they are, who a face is of, and when it is nobody's."""

@@ -1,0 +1,155 @@
+"""The classifiers of a gallery by name, and those that need no file of their own."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+
+from finetune.errors import DataError
+from finetune.gallery.prototypes import NOBODY, Best, Floats, Labels, NearestPrototype, two_best
+from finetune.gallery.search import nearest
+from finetune.gallery.svm import LinearSVM, PublishedSVM
+
+Name = Literal["prototype", "k-nearest", "svm", "logistic", "svc"]
+NAMES: tuple[Name, ...] = get_args(Name)
+NEIGHBOURS = 3
+MOST_ONE_AGAINST_ONE = 500
+"""People: beyond, their pairs are too many for the published SVM."""
+
+
+class Classifier(Protocol):
+    """What names faces."""
+
+    classes_: Labels
+
+    def fit(self, X: Floats, y: Labels) -> object:  # noqa: N803
+        """From unit embeddings [n, E] and labels [n]."""
+
+    def best(self, X: Floats) -> Best:  # noqa: N803
+        """The two people who score highest for each row."""
+
+
+class KNearest(ClassifierMixin, BaseEstimator):
+    """The vote of the k most similar photos, each weighted by its cosine similarity where that is positive.
+
+    A person's score is the sum of their photos' similarities among the k, over k: 0..1. People with fewer than k
+    photos can't reach 1.
+
+    Args:
+        n_neighbors: k.
+    """
+
+    def __init__(self, n_neighbors: int = NEIGHBOURS) -> None:
+        self.n_neighbors = n_neighbors
+
+    def fit(self, X: Floats, y: Labels) -> KNearest:  # noqa: N803
+        """Keeps unit embeddings [n, E] and labels [n]."""
+        self.classes_ = np.unique(y)
+        self._X, self._y = np.ascontiguousarray(X, np.float32), np.asarray(y, np.int64)
+        return self
+
+    def partial_fit(self, X: Floats, y: Labels) -> KNearest:  # noqa: N803
+        """Adds photos, of people known or new."""
+        if not hasattr(self, "classes_"):
+            return self.fit(X, y)
+        return self.fit(np.concatenate([self._X, X]), np.concatenate([self._y, y]))
+
+    def predict(self, X: Floats) -> Labels:  # noqa: N803
+        """The label with the highest vote, [m]."""
+        return self.best(X).labels[:, 0]
+
+    def best(self, X: Floats) -> Best:  # noqa: N803
+        """The two people with the highest votes; nobody second where one person has all k photos."""
+        k = min(self.n_neighbors, len(self._X))
+        found = nearest(self._X, X, k)
+        labels = self._y[found.rows]
+        weights = np.maximum(found.similarities, 0) / self.n_neighbors
+        votes = (weights[:, np.newaxis, :] * (labels[:, :, np.newaxis] == labels[:, np.newaxis, :])).sum(axis=2)
+        rows = np.arange(len(votes))
+        first = votes.argmax(axis=1)
+        winner = labels[rows, first]
+        others = np.where(labels == winner[:, np.newaxis], -np.inf, votes)
+        second = others.argmax(axis=1)
+        scores = np.stack([votes[rows, first], others[rows, second]], axis=1)
+        runner_up = np.where(np.isinf(scores[:, 1]), NOBODY, labels[rows, second])
+        return Best(np.stack([winner, runner_up], axis=1), scores)
+
+
+class Logistic(ClassifierMixin, BaseEstimator):
+    """Multinomial logistic regression; scores are probabilities.
+
+    Args:
+        C: inverse weight of the penalty.
+    """
+
+    def __init__(self, C: float = 10.0) -> None:  # noqa: N803
+        self.C = C
+
+    def fit(self, X: Floats, y: Labels) -> Logistic:  # noqa: N803
+        """From unit embeddings [n, E] and labels [n] of two people or more."""
+        self._model = LogisticRegression(C=self.C, max_iter=1000).fit(X, y)
+        self.classes_ = self._model.classes_
+        return self
+
+    def predict(self, X: Floats) -> Labels:  # noqa: N803
+        """The most probable label, [m]."""
+        return self.best(X).labels[:, 0]
+
+    def best(self, X: Floats) -> Best:  # noqa: N803
+        """The two most probable people."""
+        return two_best(self._model.predict_proba(X), self.classes_)
+
+
+class SoftmaxHead(ClassifierMixin, BaseEstimator):
+    """A checkpoint's own classifier, over prelogits instead of embeddings; scores are probabilities.
+
+    Args:
+        weights: [E, classes].
+        biases: [classes].
+    """
+
+    def __init__(self, weights: Floats, biases: Floats) -> None:
+        self.weights = weights
+        self.biases = biases
+
+    def fit(self, X: Floats, y: Labels) -> SoftmaxHead:  # noqa: N803
+        """Nothing: it was trained with the network."""
+        return self
+
+    @property
+    def classes_(self) -> Labels:
+        """Labels of the classes, in order."""
+        return np.arange(len(self.biases))
+
+    def predict(self, X: Floats) -> Labels:  # noqa: N803
+        """The most probable class, [m]."""
+        return self.best(X).labels[:, 0]
+
+    def best(self, X: Floats) -> Best:  # noqa: N803
+        """The two most probable classes of prelogits [m, E]."""
+        logits = X @ self.weights + self.biases
+        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return two_best(exponents / exponents.sum(axis=1, keepdims=True), self.classes_)
+
+
+def make(name: Name, people: int, seed: int = 0) -> Classifier:
+    """An unfitted classifier for so many people.
+
+    Raises:
+        DataError: it can't tell so many, or so few, apart.
+    """
+    if people < 2 and name in ("svm", "logistic", "svc"):
+        raise DataError(f"{name}: {people} people are enrolled, and it tells two or more apart; use prototype")
+    if people > MOST_ONE_AGAINST_ONE and name == "svc":
+        raise DataError(f"svc: one SVM for each two of {people} people is too many; use svm, one a person")
+    made: dict[Name, Classifier] = {
+        "prototype": NearestPrototype(),
+        "k-nearest": KNearest(),
+        "svm": LinearSVM(),
+        "logistic": Logistic(),
+        "svc": PublishedSVM(seed),
+    }
+    return made[name]

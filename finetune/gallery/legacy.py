@@ -1,0 +1,238 @@
+"""The feature files of older tools: a pickle of embeddings, labels and names, read without running what it holds.
+
+`all_features.pkl`, as scripts around FaceNet's `classifier.py` keep it. The opcodes are looked through before
+anything is built; of what a pickle may call, only what arrays are made by is known here, and even that is not
+NumPy's but stands below.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import pickletools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune.errors import DataError
+from finetune.gallery.gallery import Embeddings
+
+MOST_BYTES = 8 * 2**30
+_BUILT_BY = """
+PROTO FRAME STOP MARK POP POP_MARK MEMOIZE PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET DUP
+NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT
+STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8
+BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8
+EMPTY_LIST APPEND APPENDS LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3
+EMPTY_DICT DICT SETITEM SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD
+"""
+OPCODES = frozenset(_BUILT_BY.split())
+DEPTH, MOST_PARTS = 3, 16
+"""Of what holds the three."""
+PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
+LAYOUT = "embeddings [n, E], labels [n] and names"
+
+
+class _Refused(Exception):
+    """Why a file is not read, in words."""
+
+
+def read_features(path: Path) -> tuple[Embeddings, list[str]]:
+    """The embeddings of a feature file, brought to unit length, and whose each is.
+
+    It holds, in any order, as a tuple, a list, the values of a dictionary or one after the other: an array
+    [n, E] of numbers; n labels, whole numbers; and strings, one a label or one a row. With n strings, labels may
+    be missing.
+
+    Raises:
+        DataError: the file holds anything but arrays, lists, numbers and strings, or not these; nothing of it has run.
+    """
+    advice = f"give a pickle of {LAYOUT}"
+    try:
+        size = path.stat().st_size
+        if not path.is_file() or size > MOST_BYTES:
+            raise DataError(f"{path}: {'not a file' if not path.is_file() else 'too large'}; {advice}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror}); {advice}") from error
+    try:
+        return _features(list(_parts(list(_values(content)), len(content))))
+    except _Refused as problem:
+        raise DataError(f"{path}: {problem}; {advice}") from None
+    except Exception as error:  # a damaged pickle raises whatever its parsing runs into
+        raise DataError(f"{path}: no pickle, or a damaged one; {advice}") from error
+
+
+def _values(content: bytes) -> Iterator[Any]:
+    """The objects of a file that holds one pickle or several, one after the other."""
+    stream = io.BytesIO(content)
+    while stream.tell() < len(content):
+        start = stream.tell()
+        _look_through(stream, len(content))
+        end = stream.tell()
+        yield _Unpickler(io.BytesIO(content[start:end]), encoding="latin1").load()
+
+
+def _look_through(stream: io.BytesIO, size: int) -> None:
+    """Refuses opcodes that no array, list or string needs, and places in the memo that only fill memory."""
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name not in OPCODES:
+            raise _Refused(f"holds more than arrays, lists and strings ({opcode.name})")
+        if opcode.name in PUTS and int(argument or 0) > size:
+            raise _Refused("holds a place that no pickle of its size has")
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows what arrays are made by, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What stands for a name; refuses every other."""
+        package = module.partition(".")[0]
+        if package in ("numpy", "_codecs") and name in _KNOWN:
+            return _KNOWN[name]
+        raise _Refused(f"holds {module}.{name}"[:80].encode("ascii", "replace").decode() + ", which is not run")
+
+
+class _DType:
+    """Of plain numbers or strings, by NumPy's short name for it."""
+
+    def __init__(self, code: Any, *_: Any) -> None:
+        code = code.decode("ascii") if isinstance(code, bytes) else code
+        if not isinstance(code, str) or not code or code[0] not in "fiuSUO" or not (code[1:] or "0").isdigit():
+            raise _Refused(f"holds an array of {str(code)[:20]!r}")
+        self.code, self.order = code, "="
+
+    def __setstate__(self, state: Any) -> None:
+        self.order = state[1] if state[1] in ("<", ">", "=", "|") else "="
+
+    def numpy(self) -> np.dtype[Any]:
+        """NumPy's own."""
+        return np.dtype(f"{self.order}{self.code}" if self.code[0] in "fiuSU" else self.code)
+
+
+class _Array:
+    """What an array is made of until it is there: `value`."""
+
+    def __init__(self, *_: Any) -> None:
+        self.value: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, fortran, content = state
+        self.value = _made(shape, dtype, "F" if fortran else "C", content)
+
+
+def _made(shape: Any, dtype: Any, order: Any, content: Any) -> Any:
+    """An array of a shape, where there are just as many values as it takes."""
+    if not isinstance(dtype, _DType) or not all(isinstance(side, int) and side >= 0 for side in shape):
+        raise _Refused("holds an array of no known kind")
+    if dtype.code[0] == "O":
+        if not isinstance(content, list) or math.prod(shape) != len(content):
+            raise _Refused("holds an array whose size is not that of its values")
+        return content
+    content = content.encode("latin1") if isinstance(content, str) else bytes(content)
+    kind = dtype.numpy()
+    if not kind.itemsize or math.prod(shape) * kind.itemsize != len(content):
+        raise _Refused("holds an array whose size is not that of its values")
+    return np.frombuffer(content, kind).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _encode(text: Any, encoding: Any = "latin1") -> bytes:
+    if not isinstance(text, str) or encoding not in ("latin1", "utf-8", "ascii"):
+        raise _Refused("holds bytes of no known kind")
+    return text.encode(encoding)
+
+
+class _Call:
+    """A function that a pickle may call, and not change: a plain one has attributes that it could set."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise _Refused("holds a change to a function")
+
+
+_KNOWN: dict[str, Any] = {
+    "_reconstruct": _Call(_Array),
+    "ndarray": _Call(_Array),
+    "dtype": _Call(_DType),
+    "scalar": _Call(lambda dtype, content: _made((), dtype, "C", content).item()),
+    "_frombuffer": _Call(lambda content, dtype, shape, order: _made(shape, dtype, order, content)),
+    "encode": _Call(_encode),
+}
+
+
+def _parts(value: Any, most: int, depth: int = 0) -> Iterator[Any]:
+    """What may be embeddings, labels or names, out of the tuples, lists and dictionaries that hold them.
+
+    Args:
+        most: values that the file can hold: a list may hold another many times over.
+    """
+    value = value.value if isinstance(value, _Array) else value
+    held = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(held, (list, tuple)):
+        yield held
+        return
+    rows = [part.value if isinstance(part, _Array) else part for part in held]
+    if not any(isinstance(row, (list, tuple, dict, np.ndarray)) for row in rows):
+        yield rows
+        return
+    if sum(len(row) for row in rows if isinstance(row, (list, tuple))) > most:
+        raise _Refused("holds lists within lists that are larger than the file")
+    table = _table(rows)
+    if table is not None:
+        yield table
+    elif depth > DEPTH or len(rows) > MOST_PARTS:
+        raise _Refused("holds lists within lists")
+    else:
+        for row in rows:
+            yield from _parts(row, most, depth + 1)
+
+
+def _table(rows: list[Any]) -> npt.NDArray[Any] | None:
+    """Rows of numbers of one length, as embeddings that were kept in a list."""
+    if not all(
+        row.ndim == 1 if isinstance(row, np.ndarray) else isinstance(row, list) and {*map(type, row)} <= {int, float}
+        for row in rows
+    ):
+        return None
+    if len({len(row) for row in rows}) != 1 or not len(rows[0]) or len(rows) == 1:
+        return None
+    array = np.stack([np.asarray(row) for row in rows])
+    return array if array.dtype.kind == "f" else None
+
+
+def _features(parts: list[Any]) -> tuple[Embeddings, list[str]]:
+    tables = [part for part in parts if isinstance(part, np.ndarray) and part.ndim == 2 and part.dtype.kind in "fiu"]
+    flat = [np.asarray(part).ravel().tolist() for part in parts if not any(part is table for table in tables)]
+    texts = [_texts(values) for values in flat if values and all(isinstance(value, (str, bytes)) for value in values)]
+    numbers = [values for values in flat if values and all(type(value) is int for value in values)]
+    if len(tables) != 1 or len(texts) != 1 or len(numbers) > 1 or len(tables) + len(texts) + len(numbers) != len(parts):
+        raise _Refused(f"holds {len(tables)} tables, {len(numbers)} lists of whole numbers, {len(texts)} of strings")
+    table, names = tables[0].astype(np.float64), texts[0]
+    lengths = np.linalg.norm(table, axis=1, keepdims=True)
+    if not len(table) or not np.isfinite(lengths).all() or not (lengths > 0).all():
+        raise _Refused("holds embeddings that are no numbers, zero, or none")
+    labels = numbers[0] if numbers else []
+    if len(names) == len(table) and (not labels or len(set(names)) < len(names) or len(labels) != len(table)):
+        whose = names
+    elif len(labels) == len(table) and min(labels) >= 0 and max(labels) < len(names):
+        whose = [names[label] for label in labels]
+    else:
+        raise _Refused(
+            f"{len(table)} embeddings, {len(labels)} labels and {len(names)} names, which don't fit together"
+        )
+    return (table / lengths).astype(np.float32), whose
+
+
+def _texts(values: list[Any]) -> list[str]:
+    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]

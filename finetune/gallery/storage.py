@@ -1,0 +1,200 @@
+"""A gallery's file: HDF5, read with distrust, replaced as a whole, changed by one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from finetune import files
+from finetune.errors import DataError, RunError
+from finetune.gallery.gallery import DIGEST, Contract, Gallery, Photos
+from finetune.gallery.names import why_unusable
+from finetune.preprocessing import STANDARDIZATIONS
+
+FORMAT = "finetune gallery 1"
+LONGEST_TEXT = 2**16
+"""Bytes of an attribute."""
+WIDEST_NAME = 1024
+"""Bytes of a row of names."""
+WIDEST_EMBEDDING = 2**14
+NEAR_ONE = 1e-3
+"""How far an embedding's length may be from 1."""
+MOST = 2**40
+"""Rows above which a size is absurd."""
+
+
+def read_gallery(path: Path) -> Gallery:
+    """Reads a gallery; nothing that its header says of sizes is believed before the file itself bears it out.
+
+    Raises:
+        DataError: it is missing, of another kind, or damaged.
+    """
+    if not path.is_file():
+        found = "not a file" if path.exists() else "no such file"
+        raise DataError(f"{path}: {found}; give a gallery that finetune enroll made")
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            return _gallery(file, path.stat().st_size)
+    except _Damaged as problem:
+        raise DataError(f"{path}: {problem}; give a gallery that finetune enroll made, or a copy of this one") from None
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError, MemoryError, OverflowError) as error:
+        reason = getattr(error, "strerror", None)
+        if reason and "HDF5" not in reason and not isinstance(error, FileNotFoundError):
+            raise DataError(f"{path}: can't be read ({reason}); give a gallery that finetune enroll made") from error
+        raise DataError(
+            f"{path}: no gallery, or a damaged one; give a gallery that finetune enroll made, or a copy of this one"
+        ) from error
+
+
+def write_gallery(path: Path, gallery: Gallery) -> None:
+    """Writes a gallery beside `path` and renames it: what stood there before is whole until then.
+
+    Raises:
+        RunError: it can't be written.
+    """
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "people": np.array([name.encode() for name in gallery.people], "S"),
+        "labels": gallery.labels,
+        "stranger_labels": gallery.stranger_labels,
+    }
+    for group, photos in (("", gallery.photos), ("stranger_", gallery.strangers)):
+        arrays |= {f"{group}{field.name}": getattr(photos, field.name) for field in dataclasses.fields(photos)}
+
+    def fill(file: Any) -> None:
+        try:
+            with h5py.File(file, "w") as h5:
+                h5.attrs["format"] = np.bytes_(FORMAT)
+                h5.attrs["contract"] = np.bytes_(json.dumps(dataclasses.asdict(gallery.contract)))
+                for name, array in arrays.items():
+                    if array.dtype.kind == "S":  # read elsewhere as UTF-8; HDF5 has no strings of no bytes
+                        array = array.astype(h5py.string_dtype("utf-8", max(1, array.dtype.itemsize)))
+                    h5.create_dataset(name, data=array)
+        except RuntimeError as error:  # how h5py tells that closing failed
+            raise OSError(0, str(error)) from error
+
+    files.write(path, fill)
+
+
+def update(path: Path, change: Callable[[Gallery | None], Gallery]) -> Gallery:
+    """Changes a gallery as it is now, while no other process does; gives what was written.
+
+    Args:
+        change: from the gallery that is there, or None, to the one that is to be there.
+
+    Raises:
+        DataError: what is there is no gallery.
+        RunError: it can't be written; what was there before still is.
+    """
+    with _alone(path):
+        gallery = change(read_gallery(path) if path.exists() else None)
+        write_gallery(path, gallery)
+    return gallery
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Waits until no other process changes the gallery. A lock goes with the process that holds it."""
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        file = lock.open("ab")
+    except OSError as error:
+        raise RunError(f"{lock}: can't be written ({error.strerror}); choose another place for the gallery") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+class _Damaged(Exception):
+    """What is wrong with a file, in words."""
+
+
+def _gallery(file: h5py.File, size: int) -> Gallery:
+    if _text(file, "format") != FORMAT:
+        raise _Damaged(f"not a {FORMAT}")
+    contract = _contract(_text(file, "contract"))
+    reader = _Reader(file, size)
+    people = tuple(name.decode() for name in reader.strings("people").tolist())
+    for problem in filter(None, map(why_unusable, people)):
+        raise _Damaged(f"a name in it {problem.partition(';')[0]}")
+    if len(set(people)) != len(people):
+        raise _Damaged("a name stands in it twice")
+    labels, photos = reader.photos("")
+    stranger_labels, strangers = reader.photos("stranger_")
+    if photos.embeddings.shape[1] != strangers.embeddings.shape[1]:
+        raise _Damaged("embeddings of two sizes")
+    if len(labels) and (labels.min() < 0 or labels.max() >= len(people)):
+        raise _Damaged("a label of nobody")
+    if len(np.unique(labels)) != len(people):
+        raise _Damaged("a person without a photo")
+    if len(stranger_labels) and stranger_labels.min() < 0:
+        raise _Damaged("a label of nobody")
+    return Gallery(contract, people, labels, photos, stranger_labels, strangers)
+
+
+def _text(file: h5py.File, name: str) -> str:
+    if name not in file.attrs:
+        raise _Damaged(f"not a {FORMAT}")
+    attribute = file.attrs.get_id(name)
+    kind = attribute.dtype
+    if kind.kind != "S" or attribute.shape != () or kind.itemsize > LONGEST_TEXT:
+        raise _Damaged(f"its {name} is no text")
+    return bytes(file.attrs[name]).decode()
+
+
+def _contract(text: str) -> Contract:
+    stored = json.loads(text)
+    contract = Contract(**stored)
+    sound = isinstance(contract.checkpoint, str) and isinstance(contract.weights, str)
+    if not sound or type(contract.image_size) is not int or contract.standardization not in STANDARDIZATIONS:
+        raise _Damaged("its contract is none")
+    return contract
+
+
+class _Reader:
+    """Datasets that lie in the file itself, in one piece, as large as they say."""
+
+    def __init__(self, file: h5py.File, size: int) -> None:
+        self._file, self._size = file, size
+
+    def photos(self, prefix: str) -> tuple[npt.NDArray[np.int64], Photos]:
+        """Labels and photos that belong together."""
+        labels = self._array(f"{prefix}labels", np.dtype(np.int64), 1)
+        embeddings = self._array(f"{prefix}embeddings", np.dtype(np.float32), 2)
+        digests = self._array(f"{prefix}digests", np.dtype(np.uint8), 2)
+        names = self.strings(f"{prefix}files")
+        if not len(labels) == len(embeddings) == len(digests) == len(names):
+            raise _Damaged("its parts are of different lengths")
+        if digests.shape[1] != DIGEST or not 0 < embeddings.shape[1] <= WIDEST_EMBEDDING:
+            raise _Damaged(f"digests of {digests.shape[1]} bytes, embeddings of {embeddings.shape[1]} values")
+        lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
+        if not (np.abs(lengths - 1) < NEAR_ONE).all():  # nor where one is no number
+            raise _Damaged("an embedding that is not of unit length")
+        return labels, Photos(embeddings, digests, names)
+
+    def strings(self, name: str) -> npt.NDArray[np.bytes_]:
+        """Strings of a fixed width."""
+        return self._array(name, None, 1)
+
+    def _array(self, name: str, dtype: np.dtype[Any] | None, ndim: int) -> npt.NDArray[Any]:
+        if not isinstance(self._file.get(name, getlink=True), h5py.HardLink):
+            raise _Damaged(f"holds no {name}")
+        data = self._file[name]
+        if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external or data.chunks is not None:
+            raise _Damaged(f"{name} does not lie in it in one piece")
+        text = dtype is None and data.dtype.kind == "S" and data.dtype.itemsize <= WIDEST_NAME
+        if data.ndim != ndim or not (text or data.dtype == dtype) or max(data.shape) > MOST:
+            raise _Damaged(f"{name} is of {data.dtype} and shape {list(data.shape)}")
+        needed = int(np.prod([int(side) for side in data.shape], dtype=object)) * data.dtype.itemsize
+        if needed and (data.id.get_offset() is None or data.id.get_offset() + needed > self._size):
+            raise _Damaged(f"{name} says that it has {needed} bytes, which are not there")
+        array: npt.NDArray[Any] = data[...]
+        return array

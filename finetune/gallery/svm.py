@@ -1,0 +1,147 @@
+"""Linear SVMs: one against the rest, where adding a person trains again only what must be; and the published one."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import SVC, LinearSVC
+
+from finetune.gallery.prototypes import Best, Floats, Labels, two_best
+
+TOLERANCE = 0.05
+"""How far a decision value may be from that of training everything again; margins are 1 wide on each side."""
+
+
+class LinearSVM(ClassifierMixin, BaseEstimator):
+    """One linear SVM a person, against all others (squared hinge loss, liblinear).
+
+    Each minimizes P(w) = ½|w|² + C Σ ξ², the intercept being a weight of a constant 1. Photos that are added beyond the
+    margin (ξ = 0) leave the minimum where it is, by the optimality conditions. For others, P of the old weights is at
+    most C Σ ξ² of the new photos above the new minimum, so that the weights are within √(2 C Σ ξ²) of it, P being
+    strongly convex, and a decision value of a unit embedding within √(4 C Σ ξ²). An SVM is trained again only where
+    that exceeds the tolerance; what is below adds up until it does.
+
+    Args:
+        C: weight of the slack.
+        tolerance: of the decision values, from 0; what the solver leaves comes on top, about 1e-3.
+
+    Attributes:
+        classes_: int64 [p], sorted.
+        coef_: [p, E].
+        intercept_: [p].
+        retrained_: how many SVMs the last fit trained.
+    """
+
+    def __init__(self, C: float = 1.0, tolerance: float = TOLERANCE) -> None:  # noqa: N803
+        self.C = C
+        self.tolerance = tolerance
+
+    def fit(self, X: Floats, y: Labels) -> LinearSVM:  # noqa: N803
+        """From unit embeddings [n, E] and labels [n] of two people or more."""
+        self.classes_ = np.unique(y)
+        self.coef_: Floats = np.zeros([len(self.classes_), X.shape[1]])
+        self.intercept_: Floats = np.zeros(len(self.classes_))
+        self.slack_: Floats = np.zeros(len(self.classes_))
+        self._X, self._y = np.asarray(X), np.asarray(y)
+        self._train(range(len(self.classes_)))
+        return self
+
+    def partial_fit(self, X: Floats, y: Labels) -> LinearSVM:  # noqa: N803
+        """Adds photos, of people known or new."""
+        if not hasattr(self, "classes_"):
+            return self.fit(X, y)
+        decisions = self.decision_function(X)
+        theirs = y[:, np.newaxis] == self.classes_
+        self.slack_ += (np.maximum(0, 1 - np.where(theirs, decisions, -decisions)) ** 2).sum(axis=0)
+        self._X, self._y = np.concatenate([self._X, X]), np.concatenate([self._y, y])
+        classes = np.unique(self._y)
+        places = np.searchsorted(classes, self.classes_)
+        shape = [len(classes), X.shape[1]]
+        coef: Floats = np.zeros(shape)
+        intercept: Floats = np.zeros(len(classes))
+        slack: Floats = np.full(len(classes), np.inf)
+        coef[places], intercept[places], slack[places] = self.coef_, self.intercept_, self.slack_
+        self.classes_, self.coef_, self.intercept_, self.slack_ = classes, coef, intercept, slack
+        self._train(np.flatnonzero(np.sqrt(4 * self.C * slack) > self.tolerance).tolist())
+        return self
+
+    def resume(self, X: Floats, y: Labels, coef: Floats, intercept: Floats, slack: Floats) -> LinearSVM:  # noqa: N803
+        """Takes up what was fitted to these rows before, as `coef_`, `intercept_` and `slack_` held it."""
+        self.classes_, self._X, self._y = np.unique(y), np.asarray(X), np.asarray(y)
+        self.coef_, self.intercept_, self.slack_, self.retrained_ = coef, intercept, slack, 0
+        return self
+
+    def decision_function(self, X: Floats) -> Floats:  # noqa: N803
+        """Decision values [m, p]."""
+        decisions: Floats = X @ self.coef_.T + self.intercept_
+        return decisions
+
+    def predict(self, X: Floats) -> Labels:  # noqa: N803
+        """The label of the highest decision value, [m]."""
+        return self.best(X).labels[:, 0]
+
+    def best(self, X: Floats) -> Best:  # noqa: N803
+        """The two people of the highest decision values."""
+        return two_best(self.decision_function(X), self.classes_)
+
+    def _train(self, places: Sequence[int]) -> None:
+        rows = np.ascontiguousarray(self._X, np.float64)
+
+        def one(place: int) -> tuple[Floats, float]:
+            svm = LinearSVC(C=self.C, random_state=0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                svm.fit(rows, self._y == self.classes_[place])
+            return svm.coef_[0], float(svm.intercept_[0])
+
+        for place, (coef, intercept) in zip(
+            places, Parallel(os.cpu_count(), prefer="threads")(delayed(one)(place) for place in places), strict=True
+        ):
+            self.coef_[place], self.intercept_[place], self.slack_[place] = coef, intercept, 0
+        self.retrained_ = len(places)
+
+
+class PublishedSVM(ClassifierMixin, BaseEstimator):
+    """The classifier of FaceNet's `classifier.py`: one-against-one linear SVMs, named by calibrated probability.
+
+    The probabilities (Platt 1999, coupled as Wu, Lin and Weng 2004) come of a cross-validation whose folds are drawn,
+    so that the accuracy depends a little on the seed.
+
+    Args:
+        random_state: of the folds.
+
+    Attributes:
+        classes_: int64 [p], sorted.
+    """
+
+    def __init__(self, random_state: int = 0) -> None:
+        self.random_state = random_state
+
+    def fit(self, X: Floats, y: Labels) -> PublishedSVM:  # noqa: N803
+        """From unit embeddings [n, E] and labels [n] of two people or more."""
+        with warnings.catch_warnings():
+            # scikit-learn means to drop `probability`; its replacement gives others.
+            warnings.simplefilter("ignore", FutureWarning)
+            self._svc: Any = SVC(kernel="linear", probability=True, random_state=self.random_state).fit(X, y)
+        self.classes_ = self._svc.classes_
+        return self
+
+    def predict_proba(self, X: Floats) -> Floats:  # noqa: N803
+        """Probabilities [m, p]."""
+        probabilities: Floats = self._svc.predict_proba(X)
+        return probabilities
+
+    def predict(self, X: Floats) -> Labels:  # noqa: N803
+        """The most probable label, [m], as the published script names."""
+        return self.best(X).labels[:, 0]
+
+    def best(self, X: Floats) -> Best:  # noqa: N803
+        """The two most probable people."""
+        return two_best(self.predict_proba(X), self.classes_)
