@@ -26,10 +26,15 @@ COMMANDS = {
     "run": "run a recipe: train its stages, measure LFW after each",
     "validate": "measure a checkpoint on LFW's pairs as FaceNet does",
     "embed": "write the embeddings of a folder of aligned faces",
+    "enroll": "add people's photos to a gallery, or make it",
+    "gallery": "list a gallery; rename, merge and remove people; write it out",
+    "identify": "name the faces of photos by a gallery, or say unknown",
+    "compare": "say how far apart two photos' faces are, and whether they show one person",
+    "classify": "train and test a classifier on embeddings, as FaceNet's classifier.py does",
     "inspect": "list what a checkpoint holds",
     "demo": "run the main job on synthetic faces, within three minutes",
 }
-WITHOUT_TENSORFLOW = {"check", "doctor", "import", "split", "pairs", "lfw"}
+WITHOUT_TENSORFLOW = {"check", "doctor", "import", "split", "pairs", "lfw", "gallery"}
 """Commands that don't wait for it, unless they are given a checkpoint."""
 
 

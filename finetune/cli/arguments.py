@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.architecture import LEAST_IMAGE_SIZE
-from finetune.errors import RecipeError
+from finetune.errors import CheckpointError, RecipeError, UserError
 from finetune.folders import in_one_line, refuse_within
 from finetune.preprocessing import PRECISIONS, RUNTIMES, STANDARDIZATIONS
 from finetune.resources import find
 
 if TYPE_CHECKING:
     from finetune.dataset.scan import Quarantined
+    from finetune.gallery.gallery import Gallery
     from finetune.model import Model
     from finetune.recipe import Recipe
 
@@ -121,6 +122,27 @@ def restore(options: argparse.Namespace) -> Model:
     return model
 
 
+def restore_of(options: argparse.Namespace, gallery: Gallery | None) -> Model:
+    """The model that a gallery was made with: from `--checkpoint`, else from where it was last seen.
+
+    Raises:
+        UserError: it is neither given nor where it was.
+    """
+    if gallery is not None:
+        contract = gallery.contract
+        options.image_size = options.image_size or contract.image_size
+        options.standardization = options.standardization or contract.standardization
+        if options.checkpoint is None:
+            options.checkpoint = contract.checkpoint
+            try:
+                return restore(options)
+            except CheckpointError as error:
+                raise CheckpointError(f"{error.problems[0]} (where the gallery's was): give --checkpoint") from error
+    if options.checkpoint is None:
+        raise UserError("--checkpoint: not given; give the checkpoint that embeds the photos")
+    return restore(options)
+
+
 def size_notes(paths: Sequence[Path], size: int) -> list[str]:
     """A line where the first image that can be read looks as if it was never aligned to the network's size."""
     from finetune.images import ImageError, read_image
@@ -163,6 +185,14 @@ def new_file(text: str, apart_from: Path | None = None) -> Path:
     if not file.parent.is_dir():
         raise RecipeError(f"{file.parent}: no such folder; make it first")
     return file
+
+
+def rate(text: str) -> float:
+    """An option's type: a false accept rate, above 0 and below 1."""
+    value = probability(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}; give a number above 0 and below 1")
+    return value
 
 
 def probability(text: str) -> float:

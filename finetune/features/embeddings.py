@@ -33,9 +33,16 @@ def embeddings(
     Raises:
         RunError: an image can no longer be read.
     """
-    return CentralFeatures(model, LOGITS, paths, digests=digests, cache=cache).embed(unit)
+    return unit(prelogits(model, paths, digests, cache))
 
 
-def unit(prelogits: tf.Tensor) -> npt.NDArray[np.float32]:
+def prelogits(
+    model: Model, paths: Sequence[Path], digests: Sequence[bytes] | None = None, cache: Cache = "auto"
+) -> npt.NDArray[np.float32]:
+    """What `embeddings` brings to unit length, and a checkpoint's own classifier takes: float32 [n, embedding_size]."""
+    return CentralFeatures(model, LOGITS, paths, digests=digests, cache=cache).embed(np.asarray)
+
+
+def unit(prelogits: tf.Tensor | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Embeddings of unit length, [b, embedding_size]."""
     return np.asarray(network.l2_normalize(prelogits))

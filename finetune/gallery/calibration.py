@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from finetune.errors import DataError
-from finetune.gallery.classifiers import Classifier, Name, make
+from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.prototypes import NearestPrototype
 
@@ -75,9 +75,9 @@ def threshold_at(
     people, places, photos = np.unique(strangers, return_inverse=True, return_counts=True)
     n = len(people)
     independent = n / 2 if pairwise else float(n)
-    if far * (independent + 1) < 1 - 1e-9:
+    if far < least_rate(independent) - 1e-12:
         needed = math.ceil(1 / far - 1 - 1e-9) * (2 if pairwise else 1)
-        promised = f"no less than {math.ceil(1000 / (independent + 1)) / 1000:g}" if n else "none"
+        promised = f"no less than {least_rate(independent):.3g}" if n else "none"
         raise DataError(
             f"{n} {source} can promise a false accept rate of {promised}, not {far:g}, for which it takes {needed}"
         )
@@ -90,31 +90,43 @@ def threshold_at(
     last = int(np.flatnonzero(fits)[-1])
     k = float(above[last]) + 1
     share = independent / n
-    low, high = stats.beta.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], k * share, (n + 1 - k) * share)
-    return Threshold(float(ordered[last]), far, float(low), float(high), n, source)
+    return Threshold(float(ordered[last]), far, *interval(k * share, (n + 1) * share - 1), n, source)
 
 
-def calibrate(gallery: Gallery, classifier: Classifier, name: Name | None, far: float = FAR) -> Threshold:
+def least_rate(independent: float) -> float:
+    """The lowest false accept rate that so many independent strangers can promise: that of their highest score."""
+    return 1 / (independent + 1)
+
+
+def interval(k: float, independent: float) -> tuple[float, float]:
+    """Between which the false accept rate of the k-th highest of so many independent scores lies, 95 % of the time."""
+    low, high = stats.beta.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], k, independent + 1 - k)
+    return float(low), float(high)
+
+
+def calibrate(gallery: Gallery, classifier: Classifier, name: Name | Literal["head"], far: float = FAR) -> Threshold:
     """The threshold of a fitted classifier, from the gallery's strangers; where it has none, from its own people.
 
     These are then left out in turn: what a person's photos score against all others is what a stranger's would. A
     classifier other than the prototypes is trained again without a tenth of the people at a time.
 
     Args:
-        name: what the classifier is called; None where its classes are not the gallery's people.
+        name: what the classifier is called; `head` is a checkpoint's own, which can leave nobody out.
         far: above 0, below 1.
 
     Raises:
         DataError: there are too few people to promise this; says how many it takes.
     """
     if len(gallery.strangers):
-        scores = classifier.best(gallery.strangers.embeddings).scores[:, 0]
+        photos = gallery.strangers
+        rows = photos.prelogits() if isinstance(classifier, SoftmaxHead) else photos.embeddings
+        scores = classifier.best(rows).scores[:, 0]
         return threshold_at(far, scores, gallery.stranger_labels, pairwise=False, source="strangers")
     source = "enrolled people, each left out in turn"
     people = len(gallery.people)
-    if name is None:
-        raise DataError("head: a threshold for it takes strangers; enrol some with finetune enroll --strangers FOLDER")
-    if far * (people / 2 + 1) < 1:
+    if name == "head":
+        raise DataError("head: a threshold for the checkpoint's own classifier takes strangers")
+    if far < least_rate(people / 2):
         return threshold_at(far, np.empty(0), np.arange(people), pairwise=True, source="enrolled people")
     if isinstance(classifier, NearestPrototype):
         scores = classifier.left_out(gallery.embeddings, gallery.labels)[1]
@@ -126,3 +138,19 @@ def calibrate(gallery: Gallery, classifier: Classifier, name: Name | None, far: 
             rest.fit(gallery.embeddings[~out], gallery.labels[~out])
             scores[out] = rest.best(gallery.embeddings[out]).scores[:, 0]
     return threshold_at(far, scores, gallery.labels, pairwise=True, source=source)
+
+
+def left_out_share(gallery: Gallery, classifier: Classifier, threshold: Threshold) -> str:
+    """What becomes of the enrolled photos, each named by the prototypes without it; empty for other classifiers."""
+    if not isinstance(classifier, NearestPrototype):
+        return ""
+    own, others = classifier.left_out(gallery.embeddings, gallery.labels)
+    able = np.isfinite(own)
+    if not able.any():
+        return ""
+    rightly = float(((own > others) & (own > threshold.value))[able].mean())
+    unknown = float((np.maximum(own, others) <= threshold.value)[able].mean())
+    return (
+        f"of {int(able.sum())} enrolled photos, each left out in turn, {rightly:.4f} are named rightly, "
+        f"{unknown:.4f} unknown, {max(0.0, 1 - rightly - unknown):.4f} as somebody else"
+    )

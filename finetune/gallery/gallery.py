@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,11 +69,13 @@ class Photos:
 
     Attributes:
         embeddings: float32 [n, E], rows of unit length.
+        norms: float32 [n], the lengths of the prelogits that they were brought from.
         digests: uint8 [n, 32], the sha256 of each image's bytes.
         files: [n], what each was called, as UTF-8 bytes.
     """
 
     embeddings: Embeddings
+    norms: npt.NDArray[np.float32]
     digests: Digests
     files: npt.NDArray[np.bytes_]
 
@@ -81,11 +83,13 @@ class Photos:
         return len(self.embeddings)
 
     @classmethod
-    def of(cls, embeddings: Embeddings, digests: Sequence[bytes], files: Sequence[str]) -> Photos:
-        """From a digest and a name a row."""
+    def of(cls, prelogits: npt.NDArray[np.floating[Any]], digests: Sequence[bytes], files: Sequence[str]) -> Photos:
+        """From prelogits [n, E], or embeddings, and a digest and a name a row."""
+        norms = np.linalg.norm(prelogits.astype(np.float64), axis=1, keepdims=True)
+        embeddings = (prelogits / np.maximum(norms, 1e-10)).astype(np.float32)
         table = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST)
         names = [file.encode("utf-8", "replace")[-LONGEST_FILE:] for file in files]
-        return cls(np.ascontiguousarray(embeddings, np.float32), table, np.array(names, "S"))
+        return cls(embeddings, norms[:, 0].astype(np.float32), table, np.array(names, "S"))
 
     @classmethod
     def none(cls, embedding_size: int) -> Photos:
@@ -94,15 +98,20 @@ class Photos:
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Photos:
         """These rows."""
-        return Photos(self.embeddings[rows], self.digests[rows], self.files[rows])
+        return Photos(self.embeddings[rows], self.norms[rows], self.digests[rows], self.files[rows])
 
     def joined(self, other: Photos) -> Photos:
         """This one's rows, then the other's."""
         return Photos(
             np.concatenate([self.embeddings, other.embeddings]),
+            np.concatenate([self.norms, other.norms]),
             np.concatenate([self.digests, other.digests]),
             np.concatenate([self.files, other.files]),
         )
+
+    def prelogits(self) -> Embeddings:
+        """What the embeddings were brought from, to rounding: float32 [n, E]."""
+        return self.embeddings * self.norms[:, np.newaxis]
 
     def hashes(self) -> list[bytes]:
         """The digests, each as bytes."""

@@ -42,7 +42,7 @@ class _Refused(Exception):
 
 
 def read_features(path: Path) -> tuple[Embeddings, list[str]]:
-    """The embeddings of a feature file, brought to unit length, and whose each is.
+    """The embeddings of a feature file, and whose each is.
 
     It holds, in any order, as a tuple, a list, the values of a dictionary or one after the other: an array
     [n, E] of numbers; n labels, whole numbers; and strings, one a label or one a row. With n strings, labels may
@@ -219,7 +219,7 @@ def _features(parts: list[Any]) -> tuple[Embeddings, list[str]]:
     if len(tables) != 1 or len(texts) != 1 or len(numbers) > 1 or len(tables) + len(texts) + len(numbers) != len(parts):
         raise _Refused(f"holds {len(tables)} tables, {len(numbers)} lists of whole numbers, {len(texts)} of strings")
     table, names = tables[0].astype(np.float64), texts[0]
-    lengths = np.linalg.norm(table, axis=1, keepdims=True)
+    lengths = np.linalg.norm(table, axis=1)
     if not len(table) or not np.isfinite(lengths).all() or not (lengths > 0).all():
         raise _Refused("holds embeddings that are no numbers, zero, or none")
     labels = numbers[0] if numbers else []
@@ -231,7 +231,7 @@ def _features(parts: list[Any]) -> tuple[Embeddings, list[str]]:
         raise _Refused(
             f"{len(table)} embeddings, {len(labels)} labels and {len(names)} names, which don't fit together"
         )
-    return (table / lengths).astype(np.float32), whose
+    return table.astype(np.float32), whose
 
 
 def _texts(values: list[Any]) -> list[str]:

@@ -169,16 +169,17 @@ class _Reader:
         """Labels and photos that belong together."""
         labels = self._array(f"{prefix}labels", np.dtype(np.int64), 1)
         embeddings = self._array(f"{prefix}embeddings", np.dtype(np.float32), 2)
+        norms = self._array(f"{prefix}norms", np.dtype(np.float32), 1)
         digests = self._array(f"{prefix}digests", np.dtype(np.uint8), 2)
         names = self.strings(f"{prefix}files")
-        if not len(labels) == len(embeddings) == len(digests) == len(names):
+        if not len(labels) == len(embeddings) == len(norms) == len(digests) == len(names):
             raise _Damaged("its parts are of different lengths")
         if digests.shape[1] != DIGEST or not 0 < embeddings.shape[1] <= WIDEST_EMBEDDING:
             raise _Damaged(f"digests of {digests.shape[1]} bytes, embeddings of {embeddings.shape[1]} values")
         lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
         if not (np.abs(lengths - 1) < NEAR_ONE).all():  # nor where one is no number
             raise _Damaged("an embedding that is not of unit length")
-        return labels, Photos(embeddings, digests, names)
+        return labels, Photos(embeddings, norms, digests, names)
 
     def strings(self, name: str) -> npt.NDArray[np.bytes_]:
         """Strings of a fixed width."""

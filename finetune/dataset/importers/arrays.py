@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import zipfile
 from pathlib import Path
@@ -57,8 +58,7 @@ def import_arrays(
     """
     problems: list[str] = []
     attempt(problems, lambda: refuse_used(out))
-    pixels = attempt(problems, lambda: _shaped(_load(images), images, height, width))
-    taken = attempt(problems, lambda: _taken(pixels, images)) if pixels is not None else None
+    pixels = attempt(problems, lambda: open_images(images, height, width))
     called = attempt(problems, lambda: _identities(_load(labels), labels, names))
     if pixels is not None and called is not None and len(pixels) != len(called):
         problems.append(
@@ -66,15 +66,57 @@ def import_arrays(
         )
     folders, clashes = name_folders(called or (), str(labels))
     problems += clashes
-    if problems or pixels is None or called is None or taken is None:
+    if problems or pixels is None or called is None:
         raise DataError(*bounded(problems, str(labels), "are they the labels of these images?"))
-    how, scale = taken
 
     def place(index: int, target: Path) -> None:
-        Picture.fromarray(_eight_bits(pixels[index], scale)).save(target)
+        pixels.image(index).save(target)
 
     rows = [Image(identity, f"{os.path.abspath(images)}[{index}]", ".png") for index, identity in enumerate(called)]
-    return write_people(out, rows, folders, place), how
+    return write_people(out, rows, folders, place), pixels.how
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageArray:
+    """Images in a .npy file, read as they are asked for.
+
+    Attributes:
+        how: the values were taken, in words.
+    """
+
+    how: str
+    _pixels: Array
+    _scale: float
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def image(self, index: int) -> Picture.Image:
+        """One of them."""
+        return Picture.fromarray(_eight_bits(self._pixels[index], self._scale))
+
+
+def open_images(images: Path, height: int | None = None, width: int | None = None) -> ImageArray:
+    """Opens an array of images as `import_arrays` takes them.
+
+    Raises:
+        DataError: it can't be read, its values are out of range, or the size does not fit.
+    """
+    pixels = _shaped(_load(images), images, height, width)
+    how, scale = _taken(pixels, images)
+    return ImageArray(how, pixels, scale)
+
+
+def read_labels(labels: Path, images: int) -> list[str]:
+    """A label an image, as text.
+
+    Raises:
+        DataError: the file can't be read, or holds another number of labels.
+    """
+    found = _identities(_load(labels), labels, None)
+    if len(found) != images:
+        raise DataError(f"{labels}: {len(found)} labels for {images} images; give a label for each")
+    return found
 
 
 def _load(path: Path) -> Array:

@@ -1,0 +1,151 @@
+"""Trains a classifier on embeddings and tests it, as FaceNet's classifier.py does; names test images for a contest."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from finetune.cli.arguments import add_checkpoint, new_file, path, restore, say_left_out, whole_number
+from finetune.dataset.scan import Quarantined, check_images, layout
+from finetune.errors import DataError, RecipeError
+from finetune.folders import in_one_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from finetune.dataset.importers.arrays import ImageArray
+    from finetune.model import Model
+
+CLASSIFIERS = ("svc", "svm", "prototype", "k-nearest", "logistic")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The checkpoint, the images, how to part them, and what to write."""
+    add_checkpoint(parser)
+    parser.add_argument(
+        "train", metavar="PEOPLE", help="one folder of aligned faces per person; or X_train.npy, with --labels"
+    )
+    parser.add_argument(
+        "test",
+        metavar="TEST",
+        nargs="?",
+        help="images to test on, likewise, or X_test.npy; without it PEOPLE is parted as the published script does",
+    )
+    parser.add_argument("--min-images", type=whole_number(2), metavar="N", help="people with fewer are left out (20)")
+    parser.add_argument("--train-images", type=whole_number(1), metavar="N", help="of each person (10)")
+    parser.add_argument("--seed", type=whole_number(0, (1 << 32) - 1), default=666, metavar="N", help="666")
+    parser.add_argument(
+        "--classifier", choices=CLASSIFIERS, nargs="+", default=["svc"], help="one or several; svc is the published one"
+    )
+    parser.add_argument("--labels", metavar="FILE", help="y_train.npy: a label for each row of PEOPLE")
+    parser.add_argument("--height", type=whole_number(1, 4096), metavar="PIXELS", help="of flat rows in .npy")
+    parser.add_argument("--width", type=whole_number(1, 4096), metavar="PIXELS")
+    parser.add_argument("--submission", metavar="FILE", help="write ImageId,PredictedClass of the test images, from 0")
+
+
+class Images(NamedTuple):
+    """Images of one side of the test: files, or an array of them; and whose they are, where it is known."""
+
+    images: list[Path] | ImageArray
+    names: list[str] | None
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the numbers of photos, then accuracy and macro F-score of each classifier."""
+    from finetune.gallery import published
+
+    _refuse(options)
+    target = new_file(options.submission) if options.submission else None
+    arrays = _arrays(options)
+    for folder in (options.train, options.test):
+        if folder is not None and folder not in arrays:
+            layout(path(folder))  # a wrong one is told before a checkpoint is restored
+    model = restore(options)
+    if options.test is None:
+        parts = published.split(
+            _people(options.train, model),
+            options.min_images or published.MIN_IMAGES,
+            options.train_images or published.TRAIN_IMAGES,
+            options.seed,
+        )
+        train, test = _listed(parts.train), _listed(parts.test)
+    else:
+        train, test = (
+            arrays[text] if text in arrays else _listed(_people(text, model)) for text in (options.train, options.test)
+        )
+    people = published.People.of(train.names or [], test.names)
+    if people.others:
+        print(f"{people.others} test images of people who are not trained on count as wrong", file=sys.stderr)
+    rows, test_rows = _embedded(train.images, model), _embedded(test.images, model)
+    print(f"{len(people.names)} people, {len(rows)} images to train on, {len(test_rows)} to test on")
+    for name in dict.fromkeys(options.classifier):
+        done = published.classify(name, rows, people.train, test_rows, people.test, options.seed)
+        if done.accuracy is not None:
+            right = round(done.accuracy * len(test_rows))
+            print(
+                f"{name}: accuracy {done.accuracy:.5f} ({right} of {len(test_rows)}), macro F-score {done.macro_f1:.5f}"
+            )
+        if target:
+            published.write_submission(target, done.predictions, people.names)
+            print(f"{len(done.predictions)} predictions in {in_one_line(target)}")
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    """Options that don't go together, all at once."""
+    problems = []
+    is_array = [text is not None and text.endswith(".npy") for text in (options.train, options.test)]
+    if options.test is not None and (options.min_images or options.train_images):
+        problems.append("--min-images and --train-images: given with TEST, where nothing is parted; leave them out")
+    if is_array[0] and options.test is None:
+        problems.append(f"{options.train}: an array; give TEST beside it")
+    if is_array[0] != (options.labels is not None):
+        problems.append("--labels: goes with PEOPLE in .npy, and has to be given with it")
+    if not any(is_array) and (options.height or options.width):
+        problems.append("--height and --width: say how large rows in .npy are, and there is none")
+    if options.submission and len(set(options.classifier)) > 1:
+        problems.append("--submission: takes one classifier; name one")
+    if problems:
+        raise RecipeError(*problems)
+
+
+def _arrays(options: argparse.Namespace) -> dict[str, Images]:
+    """Those of the two sides that are arrays."""
+    from finetune.dataset.importers.arrays import open_images, read_labels
+
+    found = {}
+    for text, labels in ((options.train, options.labels), (options.test, None)):
+        if text is not None and text.endswith(".npy"):
+            images = open_images(path(text), options.height, options.width)
+            names = read_labels(path(labels), len(images)) if labels else None
+            print(f"{text}: {len(images)} images, {images.how}, enlarged to the network's size")
+            found[text] = Images(images, names)
+    return found
+
+
+def _people(text: str, model: Model) -> dict[str, list[Path]]:
+    """The images of a folder that can be used, `{person: paths}`; says which can't."""
+    found = layout(path(text))
+    paths = [photo for photos in found.files.values() for photo in photos]
+    reasons = dict(zip(paths, check_images(paths, model.preprocessing.image_size), strict=True))
+    say_left_out([*found.misplaced, *(Quarantined(photo, reason) for photo, reason in reasons.items() if reason)])
+    people = {name: [photo for photo in photos if not reasons[photo]] for name, photos in found.files.items()}
+    people = {name: photos for name, photos in people.items() if photos}
+    if not people:
+        raise DataError(f"{text}: no usable image in any folder; give one folder of aligned faces per person")
+    return people
+
+
+def _listed(people: Mapping[str, Sequence[Path]]) -> Images:
+    pairs = [(photo, name) for name, photos in people.items() for photo in photos]
+    return Images([photo for photo, _ in pairs], [name for _, name in pairs])
+
+
+def _embedded(images: list[Path] | ImageArray, model: Model) -> npt.NDArray[np.float32]:
+    from finetune.features.embeddings import embeddings
+    from finetune.gallery.published import embed_array
+
+    return embeddings(model, images) if isinstance(images, list) else embed_array(model, images)

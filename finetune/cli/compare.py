@@ -1,0 +1,83 @@
+"""Says how far apart two photos' faces are, and by a gallery whether they show one person."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finetune.cli.arguments import add_checkpoint, path, rate, restore_of
+from finetune.errors import DataError, RecipeError, UserError
+from finetune.folders import in_one_line
+
+if TYPE_CHECKING:
+    from finetune.gallery.identify import Face
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Two photos, and what to judge them by."""
+    parser.add_argument("first", metavar="A", help="an aligned face, or with --align a photo of one person")
+    parser.add_argument("second", metavar="B")
+    parser.add_argument("--gallery", metavar="GALLERY", help="whose people, and strangers, say what is near enough")
+    parser.add_argument("--align", action="store_true", help="find the faces first; there must be one in each photo")
+    parser.add_argument(
+        "--far", type=rate, default=0.01, metavar="RATE", help="share of pairs of two people taken for one (0.01)"
+    )
+    add_checkpoint(parser, optional=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints similarity and distance, and the answer where a gallery gives the threshold."""
+    import numpy as np
+
+    from finetune.gallery.compare import pair_threshold
+    from finetune.gallery.enroll import open_for
+    from finetune.gallery.identify import faces_of
+    from finetune.gallery.storage import read_gallery
+
+    if options.gallery is None and options.checkpoint is None:
+        raise RecipeError("nothing to embed with; give --gallery or --checkpoint")
+    photos = [path(options.first), path(options.second)]
+    for photo in photos:
+        if photo.is_dir():
+            raise DataError(f"{in_one_line(photo)}: a folder; give a photo")
+    target = path(options.gallery) if options.gallery else None
+    gallery = read_gallery(target) if target else None
+    threshold = None
+    if gallery is not None:
+        try:
+            threshold = pair_threshold(gallery, options.far)
+        except UserError as error:
+            raise DataError(f"{options.gallery}: {error.problems[0]}; or give --far") from None
+    model = restore_of(options, gallery)
+    if target:
+        open_for(target, model)
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(faces_of([photo], model, detect=options.align)) for photo in photos]
+        problems = [problem for photo, faces in zip(photos, found, strict=True) if (problem := _problem(photo, faces))]
+        if problems:
+            raise DataError(*dict.fromkeys(problems))
+        rows = model.embed([face.crop for faces in found for face in faces if face.crop is not None])
+    similarity = float(np.dot(rows[0].astype(np.float64), rows[1]))
+    print(
+        f"cosine similarity {similarity:.4f}; squared Euclidean distance {2 - 2 * similarity:.4f}, "
+        f"angle {np.degrees(np.arccos(np.clip(similarity, -1, 1))):.1f} degrees"
+    )
+    if threshold is not None:
+        answer, side = ("one person", "above") if similarity > threshold.value else ("two people", "not above")
+        print(
+            f"{answer}: {side} {threshold.value:.4f}, which {threshold.far:g} of pairs of two people exceed "
+            f"(95 %: {threshold.low:.4f} to {threshold.high:.4f}; from {threshold.strangers} people)"
+        )
+    else:
+        print("no answer without --gallery, whose people say how alike two people are")
+
+
+def _problem(photo: Path, faces: Sequence[Face]) -> str | None:
+    """Why a photo is not one of one face."""
+    where = in_one_line(photo)
+    if len(faces) > 1:
+        return f"{where}: {len(faces)} faces; give a photo of one person"
+    return f"{where}: {faces[0].problem}; give an aligned face, or a photo with --align" if faces[0].problem else None

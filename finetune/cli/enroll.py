@@ -1,0 +1,115 @@
+"""Adds people's photos to a gallery, or makes it; only what is new is embedded."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from finetune.cli.arguments import add_checkpoint, path, restore_of, say_left_out
+from finetune.errors import DataError, RecipeError
+from finetune.folders import find_images, in_one_line
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The gallery, the photos, and what embeds them."""
+    parser.add_argument("gallery", metavar="GALLERY", help="the gallery's file, made where it is missing: people.h5")
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        nargs="?",
+        help="one folder of aligned faces per person; or features that another tool has pickled: all_features.pkl",
+    )
+    parser.add_argument("--name", help="FOLDER, or the one photo, is all of this person")
+    parser.add_argument("--align", action="store_true", help="FOLDER holds photos: find and cut their faces first")
+    parser.add_argument(
+        "--strangers",
+        metavar="FOLDER",
+        help="aligned faces of people who are not enrolled, from which thresholds are taken; in place of earlier ones",
+    )
+    add_checkpoint(parser, optional=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints what was enrolled and what was there already; says on stderr what to look at."""
+    from finetune.gallery.enroll import enroll, enroll_strangers, import_features
+    from finetune.gallery.storage import read_gallery
+
+    target = _file(options)
+    gallery = read_gallery(target) if target.exists() else None
+    if options.folder is None and options.strangers is None:
+        raise RecipeError("nothing to enrol; give a folder of people, or --strangers FOLDER")
+    pickled = options.folder is not None and path(options.folder).suffix in (".pkl", ".pickle")
+    if pickled and (options.name or options.align):
+        raise RecipeError(f"{options.folder}: features that are ready; leave --name and --align out")
+    model = restore_of(options, gallery)
+    if pickled:
+        added, people = import_features(target, path(options.folder), model)
+        print(
+            f"{in_one_line(options.folder)}: {added} embeddings of {people} people enrolled, taken to be of "
+            f"{model.source.name}: nothing in the file says what they are of"
+        )
+    elif options.folder is not None:
+        done = enroll(target, _people(options, model.preprocessing.image_size), model)
+        say_left_out(done.left_out)
+        _say_already(done.already)
+        for suspect in done.lookalikes:
+            print(f"look again: {suspect}", file=sys.stderr)
+        new = f"{len(done.new_people)} people new" if done.new_people else "nobody new"
+        print(f"{done.embedded} photos enrolled ({new}), {len(done.already)} there already")
+    if options.strangers is not None:
+        gallery, left_out = enroll_strangers(target, path(options.strangers), model)
+        say_left_out(left_out)
+        strangers = len(set(gallery.stranger_labels.tolist()))
+        print(f"{strangers} strangers with {len(gallery.strangers)} photos to calibrate by")
+    gallery = read_gallery(target)
+    print(f"{in_one_line(target)}: {len(gallery.people)} people, {len(gallery)} photos")
+
+
+def _file(options: argparse.Namespace) -> Path:
+    from finetune.cli.arguments import new_file
+
+    folder = None if options.folder is None else path(options.folder)
+    return new_file(options.gallery, folder)
+
+
+def _people(options: argparse.Namespace, size: int) -> dict[str, list[Path]]:
+    """`{name: images}`; crops of the photos, where they are to be aligned."""
+    from finetune.dataset.scan import layout
+
+    folder = path(options.folder)
+    if options.align:
+        folder = _aligned(folder, size)
+    if options.name is not None:
+        return {options.name: find_images(folder)}
+    if folder.is_file():
+        raise DataError(f"{in_one_line(folder)}: one photo; say with --name whose it is")
+    found = layout(folder)
+    for misplaced in found.misplaced:
+        print(f"left out: {misplaced}", file=sys.stderr)
+    if not found.files:
+        raise DataError(f"{in_one_line(folder)}: no folders in it; put each person's photos into one, or give --name")
+    return {name: list(photos) for name, photos in found.files.items()}
+
+
+def _aligned(photos: Path, size: int) -> Path:
+    from finetune.align import Alignment, aligned
+
+    folder, coverage = aligned(photos, Alignment(size=size))
+    for outcome in coverage.failures:
+        print(f"left out: {in_one_line(outcome.photo)}: {outcome.failure}", file=sys.stderr)
+    if coverage.several:
+        print(
+            f"{coverage.several} photos with several faces: the largest and most central one is taken", file=sys.stderr
+        )
+    return folder
+
+
+def _say_already(already: tuple[tuple[Path, str], ...]) -> None:
+    """Photos that were there: those under another name one by one, for something is wrong there."""
+    under_other = [(photo, name) for photo, name in already if photo.parent.name != name]
+    for photo, name in under_other[:20]:
+        print(f"there already, as {name}: {in_one_line(photo)}", file=sys.stderr)
+    rest = len(already) - min(len(under_other), 20)
+    if rest:
+        print(f"there already: {rest} photos", file=sys.stderr)

@@ -1,0 +1,77 @@
+"""Lists a gallery; renames, merges and removes people; writes it out as .npz or .csv."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from finetune.cli.arguments import new_file, path
+from finetune.errors import RecipeError
+from finetune.folders import in_one_line
+
+FORMATS = (".npz", ".csv")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The gallery and what to do with it."""
+    parser.add_argument("gallery", metavar="GALLERY", help="a file that finetune enroll made")
+    parser.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), action="append", default=[])
+    parser.add_argument(
+        "--merge",
+        nargs=2,
+        metavar=("OTHER", "INTO"),
+        action="append",
+        default=[],
+        help="put the photos of one person under another's name",
+    )
+    parser.add_argument("--remove", metavar="NAME", action="append", default=[], help="and all that is kept of them")
+    parser.add_argument(
+        "--export", metavar="FILE", help="names, files, digests and embeddings as .npz; without these last as .csv"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the people with their numbers of photos, after the changes, and what the gallery was made with."""
+    from finetune.gallery.export import write_export
+    from finetune.gallery.gallery import Gallery
+    from finetune.gallery.storage import read_gallery, update
+
+    target = path(options.gallery)
+    gallery = read_gallery(target)
+    out = _export(options.export, target) if options.export else None
+
+    def change(now: Gallery | None) -> Gallery:
+        changed = gallery if now is None else now
+        for old, new in options.rename:
+            changed = changed.rename(old, new)
+        for other, into in options.merge:
+            changed = changed.merge(other, into)
+        for name in options.remove:
+            changed = changed.remove(name)
+        return changed
+
+    if options.rename or options.merge or options.remove:
+        change(gallery)  # a wrong name is told before anything is locked or written
+        gallery = update(target, change)
+    if out:
+        write_export(out, gallery)
+        print(f"{len(gallery)} photos of {len(gallery.people)} people in {in_one_line(out)}")
+        return
+    for name, count in zip(gallery.people, gallery.counts().tolist(), strict=True):
+        print(f"{count:>7,} {name}")
+    strangers = len(set(gallery.stranger_labels.tolist()))
+    contract = gallery.contract
+    print(f"{len(gallery.people)} people, {len(gallery)} photos; {strangers} strangers to calibrate by")
+    print(
+        f"made with {in_one_line(contract.checkpoint)}, {contract.image_size} pixels, "
+        f"{contract.standardization} standardization"
+    )
+
+
+def _export(text: str, gallery: Path) -> Path:
+    out = new_file(text)
+    if out.suffix not in FORMATS:
+        raise RecipeError(f"{out}: give a file name that ends in {' or '.join(FORMATS)}")
+    if out.resolve() == gallery.resolve():
+        raise RecipeError(f"{out}: the gallery itself; give another file")
+    return out

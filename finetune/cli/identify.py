@@ -1,0 +1,157 @@
+"""Names the faces of photos by a gallery, or says "unknown"."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finetune.cli.arguments import add_checkpoint, new_file, path, rate, restore_of, whole_number
+from finetune.errors import DataError, RecipeError, UserError
+from finetune.files import refuse_used
+from finetune.folders import in_one_line, refuse_within
+
+if TYPE_CHECKING:
+    from finetune.gallery.calibration import Threshold
+    from finetune.gallery.classifiers import Classifier
+    from finetune.gallery.gallery import Gallery
+    from finetune.gallery.identify import Identification
+    from finetune.model import Model
+
+CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The gallery, the photos, how to name them, and where to write the answers."""
+    parser.add_argument("gallery", metavar="GALLERY", help="a file that finetune enroll made")
+    parser.add_argument("photos", metavar="PHOTOS", nargs="+", help="folders of any depth, and single files")
+    parser.add_argument("--align", action="store_true", help="photos with any number of faces; else aligned faces")
+    parser.add_argument("--min-face-size", type=whole_number(12, 4096), metavar="PIXELS", help="with --align (20)")
+    parser.add_argument(
+        "--classifier",
+        choices=CLASSIFIERS,
+        default="prototype",
+        help="nearest mean (default); nearest photos; one linear SVM a person; logistic regression; FaceNet's own "
+        "one-against-one SVM; the checkpoint's softmax head",
+    )
+    parser.add_argument(
+        "--far", type=rate, default=0.01, metavar="RATE", help="share of strangers who may be named as somebody (0.01)"
+    )
+    parser.add_argument(
+        "--threshold", type=_score, metavar="SCORE", help="in place of --far: name faces that score more"
+    )
+    parser.add_argument(
+        "--labelled", action="store_true", help="PHOTOS has a folder a person: also say how many were named rightly"
+    )
+    parser.add_argument("--csv", metavar="FILE", help="write a line a face")
+    parser.add_argument("--draw", metavar="OUT", help="write the photos with their faces' names into a folder")
+    add_checkpoint(parser, optional=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints a line a face, and how the threshold was found."""
+    from finetune.gallery.calibration import left_out_share
+    from finetune.gallery.identify import faces_of, identify, refuse_nothing, write_csv
+    from finetune.gallery.pictures import draw
+    from finetune.gallery.storage import read_gallery
+
+    if options.min_face_size and not options.align:
+        raise RecipeError("--min-face-size: given without --align, which is what looks for faces")
+    target = path(options.gallery)
+    gallery = read_gallery(target)
+    if not gallery.people:
+        raise DataError(f"{in_one_line(target)}: nobody is enrolled; see finetune enroll --help")
+    photos = [path(text) for text in options.photos]
+    table = new_file(options.csv, photos[0]) if options.csv else None
+    out = _folder(options.draw, photos) if options.draw else None
+    model = restore_of(options, gallery)
+    people, classifier, threshold = _classifier(options, gallery, target, model)
+    with faces_of(photos, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:
+        refuse_nothing(faces)
+        answers = identify(faces, model, people, classifier, threshold)
+        drawn = draw(answers, out) if out else 0
+    if table:
+        write_csv(table, answers)
+    for answer in answers:
+        print(answer)
+    print(threshold)
+    share = left_out_share(gallery, classifier, threshold)
+    if share:
+        print(share)
+    if options.labelled:
+        print(_figures(answers, people))
+    if drawn and out:
+        print(f"{drawn} photos drawn in {in_one_line(out)}")
+
+
+def _classifier(
+    options: argparse.Namespace, gallery: Gallery, target: Path, model: Model
+) -> tuple[tuple[str, ...], Classifier, Threshold]:
+    """The people whom a classifier tells apart, the classifier, and from which score on it names them."""
+    from finetune.gallery.calibration import Threshold, calibrate
+    from finetune.gallery.enroll import open_for
+    from finetune.gallery.kept import fitted, fitted_head
+
+    open_for(target, model)
+    people: tuple[str, ...] = gallery.people
+    classifier: Classifier
+    if options.classifier == "head":
+        people, classifier = fitted_head(model)
+    else:
+        classifier = fitted(options.classifier, gallery, target)
+    if options.threshold is not None:
+        return people, classifier, Threshold(options.threshold)
+    try:
+        return people, classifier, calibrate(gallery, classifier, options.classifier, options.far)
+    except UserError as error:
+        raise DataError(
+            f"{in_one_line(target)}: {error.problems[0]}; enrol strangers (finetune enroll GALLERY --strangers "
+            "FOLDER), or give --far or --threshold"
+        ) from None
+
+
+def _figures(answers: Sequence[Identification], people: Sequence[str]) -> str:
+    """How many were named rightly, of photos that lie in a folder of their person's name."""
+    from finetune.gallery.names import UNKNOWN, normal
+
+    seen = [answer for answer in answers if answer.score is not None]
+    whose = [normal(answer.face.photo.parent.name) for answer in seen]
+    enrolled = [(answer, name) for answer, name in zip(seen, whose, strict=True) if name in people]
+    strangers = [answer for answer, name in zip(seen, whose, strict=True) if name not in people]
+    lines = []
+    if enrolled:
+        n = len(enrolled)
+        rightly = sum(answer.name == name for answer, name in enrolled)
+        first = sum(answer.best == name for answer, name in enrolled)
+        unknown = sum(answer.name == UNKNOWN for answer, _ in enrolled)
+        lines.append(
+            f"{n} faces of enrolled people: {rightly / n:.4f} named rightly (detection and identification rate), "
+            f"{unknown / n:.4f} unknown, {(n - rightly - unknown) / n:.4f} as somebody else; rank 1 {first / n:.4f}"
+        )
+    if strangers:
+        n = len(strangers)
+        named = sum(answer.name != UNKNOWN for answer in strangers)
+        lines.append(f"{n} faces of strangers: {named / n:.4f} named as somebody (false accept rate)")
+    return "\n".join(lines)
+
+
+def _folder(text: str, photos: Sequence[Path]) -> Path:
+    """A folder for the pictures, apart from all that is read."""
+    out = path(text)
+    refuse_used(out)
+    for given in photos:
+        if given.is_dir():
+            refuse_within(out, given)
+    return out
+
+
+def _score(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"found {text!r}; give a number")
+    return value

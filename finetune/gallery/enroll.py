@@ -1,0 +1,242 @@
+"""Enrolling photos: those that a gallery lacks are embedded, and added to it as it then is."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune.dataset.scan import Quarantined, check_images, layout
+from finetune.errors import DataError
+from finetune.features.embeddings import prelogits
+from finetune.features.store import image_digest
+from finetune.folders import find_images, in_one_line
+from finetune.gallery.gallery import Contract, Gallery, Photos
+from finetune.gallery.legacy import read_features
+from finetune.gallery.names import normal, shown, why_unusable
+from finetune.gallery.prototypes import NearestPrototype
+from finetune.gallery.storage import read_gallery, update
+from finetune.model import Model
+from finetune.recipe.recipe import Cache
+
+People = Mapping[str, Sequence[Path]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Lookalikes:
+    """New photos of one person that resemble another one more.
+
+    Attributes:
+        photos: some of the person's new ones.
+        enrolled: how many new ones there are of the person.
+        similarity: of the first to the other person.
+    """
+
+    person: str
+    other: str
+    photos: tuple[Path, ...]
+    enrolled: int
+    similarity: float
+
+    def __str__(self) -> str:
+        rest = f" and {len(self.photos) - 1} more" if len(self.photos) > 1 else ""
+        return (
+            f"{in_one_line(self.photos[0])}{rest}: enrolled as {self.person}, of whose {self.enrolled} new photos "
+            f"{len(self.photos)} look more like {self.other} (similarity {self.similarity:.2f})"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Enrolment:
+    """What became of the photos.
+
+    Attributes:
+        gallery: as it was written.
+        embedded: photos that were not there.
+        new_people: those who were not.
+        already: photos that were there, each with the name that they are under.
+        left_out: files that can't be used, with reasons.
+        lookalikes: what to look at again.
+    """
+
+    gallery: Gallery
+    embedded: int
+    new_people: tuple[str, ...]
+    already: tuple[tuple[Path, str], ...]
+    left_out: tuple[Quarantined, ...]
+    lookalikes: tuple[Lookalikes, ...]
+
+
+def enroll(path: Path, people: People, model: Model, cache: Cache = "auto") -> Enrolment:
+    """Adds photos of people to a gallery, or makes it; each photo is embedded once, by way of the store of features.
+
+    The gallery is read again when the embeddings are there, and replaced in one step, so that several processes may
+    enrol at once. A photo is known by its content: one that is enrolled already stays as it is, whatever it is called.
+
+    Args:
+        path: the gallery.
+        people: `{name: images}`, aligned faces.
+        model: must be the one that the gallery was made with.
+        cache: as a recipe has it.
+
+    Raises:
+        DataError: a name can't be used, no photo can, or the gallery is another model's.
+        RunError: the gallery can't be written; what was there before still is.
+    """
+    problems = [f"{shown(name)}: {problem}" for name in people if (problem := why_unusable(normal(name)))]
+    if problems:
+        raise DataError(*problems)
+    before = open_for(path, model)
+    given = [(normal(name), photo) for name, photos in people.items() for photo in photos]
+    usable, left_out = _usable([photo for _, photo in given], model)
+    names = {key: before.people[label] for key, label in zip(before.photos.hashes(), before.labels, strict=True)}
+    already, new = [], []
+    for (name, photo), key in zip(given, usable, strict=True):
+        if key is not None and key in names:
+            already.append((photo, names[key]))
+        elif key is not None:
+            names[key] = name
+            new.append((name, photo, key))
+    if not new:
+        if not already:
+            raise DataError(
+                "no photo that can be used; give aligned faces, or photos with --align", *map(str, left_out)
+            )
+        return Enrolment(before, 0, (), tuple(already), left_out, ())
+    whose, photos, keys = zip(*new, strict=True)
+    added = Photos.of(prelogits(model, photos, keys, cache), keys, [photo.name for photo in photos])
+    after = update(path, lambda now: _fitting(_there(now, before), before.contract, path).add(whose, added))
+    rows = {key: row for row, key in enumerate(after.photos.hashes())}
+    return Enrolment(
+        after,
+        len(new),
+        tuple(name for name in dict.fromkeys(whose) if name not in before.people),
+        tuple(already),
+        left_out,
+        tuple(look_alike(after, np.array([rows[key] for key in keys]), photos)),
+    )
+
+
+def enroll_strangers(
+    path: Path, folder: Path, model: Model, cache: Cache = "auto"
+) -> tuple[Gallery, list[Quarantined]]:
+    """Gives a gallery strangers to calibrate by, in place of those that it had: their embeddings, not their names.
+
+    Args:
+        folder: one folder per person, or images that are each of another one. Whoever is enrolled, by name or by
+            photo, is left out.
+
+    Raises:
+        DataError: nobody is left, or the gallery is another model's.
+        RunError: the gallery can't be written.
+    """
+    before = open_for(path, model)
+    found = layout(folder)
+    files = found.files or {image.name: [image] for image in find_images(folder)}
+    enrolled = {name.casefold() for name in before.people}
+    given = [
+        (number, photo)
+        for number, (name, photos) in enumerate(files.items())
+        if normal(name).replace("_", " ").casefold() not in enrolled and normal(name).casefold() not in enrolled
+        for photo in photos
+    ]
+    usable, left_out = _usable([photo for _, photo in given], model)
+    first = {key: row for row, key in reversed(list(enumerate(usable))) if key is not None}
+    rows = sorted(first.values())
+    if not rows:
+        raise DataError(
+            f"{folder}: no stranger in it whose photo can be used; give faces of people who are not enrolled"
+        )
+    photos = [given[row][1] for row in rows]
+    keys = [key for row in rows if (key := usable[row]) is not None]
+    labels = np.unique([given[row][0] for row in rows], return_inverse=True)[1].astype(np.int64)
+    added = Photos.of(prelogits(model, photos, keys, cache), keys, ["" for _ in photos])
+    after = update(path, lambda now: _fitting(_there(now, before), before.contract, path).with_strangers(labels, added))
+    return after, list(left_out)
+
+
+def open_for(path: Path, model: Model) -> Gallery:
+    """The gallery that is there, or one of nobody.
+
+    Raises:
+        DataError: it is no gallery, or another model's.
+    """
+    contract = Contract.of(model)
+    return _fitting(
+        read_gallery(path) if path.exists() else Gallery.empty(contract, model.embedding_size), contract, path
+    )
+
+
+def look_alike(gallery: Gallery, rows: npt.NDArray[np.intp], paths: Sequence[Path]) -> list[Lookalikes]:
+    """Of these rows, those that resemble another person more than their own, as much as photos of one person do.
+
+    That is the median similarity of a photo to the mean of its person's other ones; where nobody has two photos,
+    nothing can be said.
+    """
+    prototypes = NearestPrototype().fit(gallery.embeddings, gallery.labels)
+    own, others = prototypes.left_out(gallery.embeddings, gallery.labels)
+    usual = np.median(own[np.isfinite(own)]) if np.isfinite(own).any() else np.inf
+    suspects: dict[tuple[int, int], list[int]] = {}
+    for place, row in enumerate(rows.tolist()):
+        if others[row] > own[row] and others[row] >= usual:
+            best = prototypes.best(gallery.embeddings[row : row + 1]).labels[0]
+            label = int(gallery.labels[row])
+            suspects.setdefault((label, int(best[0] if best[0] != label else best[1])), []).append(place)
+    return [
+        Lookalikes(
+            gallery.people[person],
+            gallery.people[other],
+            tuple(paths[place] for place in places),
+            int((gallery.labels[rows] == person).sum()),
+            float(others[rows[places[0]]]),
+        )
+        for (person, other), places in suspects.items()
+    ]
+
+
+def _usable(paths: Sequence[Path], model: Model) -> tuple[list[bytes | None], tuple[Quarantined, ...]]:
+    """The digest of each file's bytes, or None; and the files that can't be used."""
+    reasons = check_images(paths, model.preprocessing.image_size)
+    left_out = tuple(Quarantined(path, reason) for path, reason in zip(paths, reasons, strict=True) if reason)
+    return [None if reason else image_digest(path) for path, reason in zip(paths, reasons, strict=True)], left_out
+
+
+def _there(now: Gallery | None, before: Gallery) -> Gallery:
+    """The gallery as it is now, which others may have changed, or removed."""
+    return Gallery.empty(before.contract, before.embedding_size) if now is None else now
+
+
+def _fitting(gallery: Gallery, contract: Contract, path: Path) -> Gallery:
+    """The gallery, with the path where its checkpoint was last seen; refused where it is another one's."""
+    differences = gallery.contract.differences(contract)
+    if differences:
+        raise DataError(f"{path}: {differences}; give the checkpoint that it was made with, or make another gallery")
+    return dataclasses.replace(gallery, contract=contract)
+
+
+def import_features(path: Path, features: Path, model: Model) -> tuple[int, int]:
+    """Adds embeddings that another tool has pickled, as `read_features` takes them; a row is known by its values.
+
+    Args:
+        model: what they are of; the file says nothing of it.
+
+    Returns:
+        How many rows were new, and how many people they are of.
+
+    Raises:
+        DataError: the file can't be used, a name in it can't, or the gallery is another model's.
+        RunError: the gallery can't be written; what was there before still is.
+    """
+    rows, names = read_features(features)
+    before = open_for(path, model)
+    keys = [hashlib.sha256(row.tobytes()).digest() for row in rows]
+    added = Photos.of(rows, keys, [f"{features.name}[{row}]" for row in range(len(rows))])
+    before.add(names, added)  # what is wrong is told before anything is locked
+    after = update(path, lambda now: _fitting(_there(now, before), before.contract, path).add(names, added))
+    known = set(before.photos.hashes())
+    new = {key: normal(name) for key, name in zip(keys, names, strict=True) if key not in known}
+    return len(after) - len(before), len(set(new.values()))

@@ -1,0 +1,44 @@
+"""A gallery for other tools: arrays, or a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from finetune import files
+from finetune.folders import in_one_line
+from finetune.gallery.gallery import Gallery
+
+
+def write_export(path: Path, gallery: Gallery) -> None:
+    """Writes `names` [n], `files` [n], `digests` uint8 [n, 32] and `embeddings` float32 [n, E], with what they were
+    made with, as `.npz`; or name, file and digest, a line a photo, as `.csv`.
+
+    Raises:
+        RunError: it can't be written.
+    """
+    names = [gallery.people[label] for label in gallery.labels.tolist()]
+    photos = [file.decode("utf-8", "replace") for file in gallery.photos.files.tolist()]
+    if path.suffix == ".csv":
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("name", "file", "sha256"))
+        digests = (bytes(digest).hex() for digest in gallery.photos.digests)
+        writer.writerows(zip(names, map(in_one_line, photos), digests, strict=True))
+        files.write_text(path, text.getvalue())
+        return
+    contract = gallery.contract
+    arrays = {
+        "names": np.array(names, "U"),
+        "files": np.array(photos, "U"),
+        "digests": gallery.photos.digests,
+        "embeddings": gallery.embeddings,
+        "checkpoint": np.array(contract.checkpoint),
+        "weights": np.array(contract.weights),
+        "image_size": np.array(contract.image_size),
+        "standardization": np.array(contract.standardization),
+    }
+    files.write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]

@@ -1,0 +1,198 @@
+"""Naming faces, or not: photos to faces to answers."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from finetune import files
+from finetune.align import Alignment, align
+from finetune.align.aligner import targets
+from finetune.dataset.scan import check_images
+from finetune.errors import DataError
+from finetune.features.embeddings import prelogits, unit
+from finetune.folders import find_images, in_one_line
+from finetune.gallery.calibration import Threshold
+from finetune.gallery.classifiers import Classifier, SoftmaxHead
+from finetune.gallery.names import UNKNOWN
+from finetune.gallery.prototypes import NOBODY
+from finetune.model import Model
+
+Box = tuple[float, float, float, float]
+COLUMNS = (
+    "photo", "face", "left", "top", "right", "bottom",
+    "name", "score", "runner_up", "runner_up_score", "margin", "problem",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """A face to be named.
+
+    Attributes:
+        photo: the file that it is in.
+        root: the folder that was given, or the photo's own.
+        crop: the aligned face; None where there is none.
+        number: which face of the photo, from 1.
+        box: left, top, right, bottom in the photo, in pixels; None where the photo is itself the crop.
+        problem: why it has no crop.
+    """
+
+    photo: Path
+    root: Path
+    crop: Path | None
+    number: int = 1
+    box: Box | None = None
+    problem: str = ""
+
+    @property
+    def name(self) -> str:
+        """The photo's path within the folder that was given."""
+        return self.photo.relative_to(self.root).as_posix()
+
+
+@dataclasses.dataclass(frozen=True)
+class Identification:
+    """An answer.
+
+    Attributes:
+        name: a person's, or `unknown`; empty where there was no face to name.
+        score: of the person who scores highest, whether named or not; None where there was no face.
+        best: who that is.
+        runner_up: who comes next; None where nobody does.
+        runner_up_score: theirs.
+    """
+
+    face: Face
+    name: str = ""
+    score: float | None = None
+    best: str | None = None
+    runner_up: str | None = None
+    runner_up_score: float | None = None
+
+    @property
+    def margin(self) -> float | None:
+        """How far the runner-up is behind."""
+        if self.score is None or self.runner_up_score is None:
+            return None
+        return self.score - self.runner_up_score
+
+    def __str__(self) -> str:
+        where = in_one_line(self.face.name) + (f", face {self.face.number}" if self.face.box else "")
+        if self.score is None:
+            return f"{where}: {self.face.problem}"
+        nearest = f", nearest {self.best}" if self.name == UNKNOWN else ""
+        runner_up = f"; runner-up {self.runner_up} {self.runner_up_score:.3f}" if self.runner_up else ""
+        margin = f", margin {self.margin:.3f}" if self.margin is not None else ""
+        return f"{where}: {self.name}{nearest} {self.score:.3f}{runner_up}{margin}"
+
+
+@contextlib.contextmanager
+def faces_of(photos: Sequence[Path], model: Model, *, detect: bool, min_face_size: int = 20) -> Iterator[list[Face]]:
+    """The faces of photos and of folders of photos; crops that are cut for it last as long as the context.
+
+    Args:
+        detect: find all faces of each photo; else each file is an aligned face.
+        min_face_size: side of the smallest face that is looked for, in pixels.
+
+    Raises:
+        DataError: there is nothing at a path.
+    """
+    size = model.preprocessing.image_size
+    if not detect:
+        yield [face for given in photos for face in _crops(given, size)]
+        return
+    with tempfile.TemporaryDirectory(prefix="finetune-") as folder:
+        alignment = Alignment(size=size, all_faces=True, min_face_size=min_face_size)
+        yield [
+            face
+            for number, given in enumerate(photos)
+            for face in _detected(given, Path(folder, str(number)), alignment)
+        ]
+
+
+def identify(
+    faces: Sequence[Face], model: Model, people: Sequence[str], classifier: Classifier, threshold: Threshold
+) -> list[Identification]:
+    """An answer for each face, in their order.
+
+    Args:
+        people: the names of the classifier's labels.
+        classifier: fitted; a `SoftmaxHead` is given prelogits, others unit embeddings.
+    """
+    seen = [face for face in faces if face.crop is not None]
+    answers = {face: Identification(face) for face in faces}
+    if seen:
+        crops = [face.crop for face in seen if face.crop is not None]
+        rows = prelogits(model, crops)
+        best = classifier.best(rows if isinstance(classifier, SoftmaxHead) else unit(rows))
+        for face, (first, second), (score, next_score) in zip(
+            seen, best.labels.tolist(), best.scores.tolist(), strict=True
+        ):
+            name = people[first] if score > threshold.value else UNKNOWN
+            runner_up = (None, None) if second == NOBODY else (people[second], next_score)
+            answers[face] = Identification(face, name, score, people[first], *runner_up)
+    return [answers[face] for face in faces]
+
+
+def write_csv(path: Path, answers: Sequence[Identification]) -> None:
+    """Writes a line a face, with the columns `COLUMNS`.
+
+    Raises:
+        RunError: it can't be written.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for answer in answers:
+        face = answer.face
+        numbers = [answer.score, answer.runner_up_score, answer.margin]
+        score, next_score, margin = ("" if number is None else f"{number:.6f}" for number in numbers)
+        box = [f"{side:.1f}" for side in face.box] if face.box else [""] * 4
+        answered = [answer.name, score, answer.runner_up or "", next_score, margin, face.problem]
+        writer.writerow([in_one_line(face.name), "" if face.problem else face.number, *box, *answered])
+    files.write_text(path, text.getvalue())
+
+
+def _crops(given: Path, size: int) -> list[Face]:
+    found = find_images(given)
+    root = given if given.is_dir() else given.parent
+    reasons = check_images(found, size)
+    return [
+        Face(path, root, None if reason else path, problem=reason or "")
+        for path, reason in zip(found, reasons, strict=True)
+    ]
+
+
+def _detected(given: Path, out: Path, alignment: Alignment) -> list[Face]:
+    coverage = align(given, out, alignment)
+    root = given if given.is_dir() else given.parent
+    faces = []
+    for outcome in coverage.outcomes:
+        photo = root / outcome.photo
+        crops = targets(outcome.photo, outcome.faces, alignment)
+        if outcome.failure or outcome.faces is None:
+            faces.append(Face(photo, root, None, problem=outcome.failure))
+            continue
+        for number, (crop, box) in enumerate(zip(crops, outcome.faces.boxes.tolist(), strict=True), 1):
+            faces.append(Face(photo, root, out / crop, number, (box[0], box[1], box[2], box[3])))
+    return faces
+
+
+def refuse_nothing(faces: Sequence[Face]) -> None:
+    """Refuses photos of which none has a face that can be used.
+
+    Raises:
+        DataError: there is none.
+    """
+    if all(face.crop is None for face in faces):
+        first = faces[0]
+        raise DataError(
+            f"{in_one_line(first.photo)}: {first.problem}; no face in any of {len(faces)} photos: "
+            "give aligned faces, or photos with --align"
+        )

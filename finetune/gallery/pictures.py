@@ -1,0 +1,87 @@
+"""The answers on the photos themselves: a box a face, and the name below it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from finetune import files
+from finetune.errors import DataError
+from finetune.folders import in_one_line
+from finetune.gallery.identify import Identification
+from finetune.gallery.names import UNKNOWN
+from finetune.images import ImageError, read_image
+from finetune.progress import track
+
+NAMED, STRANGER, INK = "#1b6ca8", "#8a4b08", "#ffffff"
+FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf")
+"""Looked for on the machine: Pillow's own font lacks most letters beyond English."""
+LEAST_TEXT, TEXT = 11, 0.16
+"""Height of the letters in pixels, and as a share of the face's width."""
+JPEG = (".jpg", ".jpeg")
+QUALITY = 92
+
+
+def draw(answers: Sequence[Identification], out: Path) -> int:
+    """Writes each photo with its faces' names into a folder, as JPEG under its own name; says how many.
+
+    Photos that can't be read are left out.
+
+    Raises:
+        DataError: two photos would have one name.
+        RunError: they can't be written.
+    """
+    photos: dict[Path, list[Identification]] = {}
+    for answer in answers:
+        photos.setdefault(answer.face.photo, []).append(answer)
+    targets: dict[Path, Path] = {}
+    for photo, found in photos.items():
+        name = found[0].face.name
+        target = out / (name if photo.suffix.lower() in JPEG else f"{name}.jpg")
+        if target in targets:
+            raise DataError(
+                f"{in_one_line(photo)}: would be drawn over {in_one_line(targets[target])}; draw one at a time"
+            )
+        targets[target] = photo
+    drawn = 0
+    for target, photo in track(targets.items(), len(targets), "drawing photos"):
+        try:
+            picture = Image.fromarray(read_image(photo))
+        except ImageError:
+            continue
+        for answer in photos[photo]:
+            if answer.score is not None:
+                _label(picture, answer)
+        files.write(target, functools.partial(picture.save, format="JPEG", quality=QUALITY), sync=False)
+        drawn += 1
+    return drawn
+
+
+def _label(picture: Image.Image, answer: Identification) -> None:
+    pen = ImageDraw.Draw(picture)
+    left, top, right, bottom = answer.face.box or (0, 0, picture.width - 1, picture.height - 1)
+    colour = STRANGER if answer.name == UNKNOWN else NAMED
+    if answer.face.box:
+        pen.rectangle((left, top, right, bottom), outline=colour, width=max(2, round((right - left) / 40)))
+    text = f"{answer.name} {answer.score:.2f}"
+    font = _font(max(LEAST_TEXT, round(TEXT * (right - left))))
+    width, height = pen.textbbox((0, 0), text, font)[2:]
+    pad = max(2, round(height / 5))
+    x = min(max(0, left), max(0, picture.width - width - 2 * pad))
+    below = bottom if answer.face.box else bottom - height - 2 * pad
+    y = min(below, picture.height - height - 2 * pad)
+    pen.rectangle((x, y, x + width + 2 * pad, y + height + 2 * pad), fill=colour)
+    pen.text((x + pad, y + pad), text, INK, font)
+
+
+@functools.lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    for name in FONTS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
