@@ -31,6 +31,7 @@ EMPTY_LIST APPEND APPENDS LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3
 EMPTY_DICT DICT SETITEM SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD
 """
 OPCODES = frozenset(_BUILT_BY.split())
+_BY_CODE = {opcode.code: opcode for opcode in pickletools.opcodes}
 DEPTH, MOST_PARTS = 3, 16
 """Of what holds the three."""
 PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
@@ -79,11 +80,18 @@ def _values(content: bytes) -> Iterator[Any]:
 
 def _look_through(stream: io.BytesIO, size: int) -> None:
     """Refuses opcodes that no array, list or string needs, and places in the memo that only fill memory."""
-    for opcode, argument, _ in pickletools.genops(stream):
+    while True:
+        opcode = _BY_CODE[stream.read(1).decode("latin1")]
         if opcode.name not in OPCODES:
             raise _Refused(f"holds more than arrays, lists and strings ({opcode.name})")
+        if opcode.name == "STRING":  # whose reader takes ASCII alone: Python 2 kept an array's bytes in it
+            stream.readline()
+            continue
+        argument = opcode.arg.reader(stream) if opcode.arg else None
         if opcode.name in PUTS and int(argument or 0) > size:
             raise _Refused("holds a place that no pickle of its size has")
+        if opcode.name == "STOP":
+            return
 
 
 class _Unpickler(pickle.Unpickler):

@@ -1,0 +1,33 @@
+"""Made-up people: unit vectors round a direction each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from finetune.gallery.gallery import Contract, Gallery, Photos
+
+CONTRACT = Contract("models/a/model-a.ckpt-1", "ab" * 32, 160, "fixed")
+
+
+def vectors(labels, size: int = 16, spread: float = 0.3, seed: int = 0) -> np.ndarray:
+    """Float32 [n, size], unit length: photos of the same label lie together, whatever others are asked for."""
+    generator = np.random.default_rng(seed)
+    rows = [
+        np.random.default_rng([7, label]).standard_normal(size) / size**0.5
+        + spread * generator.standard_normal(size) / size**0.5
+        for label in labels
+    ]
+    rows = np.reshape(rows, [-1, size])
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def photos(embeddings: np.ndarray, seed: int = 0) -> Photos:
+    generator = np.random.default_rng(seed)
+    digests = [generator.bytes(32) for _ in embeddings]
+    return Photos.of(embeddings, digests, [f"{number}.png" for number in range(len(embeddings))])
+
+
+def gallery(people: int = 5, each: int = 4, size: int = 16, seed: int = 0, **changed) -> Gallery:
+    labels = np.repeat(np.arange(people), each)
+    names = [f"person {label}" for label in labels]
+    return Gallery.empty(CONTRACT, size).add(names, photos(vectors(labels, size, seed=seed, **changed), seed))

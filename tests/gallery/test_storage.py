@@ -1,0 +1,234 @@
+"""A gallery's file: what is written is read, whoever kills the writer; what lies is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from finetune.errors import DataError, RunError
+from finetune.gallery.storage import read_gallery, update, write_gallery
+from tests.gallery.conftest import gallery, photos, vectors
+
+ROOT = Path(__file__).resolve().parents[2]
+ADD = """
+import sys
+from pathlib import Path
+from finetune.gallery.storage import update
+from tests.gallery.conftest import CONTRACT, photos, vectors
+from finetune.gallery.gallery import Gallery
+path, start, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+for number in range(start, start + count):
+    new = photos(vectors([number]), seed=number)
+    update(path, lambda now: (now or Gallery.empty(CONTRACT, 16)).add([f"p{number}"], new))
+    print(number, flush=True)
+"""
+
+
+def equal(first, second) -> bool:
+    same = (first.contract, first.people) == (second.contract, second.people)
+    pairs = [(first.labels, second.labels), (first.stranger_labels, second.stranger_labels)]
+    for one, other in ((first.photos, second.photos), (first.strangers, second.strangers)):
+        pairs += [(getattr(one, field.name), getattr(other, field.name)) for field in dataclasses.fields(one)]
+    return same and all(np.array_equal(one, other) for one, other in pairs)
+
+
+def adding(path: Path, start: int, count: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", ADD, str(path), str(start), str(count)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("people", [0, 1, 30])
+def test_what_is_written_is_read(tmp_path, people):
+    written = gallery(people).with_strangers(np.array([0, 1, 1]), photos(vectors([40, 41, 41]), seed=9))
+    write_gallery(tmp_path / "g.h5", written)
+    assert equal(read_gallery(tmp_path / "g.h5"), written)
+    assert [path.name for path in tmp_path.iterdir()] == ["g.h5"]
+
+
+def test_other_tools_read_it(tmp_path):
+    write_gallery(tmp_path / "g.h5", gallery(2, each=1))
+    with h5py.File(tmp_path / "g.h5") as file:
+        assert file["people"].asstr()[:].tolist() == ["person 0", "person 1"]
+        assert file["embeddings"].shape == (2, 16)
+
+
+def test_a_change_that_fails_leaves_the_gallery_as_it_was(tmp_path):
+    path = tmp_path / "g.h5"
+    write_gallery(path, gallery())
+    before = path.read_bytes()
+    with pytest.raises(DataError):
+        update(path, lambda now: now.remove("nobody"))
+    assert path.read_bytes() == before
+
+
+def test_a_full_disk_leaves_the_gallery_as_it_was(tmp_path):
+    """A limit of the size of files acts as a full disk does: within the write of the large arrays."""
+    path = tmp_path / "g.h5"
+    write_gallery(path, gallery(people=20))
+    before = path.read_bytes()
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from tests.gallery.conftest import gallery; from finetune.gallery.storage import write_gallery\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "large = gallery(people=900)\n"
+        "for limit in (0, 100, 3000, 40000, 200000):\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))\n"
+        "    try: write_gallery(Path(sys.argv[1]), large)\n"
+        "    except Exception as error: print(type(error).__name__, error, file=sys.stdout)\n"
+    )
+    # What it prints goes through a pipe, which has no size.
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, check=True)
+    told = f"RunError {path}: can't be written (File too large); what stood there before is whole: make room"
+    assert done.stdout.splitlines() == [told] * 5
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["g.h5"]
+
+
+def test_a_place_that_can_not_be_written_to_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"choose another place for the gallery$"):
+        update(tmp_path / "file" / "g.h5", lambda now: gallery())
+
+
+def test_nothing_acknowledged_is_lost_when_enrolment_is_killed_at_any_moment(tmp_path):
+    path, random_ = tmp_path / "g.h5", random.Random(6)
+    acknowledged, start = set(), 0
+    for _ in range(30):
+        with adding(path, start, 10_000) as writer:
+            first = writer.stdout.readline()
+            time.sleep(random_.uniform(0, 0.15))
+            writer.send_signal(signal.SIGKILL)
+            told = [first, *writer.stdout.read().splitlines()]
+        acknowledged |= {f"p{int(line)}" for line in told if line.strip()}
+        found = read_gallery(path)
+        assert acknowledged <= set(found.people)
+        assert len(found) == len(found.people) <= len(acknowledged) + 30  # one more, at most, each time
+        start = 1 + max(int(name[1:]) for name in found.people)
+    assert len(acknowledged) >= 30
+
+
+def test_two_processes_at_once_lose_nothing(tmp_path):
+    path = tmp_path / "g.h5"
+    writers = [adding(path, start, 40) for start in (0, 1000)]
+    told = [writer.communicate()[0].split() for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0]
+    found = read_gallery(path)
+    assert set(found.people) == {f"p{number}" for number in told[0] + told[1]}
+    assert len(found) == 80
+    orders = [[int(name[1:]) for name in found.people if (int(name[1:]) >= 1000) == late] for late in (False, True)]
+    assert all(order == sorted(order) for order in orders)
+
+
+def test_a_lock_goes_with_the_process_that_held_it(tmp_path):
+    path = tmp_path / "g.h5"
+    with adding(path, 0, 10_000) as writer:
+        writer.stdout.readline()
+        writer.send_signal(signal.SIGKILL)
+    assert "late" in update(path, lambda now: now.add(["late"], photos(vectors([77]), seed=77_777))).people
+
+
+def absurd(file, name, shape, dtype="f4", **how):
+    del file[name]
+    file.create_dataset(name, shape=shape, dtype=dtype, **how)
+
+
+def replaced(file, name, values):
+    del file[name]
+    file[name] = values
+
+
+def soft(file):
+    del file["embeddings"]
+    file["embeddings"] = h5py.SoftLink("/norms")
+
+
+def external(file):
+    (Path(file.filename).parent / "secret.bin").write_bytes(b"\0" * 4 * 16 * 20)
+    absurd(file, "embeddings", (20, 16), external=[("secret.bin", 0, h5py.h5f.UNLIMITED)])
+
+
+def virtual(file):
+    layout = h5py.VirtualLayout((20, 16), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", "embeddings", (20, 16))
+    del file["embeddings"]
+    file.create_virtual_dataset("embeddings", layout)
+
+
+def names(*people):
+    return lambda file: replaced(file, "people", np.array([name.encode() for name in people], "S"))
+
+
+LIES = {
+    "petabytes": (lambda file: absurd(file, "embeddings", (10**12, 512), chunks=(1, 512)), "in one piece"),
+    "unwritten space": (lambda file: absurd(file, "embeddings", (10**9, 16)), "which are not there"),
+    "beyond any size": (lambda file: absurd(file, "embeddings", (2**50, 16), chunks=(1, 16)), "in one piece"),
+    "other lengths": (lambda file: replaced(file, "labels", np.zeros(19, np.int64)), "different lengths"),
+    "a label of nobody": (lambda file: replaced(file, "labels", np.full(20, 99, np.int64)), "label of nobody"),
+    "a negative label": (lambda file: replaced(file, "labels", np.full(20, -1, np.int64)), "label of nobody"),
+    "another type": (lambda file: replaced(file, "embeddings", np.zeros([20, 16])), "float64"),
+    "no numbers": (lambda file: replaced(file, "embeddings", np.full([20, 16], np.nan, "f4")), "unit length"),
+    "another length": (lambda file: replaced(file, "embeddings", np.ones([20, 16], "f4")), "unit length"),
+    "a part missing": (lambda file: file.pop("digests"), "holds no digests"),
+    "a group": (lambda file: (file.pop("labels"), file.create_group("labels")), "labels does not lie"),
+    "a soft link": (soft, "holds no embeddings"),
+    "another file's values": (external, "in one piece"),
+    "a virtual dataset": (virtual, "in one piece"),
+    "names as paths": (names(*"abcd", "../../x"), "can't be a person's name: it reads as a path"),
+    "names of control characters": (names(*"abcd", "e\x1b[2J"), "characters that can't be printed"),
+    "a name twice": (names(*"abcdd"), "stands in it twice"),
+    "somebody without a photo": (names(*"abcdef"), "without a photo"),
+    "no text": (lambda file: replaced(file, "people", np.array([b"\xff"] * 5)), "no gallery, or a damaged one"),
+    "another format": (lambda file: file.attrs.modify("format", np.bytes_("mine 2")), "not a finetune gallery 1"),
+    "no format": (lambda file: file.attrs.pop("format"), "not a finetune gallery 1"),
+    "a format of numbers": (lambda file: file.attrs.create("format", np.zeros(3)), "its format is no text"),
+    "a contract of nothing": (lambda file: file.attrs.modify("contract", np.bytes_("{}")), "damaged one"),
+    "a contract of lies": (
+        lambda file: file.attrs.create(
+            "contract",
+            np.bytes_('{"checkpoint": 3, "weights": "", "image_size": 160, "standardization": "fixed"}'),
+        ),
+        "its contract is none",
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_lies_is_refused_in_one_line(tmp_path, lie):
+    path = tmp_path / "g.h5"
+    write_gallery(path, gallery())
+    change, problem = LIES[lie]
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(DataError) as refused:
+        read_gallery(path)
+    (line,) = refused.value.problems
+    assert line.startswith(f"{path}: ")
+    assert problem in line
+    assert line.isprintable()
+
+
+def test_no_file_and_other_files_are_refused(tmp_path):
+    (tmp_path / "text").write_text("hello")
+    (tmp_path / "empty").touch()
+    for name, problem in (("none", "no such file"), ("text", "damaged one"), ("empty", "damaged one"), (".", "not a")):
+        with pytest.raises(DataError, match=problem):
+            read_gallery(tmp_path / name)
+
+
+def test_a_file_cut_anywhere_is_refused(tmp_path):
+    path = tmp_path / "g.h5"
+    write_gallery(path, gallery())
+    whole = path.read_bytes()
+    for length in range(0, len(whole) - 1, 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError):
+            read_gallery(path)
