@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -90,7 +91,9 @@ class Logistic(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Floats, y: Labels) -> Logistic:  # noqa: N803
         """From unit embeddings [n, E] and labels [n] of two people or more."""
-        self._model = LogisticRegression(C=self.C, max_iter=1000).fit(X, y)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The number of unique classes")  # most people have few photos
+            self._model = LogisticRegression(C=self.C, max_iter=1000).fit(X, y)
         self.classes_ = self._model.classes_
         return self
 

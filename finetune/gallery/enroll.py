@@ -23,6 +23,8 @@ from finetune.gallery.storage import read_gallery, update
 from finetune.model import Model
 from finetune.recipe.recipe import Cache
 
+USUAL = 0.25
+"""The share of photos that resemble the others of their person less than is usual."""
 People = Mapping[str, Sequence[Path]]
 
 
@@ -172,30 +174,41 @@ def open_for(path: Path, model: Model) -> Gallery:
 
 
 def look_alike(gallery: Gallery, rows: npt.NDArray[np.intp], paths: Sequence[Path]) -> list[Lookalikes]:
-    """Of these rows, those that resemble another person more than their own, as much as photos of one person do.
+    """Of the rows that are new, those that resemble another person as much as photos of one person usually do.
 
-    That is the median similarity of a photo to the mean of its person's other ones; where nobody has two photos,
-    nothing can be said.
+    That is what three photos of four reach with the mean of their person's other ones; where nobody has two photos,
+    nothing can be said. Who was enrolled before must resemble the other more than their earlier photos; of who was
+    not, half of the photos or more must resemble one other person.
+
+    Args:
+        paths: a file a row.
     """
     prototypes = NearestPrototype().fit(gallery.embeddings, gallery.labels)
     own, others = prototypes.left_out(gallery.embeddings, gallery.labels)
-    usual = np.median(own[np.isfinite(own)]) if np.isfinite(own).any() else np.inf
+    usual = np.quantile(own[np.isfinite(own)], USUAL) if np.isfinite(own).any() else np.inf
     suspects: dict[tuple[int, int], list[int]] = {}
-    for place, row in enumerate(rows.tolist()):
-        if others[row] > own[row] and others[row] >= usual:
-            best = prototypes.best(gallery.embeddings[row : row + 1]).labels[0]
-            label = int(gallery.labels[row])
-            suspects.setdefault((label, int(best[0] if best[0] != label else best[1])), []).append(place)
-    return [
-        Lookalikes(
-            gallery.people[person],
-            gallery.people[other],
-            tuple(paths[place] for place in places),
-            int((gallery.labels[rows] == person).sum()),
-            float(others[rows[places[0]]]),
-        )
-        for (person, other), places in suspects.items()
-    ]
+    for place in np.flatnonzero(others[rows] >= usual).tolist():
+        best = prototypes.best(gallery.embeddings[rows[place]][np.newaxis]).labels[0].tolist()
+        label = int(gallery.labels[rows[place]])
+        suspects.setdefault((label, best[0] if best[0] != label else best[1]), []).append(place)
+    found = []
+    for (person, other), places in suspects.items():
+        mine = np.flatnonzero(gallery.labels == person)
+        new = int(np.isin(rows, mine).sum())
+        before = gallery.embeddings[np.setdiff1d(mine, rows)]
+        if len(before):
+            known = NearestPrototype().fit(before, np.zeros(len(before), np.int64))
+            similarities = known.best(gallery.embeddings[rows[places]]).scores[:, 0]
+            places = [
+                place
+                for place, similarity in zip(places, similarities, strict=True)
+                if others[rows[place]] > similarity
+            ]
+        if places and (len(before) or 2 * len(places) >= new):
+            names = gallery.people[person], gallery.people[other]
+            photos = tuple(paths[place] for place in places)
+            found.append(Lookalikes(*names, photos, new, float(others[rows[places[0]]])))
+    return found
 
 
 def _usable(paths: Sequence[Path], model: Model) -> tuple[list[bytes | None], tuple[Quarantined, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -22,7 +23,7 @@ FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf")
 LEAST_TEXT, TEXT = 11, 0.16
 """Height of the letters in pixels, and as a share of the face's width."""
 JPEG = (".jpg", ".jpeg")
-QUALITY = 92
+ENCODING: dict[str, Any] = {"format": "JPEG", "quality": 92, "subsampling": 0}
 
 
 def draw(answers: Sequence[Identification], out: Path) -> int:
@@ -55,7 +56,7 @@ def draw(answers: Sequence[Identification], out: Path) -> int:
         for answer in photos[photo]:
             if answer.score is not None:
                 _label(picture, answer)
-        files.write(target, functools.partial(picture.save, format="JPEG", quality=QUALITY), sync=False)
+        files.write(target, functools.partial(picture.save, **ENCODING), sync=False)
         drawn += 1
     return drawn
 

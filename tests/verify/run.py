@@ -1,7 +1,7 @@
 """The long tables, from real data: alignment and parity against the published scripts, frozen against naive,
-the recipes.
+the recipes, galleries.
 
-    python tests/verify/run.py [align] [doctor] [parity] [frozen] [recipes] [overfit]    # all without a word
+    python tests/verify/run.py [align] [doctor] [parity] [frozen] [recipes] [overfit] [gallery]    # all without a word
 
 Needs the folder that FINETUNE_SHARED names (default ../shared). Prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. About an hour on two cores. FINETUNE_CROP_PYTHON may name another
@@ -15,6 +15,7 @@ import sys
 import align
 import doctor
 import frozen
+import gallery
 import overfit
 import parity
 from common import OUT, SHARED
@@ -26,6 +27,7 @@ TABLES = {
     "doctor": doctor.main,
     "parity": parity.main,
     "frozen": frozen.main,
+    "gallery": gallery.main,
     "recipes": recipes.main,
     "overfit": overfit.main,
 }

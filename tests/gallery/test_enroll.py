@@ -1,0 +1,231 @@
+"""Enrolling: only what is new is embedded, whoever else changes the gallery meanwhile; what can't be is told."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finetune.errors import DataError
+from finetune.gallery.storage import read_gallery, update
+from tests.gallery.conftest import CONTRACT, gallery, photos, vectors
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture(scope="module")
+def model(drawn_checkpoint):
+    from finetune.model import Model
+
+    return Model.restore(drawn_checkpoint)
+
+
+@pytest.fixture
+def passed(model, monkeypatch):
+    """How many images have gone through the network, call by call."""
+    counts = []
+    prefix = model.prefix
+
+    def counted(stop):
+        inner = prefix(stop)
+
+        def call(pixels):
+            counts.append(len(pixels))
+            return inner(pixels)
+
+        return call
+
+    monkeypatch.setattr(model, "prefix", counted)
+    return counts
+
+
+@pytest.fixture
+def people(faces, tmp_path):
+    """A copy of the drawn people, whose files may be changed."""
+    shutil.copytree(faces / "learn", tmp_path / "people")
+    return tmp_path / "people"
+
+
+def of(folder: Path) -> dict[str, list[Path]]:
+    return {person.name: sorted(person.iterdir()) for person in sorted(folder.iterdir())}
+
+
+def enroll(*arguments, **options):
+    from finetune.gallery.enroll import enroll as enroll_
+
+    return enroll_(*arguments, **options)
+
+
+def test_only_what_is_new_is_embedded(model, passed, people, tmp_path):
+    path, everybody = tmp_path / "g.h5", of(people)
+    first, *others = everybody
+    done = enroll(path, {first: everybody[first]}, model, cache="off")
+    assert (done.embedded, done.new_people, done.already) == (6, (first,), ())
+    for number, name in enumerate(others, 2):
+        done = enroll(path, dict(list(everybody.items())[:number]), model, cache="off")
+        assert (done.embedded, done.new_people, len(done.already)) == (6, (name,), 6 * (number - 1))
+    before = path.read_bytes()
+    done = enroll(path, everybody, model, cache="off")
+    assert (done.embedded, done.new_people, len(done.already)) == (0, (), 24)
+    assert path.read_bytes() == before
+    assert sum(passed) == 24
+
+
+def test_one_at_a_time_gives_what_one_go_gives(model, people, tmp_path):
+    everybody = of(people)
+    for name, paths in everybody.items():
+        enroll(tmp_path / "grown.h5", {name: paths}, model)
+    enroll(tmp_path / "one_go.h5", everybody, model)
+    grown, one_go = (read_gallery(tmp_path / name) for name in ("grown.h5", "one_go.h5"))
+    assert (grown.people, grown.contract) == (one_go.people, one_go.contract)
+    for ours, theirs in ((grown.labels, one_go.labels), (grown.photos.digests, one_go.photos.digests)):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_allclose(grown.embeddings, one_go.embeddings, atol=1e-6)
+    paths = [path for paths in everybody.values() for path in paths]
+    np.testing.assert_allclose(grown.embeddings, model.embed(paths), atol=1e-6)
+
+
+def test_a_photo_is_known_by_its_content(model, people, tmp_path):
+    path, everybody = tmp_path / "g.h5", of(people)
+    enroll(path, everybody, model)
+    copy = people / "person_002" / "holiday.png"
+    shutil.copy(everybody["person_001"][0], copy)
+    done = enroll(path, of(people), model)
+    assert done.embedded == 0
+    assert (copy, "person_001") in done.already
+
+
+def test_a_photo_under_two_names_at_once_is_enrolled_under_the_first(model, people, tmp_path):
+    copy = people / "person_003" / "copy.png"
+    shutil.copy(of(people)["person_001"][0], copy)
+    done = enroll(tmp_path / "g.h5", of(people), model)
+    assert (done.embedded, done.already) == (24, ((copy, "person_001"),))
+
+
+def test_files_that_can_not_be_used_are_left_out_with_reasons(model, people, tmp_path):
+    (people / "person_001" / "notes.txt").write_text("no image")
+    whole = of(people)["person_002"][0].read_bytes()
+    (people / "person_002" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    done = enroll(tmp_path / "g.h5", of(people), model)
+    assert done.embedded == 24
+    assert [path.path.name for path in done.left_out] == ["notes.txt", "cut.png"]
+    with pytest.raises(DataError) as refused:
+        enroll(tmp_path / "none.h5", {"ann": [people / "person_001" / "notes.txt"]}, model)
+    assert refused.value.problems[0].startswith("no photo that can be used")
+    assert not (tmp_path / "none.h5").exists()
+
+
+def test_wrong_names_are_told_before_anything_is_embedded(model, passed, people, tmp_path):
+    paths = of(people)["person_001"]
+    with pytest.raises(DataError) as refused:
+        enroll(tmp_path / "g.h5", {"unknown": paths, "../ann": paths}, model)
+    assert len(refused.value.problems) == 2
+    assert passed == []
+
+
+def test_another_checkpoint_and_another_preprocessing_are_refused(model, drawn_checkpoint, people, tmp_path):
+    from finetune.model import Model
+
+    path = tmp_path / "g.h5"
+    enroll(path, of(people), model)
+    before = path.read_bytes()
+    other = Model.restore(drawn_checkpoint, standardization="per_image")
+    with pytest.raises(DataError, match="made with standardization fixed, not per_image; give the checkpoint"):
+        enroll(path, of(people), other)
+    changed = Model.restore(drawn_checkpoint)
+    name = "InceptionResnetV1/Bottleneck/weights"
+    changed.assign({name: changed.variables[name].numpy() + 1e-3})
+    with pytest.raises(DataError, match="whose weights differ"):
+        enroll(path, of(people), changed)
+    assert path.read_bytes() == before
+
+
+def test_another_head_is_the_same_to_a_gallery(model, drawn_checkpoint, people, tmp_path):
+    from finetune.model import Model
+
+    enroll(tmp_path / "g.h5", of(people), model)
+    headed = Model.restore(drawn_checkpoint, class_names=["a", "b", "c"])
+    assert enroll(tmp_path / "g.h5", of(people), headed).embedded == 0
+
+
+def test_what_others_do_meanwhile_stands(model, people, tmp_path, monkeypatch):
+    """While photos are embedded, another process removes one person and adds another."""
+    from finetune.gallery import enroll as module
+
+    path, everybody = tmp_path / "g.h5", of(people)
+    enroll(path, {"person_001": everybody["person_001"], "person_002": everybody["person_002"]}, model)
+    embed = module.prelogits
+
+    def meanwhile(*arguments):
+        new = photos(vectors([5], model.embedding_size))
+        update(path, lambda now: now.remove("person_001").add(["from elsewhere"], new))
+        return embed(*arguments)
+
+    monkeypatch.setattr(module, "prelogits", meanwhile)
+    enroll(path, {"person_003": everybody["person_003"]}, model)
+    assert read_gallery(path).people == ("person_002", "from elsewhere", "person_003")
+
+
+def test_strangers_are_kept_without_names_and_without_the_enrolled(model, faces, people, tmp_path):
+    from finetune.gallery.enroll import enroll_strangers
+
+    path, everybody = tmp_path / "g.h5", of(people)
+    enroll(path, everybody, model)
+    folder = tmp_path / "strangers"
+    shutil.copytree(faces / "strangers", folder)
+    shutil.copytree(people / "person_001", folder / "PERSON_001")
+    shutil.copy(everybody["person_002"][0], folder / "person_011")
+    found, left_out = enroll_strangers(path, folder, model)
+    assert left_out == []
+    assert len(np.unique(found.stranger_labels)) == 5  # neither the namesake nor whoever shares a photo
+    assert len(found.strangers) == 20
+    assert b"person_012" not in path.read_bytes()
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for number, photo in enumerate(sorted((faces / "strangers").rglob("*.png"))[:7]):
+        shutil.copy(photo, flat / f"{number}.png")
+    assert enroll_strangers(path, flat, model)[0].stranger_labels.tolist() == list(range(7))
+    with pytest.raises(DataError, match="no stranger in it"):
+        enroll_strangers(path, people, model)
+
+
+def test_a_photo_that_looks_like_somebody_else_is_told(tmp_path):
+    from finetune.gallery.enroll import look_alike
+
+    found = gallery(people=5, each=4, size=64)
+    theirs = vectors([3, 3, 3], 64, seed=8)
+    mixed = found.add(["new", "new", "person 1"], photos(theirs, seed=8))
+    rows = np.arange(20, 23)
+    paths = [Path(f"{number}.png") for number in range(3)]
+    told = {(one.person, one.other, len(one.photos), one.enrolled) for one in look_alike(mixed, rows, paths)}
+    assert told == {("new", "person 3", 2, 2), ("person 1", "person 3", 1, 1)}
+    assert str(look_alike(mixed, rows, paths)[0]).startswith(
+        "0.png and 1 more: enrolled as new, of whose 2 new photos 2 look more like person 3 (similarity 0."
+    )
+    right = found.add(["person 1", "stranger"], photos(vectors([1, 50], 64, seed=9), seed=9))
+    assert look_alike(right, np.arange(20, 22), paths[:2]) == []
+
+
+def test_pickled_features_are_enrolled_once(model, people, tmp_path):
+    from finetune.gallery.enroll import import_features
+
+    path, features = tmp_path / "g.h5", tmp_path / "all_features.pkl"
+    everybody = of(people)
+    rows = model.embed([photo for paths in everybody.values() for photo in paths])
+    features.write_bytes(pickle.dumps((rows, np.repeat(np.arange(4), 6), list(everybody))))
+    assert import_features(path, features, model) == (24, 4)
+    found = read_gallery(path)
+    assert found.people == tuple(everybody)
+    np.testing.assert_allclose(found.embeddings, rows, atol=1e-6)
+    assert import_features(path, features, model) == (0, 0)
+    features.write_bytes(pickle.dumps((rows, np.repeat(np.arange(4), 6), ["a", "../b", "c", "d\n"])))
+    with pytest.raises(DataError) as refused:
+        import_features(tmp_path / "other.h5", features, model)
+    assert len(refused.value.problems) == 2
+    features.write_bytes(pickle.dumps((rows[:, :8], ["a"] * 24)))
+    with pytest.raises(DataError, match="embeddings of 8 values"):
+        import_features(path, features, model)
+    assert found.contract != CONTRACT
