@@ -85,10 +85,9 @@ def _people(options: argparse.Namespace, size: int) -> dict[str, list[Path]]:
     if folder.is_file():
         raise DataError(f"{in_one_line(folder)}: one photo; say with --name whose it is")
     found = layout(folder)
-    for misplaced in found.misplaced:
-        print(f"left out: {misplaced}", file=sys.stderr)
     if not found.files:
         raise DataError(f"{in_one_line(folder)}: no folders in it; put each person's photos into one, or give --name")
+    say_left_out(found.misplaced)
     return {name: list(photos) for name, photos in found.files.items()}
 
 

@@ -1,0 +1,369 @@
+"""Galleries by command: enrol, list, change, identify, compare, classify; and every way to get it wrong."""
+
+from __future__ import annotations
+
+import csv
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finetune.gallery.storage import read_gallery, write_gallery
+from tests.align.conftest import scene
+from tests.cli.test_bad_options import bad
+from tests.gallery.conftest import gallery
+
+pytestmark = pytest.mark.tf
+
+
+@pytest.fixture
+def enrolled(work, finetune):
+    """A working folder with the gallery `people.h5` of the four drawn people."""
+    ended = finetune("enroll", "people.h5", "faces/learn", "--checkpoint", "model")
+    assert (ended.status, ended.out) == (
+        0,
+        ["24 photos enrolled (4 people new), 0 there already", "people.h5: 4 people, 24 photos"],
+    )
+    return work
+
+
+def test_people_are_listed_with_what_they_were_made_with(enrolled, finetune):
+    ended = finetune("gallery", "people.h5")
+    assert ended.out[:4] == [f"      6 person_00{number}" for number in (1, 2, 3, 4)]
+    assert ended.out[4] == "4 people, 24 photos; 0 strangers to calibrate by"
+    assert ended.out[5].endswith("75 pixels, fixed standardization")
+
+
+def test_the_checkpoint_is_remembered_and_photos_are_skipped(enrolled, finetune):
+    ended = finetune("enroll", "people.h5", "faces/learn")
+    assert ended.out == ["0 photos enrolled (nobody new), 24 there already", "people.h5: 4 people, 24 photos"]
+    assert ended.err == ["there already: 24 photos"]
+
+
+def test_one_photo_of_one_person_is_enrolled_by_name(enrolled, finetune):
+    photo = "faces/strangers/person_011/person_011_0001.png"
+    ended = finetune("enroll", "people.h5", photo, "--name", "Zoë")
+    assert ended.out[0] == "1 photos enrolled (1 people new), 0 there already"
+    assert read_gallery(enrolled / "people.h5").people[-1] == "Zoë"
+    again = finetune("enroll", "people.h5", photo, "--name", "Ann")
+    assert again.err == [f"there already, as Zoë: {photo}"]
+
+
+def test_people_are_renamed_merged_and_removed(enrolled, finetune):
+    command = "gallery people.h5 --rename person_001 Ann --merge person_002 Ann --remove person_003"
+    ended = finetune(*command.split())
+    assert ended.out[:3] == ["     12 Ann", "      6 person_004", "2 people, 18 photos; 0 strangers to calibrate by"]
+
+
+def test_a_gallery_is_written_out(enrolled, finetune):
+    assert finetune("gallery", "people.h5", "--export", "out.npz").out == ["24 photos of 4 people in out.npz"]
+    assert finetune("gallery", "people.h5", "--export", "out.csv").status == 0
+    found = read_gallery(enrolled / "people.h5")
+    with np.load(enrolled / "out.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["embeddings"], found.embeddings)
+        assert arrays["names"].tolist() == [found.people[label] for label in found.labels]
+        assert (arrays["image_size"], arrays["standardization"]) == (75, "fixed")
+    with (enrolled / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [bytes.fromhex(row["sha256"]) for row in rows] == found.photos.hashes()
+    assert [(row["name"], row["file"]) for row in rows[:1]] == [("person_001", "person_001_0001.png")]
+
+
+def test_features_of_another_tool_are_enrolled(work, finetune):
+    rows = np.random.default_rng(0).normal(size=[4, 512])
+    (work / "all_features.pkl").write_bytes(pickle.dumps((rows, [0, 0, 1, 1], ["ann", "bob"])))
+    ended = finetune("enroll", "g.h5", "all_features.pkl", "--checkpoint", "model")
+    assert ended.out[0].startswith("all_features.pkl: 4 embeddings of 2 people enrolled, taken to be of model-")
+    assert (
+        finetune("enroll", "g.h5", "all_features.pkl").out[0].startswith("all_features.pkl: 0 embeddings of 0 people")
+    )
+
+
+def test_strangers_calibrate_and_faces_are_named(enrolled, finetune):
+    ended = finetune("enroll", "people.h5", "--strangers", "faces/strangers")
+    assert ended.out[0] == "6 strangers with 24 photos to calibrate by"
+    ended = finetune(
+        *[
+            "identify",
+            "people.h5",
+            "faces/learn",
+            "faces/strangers",
+            "--far",
+            "0.2",
+            "--csv",
+            "out.csv",
+            "--draw",
+            "drawn",
+            "--labelled",
+        ]
+    )
+    assert ended.status == 0
+    assert ended.out[0].startswith("person_001/person_001_0001.png: ")
+    threshold = next(line for line in ended.out if line.startswith("named above a score of "))
+    assert threshold.endswith("from 6 strangers)")
+    assert "for a false accept rate of 0.2 (95 %: " in threshold
+    with (enrolled / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    value = float(threshold.split()[5].rstrip(","))
+    assert len(rows) == 48
+    for row in rows:
+        assert abs(float(row["score"]) - value) < 1e-4 or (row["name"] != "unknown") == (float(row["score"]) > value)
+    strangers = [row["name"] != "unknown" for row in rows[24:]]
+    assert f"24 faces of strangers: {np.mean(strangers):.4f} named as somebody (false accept rate)" in ended.out
+    rightly = np.mean([row["name"] == row["photo"].split("/")[0] for row in rows[:24]])
+    assert any(line.startswith(f"24 faces of enrolled people: {rightly:.4f} named rightly") for line in ended.out)
+    assert len(list((enrolled / "drawn").rglob("*.jpg"))) == 48
+
+
+@pytest.mark.parametrize("classifier", ["k-nearest", "svm", "logistic", "svc"])
+def test_other_classifiers_name_the_enrolled_photos(enrolled, finetune, classifier):
+    ended = finetune(*f"identify people.h5 faces/learn --threshold -9 --labelled --classifier {classifier}".split())
+    figures = ended.out[-1]
+    assert figures.startswith("24 faces of enrolled people: ")
+    assert float(figures.split(": ")[1].split()[0]) > 0.4
+
+
+def test_photos_are_aligned_on_the_way(work, finetune):
+    for number, name in enumerate(("ann", "bob")):
+        (work / "photos" / name).mkdir(parents=True)
+        for i in range(2):
+            photo = scene([(40, 30, 110 + 3 * number)], 190, 220 + 10 * number, seed=i)
+            Image.fromarray(photo).save(work / "photos" / name / f"{i}.png")
+    (work / "photos" / "ann" / "nobody.png").write_bytes(b"")
+    ended = finetune("enroll", "g.h5", "photos", "--align", "--checkpoint", "model")
+    assert ended.out[-1] == "g.h5: 2 people, 4 photos"
+    assert "left out: ann/nobody.png: an empty file" in ended.err
+    Image.fromarray(scene([(10, 20, 90), (120, 5, 70)], 190, 300)).save(work / "group.png")
+    ended = finetune("identify", "g.h5", "group.png", "--align", "--threshold", "2")
+    assert [line.split(", nearest")[0] for line in ended.out[:2]] == [
+        "group.png, face 1: unknown",
+        "group.png, face 2: unknown",
+    ]
+
+
+def test_two_photos_are_compared(enrolled, finetune):
+    a, b = (f"faces/learn/person_001/person_001_000{number}.png" for number in (1, 2))
+    same = finetune("compare", a, a, "--checkpoint", "model")
+    assert same.out[0] == "cosine similarity 1.0000; squared Euclidean distance 0.0000, angle 0.0 degrees"
+    assert same.out[1] == "no answer without --gallery, whose people say how alike two people are"
+    ended = finetune("compare", a, b, "--gallery", "people.h5", "--far", "0.4")
+    similarity = float(ended.out[0].split()[2].rstrip(";"))
+    answer, _, rest = ended.out[1].partition(": ")
+    threshold = float(rest.removeprefix("not ").split()[1].rstrip(","))
+    assert answer == ("one person" if similarity > threshold else "two people")
+    assert ended.out[1].endswith("from 4 people)")
+
+
+def test_the_published_protocol_is_followed(work, finetune):
+    ended = finetune(
+        *[
+            "classify",
+            "model",
+            "faces/learn",
+            "--min-images",
+            "5",
+            "--train-images",
+            "4",
+            "--classifier",
+            "svc",
+            "prototype",
+        ]
+    )
+    assert ended.out[0] == "4 people, 16 images to train on, 8 to test on"
+    for line, name in zip(ended.out[1:], ("svc", "prototype"), strict=True):
+        right = int(line.split("(")[1].split()[0])
+        assert line.startswith(f"{name}: accuracy {right / 8:.5f} ({right} of 8), macro F-score 0.")
+
+
+def test_a_test_set_and_a_submission(work, finetune):
+    (work / "test").mkdir()
+    for name in ("person_001", "person_011"):
+        source = work / "faces" / ("learn" if name == "person_001" else "strangers") / name
+        shutil.copytree(source, work / "test" / name)
+    ended = finetune("classify", "model", "faces/learn", "test", "--classifier", "prototype", "--submission", "out.csv")
+    assert ended.out[0] == "4 people, 24 images to train on, 10 to test on"
+    assert ended.err[-1] == "4 test images of people who are not trained on count as wrong"
+    lines = (work / "out.csv").read_text().splitlines()
+    assert lines[0] == "ImageId,PredictedClass"
+    assert [line.split(",")[0] for line in lines[1:]] == [str(number) for number in range(10)]
+    right = sum(line.endswith(",person_001") for line in lines[1:7])
+    assert f"({right} of 10)" in ended.out[1]
+
+
+def test_arrays_of_images_are_classified(work, finetune):
+    """Flat grey rows, as a contest gave them; the network's images are larger."""
+    paths = sorted((work / "faces/learn").rglob("*.png"))
+    grey = np.stack([np.asarray(Image.open(path).convert("L").resize((37, 50))) for path in paths])
+    labels = np.array([int(path.parent.name[-1]) for path in paths])
+    np.save(work / "X_train.npy", grey[::2].reshape(12, -1).astype(float))
+    np.save(work / "y_train.npy", labels[::2])
+    np.save(work / "X_test.npy", grey[1::2].reshape(12, -1).astype(float))
+    arrays = "X_train.npy X_test.npy --labels y_train.npy --height 50 --width 37"
+    ended = finetune(*f"classify model {arrays} --classifier svm --submission out.csv".split())
+    assert ended.out[0].startswith("X_train.npy: 12 images, float64 from ")
+    assert ended.out[-2:] == ["4 people, 12 images to train on, 12 to test on", "12 predictions in out.csv"]
+    found = [int(line.split(",")[1]) for line in (work / "out.csv").read_text().splitlines()[1:]]
+    assert np.mean(np.array(found) == labels[1::2]) > 0.25
+
+
+NO_GALLERY = "give a gallery that finetune enroll made"
+WRONG = [
+    bad("nothing to enrol", "enroll g.h5", "nothing to enrol; give a folder of people, or --strangers FOLDER"),
+    bad(
+        "no checkpoint",
+        "enroll g.h5 faces/learn",
+        "--checkpoint: not given; give the checkpoint that embeds the photos",
+    ),
+    bad("no folder", "enroll g.h5 nowhere --checkpoint model", "nowhere: no such file or folder; give ..."),
+    bad(
+        "a folder without people",
+        "enroll g.h5 faces/learn/person_001 --checkpoint model",
+        "faces/learn/person_001: no folders in it; put each person's photos into one, or give --name",
+    ),
+    bad(
+        "one photo of nobody",
+        "enroll g.h5 faces/learn/person_001/person_001_0001.png --checkpoint model",
+        "faces/learn/person_001/person_001_0001.png: one photo; say with --name whose it is",
+    ),
+    bad(
+        "a gallery in the folder that is read",
+        "enroll faces/learn/g.h5 faces/learn --checkpoint model",
+        "faces/learn/g.h5: lies in faces/learn, which stays as it is; give a place beside it",
+    ),
+    bad(
+        "a name that is none",
+        "enroll g.h5 faces/learn/person_001 --name unknown --checkpoint model",
+        "unknown: can't be a person's name: it is the answer for strangers; rename them",
+    ),
+    bad("another file as gallery", "enroll recipe.yaml faces/learn", "recipe.yaml: no gallery, or a damaged one; ..."),
+    bad("a folder as gallery", "enroll faces faces/learn", "faces: a folder; give the name of a file to write"),
+    bad("no gallery to list", "gallery g.h5", f"g.h5: no such file; {NO_GALLERY}"),
+    bad("no gallery to identify by", "identify g.h5 faces/learn", f"g.h5: no such file; {NO_GALLERY}"),
+    bad(
+        "a rate that is none",
+        "identify g.h5 faces/learn --far 1",
+        "argument --far: found '1'; give a number above 0 and below 1; see finetune identify --help",
+    ),
+    bad(
+        "a score that is none",
+        "identify g.h5 faces/learn --threshold nan",
+        "argument --threshold: found 'nan'; give a number; see finetune identify --help",
+    ),
+    bad(
+        "a face size without looking for faces",
+        "identify g.h5 faces/learn --min-face-size 40",
+        "--min-face-size: given without --align, which is what looks for faces",
+    ),
+    bad("nothing to embed with", "compare a.png b.png", "nothing to embed with; give --gallery or --checkpoint"),
+    bad("a folder to compare", "compare faces/learn b.png --checkpoint model", "faces/learn: a folder; give a photo"),
+    bad(
+        "photos that are not there",
+        "compare a.png b.png --checkpoint model",
+        "a.png: no such file or folder; give an image or a folder of images",
+    ),
+    bad(
+        "an array without labels",
+        "classify model X.npy faces/learn --height 3",
+        "--labels: goes with PEOPLE in .npy, and has to be given with it",
+    ),
+    bad(
+        "options that don't go together",
+        "classify model faces/learn faces/learn --min-images 3 --height 3 --submission o.csv --classifier svm svc",
+        "--min-images and --train-images: given with TEST, where nothing is parted; leave them out",
+        "--height and --width: say how large rows in .npy are, and there is none",
+        "--submission: takes one classifier; name one",
+    ),
+    bad(
+        "too few photos",
+        "classify model faces/learn",
+        "0 of 4 people have 20 photos or more; it takes two: lower --min-images and --train-images, or add photos",
+    ),
+    bad("no test set", "classify model faces/learn nowhere", "nowhere: no such file or folder; give ..."),
+]
+
+
+@pytest.mark.parametrize(("command", "lines"), WRONG)
+def test_what_is_wrong_is_said(refused, command, lines):
+    refused(command, *lines)
+
+
+WRONG_WITH_GALLERY = [
+    bad(
+        "nobody of the name", "gallery people.h5 --remove eve", "eve: nobody of that name is enrolled; enrolled are ..."
+    ),
+    bad(
+        "an export of another kind",
+        "gallery people.h5 --export out.pkl",
+        "out.pkl: give a file name that ends in .npz or .csv",
+    ),
+    bad(
+        "an export over another file's folder",
+        "gallery people.h5 --export nowhere/out.csv",
+        "nowhere: no such folder; make it first",
+    ),
+    bad(
+        "too few people to promise",
+        "identify people.h5 faces/learn",
+        "people.h5: 4 enrolled people can promise a false accept rate of no less than 0.333, not 0.01, for which it "
+        "takes 198; enrol strangers (finetune enroll GALLERY --strangers FOLDER), or give --far or --threshold",
+    ),
+    bad(
+        "too few people to compare by",
+        "compare faces/learn/person_001/person_001_0001.png faces/learn/person_001/person_001_0002.png "
+        "--gallery people.h5",
+        "people.h5: 4 people, enrolled and strangers, can promise a false accept rate of no less than 0.333, "
+        "not 0.01: enrol more, or strangers; or give --far",
+    ),
+    bad(
+        "pictures into the folder that is read",
+        "identify people.h5 faces/learn --draw faces/learn/out --threshold 0",
+        "faces/learn/out: lies in faces/learn, which stays as it is; give a place beside it",
+    ),
+    bad(
+        "pictures into a folder in use",
+        "identify people.h5 faces/learn --draw bad/used --threshold 0",
+        "bad/used: already there and not an empty folder; give another, or remove it",
+    ),
+    bad(
+        "another preprocessing",
+        "identify people.h5 faces/learn --standardization per_image --threshold 0",
+        "people.h5: made with standardization fixed, not per_image; give the checkpoint that it was made with, or make "
+        "another gallery",
+    ),
+    bad(
+        "a head without names",
+        "identify people.h5 faces/learn --classifier head --threshold 0",
+        "...classes without names; give a checkpoint of a run, with class_names.txt, or another classifier",
+    ),
+    bad(
+        "texts",
+        "identify people.h5 bad/texts --threshold 0",
+        "bad/texts/ann/notes.txt: not an image (...); no face in any of 2 photos: give aligned faces, or photos with "
+        "--align",
+    ),
+]
+
+
+@pytest.mark.parametrize(("command", "lines"), WRONG_WITH_GALLERY)
+def test_what_is_wrong_with_a_gallery_at_hand_is_said(enrolled, refused, command, lines):
+    refused(command, *lines)
+
+
+def test_an_empty_gallery_and_one_whose_checkpoint_has_gone(work, finetune):
+    write_gallery(work / "g.h5", gallery())
+    ended = finetune("identify", "g.h5", "faces/learn", "--threshold", "0")
+    assert ended.status == 2
+    assert ended.err[0].endswith("(where the gallery's was): give --checkpoint")
+    finetune("gallery", "g.h5", *(word for number in range(5) for word in ("--remove", f"person {number}")))
+    ended = finetune("identify", "g.h5", "faces/learn")
+    assert ended.err == ["finetune identify: g.h5: nobody is enrolled; see finetune enroll --help"]
+
+
+def test_an_export_never_replaces_the_gallery(work, finetune):
+    write_gallery(work / "g.csv", gallery())
+    before = (work / "g.csv").read_bytes()
+    assert finetune("gallery", "g.csv", "--export", "g.csv").status == 2
+    assert Path("g.csv").read_bytes() == before
