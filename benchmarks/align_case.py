@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.memory_case import peak_mib
+from benchmarks.peak import peak_mib
 from benchmarks.processes import READY
 from finetune.folders import find_images
 from finetune.images import read_image

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import resource
 import sys
 from pathlib import Path
 
+from benchmarks.peak import peak_mib
 from benchmarks.stages import feature_store
 
 
@@ -22,18 +21,6 @@ def main() -> None:
         tuner = FineTuner(checkpoint, faces, output, cache="disk")
         tuner.run(Stage("head", train_from="Logits", epochs=2))
     print(json.dumps({"peak_mib": peak_mib()}))
-
-
-def peak_mib() -> float:
-    """Peak resident memory of this process so far."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        # Not ru_maxrss: Linux lets a started process inherit its parent's peak there, which is higher.
-        found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"), re.M)
-        if found:
-            return int(found[1]) / 2**10
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 if __name__ == "__main__":

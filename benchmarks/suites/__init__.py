@@ -17,6 +17,7 @@ SUITES = {
     "scaling": "seconds over 1, 2, 4 and 8 times the images",
     "align": "aligning photos against the published detector, and its memory on ten times the photos",
     "mining": "hard negatives from the bank against random ones: active triplets, and the time of an epoch",
+    "search": "exact search among a million embeddings against a matrix product, and its memory",
     "training": "a training step of the whole network against PyTorch's",
 }
 

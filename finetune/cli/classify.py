@@ -30,16 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "train", metavar="PEOPLE", help="one folder of aligned faces per person; or X_train.npy, with --labels"
     )
     parser.add_argument(
-        "test",
+        "--test",
         metavar="TEST",
-        nargs="?",
         help="images to test on, likewise, or X_test.npy; without it PEOPLE is parted as the published script does",
     )
     parser.add_argument("--min-images", type=whole_number(2), metavar="N", help="people with fewer are left out (20)")
     parser.add_argument("--train-images", type=whole_number(1), metavar="N", help="of each person (10)")
     parser.add_argument("--seed", type=whole_number(0, (1 << 32) - 1), default=666, metavar="N", help="666")
     parser.add_argument(
-        "--classifier", choices=CLASSIFIERS, nargs="+", default=["svc"], help="one or several; svc is the published one"
+        "--classifier",
+        choices=CLASSIFIERS,
+        action="append",
+        help="svc, the published one, if not given; may be given several times",
     )
     parser.add_argument("--labels", metavar="FILE", help="y_train.npy: a label for each row of PEOPLE")
     parser.add_argument("--height", type=whole_number(1, 4096), metavar="PIXELS", help="of flat rows in .npy")
@@ -58,6 +60,7 @@ def run(options: argparse.Namespace) -> None:
     """Prints the numbers of photos, then accuracy and macro F-score of each classifier."""
     from finetune.gallery import published
 
+    options.classifier = options.classifier or ["svc"]
     _refuse(options)
     target = new_file(options.submission) if options.submission else None
     arrays = _arrays(options)
@@ -99,9 +102,9 @@ def _refuse(options: argparse.Namespace) -> None:
     problems = []
     is_array = [text is not None and text.endswith(".npy") for text in (options.train, options.test)]
     if options.test is not None and (options.min_images or options.train_images):
-        problems.append("--min-images and --train-images: given with TEST, where nothing is parted; leave them out")
+        problems.append("--min-images and --train-images: given with --test, where nothing is parted; leave them out")
     if is_array[0] and options.test is None:
-        problems.append(f"{options.train}: an array; give TEST beside it")
+        problems.append(f"{options.train}: an array; give --test beside it")
     if is_array[0] != (options.labels is not None):
         problems.append("--labels: goes with PEOPLE in .npy, and has to be given with it")
     if not any(is_array) and (options.height or options.width):

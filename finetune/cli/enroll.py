@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from finetune.cli.arguments import add_checkpoint, path, restore_of, say_left_out
+from finetune.cli.arguments import add_checkpoint, new_file, path, restore_of, say_left_out
 from finetune.errors import DataError, RecipeError
 from finetune.folders import find_images, in_one_line
 
@@ -17,15 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         metavar="FOLDER",
-        nargs="?",
         help="one folder of aligned faces per person; or features that another tool has pickled: all_features.pkl",
     )
     parser.add_argument("--name", help="FOLDER, or the one photo, is all of this person")
     parser.add_argument("--align", action="store_true", help="FOLDER holds photos: find and cut their faces first")
     parser.add_argument(
         "--strangers",
-        metavar="FOLDER",
-        help="aligned faces of people who are not enrolled, from which thresholds are taken; in place of earlier ones",
+        action="store_true",
+        help="FOLDER's people are not enrolled: thresholds are taken from them, in place of earlier strangers",
     )
     add_checkpoint(parser, optional=True)
 
@@ -35,21 +34,25 @@ def run(options: argparse.Namespace) -> None:
     from finetune.gallery.enroll import enroll, enroll_strangers, import_features
     from finetune.gallery.storage import read_gallery
 
-    target = _file(options)
+    folder = path(options.folder)
+    target = new_file(options.gallery, folder)
+    pickled = folder.suffix in (".pkl", ".pickle")
+    _refuse(options, pickled)
     gallery = read_gallery(target) if target.exists() else None
-    if options.folder is None and options.strangers is None:
-        raise RecipeError("nothing to enrol; give a folder of people, or --strangers FOLDER")
-    pickled = options.folder is not None and path(options.folder).suffix in (".pkl", ".pickle")
-    if pickled and (options.name or options.align):
-        raise RecipeError(f"{options.folder}: features that are ready; leave --name and --align out")
     model = restore_of(options, gallery)
     if pickled:
-        added, people = import_features(target, path(options.folder), model)
+        added, people = import_features(target, folder, model)
         print(
-            f"{in_one_line(options.folder)}: {added} embeddings of {people} people enrolled, taken to be of "
+            f"{in_one_line(folder)}: {added} embeddings of {people} people enrolled, taken to be of "
             f"{model.source.name}: nothing in the file says what they are of"
         )
-    elif options.folder is not None:
+    elif options.strangers:
+        folder = _aligned(folder, model.preprocessing.image_size) if options.align else folder
+        gallery, left_out = enroll_strangers(target, folder, model)
+        say_left_out(left_out)
+        strangers = len(set(gallery.stranger_labels.tolist()))
+        print(f"{strangers} strangers with {len(gallery.strangers)} photos to calibrate by")
+    else:
         done = enroll(target, _people(options, model.preprocessing.image_size), model)
         say_left_out(done.left_out)
         _say_already(done.already)
@@ -57,20 +60,19 @@ def run(options: argparse.Namespace) -> None:
             print(f"look again: {suspect}", file=sys.stderr)
         new = f"{len(done.new_people)} people new" if done.new_people else "nobody new"
         print(f"{done.embedded} photos enrolled ({new}), {len(done.already)} there already")
-    if options.strangers is not None:
-        gallery, left_out = enroll_strangers(target, path(options.strangers), model)
-        say_left_out(left_out)
-        strangers = len(set(gallery.stranger_labels.tolist()))
-        print(f"{strangers} strangers with {len(gallery.strangers)} photos to calibrate by")
     gallery = read_gallery(target)
     print(f"{in_one_line(target)}: {len(gallery.people)} people, {len(gallery)} photos")
 
 
-def _file(options: argparse.Namespace) -> Path:
-    from finetune.cli.arguments import new_file
-
-    folder = None if options.folder is None else path(options.folder)
-    return new_file(options.gallery, folder)
+def _refuse(options: argparse.Namespace, pickled: bool) -> None:
+    """Options that don't go together, all at once."""
+    problems = []
+    if pickled and (options.name or options.align or options.strangers):
+        problems.append(f"{options.folder}: features that are ready; leave --name, --align and --strangers out")
+    if options.strangers and options.name:
+        problems.append("--name: given with --strangers, whose names are not kept; drop one")
+    if problems:
+        raise RecipeError(*problems)
 
 
 def _people(options: argparse.Namespace, size: int) -> dict[str, list[Path]]:

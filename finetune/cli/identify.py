@@ -107,8 +107,8 @@ def _classifier(
         return people, classifier, calibrate(gallery, classifier, options.classifier, options.far)
     except UserError as error:
         raise DataError(
-            f"{in_one_line(target)}: {error.problems[0]}; enrol strangers (finetune enroll GALLERY --strangers "
-            "FOLDER), or give --far or --threshold"
+            f"{in_one_line(target)}: {error.problems[0]}; enrol strangers (finetune enroll GALLERY FOLDER "
+            "--strangers), or give --far or --threshold"
         ) from None
 
 

@@ -12,7 +12,7 @@ from benchmarks.data import Data, link
 from benchmarks.naive import NaiveLoop
 from benchmarks.settings import Settings
 from benchmarks.stages import run_stage
-from benchmarks.suites import mining
+from benchmarks.suites import mining, search
 from benchmarks.suites.scaling import slopes
 from finetune import Model
 from finetune.dataset.scan import scan
@@ -85,3 +85,19 @@ def test_the_mining_suite_counts_the_triplets_of_the_same_number_of_steps(data) 
     assert gain.figure == pytest.approx(least, rel=0.05)
     assert gain.least
     assert not cost.least
+
+
+def test_the_search_suite_compares_with_the_product_and_with_float64(data, monkeypatch) -> None:
+    monkeypatch.setattr(search, "AT_ONCE", 10_000)
+    result = search.run(Settings(data, rounds=1, quick=True))
+    wrong, *rates, memory = result.targets
+    assert wrong.figure == 0
+    product, found = (
+        result.timings[f"{what}, 128 probes{k}"][0] for what, k in (("product", ""), ("search", ", k = 1"))
+    )
+    assert rates[2].figure == pytest.approx(product / found)
+    assert memory.figure > 1
+    gallery, probes = search.synthetic(20_000, 4)
+    np.testing.assert_allclose(np.linalg.norm(gallery, axis=1), 1, rtol=1e-5)
+    expected = np.argsort(-(probes.astype(float) @ gallery.T.astype(float)), axis=1)[:, :3]
+    np.testing.assert_array_equal(search.exhaustive(gallery, probes, 3), expected)

@@ -83,23 +83,10 @@ def test_features_of_another_tool_are_enrolled(work, finetune):
 
 
 def test_strangers_calibrate_and_faces_are_named(enrolled, finetune):
-    ended = finetune("enroll", "people.h5", "--strangers", "faces/strangers")
+    ended = finetune("enroll", "people.h5", "faces/strangers", "--strangers")
     assert ended.out[0] == "6 strangers with 24 photos to calibrate by"
-    ended = finetune(
-        *[
-            "identify",
-            "people.h5",
-            "faces/learn",
-            "faces/strangers",
-            "--far",
-            "0.2",
-            "--csv",
-            "out.csv",
-            "--draw",
-            "drawn",
-            "--labelled",
-        ]
-    )
+    command = "identify people.h5 faces/learn --far 0.2 --csv out.csv --draw drawn --labelled faces/strangers"
+    ended = finetune(*command.split())
     assert ended.status == 0
     assert ended.out[0].startswith("person_001/person_001_0001.png: ")
     threshold = next(line for line in ended.out if line.startswith("named above a score of "))
@@ -158,20 +145,8 @@ def test_two_photos_are_compared(enrolled, finetune):
 
 
 def test_the_published_protocol_is_followed(work, finetune):
-    ended = finetune(
-        *[
-            "classify",
-            "model",
-            "faces/learn",
-            "--min-images",
-            "5",
-            "--train-images",
-            "4",
-            "--classifier",
-            "svc",
-            "prototype",
-        ]
-    )
+    command = "classify model faces/learn --min-images 5 --classifier svc --train-images 4 --classifier prototype"
+    ended = finetune(*command.split())
     assert ended.out[0] == "4 people, 16 images to train on, 8 to test on"
     for line, name in zip(ended.out[1:], ("svc", "prototype"), strict=True):
         right = int(line.split("(")[1].split()[0])
@@ -183,7 +158,8 @@ def test_a_test_set_and_a_submission(work, finetune):
     for name in ("person_001", "person_011"):
         source = work / "faces" / ("learn" if name == "person_001" else "strangers") / name
         shutil.copytree(source, work / "test" / name)
-    ended = finetune("classify", "model", "faces/learn", "test", "--classifier", "prototype", "--submission", "out.csv")
+    command = "classify model faces/learn --test test --classifier prototype --submission out.csv"
+    ended = finetune(*command.split())
     assert ended.out[0] == "4 people, 24 images to train on, 10 to test on"
     assert ended.err[-1] == "4 test images of people who are not trained on count as wrong"
     lines = (work / "out.csv").read_text().splitlines()
@@ -201,7 +177,7 @@ def test_arrays_of_images_are_classified(work, finetune):
     np.save(work / "X_train.npy", grey[::2].reshape(12, -1).astype(float))
     np.save(work / "y_train.npy", labels[::2])
     np.save(work / "X_test.npy", grey[1::2].reshape(12, -1).astype(float))
-    arrays = "X_train.npy X_test.npy --labels y_train.npy --height 50 --width 37"
+    arrays = "X_train.npy --test X_test.npy --labels y_train.npy --height 50 --width 37"
     ended = finetune(*f"classify model {arrays} --classifier svm --submission out.csv".split())
     assert ended.out[0].startswith("X_train.npy: 12 images, float64 from ")
     assert ended.out[-2:] == ["4 people, 12 images to train on, 12 to test on", "12 predictions in out.csv"]
@@ -211,7 +187,22 @@ def test_arrays_of_images_are_classified(work, finetune):
 
 NO_GALLERY = "give a gallery that finetune enroll made"
 WRONG = [
-    bad("nothing to enrol", "enroll g.h5", "nothing to enrol; give a folder of people, or --strangers FOLDER"),
+    bad(
+        "nothing to enrol",
+        "enroll g.h5",
+        "the following arguments are required: FOLDER; see finetune enroll --help",
+    ),
+    bad(
+        "options that don't go together",
+        "enroll g.h5 f.pkl --strangers --name ann",
+        "f.pkl: features that are ready; leave --name, --align and --strangers out",
+        "--name: given with --strangers, whose names are not kept; drop one",
+    ),
+    bad(
+        "no features",
+        "enroll g.h5 f.pkl --checkpoint model",
+        "f.pkl: can't be read (No such file or directory); give a pickle of embeddings [n, E], labels [n] and names",
+    ),
     bad(
         "no checkpoint",
         "enroll g.h5 faces/learn",
@@ -266,13 +257,14 @@ WRONG = [
     ),
     bad(
         "an array without labels",
-        "classify model X.npy faces/learn --height 3",
+        "classify model X.npy --test faces/learn --height 3",
         "--labels: goes with PEOPLE in .npy, and has to be given with it",
     ),
     bad(
         "options that don't go together",
-        "classify model faces/learn faces/learn --min-images 3 --height 3 --submission o.csv --classifier svm svc",
-        "--min-images and --train-images: given with TEST, where nothing is parted; leave them out",
+        "classify model faces/learn --test faces/learn --min-images 3 --height 3 --submission o.csv --classifier svm "
+        "--classifier svc",
+        "--min-images and --train-images: given with --test, where nothing is parted; leave them out",
         "--height and --width: say how large rows in .npy are, and there is none",
         "--submission: takes one classifier; name one",
     ),
@@ -281,7 +273,7 @@ WRONG = [
         "classify model faces/learn",
         "0 of 4 people have 20 photos or more; it takes two: lower --min-images and --train-images, or add photos",
     ),
-    bad("no test set", "classify model faces/learn nowhere", "nowhere: no such file or folder; give ..."),
+    bad("no test set", "classify model faces/learn --test nowhere", "nowhere: no such file or folder; give ..."),
 ]
 
 
@@ -308,7 +300,7 @@ WRONG_WITH_GALLERY = [
         "too few people to promise",
         "identify people.h5 faces/learn",
         "people.h5: 4 enrolled people can promise a false accept rate of no less than 0.333, not 0.01, for which it "
-        "takes 198; enrol strangers (finetune enroll GALLERY --strangers FOLDER), or give --far or --threshold",
+        "takes 198; enrol strangers (finetune enroll GALLERY FOLDER --strangers), or give --far or --threshold",
     ),
     bad(
         "too few people to compare by",

@@ -1,0 +1,108 @@
+"""Exact search among a million embeddings against the machine's own matrix product, and its memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.report import Result, Target
+from benchmarks.settings import Settings
+from benchmarks.timing import Case, alternate, ratio, timed
+from finetune.gallery.gallery import Contract, Gallery, Photos
+from finetune.gallery.search import nearest
+from finetune.gallery.storage import write_gallery
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SIZE = 512
+AT_ONCE = 100_000
+"""Rows of a product: larger ones are no faster."""
+CHECKED = 16
+"""Probes whose answers are compared with an exhaustive search in float64."""
+LEAST_RATE, MOST_MEMORY = 0.5, 1.3
+Floats = npt.NDArray[np.float32]
+
+
+def run(settings: Settings) -> Result:
+    """Times both on a gallery and on probes that lie near some of its rows."""
+    rows = settings.pick(1_000_000, 50_000)
+    gallery, probes = synthetic(rows, settings.pick(1024, 128))
+    cases: dict[str, Case] = {}
+    for count in (1, len(probes)):
+        cases[f"product, {count} probes"] = timed(partial(product, gallery, probes[:count]))
+        for k in (1, 10):
+            cases[f"search, {count} probes, k = {k}"] = timed(partial(nearest, gallery, probes[:count], k))
+    timings = alternate(cases, settings.rounds, "search")
+    wrong = int((nearest(gallery, probes[:CHECKED], 10).rows != exhaustive(gallery, probes[:CHECKED], 10)).sum())
+    memory = peak(settings, gallery, probes)
+    targets = [Target(f"answers that are not those of float64, {CHECKED} probes, k = 10", wrong, 0, unit="")]
+    for count in (1, len(probes)):
+        for k in (1, 10):
+            rate = ratio(timings[f"product, {count} probes"], timings[f"search, {count} probes, k = {k}"])
+            targets.append(Target(f"rate of search / of the product, {count} probes, k = {k}", rate, LEAST_RATE, True))
+    targets.append(Target("peak memory of reading the gallery and searching / its embeddings", memory, MOST_MEMORY))
+    return Result(
+        "search",
+        f"{rows:,} synthetic embeddings of {SIZE} values, and probes near some of them; the product is float32, of "
+        f"{AT_ONCE:,} rows at a time, without any search.",
+        timings,
+        targets=targets,
+    )
+
+
+def synthetic(rows: int, probes: int) -> tuple[Floats, Floats]:
+    """Unit rows at random, and probes that each lie near one of them."""
+    generator = np.random.default_rng(0)
+    gallery = np.empty([rows, SIZE], np.float32)
+    for start in range(0, rows, AT_ONCE // 10):
+        part = gallery[start : start + AT_ONCE // 10]
+        generator.standard_normal(out=part, dtype=np.float32)
+        part /= np.linalg.norm(part, axis=1, keepdims=True)
+    near = gallery[generator.integers(0, rows, probes)]
+    near = near + np.float32(0.05) * generator.standard_normal(near.shape, dtype=np.float32)
+    return gallery, near / np.linalg.norm(near, axis=1, keepdims=True)
+
+
+def product(gallery: Floats, probes: Floats) -> None:
+    """The matrix product alone."""
+    out = np.empty([len(probes), min(AT_ONCE, len(gallery))], np.float32)
+    for start in range(0, len(gallery), AT_ONCE):
+        part = gallery[start : start + AT_ONCE]
+        np.matmul(probes, part.T, out=out[:, : len(part)])
+
+
+def exhaustive(gallery: Floats, probes: Floats, k: int) -> npt.NDArray[np.int64]:
+    """The k nearest rows of each probe in float64."""
+    similarities = np.concatenate(
+        [
+            probes.astype(np.float64) @ gallery[start : start + AT_ONCE].T.astype(np.float64)
+            for start in range(0, len(gallery), AT_ONCE)
+        ],
+        axis=1,
+    )
+    return np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+
+
+def peak(settings: Settings, gallery: Floats, probes: Floats) -> float:
+    """How many times the embeddings' size a process takes that reads the gallery and searches it."""
+    with tempfile.TemporaryDirectory(dir=settings.data.work) as folder:
+        path, given = Path(folder) / "gallery.h5", Path(folder) / "probes.npy"
+        np.save(given, probes)
+        digests = np.zeros([len(gallery), 32], np.uint8)
+        digests[:, :8] = np.arange(len(gallery), dtype="<u8").view(np.uint8).reshape(-1, 8)
+        photos = Photos(gallery, np.ones(len(gallery), np.float32), digests, np.full(len(gallery), b"0001.png"))
+        contract = Contract("synthetic", "", 160, "fixed")
+        empty = Gallery.empty(contract, SIZE)
+        people = tuple(f"person {number}" for number in range(len(gallery) // 10))
+        labels = np.arange(len(gallery), dtype=np.int64) // 10
+        write_gallery(path, Gallery(contract, people, labels, photos, empty.stranger_labels, empty.strangers))
+        command = [sys.executable, "-m", "benchmarks.search_case", str(path), str(given), "10"]
+        done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+    return float(found["peak_mib"] / found["embeddings_mib"])
