@@ -13,7 +13,7 @@ from finetune.errors import DataError, RecipeError, UserError
 from finetune.folders import in_one_line
 
 if TYPE_CHECKING:
-    from finetune.gallery.identify import Face
+    from finetune.gallery.identification import Face
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from finetune.gallery.compare import pair_threshold
-    from finetune.gallery.enroll import open_for
-    from finetune.gallery.identify import faces_of
+    from finetune.gallery.enrolment import open_for
+    from finetune.gallery.identification import faces_of
     from finetune.gallery.storage import read_gallery
 
     if options.gallery is None and options.checkpoint is None:

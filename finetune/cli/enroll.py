@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints what was enrolled and what was there already; says on stderr what to look at."""
-    from finetune.gallery.enroll import enroll, enroll_strangers, import_features
+    from finetune.gallery.enrolment import enroll, enroll_strangers, import_features
     from finetune.gallery.storage import read_gallery
 
     folder = path(options.folder)

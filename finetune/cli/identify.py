@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from finetune.gallery.calibration import Threshold
     from finetune.gallery.classifiers import Classifier
     from finetune.gallery.gallery import Gallery
-    from finetune.gallery.identify import Identification
+    from finetune.gallery.identification import Identification
     from finetune.model import Model
 
 CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints a line a face, and how the threshold was found."""
     from finetune.gallery.calibration import left_out_share
-    from finetune.gallery.identify import faces_of, identify, refuse_nothing, write_csv
+    from finetune.gallery.identification import faces_of, identify, refuse_nothing, write_csv
     from finetune.gallery.pictures import draw
     from finetune.gallery.storage import read_gallery
 
@@ -91,7 +91,7 @@ def _classifier(
 ) -> tuple[tuple[str, ...], Classifier, Threshold]:
     """The people whom a classifier tells apart, the classifier, and from which score on it names them."""
     from finetune.gallery.calibration import Threshold, calibrate
-    from finetune.gallery.enroll import open_for
+    from finetune.gallery.enrolment import open_for
     from finetune.gallery.kept import fitted, fitted_head
 
     open_for(target, model)

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from finetune import files
 from finetune.errors import DataError
 from finetune.folders import in_one_line
-from finetune.gallery.identify import Identification
+from finetune.gallery.identification import Identification
 from finetune.gallery.names import UNKNOWN
 from finetune.images import ImageError, read_image
 from finetune.progress import track

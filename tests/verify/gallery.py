@@ -18,7 +18,7 @@ from scipy import stats
 from finetune.features.store import image_digest
 from finetune.gallery.calibration import calibrate
 from finetune.gallery.classifiers import KNearest, make
-from finetune.gallery.enroll import enroll
+from finetune.gallery.enrolment import enroll
 from finetune.gallery.gallery import Contract, Gallery, Photos
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.published import classify

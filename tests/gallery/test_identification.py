@@ -37,7 +37,7 @@ def enrolled(model, faces):
 
 
 def answers(photos, model, enrolled, threshold=-1.0, **options):
-    from finetune.gallery.identify import faces_of, identify
+    from finetune.gallery.identification import faces_of, identify
 
     with faces_of(photos, model, detect=options.pop("detect", False), **options) as found:
         return identify(found, model, *enrolled, Threshold(threshold))
@@ -99,7 +99,7 @@ def test_every_face_of_a_photo_is_answered(model, enrolled, tmp_path):
 
 
 def test_crops_that_were_cut_are_gone_afterwards(model, enrolled, tmp_path):
-    from finetune.gallery.identify import faces_of
+    from finetune.gallery.identification import faces_of
 
     Image.fromarray(scene([(10, 20, 90)], 190, 300)).save(tmp_path / "one.png")
     with faces_of([tmp_path / "one.png"], model, detect=True) as found:
@@ -110,7 +110,7 @@ def test_crops_that_were_cut_are_gone_afterwards(model, enrolled, tmp_path):
 
 
 def test_the_table_has_a_line_a_face(model, enrolled, faces, tmp_path):
-    from finetune.gallery.identify import COLUMNS, write_csv
+    from finetune.gallery.identification import COLUMNS, write_csv
 
     shutil.copy(faces / "learn/person_001/person_001_0001.png", tmp_path / "a,b.png")
     (tmp_path / "c.txt").write_text("no image")
@@ -155,7 +155,7 @@ def test_two_photos_that_would_have_one_name_are_refused(model, enrolled, faces,
 
 
 def test_photos_without_any_face_are_refused():
-    from finetune.gallery.identify import Face, refuse_nothing
+    from finetune.gallery.identification import Face, refuse_nothing
 
     faces = [Face(Path("a/b.png"), Path("a"), None, problem="no face found")] * 3
     with pytest.raises(DataError, match=r"^a/b\.png: no face found; no face in any of 3 photos"):

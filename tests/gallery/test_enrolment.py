@@ -54,7 +54,7 @@ def of(folder: Path) -> dict[str, list[Path]]:
 
 
 def enroll(*arguments, **options):
-    from finetune.gallery.enroll import enroll as enroll_
+    from finetune.gallery.enrolment import enroll as enroll_
 
     return enroll_(*arguments, **options)
 
@@ -153,7 +153,7 @@ def test_another_head_is_the_same_to_a_gallery(model, drawn_checkpoint, people, 
 
 def test_what_others_do_meanwhile_stands(model, people, tmp_path, monkeypatch):
     """While photos are embedded, another process removes one person and adds another."""
-    from finetune.gallery import enroll as module
+    from finetune.gallery import enrolment as module
 
     path, everybody = tmp_path / "g.h5", of(people)
     enroll(path, {"person_001": everybody["person_001"], "person_002": everybody["person_002"]}, model)
@@ -170,7 +170,7 @@ def test_what_others_do_meanwhile_stands(model, people, tmp_path, monkeypatch):
 
 
 def test_strangers_are_kept_without_names_and_without_the_enrolled(model, faces, people, tmp_path):
-    from finetune.gallery.enroll import enroll_strangers
+    from finetune.gallery.enrolment import enroll_strangers
 
     path, everybody = tmp_path / "g.h5", of(people)
     enroll(path, everybody, model)
@@ -193,7 +193,7 @@ def test_strangers_are_kept_without_names_and_without_the_enrolled(model, faces,
 
 
 def test_a_photo_that_looks_like_somebody_else_is_told(tmp_path):
-    from finetune.gallery.enroll import look_alike
+    from finetune.gallery.enrolment import look_alike
 
     found = gallery(people=5, each=4, size=64)
     theirs = vectors([3, 3, 3], 64, seed=8)
@@ -210,7 +210,7 @@ def test_a_photo_that_looks_like_somebody_else_is_told(tmp_path):
 
 
 def test_pickled_features_are_enrolled_once(model, people, tmp_path):
-    from finetune.gallery.enroll import import_features
+    from finetune.gallery.enrolment import import_features
 
     path, features = tmp_path / "g.h5", tmp_path / "all_features.pkl"
     everybody = of(people)
