@@ -108,9 +108,11 @@ def _aligned(photos: Path, size: int) -> Path:
 
 def _say_already(already: tuple[tuple[Path, str], ...]) -> None:
     """Photos that were there: those under another name one by one, for something is wrong there."""
+    from finetune.gallery.enrolment import short
+
     under_other = [(photo, name) for photo, name in already if photo.parent.name != name]
     for photo, name in under_other[:20]:
-        print(f"there already, as {name}: {in_one_line(photo)}", file=sys.stderr)
+        print(f"there already, as {name}: {short(photo)}", file=sys.stderr)
     rest = len(already) - min(len(under_other), 20)
     if rest:
         print(f"there already: {rest} photos", file=sys.stderr)

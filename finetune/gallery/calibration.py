@@ -134,6 +134,8 @@ def calibrate(gallery: Gallery, classifier: Classifier, name: Name | Literal["he
         scores = np.empty(len(gallery))
         for fold in range(FOLDS):
             out = gallery.labels % FOLDS == fold
+            if not out.any():
+                continue
             rest = make(name, people - len(np.unique(gallery.labels[out])))
             rest.fit(gallery.embeddings[~out], gallery.labels[~out])
             scores[out] = rest.best(gallery.embeddings[out]).scores[:, 0]

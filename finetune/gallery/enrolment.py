@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from finetune.dataset.scan import Quarantined, check_images, layout
-from finetune.errors import DataError
+from finetune.errors import DataError, RunError
 from finetune.features.embeddings import prelogits
 from finetune.features.store import image_digest
 from finetune.folders import find_images, in_one_line
@@ -47,7 +48,7 @@ class Lookalikes:
     def __str__(self) -> str:
         rest = f" and {len(self.photos) - 1} more" if len(self.photos) > 1 else ""
         return (
-            f"{in_one_line(self.photos[0])}{rest}: enrolled as {self.person}, of whose {self.enrolled} new photos "
+            f"{short(self.photos[0])}{rest}: enrolled as {self.person}, of whose {self.enrolled} new photos "
             f"{len(self.photos)} look more like {self.other} (similarity {self.similarity:.2f})"
         )
 
@@ -93,9 +94,9 @@ def enroll(path: Path, people: People, model: Model, cache: Cache = "auto") -> E
     if problems:
         raise DataError(*problems)
     before = open_for(path, model)
-    given = [(normal(name), photo) for name, photos in people.items() for photo in photos]
-    usable, left_out = _usable([photo for _, photo in given], model)
+    given = [(normal(name), Path(photo)) for name, photos in people.items() for photo in photos]
     names = {key: before.people[label] for key, label in zip(before.photos.hashes(), before.labels, strict=True)}
+    usable, left_out = _usable([photo for _, photo in given], model, names)
     already, new = [], []
     for (name, photo), key in zip(given, usable, strict=True):
         if key is not None and key in names:
@@ -211,11 +212,22 @@ def look_alike(gallery: Gallery, rows: npt.NDArray[np.intp], paths: Sequence[Pat
     return found
 
 
-def _usable(paths: Sequence[Path], model: Model) -> tuple[list[bytes | None], tuple[Quarantined, ...]]:
-    """The digest of each file's bytes, or None; and the files that can't be used."""
-    reasons = check_images(paths, model.preprocessing.image_size)
-    left_out = tuple(Quarantined(path, reason) for path, reason in zip(paths, reasons, strict=True) if reason)
-    return [None if reason else image_digest(path) for path, reason in zip(paths, reasons, strict=True)], left_out
+def _usable(
+    paths: Sequence[Path], model: Model, known: Collection[bytes] = ()
+) -> tuple[list[bytes | None], tuple[Quarantined, ...]]:
+    """The digest of each file's bytes, or None; and the files that can't be used. Known ones are not decoded again."""
+    digests = [_digest(path) for path in paths]
+    new = [path for path, key in zip(paths, digests, strict=True) if key is None or key not in known]
+    reasons = dict(zip(new, check_images(new, model.preprocessing.image_size), strict=True))
+    left_out = tuple(Quarantined(path, reason) for path, reason in reasons.items() if reason)
+    return [None if reasons.get(path) else key for path, key in zip(paths, digests, strict=True)], left_out
+
+
+def _digest(path: Path) -> bytes | None:
+    """Of a file that can be read."""
+    with contextlib.suppress(RunError):
+        return image_digest(path) if path.is_file() else None
+    return None
 
 
 def _there(now: Gallery | None, before: Gallery) -> Gallery:
@@ -229,6 +241,11 @@ def _fitting(gallery: Gallery, contract: Contract, path: Path) -> Gallery:
     if differences:
         raise DataError(f"{path}: {differences}; give the checkpoint that it was made with, or make another gallery")
     return dataclasses.replace(gallery, contract=contract)
+
+
+def short(photo: Path) -> str:
+    """A photo by its folder and its name: the rest of the path may be that of a cache."""
+    return in_one_line(Path(*photo.parts[-2:]))
 
 
 def import_features(path: Path, features: Path, model: Model) -> tuple[int, int]:

@@ -51,7 +51,7 @@ class Face:
     problem: str = ""
 
     @property
-    def name(self) -> str:
+    def within(self) -> str:
         """The photo's path within the folder that was given."""
         return self.photo.relative_to(self.root).as_posix()
 
@@ -83,7 +83,7 @@ class Identification:
         return self.score - self.runner_up_score
 
     def __str__(self) -> str:
-        where = in_one_line(self.face.name) + (f", face {self.face.number}" if self.face.box else "")
+        where = in_one_line(self.face.photo) + (f", face {self.face.number}" if self.face.box else "")
         if self.score is None:
             return f"{where}: {self.face.problem}"
         nearest = f", nearest {self.best}" if self.name == UNKNOWN else ""
@@ -155,7 +155,7 @@ def write_csv(path: Path, answers: Sequence[Identification]) -> None:
         score, next_score, margin = ("" if number is None else f"{number:.6f}" for number in numbers)
         box = [f"{side:.1f}" for side in face.box] if face.box else [""] * 4
         answered = [answer.name, score, answer.runner_up or "", next_score, margin, face.problem]
-        writer.writerow([in_one_line(face.name), "" if face.problem else face.number, *box, *answered])
+        writer.writerow([in_one_line(face.photo), "" if face.problem else face.number, *box, *answered])
     files.write_text(path, text.getvalue())
 
 

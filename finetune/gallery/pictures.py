@@ -40,7 +40,7 @@ def draw(answers: Sequence[Identification], out: Path) -> int:
         photos.setdefault(answer.face.photo, []).append(answer)
     targets: dict[Path, Path] = {}
     for photo, found in photos.items():
-        name = found[0].face.name
+        name = found[0].face.within
         target = out / (name if photo.suffix.lower() in JPEG else f"{name}.jpg")
         if target in targets:
             raise DataError(

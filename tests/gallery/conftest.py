@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 
 from finetune.gallery.gallery import Contract, Gallery, Photos
@@ -31,3 +34,15 @@ def gallery(people: int = 5, each: int = 4, size: int = 16, seed: int = 0, **cha
     labels = np.repeat(np.arange(people), each)
     names = [f"person {label}" for label in labels]
     return Gallery.empty(CONTRACT, size).add(names, photos(vectors(labels, size, seed=seed, **changed), seed))
+
+
+def bomb() -> bytes:
+    """A PNG of 60,000 by 60,000 pixels in a few bytes."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )

@@ -18,7 +18,7 @@ from scipy import stats
 from finetune.features.store import image_digest
 from finetune.gallery.calibration import calibrate
 from finetune.gallery.classifiers import KNearest, make
-from finetune.gallery.enrolment import enroll
+from finetune.gallery.enrolment import enroll, look_alike
 from finetune.gallery.gallery import Contract, Gallery, Photos
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.published import classify
@@ -40,6 +40,7 @@ def main() -> None:
         ("One person at a time", one_at_a_time),
         ("One more person beside everybody", one_more),
         ("Strangers", strangers),
+        ("Look-alikes", lookalikes),
         ("The published protocol", published),
         ("Kills", kills),
     ):
@@ -259,6 +260,46 @@ def named(people: list[str], embeddings: list[np.ndarray]) -> tuple[list[str], P
         for row in range(len(rows))
     ]
     return names, Photos.of(np.concatenate(embeddings), digests, names)
+
+
+def lookalikes(faces: Path) -> tuple[list[str], object]:
+    """People whom the checkpoint has never seen: 50 enrolled, of these some again under another name, and new ones."""
+    people = {name: photos for name, photos in many(faces, 5).items() if name in (SHARED / "lfw/learn.txt").read_text()}
+    model = Model.restore(CHECKPOINT)
+    embeddings = {name: model.embed(photos) for name, photos in people.items()}
+    base, new = list(embeddings)[:50], list(embeddings)[50:]
+    names, photos = named(base, [embeddings[name] for name in base])
+    whole = Gallery.empty(Contract("", "", 160, "fixed"), 512).add(names, photos)
+
+    def warned(gallery: Gallery, name: str, added: Photos) -> list[str]:
+        """As whom new photos under this name are said to look."""
+        grown = gallery.add([name] * len(added), added)
+        rows = np.arange(len(gallery), len(grown))
+        return [one.other for one in look_alike(grown, rows, [Path(str(row)) for row in rows])]
+
+    def without(rows: np.ndarray) -> tuple[Gallery, Photos]:
+        kept = np.setdiff1d(np.arange(len(whole)), rows)
+        return (
+            Gallery.empty(whole.contract, 512).add([whole.people[i] for i in whole.labels[kept]], photos.take(kept)),
+            photos.take(rows),
+        )
+
+    found = {"a second name": 0, "a wrong name": 0, "a right name": 0, "somebody new": 0}
+    for label, name in enumerate(base):
+        rows = np.flatnonzero(whole.labels == label)
+        gallery, half = without(rows[len(rows) // 2 :])
+        found["a second name"] += name in warned(gallery, "alias", half)
+        gallery, last = without(rows[-1:])
+        found["a wrong name"] += name in warned(gallery, base[(label + 7) % len(base)], last)
+        found["a right name"] += bool(warned(gallery, name, last))
+    for name in new:
+        found["somebody new"] += bool(warned(whole, name, named([name], [embeddings[name]])[1]))
+    line = (
+        f"{len(base)} people enrolled. Warned of: {found['a second name']} of {len(base)} whose other half of photos "
+        f"was enrolled under another name; {found['a wrong name']} of {len(base)} photos under a wrong name; "
+        f"{found['a right name']} of {len(base)} under the right one; {found['somebody new']} of {len(new)} new people."
+    )
+    return [line], found
 
 
 def published(faces: Path) -> tuple[list[str], object]:
