@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peak import peak_mib
-from finetune.gallery.search import nearest
+from finetune.evaluation.search import nearest
 from finetune.gallery.storage import read_gallery
 
 

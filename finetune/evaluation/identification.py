@@ -12,9 +12,8 @@ import numpy.typing as npt
 
 from finetune.errors import DataError
 from finetune.evaluation.result import decisions, digits
+from finetune.evaluation.search import nearest
 
-BLOCK = 2**22
-"""Similarities that are held at a time, 16 MiB."""
 Embeddings = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.int64]
 
@@ -83,12 +82,13 @@ def open_set(
     if not len(probes) or not len(strangers):
         raise DataError(f"identification: found {len(probes)} probes and {len(strangers)} strangers; give one of each")
     means = class_means(gallery, gallery_labels)
-    scores, named = _best(probes, means)
-    false_scores = np.sort(_best(strangers, means)[0])[::-1]
+    named = nearest(means, probes)
+    scores = named.similarities[:, 0]
+    false_scores = np.sort(nearest(means, strangers).similarities[:, 0])[::-1]
     allowed = math.floor(far * len(strangers) + 1e-9)
     threshold = float(false_scores[allowed])
     people = np.unique(gallery_labels)
-    correct = people[named] == probe_labels
+    correct = people[named.rows[:, 0]] == probe_labels
     notes = () if allowed else (f"{len(strangers)} strangers can't show a FAR of {far:g}: none of them is accepted",)
     return OpenSet(
         dir=float(np.mean(correct & (scores > threshold))),
@@ -110,15 +110,3 @@ def class_means(embeddings: Embeddings, labels: Labels) -> Embeddings:
     np.add.at(sums, places, embeddings)
     means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
     return means.astype(embeddings.dtype)
-
-
-def _best(rows: Embeddings, means: Embeddings) -> tuple[Embeddings, npt.NDArray[np.intp]]:
-    """The highest similarity of each row to a mean, and which mean: blocks of rows at a time."""
-    size = max(1, BLOCK // len(means))
-    scores, places = np.empty(len(rows), rows.dtype), np.empty(len(rows), np.intp)
-    for start in range(0, len(rows), size):
-        block = slice(start, start + size)
-        similarity = rows[block] @ means.T
-        places[block] = similarity.argmax(axis=1)
-        scores[block] = similarity.max(axis=1)
-    return scores, places

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from finetune.gallery.identification import Identification, faces_of, identify
     from finetune.gallery.legacy import read_features
     from finetune.gallery.prototypes import NearestPrototype
-    from finetune.gallery.search import nearest
     from finetune.gallery.storage import read_gallery, update, write_gallery
     from finetune.gallery.svm import LinearSVM, PublishedSVM
 
@@ -35,7 +34,6 @@ _DEFINED_IN = {
     "faces_of": "identification",
     "identify": "identification",
     "import_features": "enrolment",
-    "nearest": "search",
     "read_features": "legacy",
     "read_gallery": "storage",
     "update": "storage",
@@ -60,7 +58,6 @@ __all__ = [
     "faces_of",
     "identify",
     "import_features",
-    "nearest",
     "read_features",
     "read_gallery",
     "update",

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 from finetune.errors import DataError
+from finetune.evaluation.search import nearest
 from finetune.gallery.prototypes import NOBODY, Best, Floats, Labels, NearestPrototype, two_best
-from finetune.gallery.search import nearest
 from finetune.gallery.svm import LinearSVM, PublishedSVM
 
 Name = Literal["prototype", "k-nearest", "svm", "logistic", "svc"]

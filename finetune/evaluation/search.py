@@ -39,6 +39,7 @@ def nearest(gallery: Embeddings, probes: Embeddings, k: int = 1) -> Nearest:
     """
     if not 1 <= k <= len(gallery):
         raise ValueError(f"k: found {k}; must be from 1 to the {len(gallery)} rows of the gallery")
+    gallery = gallery.astype(np.float32, copy=False)
     found = Nearest(np.empty([len(probes), k]), np.empty([len(probes), k], np.int64))
     buffer = np.empty([min(PROBES, len(probes)), min(ROWS, len(gallery))], np.float32)
     for start in range(0, len(probes), PROBES):

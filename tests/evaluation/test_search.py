@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune.gallery import search
-from finetune.gallery.search import nearest
+from finetune.evaluation import search
+from finetune.evaluation.search import nearest
 from tests.gallery.conftest import vectors
 
 
