@@ -109,6 +109,8 @@ def _refuse(options: argparse.Namespace) -> None:
         problems.append("--labels: goes with PEOPLE in .npy, and has to be given with it")
     if not any(is_array) and (options.height or options.width):
         problems.append("--height and --width: say how large rows in .npy are, and there is none")
+    if options.submission in (options.train, options.test, options.labels) and options.submission:
+        problems.append(f"{options.submission}: is read; give another file to write")
     if options.submission and len(set(options.classifier)) > 1:
         problems.append("--submission: takes one classifier; name one")
     if problems:

@@ -33,7 +33,8 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from finetune.gallery.compare import pair_threshold
-    from finetune.gallery.enrolment import open_for
+    from finetune.gallery.enrolment import fitting
+    from finetune.gallery.gallery import Contract
     from finetune.gallery.identification import faces_of
     from finetune.gallery.storage import read_gallery
 
@@ -52,8 +53,8 @@ def run(options: argparse.Namespace) -> None:
         except UserError as error:
             raise DataError(f"{options.gallery}: {error.problems[0]}; or give --far") from None
     model = restore_of(options, gallery)
-    if target:
-        open_for(target, model)
+    if gallery is not None and target is not None:
+        fitting(gallery, Contract.of(model), target)
     with contextlib.ExitStack() as stack:
         found = [stack.enter_context(faces_of([photo], model, detect=options.align)) for photo in photos]
         problems = [problem for photo, faces in zip(photos, found, strict=True) if (problem := _problem(photo, faces))]

@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     gallery = read_gallery(target) if target.exists() else None
     model = restore_of(options, gallery)
     if pickled:
-        added, people = import_features(target, folder, model)
+        gallery, added, people = import_features(target, folder, model)
         print(
             f"{in_one_line(folder)}: {added} embeddings of {people} people enrolled, taken to be of "
             f"{model.source.name}: nothing in the file says what they are of"
@@ -54,13 +54,13 @@ def run(options: argparse.Namespace) -> None:
         print(f"{strangers} strangers with {len(gallery.strangers)} photos to calibrate by")
     else:
         done = enroll(target, _people(options, model.preprocessing.image_size), model)
+        gallery = done.gallery
         say_left_out(done.left_out)
         _say_already(done.already)
         for suspect in done.lookalikes:
             print(f"look again: {suspect}", file=sys.stderr)
         new = f"{len(done.new_people)} people new" if done.new_people else "nobody new"
         print(f"{done.embedded} photos enrolled ({new}), {len(done.already)} there already")
-    gallery = read_gallery(target)
     print(f"{in_one_line(target)}: {len(gallery.people)} people, {len(gallery)} photos")
 
 

@@ -64,14 +64,13 @@ def run(options: argparse.Namespace) -> None:
     if not gallery.people:
         raise DataError(f"{in_one_line(target)}: nobody is enrolled; see finetune enroll --help")
     photos = [path(text) for text in options.photos]
-    table = new_file(options.csv, photos[0]) if options.csv else None
+    table = _table(options.csv, target, photos) if options.csv else None
     out = _folder(options.draw, photos) if options.draw else None
     model = restore_of(options, gallery)
     people, classifier, threshold = _classifier(options, gallery, target, model)
     with faces_of(photos, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:
         refuse_nothing(faces)
         answers = identify(faces, model, people, classifier, threshold)
-        drawn = draw(answers, out) if out else 0
     if table:
         write_csv(table, answers)
     for answer in answers:
@@ -82,8 +81,8 @@ def run(options: argparse.Namespace) -> None:
         print(share)
     if options.labelled:
         print(_figures(answers, people))
-    if drawn and out:
-        print(f"{drawn} photos drawn in {in_one_line(out)}")
+    if out:
+        print(f"{draw(answers, out)} photos drawn in {in_one_line(out)}")
 
 
 def _classifier(
@@ -91,10 +90,11 @@ def _classifier(
 ) -> tuple[tuple[str, ...], Classifier, Threshold]:
     """The people whom a classifier tells apart, the classifier, and from which score on it names them."""
     from finetune.gallery.calibration import Threshold, calibrate
-    from finetune.gallery.enrolment import open_for
+    from finetune.gallery.enrolment import fitting
+    from finetune.gallery.gallery import Contract
     from finetune.gallery.kept import fitted, fitted_head
 
-    open_for(target, model)
+    fitting(gallery, Contract.of(model), target)
     people: tuple[str, ...] = gallery.people
     classifier: Classifier
     if options.classifier == "head":
@@ -135,6 +135,15 @@ def _figures(answers: Sequence[Identification], people: Sequence[str]) -> str:
         named = sum(answer.name != UNKNOWN for answer in strangers)
         lines.append(f"{n} faces of strangers: {named / n:.4f} named as somebody (false accept rate)")
     return "\n".join(lines)
+
+
+def _table(text: str, gallery: Path, photos: Sequence[Path]) -> Path:
+    """A file for the answers, apart from all that is read."""
+    for given in photos:
+        table = new_file(text, given)
+    if table.resolve() == gallery.resolve():
+        raise RecipeError(f"{in_one_line(table)}: the gallery itself; give another file")
+    return table
 
 
 def _folder(text: str, photos: Sequence[Path]) -> Path:

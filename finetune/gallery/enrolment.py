@@ -112,7 +112,7 @@ def enroll(path: Path, people: People, model: Model, cache: Cache = "auto") -> E
         return Enrolment(before, 0, (), tuple(already), left_out, ())
     whose, photos, keys = zip(*new, strict=True)
     added = Photos.of(prelogits(model, photos, keys, cache), keys, [photo.name for photo in photos])
-    after = update(path, lambda now: _fitting(_there(now, before), before.contract, path).add(whose, added))
+    after = update(path, lambda now: fitting(_there(now, before), before.contract, path).add(whose, added))
     rows = {key: row for row, key in enumerate(after.photos.hashes())}
     return Enrolment(
         after,
@@ -158,7 +158,7 @@ def enroll_strangers(
     keys = [key for row in rows if (key := usable[row]) is not None]
     labels = np.unique([given[row][0] for row in rows], return_inverse=True)[1].astype(np.int64)
     added = Photos.of(prelogits(model, photos, keys, cache), keys, ["" for _ in photos])
-    after = update(path, lambda now: _fitting(_there(now, before), before.contract, path).with_strangers(labels, added))
+    after = update(path, lambda now: fitting(_there(now, before), before.contract, path).with_strangers(labels, added))
     return after, list(left_out)
 
 
@@ -169,9 +169,8 @@ def open_for(path: Path, model: Model) -> Gallery:
         DataError: it is no gallery, or another model's.
     """
     contract = Contract.of(model)
-    return _fitting(
-        read_gallery(path) if path.exists() else Gallery.empty(contract, model.embedding_size), contract, path
-    )
+    there = read_gallery(path) if path.exists() else Gallery.empty(contract, model.embedding_size)
+    return fitting(there, contract, path)
 
 
 def look_alike(gallery: Gallery, rows: npt.NDArray[np.intp], paths: Sequence[Path]) -> list[Lookalikes]:
@@ -235,8 +234,12 @@ def _there(now: Gallery | None, before: Gallery) -> Gallery:
     return Gallery.empty(before.contract, before.embedding_size) if now is None else now
 
 
-def _fitting(gallery: Gallery, contract: Contract, path: Path) -> Gallery:
-    """The gallery, with the path where its checkpoint was last seen; refused where it is another one's."""
+def fitting(gallery: Gallery, contract: Contract, path: Path) -> Gallery:
+    """The gallery, with the path where its checkpoint was last seen.
+
+    Raises:
+        DataError: its embeddings are of another contract.
+    """
     differences = gallery.contract.differences(contract)
     if differences:
         raise DataError(f"{path}: {differences}; give the checkpoint that it was made with, or make another gallery")
@@ -248,14 +251,14 @@ def short(photo: Path) -> str:
     return in_one_line(Path(*photo.parts[-2:]))
 
 
-def import_features(path: Path, features: Path, model: Model) -> tuple[int, int]:
+def import_features(path: Path, features: Path, model: Model) -> tuple[Gallery, int, int]:
     """Adds embeddings that another tool has pickled, as `read_features` takes them; a row is known by its values.
 
     Args:
         model: what they are of; the file says nothing of it.
 
     Returns:
-        How many rows were new, and how many people they are of.
+        The gallery as it was written, how many rows were new, and how many people they are of.
 
     Raises:
         DataError: the file can't be used, a name in it can't, or the gallery is another model's.
@@ -266,7 +269,7 @@ def import_features(path: Path, features: Path, model: Model) -> tuple[int, int]
     keys = [hashlib.sha256(row.tobytes()).digest() for row in rows]
     added = Photos.of(rows, keys, [f"{features.name}[{row}]" for row in range(len(rows))])
     before.add(names, added)  # what is wrong is told before anything is locked
-    after = update(path, lambda now: _fitting(_there(now, before), before.contract, path).add(names, added))
+    after = update(path, lambda now: fitting(_there(now, before), before.contract, path).add(names, added))
     known = set(before.photos.hashes())
     new = {key: normal(name) for key, name in zip(keys, names, strict=True) if key not in known}
-    return len(after) - len(before), len(set(new.values()))
+    return after, len(new), len(set(new.values()))

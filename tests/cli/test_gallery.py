@@ -316,6 +316,11 @@ WRONG = [
         "classify model faces/learn",
         "0 of 4 people have 20 photos or more; it takes two: lower --min-images and --train-images, or add photos",
     ),
+    bad(
+        "a submission in place of what is read",
+        "classify model X.npy --labels y.npy --test Z.npy --submission Z.npy",
+        "Z.npy: is read; give another file to write",
+    ),
     bad("no test set", "classify model faces/learn --test nowhere", "nowhere: no such file or folder; give ..."),
 ]
 
@@ -326,6 +331,16 @@ def test_what_is_wrong_is_said(refused, command, lines):
 
 
 WRONG_WITH_GALLERY = [
+    bad(
+        "a table in place of the gallery",
+        "identify people.h5 faces/learn --csv people.h5 --threshold 0",
+        "people.h5: the gallery itself; give another file",
+    ),
+    bad(
+        "a table in the folder that is read",
+        "identify people.h5 recipe.yaml faces/learn --csv faces/learn/out.csv --threshold 0",
+        "faces/learn/out.csv: lies in faces/learn, which stays as it is; give a place beside it",
+    ),
     bad(
         "nobody of the name", "gallery people.h5 --remove eve", "eve: nobody of that name is enrolled; enrolled are ..."
     ),
