@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, restore_of, say_left_out
+from finetune.cli.arguments import add_checkpoint, new_file, path, restore_of, say_left_out, size_notes
 from finetune.errors import DataError, RecipeError
 from finetune.folders import find_images, in_one_line
 
@@ -41,9 +41,9 @@ def run(options: argparse.Namespace) -> None:
     gallery = read_gallery(target) if target.exists() else None
     model = restore_of(options, gallery)
     if pickled:
-        gallery, added, people = import_features(target, folder, model)
+        gallery, added, owners = import_features(target, folder, model)
         print(
-            f"{in_one_line(folder)}: {added} embeddings of {people} people enrolled, taken to be of "
+            f"{in_one_line(folder)}: {added} embeddings of {owners} people enrolled, taken to be of "
             f"{model.source.name}: nothing in the file says what they are of"
         )
     elif options.strangers:
@@ -53,7 +53,10 @@ def run(options: argparse.Namespace) -> None:
         strangers = len(set(gallery.stranger_labels.tolist()))
         print(f"{strangers} strangers with {len(gallery.strangers)} photos to calibrate by")
     else:
-        done = enroll(target, _people(options, model.preprocessing.image_size), model)
+        people = _people(options, model.preprocessing.image_size)
+        done = enroll(target, people, model)
+        if done.embedded:
+            _say_size([photo for photos in people.values() for photo in photos], model.preprocessing.image_size)
         gallery = done.gallery
         say_left_out(done.left_out)
         _say_already(done.already)
@@ -104,6 +107,11 @@ def _aligned(photos: Path, size: int) -> Path:
             f"{coverage.several} photos with several faces: the largest and most central one is taken", file=sys.stderr
         )
     return folder
+
+
+def _say_size(photos: list[Path], size: int) -> None:
+    for note in size_notes(photos, size):
+        print(note, file=sys.stderr)
 
 
 def _say_already(already: tuple[tuple[Path, str], ...]) -> None:

@@ -26,6 +26,8 @@ from finetune.recipe.recipe import Cache
 
 USUAL = 0.25
 """The share of photos that resemble the others of their person less than is usual."""
+SAMPLE = 20_000
+"""Photos that this is taken from."""
 People = Mapping[str, Sequence[Path]]
 
 
@@ -184,13 +186,13 @@ def look_alike(gallery: Gallery, rows: npt.NDArray[np.intp], paths: Sequence[Pat
         paths: a file a row.
     """
     prototypes = NearestPrototype().fit(gallery.embeddings, gallery.labels)
-    own, others = prototypes.left_out(gallery.embeddings, gallery.labels)
+    some = slice(None, None, max(1, len(gallery) // SAMPLE))
+    own = prototypes.own_left_out(gallery.embeddings[some], gallery.labels[some])
     usual = np.quantile(own[np.isfinite(own)], USUAL) if np.isfinite(own).any() else np.inf
+    labels, others = prototypes.nearest_other(gallery.embeddings[rows], gallery.labels[rows])
     suspects: dict[tuple[int, int], list[int]] = {}
-    for place in np.flatnonzero(others[rows] >= usual).tolist():
-        best = prototypes.best(gallery.embeddings[rows[place]][np.newaxis]).labels[0].tolist()
-        label = int(gallery.labels[rows[place]])
-        suspects.setdefault((label, best[0] if best[0] != label else best[1]), []).append(place)
+    for place in np.flatnonzero(others >= usual).tolist():
+        suspects.setdefault((int(gallery.labels[rows[place]]), int(labels[place])), []).append(place)
     found = []
     for (person, other), places in suspects.items():
         mine = np.flatnonzero(gallery.labels == person)
@@ -200,14 +202,12 @@ def look_alike(gallery: Gallery, rows: npt.NDArray[np.intp], paths: Sequence[Pat
             known = NearestPrototype().fit(before, np.zeros(len(before), np.int64))
             similarities = known.best(gallery.embeddings[rows[places]]).scores[:, 0]
             places = [
-                place
-                for place, similarity in zip(places, similarities, strict=True)
-                if others[rows[place]] > similarity
+                place for place, similarity in zip(places, similarities, strict=True) if others[place] > similarity
             ]
         if places and (len(before) or 2 * len(places) >= new):
             names = gallery.people[person], gallery.people[other]
             photos = tuple(paths[place] for place in places)
-            found.append(Lookalikes(*names, photos, new, float(others[rows[places[0]]])))
+            found.append(Lookalikes(*names, photos, new, float(others[places[0]])))
     return found
 
 

@@ -12,8 +12,6 @@ from finetune.evaluation.search import nearest
 
 Floats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.int64]
-BLOCK = 2**22
-"""Scores that are held at a time, 32 MiB."""
 NOBODY = -1
 """The label where there is no runner-up."""
 
@@ -54,7 +52,7 @@ class NearestPrototype(ClassifierMixin, BaseEstimator):
     def fit(self, X: Floats, y: Labels) -> NearestPrototype:  # noqa: N803
         """From unit embeddings [n, E] and labels [n]."""
         self.classes_ = np.empty(0, np.int64)
-        self._sums = np.empty([0, X.shape[1]])
+        self._sums, self._counts = np.empty([0, X.shape[1]]), np.empty(0, np.int64)
         return self.partial_fit(X, y)
 
     def partial_fit(self, X: Floats, y: Labels) -> NearestPrototype:  # noqa: N803
@@ -62,10 +60,15 @@ class NearestPrototype(ClassifierMixin, BaseEstimator):
         if not hasattr(self, "classes_"):
             return self.fit(X, y)
         classes = np.union1d(self.classes_, y)
-        sums = np.zeros([len(classes), X.shape[1]])
-        sums[np.searchsorted(classes, self.classes_)] = self._sums
+        sums, counts = (
+            np.zeros([len(classes), X.shape[1]]),
+            np.bincount(np.searchsorted(classes, y), minlength=len(classes)),
+        )
+        before = np.searchsorted(classes, self.classes_)
+        sums[before] = self._sums
+        counts[before] += self._counts
         np.add.at(sums, np.searchsorted(classes, y), X)
-        self.classes_, self._sums = classes, sums
+        self.classes_, self._sums, self._counts = classes, sums, counts
         self.prototypes_ = _unit(sums).astype(np.float32)
         return self
 
@@ -88,31 +91,21 @@ class NearestPrototype(ClassifierMixin, BaseEstimator):
             np.pad(found.similarities, missing, constant_values=-np.inf),
         )
 
-    def left_out(self, X: Floats, y: Labels) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:  # noqa: N803
-        """What the photos that this was fitted to would score, were they not in it.
-
-        Returns:
-            own: [n], similarity to the mean of the person's other photos; -inf where there is no other.
-            others: [n], the highest similarity to anybody else: what the photo of a stranger would score who is as
-                like the enrolled people as these are to one another.
-        """
-        own, others = np.empty(len(X)), np.empty(len(X))
+    def own_left_out(self, X: Floats, y: Labels) -> npt.NDArray[np.float64]:  # noqa: N803
+        """Of photos [m] that this was fitted to: the similarity to the mean of their person's others; -inf without."""
         columns = np.searchsorted(self.classes_, y)
-        counts = np.bincount(columns)
-        for block in _blocks(len(X), len(self.classes_)):
-            place = columns[block]
-            rows = np.arange(len(place))
-            similarities = self.decision_function(X[block])
-            similarities[rows, place] = -np.inf
-            others[block] = similarities.max(axis=1)
-            own[block] = (_unit(self._sums[place] - X[block]) * X[block]).sum(axis=1)
-        own[counts[columns] < 2] = -np.inf
-        return own, others
+        own: npt.NDArray[np.float64] = (_unit(self._sums[columns] - X) * X).sum(axis=1)
+        own[self._counts[columns] < 2] = -np.inf
+        return own
 
+    def nearest_other(self, X: Floats, y: Labels) -> tuple[Labels, npt.NDArray[np.float64]]:  # noqa: N803
+        """Whom each photo [m] resembles most beside its own person, and how much.
 
-def _blocks(rows: int, columns: int) -> list[slice]:
-    size = max(1, BLOCK // max(1, columns))
-    return [slice(start, start + size) for start in range(0, rows, size)]
+        For photos that this was fitted to that is what they would score as a stranger's: without their person.
+        """
+        best, rows = self.best(X), np.arange(len(X))
+        place = (best.labels[:, 0] == y).astype(np.int64)
+        return best.labels[rows, place], best.scores[rows, place]
 
 
 def _unit(rows: Floats) -> Floats:

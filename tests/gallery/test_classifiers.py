@@ -72,15 +72,22 @@ def test_of_one_person_there_is_no_runner_up():
 def test_left_out_photos_score_as_if_they_had_not_been_there():
     labels = np.concatenate([LABELS, [6]])
     rows = np.concatenate([ROWS, vectors([6])])
-    own, others = NearestPrototype().fit(rows, labels).left_out(rows, labels)
+    grown = NearestPrototype().fit(rows[:11], labels[:11]).partial_fit(rows[11:], labels[11:])
+    own, (others, scores) = grown.own_left_out(rows, labels), grown.nearest_other(rows, labels)
     for row, label in enumerate(labels):
         rest = np.arange(len(rows)) != row
         without = NearestPrototype().fit(rows[rest], labels[rest])
-        scores = dict(zip(without.classes_.tolist(), without.decision_function(rows[[row]])[0], strict=True))
-        assert own[row] == pytest.approx(scores.get(label, -np.inf), abs=1e-6)
+        theirs = dict(zip(without.classes_.tolist(), without.decision_function(rows[[row]])[0], strict=True))
+        assert own[row] == pytest.approx(theirs.get(label, -np.inf), abs=1e-6)
         stranger = labels != label
         best = NearestPrototype().fit(rows[stranger], labels[stranger]).best(rows[[row]])
-        assert others[row] == pytest.approx(best.scores[0, 0], abs=1e-6)
+        assert (others[row], scores[row]) == (best.labels[0, 0], pytest.approx(best.scores[0, 0], abs=1e-6))
+
+
+def test_one_person_alone_resembles_nobody_else():
+    others, scores = NearestPrototype().fit(ROWS[:5], LABELS[:5]).nearest_other(ROWS[:5], LABELS[:5])
+    assert others.tolist() == [NOBODY] * 5
+    assert np.isneginf(scores).all()
 
 
 @pytest.mark.parametrize("k", [1, 3, 7])
