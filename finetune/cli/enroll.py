@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, restore_of, say_left_out, size_notes
+from finetune.cli.arguments import add_checkpoint, counted, new_file, path, restore_of, say_left_out, size_notes
 from finetune.errors import DataError, RecipeError
 from finetune.folders import find_images, in_one_line
 
@@ -43,28 +43,29 @@ def run(options: argparse.Namespace) -> None:
     if pickled:
         gallery, added, owners = import_features(target, folder, model)
         print(
-            f"{in_one_line(folder)}: {added} embeddings of {owners} people enrolled, taken to be of "
-            f"{model.source.name}: nothing in the file says what they are of"
+            f"{in_one_line(folder)}: {counted(added, 'embedding')} of {counted(owners, 'person', 'people')} enrolled, "
+            f"taken to be of {model.source.name}: nothing in the file says what they are of"
         )
     elif options.strangers:
         folder = _aligned(folder, model.preprocessing.image_size) if options.align else folder
         gallery, left_out = enroll_strangers(target, folder, model)
         say_left_out(left_out)
         strangers = len(set(gallery.stranger_labels.tolist()))
-        print(f"{strangers} strangers with {len(gallery.strangers)} photos to calibrate by")
+        print(f"{counted(strangers, 'stranger')} with {counted(len(gallery.strangers), 'photo')} to calibrate by")
     else:
-        people = _people(options, model.preprocessing.image_size)
-        done = enroll(target, people, model)
+        enrolled = _people(options, model.preprocessing.image_size)
+        done = enroll(target, enrolled, model)
         if done.embedded:
-            _say_size([photo for photos in people.values() for photo in photos], model.preprocessing.image_size)
+            _say_size([photo for photos in enrolled.values() for photo in photos], model.preprocessing.image_size)
         gallery = done.gallery
         say_left_out(done.left_out)
         _say_already(done.already)
         for suspect in done.lookalikes:
             print(f"look again: {suspect}", file=sys.stderr)
-        new = f"{len(done.new_people)} people new" if done.new_people else "nobody new"
-        print(f"{done.embedded} photos enrolled ({new}), {len(done.already)} there already")
-    print(f"{in_one_line(target)}: {len(gallery.people)} people, {len(gallery)} photos")
+        new = f"{counted(len(done.new_people), 'person', 'people')} new" if done.new_people else "nobody new"
+        print(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
+    people = counted(len(gallery.people), "person", "people")
+    print(f"{in_one_line(target)}: {people}, {counted(len(gallery), 'photo')}")
 
 
 def _refuse(options: argparse.Namespace, pickled: bool) -> None:
@@ -104,7 +105,8 @@ def _aligned(photos: Path, size: int) -> Path:
         print(f"left out: {in_one_line(outcome.photo)}: {outcome.failure}", file=sys.stderr)
     if coverage.several:
         print(
-            f"{coverage.several} photos with several faces: the largest and most central one is taken", file=sys.stderr
+            f"{counted(coverage.several, 'photo')} with several faces: the largest and most central one is taken",
+            file=sys.stderr,
         )
     return folder
 
@@ -123,4 +125,4 @@ def _say_already(already: tuple[tuple[Path, str], ...]) -> None:
         print(f"there already, as {name}: {short(photo)}", file=sys.stderr)
     rest = len(already) - min(len(under_other), 20)
     if rest:
-        print(f"there already: {rest} photos", file=sys.stderr)
+        print(f"there already: {counted(rest, 'photo')}", file=sys.stderr)

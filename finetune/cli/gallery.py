@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from finetune.cli.arguments import new_file, path
+from finetune.cli.arguments import counted, new_file, path
 from finetune.errors import RecipeError
 from finetune.folders import in_one_line
 
@@ -55,13 +55,15 @@ def run(options: argparse.Namespace) -> None:
         gallery = update(target, change)
     if out:
         write_export(out, gallery)
-        print(f"{len(gallery)} photos of {len(gallery.people)} people in {in_one_line(out)}")
+        people = counted(len(gallery.people), "person", "people")
+        print(f"{counted(len(gallery), 'photo')} of {people} in {in_one_line(out)}")
         return
     for name, count in zip(gallery.people, gallery.counts().tolist(), strict=True):
         print(f"{count:>7,} {name}")
     strangers = len(set(gallery.stranger_labels.tolist()))
     contract = gallery.contract
-    print(f"{len(gallery.people)} people, {len(gallery)} photos; {strangers} strangers to calibrate by")
+    people, photos = counted(len(gallery.people), "person", "people"), counted(len(gallery), "photo")
+    print(f"{people}, {photos}; {counted(strangers, 'stranger')} to calibrate by")
     print(
         f"made with {in_one_line(contract.checkpoint)}, {contract.image_size} pixels, "
         f"{contract.standardization} standardization"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, rate, restore_of, whole_number
+from finetune.cli.arguments import add_checkpoint, counted, new_file, path, rate, restore_of, whole_number
 from finetune.errors import DataError, RecipeError, UserError
 from finetune.files import refuse_used
 from finetune.folders import in_one_line, refuse_within
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
     if options.labelled:
         print(_figures(answers, people))
     if out:
-        print(f"{draw(answers, out)} photos drawn in {in_one_line(out)}")
+        print(f"{counted(draw(answers, out), 'photo')} drawn in {in_one_line(out)}")
 
 
 def _classifier(
@@ -127,13 +127,13 @@ def _figures(answers: Sequence[Identification], people: Sequence[str]) -> str:
         first = sum(answer.best == name for answer, name in enrolled)
         unknown = sum(answer.name == UNKNOWN for answer, _ in enrolled)
         lines.append(
-            f"{n} faces of enrolled people: {rightly / n:.4f} named rightly (detection and identification rate), "
-            f"{unknown / n:.4f} unknown, {(n - rightly - unknown) / n:.4f} as somebody else; rank 1 {first / n:.4f}"
+            f"{counted(n, 'face')} of enrolled people: {rightly / n:.4f} named rightly (detection and identification "
+            f"rate), {unknown / n:.4f} unknown, {(n - rightly - unknown) / n:.4f} as somebody else; rank 1 {first / n:.4f}"
         )
     if strangers:
         n = len(strangers)
         named = sum(answer.name != UNKNOWN for answer in strangers)
-        lines.append(f"{n} faces of strangers: {named / n:.4f} named as somebody (false accept rate)")
+        lines.append(f"{counted(n, 'face')} of strangers: {named / n:.4f} named as somebody (false accept rate)")
     return "\n".join(lines)
 
 

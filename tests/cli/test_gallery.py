@@ -49,7 +49,7 @@ def test_the_checkpoint_is_remembered_and_photos_are_skipped(enrolled, finetune)
 def test_one_photo_of_one_person_is_enrolled_by_name(enrolled, finetune):
     photo = "faces/strangers/person_011/person_011_0001.png"
     ended = finetune("enroll", "people.h5", photo, "--name", "Zoë")
-    assert ended.out[0] == "1 photos enrolled (1 people new), 0 there already"
+    assert ended.out[0] == "1 photo enrolled (1 person new), 0 there already"
     assert read_gallery(enrolled / "people.h5").people[-1] == "Zoë"
     again = finetune("enroll", "people.h5", photo, "--name", "Ann")
     assert again.err == ["there already, as Zoë: person_011/person_011_0001.png"]
@@ -198,7 +198,7 @@ def test_a_bomb_and_links_among_the_photos_are_left_out_or_read_and_nothing_else
     (hostile / "loop.png").symlink_to("loop.png")
     before = tree(work / "faces")
     ended = finetune("enroll", "g.h5", "hostile", "--checkpoint", "model")
-    assert (ended.status, ended.out[-1]) == (0, "g.h5: 1 people, 1 photos")
+    assert (ended.status, ended.out[-1]) == (0, "g.h5: 1 person, 1 photo")
     for name, reason in (("bomb", "more than 89478485 pixels"), ("device", "not a file"), ("loop", "")):
         assert any(f"{reason}: hostile/ann/{name}.png" in line for line in ended.err)
     ended = finetune("identify", "g.h5", "hostile", "--threshold", "0", "--draw", "drawn")
