@@ -128,7 +128,8 @@ def _figures(answers: Sequence[Identification], people: Sequence[str]) -> str:
         unknown = sum(answer.name == UNKNOWN for answer, _ in enrolled)
         lines.append(
             f"{counted(n, 'face')} of enrolled people: {rightly / n:.4f} named rightly (detection and identification "
-            f"rate), {unknown / n:.4f} unknown, {(n - rightly - unknown) / n:.4f} as somebody else; rank 1 {first / n:.4f}"
+            f"rate), {unknown / n:.4f} unknown, {(n - rightly - unknown) / n:.4f} as somebody else; "
+            f"rank 1 {first / n:.4f}"
         )
     if strangers:
         n = len(strangers)
