@@ -91,8 +91,8 @@ def _classifier(
     """The people whom a classifier tells apart, the classifier, and from which score on it names them."""
     from finetune.gallery.calibration import Threshold, calibrate
     from finetune.gallery.enrolment import fitting
+    from finetune.gallery.fitted import fitted, fitted_head
     from finetune.gallery.gallery import Contract
-    from finetune.gallery.kept import fitted, fitted_head
 
     fitting(gallery, Contract.of(model), target)
     people: tuple[str, ...] = gallery.people

@@ -11,7 +11,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from finetune.errors import DataError
 from finetune.gallery.classifiers import NAMES, KNearest, SoftmaxHead, make
-from finetune.gallery.kept import fitted_svm
+from finetune.gallery.fitted import fitted_svm
 from finetune.gallery.prototypes import NOBODY, NearestPrototype, two_best
 from finetune.gallery.svm import LinearSVM, PublishedSVM
 from tests.gallery.conftest import CONTRACT, gallery, photos, vectors

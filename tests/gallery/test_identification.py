@@ -152,7 +152,7 @@ def test_photos_without_any_face_are_refused():
 
 
 def test_the_checkpoints_own_head_names_its_own_classes(drawn_checkpoint, faces, tmp_path):
-    from finetune.gallery.kept import fitted_head
+    from finetune.gallery.fitted import fitted_head
     from finetune.model import Model
 
     people = ("ann", "bob", "cleo")
