@@ -27,7 +27,8 @@ setup(
         "tf-slim>=1.1",
         "numpy>=1.26",
         "scipy>=1.12",
-        "scikit-learn>=1.4",
+        "scikit-learn>=1.4,<1.11",  # 1.11 drops the probabilities of the published SVM
+        "joblib>=1.3",
         "h5py>=3.10",
         "pyyaml>=6.0.1",
         "pillow>=10.3",

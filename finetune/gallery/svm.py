@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC, LinearSVC
 
 from finetune.gallery.prototypes import Best, Floats, Labels, two_best
+from finetune.progress import track
 
 TOLERANCE = 0.05
 """How far a decision value may be from that of training everything again; margins are 1 wide on each side."""
@@ -101,9 +102,9 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
                 svm.fit(rows, self._y == self.classes_[place])
             return svm.coef_[0], float(svm.intercept_[0])
 
-        for place, (coef, intercept) in zip(
-            places, Parallel(os.cpu_count(), prefer="threads")(delayed(one)(place) for place in places), strict=True
-        ):
+        pool = Parallel(os.cpu_count(), prefer="threads", return_as="generator")
+        fitted = track(pool(delayed(one)(place) for place in places), len(places), "training SVMs")
+        for place, (coef, intercept) in zip(places, fitted, strict=True):
             self.coef_[place], self.intercept_[place], self.slack_[place] = coef, intercept, 0
         self.retrained_ = len(places)
 
