@@ -59,6 +59,7 @@ class Images(NamedTuple):
 def run(options: argparse.Namespace) -> None:
     """Prints the numbers of photos, then accuracy and macro F-score of each classifier."""
     from finetune.gallery import published
+    from finetune.gallery.classifiers import few_photos
 
     options.classifier = options.classifier or ["svc"]
     _refuse(options)
@@ -86,6 +87,9 @@ def run(options: argparse.Namespace) -> None:
     rows, test_rows = _embedded(train.images, model), _embedded(test.images, model)
     print(f"{len(people.names)} people, {len(rows)} images to train on, {len(test_rows)} to test on")
     for name in dict.fromkeys(options.classifier):
+        note = few_photos(name, people.train)
+        if note:
+            print(note, file=sys.stderr)
         done = published.classify(name, rows, people.train, test_rows, people.test, options.seed)
         if done.accuracy is not None:
             right = round(done.accuracy * len(test_rows))

@@ -12,19 +12,24 @@ from finetune.folders import in_one_line
 FORMATS = (".npz", ".csv")
 
 
+class _Change(argparse.Action):
+    """Adds a change, by the option's name, to those before it."""
+
+    def __call__(self, parser: object, options: argparse.Namespace, values: object, option: str | None = None) -> None:
+        options.changes = [*options.changes, ((option or "").lstrip("-"), values)]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The gallery and what to do with it."""
     parser.add_argument("gallery", metavar="GALLERY", help="a file that finetune enroll made")
-    parser.add_argument("--rename", nargs=2, metavar=("OLD", "NEW"), action="append", default=[])
-    parser.add_argument(
-        "--merge",
-        nargs=2,
-        metavar=("OTHER", "INTO"),
-        action="append",
-        default=[],
-        help="put the photos of one person under another's name",
-    )
-    parser.add_argument("--remove", metavar="NAME", action="append", default=[], help="and all that is kept of them")
+    for change, names, about in (
+        ("rename", ("OLD", "NEW"), "give a person another name"),
+        ("merge", ("OTHER", "INTO"), "put the photos of one person under another's name"),
+        ("remove", ("NAME",), "a person and all that is kept of them; changes are made in the order given"),
+    ):
+        parser.add_argument(
+            f"--{change}", nargs=len(names), metavar=names, action=_Change, dest="changes", default=[], help=about
+        )
     parser.add_argument(
         "--export", metavar="FILE", help="names, files, digests and embeddings as .npz; without these last as .csv"
     )
@@ -42,15 +47,11 @@ def run(options: argparse.Namespace) -> None:
 
     def change(now: Gallery | None) -> Gallery:
         changed = gallery if now is None else now
-        for old, new in options.rename:
-            changed = changed.rename(old, new)
-        for other, into in options.merge:
-            changed = changed.merge(other, into)
-        for name in options.remove:
-            changed = changed.remove(name)
+        for method, names in options.changes:
+            changed = getattr(changed, method)(*names)
         return changed
 
-    if options.rename or options.merge or options.remove:
+    if options.changes:
         change(gallery)  # a wrong name is told before anything is locked or written
         gallery = update(target, change)
     if out:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, counted, new_file, path, rate, restore_of, whole_number
+from finetune.cli.arguments import add_checkpoint, counted, new_file, path, rate, restore_of, size_notes, whole_number
 from finetune.errors import DataError, RecipeError, UserError
 from finetune.files import refuse_used
-from finetune.folders import in_one_line, refuse_within
+from finetune.folders import find_images, in_one_line, refuse_within
 
 if TYPE_CHECKING:
     from finetune.gallery.calibration import Threshold
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints a line a face, and how the threshold was found."""
     from finetune.gallery.calibration import left_out_share
+    from finetune.gallery.classifiers import few_photos
     from finetune.gallery.identification import faces_of, identify, refuse_nothing, write_csv
     from finetune.gallery.pictures import draw
     from finetune.gallery.storage import read_gallery
@@ -68,6 +70,11 @@ def run(options: argparse.Namespace) -> None:
     out = _folder(options.draw, photos) if options.draw else None
     model = restore_of(options, gallery)
     people, classifier, threshold = _classifier(options, gallery, target, model)
+    notes = [few_photos(options.classifier, gallery.labels)]
+    if not options.align:
+        notes += size_notes([found for photo in photos for found in find_images(photo)], model.preprocessing.image_size)
+    for note in filter(None, notes):
+        print(note, file=sys.stderr)
     with faces_of(photos, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:
         refuse_nothing(faces)
         answers = identify(faces, model, people, classifier, threshold)

@@ -17,6 +17,8 @@ from finetune.gallery.svm import LinearSVM, PublishedSVM
 Name = Literal["prototype", "k-nearest", "svm", "logistic", "svc"]
 NAMES: tuple[Name, ...] = get_args(Name)
 NEIGHBOURS = 3
+PLATT_FOLDS = 5
+"""Of the cross-validation that the probabilities of the published SVM come from."""
 MOST_ONE_AGAINST_ONE = 500
 """People: beyond, their pairs are too many for the published SVM."""
 
@@ -136,6 +138,17 @@ class SoftmaxHead(ClassifierMixin, BaseEstimator):
         logits = X @ self.weights + self.biases
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         return two_best(exponents / exponents.sum(axis=1, keepdims=True), self.classes_)
+
+
+def few_photos(name: str, labels: Labels) -> str | None:
+    """What to say where the published SVM has too few photos of somebody for its probabilities to mean much."""
+    fewest = int(np.unique(labels, return_counts=True)[1].min(initial=PLATT_FOLDS))
+    if name != "svc" or fewest >= PLATT_FOLDS:
+        return None
+    return (
+        f"svc: somebody has {fewest} of the {PLATT_FOLDS} photos that its probabilities need, which may then turn out "
+        "the wrong way round; svm and prototype do without"
+    )
 
 
 def make(name: Name, people: int, seed: int = 0) -> Classifier:

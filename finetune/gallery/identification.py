@@ -193,6 +193,6 @@ def refuse_nothing(faces: Sequence[Face]) -> None:
     if all(face.crop is None for face in faces):
         first = faces[0]
         raise DataError(
-            f"{in_one_line(first.photo)}: {first.problem}; no face in any of {len(faces)} photos: "
+            f"{in_one_line(first.photo)}: {first.problem}; there is no face to name: "
             "give aligned faces, or photos with --align"
         )

@@ -56,7 +56,7 @@ def test_one_photo_of_one_person_is_enrolled_by_name(enrolled, finetune):
 
 
 def test_people_are_renamed_merged_and_removed(enrolled, finetune):
-    command = "gallery people.h5 --rename person_001 Ann --merge person_002 Ann --remove person_003"
+    command = "gallery people.h5 --merge person_002 person_001 --rename person_001 Ann --remove person_003"
     ended = finetune(*command.split())
     assert ended.out[:3] == ["     12 Ann", "      6 person_004", "2 people, 18 photos; 0 strangers to calibrate by"]
 
@@ -112,6 +112,7 @@ def test_strangers_calibrate_and_faces_are_named(enrolled, finetune):
 def test_other_classifiers_name_the_enrolled_photos(enrolled, finetune, classifier):
     ended = finetune(*f"identify people.h5 faces/learn --threshold -9 --labelled --classifier {classifier}".split())
     figures = ended.out[-1]
+    assert ended.err[0].startswith("faces/learn/person_001/person_001_0001.png: 80 x 80 pixels, of which the central")
     assert figures.startswith("24 faces of enrolled people: ")
     assert float(figures.split(": ")[1].split()[0]) > 0.4
 
@@ -154,6 +155,14 @@ def test_the_published_protocol_is_followed(work, finetune):
     for line, name in zip(ended.out[1:], ("svc", "prototype"), strict=True):
         right = int(line.split("(")[1].split()[0])
         assert line.startswith(f"{name}: accuracy {right / 8:.5f} ({right} of 8), macro F-score 0.")
+
+
+def test_too_few_photos_for_the_published_svm_are_told(work, finetune):
+    command = "classify model faces/learn --min-images 5 --train-images 2 --classifier svm --classifier svc"
+    assert finetune(*command.split()).err[-1] == (
+        "svc: somebody has 2 of the 5 photos that its probabilities need, which may then turn out the wrong way round; "
+        "svm and prototype do without"
+    )
 
 
 def test_a_test_set_and_a_submission(work, finetune):
@@ -391,7 +400,7 @@ WRONG_WITH_GALLERY = [
     bad(
         "texts",
         "identify people.h5 bad/texts --threshold 0",
-        "bad/texts/ann/notes.txt: not an image (...); no face in any of 2 photos: give aligned faces, or photos with "
+        "bad/texts/ann/notes.txt: not an image (...); there is no face to name: give aligned faces, or photos with "
         "--align",
     ),
 ]
