@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -28,7 +29,8 @@ USUAL = 0.25
 """The share of photos that resemble the others of their person less than is usual."""
 SAMPLE = 20_000
 """Photos that this is taken from."""
-People = Mapping[str, Sequence[Path]]
+Place = str | os.PathLike[str]
+People = Mapping[str, Sequence[Place]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Enrolment:
     lookalikes: tuple[Lookalikes, ...]
 
 
-def enroll(path: Path, people: People, model: Model, cache: Cache = "auto") -> Enrolment:
+def enroll(path: Place, people: People, model: Model, cache: Cache = "auto") -> Enrolment:
     """Adds photos of people to a gallery, or makes it; each photo is embedded once, by way of the store of features.
 
     The gallery is read again when the embeddings are there, and replaced in one step, so that several processes may
@@ -92,11 +94,12 @@ def enroll(path: Path, people: People, model: Model, cache: Cache = "auto") -> E
         DataError: a name can't be used, no photo can, or the gallery is another model's.
         RunError: the gallery can't be written; what was there before still is.
     """
+    path = Path(os.path.expanduser(path))
     problems = [f"{shown(name)}: {problem}" for name in people if (problem := why_unusable(normal(name)))]
     if problems:
         raise DataError(*problems)
     before = open_for(path, model)
-    given = [(normal(name), Path(photo)) for name, photos in people.items() for photo in photos]
+    given = [(normal(name), Path(os.path.expanduser(photo))) for name, photos in people.items() for photo in photos]
     names = {key: before.people[label] for key, label in zip(before.photos.hashes(), before.labels, strict=True)}
     usable, left_out = _usable([photo for _, photo in given], model, names)
     already, new = [], []
@@ -127,7 +130,7 @@ def enroll(path: Path, people: People, model: Model, cache: Cache = "auto") -> E
 
 
 def enroll_strangers(
-    path: Path, folder: Path, model: Model, cache: Cache = "auto"
+    path: Place, folder: Place, model: Model, cache: Cache = "auto"
 ) -> tuple[Gallery, list[Quarantined]]:
     """Gives a gallery strangers to calibrate by, in place of those that it had: their embeddings, not their names.
 
@@ -139,6 +142,7 @@ def enroll_strangers(
         DataError: nobody is left, or the gallery is another model's.
         RunError: the gallery can't be written.
     """
+    path, folder = Path(os.path.expanduser(path)), Path(os.path.expanduser(folder))
     before = open_for(path, model)
     found = layout(folder)
     files = found.files or {image.name: [image] for image in find_images(folder)}
@@ -251,7 +255,7 @@ def short(photo: Path) -> str:
     return in_one_line(Path(*photo.parts[-2:]))
 
 
-def import_features(path: Path, features: Path, model: Model) -> tuple[Gallery, int, int]:
+def import_features(path: Place, features: Place, model: Model) -> tuple[Gallery, int, int]:
     """Adds embeddings that another tool has pickled, as `read_features` takes them; a row is known by its values.
 
     Args:
@@ -264,6 +268,7 @@ def import_features(path: Path, features: Path, model: Model) -> tuple[Gallery, 
         DataError: the file can't be used, a name in it can't, or the gallery is another model's.
         RunError: the gallery can't be written; what was there before still is.
     """
+    path, features = Path(os.path.expanduser(path)), Path(os.path.expanduser(features))
     rows, names = read_features(features)
     before = open_for(path, model)
     keys = [hashlib.sha256(row.tobytes()).digest() for row in rows]

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import dataclasses
 import io
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -93,7 +94,9 @@ class Identification:
 
 
 @contextlib.contextmanager
-def faces_of(photos: Sequence[Path], model: Model, *, detect: bool, min_face_size: int = 20) -> Iterator[list[Face]]:
+def faces_of(
+    photos: Sequence[str | os.PathLike[str]], model: Model, *, detect: bool, min_face_size: int = 20
+) -> Iterator[list[Face]]:
     """The faces of photos and of folders of photos; crops that are cut for it last as long as the context.
 
     Args:
@@ -104,14 +107,15 @@ def faces_of(photos: Sequence[Path], model: Model, *, detect: bool, min_face_siz
         DataError: there is nothing at a path.
     """
     size = model.preprocessing.image_size
+    places = [Path(os.path.expanduser(photo)) for photo in photos]
     if not detect:
-        yield [face for given in photos for face in _crops(given, size)]
+        yield [face for given in places for face in _crops(given, size)]
         return
     with tempfile.TemporaryDirectory(prefix="finetune-") as folder:
         alignment = Alignment(size=size, all_faces=True, min_face_size=min_face_size)
         yield [
             face
-            for number, given in enumerate(photos)
+            for number, given in enumerate(places)
             for face in _detected(given, Path(folder, str(number)), alignment)
         ]
 

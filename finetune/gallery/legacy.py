@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import pickle
 import pickletools
 from collections.abc import Callable, Iterator
@@ -42,7 +43,7 @@ class _Refused(Exception):
     """Why a file is not read, in words."""
 
 
-def read_features(path: Path) -> tuple[Embeddings, list[str]]:
+def read_features(path: str | os.PathLike[str]) -> tuple[Embeddings, list[str]]:
     """The embeddings of a feature file, and whose each is.
 
     It holds, in any order, as a tuple, a list, the values of a dictionary or one after the other: an array
@@ -52,6 +53,7 @@ def read_features(path: Path) -> tuple[Embeddings, list[str]]:
     Raises:
         DataError: the file holds anything but arrays, lists, numbers and strings, or not these; nothing of it has run.
     """
+    path = Path(os.path.expanduser(path))
     advice = f"give a pickle of {LAYOUT}"
     try:
         size = path.stat().st_size

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import fcntl
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,13 @@ MOST = 2**40
 """Rows above which a size is absurd."""
 
 
-def read_gallery(path: Path) -> Gallery:
+def read_gallery(path: str | os.PathLike[str]) -> Gallery:
     """Reads a gallery; nothing that its header says of sizes is believed before the file itself bears it out.
 
     Raises:
         DataError: it is missing, of another kind, or damaged.
     """
+    path = Path(os.path.expanduser(path))
     if not path.is_file():
         found = "not a file" if path.exists() else "no such file"
         raise DataError(f"{path}: {found}; give a gallery that finetune enroll made")
@@ -55,7 +57,7 @@ def read_gallery(path: Path) -> Gallery:
         ) from error
 
 
-def write_gallery(path: Path, gallery: Gallery) -> None:
+def write_gallery(path: str | os.PathLike[str], gallery: Gallery) -> None:
     """Writes a gallery beside `path` and renames it: what stood there before is whole until then.
 
     Raises:
@@ -81,10 +83,10 @@ def write_gallery(path: Path, gallery: Gallery) -> None:
         except RuntimeError as error:  # how h5py tells that closing failed
             raise OSError(0, str(error)) from error
 
-    files.write(path, fill)
+    files.write(Path(os.path.expanduser(path)), fill)
 
 
-def update(path: Path, change: Callable[[Gallery | None], Gallery]) -> Gallery:
+def update(path: str | os.PathLike[str], change: Callable[[Gallery | None], Gallery]) -> Gallery:
     """Changes a gallery as it is now, while no other process does; gives what was written.
 
     Args:
@@ -94,6 +96,7 @@ def update(path: Path, change: Callable[[Gallery | None], Gallery]) -> Gallery:
         DataError: what is there is no gallery.
         RunError: it can't be written; what was there before still is.
     """
+    path = Path(os.path.expanduser(path))
     with _alone(path):
         gallery = change(read_gallery(path) if path.exists() else None)
         write_gallery(path, gallery)

@@ -88,6 +88,17 @@ def test_one_at_a_time_gives_what_one_go_gives(model, people, tmp_path):
     np.testing.assert_allclose(grown.embeddings, model.embed(paths), atol=1e-6)
 
 
+def test_paths_may_be_strings(model, people, tmp_path, monkeypatch):
+    from finetune.gallery import enroll_strangers, faces_of
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    enroll("~/g.h5", {"ann": ["~/people/person_001/person_001_0001.png"]}, model)
+    enroll_strangers("~/g.h5", str(people), model)
+    assert read_gallery("~/g.h5").people == ("ann",)
+    with faces_of(["~/people/person_002"], model, detect=False) as faces:
+        assert len(faces) == 6
+
+
 def test_a_photo_is_known_by_its_content(model, people, tmp_path):
     path, everybody = tmp_path / "g.h5", of(people)
     enroll(path, everybody, model)
