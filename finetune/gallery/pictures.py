@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +19,18 @@ from finetune.images import ImageError, read_image
 from finetune.progress import track
 
 NAMED, STRANGER, INK = "#1b6ca8", "#8a4b08", "#ffffff"
-FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial.ttf")
-"""Looked for on the machine: Pillow's own font lacks most letters beyond English."""
+FONTS = (
+    "DejaVuSans.ttf",
+    "NotoSans-Regular.ttf",
+    "Arial.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "wqy-zenhei.ttc",
+    "Arial Unicode.ttf",
+    "msyh.ttc",
+)
+"""Looked for on the machine, the first that has all letters of a name: Pillow's own lacks most beyond English."""
+NO_LETTER = "\uffff"
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 LEAST_TEXT, TEXT = 11, 0.16
 """Height of the letters in pixels, and as a share of the face's width."""
 JPEG = (".jpg", ".jpeg")
@@ -68,7 +79,7 @@ def _label(picture: Image.Image, answer: Identification) -> None:
     if answer.face.box:
         pen.rectangle((left, top, right, bottom), outline=colour, width=max(2, round((right - left) / 40)))
     text = f"{answer.name} {answer.score:.2f}"
-    font = _font(max(LEAST_TEXT, round(TEXT * (right - left))))
+    font = _font(text, max(LEAST_TEXT, round(TEXT * (right - left))))
     width, height = pen.textbbox((0, 0), text, font)[2:]
     pad = max(2, round(height / 5))
     x = min(max(0, left), max(0, picture.width - width - 2 * pad))
@@ -78,11 +89,21 @@ def _label(picture: Image.Image, answer: Identification) -> None:
     pen.text((x + pad, y + pad), text, INK, font)
 
 
+def _font(text: str, size: int) -> Font:
+    fonts = _fonts(size)
+    return next((font for font in fonts if _has_all(font, text)), fonts[0])
+
+
 @functools.lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def _fonts(size: int) -> list[Font]:
+    found: list[Font] = []
     for name in FONTS:
-        try:
-            return ImageFont.truetype(name, size)
-        except OSError:
-            continue
-    return ImageFont.load_default(size)
+        with contextlib.suppress(OSError):
+            found.append(ImageFont.truetype(name, size))
+    return [*found, ImageFont.load_default(size)]
+
+
+def _has_all(font: Font, text: str) -> bool:
+    """Whether no letter is drawn as the box that stands for those which a font lacks."""
+    box = bytes(font.getmask(NO_LETTER))
+    return all(bytes(font.getmask(letter)) != box for letter in set(text) if not letter.isspace())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from finetune.errors import DataError
 from finetune.gallery.calibration import Threshold
@@ -128,6 +128,17 @@ def test_names_are_drawn_on_the_photos(model, enrolled, tmp_path):
         wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
         for near in (pixels[(top + bottom) // 2, left - 1 : left + 4], pixels[bottom + 2 : bottom + 5, left + 2]):
             assert np.abs(near - wanted).max(-1).min() < 40
+
+
+def test_a_font_that_lacks_a_letter_is_known(monkeypatch):
+    from finetune.gallery import pictures
+
+    own = ImageFont.load_default(20)
+    assert pictures._has_all(own, "Ann 0.97")
+    assert not pictures._has_all(own, "\u738b")
+    monkeypatch.setattr(pictures, "_fonts", lambda size: [own, "another"])
+    monkeypatch.setattr(pictures, "_has_all", lambda font, text: font == "another" or text == "Ann")
+    assert [pictures._font(text, 20) for text in ("Ann", "\u738b")] == [own, "another"]
 
 
 def test_two_photos_that_would_have_one_name_are_refused(model, enrolled, faces, tmp_path):
