@@ -194,10 +194,29 @@ def new_file(text: str, apart_from: Path | None = None) -> Path:
 
 def rate(text: str) -> float:
     """An option's type: a false accept rate, above 0 and below 1."""
-    value = probability(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}; give a number above 0 and below 1")
     return value
+
+
+def text_file(text: str, suffixes: Sequence[str], *read: Path) -> Path:
+    """A table to be written: none of the files that are read, and named as a table, lest it replace a photo.
+
+    Raises:
+        UserError: it can't be written there.
+    """
+    file = new_file(text)
+    for place in read:
+        file = new_file(text, place)
+        if file.resolve() == place.resolve():
+            raise RecipeError(f"{file}: is read; give another file to write")
+    if file.suffix not in suffixes:
+        raise RecipeError(f"{file}: give a file name that ends in {' or '.join(suffixes)}")
+    return file
 
 
 def probability(text: str) -> float:

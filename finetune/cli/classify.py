@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, restore, say_left_out, whole_number
+from finetune.cli.arguments import add_checkpoint, path, restore, say_left_out, text_file, whole_number
 from finetune.dataset.scan import Quarantined, check_images, layout
 from finetune.errors import DataError, RecipeError
 from finetune.folders import in_one_line
@@ -63,7 +63,10 @@ def run(options: argparse.Namespace) -> None:
 
     options.classifier = options.classifier or ["svc"]
     _refuse(options)
-    target = new_file(options.submission) if options.submission else None
+    target = None
+    if options.submission:
+        read = [path(text) for text in (options.train, options.test, options.labels) if text]
+        target = text_file(options.submission, (".csv", ".txt"), *read)
     arrays = _arrays(options)
     for folder in (options.train, options.test):
         if folder is not None and folder not in arrays:
@@ -113,8 +116,6 @@ def _refuse(options: argparse.Namespace) -> None:
         problems.append("--labels: goes with PEOPLE in .npy, and has to be given with it")
     if not any(is_array) and (options.height or options.width):
         problems.append("--height and --width: say how large rows in .npy are, and there is none")
-    if options.submission in (options.train, options.test, options.labels) and options.submission:
-        problems.append(f"{options.submission}: is read; give another file to write")
     if options.submission and len(set(options.classifier)) > 1:
         problems.append("--submission: takes one classifier; name one")
     if problems:

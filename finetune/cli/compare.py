@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, path, rate, restore_of
+from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, size_notes
 from finetune.errors import DataError, RecipeError, UserError
 from finetune.folders import in_one_line
 
@@ -55,15 +56,23 @@ def run(options: argparse.Namespace) -> None:
     model = restore_of(options, gallery)
     if gallery is not None and target is not None:
         fitting(gallery, Contract.of(model), target)
+    if not options.align:
+        for photo in photos:
+            for note in size_notes([photo], model.preprocessing.image_size):
+                print(f"{note}; --align finds them", file=sys.stderr)
     with contextlib.ExitStack() as stack:
         found = [stack.enter_context(faces_of([photo], model, detect=options.align)) for photo in photos]
-        problems = [problem for photo, faces in zip(photos, found, strict=True) if (problem := _problem(photo, faces))]
+        problems = [
+            problem
+            for photo, faces in zip(photos, found, strict=True)
+            if (problem := _problem(photo, faces, options.align))
+        ]
         if problems:
             raise DataError(*dict.fromkeys(problems))
         rows = model.embed([face.crop for faces in found for face in faces if face.crop is not None])
     similarity = float(np.dot(rows[0].astype(np.float64), rows[1]))
     print(
-        f"cosine similarity {similarity:.4f}; squared Euclidean distance {2 - 2 * similarity:.4f}, "
+        f"cosine similarity {similarity:.4f}; squared Euclidean distance {max(0.0, 2 - 2 * similarity):.4f}, "
         f"angle {np.degrees(np.arccos(np.clip(similarity, -1, 1))):.1f} degrees"
     )
     if threshold is not None:
@@ -76,9 +85,10 @@ def run(options: argparse.Namespace) -> None:
         print("no answer without --gallery, whose people say how alike two people are")
 
 
-def _problem(photo: Path, faces: Sequence[Face]) -> str | None:
+def _problem(photo: Path, faces: Sequence[Face], aligned: bool) -> str | None:
     """Why a photo is not one of one face."""
     where = in_one_line(photo)
     if len(faces) > 1:
         return f"{where}: {len(faces)} faces; give a photo of one person"
-    return f"{where}: {faces[0].problem}; give an aligned face, or a photo with --align" if faces[0].problem else None
+    advice = "give a photo of a face" if aligned else "give an aligned face, or a photo with --align"
+    return f"{where}: {faces[0].problem}; {advice}" if faces[0].problem else None

@@ -6,9 +6,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from finetune.cli.arguments import add_checkpoint, counted, new_file, path, restore_of, say_left_out, size_notes
+from finetune.cli.arguments import (
+    add_checkpoint,
+    counted,
+    new_file,
+    path,
+    restore_of,
+    say_left_out,
+    size_notes,
+    whole_number,
+)
 from finetune.errors import DataError, RecipeError
 from finetune.folders import find_images, in_one_line
+from finetune.gallery.names import normal, shown, why_unusable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,23 +31,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="FOLDER, or the one photo, is all of this person")
     parser.add_argument("--align", action="store_true", help="FOLDER holds photos: find and cut their faces first")
+    parser.add_argument("--min-face-size", type=whole_number(12, 4096), metavar="PIXELS", help="with --align (20)")
     parser.add_argument(
         "--strangers",
         action="store_true",
-        help="FOLDER's people are not enrolled: thresholds are taken from them, in place of earlier strangers",
+        help="FOLDER's people are not enrolled: thresholds are taken from them, and from those added before",
     )
     add_checkpoint(parser, optional=True)
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints what was enrolled and what was there already; says on stderr what to look at."""
-    from finetune.gallery.enrolment import enroll, enroll_strangers, import_features
+    from finetune.gallery.enrolment import enroll, enroll_strangers, import_features, short
     from finetune.gallery.storage import read_gallery
 
     folder = path(options.folder)
     target = new_file(options.gallery, folder)
     pickled = folder.suffix in (".pkl", ".pickle")
-    _refuse(options, pickled)
+    _refuse(options, folder, pickled)
     gallery = read_gallery(target) if target.exists() else None
     model = restore_of(options, gallery)
     if pickled:
@@ -47,11 +58,15 @@ def run(options: argparse.Namespace) -> None:
             f"taken to be of {model.source.name}: nothing in the file says what they are of"
         )
     elif options.strangers:
-        folder = _aligned(folder, model.preprocessing.image_size) if options.align else folder
-        gallery, left_out = enroll_strangers(target, folder, model)
-        say_left_out(left_out)
-        strangers = len(set(gallery.stranger_labels.tolist()))
-        print(f"{counted(strangers, 'stranger')} with {counted(len(gallery.strangers), 'photo')} to calibrate by")
+        folder = _aligned(folder, model.preprocessing.image_size, options) if options.align else folder
+        strangers = enroll_strangers(target, folder, model)
+        gallery = strangers.gallery
+        say_left_out(strangers.left_out)
+        for photo, name in strangers.lookalikes[:20]:
+            print(f"look again: {short(photo)}: a stranger who looks like {name}", file=sys.stderr)
+        people = counted(len(set(gallery.stranger_labels.tolist())), "stranger")
+        photos = counted(len(gallery.strangers), "photo")
+        print(f"{counted(strangers.added, 'photo')} of strangers added: {people} with {photos} to calibrate by")
     else:
         enrolled = _people(options, model.preprocessing.image_size)
         done = enroll(target, enrolled, model)
@@ -68,9 +83,16 @@ def run(options: argparse.Namespace) -> None:
     print(f"{in_one_line(target)}: {people}, {counted(len(gallery), 'photo')}")
 
 
-def _refuse(options: argparse.Namespace, pickled: bool) -> None:
-    """Options that don't go together, all at once."""
+def _refuse(options: argparse.Namespace, folder: Path, pickled: bool) -> None:
+    """What is wrong before a checkpoint is opened, all at once."""
     problems = []
+    if not folder.exists() and not pickled:
+        problems.append(f"{in_one_line(folder)}: no such file or folder; give a folder of people, or photos")
+    problem = None if options.name is None else why_unusable(normal(options.name))
+    if problem:
+        problems.append(f"{shown(options.name)}: {problem.replace('; rename them', '; give another --name')}")
+    if options.min_face_size and not options.align:
+        problems.append("--min-face-size: given without --align, which is what looks for faces")
     if pickled and (options.name or options.align or options.strangers):
         problems.append(f"{options.folder}: features that are ready; leave --name, --align and --strangers out")
     if options.strangers and options.name:
@@ -85,7 +107,7 @@ def _people(options: argparse.Namespace, size: int) -> dict[str, list[Path]]:
 
     folder = path(options.folder)
     if options.align:
-        folder = _aligned(folder, size)
+        folder = _aligned(folder, size, options)
     if options.name is not None:
         return {options.name: find_images(folder)}
     if folder.is_file():
@@ -97,10 +119,10 @@ def _people(options: argparse.Namespace, size: int) -> dict[str, list[Path]]:
     return {name: list(photos) for name, photos in found.files.items()}
 
 
-def _aligned(photos: Path, size: int) -> Path:
+def _aligned(photos: Path, size: int, options: argparse.Namespace) -> Path:
     from finetune.align import Alignment, aligned
 
-    folder, coverage = aligned(photos, Alignment(size=size))
+    folder, coverage = aligned(photos, Alignment(size=size, min_face_size=options.min_face_size or 20))
     for outcome in coverage.failures:
         print(f"left out: {in_one_line(outcome.photo)}: {outcome.failure}", file=sys.stderr)
     if coverage.several:
@@ -113,16 +135,14 @@ def _aligned(photos: Path, size: int) -> Path:
 
 def _say_size(photos: list[Path], size: int) -> None:
     for note in size_notes(photos, size):
-        print(note, file=sys.stderr)
+        print(f"{note}; --align finds them", file=sys.stderr)
 
 
-def _say_already(already: tuple[tuple[Path, str], ...]) -> None:
+def _say_already(already: tuple[tuple[Path, str, str], ...]) -> None:
     """Photos that were there: those under another name one by one, for something is wrong there."""
-    from finetune.gallery.enrolment import short
-
-    under_other = [(photo, name) for photo, name in already if photo.parent.name != name]
+    under_other = [(photo, name) for photo, name, asked in already if normal(asked) != name]
     for photo, name in under_other[:20]:
-        print(f"there already, as {name}: {short(photo)}", file=sys.stderr)
+        print(f"there already, as {name}: {in_one_line(photo.name)}", file=sys.stderr)
     rest = len(already) - min(len(under_other), 20)
     if rest:
         print(f"there already: {counted(rest, 'photo')}", file=sys.stderr)

@@ -16,7 +16,7 @@ class _Change(argparse.Action):
     """Adds a change, by the option's name, to those before it."""
 
     def __call__(self, parser: object, options: argparse.Namespace, values: object, option: str | None = None) -> None:
-        options.changes = [*options.changes, ((option or "").lstrip("-"), values)]
+        options.changes = [*options.changes, ((option or "").lstrip("-").replace("-", "_"), values)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("rename", ("OLD", "NEW"), "give a person another name"),
         ("merge", ("OTHER", "INTO"), "put the photos of one person under another's name"),
         ("remove", ("NAME",), "a person and all that is kept of them; changes are made in the order given"),
+        ("without-strangers", (), "remove all strangers"),
     ):
         parser.add_argument(
-            f"--{change}", nargs=len(names), metavar=names, action=_Change, dest="changes", default=[], help=about
+            f"--{change}",
+            nargs=len(names),
+            metavar=names or None,
+            action=_Change,
+            dest="changes",
+            default=[],
+            help=about,
         )
     parser.add_argument(
         "--export", metavar="FILE", help="names, files, digests and embeddings as .npz; without these last as .csv"

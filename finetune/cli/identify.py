@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, counted, new_file, path, rate, restore_of, size_notes, whole_number
+from finetune.cli.arguments import add_checkpoint, counted, path, rate, restore_of, size_notes, text_file, whole_number
 from finetune.errors import DataError, RecipeError, UserError
 from finetune.files import refuse_used
 from finetune.folders import find_images, in_one_line, refuse_within
@@ -66,13 +66,14 @@ def run(options: argparse.Namespace) -> None:
     if not gallery.people:
         raise DataError(f"{in_one_line(target)}: nobody is enrolled; see finetune enroll --help")
     photos = [path(text) for text in options.photos]
-    table = _table(options.csv, target, photos) if options.csv else None
+    table = text_file(options.csv, (".csv",), target, *photos) if options.csv else None
     out = _folder(options.draw, photos) if options.draw else None
     model = restore_of(options, gallery)
     people, classifier, threshold = _classifier(options, gallery, target, model)
     notes = [few_photos(options.classifier, gallery.labels)]
     if not options.align:
-        notes += size_notes([found for photo in photos for found in find_images(photo)], model.preprocessing.image_size)
+        found = [image for photo in photos for image in find_images(photo)]
+        notes += [f"{note}; --align finds them" for note in size_notes(found, model.preprocessing.image_size)]
     for note in filter(None, notes):
         print(note, file=sys.stderr)
     with faces_of(photos, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:
@@ -143,15 +144,6 @@ def _figures(answers: Sequence[Identification], people: Sequence[str]) -> str:
         named = sum(answer.name != UNKNOWN for answer in strangers)
         lines.append(f"{counted(n, 'face')} of strangers: {named / n:.4f} named as somebody (false accept rate)")
     return "\n".join(lines)
-
-
-def _table(text: str, gallery: Path, photos: Sequence[Path]) -> Path:
-    """A file for the answers, apart from all that is read."""
-    for given in photos:
-        table = new_file(text, given)
-    if table.resolve() == gallery.resolve():
-        raise RecipeError(f"{in_one_line(table)}: the gallery itself; give another file")
-    return table
 
 
 def _folder(text: str, photos: Sequence[Path]) -> Path:

@@ -81,7 +81,7 @@ def threshold_at(
         needed = math.ceil(1 / far - 1 - 1e-9) * (2 if pairwise else 1)
         promised = f"no less than {least_rate(independent):.3g}" if n else "none"
         raise DataError(
-            f"{n} {source} can promise a false accept rate of {promised}, not {far:g}, for which it takes {needed}"
+            f"{source} ({n}) can promise a false accept rate of {promised}, not {far:g}, for which it takes {needed}"
         )
     order = np.argsort(-scores, kind="stable")
     weights = (1 / photos)[places][order]

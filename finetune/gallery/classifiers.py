@@ -158,7 +158,9 @@ def make(name: Name, people: int, seed: int = 0) -> Classifier:
         DataError: it can't tell so many, or so few, apart.
     """
     if people < 2 and name in ("svm", "logistic", "svc"):
-        raise DataError(f"{name}: {people} people are enrolled, and it tells two or more apart; use prototype")
+        raise DataError(
+            f"{name}: tells two people or more apart, and there {'is one' if people else 'is nobody'}; use prototype"
+        )
     if people > MOST_ONE_AGAINST_ONE and name == "svc":
         raise DataError(f"svc: one SVM for each two of {people} people is too many; use svm, one a person")
     made: dict[Name, Classifier] = {

@@ -27,6 +27,7 @@ from finetune.recipe.recipe import Cache
 
 USUAL = 0.25
 """The share of photos that resemble the others of their person less than is usual."""
+ENROLLED, TRAINED = "enrolled: no stranger", "trained on: no stranger to this checkpoint"
 SAMPLE = 20_000
 """Photos that this is taken from."""
 Place = str | os.PathLike[str]
@@ -65,7 +66,7 @@ class Enrolment:
         gallery: as it was written.
         embedded: photos that were not there.
         new_people: those who were not.
-        already: photos that were there, each with the name that they are under.
+        already: photos that were there, each with the name that it is under and the one that was asked for.
         left_out: files that can't be used, with reasons.
         lookalikes: what to look at again.
     """
@@ -73,7 +74,7 @@ class Enrolment:
     gallery: Gallery
     embedded: int
     new_people: tuple[str, ...]
-    already: tuple[tuple[Path, str], ...]
+    already: tuple[tuple[Path, str, str], ...]
     left_out: tuple[Quarantined, ...]
     lookalikes: tuple[Lookalikes, ...]
 
@@ -105,7 +106,7 @@ def enroll(path: Place, people: People, model: Model, cache: Cache = "auto") -> 
     already, new = [], []
     for (name, photo), key in zip(given, usable, strict=True):
         if key is not None and key in names:
-            already.append((photo, names[key]))
+            already.append((photo, names[key], name))
         elif key is not None:
             names[key] = name
             new.append((name, photo, key))
@@ -129,43 +130,94 @@ def enroll(path: Place, people: People, model: Model, cache: Cache = "auto") -> 
     )
 
 
-def enroll_strangers(
-    path: Place, folder: Place, model: Model, cache: Cache = "auto"
-) -> tuple[Gallery, list[Quarantined]]:
-    """Gives a gallery strangers to calibrate by, in place of those that it had: their embeddings, not their names.
+@dataclasses.dataclass(frozen=True)
+class Strangers:
+    """What became of the strangers' photos.
+
+    Attributes:
+        gallery: as it was written.
+        added: photos that were not there.
+        left_out: files and folders that can't be used, with reasons.
+        lookalikes: files of those that look like somebody who is enrolled, each with who.
+    """
+
+    gallery: Gallery
+    added: int
+    left_out: tuple[Quarantined, ...]
+    lookalikes: tuple[tuple[Path, str], ...]
+
+
+def enroll_strangers(path: Place, folder: Place, model: Model, cache: Cache = "auto") -> Strangers:
+    """Gives a gallery more strangers to calibrate by: their embeddings, not their names.
 
     Args:
         folder: one folder per person, or images that are each of another one. Whoever is enrolled, by name or by
-            photo, is left out.
+            photo, is left out, and so is whoever the checkpoint was trained on, as far as its class names tell:
+            people whom it knows are more unlike others than strangers are.
 
     Raises:
         DataError: nobody is left, or the gallery is another model's.
-        RunError: the gallery can't be written.
+        RunError: the gallery can't be written; what was there before still is.
     """
     path, folder = Path(os.path.expanduser(path)), Path(os.path.expanduser(folder))
     before = open_for(path, model)
-    found = layout(folder)
-    files = found.files or {image.name: [image] for image in find_images(folder)}
-    enrolled = {name.casefold() for name in before.people}
-    given = [
-        (number, photo)
-        for number, (name, photos) in enumerate(files.items())
-        if normal(name).replace("_", " ").casefold() not in enrolled and normal(name).casefold() not in enrolled
-        for photo in photos
-    ]
+    people, others = _strangers_in(folder, before, model)
+    given = [(number, photo) for number, photos in enumerate(people) for photo in photos]
     usable, left_out = _usable([photo for _, photo in given], model)
-    first = {key: row for row, key in reversed(list(enumerate(usable))) if key is not None}
-    rows = sorted(first.values())
+    enrolled = set(before.photos.hashes())
+    known = {number for (number, _), key in zip(given, usable, strict=True) if key in enrolled}
+    others += [Quarantined(people[number][0], ENROLLED) for number in sorted(known)]
+    rows: dict[bytes, int] = {}  # of each photo's first file
+    for row, key in enumerate(usable):
+        if key is not None and given[row][0] not in known:
+            rows.setdefault(key, row)
     if not rows:
         raise DataError(
-            f"{folder}: no stranger in it whose photo can be used; give faces of people who are not enrolled"
+            f"{folder}: no stranger in it whose photo can be used; give faces of people who are not enrolled",
+            *map(str, [*others, *left_out][:1]),
         )
-    photos = [given[row][1] for row in rows]
-    keys = [key for row in rows if (key := usable[row]) is not None]
-    labels = np.unique([given[row][0] for row in rows], return_inverse=True)[1].astype(np.int64)
-    added = Photos.of(prelogits(model, photos, keys, cache), keys, ["" for _ in photos])
-    after = update(path, lambda now: fitting(_there(now, before), before.contract, path).with_strangers(labels, added))
-    return after, list(left_out)
+    photos = [given[row][1] for row in rows.values()]
+    labels = np.unique([given[row][0] for row in rows.values()], return_inverse=True)[1].astype(np.int64)
+    added = Photos.of(prelogits(model, photos, list(rows), cache), list(rows), ["" for _ in photos])
+    after = update(path, lambda now: fitting(_there(now, before), before.contract, path).add_strangers(labels, added))
+    lookalikes = tuple((photos[row], name) for row, name in _like_enrolled(after, added))
+    new = len(set(rows) - set(before.strangers.hashes()))
+    return Strangers(after, new, (*others, *left_out), lookalikes)
+
+
+def _strangers_in(folder: Path, gallery: Gallery, model: Model) -> tuple[list[Sequence[Path]], list[Quarantined]]:
+    """The photos of each person in a folder, or each photo in it; and whose names say that they are no strangers."""
+    files = {} if folder.is_file() else layout(folder).files
+    reasons = {_key(name): TRAINED for name in model.class_names} | {_key(name): ENROLLED for name in gallery.people}
+    known = [
+        Quarantined(photos[0].parent, reasons[_key(name)])
+        for name, photos in files.items()
+        if photos and _key(name) in reasons
+    ]
+    people = [photos for name, photos in files.items() if _key(name) not in reasons]
+    return people if files else [[image] for image in find_images(folder)], known
+
+
+def _key(name: str) -> str:
+    """By which two spellings of a name are one."""
+    return normal(name).replace("_", " ").casefold()
+
+
+def _like_enrolled(gallery: Gallery, photos: Photos) -> list[tuple[int, str]]:
+    """The rows that resemble somebody who is enrolled as much as photos of one person usually do, and whom."""
+    if not gallery.people:
+        return []
+    prototypes = NearestPrototype().fit(gallery.embeddings, gallery.labels)
+    best = prototypes.best(photos.embeddings)
+    rows = np.flatnonzero(best.scores[:, 0] >= _usual(prototypes, gallery))
+    return [(int(row), gallery.people[best.labels[row, 0]]) for row in rows]
+
+
+def _usual(prototypes: NearestPrototype, gallery: Gallery) -> float:
+    """What three photos of four reach with the mean of their person's other ones; infinite where nobody has two."""
+    some = slice(None, None, max(1, len(gallery) // SAMPLE))
+    own = prototypes.own_left_out(gallery.embeddings[some], gallery.labels[some])
+    return float(np.quantile(own[np.isfinite(own)], USUAL)) if np.isfinite(own).any() else np.inf
 
 
 def open_for(path: Path, model: Model) -> Gallery:
@@ -190,9 +242,7 @@ def look_alike(gallery: Gallery, rows: npt.NDArray[np.intp], paths: Sequence[Pat
         paths: a file a row.
     """
     prototypes = NearestPrototype().fit(gallery.embeddings, gallery.labels)
-    some = slice(None, None, max(1, len(gallery) // SAMPLE))
-    own = prototypes.own_left_out(gallery.embeddings[some], gallery.labels[some])
-    usual = np.quantile(own[np.isfinite(own)], USUAL) if np.isfinite(own).any() else np.inf
+    usual = _usual(prototypes, gallery)
     labels, others = prototypes.nearest_other(gallery.embeddings[rows], gallery.labels[rows])
     suspects: dict[tuple[int, int], list[int]] = {}
     for place in np.flatnonzero(others >= usual).tolist():
@@ -246,7 +296,9 @@ def fitting(gallery: Gallery, contract: Contract, path: Path) -> Gallery:
     """
     differences = gallery.contract.differences(contract)
     if differences:
-        raise DataError(f"{path}: {differences}; give the checkpoint that it was made with, or make another gallery")
+        same = gallery.contract.weights == contract.weights
+        advice = "leave that option out" if same else "give the checkpoint that it was made with"
+        raise DataError(f"{path}: {differences}; {advice}, or make another gallery")
     return dataclasses.replace(gallery, contract=contract)
 
 

@@ -59,7 +59,7 @@ class Contract:
         for what in ("image_size", "standardization"):
             mine, theirs = getattr(self, what), getattr(other, what)
             if mine != theirs:
-                parts.append(f"made with {what} {mine}, not {theirs}")
+                parts.append(f"made with {what.replace('_', ' ')} {mine}, not {theirs}")
         return " and ".join(parts)
 
 
@@ -203,15 +203,28 @@ class Gallery:
         )
         return enrolled._without_strangers(set(keys))
 
-    def with_strangers(self, labels: Labels, photos: Photos) -> Gallery:
-        """With these strangers in place of those before; photos of enrolled people take their stranger out.
+    def add_strangers(self, labels: Labels, photos: Photos) -> Gallery:
+        """With these strangers beside those before; photos that are there already, and enrolled people, stay out.
 
         Args:
-            labels: int64 [s], which stranger each photo is of.
+            labels: int64 [s], which of the new strangers each photo is of.
         """
         self._refuse_size(photos)
-        found = dataclasses.replace(self, stranger_labels=labels, strangers=photos)
+        known = set(self.strangers.hashes())
+        new = np.array([key not in known for key in photos.hashes()], bool)
+        first = int(self.stranger_labels.max(initial=-1)) + 1
+        places = np.unique(labels[new], return_inverse=True)[1].astype(np.int64)
+        found = dataclasses.replace(
+            self,
+            stranger_labels=np.concatenate([self.stranger_labels, first + places]),
+            strangers=self.strangers.joined(photos.take(new)),
+        )
         return found._without_strangers(set(self.photos.hashes()))
+
+    def without_strangers(self) -> Gallery:
+        """Without any stranger."""
+        nobody = np.empty(0, np.int64)
+        return dataclasses.replace(self, stranger_labels=nobody, strangers=Photos.none(self.embedding_size))
 
     def rename(self, old: str, new: str) -> Gallery:
         """With a person under another name.
@@ -221,7 +234,9 @@ class Gallery:
         """
         label, new = self.label(old), normal(new)
         problem = why_unusable(new)
-        if problem is None and new in self.people:
+        if new == self.people[label]:
+            problem = "is the name already; give another"
+        elif problem is None and new in self.people:
             problem = f"is enrolled already; --merge {shown(old)!r} {shown(new)!r} makes the two one"
         if problem is not None:
             raise DataError(f"{shown(new)}: {problem}")

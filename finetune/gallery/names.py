@@ -38,4 +38,4 @@ def why_unusable(name: str) -> str | None:
 def shown(name: str) -> str:
     """A name, or what should have been one, as a line can show it."""
     clean = "".join(ascii(c)[1:-1] if c in DIRECTIONS else c for c in in_one_line(name))
-    return clean if len(clean) <= 60 else f"{clean[:60]}…"
+    return (clean if len(clean) <= 60 else f"{clean[:60]}…") or "''"

@@ -78,7 +78,8 @@ def _label(picture: Image.Image, answer: Identification) -> None:
     colour = STRANGER if answer.name == UNKNOWN else NAMED
     if answer.face.box:
         pen.rectangle((left, top, right, bottom), outline=colour, width=max(2, round((right - left) / 40)))
-    text = f"{answer.name} {answer.score:.2f}"
+    number = f"{answer.face.number}: " if answer.face.box else ""
+    text = f"{number}{answer.name} {answer.score:.2f}"
     font = _font(text, max(LEAST_TEXT, round(TEXT * (right - left))))
     width, height = pen.textbbox((0, 0), text, font)[2:]
     pad = max(2, round(height / 5))

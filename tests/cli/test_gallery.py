@@ -52,7 +52,7 @@ def test_one_photo_of_one_person_is_enrolled_by_name(enrolled, finetune):
     assert ended.out[0] == "1 photo enrolled (1 person new), 0 there already"
     assert read_gallery(enrolled / "people.h5").people[-1] == "Zoë"
     again = finetune("enroll", "people.h5", photo, "--name", "Ann")
-    assert again.err == ["there already, as Zoë: person_011/person_011_0001.png"]
+    assert again.err == ["there already, as Zoë: person_011_0001.png"]
 
 
 def test_people_are_renamed_merged_and_removed(enrolled, finetune):
@@ -87,7 +87,7 @@ def test_features_of_another_tool_are_enrolled(work, finetune):
 
 def test_strangers_calibrate_and_faces_are_named(enrolled, finetune):
     ended = finetune("enroll", "people.h5", "faces/strangers", "--strangers")
-    assert ended.out[0] == "6 strangers with 24 photos to calibrate by"
+    assert ended.out[0] == "24 photos of strangers added: 6 strangers with 24 photos to calibrate by"
     command = "identify people.h5 faces/learn --far 0.2 --csv out.csv --draw drawn --labelled faces/strangers"
     ended = finetune(*command.split())
     assert ended.status == 0
@@ -260,7 +260,13 @@ WRONG = [
         "enroll g.h5 faces/learn",
         "--checkpoint: not given; give the checkpoint that embeds the photos",
     ),
-    bad("no folder", "enroll g.h5 nowhere --checkpoint model", "nowhere: no such file or folder; give ..."),
+    bad(
+        "no folder, and no name",
+        "enroll g.h5 nowhere --name '' --min-face-size 30",
+        "nowhere: no such file or folder; give a folder of people, or photos",
+        "'': can't be a person's name: it is empty, or begins or ends with a space; give another --name",
+        "--min-face-size: given without --align, which is what looks for faces",
+    ),
     bad(
         "a folder without people",
         "enroll g.h5 faces/learn/person_001 --checkpoint model",
@@ -279,7 +285,7 @@ WRONG = [
     bad(
         "a name that is none",
         "enroll g.h5 faces/learn/person_001 --name unknown --checkpoint model",
-        "unknown: can't be a person's name: it is the answer for strangers; rename them",
+        "unknown: can't be a person's name: it is the answer for strangers; give another --name",
     ),
     bad("another file as gallery", "enroll recipe.yaml faces/learn", "recipe.yaml: no gallery, or a damaged one; ..."),
     bad("a folder as gallery", "enroll faces faces/learn", "faces: a folder; give the name of a file to write"),
@@ -330,6 +336,11 @@ WRONG = [
         "classify model X.npy --labels y.npy --test Z.npy --submission Z.npy",
         "Z.npy: is read; give another file to write",
     ),
+    bad(
+        "a submission by another name",
+        "classify model faces/learn --submission people.h5",
+        "people.h5: give a file name that ends in .csv or .txt",
+    ),
     bad("no test set", "classify model faces/learn --test nowhere", "nowhere: no such file or folder; give ..."),
 ]
 
@@ -343,7 +354,17 @@ WRONG_WITH_GALLERY = [
     bad(
         "a table in place of the gallery",
         "identify people.h5 faces/learn --csv people.h5 --threshold 0",
-        "people.h5: the gallery itself; give another file",
+        "people.h5: is read; give another file to write",
+    ),
+    bad(
+        "a table in place of a photo",
+        "identify people.h5 faces/pairs.txt --csv faces/pairs.txt --threshold 0",
+        "faces/pairs.txt: is read; give another file to write",
+    ),
+    bad(
+        "a table by another name",
+        "identify people.h5 faces/learn --csv in.png --threshold 0",
+        "in.png: give a file name that ends in .csv",
     ),
     bad(
         "a table in the folder that is read",
@@ -366,7 +387,7 @@ WRONG_WITH_GALLERY = [
     bad(
         "too few people to promise",
         "identify people.h5 faces/learn",
-        "people.h5: 4 enrolled people can promise a false accept rate of no less than 0.333, not 0.01, for which it "
+        "people.h5: enrolled people (4) can promise a false accept rate of no less than 0.333, not 0.01, for which it "
         "takes 198; enrol strangers (finetune enroll GALLERY FOLDER --strangers), or give --far or --threshold",
     ),
     bad(
@@ -389,8 +410,7 @@ WRONG_WITH_GALLERY = [
     bad(
         "another preprocessing",
         "identify people.h5 faces/learn --standardization per_image --threshold 0",
-        "people.h5: made with standardization fixed, not per_image; give the checkpoint that it was made with, or make "
-        "another gallery",
+        "people.h5: made with standardization fixed, not per_image; leave that option out, or make another gallery",
     ),
     bad(
         "a head without names",

@@ -99,7 +99,7 @@ def test_classifiers_are_trained_without_the_people_who_stand_for_strangers(name
 
 def test_enrolled_strangers_take_the_place_of_the_gallerys_own_people():
     strangers = photos(vectors(np.arange(100, 220)), seed=4)
-    found = gallery(people=3).with_strangers(np.arange(120), strangers)
+    found = gallery(people=3).add_strangers(np.arange(120), strangers)
     prototypes = make("prototype", 3)
     prototypes.fit(found.embeddings, found.labels)
     threshold = calibrate(found, prototypes, "prototype", 0.01)
@@ -113,7 +113,7 @@ def test_enrolled_strangers_take_the_place_of_the_gallerys_own_people():
         (
             3,
             0.01,
-            "3 enrolled people can promise a false accept rate of no less than 0.4, not 0.01, for which it takes 198",
+            "enrolled people (3) can promise a false accept rate of no less than 0.4, not 0.01, for which it takes 198",
         ),
         (100, 0.01, "no less than 0.0196, not 0.01, for which it takes 198"),
         (100, 0.001, "not 0.001, for which it takes 1998"),
@@ -152,7 +152,7 @@ def test_what_becomes_of_the_enrolled_photos_is_said():
 
 
 def test_the_threshold_of_pairs_is_exceeded_by_as_many_as_was_asked_for():
-    found = gallery(people=150, each=2).with_strangers(np.arange(100), photos(vectors(np.arange(200, 300)), seed=8))
+    found = gallery(people=150, each=2).add_strangers(np.arange(100), photos(vectors(np.arange(200, 300)), seed=8))
     threshold = pair_threshold(found, 0.01)
     first = [np.flatnonzero(found.labels == label)[0] for label in range(150)]
     rows = np.concatenate([found.embeddings[first], found.strangers.embeddings])

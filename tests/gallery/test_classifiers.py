@@ -176,7 +176,7 @@ def test_the_two_best_of_scores():
 
 @pytest.mark.parametrize("name", ["svm", "logistic", "svc"])
 def test_one_person_alone_can_not_be_told_apart(name):
-    with pytest.raises(DataError, match=f"^{name}: 1 people are enrolled, and it tells two or more apart"):
+    with pytest.raises(DataError, match=f"^{name}: tells two people or more apart, and there is one; use prototype"):
         make(name, 1)
 
 

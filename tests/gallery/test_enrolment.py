@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from finetune.errors import DataError
+from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
 from tests.gallery.conftest import CONTRACT, gallery, photos, vectors
 
@@ -106,14 +107,14 @@ def test_a_photo_is_known_by_its_content(model, people, tmp_path):
     shutil.copy(everybody["person_001"][0], copy)
     done = enroll(path, of(people), model)
     assert done.embedded == 0
-    assert (copy, "person_001") in done.already
+    assert (copy, "person_001", "person_002") in done.already
 
 
 def test_a_photo_under_two_names_at_once_is_enrolled_under_the_first(model, people, tmp_path):
     copy = people / "person_003" / "copy.png"
     shutil.copy(of(people)["person_001"][0], copy)
     done = enroll(tmp_path / "g.h5", of(people), model)
-    assert (done.embedded, done.already) == (24, ((copy, "person_001"),))
+    assert (done.embedded, done.already) == (24, ((copy, "person_001", "person_003"),))
 
 
 def test_files_that_can_not_be_used_are_left_out_with_reasons(model, people, tmp_path):
@@ -144,7 +145,7 @@ def test_another_checkpoint_and_another_preprocessing_are_refused(model, drawn_c
     enroll(path, of(people), model)
     before = path.read_bytes()
     other = Model.restore(drawn_checkpoint, standardization="per_image")
-    with pytest.raises(DataError, match="made with standardization fixed, not per_image; give the checkpoint"):
+    with pytest.raises(DataError, match="fixed, not per_image; leave that option out, or make"):
         enroll(path, of(people), other)
     changed = Model.restore(drawn_checkpoint)
     name = "InceptionResnetV1/Bottleneck/weights"
@@ -180,8 +181,8 @@ def test_what_others_do_meanwhile_stands(model, people, tmp_path, monkeypatch):
     assert read_gallery(path).people == ("person_002", "from elsewhere", "person_003")
 
 
-def test_strangers_are_kept_without_names_and_without_the_enrolled(model, faces, people, tmp_path):
-    from finetune.gallery.enrolment import enroll_strangers
+def test_strangers_are_kept_without_names_and_without_whom_somebody_knows(model, faces, people, tmp_path, monkeypatch):
+    from finetune.gallery.enrolment import ENROLLED, TRAINED, enroll_strangers
 
     path, everybody = tmp_path / "g.h5", of(people)
     enroll(path, everybody, model)
@@ -189,18 +190,57 @@ def test_strangers_are_kept_without_names_and_without_the_enrolled(model, faces,
     shutil.copytree(faces / "strangers", folder)
     shutil.copytree(people / "person_001", folder / "PERSON_001")
     shutil.copy(everybody["person_002"][0], folder / "person_011")
-    found, left_out = enroll_strangers(path, folder, model)
-    assert left_out == []
-    assert len(np.unique(found.stranger_labels)) == 5  # neither the namesake nor whoever shares a photo
-    assert len(found.strangers) == 20
-    assert b"person_012" not in path.read_bytes()
+    monkeypatch.setattr(model, "class_names", ("Person 012",))
+    done = enroll_strangers(path, folder, model)
+    assert [(one.path.name, one.reason) for one in done.left_out] == [
+        ("PERSON_001", ENROLLED),
+        ("person_012", TRAINED),
+        (done.left_out[2].path.name, ENROLLED),
+    ]
+    assert done.left_out[2].path.parent.name == "person_011"  # who has a photo of theirs
+    assert (done.added, len(done.gallery.strangers)) == (16, 16)
+    assert len(np.unique(done.gallery.stranger_labels)) == 4
+    assert b"person_013" not in path.read_bytes()
+    again = enroll_strangers(path, folder, model)
+    assert (again.added, len(again.gallery.strangers)) == (0, 16)
+    one = sorted((faces / "strangers/person_011").iterdir())[0]
+    assert enroll_strangers(path, one, model).gallery.stranger_labels.tolist()[-1] == 4
+    with pytest.raises(DataError, match="no stranger in it"):
+        enroll_strangers(path, people, model)
+
+
+def test_images_without_folders_are_a_stranger_each(model, faces, people, tmp_path):
+    from finetune.gallery.enrolment import enroll_strangers
+
     flat = tmp_path / "flat"
     flat.mkdir()
     for number, photo in enumerate(sorted((faces / "strangers").rglob("*.png"))[:7]):
         shutil.copy(photo, flat / f"{number}.png")
-    assert enroll_strangers(path, flat, model)[0].stranger_labels.tolist() == list(range(7))
-    with pytest.raises(DataError, match="no stranger in it"):
-        enroll_strangers(path, people, model)
+    done = enroll_strangers(tmp_path / "g.h5", flat, model)
+    assert done.gallery.stranger_labels.tolist() == list(range(7))
+    assert done.lookalikes == ()
+    before = (tmp_path / "g.h5").read_bytes()
+    enroll(tmp_path / "theirs.h5", {"ann": sorted(flat.iterdir())}, model)
+    with pytest.raises(DataError) as refused:
+        enroll_strangers(tmp_path / "theirs.h5", flat, model)
+    assert "no stranger in it" in refused.value.problems[0]
+    assert (tmp_path / "g.h5").read_bytes() == before
+
+
+def test_a_stranger_who_looks_like_somebody_enrolled_is_told(model, people, tmp_path):
+    from finetune.gallery.enrolment import enroll_strangers
+
+    everybody = of(people)
+    name, paths = next(iter(everybody.items()))
+    enroll(tmp_path / "g.h5", {**everybody, name: paths[:5]}, model)
+    (tmp_path / "s" / "somebody").mkdir(parents=True)
+    shutil.copy(paths[5], tmp_path / "s" / "somebody")
+    found = read_gallery(tmp_path / "g.h5")
+    prototypes = NearestPrototype().fit(found.embeddings, found.labels)
+    score = prototypes.best(model.embed([paths[5]]))
+    usual = np.quantile(prototypes.own_left_out(found.embeddings, found.labels), 0.25)
+    told = [name for _, name in enroll_strangers(tmp_path / "g.h5", tmp_path / "s", model).lookalikes]
+    assert told == ([found.people[score.labels[0, 0]]] if score.scores[0, 0] >= usual else [])
 
 
 def test_a_photo_that_looks_like_somebody_else_is_told(tmp_path):

@@ -112,12 +112,22 @@ def test_removing_somebody_removes_all_that_is_kept_of_them():
 
 def test_a_stranger_who_is_enrolled_is_no_stranger_any_more():
     strangers = photos(vectors([20, 20, 21]), seed=3)
-    found = gallery().with_strangers(np.array([0, 0, 1]), strangers)
+    found = gallery().add_strangers(np.array([0, 0, 1]), strangers)
     known = found.add(["Eve"], strangers.take(np.array([1])))
     assert known.stranger_labels.tolist() == [0]
     assert known.strangers.hashes() == strangers.hashes()[2:]
-    again = known.with_strangers(np.array([0, 0, 1]), strangers)
+    again = known.add_strangers(np.array([0, 0, 1]), strangers)
     assert again.strangers.hashes() == strangers.hashes()[2:]
+
+
+def test_strangers_are_added_to_those_before_each_photo_once():
+    first, more = photos(vectors([20, 20, 21]), seed=3), photos(vectors([22, 23]), seed=4)
+    found = gallery().add_strangers(np.array([0, 0, 1]), first)
+    grown = found.add_strangers(np.array([0, 1, 2]), first.take(np.array([1])).joined(more))
+    assert grown.stranger_labels.tolist() == [0, 0, 1, 2, 3]
+    assert grown.strangers.hashes() == first.hashes() + more.hashes()
+    assert len(grown.without_strangers().strangers) == 0
+    assert contents(grown.without_strangers()) == contents(gallery())
 
 
 @pytest.mark.parametrize(
@@ -178,6 +188,8 @@ def test_wrong_names_to_change_are_told_with_those_that_are_there():
         found.remove("eve")
     with pytest.raises(DataError, match=r"--merge 'person 1' 'person 2' makes the two one"):
         found.rename("person 1", "person 2")
+    with pytest.raises(DataError, match="is the name already"):
+        found.rename("person 1", "person 1")
     with pytest.raises(DataError, match="can't be merged with the same person"):
         found.merge("person 1", "person 1")
 

@@ -49,7 +49,7 @@ def adding(path: Path, start: int, count: int) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("people", [0, 1, 30])
 def test_what_is_written_is_read(tmp_path, people):
-    written = gallery(people).with_strangers(np.array([0, 1, 1]), photos(vectors([40, 41, 41]), seed=9))
+    written = gallery(people).add_strangers(np.array([0, 1, 1]), photos(vectors([40, 41, 41]), seed=9))
     write_gallery(tmp_path / "g.h5", written)
     assert equal(read_gallery(tmp_path / "g.h5"), written)
     assert [path.name for path in tmp_path.iterdir()] == ["g.h5"]

@@ -233,7 +233,7 @@ def split_of_strangers(embeddings: dict[str, np.ndarray], mode: str, name: str, 
     gallery = Gallery.empty(Contract("", "", 160, "fixed"), 512).add(*named(enrolled, learn))
     if known:
         labels, photos = named(known, [embeddings[person] for person in known])
-        gallery = gallery.with_strangers(np.unique(labels, return_inverse=True)[1].astype(np.int64), photos)
+        gallery = gallery.add_strangers(np.unique(labels, return_inverse=True)[1].astype(np.int64), photos)
     classifier = make(name, len(enrolled))
     classifier.fit(gallery.embeddings, gallery.labels)
     threshold = calibrate(gallery, classifier, name, FAR)
