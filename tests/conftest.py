@@ -61,3 +61,24 @@ def drawn_checkpoint(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("checkpoint")
     write_checkpoint(folder, sorted((faces / "strangers").rglob("*.png")), image_size=75)
     return folder
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images go through the network's first units, call by call."""
+    from finetune.model import Model
+
+    counted: list[int] = []
+    prefix = Model.prefix
+
+    def counting(self, stop):
+        forward = prefix(self, stop)
+
+        def call(pixels):
+            counted.append(len(pixels))
+            return forward(pixels)
+
+        return call
+
+    monkeypatch.setattr(Model, "prefix", counting)
+    return counted

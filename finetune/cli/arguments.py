@@ -17,7 +17,7 @@ from finetune.resources import find
 
 if TYPE_CHECKING:
     from finetune.dataset.scan import Quarantined
-    from finetune.gallery.gallery import Gallery
+    from finetune.gallery.gallery import Contract
     from finetune.model import Model
     from finetune.recipe import Recipe
 
@@ -122,14 +122,13 @@ def restore(options: argparse.Namespace) -> Model:
     return model
 
 
-def restore_of(options: argparse.Namespace, gallery: Gallery | None) -> Model:
+def restore_of(options: argparse.Namespace, contract: Contract | None) -> Model:
     """The model that a gallery was made with: from `--checkpoint`, else from where it was last seen.
 
     Raises:
         UserError: it is neither given nor where it was.
     """
-    if gallery is not None:
-        contract = gallery.contract
+    if contract is not None:
         options.image_size = options.image_size or contract.image_size
         options.standardization = options.standardization or contract.standardization
         if options.checkpoint is None:

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
             threshold = pair_threshold(gallery, options.far)
         except UserError as error:
             raise DataError(f"{options.gallery}: {error.problems[0]}; or give --far") from None
-    model = restore_of(options, gallery)
+    model = restore_of(options, gallery.contract if gallery is not None else None)
     if gallery is not None and target is not None:
         fitting(gallery, Contract.of(model), target)
     if not options.align:

@@ -43,14 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints what was enrolled and what was there already; says on stderr what to look at."""
     from finetune.gallery.enrolment import enroll, enroll_strangers, import_features, short
-    from finetune.gallery.storage import read_gallery
+    from finetune.gallery.storage import read_contract
 
     folder = path(options.folder)
     target = new_file(options.gallery, folder)
     pickled = folder.suffix in (".pkl", ".pickle")
     _refuse(options, folder, pickled)
-    gallery = read_gallery(target) if target.exists() else None
-    model = restore_of(options, gallery)
+    model = restore_of(options, read_contract(target) if target.exists() else None)
     if pickled:
         gallery, added, owners = import_features(target, folder, model)
         print(

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
     photos = [path(text) for text in options.photos]
     table = text_file(options.csv, (".csv",), target, *photos) if options.csv else None
     out = _folder(options.draw, photos) if options.draw else None
-    model = restore_of(options, gallery)
+    model = restore_of(options, gallery.contract)
     people, classifier, threshold = _classifier(options, gallery, target, model)
     notes = [few_photos(options.classifier, gallery.labels)]
     if not options.align:

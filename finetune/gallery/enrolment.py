@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from finetune.dataset.scan import Quarantined, check_images, layout
 from finetune.errors import DataError, RunError
+from finetune.evaluation.overlap import same_identities
 from finetune.features.embeddings import prelogits
 from finetune.features.store import image_digest
 from finetune.folders import find_images, in_one_line
@@ -188,19 +189,13 @@ def enroll_strangers(path: Place, folder: Place, model: Model, cache: Cache = "a
 def _strangers_in(folder: Path, gallery: Gallery, model: Model) -> tuple[list[Sequence[Path]], list[Quarantined]]:
     """The photos of each person in a folder, or each photo in it; and whose names say that they are no strangers."""
     files = {} if folder.is_file() else layout(folder).files
-    reasons = {_key(name): TRAINED for name in model.class_names} | {_key(name): ENROLLED for name in gallery.people}
+    reasons = dict.fromkeys(same_identities(model.class_names, files), TRAINED)
+    reasons |= dict.fromkeys(same_identities(gallery.people, files), ENROLLED)
     known = [
-        Quarantined(photos[0].parent, reasons[_key(name)])
-        for name, photos in files.items()
-        if photos and _key(name) in reasons
+        Quarantined(photos[0].parent, reasons[name]) for name, photos in files.items() if photos and name in reasons
     ]
-    people = [photos for name, photos in files.items() if _key(name) not in reasons]
+    people = [photos for name, photos in files.items() if name not in reasons]
     return people if files else [[image] for image in find_images(folder)], known
-
-
-def _key(name: str) -> str:
-    """By which two spellings of a name are one."""
-    return normal(name).replace("_", " ").casefold()
 
 
 def _like_enrolled(gallery: Gallery, photos: Photos) -> list[tuple[int, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from finetune.errors import DataError
+from finetune.errors import DataError, NotFinite
 from finetune.gallery.names import normal, shown, why_unusable
 from finetune.preprocessing import Standardization
 
@@ -23,6 +23,10 @@ Labels = npt.NDArray[np.int64]
 Digests = npt.NDArray[np.uint8]
 DIGEST = 32
 """Bytes of an image's digest, a sha256."""
+LONGEST_FILE = 512
+"""Bytes of a photo's name that are kept, the last ones."""
+LEAST_NORM, MOST_NORM = 1e-10, 1e30
+"""Between which prelogits have a direction that float32 holds; the least is FaceNet's epsilon."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +88,19 @@ class Photos:
 
     @classmethod
     def of(cls, prelogits: npt.NDArray[np.floating[Any]], digests: Sequence[bytes], files: Sequence[str]) -> Photos:
-        """From prelogits [n, E], or embeddings, and a digest and a name a row."""
+        """From prelogits [n, E], or embeddings, and a digest and a name a row.
+
+        Raises:
+            NotFinite: a row has no direction: it is zero, or holds what is no number.
+        """
         norms = np.linalg.norm(prelogits.astype(np.float64), axis=1, keepdims=True)
-        embeddings = (prelogits / np.maximum(norms, 1e-10)).astype(np.float32)
+        bad = np.flatnonzero(~((norms[:, 0] > LEAST_NORM) & (norms[:, 0] < MOST_NORM)))
+        if len(bad):
+            raise NotFinite(
+                f"{shown(files[bad[0]])}: {len(bad)} of {len(norms)} embeddings are zero or no finite numbers; "
+                "none was enrolled"
+            )
+        embeddings = (prelogits / norms).astype(np.float32)
         table = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST)
         names = [file.encode("utf-8", "replace")[-LONGEST_FILE:] for file in files]
         return cls(embeddings, norms[:, 0].astype(np.float32), table, np.array(names, "S"))
@@ -116,9 +130,6 @@ class Photos:
     def hashes(self) -> list[bytes]:
         """The digests, each as bytes."""
         return self.digests.view(f"V{DIGEST}").ravel().tolist() if len(self) else []
-
-
-LONGEST_FILE = 512
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.errors import DataError
-from finetune.gallery.gallery import Embeddings
+from finetune.gallery.gallery import LEAST_NORM, MOST_NORM, Embeddings
 
 MOST_BYTES = 8 * 2**30
 _BUILT_BY = """
@@ -230,7 +230,7 @@ def _features(parts: list[Any]) -> tuple[Embeddings, list[str]]:
         raise _Refused(f"holds {len(tables)} tables, {len(numbers)} lists of whole numbers, {len(texts)} of strings")
     table, names = tables[0].astype(np.float64), texts[0]
     lengths = np.linalg.norm(table, axis=1)
-    if not len(table) or not np.isfinite(lengths).all() or not (lengths > 0).all():
+    if not len(table) or not ((lengths > LEAST_NORM) & (lengths < MOST_NORM)).all():  # nor where one is no number
         raise _Refused("holds embeddings that are no numbers, zero, or none")
     labels = numbers[0] if numbers else []
     if len(names) == len(table) and (not labels or len(set(names)) < len(names) or len(labels) != len(table)):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -149,10 +151,8 @@ def write_submission(path: Path, predictions: Labels, names: Sequence[str]) -> N
     Raises:
         RunError: it can't be written.
     """
-    lines = (f"{number},{_cell(names[label])}\n" for number, label in enumerate(predictions.tolist()))
-    files.write_text(path, "ImageId,PredictedClass\n" + "".join(lines))
-
-
-def _cell(text: str) -> str:
-    """As CSV quotes it."""
-    return '"{}"'.format(text.replace('"', '""')) if {",", '"'} & set(text) else text
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("ImageId", "PredictedClass"))
+    writer.writerows((number, names[label]) for number, label in enumerate(predictions.tolist()))
+    files.write_text(path, text.getvalue())

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -21,6 +21,7 @@ from finetune.gallery.gallery import DIGEST, Contract, Gallery, Photos
 from finetune.gallery.names import why_unusable
 from finetune.preprocessing import STANDARDIZATIONS
 
+Read = TypeVar("Read")
 FORMAT = "finetune gallery 1"
 LONGEST_TEXT = 2**16
 """Bytes of an attribute."""
@@ -39,13 +40,27 @@ def read_gallery(path: str | os.PathLike[str]) -> Gallery:
     Raises:
         DataError: it is missing, of another kind, or damaged.
     """
+    return _read(path, _gallery)
+
+
+def read_contract(path: str | os.PathLike[str]) -> Contract:
+    """What a gallery was made with; nothing else of it is read.
+
+    Raises:
+        DataError: it is missing, of another kind, or damaged.
+    """
+    return _read(path, lambda file, size: _contract(file))
+
+
+def _read(path: str | os.PathLike[str], read: Callable[[h5py.File, int], Read]) -> Read:
+    """What `read` makes of the open file and its size in bytes."""
     path = Path(os.path.expanduser(path))
     if not path.is_file():
         found = "not a file" if path.exists() else "no such file"
         raise DataError(f"{path}: {found}; give a gallery that finetune enroll made")
     try:
         with h5py.File(path, "r", locking=False) as file:
-            return _gallery(file, path.stat().st_size)
+            return read(file, path.stat().st_size)
     except _Damaged as problem:
         raise DataError(f"{path}: {problem}; give a gallery that finetune enroll made, or a copy of this one") from None
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError, MemoryError, OverflowError) as error:
@@ -121,9 +136,7 @@ class _Damaged(Exception):
 
 
 def _gallery(file: h5py.File, size: int) -> Gallery:
-    if _text(file, "format") != FORMAT:
-        raise _Damaged(f"not a {FORMAT}")
-    contract = _contract(_text(file, "contract"))
+    contract = _contract(file)
     reader = _Reader(file, size)
     people = tuple(name.decode() for name in reader.strings("people").tolist())
     for problem in filter(None, map(why_unusable, people)):
@@ -153,9 +166,10 @@ def _text(file: h5py.File, name: str) -> str:
     return bytes(file.attrs[name]).decode()
 
 
-def _contract(text: str) -> Contract:
-    stored = json.loads(text)
-    contract = Contract(**stored)
+def _contract(file: h5py.File) -> Contract:
+    if _text(file, "format") != FORMAT:
+        raise _Damaged(f"not a {FORMAT}")
+    contract = Contract(**json.loads(_text(file, "contract")))
     sound = isinstance(contract.checkpoint, str) and isinstance(contract.weights, str)
     if not sound or type(contract.image_size) is not int or contract.standardization not in STANDARDIZATIONS:
         raise _Damaged("its contract is none")

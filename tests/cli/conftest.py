@@ -71,6 +71,17 @@ def finetune(work: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., End
 
 
 @pytest.fixture
+def enrolled(work: Path, finetune) -> Path:
+    """A working folder with the gallery `people.h5` of the four drawn people."""
+    ended = finetune("enroll", "people.h5", "faces/learn", "--checkpoint", "model")
+    assert (ended.status, ended.out) == (
+        0,
+        ["24 photos enrolled (4 people new), 0 there already", "people.h5: 4 people, 24 photos"],
+    )
+    return work
+
+
+@pytest.fixture
 def tree() -> Callable[[Path], dict[str, object]]:
     """What lies in a folder, links followed: each file's bytes; of large ones, size and time."""
 

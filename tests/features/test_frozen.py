@@ -15,7 +15,6 @@ from finetune.recipe import Stage
 pytest.importorskip("tensorflow")
 from finetune.features import frozen
 from finetune.features.frozen import FrozenFeatures
-from finetune.model import Model
 from finetune.runs import FineTuner
 
 pytestmark = pytest.mark.tf
@@ -30,25 +29,6 @@ def make(tmp_path, faces, drawn_checkpoint, monkeypatch):
         return FineTuner(drawn_checkpoint, data=data, output=tmp_path / output, batch_size=8, **changes)
 
     return make
-
-
-@pytest.fixture
-def passes(monkeypatch):
-    """Counts the images that go through frozen units."""
-    counted = []
-    prefix = Model.prefix
-
-    def counting(self, stop):
-        forward = prefix(self, stop)
-
-        def call(pixels):
-            counted.append(len(pixels))
-            return forward(pixels)
-
-        return call
-
-    monkeypatch.setattr(Model, "prefix", counting)
-    return counted
 
 
 @pytest.mark.parametrize(("cache", "train_from"), [("memory", "Logits"), ("disk", "Bottleneck"), ("disk", "Block8")])

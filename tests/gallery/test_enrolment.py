@@ -25,25 +25,6 @@ def model(drawn_checkpoint):
 
 
 @pytest.fixture
-def passed(model, monkeypatch):
-    """How many images have gone through the network, call by call."""
-    counts = []
-    prefix = model.prefix
-
-    def counted(stop):
-        inner = prefix(stop)
-
-        def call(pixels):
-            counts.append(len(pixels))
-            return inner(pixels)
-
-        return call
-
-    monkeypatch.setattr(model, "prefix", counted)
-    return counts
-
-
-@pytest.fixture
 def people(faces, tmp_path):
     """A copy of the drawn people, whose files may be changed."""
     shutil.copytree(faces / "learn", tmp_path / "people")
@@ -60,7 +41,7 @@ def enroll(*arguments, **options):
     return enroll_(*arguments, **options)
 
 
-def test_only_what_is_new_is_embedded(model, passed, people, tmp_path):
+def test_only_what_is_new_is_embedded(model, passes, people, tmp_path):
     path, everybody = tmp_path / "g.h5", of(people)
     first, *others = everybody
     done = enroll(path, {first: everybody[first]}, model, cache="off")
@@ -72,7 +53,7 @@ def test_only_what_is_new_is_embedded(model, passed, people, tmp_path):
     done = enroll(path, everybody, model, cache="off")
     assert (done.embedded, done.new_people, len(done.already)) == (0, (), 24)
     assert path.read_bytes() == before
-    assert sum(passed) == 24
+    assert sum(passes) == 24
 
 
 def test_one_at_a_time_gives_what_one_go_gives(model, people, tmp_path):
@@ -130,12 +111,12 @@ def test_files_that_can_not_be_used_are_left_out_with_reasons(model, people, tmp
     assert not (tmp_path / "none.h5").exists()
 
 
-def test_wrong_names_are_told_before_anything_is_embedded(model, passed, people, tmp_path):
+def test_wrong_names_are_told_before_anything_is_embedded(model, passes, people, tmp_path):
     paths = of(people)["person_001"]
     with pytest.raises(DataError) as refused:
         enroll(tmp_path / "g.h5", {"unknown": paths, "../ann": paths}, model)
     assert len(refused.value.problems) == 2
-    assert passed == []
+    assert passes == []
 
 
 def test_another_checkpoint_and_another_preprocessing_are_refused(model, drawn_checkpoint, people, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.errors import DataError
+from finetune.errors import DataError, NotFinite
 from finetune.gallery.gallery import Contract, Gallery, Photos
 from finetune.gallery.names import normal, why_unusable
 from tests.gallery.conftest import CONTRACT, gallery, photos, vectors
@@ -208,3 +208,12 @@ def test_prelogits_come_back_from_their_lengths():
     kept = Photos.of(prelogits, [b"a" * 32, b"b" * 32], ["a", "b"])
     np.testing.assert_allclose(kept.prelogits(), prelogits, rtol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(kept.embeddings, axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf, 1e38])
+def test_embeddings_without_a_direction_are_refused_before_they_are_written(value):
+    """A gallery that held one could not be read again."""
+    rows = vectors([1, 2])
+    rows[1] = value
+    with pytest.raises(NotFinite, match=r"^b: 1 of 2 embeddings are zero or no finite numbers; none was enrolled$"):
+        Photos.of(rows, [b"a" * 32, b"b" * 32], ["a", "b"])

@@ -131,6 +131,7 @@ REFUSED = {
     "no embeddings": (pickle.dumps((LABELS, NAMES)), "holds 0 tables, 1 lists of whole numbers, 1 of strings"),
     "two tables": (pickle.dumps((ROWS, ROWS, WHOSE)), "holds 2 tables"),
     "no numbers": (pickle.dumps((ROWS * np.nan, WHOSE)), "embeddings that are no numbers"),
+    "numbers that float32 has not": (pickle.dumps((ROWS * 1e300, WHOSE)), "embeddings that are no numbers"),
     "zeros": (pickle.dumps((ROWS * 0, WHOSE)), "embeddings that are no numbers, zero, or none"),
 }
 

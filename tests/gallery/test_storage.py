@@ -16,7 +16,7 @@ import pytest
 
 from finetune.errors import DataError, RunError
 from finetune.gallery.names import why_unusable
-from finetune.gallery.storage import read_gallery, update, write_gallery
+from finetune.gallery.storage import read_contract, read_gallery, update, write_gallery
 from tests.gallery.conftest import gallery, photos, vectors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +53,15 @@ def test_what_is_written_is_read(tmp_path, people):
     write_gallery(tmp_path / "g.h5", written)
     assert equal(read_gallery(tmp_path / "g.h5"), written)
     assert [path.name for path in tmp_path.iterdir()] == ["g.h5"]
+
+
+def test_the_contract_is_read_alone(tmp_path):
+    write_gallery(tmp_path / "g.h5", gallery())
+    with h5py.File(tmp_path / "g.h5", "r+") as file:
+        del file["embeddings"]
+    assert read_contract(tmp_path / "g.h5") == gallery().contract
+    with pytest.raises(DataError, match="holds no embeddings"):
+        read_gallery(tmp_path / "g.h5")
 
 
 def test_other_tools_read_it(tmp_path):

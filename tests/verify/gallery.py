@@ -1,4 +1,4 @@
-"""Galleries on LFW: people enrolled one at a time, strangers kept out, the published protocol, kills."""
+"""Galleries on LFW: people enrolled one at a time and beside all others, look-alikes, kills."""
 
 from __future__ import annotations
 
@@ -9,45 +9,47 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from common import OUT, SHARED, crops, write
-from scipy import stats
 
 from finetune.features.store import image_digest
-from finetune.gallery.calibration import calibrate
-from finetune.gallery.classifiers import KNearest, make
+from finetune.gallery.classifiers import KNearest
 from finetune.gallery.enrolment import enroll, look_alike
 from finetune.gallery.gallery import Contract, Gallery, Photos
 from finetune.gallery.prototypes import NearestPrototype
-from finetune.gallery.published import classify
 from finetune.gallery.storage import read_gallery
 from finetune.gallery.svm import LinearSVM
 from finetune.model import Model
 
 CHECKPOINT = SHARED / "facenet"
-FAR, SPLITS, KILLS = 0.01, 20, 30
+KILLS = 30
 FINETUNE = [sys.executable, "-m", "finetune"]
 
 
 def main() -> None:
-    """All of it; a quarter of an hour."""
+    """All of it; ten minutes."""
+    parts = {
+        "One person at a time": one_at_a_time,
+        "One more person beside everybody": one_more,
+        "Look-alikes": lookalikes,
+        "Kills": kills,
+    }
+    write_parts("gallery", parts)
+
+
+def write_parts(table: str, parts: dict[str, Callable[[Path], tuple[list[str], object]]]) -> None:
+    """Makes the parts of a table from LFW's faces, each printed as soon as it is there, and keeps it."""
     faces = crops("lfw_160", 160, 32)
     lines: list[str] = []
     figures: dict[str, object] = {}
-    for title, part in (
-        ("One person at a time", one_at_a_time),
-        ("One more person beside everybody", one_more),
-        ("Strangers", strangers),
-        ("Look-alikes", lookalikes),
-        ("The published protocol", published),
-        ("Kills", kills),
-    ):
+    for title, part in parts.items():
         told, figures[title] = part(faces)
         lines += [f"**{title}**", "", *told, ""]
-        print("\n".join(told), flush=True)  # each is minutes
-    write("gallery", lines, figures)
+        print("\n".join(told), flush=True)
+    write(table, lines, figures)
 
 
 def many(faces: Path, least: int) -> dict[str, list[Path]]:
@@ -182,75 +184,6 @@ def one_more(faces: Path) -> tuple[list[str], object]:
     return [line], seconds
 
 
-def strangers(faces: Path) -> tuple[list[str], object]:
-    """People whom the checkpoint has never seen, in 20 splits."""
-    novel = set((SHARED / "lfw/novel.txt").read_text().split())
-    people = {name: photos for name, photos in many(faces, 1).items() if name in novel}
-    model = Model.restore(CHECKPOINT)
-    embeddings = {name: model.embed(photos) for name, photos in people.items()}
-    rows = []
-    for mode, names in (
-        ("strangers", ("prototype", "k-nearest", "svm", "logistic")),
-        ("left out", ("prototype", "k-nearest")),
-    ):
-        for name in names:
-            outcomes = np.array([split_of_strangers(embeddings, mode, name, seed) for seed in range(SPLITS)])
-            rows.append((mode, name, outcomes))
-    lines = [
-        "| threshold from | classifier | enrolled | calibrated by | unseen | FAR, mean of 20 | least and most | "
-        "promised (mean) | within | within, counting the chance of the unseen | DIR | rank 1 |",
-        "| " + " | ".join(["---"] * 12) + " |",
-    ]
-    for mode, name, o in rows:
-        rate, low, high, least, most = o[:, :5].T
-        within = int(((low <= rate) & (rate <= high)).sum())
-        counted = int(((least <= rate) & (rate <= most)).sum())
-        lines.append(
-            f"| {mode} | {name} | {o[0, 7]:.0f} | {o[0, 8]:.0f} | {o[0, 9]:.0f} | {rate.mean():.4f} | "
-            f"{rate.min():.4f}, {rate.max():.4f} | {low.mean():.4f} to {high.mean():.4f} | {within} of {SPLITS} | "
-            f"{counted} of {SPLITS} | {o[:, 5].mean():.3f} | {o[:, 6].mean():.3f} |"
-        )
-    return lines, [[mode, name, outcomes.tolist()] for mode, name, outcomes in rows]
-
-
-def split_of_strangers(embeddings: dict[str, np.ndarray], mode: str, name: str, seed: int) -> tuple[float, ...]:
-    """One split: FAR of the unseen, the interval promised, that of a sample of so many, DIR, rank 1, three counts."""
-    generator = np.random.default_rng(seed)
-    order = generator.permutation(sorted(embeddings)).tolist()
-    if mode == "strangers":
-        several = [person for person in order if len(embeddings[person]) > 1]
-        enrolled = several[: len(several) // 2]
-        rest = [person for person in order if person not in set(enrolled)]
-        known, unseen = rest[: len(rest) // 2], rest[len(rest) // 2 :]
-    else:
-        enrolled, known, unseen = order[: len(order) // 2], [], order[len(order) // 2 :]
-    learn, probes = [], []
-    for person in enrolled:
-        photos = generator.permutation(embeddings[person])
-        part = max(1, len(photos) // 2 if known else len(photos) - 1)
-        learn.append(photos[:part])
-        probes.append(photos[part:])
-    gallery = Gallery.empty(Contract("", "", 160, "fixed"), 512).add(*named(enrolled, learn))
-    if known:
-        labels, photos = named(known, [embeddings[person] for person in known])
-        gallery = gallery.add_strangers(np.unique(labels, return_inverse=True)[1].astype(np.int64), photos)
-    classifier = make(name, len(enrolled))
-    classifier.fit(gallery.embeddings, gallery.labels)
-    threshold = calibrate(gallery, classifier, name, FAR)
-    shares = [np.mean(classifier.best(embeddings[person]).scores[:, 0] > threshold.value) for person in unseen]
-    # A stranger more or less among so few is chance too: the interval of a rate that is counted on these.
-    independent = len(known) or len(enrolled) / 2
-    k = FAR * (independent + 1)
-    least, most = np.array(stats.betabinom(len(unseen), k, independent + 1 - k).ppf([0.025, 0.975])) / len(unseen)
-    best = classifier.best(np.concatenate(probes))
-    truth = np.repeat(np.arange(len(enrolled)), [len(photos) for photos in probes])
-    first = best.labels[:, 0] == truth
-    rightly = first & (best.scores[:, 0] > threshold.value)
-    promised = (threshold.low, threshold.high, float(least), float(most))
-    counts = (len(enrolled), threshold.strangers, len(unseen))
-    return float(np.mean(shares)), *promised, float(rightly.mean()), float(first.mean()), *counts
-
-
 def named(people: list[str], embeddings: list[np.ndarray]) -> tuple[list[str], Photos]:
     """A name a row, and the rows."""
     names = [person for person, rows in zip(people, embeddings, strict=True) for _ in rows]
@@ -300,32 +233,6 @@ def lookalikes(faces: Path) -> tuple[list[str], object]:
         f"{found['a right name']} of {len(base)} under the right one; {found['somebody new']} of {len(new)} new people."
     )
     return [line], found
-
-
-def published(faces: Path) -> tuple[list[str], object]:
-    """The recorded embeddings, then the images by the command, under each standardization."""
-    recorded = np.load(SHARED / "expected/classify.npz")
-    sides = [recorded[name] for name in ("train", "train_labels", "test", "test_labels")]
-    of_seeds = [round(2403 * (classify("svc", *sides, seed=seed).accuracy or 0)) for seed in range(30)]
-    stored = classify("svc", *sides)
-    lines = [
-        f"Recorded: {float(recorded['test_accuracy']):.5f} (2313 of 2403). On the recorded embeddings, `svc`, seed "
-        f"666: {stored.accuracy:.5f}; seeds 0 to 29: {min(of_seeds)} to {max(of_seeds)} of 2403, median "
-        f"{statistics.median(of_seeds):.0f}.",
-        "",
-        "| standardization | classifier | accuracy | macro F-score |",
-        "| --- | --- | --- | --- |",
-    ]
-    for standardization in ("fixed", "per_image"):
-        classifiers = ["svc", "svm", "prototype", "k-nearest", "logistic"]
-        named = [word for name in classifiers for word in ("--classifier", name)]
-        command = ["classify", CHECKPOINT, faces, "--standardization", standardization, *named]
-        done = subprocess.run([*FINETUNE, *map(str, command)], check=True, capture_output=True, text=True)
-        for line in done.stdout.splitlines()[1:]:
-            name, _, rest = line.partition(": accuracy ")
-            accuracy, f_score = rest.split(" (")[0], rest.rsplit(" ", 1)[1]
-            lines.append(f"| {standardization} | {name} | {accuracy} | {f_score} |")
-    return lines, {"seeds": of_seeds, "stored": stored.accuracy}
 
 
 def kills(faces: Path) -> tuple[list[str], object]:
@@ -384,7 +291,3 @@ def kills(faces: Path) -> tuple[list[str], object]:
         f"{full.stderr.strip().splitlines()[-1].rsplit('/', 1)[-1]}"
     ]
     return lines, {"killed": killed, "whole": whole, "statuses": statuses, "full": full.returncode, "kept": kept}
-
-
-if __name__ == "__main__":
-    sys.exit("run tests/verify/run.py gallery")

@@ -1,7 +1,7 @@
 """The long tables, from real data: alignment and parity against the published scripts, frozen against naive,
 the recipes, galleries.
 
-    python tests/verify/run.py [align] [doctor] [parity] [frozen] [recipes] [overfit] [gallery]    # all without a word
+    python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification
 
 Needs the folder that FINETUNE_SHARED names (default ../shared). Prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. About an hour on two cores. FINETUNE_CROP_PYTHON may name another
@@ -16,6 +16,7 @@ import align
 import doctor
 import frozen
 import gallery
+import identification
 import overfit
 import parity
 from common import OUT, SHARED
@@ -28,6 +29,7 @@ TABLES = {
     "parity": parity.main,
     "frozen": frozen.main,
     "gallery": gallery.main,
+    "identification": identification.main,
     "recipes": recipes.main,
     "overfit": overfit.main,
 }
