@@ -18,21 +18,9 @@ def forward(inputs: tf.Tensor, variables: Mapping[str, Any], start: int, stop: i
     embedding_size, num_classes = sizes
     with (
         layers.existing_variables(variables),
-        slim.arg_scope([slim.conv2d, slim.fully_connected], normalizer_fn=_batch_norm),
+        slim.arg_scope([slim.conv2d, slim.fully_connected], normalizer_fn=layers.stored_batch_norm),
     ):
         net = inputs
         for unit in UNITS[start:stop]:
             net = inception_resnet_v1.build(unit, net, embedding_size, num_classes)
     return net
-
-
-def _batch_norm(inputs: tf.Tensor) -> tf.Tensor:
-    channels = inputs.shape[-1]
-    with tf.compat.v1.variable_scope("BatchNorm"):
-        names = ("beta", "moving_mean", "moving_variance")
-        beta, mean, variance = (slim.model_variable(name, shape=[channels]) for name in names)
-    images = inputs if inputs.shape.rank == 4 else inputs[:, tf.newaxis, tf.newaxis, :]
-    outputs, *_ = tf.compat.v1.nn.fused_batch_norm(
-        images, tf.ones([channels]), beta, mean, variance, epsilon=layers.EPSILON, is_training=False
-    )
-    return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]

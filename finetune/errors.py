@@ -50,6 +50,10 @@ class NotFinite(RunError):
     """Embeddings that are no numbers: training has destroyed the weights."""
 
 
+class ExportFailed(FinetuneError):
+    """An export that its runtime can't load, or that does not compute what its checkpoint does; nothing is left."""
+
+
 class Interrupted(FinetuneError):
     """A run that was asked to stop (SIGTERM, Ctrl-C) and can be resumed.
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,3 +84,17 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(Model, "prefix", counting)
     return counted
+
+
+@pytest.fixture(scope="session")
+def tensorflow1() -> str:
+    """An interpreter that imports TensorFlow 1.15."""
+    python = os.environ.get("FINETUNE_TF1_PYTHON") or shutil.which("python3.7")
+    if python is None:
+        pytest.skip("no interpreter with TensorFlow 1.15: set FINETUNE_TF1_PYTHON to one (it needs Python 3.7)")
+    found = subprocess.run(
+        [python, "-c", "import tensorflow as tf; print(tf.__version__)"], capture_output=True, text=True, check=False
+    )
+    if not found.stdout.startswith("1.15"):
+        pytest.skip(f"{python} has no TensorFlow 1.15: set FINETUNE_TF1_PYTHON to an interpreter that has")
+    return python

@@ -36,6 +36,7 @@ ORDER = (
     "training",
     "gallery",
     "runs",
+    "export",
     "demo",
     "cli",
     "__main__",

@@ -31,6 +31,7 @@ COMMANDS = {
     "identify": "name the faces of photos by a gallery, or say unknown",
     "compare": "say how far apart two photos' faces are, and whether they show one person",
     "classify": "train and test a classifier on embeddings, as FaceNet's classifier.py does",
+    "export": "bring a checkpoint into another format, and prove it by that format's own runtime",
     "inspect": "list what a checkpoint holds",
     "demo": "run the main job on synthetic faces, within three minutes",
 }

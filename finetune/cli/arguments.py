@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from finetune.dataset.scan import Quarantined
     from finetune.gallery.gallery import Contract
     from finetune.model import Model
-    from finetune.recipe import Recipe
+    from finetune.recipe import LFW, Recipe
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +48,12 @@ def load_recipe(options: argparse.Namespace) -> Recipe:
     return Recipe.load(find(options.recipe), {key: value for key, _, value in pairs})
 
 
-def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
-    """`CHECKPOINT`, or `--checkpoint` where it is optional, and what it expects of images."""
+def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, computes: bool = True) -> None:
+    """`CHECKPOINT`, or `--checkpoint` where it is optional, and what it expects of images.
+
+    Args:
+        computes: whether precision and runtime may be chosen.
+    """
     parser.add_argument(
         "--checkpoint" if optional else "checkpoint",
         metavar="CHECKPOINT",
@@ -61,6 +65,9 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False) -
     parser.add_argument(
         "--image-size", type=image_size, metavar="PIXELS", help="likewise; 160 for the published checkpoints"
     )
+    if not computes:
+        parser.set_defaults(precision="float32", runtime="tensorflow")
+        return
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
@@ -70,6 +77,33 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False) -
     parser.add_argument(
         "--runtime", choices=RUNTIMES, default="tensorflow", help="what computes; openvino is an extra for CPUs"
     )
+
+
+def add_lfw(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """`--lfw DIR --pairs FILE` and the protocol's settings."""
+    parser.add_argument("--lfw", required=required, metavar="DIR", help="aligned faces, DIR/NAME/NAME_0001.png or .jpg")
+    parser.add_argument("--pairs", required=required, metavar="FILE", help="pairs.txt, or any file in its form")
+    parser.add_argument("--distance", choices=("euclidean", "cosine"), default="euclidean")
+    parser.add_argument("--subtract-mean", action="store_true", help="subtract the mean embedding of the other folds")
+    parser.add_argument("--flip", action="store_true", help="compare each image beside its mirror image")
+    parser.add_argument("--missing", choices=("error", "skip"), default="error", help="what to do with missing images")
+
+
+def lfw_section(options: argparse.Namespace) -> LFW | None:
+    """The pairs and the protocol; None where they are not given.
+
+    Raises:
+        UserError: one is given without the other.
+    """
+    from finetune.recipe import LFW
+
+    if not options.lfw and not options.pairs:
+        return None
+    if not options.lfw or not options.pairs:
+        given, other = ("--lfw", "--pairs") if options.lfw else ("--pairs", "--lfw")
+        raise UserError(f"{given}: given without {other}; give both, or neither")
+    protocol = options.distance, options.subtract_mean, options.flip, options.missing
+    return LFW(path(options.lfw), path(options.pairs), *protocol)
 
 
 def image_size(text: str) -> int:

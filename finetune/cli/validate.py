@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, restore, size_notes
+from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, new_file, restore, size_notes
 
 if TYPE_CHECKING:
     from finetune.evaluation import LFWResult
@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The checkpoint, the pairs and the protocol's settings."""
     add_checkpoint(parser)
-    parser.add_argument("--lfw", required=True, metavar="DIR", help="aligned faces, DIR/NAME/NAME_0001.png or .jpg")
-    parser.add_argument("--pairs", required=True, metavar="FILE", help="pairs.txt, or any file in its form")
-    parser.add_argument("--distance", choices=("euclidean", "cosine"), default="euclidean")
-    parser.add_argument("--subtract-mean", action="store_true", help="subtract the mean embedding of the other folds")
-    parser.add_argument("--flip", action="store_true", help="compare each image beside its mirror image")
-    parser.add_argument("--missing", choices=("error", "skip"), default="error", help="what to do with missing images")
+    add_lfw(parser, required=True)
     parser.add_argument(
         "--trained",
         metavar="PEOPLE",
@@ -34,18 +29,11 @@ def run(options: argparse.Namespace) -> None:
     """Prints the four lines, and one more where the pairs name people who were trained on; notes go to stderr."""
     from finetune.evaluation import read_names
     from finetune.files import write_json
-    from finetune.recipe import LFW
     from finetune.runs.inputs import measure_model, open_pairs, refuse_unusable
 
     target = new_file(options.json) if options.json else None
-    lfw = LFW(
-        path(options.lfw),
-        path(options.pairs),
-        options.distance,
-        options.subtract_mean,
-        options.flip,
-        options.missing,
-    )
+    lfw = lfw_section(options)
+    assert lfw is not None  # both are required
     named = read_names(options.trained) if options.trained else ()
     pairs = open_pairs(lfw)
     model = restore(options)

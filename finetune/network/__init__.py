@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import tensorflow as tf
@@ -37,7 +38,7 @@ def forward(
     start: int = 0,
     stop: int = len(UNITS) - 1,
     *,
-    batch_norm: Literal["frozen", "folded", "train"] = "frozen",
+    batch_norm: Literal["frozen", "folded", "stored", "train"] = "frozen",
     batch_norm_decay: float = layers.DECAY,
     keep_probability: float = 1.0,
     dropout_seed: tf.Tensor | None = None,
@@ -51,8 +52,8 @@ def forward(
         start, stop: a slice of `UNITS`. Without the head the last output is the prelogits
             [n, embedding_size], with it the logits [n, num_classes].
         batch_norm: whether these units normalize by the stored statistics (`frozen`; `folded`: these
-            are in the variables already, which `fold` made), or by the batch's, toward which the
-            stored ones move (`train`).
+            are in the variables already, which `fold` made; `stored`: by an operation of its own, as in FaceNet's
+            graph), or by the batch's, toward which the stored ones move (`train`).
         batch_norm_decay: of the moving statistics, where they move.
         keep_probability: of dropout between pooling and `Bottleneck`, in (0, 1].
         dropout_seed: int32 [2], for `tf.random.stateless_uniform`; needed where dropout acts.
@@ -69,15 +70,18 @@ def forward(
         name: variables[f"{scope}/weights"].shape[-1] if f"{scope}/weights" in variables else 0
         for name, scope in (("embedding_size", f"{SCOPE}/Bottleneck"), ("num_classes", HEAD))
     }
-    training = batch_norm == "train"
+    normalizers: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+        "train": partial(layers.batch_norm, decay=batch_norm_decay),
+        "stored": layers.stored_batch_norm,
+    }
     used = fold(units_of(variables, start, stop)) if batch_norm == "frozen" else variables
-    with layers.existing_variables(used), _normalizing(batch_norm_decay if training else None):
+    with layers.existing_variables(used), _normalizing(normalizers.get(batch_norm)):
         net = inputs
         for unit in UNITS[start:stop]:
             net = tf.cast(net, computes_in(unit, precision))
             if unit == "Bottleneck" and keep_probability < 1.0:
                 net = tf.nn.experimental.stateless_dropout(net, 1.0 - keep_probability, seed=dropout_seed)
-            net = inception_resnet_v1.build(unit, net, **widths, folded=not training)
+            net = inception_resnet_v1.build(unit, net, **widths, folded=batch_norm not in normalizers)
     return tf.cast(net, tf.float32)
 
 
@@ -91,10 +95,11 @@ def fold(variables: Mapping[str, Any]) -> dict[str, Any]:
         By TF1 name, without `BatchNorm`. Gradients pass through.
     """
     folded = layers.fold_batch_norm(variables)
-    for unit, scale in inception_resnet_v1.SCALES.items():
-        for name in (f"{SCOPE}/{unit}/{inception_resnet_v1.UP}/{part}" for part in ("weights", "biases")):
-            if name in folded:
-                folded[name] = scale * folded[name]
+    for unit, made_of in inception_resnet_v1.LAYERS.items():
+        if isinstance(made_of, inception_resnet_v1.Residual):
+            for name in (f"{SCOPE}/{unit}/{inception_resnet_v1.UP}/{part}" for part in ("weights", "biases")):
+                if name in folded:
+                    folded[name] = made_of.scale * folded[name]
     return folded
 
 
@@ -145,8 +150,7 @@ def _trace(
         return inputs
 
     graph = tf.Graph()
-    normalizing = slim.arg_scope([slim.conv2d, slim.fully_connected], normalizer_fn=ask)
-    with graph.as_default(), layers.variables_from(record), normalizing:
+    with graph.as_default(), layers.variables_from(record), _normalizing(ask):
         net = tf.compat.v1.placeholder(tf.float32, [None, image_size, image_size, 3])
         for unit in UNITS:
             before = len(graph.get_operations())
@@ -164,7 +168,8 @@ def _cost(operation: tf.Operation) -> int:
     return int(places * kernel.num_elements())
 
 
-def _normalizing(decay: float | None) -> contextlib.AbstractContextManager[object]:
-    """Layers followed by batch normalization; None: by none, they have biases instead."""
-    normalizer = {} if decay is None else {"normalizer_fn": layers.batch_norm, "normalizer_params": {"decay": decay}}
-    return slim.arg_scope([slim.conv2d, slim.fully_connected], **normalizer)
+def _normalizing(normalizer: Callable[[tf.Tensor], tf.Tensor] | None) -> contextlib.AbstractContextManager[object]:
+    """Layers followed by a batch normalization; None: by none, they have biases instead."""
+    return slim.arg_scope(
+        [slim.conv2d, slim.fully_connected], **({} if normalizer is None else {"normalizer_fn": normalizer})
+    )

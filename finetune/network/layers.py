@@ -69,6 +69,24 @@ def batch_norm(inputs: tf.Tensor, decay: float = DECAY) -> tf.Tensor:
     return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]
 
 
+def stored_batch_norm(inputs: tf.Tensor) -> tf.Tensor:
+    """FaceNet's batch normalization by the stored statistics, as an operation of its own: it is not folded.
+
+    Args:
+        inputs: [n, h, w, c], or [n, c].
+
+    Returns:
+        Normalized values, of the shape and type of `inputs`.
+    """
+    channels = inputs.shape[-1]
+    beta, mean, variance = batch_norm_variables(channels)
+    images = inputs if inputs.shape.rank == 4 else inputs[:, tf.newaxis, tf.newaxis, :]
+    outputs, *_ = tf.compat.v1.nn.fused_batch_norm(
+        images, tf.ones([channels]), beta, mean, variance, epsilon=EPSILON, is_training=False
+    )
+    return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]
+
+
 def batch_norm_variables(channels: int) -> tuple[Any, Any, Any]:
     """beta, moving mean and moving variance of the layer in whose scope this is called, each [channels]."""
     with tf.compat.v1.variable_scope("BatchNorm"):

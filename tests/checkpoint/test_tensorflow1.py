@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 
 import numpy as np
@@ -36,20 +35,6 @@ with tf.compat.v1.Session() as session:
     tensors = [graph.get_tensor_by_name(name) for name in ("embeddings:0", "phase_train:0")]
     np.save(out, session.run(tensors[0], {feed: images, tensors[1]: False}))
 """
-
-
-@pytest.fixture(scope="module")
-def tensorflow1() -> str:
-    """An interpreter that imports TensorFlow 1.15."""
-    python = os.environ.get("FINETUNE_TF1_PYTHON") or shutil.which("python3.7")
-    if python is None:
-        pytest.skip("no interpreter with TensorFlow 1.15: set FINETUNE_TF1_PYTHON to one (it needs Python 3.7)")
-    found = subprocess.run(
-        [python, "-c", "import tensorflow as tf; print(tf.__version__)"], capture_output=True, text=True, check=False
-    )
-    if not found.stdout.startswith("1.15"):
-        pytest.skip(f"{python} has no TensorFlow 1.15: set FINETUNE_TF1_PYTHON to an interpreter that has")
-    return python
 
 
 def test_restores_our_checkpoint_to_the_same_embeddings(shared, tensorflow1, tmp_path):

@@ -1,7 +1,8 @@
 """The long tables, from real data: alignment and parity against the published scripts, frozen against naive,
 the recipes, galleries.
 
-    python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification
+    python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification,
+                                            # exports
 
 Needs the folder that FINETUNE_SHARED names (default ../shared). Prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. About an hour on two cores. FINETUNE_CROP_PYTHON may name another
@@ -14,6 +15,7 @@ import sys
 
 import align
 import doctor
+import exports
 import frozen
 import gallery
 import identification
@@ -32,6 +34,7 @@ TABLES = {
     "identification": identification.main,
     "recipes": recipes.main,
     "overfit": overfit.main,
+    "exports": exports.main,
 }
 
 

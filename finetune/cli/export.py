@@ -1,0 +1,52 @@
+"""Brings a checkpoint into another format, and proves it: loaded again by that format's own runtime, and compared."""
+
+from __future__ import annotations
+
+import argparse
+
+from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, path, restore
+
+FORMATS = {
+    "tf1": "a model directory that FaceNet's own scripts take, with its .meta",
+    "pb": "a frozen graph with FaceNet's names",
+    "saved_model": "a SavedModel with the signatures embed and classify",
+    "keras": "a Keras model",
+    "h5": "a Keras model in the older file format",
+    "onnx": "an extra: pip install 'finetune[onnx]'",
+    "tflite": "an extra: pip install 'finetune[tflite]'",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The checkpoint, the format, the folder, and the pairs to measure on."""
+    add_checkpoint(parser, computes=False)
+    parser.add_argument(
+        "--to",
+        required=True,
+        choices=FORMATS,
+        metavar="FORMAT",
+        help="; ".join(f"{name}: {what}" for name, what in FORMATS.items()),
+    )
+    parser.add_argument("out", metavar="OUT", help="a new folder for the export and its certificate.json")
+    parser.add_argument("--head", action="store_true", help="with the classifier: logits, probabilities, class names")
+    parser.add_argument(
+        "--quantize", choices=("float16", "int8"), help="of tflite: weights in a half or a quarter of the bytes"
+    )
+    add_lfw(parser, required=False)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints what was compared, and how near it came."""
+    from finetune.export import export
+    from finetune.export.exporter import refuse_out
+    from finetune.export.formats import find
+
+    lfw = lfw_section(options)
+    find(options.to, options.quantize)
+    options.out = path(options.out)
+    refuse_out(options.out)
+    model = restore(options)
+    certificate = export(model, options.to, options.out, head=options.head, quantize=options.quantize, lfw=lfw)
+    print(f"{options.out}: {certificate.format.name} of {model.source.prefix}")
+    for line in certificate.lines():
+        print(f"  {line}")

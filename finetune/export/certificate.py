@@ -1,0 +1,137 @@
+"""Whether an export computes what the checkpoint does: outputs compared, and the words for it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from finetune.errors import ExportFailed
+from finetune.evaluation import Difference, LFWResult, compare
+from finetune.export.formats import Format, Tolerance
+
+FILE_NAME = "certificate.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How near an output comes to the one that it should be, over all images.
+
+    Attributes:
+        largest_difference: of any value; for logits as a share of the largest of them.
+        smallest_cosine: of any row; None but for embeddings.
+    """
+
+    largest_difference: float
+    smallest_cosine: float | None = None
+
+
+def agreements(expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> dict[str, Agreement]:
+    """Compares outputs by name.
+
+    Raises:
+        ExportFailed: they are not the same outputs, or not of the same shapes.
+    """
+    shapes = [{name: list(values.shape) for name, values in of.items()} for of in (expected, found)]
+    if shapes[0] != shapes[1]:
+        raise ExportFailed(f"it gives {shapes[1]} where {shapes[0]} are expected")
+    result = {}
+    for name, values in expected.items():
+        a, b = values.astype(np.float64), found[name].astype(np.float64)
+        scale = max(float(np.abs(a).max()), 1e-30) if name == "logits" else 1.0
+        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        cosine = float(((a * b).sum(1) / np.maximum(lengths, 1e-30)).min()) if name == "embeddings" else None
+        result[name] = Agreement(float(np.abs(a - b).max()) / scale, cosine)
+    return result
+
+
+@dataclasses.dataclass(frozen=True)
+class Certificate:
+    """What was compared, and how near it came.
+
+    Attributes:
+        format: what was written.
+        runtime: what read it again, in a fresh process.
+        n_images: that both went through.
+        agreements: by the output's name.
+        images_per_second: by the runtime, once warm, over the most images that it was given.
+        lfw_before, lfw_after: the checkpoint's result and the export's, where asked for.
+        made_from: the checkpoint, its digests and its contract.
+        sha256: of each file of the export.
+    """
+
+    format: Format
+    runtime: str
+    n_images: int
+    agreements: Mapping[str, Agreement]
+    images_per_second: float
+    lfw_before: LFWResult | None
+    lfw_after: LFWResult | None
+    made_from: Mapping[str, Any]
+    sha256: Mapping[str, str]
+
+    @property
+    def lfw_difference(self) -> Difference | None:
+        """Of the results on LFW."""
+        return compare(self.lfw_before, self.lfw_after) if self.lfw_before and self.lfw_after else None
+
+    def problems(self) -> list[str]:
+        """What lies outside the format's tolerance."""
+        tolerance: Tolerance = self.format.tolerance
+        found = []
+        for name, agreement in self.agreements.items():
+            if not agreement.largest_difference <= tolerance.difference:  # a NaN is none
+                found.append(f"{name} differ by {agreement.largest_difference:.1e}, {tolerance.difference:g} allowed")
+            if agreement.smallest_cosine is not None and not agreement.smallest_cosine >= tolerance.cosine:
+                found.append(f"a cosine of {agreement.smallest_cosine:.6f}, {tolerance.cosine:g} is the least allowed")
+        difference, allowed = self.lfw_difference, tolerance.lfw_accuracy
+        if difference and allowed is not None and not abs(difference.accuracy) <= allowed:
+            found.append(f"LFW accuracy differs by {difference.accuracy:+.4f}, {allowed:g} allowed")
+        return found
+
+    def lines(self) -> list[str]:
+        """For people: a line an output, and one for LFW."""
+        lines = [f"{self.runtime}, {self.n_images} images, {self.images_per_second:.0f} images/s"]
+        for name, agreement in self.agreements.items():
+            cosine = "" if agreement.smallest_cosine is None else f", smallest cosine {agreement.smallest_cosine:.7f}"
+            of = " of the largest" if name == "logits" else ""
+            lines.append(f"{name}: largest difference {agreement.largest_difference:.1e}{of}{cosine}")
+        difference = self.lfw_difference
+        if difference and self.lfw_before and self.lfw_after:
+            lines.append(
+                f"LFW accuracy: {self.lfw_before.accuracy:.4f} before, {self.lfw_after.accuracy:.4f} after; "
+                f"{difference.gained} pairs gained, {difference.lost} lost"
+            )
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """For the file beside the export."""
+        lfw = None
+        if self.lfw_before and self.lfw_after:
+            before, after, difference = self.lfw_before, self.lfw_after, self.lfw_difference
+            lfw = {
+                "before": _figures(before),
+                "after": _figures(after),
+                "difference": dataclasses.asdict(difference) if difference else None,
+                "pairs": before.n_pairs,
+                "pairs_sha256": before.pairs_sha256,
+            }
+        return {
+            "format": self.format.name,
+            "quantize": self.format.quantize,
+            "made_from": dict(self.made_from),
+            "runtime": self.runtime,
+            "images": self.n_images,
+            "outputs": {name: dataclasses.asdict(agreement) for name, agreement in self.agreements.items()},
+            "tolerance": dataclasses.asdict(self.format.tolerance),
+            "images_per_second": round(self.images_per_second, 1),
+            "lfw": lfw,
+            "sha256": dict(self.sha256),
+        }
+
+
+def _figures(result: LFWResult) -> dict[str, Any]:
+    names = ("accuracy", "accuracy_std", "val", "val_std", "far", "auc", "eer", "distance", "subtract_mean", "flip")
+    return {name: getattr(result, name) for name in names}

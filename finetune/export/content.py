@@ -1,0 +1,67 @@
+"""What an export holds, whatever its format: the weights, the contract of the pixels and the classes' names."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from finetune.checkpoint import CLASS_NAMES
+from finetune.errors import UserError
+from finetune.files import write_text
+from finetune.model import Model, is_head
+from finetune.preprocessing import FILE_NAME, Preprocessing
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Content:
+    """What writers write.
+
+    Attributes:
+        tensors: float32 by TF1 name, as the checkpoint stores them; with those of `Logits` where the head goes along.
+        preprocessing: the contract.
+        class_names: what the classes are called, in order; empty without a head, or where nobody knows.
+        step: of the checkpoint.
+    """
+
+    tensors: Mapping[str, np.ndarray]
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...]
+    step: int
+
+    @classmethod
+    def of(cls, model: Model, head: bool) -> Content:
+        """A model's, with its classifier or without.
+
+        Raises:
+            UserError: it has none.
+        """
+        if head and model.num_classes is None:
+            raise UserError(f"{model.source.prefix}: holds no classifier; leave out the head")
+        names = [name for name in model.variables if head or not is_head(name)]
+        step = re.search(r"-(\d+)$", model.source.name)
+        return cls(
+            model.tensors(names),
+            model.preprocessing,
+            model.class_names if head else (),
+            int(step[1]) if step else 0,
+        )
+
+    @property
+    def head(self) -> bool:
+        """Whether the classifier goes along."""
+        return any(map(is_head, self.tensors))
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The files that travel with a checkpoint, by name."""
+        names = {CLASS_NAMES: "".join(f"{name}\n" for name in self.class_names)} if self.class_names else {}
+        return {FILE_NAME: self.preprocessing.to_text(), **names}
+
+    def write_texts(self, folder: Path) -> None:
+        """Writes them, so that a frozen graph among them is restored with its contract and names."""
+        for name, text in self.texts.items():
+            write_text(folder / name, text)

@@ -1,0 +1,212 @@
+"""A checkpoint brought into another format, proved by that format's own runtime, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import __version__, files
+from finetune.checkpoint import read, refuse_pattern
+from finetune.dataset.face import Identity
+from finetune.dataset.photo import draw_face
+from finetune.errors import DataError, ExportFailed
+from finetune.evaluation import ImagePairs, LFWResult
+from finetune.export import formats, process
+from finetune.export.certificate import FILE_NAME, Certificate, agreements
+from finetune.export.content import Content
+from finetune.export.formats import SUFFIXES, Format
+from finetune.images import central_crop, read_image
+from finetune.model import Model
+from finetune.recipe import LFW
+from finetune.runs.inputs import measure_model, open_pairs, refuse_unusable
+
+DRAWN, NOISE = 32, 4
+"""Probe images: drawn faces, and others that hold nothing but noise."""
+OF_LFW = 64
+"""Of the pairs' images, where LFW is measured, that are probes too."""
+
+
+def export(
+    model: Model | str | Path,
+    to: str,
+    out: str | Path,
+    *,
+    head: bool = False,
+    quantize: str | None = None,
+    lfw: LFW | None = None,
+) -> Certificate:
+    """Writes an export into a new folder, with its certificate.
+
+    The export is loaded in a fresh process by its own runtime and compared with the model on drawn faces, noise and
+    flat images; with `lfw` on images of the pairs too, and by FaceNet's protocol on them all.
+
+    Args:
+        model: a model, or the checkpoint that one is restored from.
+        to: one of `FORMATS`.
+        out: the folder: missing, or empty. Files in it are named as it is.
+        head: whether the classifier goes along: logits, probabilities and the names of the classes.
+        quantize: `float16` or `int8` (dynamic range), for `tflite` alone.
+        lfw: pairs to measure before and after.
+
+    Raises:
+        UserError: the checkpoint, the format, the folder or the pairs can't be used.
+        ExportFailed: the export can't be loaded again, or does not compute what the model does; nothing of it is left.
+        RunError: it can't be written; nothing is left either.
+    """
+    out = Path(os.path.expanduser(out))
+    chosen = formats.find(to, quantize)
+    refuse_out(out)
+    process.interpreter(to)
+    pairs = open_pairs(lfw) if lfw else None
+    if isinstance(model, Model):  # compared in float32, whatever it computes in
+        model = Model(model.variables, model.preprocessing, model.class_names, model.plan, model.source)
+    else:
+        model = Model.restore(model)
+    if lfw and pairs:
+        refuse_unusable(pairs, lfw, model.preprocessing.image_size)
+    content = Content.of(model, head)
+    certificates: list[Certificate] = []
+
+    def fill(folder: Path) -> None:
+        with _quietly(), _exact():
+            chosen.write(content, folder)
+            certificates.append(_certified(model, content, chosen, folder, lfw, pairs))
+        files.write_json(folder / FILE_NAME, certificates[0].to_json())
+
+    try:
+        files.write_folder(out, fill)
+    except ExportFailed as error:
+        raise ExportFailed(f"{out}: {to} is not what {model.source.prefix} is: {error}; nothing was left") from error
+    return certificates[0]
+
+
+def probes(image_size: int) -> np.ndarray:
+    """Drawn faces, noise and flat images: uint8 [n, image_size, image_size, 3], always the same."""
+    drawn = [
+        np.asarray(draw_face(Identity.draw(np.random.default_rng([0, i])), image_size, np.random.default_rng([1, i])))
+        for i in range(DRAWN)
+    ]
+    noise = np.random.default_rng(2).integers(0, 256, [NOISE, image_size, image_size, 3])
+    flat = np.broadcast_to(np.array([0, 200, 255])[:, None, None, None], [3, image_size, image_size, 3])
+    return np.concatenate([np.stack(drawn), noise, flat]).astype(np.uint8)
+
+
+def refuse_out(out: Path) -> None:
+    """Refuses a place for an export.
+
+    Raises:
+        UserError: it is in use, is named as a file, or could not be read from.
+    """
+    if out.suffix in SUFFIXES:
+        raise DataError(f"{out}: an export is a folder, its file has the folder's name; give {out.with_suffix('')}")
+    refuse_pattern(out)
+    files.refuse_used(out)
+
+
+def _certified(
+    model: Model, content: Content, chosen: Format, folder: Path, lfw: LFW | None, pairs: ImagePairs | None
+) -> Certificate:
+    """The certificate of what was written.
+
+    Raises:
+        ExportFailed: it is outside the tolerance.
+    """
+    size, scratch = model.preprocessing.image_size, folder.parent
+    images = probes(size)
+    if pairs:
+        rows = np.unique(np.linspace(0, len(pairs.paths) - 1, OF_LFW).astype(int))
+        images = np.concatenate([images, _pixels([pairs.paths[row] for row in rows], size)])
+    expected = {"embeddings": model.embed(images)}
+    if content.head:
+        expected["logits"] = model.logits(images)
+        expected["probabilities"] = np.asarray(tf.nn.softmax(expected["logits"].astype(np.float64)))
+    found = process.answer(chosen.name, folder, images, scratch, "probing")
+    certificate = Certificate(
+        format=chosen,
+        runtime=found.runtime,
+        n_images=len(images),
+        agreements=agreements(expected, found.outputs),
+        images_per_second=len(images) / found.seconds,
+        lfw_before=None,
+        lfw_after=None,
+        made_from=_made_from(model, content),
+        sha256={str(path.relative_to(folder)): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()},
+    )
+    if not certificate.problems() and lfw and pairs:
+        certificate = _measured(certificate, model, folder, lfw, pairs)
+    problems = certificate.problems()
+    if problems:
+        raise ExportFailed("; ".join(problems))
+    return certificate
+
+
+def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pairs: ImagePairs) -> Certificate:
+    """The certificate with LFW before and after."""
+    rate = 0.0
+
+    def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
+        nonlocal rate
+        pixels = _pixels(paths, model.preprocessing.image_size)
+        found = process.answer(certificate.format.name, folder, pixels, folder.parent, "embedding by the export", flip)
+        rate = len(paths) * (2 if flip else 1) / found.seconds
+        return found.outputs["embeddings"]
+
+    results: list[LFWResult] = [
+        measure_model(model, pairs, lfw, model.class_names),
+        measure_model(model, pairs, lfw, model.class_names, embed=embed),
+    ]
+    return dataclasses.replace(certificate, lfw_before=results[0], lfw_after=results[1], images_per_second=rate)
+
+
+def _pixels(paths: Sequence[Path], size: int) -> np.ndarray:
+    return np.stack([central_crop(read_image(path), size) for path in paths])
+
+
+def _made_from(model: Model, content: Content) -> dict[str, object]:
+    return {
+        "finetune": __version__,
+        "checkpoint": str(model.source.prefix),
+        "sha256": read(model.source).sha256,
+        "weights_sha256": hashlib.sha256(repr(sorted(model.digests(content.tensors).items())).encode()).hexdigest(),
+        "preprocessing": dataclasses.asdict(content.preprocessing),
+        "embedding_size": model.embedding_size,
+        "head": content.head,
+        "num_classes": model.num_classes if content.head else None,
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what converters say of themselves: their deprecations, and each graph that they were given."""
+    loggers = [logging.getLogger(name) for name in ("absl", "tensorflow", "tf2onnx")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _exact() -> Iterator[None]:
+    """On GPUs TensorFlow rounds the factors of float32 products to 10 bits unless it is told not to."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)

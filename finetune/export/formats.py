@@ -1,0 +1,86 @@
+"""The formats: what writes each, what reads it again, and how near it has to come."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from finetune.errors import UserError
+from finetune.export.content import Content
+
+FORMATS = ("tf1", "pb", "saved_model", "keras", "h5", "onnx", "tflite")
+QUANTIZATIONS = ("float16", "int8")
+SUFFIXES = {f".{name}" for name in FORMATS[1:]} - {".saved_model"}
+"""Of the files in an export's folder."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tolerance:
+    """What the certificate allows.
+
+    Attributes:
+        difference: the largest, of any value of an embedding and of any probability.
+        cosine: the smallest between an embedding and the one that it should be.
+        lfw_accuracy: by how much the accuracy may differ; None for any difference.
+    """
+
+    difference: float
+    cosine: float
+    lfw_accuracy: float | None
+
+
+# Runtimes differ by about 1e-7; one value of one batch normalization that is wrong by a tenth, by 2e-5 and more.
+FLOAT32 = Tolerance(1e-5, 0.99999, 0.0005)
+FLOAT16 = Tolerance(5e-3, 0.9999, None)
+INT8 = Tolerance(5e-2, 0.99, None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """A format that can be asked for.
+
+    Attributes:
+        name: one of `FORMATS`.
+        quantize: one of `QUANTIZATIONS`, or None.
+        write: writes a content into an empty folder.
+        tolerance: of its certificate.
+    """
+
+    name: str
+    quantize: str | None
+    write: Callable[[Content, Path], None]
+    tolerance: Tolerance
+
+
+def find(name: str, quantize: str | None = None) -> Format:
+    """The format of that name.
+
+    Raises:
+        UserError: there is none, it can't be quantized, or packages that it needs are not installed.
+    """
+    if name not in FORMATS:
+        raise UserError(f"format: found {name!r}; give one of {', '.join(FORMATS)}")
+    if quantize is not None and (name != "tflite" or quantize not in QUANTIZATIONS):
+        raise UserError(f"quantize: found {quantize!r} for {name}; give {' or '.join(QUANTIZATIONS)}, for tflite alone")
+    needed = {"onnx": ("tf2onnx", "onnxruntime"), "tflite": ("ai_edge_litert",)}.get(name, ())
+    missing = [package for package in needed if find_spec(package) is None]
+    if missing:
+        raise UserError(f"{name}: {' and '.join(missing)} not installed; pip install 'finetune[{name}]'")
+    tolerance = {None: FLOAT32, "float16": FLOAT16, "int8": INT8}[quantize]
+    return Format(name, quantize, _writer(name, quantize), tolerance)
+
+
+def _writer(name: str, quantize: str | None) -> Callable[[Content, Path], None]:
+    from finetune.export import converted, graph, keras_model, serving
+
+    return {
+        "tf1": graph.write_tf1,
+        "pb": graph.write_pb,
+        "saved_model": serving.write_saved_model,
+        "keras": keras_model.writer("keras"),
+        "h5": keras_model.writer("h5"),
+        "onnx": converted.write_onnx,
+        "tflite": converted.tflite_writer(quantize),
+    }[name]

@@ -1,0 +1,108 @@
+"""An export run by its own runtime in a fresh process, so that nothing of this one can help it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from finetune.errors import ExportFailed, UserError
+from finetune.export import reload
+from finetune.progress import track
+
+TENSORFLOW1 = "FINETUNE_TF1_PYTHON"
+"""Names an interpreter with TensorFlow 1.15, which then reads what is made for TensorFlow 1."""
+
+
+class Answer(NamedTuple):
+    """What an export gave.
+
+    Attributes:
+        outputs: float32 [n, ...] by name.
+        runtime: what computed it, with its version.
+        seconds: that it took, without loading.
+    """
+
+    outputs: dict[str, np.ndarray]
+    runtime: str
+    seconds: float
+
+
+def interpreter(name: str) -> str:
+    """The Python that reads a format again.
+
+    Raises:
+        UserError: the one that the environment names is not there.
+    """
+    python = os.environ.get(TENSORFLOW1)
+    if name not in ("tf1", "pb") or not python:
+        return sys.executable
+    if shutil.which(python) is None:
+        raise UserError(f"{TENSORFLOW1}: found {python!r}, which can't be run; name a Python with TensorFlow 1.15")
+    return python
+
+
+def answer(name: str, folder: Path, pixels: np.ndarray, scratch: Path, what: str, flip: bool = False) -> Answer:
+    """Runs an export on pixels.
+
+    Args:
+        name: of its format.
+        folder: where it lies.
+        pixels: uint8 [n, s, s, 3]; a file that is mapped into memory serves.
+        scratch: a folder for what passes between the processes.
+        what: two or three words for the progress.
+        flip: its outputs for the mirror images stand beside those for the images.
+
+    Raises:
+        ExportFailed: it can't be loaded, or fails.
+    """
+    with tempfile.TemporaryDirectory(dir=scratch) as place:
+        source, target = Path(place) / "pixels.npy", Path(place) / "outputs.npz"
+        np.save(source, pixels)
+        command = [interpreter(name), "-I", reload.__file__, name, str(folder), str(source), str(target)]
+        # What TensorFlow 2 leaves in the environment turns TensorFlow 1 into it. GPUs round otherwise.
+        environment = {key: value for key, value in os.environ.items() if key != "TF2_BEHAVIOR"}
+        environment |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
+            with subprocess.Popen(
+                [*command, *(["flip"] if flip else [])],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=environment,
+            ) as process:
+                assert process.stdout is not None
+                said = _last_line(process.stdout, len(pixels), what)
+            if process.returncode or not said.startswith("{"):
+                errors.seek(0)
+                lines = [line.strip() for line in errors if line.strip()]
+                reason = lines[-1] if lines else f"exit status {process.returncode}"
+                raise ExportFailed(f"it can't be run by {command[0]} ({reason})")
+        with np.load(target, allow_pickle=False) as stored:
+            outputs = {key: stored[key] for key in stored.files}
+    return Answer(outputs, **json.loads(said))
+
+
+def _last_line(lines: IO[str], total: int, what: str) -> str:
+    """What the process says at last; meanwhile its batches are shown."""
+    last = ""
+
+    def batches() -> Iterator[None]:
+        nonlocal last
+        for line in lines:
+            last = line.strip()
+            if last.isdigit():
+                yield
+
+    for _ in track(batches(), total, what, reload.BATCH_SIZE):
+        pass
+    return last

@@ -1,0 +1,122 @@
+"""Exports that are not what their checkpoint is fail their certificate, and nothing of them is left."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+from finetune.errors import ExportFailed
+from finetune.export import FORMATS, exporter, formats, process
+from finetune.model import Model
+
+pytestmark = [pytest.mark.tf, pytest.mark.slow]
+
+STATISTIC = "InceptionResnetV1/Repeat_1/block17_5/Branch_1/Conv2d_0b_1x7/BatchNorm/moving_variance"
+SQUARE = "InceptionResnetV1/Repeat/block35_2/Branch_1/Conv2d_0b_3x3/weights"
+
+
+def one_batch_norm_value(content):
+    """One of 128 values of one of 132 layers' statistics, and by a half."""
+    value = content.tensors[STATISTIC].copy()
+    value[7] *= 1.5
+    return dataclasses.replace(content, tensors={**content.tensors, STATISTIC: value})
+
+
+def a_swapped_axis(content):
+    """Height and width of one kernel, whose shape does not tell."""
+    swapped = np.swapaxes(content.tensors[SQUARE], 0, 1)
+    return dataclasses.replace(content, tensors={**content.tensors, SQUARE: np.ascontiguousarray(swapped)})
+
+
+def the_other_standardization(content):
+    """Within the graph, or in the file beside those that are fed standardized images."""
+    other = dataclasses.replace(content.preprocessing, standardization="per_image")
+    return dataclasses.replace(content, preprocessing=other)
+
+
+def faulty(monkeypatch: pytest.MonkeyPatch, fault) -> None:
+    """From here on writers are given something else than what the certificate is about."""
+    find = formats.find
+
+    def found(*arguments):
+        chosen = find(*arguments)
+        return dataclasses.replace(chosen, write=lambda content, folder: chosen.write(fault(content), folder))
+
+    monkeypatch.setattr(formats, "find", found)
+
+
+EACH = [(to, fault) for to in FORMATS for fault in (one_batch_norm_value, the_other_standardization)]
+EACH += [(to, a_swapped_axis) for to in ("pb", "saved_model", "keras")]  # each way that weights go
+
+
+@pytest.mark.parametrize(("to", "fault"), EACH, ids=lambda value: getattr(value, "__name__", value))
+def test_a_fault_fails_the_certificate(to, fault, drawn_checkpoint, tmp_path, monkeypatch):
+    faulty(monkeypatch, fault)
+    with pytest.raises(ExportFailed, match=rf"/mine: {to} is not what .+: embeddings differ by .+; nothing was left"):
+        exporter.export(drawn_checkpoint, to, tmp_path / "mine")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("quantize", ["float16", "int8"])
+def test_quantized_exports_have_wider_tolerances_and_still_fail(quantize, drawn_checkpoint, tmp_path, monkeypatch):
+    faulty(monkeypatch, the_other_standardization)
+    with pytest.raises(ExportFailed, match=r"embeddings differ by .+; a cosine of .+ is the least allowed"):
+        exporter.export(drawn_checkpoint, "tflite", tmp_path / "mine", quantize=quantize)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_classes_in_another_order_fail_the_certificate(drawn_checkpoint, tmp_path, monkeypatch):
+    def reversed_classes(content):
+        tensors = {**content.tensors, "Logits/weights": content.tensors["Logits/weights"][:, ::-1].copy()}
+        return dataclasses.replace(content, tensors=tensors)
+
+    faulty(monkeypatch, reversed_classes)
+    with pytest.raises(ExportFailed, match=r"logits differ by .+; probabilities differ by"):
+        exporter.export(drawn_checkpoint, "pb", tmp_path / "mine", head=True)
+
+
+def test_a_missing_output_is_told(drawn_checkpoint, tmp_path, monkeypatch):
+    def without_head(content):
+        return dataclasses.replace(
+            content, tensors={n: v for n, v in content.tensors.items() if not n.startswith("Logits")}
+        )
+
+    faulty(monkeypatch, without_head)
+    with pytest.raises(ExportFailed, match=r"it gives \{'embeddings': \[39, 512\]\} where \{.*'logits': \[39, 120\]"):
+        exporter.export(drawn_checkpoint, "pb", tmp_path / "mine", head=True)
+
+
+def test_a_runtime_that_can_not_load_it_is_told(drawn_checkpoint, tmp_path, monkeypatch):
+    def damaged(content, folder):
+        content.write_texts(folder)
+        (folder / "mine.onnx").write_bytes(b"no model")
+
+    find = formats.find
+    monkeypatch.setattr(formats, "find", lambda *of: dataclasses.replace(find(*of), write=damaged))
+    with pytest.raises(ExportFailed, match=r"/mine: onnx is not what .+: it can't be run by .+ \(.*[Pp]rotobuf"):
+        exporter.export(drawn_checkpoint, "onnx", tmp_path / "mine")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lfw_outside_the_tolerance_fails_the_certificate(drawn_checkpoint, faces, tmp_path, monkeypatch):
+    """What probes do not show: images of the pairs that are embedded wrongly."""
+    from finetune.recipe import LFW
+
+    answer = process.answer
+
+    def other_for_many(name, folder, pixels, scratch, what, flip=False):
+        found = answer(name, folder, pixels, scratch, what, flip)
+        if what != "probing":
+            found.outputs["embeddings"][:] = found.outputs["embeddings"][::-1].copy()
+        return found
+
+    monkeypatch.setattr(process, "answer", other_for_many)
+    lfw = LFW(faces / "strangers", faces / "pairs.txt")
+    before = exporter.measure_model(Model.restore(drawn_checkpoint), exporter.open_pairs(lfw), lfw)
+    assert before.accuracy > 0.5
+    with pytest.raises(ExportFailed, match=r"LFW accuracy differs by -0\.\d+, 0.0005 allowed; nothing was left"):
+        exporter.export(drawn_checkpoint, "pb", tmp_path / "mine", lfw=lfw)
+    assert list(tmp_path.iterdir()) == []
