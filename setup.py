@@ -21,7 +21,11 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=[*find_packages(include=["finetune", "finetune.*"]), "finetune.recipes", "finetune.data"],
     package_dir={"finetune.recipes": "recipes", "finetune.data": "data"},
-    package_data={"finetune": ["py.typed"], "finetune.recipes": ["*.yaml"], "finetune.data": ["*.txt"]},
+    package_data={
+        "finetune": ["py.typed", "report/templates/*"],
+        "finetune.recipes": ["*.yaml"],
+        "finetune.data": ["*.txt"],
+    },
     install_requires=[
         "tensorflow>=2.16",  # the first whose Keras is Keras 3
         "tf-slim>=1.1",
@@ -34,6 +38,8 @@ setup(
         "pillow>=10.3",
         "opencv-python-headless>=4.8",
         "rich>=13.7",
+        "jinja2>=3.1",
+        "matplotlib>=3.9",
         "mtcnn==1.0.0",  # its weights alone, which are checked by digest
     ],
     extras_require={
@@ -54,7 +60,7 @@ setup(
             "tf2onnx>=1.16",
             "types-PyYAML",
         ],
-        "bench": ["matplotlib>=3.9", "onnxruntime>=1.18", "openvino>=2024.4", "tf2onnx>=1.16"],
+        "bench": ["onnxruntime>=1.18", "openvino>=2024.4", "tf2onnx>=1.16"],
     },
     entry_points={"console_scripts": ["finetune = finetune.cli:main"]},
 )

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from finetune.evaluation import LFWResult, evaluate_pairs
     from finetune.model import Model
     from finetune.recipe import Recipe, Stage
-    from finetune.runs import FineTuner, run
+    from finetune.runner import run
+    from finetune.runs import FineTuner
 
 __version__ = "0.1.0"
 
@@ -45,7 +46,7 @@ _DEFINED_IN = {
     "Recipe": "finetune.recipe",
     "Stage": "finetune.recipe",
     "evaluate_pairs": "finetune.evaluation",
-    "run": "finetune.runs",
+    "run": "finetune.runner",
 }
 
 

@@ -28,7 +28,8 @@ from finetune.network.standardization import standardize
 from finetune.preprocessing import FILE_NAME, Preprocessing
 from finetune.recipe import Augment, Recipe, Stage
 from finetune.resources import find
-from finetune.runs import StageResult, run
+from finetune.runner import run
+from finetune.runs import StageResult
 from finetune.training import StageState, Trainer, train
 from finetune.training.sampler import Epoch, Sampler
 

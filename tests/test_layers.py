@@ -36,6 +36,8 @@ ORDER = (
     "training",
     "gallery",
     "runs",
+    "report",
+    "runner",
     "export",
     "demo",
     "cli",

@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "read a recipe and say everything that is wrong with it",
     "plan": "say what a recipe's run would do and cost, without doing it",
     "run": "run a recipe: train its stages, measure LFW after each",
+    "report": "show what runs gave as one HTML file",
     "validate": "measure a checkpoint on LFW's pairs as FaceNet does",
     "embed": "write the embeddings of a folder of aligned faces",
     "enroll": "add people's photos to a gallery, or make it",

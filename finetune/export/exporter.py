@@ -18,11 +18,12 @@ from finetune.checkpoint import read, refuse_pattern
 from finetune.dataset.face import Identity
 from finetune.dataset.photo import draw_face
 from finetune.errors import DataError, ExportFailed
-from finetune.evaluation import ImagePairs, LFWResult
+from finetune.evaluation import ImagePairs
 from finetune.export import formats, process
 from finetune.export.certificate import FILE_NAME, Certificate, agreements
 from finetune.export.content import Content
 from finetune.export.formats import SUFFIXES, Format
+from finetune.features.embeddings import embeddings
 from finetune.images import central_crop, read_image
 from finetune.model import Model
 from finetune.recipe import LFW
@@ -159,11 +160,11 @@ def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pa
         rate = len(paths) * (2 if flip else 1) / found.seconds
         return found.outputs["embeddings"]
 
-    results: list[LFWResult] = [
-        measure_model(model, pairs, lfw, model.class_names),
-        measure_model(model, pairs, lfw, model.class_names, embed=embed),
-    ]
-    return dataclasses.replace(certificate, lfw_before=results[0], lfw_after=results[1], images_per_second=rate)
+    def kept(paths: Sequence[Path], flip: bool) -> np.ndarray:
+        return embeddings(model, paths, flip=flip)  # of the store: the checkpoint is exported more than once
+
+    before, after = (measure_model(model, pairs, lfw, model.class_names, embed=by) for by in (kept, embed))
+    return dataclasses.replace(certificate, lfw_before=before, lfw_after=after, images_per_second=rate)
 
 
 def _pixels(paths: Sequence[Path], size: int) -> np.ndarray:

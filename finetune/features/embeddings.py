@@ -16,7 +16,12 @@ from finetune.recipe.recipe import Cache
 
 
 def embeddings(
-    model: Model, paths: Sequence[Path], digests: Sequence[bytes] | None = None, cache: Cache = "auto"
+    model: Model,
+    paths: Sequence[Path],
+    digests: Sequence[bytes] | None = None,
+    cache: Cache = "auto",
+    *,
+    flip: bool = False,
 ) -> npt.NDArray[np.float32]:
     """Embeddings of images that can be read, cropped centrally.
 
@@ -26,21 +31,28 @@ def embeddings(
     Args:
         digests: `image_digest` of each path, where they are known; images of one digest are embedded once.
         cache: as a recipe has it.
+        flip: append the embedding of the mirror image.
 
     Returns:
-        float32 [n, embedding_size], rows of unit length.
+        float32 [n, embedding_size], rows of unit length; [n, 2 * embedding_size] with `flip`.
 
     Raises:
         RunError: an image can no longer be read.
     """
-    return unit(prelogits(model, paths, digests, cache))
+    sides = (False, True) if flip else (False,)
+    return np.concatenate([unit(prelogits(model, paths, digests, cache, flip=side)) for side in sides], axis=1)
 
 
 def prelogits(
-    model: Model, paths: Sequence[Path], digests: Sequence[bytes] | None = None, cache: Cache = "auto"
+    model: Model,
+    paths: Sequence[Path],
+    digests: Sequence[bytes] | None = None,
+    cache: Cache = "auto",
+    *,
+    flip: bool = False,
 ) -> npt.NDArray[np.float32]:
     """What `embeddings` brings to unit length, and a checkpoint's own classifier takes: float32 [n, embedding_size]."""
-    return CentralFeatures(model, LOGITS, paths, digests=digests, cache=cache).embed(np.asarray)
+    return CentralFeatures(model, LOGITS, paths, digests=digests, flip=flip, cache=cache).embed(np.asarray)
 
 
 def unit(prelogits: tf.Tensor | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

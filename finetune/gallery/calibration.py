@@ -8,16 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from finetune.errors import DataError
+from finetune.evaluation.operating_points import interval, least_rate
 from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.prototypes import NearestPrototype
 
 Scores = npt.NDArray[np.floating[Any]]
 FAR = 0.01
-CONFIDENCE = 0.95
 MOST_PEOPLE, MOST_PHOTOS = 5_000, 20_000
 """That are left out in turn: more would say it no better."""
 FOLDS = 10
@@ -93,17 +92,6 @@ def threshold_at(
     k = float(above[last]) + 1
     share = independent / n
     return Threshold(float(ordered[last]), far, *interval(k * share, (n + 1) * share - 1), n, source)
-
-
-def least_rate(independent: float) -> float:
-    """The lowest false accept rate that so many independent strangers can promise: that of their highest score."""
-    return 1 / (independent + 1)
-
-
-def interval(k: float, independent: float) -> tuple[float, float]:
-    """Between which the false accept rate of the k-th highest of so many independent scores lies, 95 % of the time."""
-    low, high = stats.beta.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], k, independent + 1 - k)
-    return float(low), float(high)
 
 
 def calibrate(gallery: Gallery, classifier: Classifier, name: Name | Literal["head"], far: float = FAR) -> Threshold:

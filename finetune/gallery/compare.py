@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from finetune.errors import DataError
-from finetune.gallery.calibration import Threshold, interval, least_rate
+from finetune.evaluation.operating_points import interval, least_rate
+from finetune.gallery.calibration import Threshold
 from finetune.gallery.gallery import Gallery
 
 FAR = 0.01

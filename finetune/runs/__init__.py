@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from finetune.runs.plan import plan
 from finetune.runs.results import StageResult
-from finetune.runs.runner import run
 from finetune.runs.tuner import FineTuner
 
-__all__ = ["FineTuner", "StageResult", "plan", "run"]
+__all__ = ["FineTuner", "StageResult", "plan"]

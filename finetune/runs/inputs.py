@@ -129,6 +129,7 @@ class Inputs:
                 "restored": len(plan.restored),
                 "skipped": dict(plan.skipped),
                 "fresh": list(plan.fresh),
+                "embedding_size": self.model.embedding_size,
                 "preprocessing": dataclasses.asdict(self.preprocessing),
             },
             "data": {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from finetune.evaluation import Difference, LFWResult, compare
-from finetune.recipe import Stage
+from finetune.recipe import Recipe, Stage
 from finetune.runs.curve import CurvePoint, columns
 from finetune.runs.folder import RunFolder
 
@@ -122,6 +122,14 @@ def stored_results(
         )
         before, point_before = results[-1].lfw, results[-1].point
     return baseline, point, results
+
+
+def ended(recipe: Recipe, results: Sequence[StageResult]) -> bool:
+    """Whether the last stage was rolled back, and the recipe says that the run then ends."""
+    if not results or results[-1].accepted:
+        return False
+    accept = recipe.stages[len(results) - 1].accept
+    return accept is not None and accept.otherwise == "stop"
 
 
 def _stored(path: Path, read: Callable[[Any], Kind]) -> Kind | None:

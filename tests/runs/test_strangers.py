@@ -18,8 +18,9 @@ from finetune.recipe import Recipe, Stage
 
 tf = pytest.importorskip("tensorflow")
 from finetune.model import Model  # noqa: E402
+from finetune.runner import run  # noqa: E402
 from finetune.runs.curve import CurvePoint  # noqa: E402
-from finetune.runs.runner import ended, run  # noqa: E402
+from finetune.runs.results import ended  # noqa: E402
 
 pytestmark = pytest.mark.tf
 HARMLESS = {"metric": "strangers_auc", "max_drop": 0.0, "bound": "lower"}

@@ -30,7 +30,7 @@ from finetune.features.central import CentralFeatures
 from finetune.model import LOGITS, Model
 from finetune.runs import FineTuner, tables
 from finetune.runs.inputs import Inputs
-from finetune.runs.runner import ended
+from finetune.runs.results import ended
 
 SEEDS = tuple(range(1, 1 + int(os.environ.get("SEEDS", "3"))))
 ONCE = ("vggface2",)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from pathlib import Path
 
-from finetune.errors import UserError
+from finetune.errors import FinetuneError, UserError
 from finetune.network.strategy import create, planned
 from finetune.progress import say, wide_console
 from finetune.recipe import Recipe
+from finetune.report import FILE_NAME, write_into
 from finetune.runs import tables
 from finetune.runs.folder import RunFolder
 from finetune.runs.inputs import Inputs
 from finetune.runs.plan import plan
-from finetune.runs.results import StageResult
+from finetune.runs.results import BASELINE, StageResult, ended
 from finetune.runs.signals import interruptible
 from finetune.runs.tuner import FineTuner
 
@@ -52,10 +54,15 @@ def run(
         if begun:
             tuner.resume()
         inputs.strategy.must_agree(f"{begun} {len(tuner.results)}", tuner.unlike)
-        tuner.begin()
-        for stage in recipe.stages[len(tuner.results) :]:
-            if not ended(recipe, tuner.results):
-                tuner.run(stage)
+        try:
+            tuner.begin()
+            for stage in recipe.stages[len(tuner.results) :]:
+                if not ended(recipe, tuner.results):
+                    tuner.run(stage)
+        except BaseException:
+            if inputs.strategy.is_chief:
+                _report(recipe.output)
+            raise
         inputs.strategy.wait()  # until the chief has written all
     if inputs.strategy.is_chief:
         if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
@@ -63,15 +70,19 @@ def run(
         wide_console().print(tables.stages(tuner.baseline, tuner.results))
         if tuner.point:
             wide_console().print(tables.curve(tuner.point, tuner.results))
+        _report(recipe.output)
     return tuner.results
 
 
-def ended(recipe: Recipe, results: Sequence[StageResult]) -> bool:
-    """Whether the last stage was rolled back, and the recipe says that the run then ends."""
-    if not results or results[-1].accepted:
-        return False
-    accept = recipe.stages[len(results) - 1].accept
-    return accept is not None and accept.otherwise == "stop"
+def _report(output: Path) -> None:
+    """Writes what people look at, of a run that ends early too; the run stands without it."""
+    if not (output / f"0-{BASELINE}").is_dir():
+        return
+    try:
+        write_into(output)
+        say(f"report: {output / FILE_NAME}")
+    except FinetuneError as error:
+        say(f"no report: {error}")
 
 
 def _must_be_the_same(recipe: Recipe, folder: RunFolder) -> None:

@@ -1,0 +1,93 @@
+"""MODEL_CARD.md: what a run's weights are, how well they do, and what they are not for.
+
+The sections are those of Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import jinja2
+
+from finetune import files
+from finetune.evaluation.operating_points import operating_point
+from finetune.report.page import FARS, environment, headline
+from finetune.report.record import Record
+
+FILE_NAME = "MODEL_CARD.md"
+VGGFACE2 = (
+    "VGGFace2: Cao, Shen, Xie, Parkhi and Zisserman 2018, “VGGFace2: A dataset for recognising faces across pose and "
+    "age” (arXiv:1710.08092)"
+)
+CASIA = "CASIA-WebFace: Yi, Lei, Liao and Li 2014, “Learning face representation from scratch” (arXiv:1411.7923)"
+MS_CELEB = (
+    "MS-Celeb-1M: Guo, Zhang, Hu, He and Gao 2016, “MS-Celeb-1M: A dataset and benchmark for large-scale face "
+    "recognition” (arXiv:1607.08221)"
+)
+TRAINED_ON = {
+    "20180402-114759": VGGFACE2,
+    "20180408-102900": CASIA,
+    "20170512-110547": MS_CELEB,
+    "20170511-185253": CASIA,
+}
+"""What the published checkpoints were trained on; their README asks to credit who provides it."""
+CODE = (
+    "FaceNet: Schroff, Kalenichenko and Philbin 2015 (arXiv:1503.03832); the checkpoint's format, network and protocol "
+    "are those of davidsandberg/facenet (MIT licence)"
+)
+LFW = "LFW: Huang, Ramesh, Berg and Learned-Miller 2007, “Labeled Faces in the Wild” (University of Massachusetts)"
+
+
+def write(path: Path) -> None:
+    """Writes a run's model card into its folder.
+
+    Raises:
+        UserError: the folder holds no run, or is damaged.
+        RunError: the file can't be written.
+    """
+    files.write_text(path / FILE_NAME, render(Record.read(path)))
+
+
+def render(record: Record) -> str:
+    """The card, in Markdown."""
+    final = record.final
+    text = (
+        _templates()
+        .get_template("MODEL_CARD.md.jinja")
+        .render(
+            record=record,
+            headline=headline(record),
+            kept=next((result for result in reversed(record.results) if result.accepted), None),
+            thresholds=[(far, operating_point(final.lfw, far)) for far in FARS] if final else [],
+            credits=_credits(record),
+            embedding_size=record.inputs["checkpoint"].get("embedding_size"),
+        )
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _credits(record: Record) -> list[str]:
+    prefix = Path(record.inputs["checkpoint"]["prefix"])
+    named = re.search(r"\d{8}-\d{6}", f"{prefix.name} {prefix.parent.name}")
+    known = TRAINED_ON.get(named[0]) if named else None
+    unknown = "What the checkpoint was trained on is not known to finetune: credit those who provide that data too"
+    return [known or unknown, *([LFW] if record.final else []), CODE]
+
+
+def _templates() -> jinja2.Environment:
+    """With what Markdown needs escaped."""
+    made = environment().overlay()
+    made.filters = made.filters | {"cell": _cell, "code": _code, "shell": shlex.quote}
+    return made
+
+
+def _cell(value: object) -> str:
+    """Text in a table's cell or a sentence: nothing in it is taken for Markdown."""
+    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", " ".join(str(value).split()))
+
+
+def _code(value: object) -> str:
+    """Text between backticks."""
+    return " ".join(str(value).split()).replace("`", "'")

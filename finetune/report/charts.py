@@ -1,0 +1,229 @@
+"""The charts, as SVG whose colours and fonts are the page's: they follow its light and its dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+
+from finetune.evaluation import LFWResult
+from finetune.runs.curve import CurvePoint
+from finetune.training.history import EpochRow
+
+SIZE = (4.9, 3.3)
+"""Inches: at 72 points to the inch a little more than a phone is wide."""
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+# Stand for the page's own colours; each is as good as any, as long as it stands for nothing else.
+INK, FAINT = "#010203", "#010204"
+SERIES = ("#010211", "#010212", "#010213", "#010214", "#010215", "#010216")
+_VARIABLES = {INK: "--ink", FAINT: "--faint", **{colour: f"--series-{i}" for i, colour in enumerate(SERIES, 1)}}
+_STYLE = {
+    "font.size": 11,
+    "svg.fonttype": "none",
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": FAINT,
+    "grid.alpha": 0.35,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+    "path.simplify_threshold": 0.3,
+}
+
+
+class Chart(NamedTuple):
+    """A picture and the words for it.
+
+    Attributes:
+        title: what it shows.
+        description: what is to be seen, for who can't see it.
+        svg: an element to stand in a page.
+    """
+
+    title: str
+    description: str
+    svg: str
+
+
+class Named(NamedTuple):
+    """A result and what it is called in a legend."""
+
+    name: str
+    lfw: LFWResult
+
+
+def roc(results: Sequence[Named], pairs: str) -> Chart | None:
+    """Validation rate over the false accept rate, on a logarithmic axis; None where no distances were kept."""
+    known = [result for result in results if result.lfw.distances is not None and result.lfw.is_same is not None]
+    if not known:
+        return None
+
+    def draw(axes: Axes) -> None:
+        least = min(1 / max(1, result.lfw.n_pairs - result.lfw.n_same) for result in known)
+        for number, result in enumerate(known):
+            far, val = rates(result.lfw)
+            axes.plot(far, val, label=result.name, drawstyle="steps-post", **_line(number))
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.set_xlim(least, 1)
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel("false accept rate")
+        axes.set_ylabel("validation rate")
+        axes.legend(loc="lower right")
+
+    areas = "; ".join(f"{result.name}: area {result.lfw.auc:.4f}" for result in known)
+    return _chart(f"ROC, {pairs}", f"Validation rate over false accept rate. {areas}.", draw)
+
+
+def rates(result: LFWResult) -> tuple[np.ndarray, np.ndarray]:
+    """The ROC curve over all pairs at once: false accept rates above 0, ascending, and the validation rate at each."""
+    assert result.distances is not None
+    assert result.is_same is not None
+    same, different = np.sort(result.distances[result.is_same]), np.sort(result.distances[~result.is_same])
+    far = np.arange(1, len(different) + 1) / len(different)
+    val = np.searchsorted(same, different, side="right") / len(same)
+    return far, val
+
+
+def distances(result: Named) -> Chart | None:
+    """How far apart pairs of one person and pairs of two lie, and the threshold between."""
+    lfw = result.lfw
+    if lfw.distances is None or lfw.is_same is None:
+        return None
+    same, different = lfw.distances[lfw.is_same], lfw.distances[~lfw.is_same]
+
+    def draw(axes: Axes) -> None:
+        bins = np.linspace(min(same.min(), different.min()), max(same.max(), different.max()), 41).tolist()
+        for number, (values, label) in enumerate(((same, "one person"), (different, "two people"))):
+            axes.hist(values, bins, label=label, histtype="step", linewidth=1.8, color=SERIES[number], ls=LINES[number])
+            axes.hist(values, bins, alpha=0.18, color=SERIES[number])
+        axes.axvline(lfw.threshold, color=INK, linewidth=1.2)
+        axes.annotate(
+            "threshold", (lfw.threshold, 0.98), xycoords=("data", "axes fraction"), xytext=(4, 0),
+            textcoords="offset points", va="top", fontsize=10,
+        )  # fmt: skip
+        axes.margins(y=0.14)
+        axes.set_xlabel(f"{lfw.distance} distance")
+        axes.set_ylabel("pairs")
+        axes.legend(loc="upper left")
+
+    description = (
+        f"Pairs of one person lie {np.median(same):.3f} apart in the median, pairs of two people "
+        f"{np.median(different):.3f}; the mean threshold of the folds is {lfw.threshold:.3f}."
+    )
+    return _chart(f"Distances, {result.name}", description, draw)
+
+
+def training(rows: Sequence[EpochRow], figure: str) -> Chart | None:
+    """Loss or accuracy by epoch over all stages, on training and on held-back images."""
+    names = {"loss": ("loss", "validation_loss"), "accuracy": ("accuracy", "validation_accuracy")}[figure]
+    series = []
+    for name, label in zip(names, ("training", "held back"), strict=True):
+        values = np.array([np.nan if getattr(row, name) is None else getattr(row, name) for row in rows], float)
+        if np.isfinite(values).any():
+            series.append((label, values))
+    if not rows or not series:
+        return None
+    starts = _starts(rows)
+
+    def draw(axes: Axes) -> None:
+        x = np.arange(1, len(rows) + 1)
+        for number, (label, values) in enumerate(series):
+            axes.plot(x, values, label=label, marker=MARKERS[number] if len(rows) < 40 else None, **_line(number))
+        _mark(axes, starts)
+        axes.set_xlabel("epoch of the run")
+        axes.set_ylabel(figure)
+        if figure == "accuracy":
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axes.legend(loc="best")
+
+    ends = "; ".join(f"{label} from {values[0]:.4g} to {values[-1]:.4g}" for label, values in series)
+    stages = ", ".join(f"“{name}” from epoch {start}" for start, name in starts)
+    return _chart(figure.capitalize(), f"{figure.capitalize()} by epoch: {ends}. Stages: {stages}.", draw)
+
+
+def strangers(rows: Sequence[EpochRow], point: CurvePoint | None) -> Chart | None:
+    """Accuracy on people who are learned and on people who never are, by epoch, from before the run on."""
+    if point is None:
+        return None
+    series = {
+        "strangers, verified": [point.strangers.accuracy, *(row.strangers_accuracy for row in rows)],
+        "learned, named": [point.learned.rank1 if point.learned else None, *(row.learned_accuracy for row in rows)],
+    }
+    known = {
+        label: np.array([np.nan if value is None else value for value in values], float)
+        for label, values in series.items()
+        if any(value is not None for value in values)
+    }
+
+    def draw(axes: Axes) -> None:
+        for number, (label, values) in enumerate(known.items()):
+            axes.plot(range(len(values)), values, label=label, marker=MARKERS[number], **_line(number))
+        _mark(axes, _starts(rows))
+        axes.set_xlabel("epoch of the run; 0 is the checkpoint")
+        axes.set_ylabel("accuracy")
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axes.legend(loc="best")
+
+    ends = "; ".join(f"{label}: from {values[0]:.4f} to {values[-1]:.4f}" for label, values in known.items())
+    return _chart("Gain against forgetting", f"{ends}.", draw)
+
+
+def _line(number: int) -> dict[str, Any]:
+    """Told apart by dashes too: not everybody sees the colours."""
+    return {"color": SERIES[number % len(SERIES)], "linestyle": LINES[number % len(LINES)]}
+
+
+def _starts(rows: Sequence[EpochRow]) -> list[tuple[int, str]]:
+    """The epoch of the run at which each stage begins, from 1."""
+    names = [row.stage for row in rows]
+    return [(i + 1, name) for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
+
+
+def _mark(axes: Axes, starts: Sequence[tuple[int, str]]) -> None:
+    for start, _ in starts[1:]:
+        axes.axvline(start - 0.5, color=FAINT, linewidth=0.8)
+
+
+def _chart(title: str, description: str, draw: Callable[[Axes], None]) -> Chart:
+    # The salt makes names within the element unlike those of the page's other charts, and the same each time.
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": title + description}):
+        figure = Figure(SIZE, layout="constrained")
+        figure.patch.set_visible(False)
+        axes = figure.add_subplot()
+        axes.patch.set_visible(False)
+        draw(axes)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return Chart(title, description, _for_page(buffer.getvalue()))
+
+
+def _for_page(svg: str) -> str:
+    """The element alone, hidden from screen readers, which are given the description."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    used = set(re.findall(r"#([\w.-]+)", svg))
+    svg = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", svg)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    svg = svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+    return re.sub(r"\n\s*", "\n", svg)

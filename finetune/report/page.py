@@ -1,0 +1,229 @@
+"""The report: one HTML file that asks for nothing from elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+
+from finetune import __version__, files
+from finetune.errors import UserError, attempt
+from finetune.evaluation import LFWResult, compare
+from finetune.evaluation.comparison import paired_interval
+from finetune.evaluation.operating_points import operating_point
+from finetune.report import charts
+from finetune.report.charts import Chart, Named
+from finetune.report.faces import Worst, worst
+from finetune.report.record import Record
+from finetune.runs.results import StageResult
+from finetune.runs.tables import duration
+
+FILE_NAME = "report.html"
+FARS = (0.1, 0.01, 0.001)
+LISTED = 20
+"""Files that were left out, and findings of the doctor."""
+
+
+class Section(NamedTuple):
+    """All that a run's part of the page shows, beside the record itself."""
+
+    record: Record
+    headline: str
+    charts: dict[str, Chart]
+    worst: Worst | None
+    stages: list[dict[str, Any]]
+    rates: list[dict[str, Any]]
+    timings: list[dict[str, str]]
+
+
+def write(paths: Sequence[Path], target: Path, *, faces: bool = True) -> None:
+    """Writes the report of one run, or of several side by side.
+
+    Args:
+        paths: the folders of the runs.
+        target: the file; replaced where it is there.
+        faces: whether the worst pairs are shown.
+
+    Raises:
+        UserError: a folder holds no run, or is damaged; one line for each.
+        RunError: the file can't be written.
+    """
+    problems: list[str] = []
+    records = [attempt(problems, functools.partial(Record.read, path)) for path in paths]
+    if problems:
+        raise UserError(*problems)
+    files.write_text(target, render([record for record in records if record], faces=faces))
+
+
+def render(records: Sequence[Record], *, faces: bool = True) -> str:
+    """The page of these runs."""
+    return (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            sections=[_section(record, faces) for record in records],
+            comparison=_comparison(records) if len(records) > 1 else None,
+            version=__version__,
+        )
+    )
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """The templates, and how they write numbers. Whatever they are given is escaped."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=lambda name: name is not None and ".html" in name,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {"fars": FARS, "listed": LISTED, "without_overlap": without_overlap, "why": why}
+    made.filters |= {
+        "accuracy": lambda value: "—" if value is None else f"{value:.4f}",
+        "signed": lambda value: "—" if value is None else _signed(value),
+        "thousands": lambda value: f"{value:,}",
+        "duration": duration,
+    }
+    return made
+
+
+def headline(record: Record) -> str:
+    """What became of the run, in a sentence or two."""
+    kept = sum(result.accepted for result in record.results)
+    parts = [f"{len(record.results)} of {len(record.recipe.stages)} stages finished, {kept} kept."]
+    first, last = record.baseline, record.final
+    if first is None or last is None:
+        parts.append("No LFW pairs were given: nothing was validated on them.")
+    elif record.results:
+        d = compare(first, last.lfw)
+        parts.append(
+            f"LFW accuracy {first.accuracy:.4f} before, {last.lfw.accuracy:.4f} after: {_signed(d.accuracy)} "
+            f"(95 %: {_signed(d.low)} to {_signed(d.high)})."
+        )
+    else:
+        parts.append(f"LFW accuracy of the checkpoint: {first.accuracy:.4f}.")
+    return " ".join(parts)
+
+
+def _section(record: Record, faces: bool) -> Section:
+    lfw, final = record.recipe.lfw, record.final
+    return Section(
+        record,
+        headline(record),
+        _charts(record),
+        worst(final.lfw, lfw, show=faces) if final and lfw else None,
+        [_stage(result) for result in record.results],
+        _rates(record),
+        _timings(record),
+    )
+
+
+def _charts(record: Record) -> dict[str, Chart]:
+    lfw, final, first = record.recipe.lfw, record.final, record.baseline
+    makers: dict[str, Callable[[], Chart | None]] = {
+        "loss": lambda: charts.training(record.rows, "loss"),
+        "accuracy": lambda: charts.training(record.rows, "accuracy"),
+        "strangers": lambda: charts.strangers(record.rows, record.point),
+    }
+    if lfw and first and final:
+        named = [Named(m.name if m.accepted else f"{m.name} (rolled back)", m.lfw) for m in record.measured]
+        makers |= {
+            "roc": lambda: charts.roc(named, lfw.pairs.name),
+            "before": lambda: charts.distances(Named("before the run", first)),
+            "after": lambda: charts.distances(Named(f"after “{final.name}”", final.lfw)) if record.results else None,
+        }
+    made = {name: maker() for name, maker in makers.items()}
+    return {name: chart for name, chart in made.items() if chart is not None}
+
+
+def _stage(result: StageResult) -> dict[str, Any]:
+    """A row of the table of stages."""
+    points = result.point_before, result.measured_point
+    strangers = paired_interval(points[0].strangers.correct, points[1].strangers.correct) if all(points) else None  # type: ignore[union-attr]
+    return {
+        "result": result,
+        "difference": result.difference,
+        "strangers": strangers,
+        "outcome": "kept" if result.accepted else "rolled back",
+        "why": why(result),
+    }
+
+
+def why(result: StageResult) -> str:
+    """Why a stage was kept or rolled back, or what ended it; empty where nothing was asked of it."""
+    return result.failure or result.reason.removesuffix("; rolled back")
+
+
+def _rates(record: Record) -> list[dict[str, Any]]:
+    """Validation rates at several false accept rates, of what was measured."""
+    rows = []
+    for measured in record.measured:
+        points = [operating_point(measured.lfw, far) for far in FARS]
+        if any(points):
+            rows.append({"name": measured.name, "accepted": measured.accepted, "points": points})
+    return rows
+
+
+def _timings(record: Record) -> list[dict[str, str]]:
+    rows = []
+    for stage in record.recipe.stages:
+        seconds = [row.seconds for row in record.rows if row.stage == stage.name]
+        if seconds:
+            rows.append(
+                {
+                    "name": stage.name,
+                    "epochs": str(len(seconds)),
+                    "each": f"{math.fsum(seconds) / len(seconds):.2f} s",
+                    "all": duration(math.fsum(seconds)),
+                }
+            )
+    return rows
+
+
+def _comparison(records: Sequence[Record]) -> dict[str, Any]:
+    """Several runs side by side."""
+    names = _apart(records)
+    rows = []
+    for name, record in zip(names, records, strict=True):
+        final, last = record.final, record.results[-1] if record.results else None
+        rows.append(
+            {
+                "name": name,
+                "record": record,
+                "before": record.baseline,
+                "after": final.lfw if final else None,
+                "difference": compare(record.baseline, final.lfw) if record.baseline and final else None,
+                "held_back": last.validation_accuracy if last else None,
+                "point": last.point if last else record.point,
+                "kept": sum(result.accepted for result in record.results),
+                "seconds": math.fsum(row.seconds for row in record.rows),
+            }
+        )
+    measured = [(name, record.final.lfw) for name, record in zip(names, records, strict=True) if record.final]
+    same = len({(lfw.pairs_sha256, lfw.distance, lfw.subtract_mean, lfw.flip) for _, lfw in measured}) == 1
+    chart = charts.roc([Named(*found) for found in measured], "at the end of each run") if same else None
+    return {"rows": rows, "chart": chart, "same": same, "measured": len(measured)}
+
+
+def _apart(records: Sequence[Record]) -> list[str]:
+    """Names that tell the runs apart."""
+    names = [record.name for record in records]
+    return [name if names.count(name) == 1 else str(record.path) for name, record in zip(names, records, strict=True)]
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
+
+
+def without_overlap(result: LFWResult) -> str:
+    """The accuracy on pairs of people who were not trained on, in words; empty where nobody overlaps."""
+    if not result.left_out:
+        return ""
+    if result.without_overlap is None:
+        return f"No figures without {result.left_out}: too few are left."
+    return f"Without {result.left_out} the accuracy is {result.without_overlap.accuracy:.4f}."

@@ -1,0 +1,132 @@
+"""A run as its folder tells it, finished or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import DataError, UserError
+from finetune.evaluation import LFWResult
+from finetune.files import read_text
+from finetune.recipe import Recipe
+from finetune.runs.curve import CurvePoint
+from finetune.runs.folder import RunFolder
+from finetune.runs.results import BASELINE, StageResult, ended, stored_results
+from finetune.training.history import EpochRow, from_csv
+
+ADVICE = "give the folder that a run wrote"
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """A result on LFW and the name of what was measured: the baseline, or a stage."""
+
+    name: str
+    lfw: LFWResult
+    accepted: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What is known of a run.
+
+    Attributes:
+        path: its folder.
+        recipe: with every value filled in, and as text.
+        inputs, environment: `inputs.json` and `environment.json`.
+        rows: of all epochs, those of an unfinished stage too.
+        baseline, point: before the first stage; None where nothing was measured.
+        results: of the finished stages.
+        certificates: of these, in their order: what was trained, and the digests of what was not.
+    """
+
+    path: Path
+    recipe: Recipe
+    recipe_text: str
+    inputs: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    rows: Sequence[EpochRow]
+    baseline: LFWResult | None
+    point: CurvePoint | None
+    results: Sequence[StageResult]
+    certificates: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """Reads a run's folder.
+
+        Raises:
+            UserError: it is none, or a file of it is damaged.
+        """
+        if not (path / "recipe.yaml").is_file():
+            found = "no such folder" if not path.is_dir() else "holds no run: there is no recipe.yaml in it"
+            raise DataError(f"{path}: {found}; {ADVICE}")
+        recipe = Recipe.load(path / "recipe.yaml")
+        history = path / "history.csv"
+        folder = RunFolder(path)
+        if not folder.stage_path(0, BASELINE).is_dir():
+            raise DataError(f"{path}: the run ended before its baseline was measured; continue it, or start it anew")
+        try:
+            baseline, point, results = stored_results(folder, recipe.stages)
+            return cls(
+                path,
+                recipe,
+                read_text(path / "recipe.yaml", ADVICE),
+                _json(path / "inputs.json"),
+                _json(path / "environment.json"),
+                from_csv(read_text(history, ADVICE)) if history.exists() else [],
+                baseline,
+                point,
+                results,
+                [_json(result.folder / "certificate.json") for result in results],
+            )
+        except UserError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            raise DataError(f"{path}: a file of the run is missing or damaged ({reason}); {ADVICE}") from error
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.path.resolve().name
+
+    @property
+    def measured(self) -> list[Measured]:
+        """LFW before the first stage and after each, rolled back or not."""
+        first = [Measured(BASELINE, self.baseline)] if self.baseline else []
+        return first + [Measured(r.name, r.measured, r.accepted) for r in self.results if r.measured]
+
+    @property
+    def final(self) -> Measured | None:
+        """LFW with the weights that stand at the end."""
+        return next((m for m in reversed(self.measured) if m.accepted), None)
+
+    @property
+    def unfinished(self) -> str:
+        """Why the run is not done, in words; empty where it is."""
+        if len(self.results) == len(self.recipe.stages):
+            return ""
+        if ended(self.recipe, self.results):
+            rest = len(self.recipe.stages) - len(self.results)
+            return (
+                f"The run ended when stage “{self.results[-1].name}” was rolled back, as the recipe says; "
+                f"{rest} of {len(self.recipe.stages)} stages were not begun."
+            )
+        stage = self.recipe.stages[len(self.results)]
+        epochs = [row for row in self.rows if row.stage == stage.name]
+        done = f"after epoch {epochs[-1].epoch} of {stage.epochs}" if epochs else "before its first epoch ended"
+        return (
+            f"The run is not finished: it stopped in stage {len(self.results) + 1} of {len(self.recipe.stages)}, "
+            f"“{stage.name}”, {done}. What is shown of it is not final."
+        )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    value = json.loads(read_text(path, ADVICE))
+    if not isinstance(value, dict):
+        raise ValueError(f"{path.name} holds no object")
+    return value
