@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import StrMethodFormatter
 
 from finetune.evaluation import LFWResult
 from finetune.runs.curve import CurvePoint
@@ -20,6 +20,8 @@ from finetune.training.history import EpochRow
 SIZE = (4.9, 3.3)
 """Inches: at 72 points to the inch a little more than a phone is wide."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+NAME = 48
+"""Letters of the longest name in a legend; of a longer one the middle is left out."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # Stand for the page's own colours; each is as good as any, as long as it stands for nothing else.
 INK, FAINT = "#010203", "#010204"
@@ -44,6 +46,7 @@ _STYLE = {
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
     "path.simplify_threshold": 0.3,
+    "text.parse_math": False,
 }
 
 
@@ -59,6 +62,10 @@ class Chart(NamedTuple):
     title: str
     description: str
     svg: str
+
+    def within(self, place: str) -> Chart:
+        """With `place` before every name in it: the same chart may stand in a page twice."""
+        return self._replace(svg=re.sub(r'( id="|="#|url\(#)', rf"\g<1>{place}-", self.svg))
 
 
 class Named(NamedTuple):
@@ -85,7 +92,7 @@ def roc(results: Sequence[Named], pairs: str) -> Chart | None:
         axes.set_ylim(0, 1.02)
         axes.set_xlabel("false accept rate")
         axes.set_ylabel("validation rate")
-        axes.legend(loc="lower right")
+        _legend(axes)
 
     areas = "; ".join(f"{result.name}: area {result.lfw.auc:.4f}" for result in known)
     return _chart(f"ROC, {pairs}", f"Validation rate over false accept rate. {areas}.", draw)
@@ -118,10 +125,10 @@ def distances(result: Named) -> Chart | None:
             "threshold", (lfw.threshold, 0.98), xycoords=("data", "axes fraction"), xytext=(4, 0),
             textcoords="offset points", va="top", fontsize=10,
         )  # fmt: skip
-        axes.margins(y=0.14)
+        axes.margins(y=0.12)
         axes.set_xlabel(f"{lfw.distance} distance")
         axes.set_ylabel("pairs")
-        axes.legend(loc="upper left")
+        _legend(axes)
 
     description = (
         f"Pairs of one person lie {np.median(same):.3f} apart in the median, pairs of two people "
@@ -149,13 +156,12 @@ def training(rows: Sequence[EpochRow], figure: str) -> Chart | None:
         _mark(axes, starts)
         axes.set_xlabel("epoch of the run")
         axes.set_ylabel(figure)
-        if figure == "accuracy":
-            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-        axes.legend(loc="best")
+        _legend(axes)
 
     ends = "; ".join(f"{label} from {values[0]:.4g} to {values[-1]:.4g}" for label, values in series)
     stages = ", ".join(f"“{name}” from epoch {start}" for start, name in starts)
-    return _chart(figure.capitalize(), f"{figure.capitalize()} by epoch: {ends}. Stages: {stages}.", draw)
+    terms = " In training it holds every term of the loss; held back, the plain one." if figure == "loss" else ""
+    return _chart(figure.capitalize(), f"By epoch: {ends}. Stages: {stages}.{terms}", draw)
 
 
 def strangers(rows: Sequence[EpochRow], point: CurvePoint | None) -> Chart | None:
@@ -178,8 +184,7 @@ def strangers(rows: Sequence[EpochRow], point: CurvePoint | None) -> Chart | Non
         _mark(axes, _starts(rows))
         axes.set_xlabel("epoch of the run; 0 is the checkpoint")
         axes.set_ylabel("accuracy")
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
-        axes.legend(loc="best")
+        _legend(axes)
 
     ends = "; ".join(f"{label}: from {values[0]:.4f} to {values[-1]:.4f}" for label, values in known.items())
     return _chart("Gain against forgetting", f"{ends}.", draw)
@@ -188,6 +193,21 @@ def strangers(rows: Sequence[EpochRow], point: CurvePoint | None) -> Chart | Non
 def _line(number: int) -> dict[str, Any]:
     """Told apart by dashes too: not everybody sees the colours."""
     return {"color": SERIES[number % len(SERIES)], "linestyle": LINES[number % len(LINES)]}
+
+
+def _legend(axes: Axes) -> None:
+    """Above the curves, where it hides none of them."""
+    handles, labels = axes.get_legend_handles_labels()
+    columns = 1 if max(map(len, labels)) > NAME // 2 else 2
+    axes.legend(
+        handles,
+        [label if len(label) <= NAME else f"{label[: NAME // 2]}…{label[1 - NAME // 2 :]}" for label in labels],
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 0.99),
+        ncols=columns,
+        borderaxespad=0,
+        columnspacing=1.2,
+    )
 
 
 def _starts(rows: Sequence[EpochRow]) -> list[tuple[int, str]]:

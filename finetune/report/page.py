@@ -29,9 +29,10 @@ LISTED = 20
 
 
 class Section(NamedTuple):
-    """All that a run's part of the page shows, beside the record itself."""
+    """All that a run's part of the page shows, beside the record itself; `place` begins the names in it."""
 
     record: Record
+    place: str
     headline: str
     charts: dict[str, Chart]
     worst: Worst | None
@@ -65,7 +66,7 @@ def render(records: Sequence[Record], *, faces: bool = True) -> str:
         environment()
         .get_template("report.html.jinja")
         .render(
-            sections=[_section(record, faces) for record in records],
+            sections=[_section(record, f"run-{number}", faces) for number, record in enumerate(records, 1)],
             comparison=_comparison(records) if len(records) > 1 else None,
             version=__version__,
         )
@@ -110,12 +111,13 @@ def headline(record: Record) -> str:
     return " ".join(parts)
 
 
-def _section(record: Record, faces: bool) -> Section:
+def _section(record: Record, place: str, faces: bool) -> Section:
     lfw, final = record.recipe.lfw, record.final
     return Section(
         record,
+        place,
         headline(record),
-        _charts(record),
+        {name: chart.within(place) for name, chart in _charts(record).items()},
         worst(final.lfw, lfw, show=faces) if final and lfw else None,
         [_stage(result) for result in record.results],
         _rates(record),

@@ -1,0 +1,102 @@
+"""The model card: each figure where it was measured, and a plain word where it was not."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+
+pytest.importorskip("tensorflow")
+from finetune.evaluation import LFWResult
+from finetune.evaluation.operating_points import operating_point
+from finetune.report import card
+from finetune.report.record import Record
+
+pytestmark = [pytest.mark.tf, pytest.mark.slow]
+
+SECTIONS = (
+    "What it was made from",
+    "Training data",
+    "Preprocessing contract",
+    "Verification",
+    "Intended use, and limits",
+    "To reproduce it",
+    "Credits",
+)
+
+
+@pytest.mark.parametrize("run", ["rolled_back", "without_lfw", "interrupted"])
+def test_every_run_has_one_with_all_its_parts(run, request):
+    folder = request.getfixturevalue(run)
+    text = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert [heading for heading in headings if heading in SECTIONS] == list(SECTIONS)
+    assert f"finetune run {folder}/recipe.yaml output=NEW" in text
+    digests = json.loads((folder / "inputs.json").read_text())["checkpoint"]["sha256"]
+    assert len(digests) == 2
+    assert all(digest in text for digest in digests.values())
+    assert "turns an aligned face into 512 values of unit length" in text
+    assert "75 × 75 pixels" in text.replace("\N{MULTIPLICATION SIGN}", "×")  # noqa: RUF001
+    assert "preprocessing.json" in text
+    assert "davidsandberg/facenet" in text
+    tables = [block for block in text.split("\n\n") if block.startswith("|")]
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
+
+
+def test_of_a_stage_that_was_rolled_back_the_card_is_about_the_one_before(rolled_back):
+    text = (rolled_back / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "Weights at the end: `1-head`, the last stage that was kept." in text
+    kept = LFWResult.from_json(json.loads((rolled_back / "1-head/lfw.json").read_text()))
+    rejected = LFWResult.from_json(json.loads((rolled_back / "2-last-block/rejected_lfw.json").read_text()))
+    assert f"| head | {kept.accuracy:.4f} ± {kept.accuracy_std:.4f} |" in text
+    assert f"| last block (rolled back) | {rejected.accuracy:.4f} ± {rejected.accuracy_std:.4f} |" in text
+    point = operating_point(kept, 0.1)
+    assert f"| 0.1 | {point.threshold:.4f} | {point.far_low:.5f} to {point.far_high:.5f} | {point.val:.4f} " in text
+    assert "| 0.001 | — | too few pairs of two people | — |" in text
+    assert "## Strangers and the learned" in text
+
+
+def test_an_interrupted_run_is_said_to_be_one(interrupted):
+    text = (interrupted / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "> **The run is not finished: it stopped in stage 2 of 2, “last block”, after epoch 1 of 2." in text
+    assert "Weights at the end: `1-head`" in text
+
+
+def test_what_was_not_measured_is_said_to_be_unknown(without_lfw):
+    text = (without_lfw / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "**Not measured: no LFW pairs were given.**" in text
+    assert "Nobody was held out to measure how people who were never trained on fare" in text
+    assert "Thresholds" not in text
+    assert "Huang" not in text
+
+
+@pytest.mark.parametrize(
+    ("prefix", "credit"),
+    [
+        ("models/20180402-114759/model-20180402-114759.ckpt-275", "VGGFace2: Cao"),
+        ("models/20180408-102900/model-20180408-102900.ckpt-90", "CASIA-WebFace: Yi"),
+        ("20170512-110547/20170512-110547.pb", "MS-Celeb-1M: Guo"),
+        ("models/mine/model-mine.ckpt-9", "What the checkpoint was trained on is not known to finetune"),
+    ],
+)
+def test_who_gave_the_checkpoints_training_data_is_credited(prefix, credit, without_lfw, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(without_lfw, run)
+    inputs = json.loads((run / "inputs.json").read_text())
+    inputs["checkpoint"]["prefix"] = prefix
+    (run / "inputs.json").write_text(json.dumps(inputs))
+    assert credit in card.render(Record.read(run)).split("## Credits")[1]
+
+
+def test_no_text_of_a_run_becomes_markdown(without_lfw, tmp_path):
+    run = tmp_path / "a_run|with `ticks`"
+    shutil.copytree(without_lfw, run)
+    inputs = json.loads((run / "inputs.json").read_text())
+    inputs["checkpoint"]["preprocessing"]["source"] = "<b>[here](http://nowhere)</b>\n# heading"
+    (run / "inputs.json").write_text(json.dumps(inputs))
+    text = card.render(Record.read(run))
+    assert text.startswith("# Model card: a\\_run\\|with \\`ticks\\`\n")
+    assert "\\<b\\>\\[here\\](http://nowhere)\\</b\\> \\# heading" in text

@@ -1,0 +1,100 @@
+"""What is drawn: curves that are the definition, and SVG that takes its colours from the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("tensorflow")
+from finetune.evaluation import evaluate_pairs
+from finetune.report import charts
+from finetune.training.history import EpochRow
+
+pytestmark = pytest.mark.tf
+
+
+def result(seed=0, n=60):
+    generator = np.random.default_rng(seed)
+    first = generator.normal(size=[n, 8])
+    same = np.arange(n) % 2 == 0
+    second = np.where(same[:, None], first + 0.7 * generator.normal(size=[n, 8]), generator.normal(size=[n, 8]))
+    rows = [values / np.linalg.norm(values, axis=1, keepdims=True) for values in (first, second)]
+    return evaluate_pairs(*rows, same, n_folds=2, far_target=0.1)
+
+
+@given(seed=st.integers(0, 1000), n=st.integers(8, 80).map(lambda n: 2 * n))
+def test_the_roc_curve_counts_the_pairs_within_each_distance(seed, n):
+    found = result(seed, n)
+    far, val = charts.rates(found)
+    different = np.sort(found.distances[~found.is_same])
+    for f, v, threshold in zip(far, val, different, strict=True):
+        within = found.distances <= threshold
+        assert v == within[found.is_same].mean()
+        assert f <= within[~found.is_same].mean()
+    assert far[0] == 1 / len(different)
+    assert far[-1] == 1
+    assert (np.diff(val) >= 0).all()
+
+
+def everything():
+    numbers = [("head", 2.0, 0.5, 1.5, 0.4, 0.8), ("block", 1.0, 0.7, 1.2, 0.6, 0.7)]
+    names = ("stage", "loss", "accuracy", "validation_loss", "validation_accuracy", "strangers_accuracy")
+    rows = [EpochRow(attempt=1, epoch=1, learning_rate=0.1, **dict(zip(names, row, strict=True))) for row in numbers]
+    lfw = result()
+    point = charts.CurvePoint(lfw, None)
+    return {
+        "roc": charts.roc([charts.Named("baseline", lfw), charts.Named("head", result(1))], "pairs.txt"),
+        "distances": charts.distances(charts.Named("before the run", lfw)),
+        "loss": charts.training(rows, "loss"),
+        "accuracy": charts.training(rows, "accuracy"),
+        "strangers": charts.strangers(rows, point),
+    }
+
+
+def test_colours_and_fonts_are_the_pages():
+    for name, chart in everything().items():
+        assert chart.svg.startswith('<svg aria-hidden="true" focusable="false" '), name
+        assert not re.findall(r"#[0-9a-fA-F]{6}\b", chart.svg), name
+        assert not re.findall(r"font-family|font:|<style|<metadata|<\?xml|<!DOCTYPE", chart.svg), name
+        assert "var(--ink)" in chart.svg
+        assert "var(--series-1)" in chart.svg
+        assert not re.search(r'(href|src)="(?!#)', chart.svg)
+        assert "<text" in chart.svg, "letters must stay letters"
+
+
+def test_no_two_charts_of_a_page_share_a_name():
+    names = [re.findall(r' id="([^"]+)"', chart.svg) for chart in everything().values()]
+    together = [name for found in names for name in found]
+    assert len(together) == len(set(together))
+    for chart in everything().values():
+        assert set(re.findall(r"#([\w.-]+)", chart.svg)) <= set(together)
+
+
+def test_who_can_not_see_them_is_told():
+    found = everything()
+    assert found["roc"].description == (
+        f"Validation rate over false accept rate. baseline: area {result().auc:.4f}; head: area {result(1).auc:.4f}."
+    )
+    assert found["loss"].description.startswith(
+        "By epoch: training from 2 to 1; held back from 1.5 to 1.2. Stages: “head” from epoch 1, “block” from epoch 2."
+    )
+    assert found["strangers"].description == f"strangers, verified: from {result().accuracy:.4f} to 0.7000."
+    lfw = result()
+    assert f"threshold of the folds is {lfw.threshold:.3f}" in found["distances"].description
+
+
+def test_what_was_not_kept_is_not_drawn():
+    old = dataclasses.replace(result(), distances=None, is_same=None, folds=None)
+    assert charts.roc([charts.Named("baseline", old)], "pairs.txt") is None
+    assert charts.distances(charts.Named("baseline", old)) is None
+    assert charts.training([], "loss") is None
+    assert (
+        charts.training([EpochRow(stage="triplets", attempt=1, epoch=1, learning_rate=0.1, loss=1.0)], "accuracy")
+        is None
+    )
+    assert charts.strangers([], None) is None
