@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from finetune.model import Model
     from finetune.recipe import Recipe, Stage
     from finetune.runner import run
-    from finetune.runs import FineTuner
+    from finetune.tuner import FineTuner
 
 __version__ = "0.1.0"
 
@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _DEFINED_IN = {
-    "FineTuner": "finetune.runs",
+    "FineTuner": "finetune.tuner",
     "FinetuneError": "finetune.errors",
     "LFWResult": "finetune.evaluation",
     "Model": "finetune.model",

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from pathlib import Path
 
-from finetune.errors import FinetuneError, UserError
+from finetune.errors import UserError
 from finetune.network.strategy import create, planned
 from finetune.progress import say, wide_console
 from finetune.recipe import Recipe
-from finetune.report import FILE_NAME, write_into
+from finetune.report import FILE_NAME
 from finetune.runs import tables
 from finetune.runs.folder import RunFolder
 from finetune.runs.inputs import Inputs
 from finetune.runs.plan import plan
-from finetune.runs.results import BASELINE, StageResult, ended
+from finetune.runs.results import StageResult, ended
 from finetune.runs.signals import interruptible
-from finetune.runs.tuner import FineTuner
+from finetune.tuner import FineTuner
 
 
 def run(
@@ -60,8 +59,7 @@ def run(
                 if not ended(recipe, tuner.results):
                     tuner.run(stage)
         except BaseException:
-            if inputs.strategy.is_chief:
-                _report(recipe.output)
+            tuner.report()  # of a run that ends early too
             raise
         inputs.strategy.wait()  # until the chief has written all
     if inputs.strategy.is_chief:
@@ -70,19 +68,9 @@ def run(
         wide_console().print(tables.stages(tuner.baseline, tuner.results))
         if tuner.point:
             wide_console().print(tables.curve(tuner.point, tuner.results))
-        _report(recipe.output)
+        if (recipe.output / FILE_NAME).exists():
+            say(f"report: {recipe.output / FILE_NAME}")
     return tuner.results
-
-
-def _report(output: Path) -> None:
-    """Writes what people look at, of a run that ends early too; the run stands without it."""
-    if not (output / f"0-{BASELINE}").is_dir():
-        return
-    try:
-        write_into(output)
-        say(f"report: {output / FILE_NAME}")
-    except FinetuneError as error:
-        say(f"no report: {error}")
 
 
 def _must_be_the_same(recipe: Recipe, folder: RunFolder) -> None:

@@ -37,6 +37,7 @@ ORDER = (
     "gallery",
     "runs",
     "report",
+    "tuner",
     "runner",
     "export",
     "demo",

@@ -62,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
     options, rest = parser.parse_known_args(arguments)
     # argparse leaves aside what comes after an option: `finetune run RECIPE --resume key=value`.
-    several = next((name for name in ("overrides", "photos") if isinstance(getattr(options, name, None), list)), None)
+    several = next(
+        (name for name in ("overrides", "photos", "runs") if isinstance(getattr(options, name, None), list)), None
+    )
     if rest and several and not any(text.startswith("-") for text in rest):
         getattr(options, several).extend(rest)
     elif rest:

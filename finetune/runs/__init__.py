@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from finetune.runs.plan import plan
 from finetune.runs.results import StageResult
-from finetune.runs.tuner import FineTuner
 
-__all__ = ["FineTuner", "StageResult", "plan"]
+__all__ = ["StageResult", "plan"]

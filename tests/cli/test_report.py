@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.tf, pytest.mark.slow]
 NO_RUN = "give the folder that a run wrote"
 WRONG = [
     bad("no run", "report", "the following arguments are required: RUN; see finetune report --help"),
-    bad("a word that it does not know", "report run --faces", "unrecognized arguments: --faces; see finetune report --help"),
+    bad("a strange word", "report run --faces", "unrecognized arguments: --faces; see finetune report --help"),
     bad("no such folder", "report nowhere", f"nowhere: no such folder; {NO_RUN}"),
     bad("an empty folder", "report bad/empty", f"bad/empty: holds no run: there is no recipe.yaml in it; {NO_RUN}"),
     bad(
@@ -22,7 +22,7 @@ WRONG = [
         f"nowhere: no such folder; {NO_RUN}",
         f"recipe.yaml: no such folder; {NO_RUN}",
     ),
-    bad("another file's name", "report run --out recipe.yaml", "recipe.yaml: give a file name that ends in .html or .htm"),
+    bad("a recipe's name", "report run --out recipe.yaml", "recipe.yaml: give a file name that ends in .html or .htm"),
     bad("a folder's", "report run --out run", "run: a folder; give the name of a file to write"),
     bad("a folder that is not there", "report run --out a/b.html", "a: no such folder; make it first"),
 ]  # fmt: skip

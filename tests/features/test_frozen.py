@@ -15,7 +15,7 @@ from finetune.recipe import Stage
 pytest.importorskip("tensorflow")
 from finetune.features import frozen
 from finetune.features.frozen import FrozenFeatures
-from finetune.runs import FineTuner
+from finetune.tuner import FineTuner
 
 pytestmark = pytest.mark.tf
 

@@ -261,13 +261,13 @@ def test_it_is_the_same_each_time_and_leaves_the_run_as_it_was(rolled_back, tmp_
 
 
 def test_a_report_that_can_not_be_written_does_not_cost_the_run(faces, drawn_checkpoint, tmp_path, monkeypatch, capsys):
-    from finetune import runner
+    from finetune import runner, tuner
     from tests.report.conftest import HEAD, recipe
 
     def fail(path):
         raise DataError("no room")
 
-    monkeypatch.setattr(runner, "write_into", fail)
+    monkeypatch.setattr(tuner, "write_into", fail)
     stages = [HEAD | {"epochs": 1}]
     results = runner.run(recipe(faces, drawn_checkpoint, tmp_path / "run", lfw=None, stages=stages))
     assert (tmp_path / "run/1-head/checkpoint").exists()

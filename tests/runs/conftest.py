@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture
 def make(tmp_path, faces, drawn_checkpoint):
     """A `FineTuner` with these arguments in place of the usual ones."""
-    from finetune.runs import FineTuner
+    from finetune.tuner import FineTuner
 
     def make(**changes):
         arguments = {

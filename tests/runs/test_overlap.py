@@ -11,7 +11,8 @@ from finetune.recipe import Stage
 
 pytest.importorskip("tensorflow")
 from finetune.demo import OLD
-from finetune.runs import FineTuner, plan, tables
+from finetune.runs import plan, tables
+from finetune.tuner import FineTuner
 
 pytestmark = pytest.mark.tf
 

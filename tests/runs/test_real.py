@@ -14,7 +14,7 @@ from finetune.recipe import Stage
 
 pytest.importorskip("tensorflow")
 from finetune.model import Model
-from finetune.runs import FineTuner
+from finetune.tuner import FineTuner
 
 pytestmark = [pytest.mark.tf, pytest.mark.real, pytest.mark.slow]
 PAIRS = "pairs_strangers.txt"

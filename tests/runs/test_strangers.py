@@ -263,8 +263,8 @@ def test_tensorboard_and_stat_h5_hold_the_history(tune):
 
 def test_a_resumed_run_has_the_history_of_one_that_was_left_alone(people, drawn_checkpoint, tmp_path):
     from finetune.errors import Interrupted
-    from finetune.runs import FineTuner
     from finetune.runs.inputs import Inputs
+    from finetune.tuner import FineTuner
 
     def values(name):
         block = {"name": "block", "train_from": "Bottleneck", "epochs": 2, "loss": "triplet", "mining": "bank"}

@@ -13,9 +13,9 @@ from finetune.recipe import Stage
 pytest.importorskip("tensorflow")
 from finetune import checkpoint as checkpoints
 from finetune.model import Model
-from finetune.runs import FineTuner
 from finetune.runs import stage as stage_module
 from finetune.runs.certificate import FrozenTensors
+from finetune.tuner import FineTuner
 
 pytestmark = pytest.mark.tf
 PREPROCESSING = '{"image_size": 75, "standardization": "fixed"}'

@@ -28,9 +28,10 @@ from finetune.evaluation import compare, measure, read_pairs, resolve
 from finetune.evaluation.identification import class_means
 from finetune.features.central import CentralFeatures
 from finetune.model import LOGITS, Model
-from finetune.runs import FineTuner, tables
+from finetune.runs import tables
 from finetune.runs.inputs import Inputs
 from finetune.runs.results import ended
+from finetune.tuner import FineTuner
 
 SEEDS = tuple(range(1, 1 + int(os.environ.get("SEEDS", "3"))))
 ONCE = ("vggface2",)

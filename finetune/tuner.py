@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from finetune import checkpoint as checkpoints
-from finetune.errors import UserError
+from finetune.errors import FinetuneError, UserError
 from finetune.evaluation import LFWResult
 from finetune.model import Model
 from finetune.network import strategy
+from finetune.progress import say
 from finetune.recipe import Recipe, Stage
+from finetune.report import write_into
 from finetune.runs import tables
 from finetune.runs.curve import CurvePoint
 from finetune.runs.environment import environment
@@ -170,6 +172,18 @@ class FineTuner:
         folder = Path(os.path.expanduser(folder))
         return self.model.save(folder, name=folder.name, step=self.results[-1].step if self.results else 0)
 
+    def report(self) -> None:
+        """Writes `report.html` and `MODEL_CARD.md` of what is finished; done after each stage by itself.
+
+        Where they can't be written that is said: the run stands without them.
+        """
+        if not self.strategy.is_chief or not self.folder.stage_path(0, BASELINE).is_dir():
+            return
+        try:
+            write_into(self.folder.path)
+        except FinetuneError as error:
+            say(f"no report: {error}")
+
     def begin(self) -> None:
         """Writes what the run starts from and measures the baseline, once."""
         if self._begun:
@@ -255,6 +269,7 @@ class FineTuner:
             "stages": [result.to_json() for result in self.results],
         }
         self.folder.write_json("result.json", summary)
+        self.report()
 
     def _resumed(self, index: int, stage: Stage) -> tuple[StageState, dict[str, np.ndarray]] | None:
         if self.strategy.workers > 1 and index != self._resuming:
