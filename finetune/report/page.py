@@ -29,9 +29,15 @@ LISTED = 20
 
 
 class Section(NamedTuple):
-    """All that a run's part of the page shows, beside the record itself; `place` begins the names in it."""
+    """All that a run's part of the page shows, beside the record itself.
+
+    Attributes:
+        name: that tells it from the page's other runs.
+        place: what begins the names of elements in it.
+    """
 
     record: Record
+    name: str
     place: str
     headline: str
     charts: dict[str, Chart]
@@ -62,12 +68,13 @@ def write(paths: Sequence[Path], target: Path, *, faces: bool = True) -> None:
 
 def render(records: Sequence[Record], *, faces: bool = True) -> str:
     """The page of these runs."""
+    named = list(zip(records, _apart(records), strict=True))
     return (
         environment()
         .get_template("report.html.jinja")
         .render(
-            sections=[_section(record, f"run-{number}", faces) for number, record in enumerate(records, 1)],
-            comparison=_comparison(records) if len(records) > 1 else None,
+            sections=[_section(record, name, f"run-{i}", faces) for i, (record, name) in enumerate(named, 1)],
+            comparison=_comparison(named) if len(named) > 1 else None,
             version=__version__,
         )
     )
@@ -111,10 +118,11 @@ def headline(record: Record) -> str:
     return " ".join(parts)
 
 
-def _section(record: Record, place: str, faces: bool) -> Section:
+def _section(record: Record, name: str, place: str, faces: bool) -> Section:
     lfw, final = record.recipe.lfw, record.final
     return Section(
         record,
+        name,
         place,
         headline(record),
         {name: chart.within(place) for name, chart in _charts(record).items()},
@@ -187,11 +195,10 @@ def _timings(record: Record) -> list[dict[str, str]]:
     return rows
 
 
-def _comparison(records: Sequence[Record]) -> dict[str, Any]:
+def _comparison(named: Sequence[tuple[Record, str]]) -> dict[str, Any]:
     """Several runs side by side."""
-    names = _apart(records)
     rows = []
-    for name, record in zip(names, records, strict=True):
+    for record, name in named:
         final, last = record.final, record.results[-1] if record.results else None
         rows.append(
             {
@@ -206,7 +213,7 @@ def _comparison(records: Sequence[Record]) -> dict[str, Any]:
                 "seconds": math.fsum(row.seconds for row in record.rows),
             }
         )
-    measured = [(name, record.final.lfw) for name, record in zip(names, records, strict=True) if record.final]
+    measured = [(name, record.final.lfw) for record, name in named if record.final]
     same = len({(lfw.pairs_sha256, lfw.distance, lfw.subtract_mean, lfw.flip) for _, lfw in measured}) == 1
     chart = charts.roc([Named(*found) for found in measured], "at the end of each run") if same else None
     return {"rows": rows, "chart": chart, "same": same, "measured": len(measured)}
