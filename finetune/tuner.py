@@ -175,7 +175,7 @@ class FineTuner:
     def report(self) -> None:
         """Writes `report.html` and `MODEL_CARD.md` of what is finished; done after each stage by itself.
 
-        Where they can't be written that is said: the run stands without them.
+        Where they can't be written, or can't be made by a fault of ours, that is said: the run stands without them.
         """
         if not self.strategy.is_chief or not self.folder.stage_path(0, BASELINE).is_dir():
             return
@@ -183,6 +183,8 @@ class FineTuner:
             write_into(self.folder.path)
         except FinetuneError as error:
             say(f"no report: {error}")
+        except Exception as error:  # hours of training are not to be lost over a picture
+            say(f"no report: internal error: {type(error).__name__}: {error}; please report it")
 
     def begin(self) -> None:
         """Writes what the run starts from and measures the baseline, once."""

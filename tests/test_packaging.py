@@ -58,7 +58,9 @@ def test_the_wheel_holds_the_modules_recipes_and_data_and_nothing_else(wheel: zi
     data = {f"finetune/{name}" for name in relative_files("data", "*.txt")}
     assert recipes
     assert data
-    assert files == relative_files("finetune", "*.py") | {"finetune/py.typed"} | recipes | data
+    templates = relative_files("finetune/report/templates", "*")
+    assert templates
+    assert files == relative_files("finetune", "*.py") | {"finetune/py.typed"} | templates | recipes | data
 
 
 def test_the_wheel_states_its_version_python_and_command(wheel: zipfile.ZipFile) -> None:

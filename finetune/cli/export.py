@@ -15,6 +15,7 @@ FORMATS = {
     "onnx": "an extra: pip install 'finetune[onnx]'",
     "tflite": "an extra: pip install 'finetune[tflite]'",
 }
+QUANTIZATIONS = ("float16", "int8")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", help="a new folder for the export and its certificate.json")
     parser.add_argument("--head", action="store_true", help="with the classifier: logits, probabilities, class names")
     parser.add_argument(
-        "--quantize", choices=("float16", "int8"), help="of tflite: weights in a half or a quarter of the bytes"
+        "--quantize", choices=QUANTIZATIONS, help="of tflite: weights in a half or a quarter of the bytes"
     )
     add_lfw(parser, required=False)
 

@@ -49,9 +49,9 @@ def signature(content: Content) -> tf.TensorSpec:
 
 def write_saved_model(content: Content, folder: Path) -> None:
     """Writes a SavedModel with the signatures `embed`, which serves by default too, and with a head `classify`."""
+    weights = {name: tf.Variable(value) for name, value in folded(content).items()}
     module = tf.Module()
-    module.weights = {name.replace("/", "_"): tf.Variable(value) for name, value in folded(content).items()}
-    weights = dict(zip(folded(content), module.weights.values(), strict=True))
+    module.weights = list(weights.values())  # what hangs on a module is saved with it
 
     def function(names: tuple[str, ...]) -> tf.types.experimental.ConcreteFunction:
         def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -65,6 +65,14 @@ def test_what_can_not_be_exported_is_said_and_nothing_written(refused, command, 
     refused(command, *lines)
 
 
+def test_its_help_names_every_format_there_is():
+    from finetune.cli import export as command
+    from finetune.export import FORMATS, QUANTIZATIONS
+
+    assert tuple(command.FORMATS) == FORMATS
+    assert command.QUANTIZATIONS == QUANTIZATIONS
+
+
 def test_an_interpreter_that_is_not_there_is_named(work, finetune, monkeypatch):
     monkeypatch.setenv("FINETUNE_TF1_PYTHON", "/nowhere/python")
     ended = finetune("export", "model", "out", "--to", "tf1")

@@ -260,16 +260,25 @@ def test_it_is_the_same_each_time_and_leaves_the_run_as_it_was(rolled_back, tmp_
     assert set(changed) <= {"report.html", "MODEL_CARD.md"}  # which name the folder
 
 
-def test_a_report_that_can_not_be_written_does_not_cost_the_run(faces, drawn_checkpoint, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (DataError("no room"), "no report: no room"),
+        (ZeroDivisionError("of ours"), "no report: internal error: ZeroDivisionError: of ours; please report it"),
+    ],
+)
+def test_a_report_that_can_not_be_made_does_not_cost_the_run(
+    fault, line, faces, drawn_checkpoint, tmp_path, monkeypatch, capsys
+):
     from finetune import runner, tuner
     from tests.report.conftest import HEAD, recipe
 
     def fail(path):
-        raise DataError("no room")
+        raise fault
 
     monkeypatch.setattr(tuner, "write_into", fail)
     stages = [HEAD | {"epochs": 1}]
     results = runner.run(recipe(faces, drawn_checkpoint, tmp_path / "run", lfw=None, stages=stages))
     assert (tmp_path / "run/1-head/checkpoint").exists()
     assert len(results) == 1
-    assert "no report: no room" in capsys.readouterr().out
+    assert line in capsys.readouterr().out.splitlines()
