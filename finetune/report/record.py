@@ -18,6 +18,18 @@ from finetune.runs.results import BASELINE, StageResult, ended, stored_results
 from finetune.training.history import EpochRow, from_csv
 
 ADVICE = "give the folder that a run wrote"
+PREPROCESSING = {"image_size": int, "standardization": str, "source": str}
+CHECKPOINT = {"prefix": str, "sha256": dict, "restored": int, "skipped": dict, "fresh": list}
+DATA = {"people": int, "train_images": int, "validation_images": int, "quarantined": dict, "left_out": list}
+INPUTS = {
+    "checkpoint": CHECKPOINT | {"preprocessing": PREPROCESSING},
+    "data": DATA,
+    "doctor": {"counts": dict, "findings": list, "notes": list},
+    "lfw": {"missing": list},
+}
+ENVIRONMENT = {"finetune": str, "python": str, "packages": dict, "platform": str, "cores": int, "devices": list}
+CERTIFICATE = {"stage": str, "accepted": bool, "trained": list, "frozen_sha256": dict}
+"""What is read of the files of a run, and of what type it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,13 +87,13 @@ class Record:
                 path,
                 recipe,
                 read_text(path / "recipe.yaml", ADVICE),
-                _json(path / "inputs.json"),
-                _json(path / "environment.json"),
+                _json(path / "inputs.json", INPUTS),
+                _json(path / "environment.json", ENVIRONMENT),
                 from_csv(read_text(history, ADVICE)) if history.exists() else [],
                 baseline,
                 point,
                 results,
-                [_json(result.folder / "certificate.json") for result in results],
+                [_json(result.folder / "certificate.json", CERTIFICATE) for result in results],
             )
         except UserError:
             raise
@@ -125,8 +137,21 @@ class Record:
         )
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
     value = json.loads(read_text(path, ADVICE))
+    _check(value, shape, path.name)
+    return dict(value)
+
+
+def _check(value: object, shape: Mapping[str, Any] | type, where: str) -> None:
+    """Raises ValueError where a file does not hold what is read of it."""
+    if isinstance(shape, type):
+        if not isinstance(value, shape):
+            raise ValueError(f"{where} is no {shape.__name__}")
+        return
     if not isinstance(value, dict):
-        raise ValueError(f"{path.name} holds no object")
-    return value
+        raise ValueError(f"{where} is no dict")
+    for name, of in shape.items():
+        if name not in value:
+            raise ValueError(f"{where} has no {name}")
+        _check(value[name], of, f"{where}: {name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 import shutil
@@ -230,7 +231,7 @@ def test_pairs_that_have_gone_or_changed_are_told(rolled_back, faces, tmp_path):
         (lambda run: (run / "recipe.yaml").unlink(), "holds no run: there is no recipe.yaml in it; give the folder"),
         (lambda run: shutil.rmtree(run / "0-baseline"), "the run ended before its baseline was measured"),
         (lambda run: (run / "inputs.json").write_text("{"), "a file of the run is missing or damaged (JSONDecodeError"),
-        (lambda run: (run / "inputs.json").write_text("[]"), "damaged (ValueError: inputs.json holds no object)"),
+        (lambda run: (run / "inputs.json").write_text("[]"), "damaged (ValueError: inputs.json is no dict)"),
         (lambda run: (run / "environment.json").unlink(), "environment.json: can't be read (No such file"),
         (lambda run: (run / "1-head/lfw.json").write_text("{}"), "LFW result: found no accuracy"),
         (lambda run: (run / "1-head/result.json").write_text('{"index": 1}'), "damaged (KeyError: 'accepted')"),
@@ -246,6 +247,37 @@ def test_what_is_no_run_or_a_damaged_one_is_refused_in_a_line(damage, message, r
     assert len(raised.value.problems) == 2
     assert message in raised.value.problems[0]
     assert not (tmp_path / "report.html").exists()
+
+
+def keys(value: object, within: tuple[str, ...] = ()):
+    for name, of in value.items() if isinstance(value, dict) else ():
+        yield (*within, name)
+        yield from keys(of, (*within, name))
+
+
+def test_a_file_that_lacks_what_is_read_of_it_is_refused_in_a_line(rolled_back, tmp_path):
+    from finetune.report import record
+
+    run = tmp_path / "run"
+    shutil.copytree(rolled_back, run)
+    for name, shape in (
+        ("inputs.json", record.INPUTS),
+        ("environment.json", record.ENVIRONMENT),
+        ("1-head/certificate.json", record.CERTIFICATE),
+    ):
+        whole = (run / name).read_text()
+        for key in keys(shape):
+            for change in ("gone", "other"):
+                stored = json.loads(whole)
+                holder = functools.reduce(dict.__getitem__, key[:-1], stored)
+                holder.pop(key[-1])
+                if change == "other":
+                    holder[key[-1]] = None
+                (run / name).write_text(json.dumps(stored))
+                with pytest.raises(DataError, match=f"a file of the run is missing or damaged .*{key[-1]}"):
+                    Record.read(run)
+        (run / name).write_text(whole)
+    page.render([Record.read(run)])
 
 
 def test_it_is_the_same_each_time_and_leaves_the_run_as_it_was(rolled_back, tmp_path):
