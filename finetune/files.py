@@ -75,7 +75,10 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
             fill(folder)
             os.replace(folder, place)
     except OSError as error:
-        raise RunError(f"{path}: can't be written ({error.strerror or error}); nothing was left there") from error
+        advice = ": make room" if error.errno in NO_ROOM else ""
+        raise RunError(
+            f"{path}: can't be written ({error.strerror or error}); nothing was left there{advice}"
+        ) from error
 
 
 def refuse_used(path: Path) -> None:

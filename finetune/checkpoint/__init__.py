@@ -4,7 +4,7 @@ from finetune.checkpoint.inspect import Description, describe
 from finetune.checkpoint.locate import CLASS_NAMES, Located, locate, refuse_pattern
 from finetune.checkpoint.plan import Contents, RestorePlan, contents, plan_restore
 from finetune.checkpoint.read import StoredCheckpoint, read
-from finetune.checkpoint.write import write
+from finetune.checkpoint.write import reason_of, write
 
 __all__ = [
     "CLASS_NAMES",
@@ -18,6 +18,7 @@ __all__ = [
     "locate",
     "plan_restore",
     "read",
+    "reason_of",
     "refuse_pattern",
     "write",
 ]

@@ -57,7 +57,9 @@ def write(
             for file in files:
                 os.replace(unfinished / file, folder / file)
     except (OSError, tf.errors.OpError) as error:
-        raise RunError(f"{prefix}: can't be written ({_reason(error)}); make room, or choose another folder") from error
+        raise RunError(
+            f"{prefix}: can't be written ({reason_of(error)}); make room, or choose another folder"
+        ) from error
     return prefix
 
 
@@ -87,7 +89,7 @@ def _state(name: str) -> str:
     return f'model_checkpoint_path: "{quoted}"\nall_model_checkpoint_paths: "{quoted}"\n'
 
 
-def _reason(error: OSError | tf.errors.OpError) -> str:
+def reason_of(error: OSError | tf.errors.OpError) -> str:
     """What went wrong, as the operating system says it: TensorFlow puts paths before and its op behind."""
     if isinstance(error, OSError):
         return error.strerror or str(error)

@@ -11,7 +11,6 @@ import numpy as np
 
 from finetune.checkpoint import CLASS_NAMES
 from finetune.errors import UserError
-from finetune.files import write_text
 from finetune.model import Model, is_head
 from finetune.preprocessing import FILE_NAME, Preprocessing
 
@@ -64,4 +63,4 @@ class Content:
     def write_texts(self, folder: Path) -> None:
         """Writes them, so that a frozen graph among them is restored with its contract and names."""
         for name, text in self.texts.items():
-            write_text(folder / name, text)
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from finetune import files
 from finetune.export.content import Content
 from finetune.export.serving import IMAGES, folded, outputs, signature
 
@@ -30,7 +29,7 @@ def write_onnx(content: Content, folder: Path) -> None:
         tensors_to_rename=inputs | names,
     )
     content.write_texts(folder)
-    files.write(folder / f"{folder.name}.onnx", lambda file: file.write(model.SerializeToString()))
+    (folder / f"{folder.name}.onnx").write_bytes(model.SerializeToString())
 
 
 def tflite_writer(quantize: str | None) -> Callable[[Content, Path], None]:
@@ -50,7 +49,7 @@ def tflite_writer(quantize: str | None) -> Callable[[Content, Path], None]:
             converter.target_spec.supported_types = [tf.float16]
         model = converter.convert()
         content.write_texts(folder)
-        files.write(folder / f"{folder.name}.tflite", lambda file: file.write(model))
+        (folder / f"{folder.name}.tflite").write_bytes(model)
 
     return write
 

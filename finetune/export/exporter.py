@@ -14,10 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import __version__, files
+from finetune import checkpoint as checkpoints
 from finetune.checkpoint import read, refuse_pattern
 from finetune.dataset.face import Identity
 from finetune.dataset.photo import draw_face
-from finetune.errors import DataError, ExportFailed
+from finetune.errors import DataError, ExportFailed, RunError
 from finetune.evaluation import ImagePairs
 from finetune.export import formats, process
 from finetune.export.certificate import FILE_NAME, Certificate, agreements
@@ -78,7 +79,7 @@ def export(
 
     def fill(folder: Path) -> None:
         with _quietly(), _exact():
-            chosen.write(content, folder)
+            _write(chosen, content, folder, out)
             certificates.append(_certified(model, content, chosen, folder, lfw, pairs))
         files.write_json(folder / FILE_NAME, certificates[0].to_json())
 
@@ -87,6 +88,17 @@ def export(
     except ExportFailed as error:
         raise ExportFailed(f"{out}: {to} is not what {model.source.prefix} is: {error}; nothing was left") from error
     return certificates[0]
+
+
+def _write(chosen: Format, content: Content, folder: Path, out: Path) -> None:
+    """Writes into a folder that is to become `out`, and speaks of that where it can't."""
+    try:
+        chosen.write(content, folder)
+    except RunError as error:
+        raise RunError(str(error).replace(str(folder), str(out))) from error
+    except (tf.errors.OpError, RuntimeError) as error:  # what TensorFlow and h5py say of a full disk
+        reason = checkpoints.reason_of(error) if isinstance(error, tf.errors.OpError) else str(error)
+        raise RunError(f"{out}: can't be written ({reason}); nothing was left there") from error
 
 
 def probes(image_size: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
-from finetune import files, network
+from finetune import network
 from finetune.architecture import is_moving_statistic
 from finetune.export.content import Content
 from finetune.model import LOGITS
@@ -48,7 +48,7 @@ def write_tf1(content: Content, folder: Path) -> None:
         saver = tf.compat.v1.train.Saver(variables).as_saver_def()
         meta = _exported(graph, saver)
     name = prefix.name.rpartition(".ckpt-")[0]
-    files.write(folder / f"{name}.meta", lambda file: file.write(meta.SerializeToString(deterministic=True)))
+    (folder / f"{name}.meta").write_bytes(meta.SerializeToString(deterministic=True))
 
 
 def write_pb(content: Content, folder: Path) -> None:
@@ -62,7 +62,7 @@ def write_pb(content: Content, folder: Path) -> None:
         _build(content, constant)
         frozen = _exported(graph, None).graph_def
     content.write_texts(folder)
-    files.write(folder / f"{folder.name}.pb", lambda file: file.write(frozen.SerializeToString(deterministic=True)))
+    (folder / f"{folder.name}.pb").write_bytes(frozen.SerializeToString(deterministic=True))
 
 
 def _build(content: Content, read: Reader) -> None:

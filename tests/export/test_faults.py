@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
-from finetune.errors import ExportFailed
+from finetune.errors import ExportFailed, RunError
 from finetune.export import FORMATS, exporter, formats, process
 from finetune.model import Model
+from tests.cli.test_faults import full_disk
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
 
@@ -119,4 +120,13 @@ def test_lfw_outside_the_tolerance_fails_the_certificate(drawn_checkpoint, faces
     assert before.accuracy > 0.5
     with pytest.raises(ExportFailed, match=r"LFW accuracy differs by -0\.\d+, 0.0005 allowed; nothing was left"):
         exporter.export(drawn_checkpoint, "pb", tmp_path / "mine", lfw=lfw)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("to", ["tf1", "pb", "saved_model", "keras", "h5", "tflite"])
+def test_a_full_disk_leaves_nothing_and_is_said_in_a_line(to, drawn_checkpoint, tmp_path):
+    said = pytest.raises(RunError, match=r"^\S+/mine\S*: can't be written \(.*File too large.*\)")
+    with full_disk(40 << 20), said as raised:
+        exporter.export(drawn_checkpoint, to, tmp_path / "mine")
+    assert len(str(raised.value).splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
