@@ -42,7 +42,7 @@ def main() -> None:
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     rows = []
-    for label, checkpoint in (("as published", SHARED / "facenet"), ("fine-tuned", tuned)):
+    for label, checkpoint in (("original", SHARED / "facenet"), ("fine-tuned", tuned)):
         for head in (False, True):
             for name, quantize in ASKED:
                 row = _row(label, checkpoint, name, quantize, head)
