@@ -11,7 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from finetune.evaluation import LFWResult
 from finetune.runs.curve import CurvePoint
@@ -154,7 +154,7 @@ def training(rows: Sequence[EpochRow], figure: str) -> Chart | None:
         for number, (label, values) in enumerate(series):
             axes.plot(x, values, label=label, marker=MARKERS[number] if len(rows) < 40 else None, **_line(number))
         _mark(axes, starts)
-        axes.set_xlabel("epoch of the run")
+        _epochs(axes, "epoch of the run")
         axes.set_ylabel(figure)
         _legend(axes)
 
@@ -182,7 +182,7 @@ def strangers(rows: Sequence[EpochRow], point: CurvePoint | None) -> Chart | Non
         for number, (label, values) in enumerate(known.items()):
             axes.plot(range(len(values)), values, label=label, marker=MARKERS[number], **_line(number))
         _mark(axes, _starts(rows))
-        axes.set_xlabel("epoch of the run; 0 is the checkpoint")
+        _epochs(axes, "epoch of the run; 0 is the checkpoint")
         axes.set_ylabel("accuracy")
         _legend(axes)
 
@@ -193,6 +193,11 @@ def strangers(rows: Sequence[EpochRow], point: CurvePoint | None) -> Chart | Non
 def _line(number: int) -> dict[str, Any]:
     """Told apart by dashes too: not everybody sees the colours."""
     return {"color": SERIES[number % len(SERIES)], "linestyle": LINES[number % len(LINES)]}
+
+
+def _epochs(axes: Axes, label: str) -> None:
+    axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def _legend(axes: Axes) -> None:
