@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -135,30 +135,28 @@ def _section(record: Record, name: str, place: str, faces: bool) -> Section:
 
 def _charts(record: Record) -> dict[str, Chart]:
     lfw, final, first = record.recipe.lfw, record.final, record.baseline
-    makers: dict[str, Callable[[], Chart | None]] = {
-        "loss": lambda: charts.training(record.rows, "loss"),
-        "accuracy": lambda: charts.training(record.rows, "accuracy"),
-        "strangers": lambda: charts.strangers(record.rows, record.point),
+    made: dict[str, Chart | None] = {
+        "loss": charts.training(record.rows, "loss"),
+        "accuracy": charts.training(record.rows, "accuracy"),
+        "strangers": charts.strangers(record.rows, record.point),
     }
     if lfw and first and final:
         named = [Named(m.name if m.accepted else f"{m.name} (rolled back)", m.lfw) for m in record.measured]
-        makers |= {
-            "roc": lambda: charts.roc(named, lfw.pairs.name),
-            "before": lambda: charts.distances(Named("before the run", first)),
-            "after": lambda: charts.distances(Named(f"after “{final.name}”", final.lfw)) if record.results else None,
+        made |= {
+            "roc": charts.roc(named, lfw.pairs.name),
+            "before": charts.distances(Named("before the run", first)),
+            "after": charts.distances(Named(f"after “{final.name}”", final.lfw)) if record.results else None,
         }
-    made = {name: maker() for name, maker in makers.items()}
     return {name: chart for name, chart in made.items() if chart is not None}
 
 
 def _stage(result: StageResult) -> dict[str, Any]:
     """A row of the table of stages."""
-    points = result.point_before, result.measured_point
-    strangers = paired_interval(points[0].strangers.correct, points[1].strangers.correct) if all(points) else None  # type: ignore[union-attr]
+    before, after = result.point_before, result.measured_point
     return {
         "result": result,
         "difference": result.difference,
-        "strangers": strangers,
+        "strangers": paired_interval(before.strangers.correct, after.strangers.correct) if before and after else None,
         "outcome": "kept" if result.accepted else "rolled back",
         "why": why(result),
     }

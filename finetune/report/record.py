@@ -139,11 +139,11 @@ class Record:
 
 def _json(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
     value = json.loads(read_text(path, ADVICE))
-    _check(value, shape, path.name)
+    check(value, shape, path.name)
     return dict(value)
 
 
-def _check(value: object, shape: Mapping[str, Any] | type, where: str) -> None:
+def check(value: object, shape: Mapping[str, Any] | type, where: str) -> None:
     """Raises ValueError where a file does not hold what is read of it."""
     if isinstance(shape, type):
         if not isinstance(value, shape):
@@ -154,4 +154,4 @@ def _check(value: object, shape: Mapping[str, Any] | type, where: str) -> None:
     for name, of in shape.items():
         if name not in value:
             raise ValueError(f"{where} has no {name}")
-        _check(value[name], of, f"{where}: {name}")
+        check(value[name], of, f"{where}: {name}")

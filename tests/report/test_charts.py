@@ -27,9 +27,16 @@ def result(seed=0, n=60):
     return evaluate_pairs(*rows, same, n_folds=2, far_target=0.1)
 
 
-@given(seed=st.integers(0, 1000), n=st.integers(8, 80).map(lambda n: 2 * n))
-def test_the_roc_curve_counts_the_pairs_within_each_distance(seed, n):
-    found = result(seed, n)
+BASE = result()
+
+
+@given(
+    same=st.lists(st.integers(0, 30), min_size=1, max_size=40),
+    different=st.lists(st.integers(0, 30), min_size=1, max_size=40),
+)
+def test_the_roc_curve_counts_the_pairs_within_each_distance(same, different):
+    is_same = np.repeat([True, False], [len(same), len(different)])
+    found = dataclasses.replace(BASE, distances=np.array(same + different, np.float32), is_same=is_same)
     far, val = charts.rates(found)
     different = np.sort(found.distances[~found.is_same])
     for f, v, threshold in zip(far, val, different, strict=True):
