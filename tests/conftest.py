@@ -66,6 +66,14 @@ def drawn_checkpoint(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
+def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages write no report: each takes most of a second, and has tests of its own."""
+    from finetune import tuner
+
+    monkeypatch.setattr(tuner, "write_into", lambda path: None)
+
+
+@pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images go through the network's first units, call by call."""
     from finetune.model import Model

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.tf
 
 
 @pytest.fixture
-def make(tmp_path, faces, drawn_checkpoint, monkeypatch):
+def make(tmp_path, faces, drawn_checkpoint, monkeypatch, without_reports):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
 
     def make(output="run", **changes):

@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.fixture
-def make(tmp_path, faces, drawn_checkpoint):
+def make(tmp_path, faces, drawn_checkpoint, without_reports):
     """A `FineTuner` with these arguments in place of the usual ones."""
     from finetune.tuner import FineTuner
 

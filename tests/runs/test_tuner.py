@@ -12,6 +12,8 @@ from finetune.recipe import Stage
 
 pytest.importorskip("tensorflow")
 from finetune import checkpoint as checkpoints
+from finetune import report
+from finetune import tuner as tuner_module
 from finetune.model import Model
 from finetune.runs import stage as stage_module
 from finetune.runs.certificate import FrozenTensors
@@ -39,8 +41,9 @@ def test_a_head_only_stage_leaves_every_frozen_byte_embedding_and_lfw_figure_as_
     assert set(certificate["trained"]) == changed
 
 
-def test_the_run_folder_holds_what_the_readme_says(make, tmp_path):
+def test_the_run_folder_holds_what_the_readme_says(make, tmp_path, monkeypatch):
     tuner = make()
+    monkeypatch.setattr(tuner_module, "write_into", report.write_into)
     tuner.run(Stage("head", train_from="Logits", epochs=1))
     assert tree(tmp_path / "run") == [
         "0-baseline/lfw.json",
@@ -52,10 +55,12 @@ def test_the_run_folder_holds_what_the_readme_says(make, tmp_path):
         "1-head/model-run.ckpt-2.index",
         "1-head/preprocessing.json",
         "1-head/result.json",
+        "MODEL_CARD.md",
         "environment.json",
         "history.csv",
         "inputs.json",
         "recipe.yaml",
+        "report.html",
         "result.json",
     ]
     assert (tmp_path / "run/1-head/class_names.txt").read_text().split() == [f"person_{i:03d}" for i in range(1, 5)]
