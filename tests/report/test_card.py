@@ -61,7 +61,7 @@ def test_of_a_stage_that_was_rolled_back_the_card_is_about_the_one_before(rolled
 
 def test_an_interrupted_run_is_said_to_be_one(interrupted):
     text = (interrupted / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "> **The run is not finished: it stopped in stage 2 of 2, “last block”, after epoch 1 of 2." in text
+    assert "> **The run is not finished: it came to stage 2 of 2, “last block”, and there to epoch 1 of 2." in text
     assert "Weights at the end: `1-head`" in text
 
 

@@ -122,7 +122,7 @@ def test_what_was_rolled_back_is_said_with_its_figures(rolled_back):
 def test_an_interrupted_run_is_said_to_be_unfinished(interrupted):
     words = Page((interrupted / "report.html").read_text(encoding="utf-8")).words
     assert "1 of 2 stages finished, 1 kept." in words
-    assert "The run is not finished: it stopped in stage 2 of 2, “last block”, after epoch 1 of 2." in words
+    assert "The run is not finished: it came to stage 2 of 2, “last block”, and there to epoch 1 of 2." in words
     assert "No people were held out ( data.strangers ): there is no curve of gain against forgetting." in words
 
 
