@@ -123,10 +123,9 @@ def build(unit: str, inputs: tf.Tensor, embedding_size: int, num_classes: int, *
             return slim.max_pool2d(inputs, 3, stride=2, padding="VALID")
         if isinstance(layers, AveragePool):
             return tf.squeeze(slim.avg_pool2d(inputs, inputs.shape[1:3], stride=1, padding="VALID"), [1, 2])
-        with tf.compat.v1.variable_scope(unit):
-            if isinstance(layers, Reduction):
-                return _reduction(inputs, layers.branches)
-            return _residual(inputs, layers, 1.0 if folded else layers.scale)
+        if isinstance(layers, Reduction):
+            return _reduction(inputs, unit, layers.branches)
+        return _residual(inputs, unit, layers, 1.0 if folded else layers.scale)
 
 
 def _branch(net: tf.Tensor, scope: str, convolutions: Branch) -> tf.Tensor:
@@ -136,19 +135,23 @@ def _branch(net: tf.Tensor, scope: str, convolutions: Branch) -> tf.Tensor:
     return net
 
 
-def _residual(net: tf.Tensor, unit: Residual, scale: float) -> tf.Tensor:
-    mixed = tf.concat([_branch(net, f"Branch_{i}", branch) for i, branch in enumerate(unit.branches)], 3)
-    up = slim.conv2d(mixed, net.shape[3], 1, normalizer_fn=None, activation_fn=None, scope=UP)
+def _residual(net: tf.Tensor, scope: str, unit: Residual, scale: float) -> tf.Tensor:
+    with tf.compat.v1.variable_scope(scope):
+        mixed = tf.concat([_branch(net, f"Branch_{i}", branch) for i, branch in enumerate(unit.branches)], 3)
+        up = slim.conv2d(mixed, net.shape[3], 1, normalizer_fn=None, activation_fn=None, scope=UP)
+    # Outside the scope: TensorFlow rounds otherwise by the names of operations, and bytes are to stay what they were.
     net += up if scale == 1.0 else scale * up
     return tf.nn.relu(net) if unit.relu else net
 
 
-def _reduction(net: tf.Tensor, branches: tuple[Branch, ...]) -> tf.Tensor:
-    towers = []
-    for i, branch in enumerate(branches):
-        tower = _branch(net, f"Branch_{i}", branch[:-1])
-        filters, kernel, name = branch[-1]
-        with tf.compat.v1.variable_scope(f"Branch_{i}"):
-            towers.append(slim.conv2d(tower, filters, kernel, stride=2, padding="VALID", scope=name))
-    towers.append(slim.max_pool2d(net, 3, stride=2, padding="VALID", scope=f"Branch_{len(branches)}/MaxPool_1a_3x3"))
+def _reduction(net: tf.Tensor, scope: str, branches: tuple[Branch, ...]) -> tf.Tensor:
+    with tf.compat.v1.variable_scope(scope):
+        towers = []
+        for i, branch in enumerate(branches):
+            tower = _branch(net, f"Branch_{i}", branch[:-1])
+            filters, kernel, name = branch[-1]
+            with tf.compat.v1.variable_scope(f"Branch_{i}"):
+                towers.append(slim.conv2d(tower, filters, kernel, stride=2, padding="VALID", scope=name))
+        pool = f"Branch_{len(branches)}/MaxPool_1a_3x3"
+        towers.append(slim.max_pool2d(net, 3, stride=2, padding="VALID", scope=pool))
     return tf.concat(towers, 3)
