@@ -12,6 +12,10 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "finetune/__init__.py").r
 if VERSION is None:
     raise SystemExit('finetune/__init__.py: no line __version__ = "…"')
 
+ONNX = ["onnxruntime>=1.18", "tf2onnx>=1.16"]
+OPENVINO = ["openvino>=2024.4"]
+TFLITE = ["ai-edge-litert>=1.2"]
+
 setup(
     name="finetune",
     version=VERSION[1],
@@ -43,24 +47,23 @@ setup(
         "mtcnn==1.0.0",  # its weights alone, which are checked by digest
     ],
     extras_require={
-        "openvino": ["openvino>=2024.4"],
-        "onnx": ["onnxruntime>=1.18", "tf2onnx>=1.16"],
-        "tflite": ["ai-edge-litert>=1.2"],
+        "openvino": OPENVINO,
+        "onnx": ONNX,
+        "tflite": TFLITE,
         "dev": [
-            "ai-edge-litert>=1.2",
+            *ONNX,
+            *OPENVINO,
+            *TFLITE,
             "hypothesis>=6.100",
             "mypy>=1.11",
-            "onnxruntime>=1.18",
-            "openvino>=2024.4",
             "pip>=24.2",
             "pre-commit>=3.7",
             "pytest>=8.2",
             "ruff>=0.9",
             "setuptools>=70.1",
-            "tf2onnx>=1.16",
             "types-PyYAML",
         ],
-        "bench": ["onnxruntime>=1.18", "openvino>=2024.4", "tf2onnx>=1.16"],
+        "bench": [*ONNX, *OPENVINO],
     },
     entry_points={"console_scripts": ["finetune = finetune.cli:main"]},
 )

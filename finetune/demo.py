@@ -22,7 +22,7 @@ from finetune.dataset.scan import scan
 from finetune.dataset.synthetic import write_faces
 from finetune.evaluation.draw_pairs import write_pairs
 from finetune.files import refuse_used
-from finetune.images import central_crop, read_image
+from finetune.images import central_crops
 from finetune.model import Model, initial_value
 from finetune.network.standardization import standardize
 from finetune.preprocessing import FILE_NAME, Preprocessing
@@ -145,5 +145,5 @@ def write_checkpoint(folder: Path, images: Sequence[Path], image_size: int = IMA
 
 def _take_statistics(variables: Mapping[str, tf.Variable], images: Sequence[Path], image_size: int) -> None:
     """Sets the moving statistics of every layer to what these images give."""
-    pixels = np.stack([central_crop(read_image(path), image_size) for path in images])
+    pixels = central_crops(images, image_size)
     network.forward(standardize(pixels, "fixed"), variables, batch_norm="train", batch_norm_decay=0.0)

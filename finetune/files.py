@@ -94,6 +94,15 @@ def refuse_used(path: Path) -> None:
         raise DataError(f"{path}: already there and not an empty folder; give another, or remove it")
 
 
+def sha256(path: Path) -> str:
+    """The digest of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def read_text(path: Path, what: str) -> str:
     """Reads UTF-8 text, with or without a byte order mark.
 

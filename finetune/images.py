@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -74,6 +75,15 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pi
     except Exception as error:  # on damaged data Pillow's decoders raise whatever their parsing runs into
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ImageError(f"can't be read ({reason})") from error
+
+
+def central_crops(paths: Sequence[str | os.PathLike[str]], size: int) -> Pixels:
+    """The middles of image files that are known to be large enough: uint8 [n, size, size, 3].
+
+    Raises:
+        ImageError: a file can't be read.
+    """
+    return np.stack([central_crop(read_image(path), size) for path in paths])
 
 
 def central_crop(pixels: Pixels, size: int) -> Pixels:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -211,6 +211,10 @@ class Model:
         with ThreadPoolExecutor() as pool:
             return dict(zip(chosen, pool.map(digest, chosen), strict=True))
 
+    def weights_sha256(self, names: Collection[str]) -> str:
+        """One digest of the bytes of the variables in `names`, whatever their order."""
+        return hashlib.sha256(json.dumps(sorted(self.digests(names).items())).encode()).hexdigest()
+
     def tensors(self, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
         """Copies of the variables' values, for all of them or for `names`."""
         chosen = self.variables if names is None else names
@@ -239,11 +243,8 @@ class Model:
         Raises:
             RunError: it can't be written, for one because the disk is full.
         """
-        # The published scripts look for checkpoints by a pattern that allows no other characters.
-        name = re.sub(r"[^\w\- ]", "_", name) or "finetuned"
-        beside = {preprocessing.FILE_NAME: self.preprocessing.to_text()}
-        if self.class_names:
-            beside[checkpoints.CLASS_NAMES] = "".join(f"{name}\n" for name in self.class_names)
+        beside = checkpoints.texts(self.preprocessing, self.class_names)
+        name = checkpoints.published_form(name)
         return checkpoints.write(Path(os.path.expanduser(folder)), name, step, self.tensors(), beside)
 
     def standardization_fit(self, pixels: np.ndarray) -> dict[Standardization, float]:

@@ -100,8 +100,11 @@ def _beside(path: Path) -> Preprocessing | None:
 
 
 def _published(folder: Path, name: str) -> Preprocessing | None:
-    for text in (name, folder.name):
-        match = re.search(r"\d{8}-\d{6}", text)
-        if match and match[0] in PUBLISHED:
-            return Preprocessing(160, PUBLISHED[match[0]], f"the published model {match[0]}")
-    return None
+    model = published_name(folder, name)
+    return Preprocessing(160, PUBLISHED[model], f"the published model {model}") if model else None
+
+
+def published_name(folder: Path, name: str) -> str | None:
+    """Which of the published models a checkpoint is called after, or its folder; None where it is none of them."""
+    found = (re.search(r"\d{8}-\d{6}", text) for text in (name, folder.name))
+    return next((match[0] for match in found if match and match[0] in PUBLISHED), None)

@@ -17,7 +17,7 @@ from benchmarks.settings import Settings
 from benchmarks.timing import Case, alternate, clock, ratio, timed
 from finetune import Model, network
 from finetune.folders import find_images
-from finetune.images import central_crop, read_image
+from finetune.images import central_crops
 from finetune.model import LOGITS
 from finetune.preprocessing import Precision, Runtime
 from finetune.progress import track
@@ -40,7 +40,7 @@ def run(settings: Settings) -> Result:
     """Checks every peer that is installed for parity, then times them in turn."""
     size, batch_size = Model.restore(settings.data.checkpoint).preprocessing.image_size, _batch_size(settings)
     n = settings.pick(8, 2) * batch_size
-    pixels = np.stack([central_crop(read_image(path), size) for path in find_images(settings.data.learn)[:n]])
+    pixels = central_crops(find_images(settings.data.learn)[:n], size)
     candidates, notes = _candidates(settings)
     chosen, parity = _checked(candidates, pixels[:batch_size], notes)
     cases = {

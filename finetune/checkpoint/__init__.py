@@ -4,7 +4,7 @@ from finetune.checkpoint.inspect import Description, describe
 from finetune.checkpoint.locate import CLASS_NAMES, Located, locate, refuse_pattern
 from finetune.checkpoint.plan import Contents, RestorePlan, contents, plan_restore
 from finetune.checkpoint.read import StoredCheckpoint, read
-from finetune.checkpoint.write import reason_of, write
+from finetune.checkpoint.write import published_form, reason_of, texts, write
 
 __all__ = [
     "CLASS_NAMES",
@@ -17,8 +17,10 @@ __all__ = [
     "describe",
     "locate",
     "plan_restore",
+    "published_form",
     "read",
     "reason_of",
     "refuse_pattern",
+    "texts",
     "write",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from finetune.checkpoint.locate import Located, refuse_pattern
 from finetune.errors import CheckpointError
+from finetune.files import sha256
 
 _VARIABLES = frozenset({"weights", "biases", "beta", "gamma", "moving_mean", "moving_variance"})
 """What tf-slim calls its variables: the last part of their names."""
@@ -123,14 +123,10 @@ def _read_frozen(located: Located) -> StoredCheckpoint:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return sha256(path)
     except OSError as error:
         raise CheckpointError(_damaged(path, error)) from error
-    return digest.hexdigest()
 
 
 def _damaged(where: object, error: Exception) -> str:

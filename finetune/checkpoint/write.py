@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from finetune.checkpoint.locate import STATE_FILE, refuse_pattern
+from finetune.checkpoint.locate import CLASS_NAMES, STATE_FILE, refuse_pattern
 from finetune.errors import RunError
+from finetune.preprocessing import FILE_NAME, Preprocessing
 
 
 def write(
@@ -61,6 +63,17 @@ def write(
             f"{prefix}: can't be written ({reason_of(error)}); make room, or choose another folder"
         ) from error
     return prefix
+
+
+def published_form(name: str) -> str:
+    """A NAME by which the published scripts find a checkpoint: their pattern allows no other characters."""
+    return re.sub(r"[^\w\- ]", "_", name) or "finetuned"
+
+
+def texts(preprocessing: Preprocessing, class_names: Sequence[str]) -> dict[str, str]:
+    """The text files that travel with a checkpoint's weights, by name: its contract, and its classes where known."""
+    names = {CLASS_NAMES: "".join(f"{name}\n" for name in class_names)} if class_names else {}
+    return {FILE_NAME: preprocessing.to_text(), **names}
 
 
 def _save(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:

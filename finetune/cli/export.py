@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 
 from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, path, restore
 
@@ -39,15 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints what was compared, and how near it came."""
     from finetune.export import export
-    from finetune.export.exporter import refuse_out
-    from finetune.export.formats import find
 
+    out = path(options.out)
+    restored = functools.partial(restore, options)
     lfw = lfw_section(options)
-    find(options.to, options.quantize)
-    options.out = path(options.out)
-    refuse_out(options.out)
-    model = restore(options)
-    certificate = export(model, options.to, options.out, head=options.head, quantize=options.quantize, lfw=lfw)
-    print(f"{options.out}: {certificate.format.name} of {model.source.prefix}")
+    certificate = export(restored, options.to, out, head=options.head, quantize=options.quantize, lfw=lfw)
+    print(f"{out}: {certificate.format.name} of {certificate.made_from['checkpoint']}")
     for line in certificate.lines():
         print(f"  {line}")

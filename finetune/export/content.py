@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
-from finetune.checkpoint import CLASS_NAMES
 from finetune.errors import UserError
 from finetune.model import Model, is_head
-from finetune.preprocessing import FILE_NAME, Preprocessing
+from finetune.preprocessing import Preprocessing
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,14 +51,3 @@ class Content:
     def head(self) -> bool:
         """Whether the classifier goes along."""
         return any(map(is_head, self.tensors))
-
-    @property
-    def texts(self) -> dict[str, str]:
-        """The files that travel with a checkpoint, by name."""
-        names = {CLASS_NAMES: "".join(f"{name}\n" for name in self.class_names)} if self.class_names else {}
-        return {FILE_NAME: self.preprocessing.to_text(), **names}
-
-    def write_texts(self, folder: Path) -> None:
-        """Writes them, so that a frozen graph among them is restored with its contract and names."""
-        for name, text in self.texts.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")

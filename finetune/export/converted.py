@@ -28,7 +28,6 @@ def write_onnx(content: Content, folder: Path) -> None:
         opset=OPSET,
         tensors_to_rename=inputs | names,
     )
-    content.write_texts(folder)
     (folder / f"{folder.name}.onnx").write_bytes(model.SerializeToString())
 
 
@@ -47,9 +46,7 @@ def tflite_writer(quantize: str | None) -> Callable[[Content, Path], None]:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantize == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        model = converter.convert()
-        content.write_texts(folder)
-        (folder / f"{folder.name}.tflite").write_bytes(model)
+        (folder / f"{folder.name}.tflite").write_bytes(converter.convert())
 
     return write
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ import tensorflow as tf
 
 from finetune import __version__, files
 from finetune import checkpoint as checkpoints
-from finetune.checkpoint import read, refuse_pattern
 from finetune.dataset.face import Identity
 from finetune.dataset.photo import draw_face
 from finetune.errors import DataError, ExportFailed, RunError
@@ -25,7 +23,7 @@ from finetune.export.certificate import FILE_NAME, Certificate, agreements
 from finetune.export.content import Content
 from finetune.export.formats import SUFFIXES, Format
 from finetune.features.embeddings import embeddings
-from finetune.images import central_crop, read_image
+from finetune.images import central_crops
 from finetune.model import Model
 from finetune.recipe import LFW
 from finetune.runs.inputs import measure_model, open_pairs, refuse_unusable
@@ -37,7 +35,7 @@ OF_LFW = 64
 
 
 def export(
-    model: Model | str | Path,
+    model: Model | str | Path | Callable[[], Model],
     to: str,
     out: str | Path,
     *,
@@ -51,7 +49,7 @@ def export(
     flat images; with `lfw` on images of the pairs too, and by FaceNet's protocol on them all.
 
     Args:
-        model: a model, or the checkpoint that one is restored from.
+        model: a model, the checkpoint that one is restored from, or what restores it once all else is checked.
         to: one of `FORMATS`.
         out: the folder: missing, or empty. Files in it are named as it is.
         head: whether the classifier goes along: logits, probabilities and the names of the classes.
@@ -65,28 +63,29 @@ def export(
     """
     out = Path(os.path.expanduser(out))
     chosen = formats.find(to, quantize)
-    refuse_out(out)
+    _refuse_out(out)
     process.interpreter(to)
     pairs = open_pairs(lfw) if lfw else None
-    if isinstance(model, Model):  # compared in float32, whatever it computes in
-        model = Model(model.variables, model.preprocessing, model.class_names, model.plan, model.source)
-    else:
+    if isinstance(model, (str, Path)):
         model = Model.restore(model)
+    given = model() if callable(model) else model
+    # Compared in float32, whatever it computes in.
+    exact = Model(given.variables, given.preprocessing, given.class_names, given.plan, given.source)
     if lfw and pairs:
-        refuse_unusable(pairs, lfw, model.preprocessing.image_size)
-    content = Content.of(model, head)
+        refuse_unusable(pairs, lfw, exact.preprocessing.image_size)
+    content = Content.of(exact, head)
     certificates: list[Certificate] = []
 
     def fill(folder: Path) -> None:
-        with _quietly(), _exact():
+        with _quietly():
             _write(chosen, content, folder, out)
-            certificates.append(_certified(model, content, chosen, folder, lfw, pairs))
+            certificates.append(_certified(exact, content, chosen, folder, lfw, pairs))
         files.write_json(folder / FILE_NAME, certificates[0].to_json())
 
     try:
         files.write_folder(out, fill)
     except ExportFailed as error:
-        raise ExportFailed(f"{out}: {to} is not what {model.source.prefix} is: {error}; nothing was left") from error
+        raise ExportFailed(f"{out}: {to} is not what {exact.source.prefix} is: {error}; nothing was left") from error
     return certificates[0]
 
 
@@ -112,15 +111,10 @@ def probes(image_size: int) -> np.ndarray:
     return np.concatenate([np.stack(drawn), noise, flat]).astype(np.uint8)
 
 
-def refuse_out(out: Path) -> None:
-    """Refuses a place for an export.
-
-    Raises:
-        UserError: it is in use, is named as a file, or could not be read from.
-    """
+def _refuse_out(out: Path) -> None:
     if out.suffix in SUFFIXES:
         raise DataError(f"{out}: an export is a folder, its file has the folder's name; give {out.with_suffix('')}")
-    refuse_pattern(out)
+    checkpoints.refuse_pattern(out)
     files.refuse_used(out)
 
 
@@ -136,7 +130,7 @@ def _certified(
     images = probes(size)
     if pairs:
         rows = np.unique(np.linspace(0, len(pairs.paths) - 1, OF_LFW).astype(int))
-        images = np.concatenate([images, _pixels([pairs.paths[row] for row in rows], size)])
+        images = np.concatenate([images, central_crops([pairs.paths[row] for row in rows], size)])
     expected = {"embeddings": model.embed(images)}
     if content.head:
         expected["logits"] = model.logits(images)
@@ -151,7 +145,9 @@ def _certified(
         lfw_before=None,
         lfw_after=None,
         made_from=_made_from(model, content),
-        sha256={str(path.relative_to(folder)): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()},
+        sha256={
+            str(path.relative_to(folder)): files.sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()
+        },
     )
     if not certificate.problems() and lfw and pairs:
         certificate = _measured(certificate, model, folder, lfw, pairs)
@@ -167,7 +163,7 @@ def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pa
 
     def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
         nonlocal rate
-        pixels = _pixels(paths, model.preprocessing.image_size)
+        pixels = central_crops(paths, model.preprocessing.image_size)
         found = process.answer(certificate.format.name, folder, pixels, folder.parent, "embedding by the export", flip)
         rate = len(paths) * (2 if flip else 1) / found.seconds
         return found.outputs["embeddings"]
@@ -179,25 +175,17 @@ def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pa
     return dataclasses.replace(certificate, lfw_before=before, lfw_after=after, images_per_second=rate)
 
 
-def _pixels(paths: Sequence[Path], size: int) -> np.ndarray:
-    return np.stack([central_crop(read_image(path), size) for path in paths])
-
-
 def _made_from(model: Model, content: Content) -> dict[str, object]:
     return {
         "finetune": __version__,
         "checkpoint": str(model.source.prefix),
-        "sha256": read(model.source).sha256,
-        "weights_sha256": hashlib.sha256(repr(sorted(model.digests(content.tensors).items())).encode()).hexdigest(),
+        "sha256": checkpoints.read(model.source).sha256,
+        "weights_sha256": model.weights_sha256(content.tensors.keys()),
         "preprocessing": dataclasses.asdict(content.preprocessing),
         "embedding_size": model.embedding_size,
         "head": content.head,
         "num_classes": model.num_classes if content.head else None,
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -212,14 +200,3 @@ def _quietly() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def _exact() -> Iterator[None]:
-    """On GPUs TensorFlow rounds the factors of float32 products to 10 bits unless it is told not to."""
-    before = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(before)

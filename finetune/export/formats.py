@@ -7,10 +7,20 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from finetune import checkpoint as checkpoints
 from finetune.errors import UserError
+from finetune.export import converted, graph, keras_model, serving
 from finetune.export.content import Content
 
-FORMATS = ("tf1", "pb", "saved_model", "keras", "h5", "onnx", "tflite")
+WRITERS: dict[str, Callable[[Content, Path], None]] = {
+    "tf1": graph.write_tf1,
+    "pb": graph.write_pb,
+    "saved_model": serving.write_saved_model,
+    "keras": keras_model.writer("keras"),
+    "h5": keras_model.writer("h5"),
+    "onnx": converted.write_onnx,
+}
+FORMATS = (*WRITERS, "tflite")
 QUANTIZATIONS = ("float16", "int8")
 SUFFIXES = {f".{name}" for name in FORMATS[1:]} - {".saved_model"}
 """Of the files in an export's folder."""
@@ -46,14 +56,20 @@ class Format:
     Attributes:
         name: one of `FORMATS`.
         quantize: one of `QUANTIZATIONS`, or None.
-        write: writes a content into an empty folder.
+        writer: writes what the format is made of.
         tolerance: of its certificate.
     """
 
     name: str
     quantize: str | None
-    write: Callable[[Content, Path], None]
+    writer: Callable[[Content, Path], None]
     tolerance: Tolerance
+
+    def write(self, content: Content, folder: Path) -> None:
+        """Writes a content into an empty folder, and beside it the contract and the names of the classes."""
+        self.writer(content, folder)
+        for name, text in checkpoints.texts(content.preprocessing, content.class_names).items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def find(name: str, quantize: str | None = None) -> Format:
@@ -71,18 +87,5 @@ def find(name: str, quantize: str | None = None) -> Format:
     if missing:
         raise UserError(f"{name}: {' and '.join(missing)} not installed; pip install 'finetune[{name}]'")
     tolerance = {None: FLOAT32, "float16": FLOAT16, "int8": INT8}[quantize]
-    return Format(name, quantize, _writer(name, quantize), tolerance)
-
-
-def _writer(name: str, quantize: str | None) -> Callable[[Content, Path], None]:
-    from finetune.export import converted, graph, keras_model, serving
-
-    return {
-        "tf1": graph.write_tf1,
-        "pb": graph.write_pb,
-        "saved_model": serving.write_saved_model,
-        "keras": keras_model.writer("keras"),
-        "h5": keras_model.writer("h5"),
-        "onnx": converted.write_onnx,
-        "tflite": converted.tflite_writer(quantize),
-    }[name]
+    writer = converted.tflite_writer(quantize) if name == "tflite" else WRITERS[name]
+    return Format(name, quantize, writer, tolerance)

@@ -29,7 +29,7 @@ Reader = Callable[[str, np.ndarray], tf.Tensor]
 
 def write_tf1(content: Content, folder: Path) -> None:
     """Writes `model-NAME.meta`, `.ckpt-STEP.index`, `.ckpt-STEP.data-…` and `checkpoint`, NAME as the folder's."""
-    prefix = checkpoints.write(folder, folder.name, content.step, content.tensors, content.texts)
+    prefix = checkpoints.write(folder, checkpoints.published_form(folder.name), content.step, content.tensors)
     variables: list[tf.Variable] = []
 
     def variable(name: str, value: np.ndarray) -> tf.Tensor:
@@ -61,7 +61,6 @@ def write_pb(content: Content, folder: Path) -> None:
     with tf.Graph().as_default() as graph:
         _build(content, constant)
         frozen = _exported(graph, None).graph_def
-    content.write_texts(folder)
     (folder / f"{folder.name}.pb").write_bytes(frozen.SerializeToString(deterministic=True))
 
 

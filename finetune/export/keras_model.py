@@ -24,9 +24,7 @@ def writer(suffix: str) -> Callable[[Content, Path], None]:
     """What writes `NAME.keras`, or `NAME.h5` in the format of Keras 2's time."""
 
     def write(content: Content, folder: Path) -> None:
-        model = build(content)
-        content.write_texts(folder)
-        model.save(folder / f"{folder.name}.{suffix}")
+        build(content).save(folder / f"{folder.name}.{suffix}")
 
     return write
 
@@ -82,25 +80,18 @@ class _Layers:
             return keras.layers.MaxPooling2D(3, 2, name=_name(scope))(net)
         if isinstance(made_of, AveragePool):
             return keras.layers.GlobalAveragePooling2D(name=_name(scope))(net)
-        branches = [f"{scope}/Branch_{i}" for i in range(len(made_of.branches))]
+        halves = isinstance(made_of, Reduction)
+        ends = [self.branch(net, f"{scope}/Branch_{i}", branch, halves) for i, branch in enumerate(made_of.branches)]
         if isinstance(made_of, Reduction):
-            ends = [
-                self.branch(net, branch, convolutions, halves=True)
-                for branch, convolutions in zip(branches, made_of.branches, strict=True)
-            ]
             ends.append(keras.layers.MaxPooling2D(3, 2, name=_name(f"{scope}/MaxPool_1a_3x3"))(net))
             return keras.layers.Concatenate(name=_name(scope))(ends)
-        ends = [
-            self.branch(net, branch, convolutions)
-            for branch, convolutions in zip(branches, made_of.branches, strict=True)
-        ]
         mixed = keras.layers.Concatenate(name=_name(f"{scope}/mixed"))(ends)
         up = self._layer(keras.layers.Conv2D, net.shape[-1], 1, scope=f"{scope}/{UP}")(mixed)
         scaled = keras.layers.Rescaling(made_of.scale, name=_name(f"{scope}/scale"))(up)
         net = keras.layers.Add(name=_name(f"{scope}/add"))([net, scaled])
         return keras.layers.ReLU(name=_name(f"{scope}/relu"))(net) if made_of.relu else net
 
-    def branch(self, net: Tensor, scope: str, convolutions: Branch, halves: bool = False) -> Tensor:
+    def branch(self, net: Tensor, scope: str, convolutions: Branch, halves: bool) -> Tensor:
         """Convolutions in a row; with `halves` the last takes every second place."""
         for i, (_, kernel, name) in enumerate(convolutions):
             last = halves and i == len(convolutions) - 1

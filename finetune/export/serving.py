@@ -65,4 +65,3 @@ def write_saved_model(content: Content, folder: Path) -> None:
     if content.head:
         signatures["classify"] = function((CLASS_LOGITS, PROBABILITIES))
     tf.saved_model.save(module, str(folder), signatures)
-    content.write_texts(folder)

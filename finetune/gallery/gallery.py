@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +48,7 @@ class Contract:
         """A restored model's."""
         from finetune.model import is_head
 
-        digests = model.digests([name for name in model.variables if not is_head(name)])
-        weights = hashlib.sha256(json.dumps(sorted(digests.items())).encode()).hexdigest()
+        weights = model.weights_sha256([name for name in model.variables if not is_head(name)])
         contract = model.preprocessing
         return cls(str(model.source.prefix.absolute()), weights, contract.image_size, contract.standardization)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from finetune import files
 from finetune.report import card, page
 from finetune.report.page import FILE_NAME, write
+from finetune.report.record import Record
 
 __all__ = ["FILE_NAME", "write", "write_into"]
 
@@ -21,5 +23,6 @@ def write_into(path: Path, *, faces: bool = True) -> None:
         UserError: it holds no run, or is damaged.
         RunError: they can't be written.
     """
-    page.write([path], path / FILE_NAME, faces=faces)
-    card.write(path)
+    record = Record.read(path)
+    files.write_text(path / FILE_NAME, page.render([record], faces=faces))
+    files.write_text(path / card.FILE_NAME, card.render(record))

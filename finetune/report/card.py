@@ -11,8 +11,8 @@ from pathlib import Path
 
 import jinja2
 
-from finetune import files
 from finetune.evaluation.operating_points import operating_point
+from finetune.preprocessing import published_name
 from finetune.report.page import FARS, environment, headline
 from finetune.report.record import Record
 
@@ -40,16 +40,6 @@ CODE = (
 LFW = "LFW: Huang, Ramesh, Berg and Learned-Miller 2007, “Labeled Faces in the Wild” (University of Massachusetts)"
 
 
-def write(path: Path) -> None:
-    """Writes a run's model card into its folder.
-
-    Raises:
-        UserError: the folder holds no run, or is damaged.
-        RunError: the file can't be written.
-    """
-    files.write_text(path / FILE_NAME, render(Record.read(path)))
-
-
 def render(record: Record) -> str:
     """The card, in Markdown."""
     final = record.final
@@ -70,10 +60,9 @@ def render(record: Record) -> str:
 
 def _credits(record: Record) -> list[str]:
     prefix = Path(record.inputs["checkpoint"]["prefix"])
-    named = re.search(r"\d{8}-\d{6}", f"{prefix.name} {prefix.parent.name}")
-    known = TRAINED_ON.get(named[0]) if named else None
+    published = published_name(prefix.parent, prefix.name)
     unknown = "What the checkpoint was trained on is not known to finetune: credit those who provide that data too"
-    return [known or unknown, *([LFW] if record.final else []), CODE]
+    return [TRAINED_ON[published] if published else unknown, *([LFW] if record.final else []), CODE]
 
 
 def _templates() -> jinja2.Environment:

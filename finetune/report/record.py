@@ -47,7 +47,7 @@ class Record:
 
     Attributes:
         path: its folder.
-        recipe: with every value filled in, and as text.
+        recipe: with every value filled in.
         inputs, environment: `inputs.json` and `environment.json`.
         rows: of all epochs, those of an unfinished stage too.
         baseline, point: before the first stage; None where nothing was measured.
@@ -57,7 +57,6 @@ class Record:
 
     path: Path
     recipe: Recipe
-    recipe_text: str
     inputs: Mapping[str, Any]
     environment: Mapping[str, Any]
     rows: Sequence[EpochRow]
@@ -86,7 +85,6 @@ class Record:
             return cls(
                 path,
                 recipe,
-                read_text(path / "recipe.yaml", ADVICE),
                 _json(path / "inputs.json", INPUTS),
                 _json(path / "environment.json", ENVIRONMENT),
                 from_csv(read_text(history, ADVICE)) if history.exists() else [],

@@ -13,7 +13,7 @@ from finetune.evaluation import find_overlap
 from finetune.features import Choice, Store
 from finetune.features.frozen import choice
 from finetune.folders import in_one_line
-from finetune.images import central_crop, read_image
+from finetune.images import central_crops
 from finetune.model import Model
 from finetune.network import devices, multiply_adds
 from finetune.preprocessing import Preprocessing
@@ -73,7 +73,7 @@ def probe(inputs: Inputs) -> np.ndarray:
     """Up to `PROBE` training images, from all over the folder: uint8 [n, s, s, 3]."""
     paths = inputs.train.paths
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(PROBE, len(paths))).astype(int))
-    return np.stack([central_crop(read_image(paths[i]), inputs.preprocessing.image_size) for i in chosen])
+    return central_crops([paths[i] for i in chosen], inputs.preprocessing.image_size)
 
 
 def standardization_warnings(model: Model, pixels: np.ndarray) -> list[str]:

@@ -37,12 +37,16 @@ with tf.compat.v1.Session() as session:
 """
 
 
+def move_every_variable(model: Model) -> None:
+    """Makes another checkpoint of it, as training does."""
+    generator = np.random.default_rng(0)
+    model.assign({n: v * generator.uniform(0.99, 1.01, v.shape).astype("f4") for n, v in model.tensors().items()})
+
+
 def test_restores_our_checkpoint_to_the_same_embeddings(shared, tensorflow1, tmp_path):
     probe = np.load(shared / "expected/probe.npz", allow_pickle=False)
     model = Model.restore(shared / "facenet", class_names=[f"person {i}" for i in range(7)], seed=1)
-    # Not the original: a checkpoint whose every variable has moved.
-    generator = np.random.default_rng(0)
-    model.assign({n: v * generator.uniform(0.99, 1.01, v.shape).astype("f4") for n, v in model.tensors().items()})
+    move_every_variable(model)
     prefix = model.save(tmp_path / "mine", name="mine", step=12)
     ours = model.embed(probe["pixels"])
     assert np.abs(ours - probe["fixed"]).max() > 1e-3

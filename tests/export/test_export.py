@@ -105,6 +105,13 @@ def test_from_tf1_by_a_frozen_graph_to_tf1_every_tensor_keeps_its_bytes(named, e
     assert values[0] == values[1]
 
 
+@pytest.mark.slow
+def test_the_files_of_tf1_are_named_as_the_published_scripts_look_for_them(drawn_checkpoint, tmp_path):
+    exporter.export(drawn_checkpoint, "tf1", tmp_path / "mine, v1.2")
+    names = {path.name for path in (tmp_path / "mine, v1.2").iterdir()}
+    assert {"model-mine_ v1_2.meta", "model-mine_ v1_2.ckpt-0.index"} < names
+
+
 WITHOUT_FINETUNE = """
 import importlib.abc, sys
 

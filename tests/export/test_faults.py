@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("tensorflow")
 from finetune.errors import ExportFailed, RunError
-from finetune.export import FORMATS, exporter, formats, process, reload
+from finetune.export import FORMATS, exporter, process, reload
+from finetune.export.formats import Format
 from finetune.model import Model
 from tests.cli.test_faults import full_disk
 
@@ -40,13 +41,8 @@ def the_other_standardization(content):
 
 def faulty(monkeypatch: pytest.MonkeyPatch, fault) -> None:
     """From here on writers are given something else than what the certificate is about."""
-    find = formats.find
-
-    def found(*arguments):
-        chosen = find(*arguments)
-        return dataclasses.replace(chosen, write=lambda content, folder: chosen.write(fault(content), folder))
-
-    monkeypatch.setattr(formats, "find", found)
+    write = Format.write
+    monkeypatch.setattr(Format, "write", lambda self, content, folder: write(self, fault(content), folder))
     answer = process.answer
 
     def here(name, folder, pixels, *arguments):
@@ -102,12 +98,10 @@ def test_a_missing_output_is_told(drawn_checkpoint, tmp_path, monkeypatch):
 
 
 def test_a_runtime_that_can_not_load_it_is_told(drawn_checkpoint, tmp_path, monkeypatch):
-    def damaged(content, folder):
-        content.write_texts(folder)
+    def damaged(self, content, folder):
         (folder / "mine.onnx").write_bytes(b"no model")
 
-    find = formats.find
-    monkeypatch.setattr(formats, "find", lambda *of: dataclasses.replace(find(*of), write=damaged))
+    monkeypatch.setattr(Format, "write", damaged)
     with pytest.raises(ExportFailed, match=r"/mine: onnx is not what .+: it can't be run by .+ \(.*[Pp]rotobuf"):
         exporter.export(drawn_checkpoint, "onnx", tmp_path / "mine")
     assert list(tmp_path.iterdir()) == []

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("tensorflow")
 from finetune.evaluation import LFWResult
 from finetune.evaluation.operating_points import operating_point
+from finetune.preprocessing import PUBLISHED
 from finetune.report import card
 from finetune.report.record import Record
 
@@ -89,6 +90,10 @@ def test_who_gave_the_checkpoints_training_data_is_credited(prefix, credit, with
     inputs["checkpoint"]["prefix"] = prefix
     (run / "inputs.json").write_text(json.dumps(inputs))
     assert credit in card.render(Record.read(run)).split("## Credits")[1]
+
+
+def test_every_published_model_is_credited():
+    assert set(card.TRAINED_ON) == set(PUBLISHED)
 
 
 def test_no_text_of_a_run_becomes_markdown(without_lfw, tmp_path):

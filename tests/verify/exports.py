@@ -12,13 +12,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from common import OUT, SHARED, crops, write
 
 from finetune.export import FORMATS, QUANTIZATIONS, export, formats, process
 from finetune.export.content import Content
 from finetune.folders import find_images
-from finetune.images import central_crop, read_image
+from finetune.images import central_crops
 from finetune.model import Model
 from finetune.recipe import LFW
 
@@ -90,7 +89,7 @@ def _rates() -> dict[tuple[str, str | None], list[float]]:
     """Images a second of each format by its own runtime, in turn, round by round."""
     model = Model.restore(SHARED / "facenet")
     paths = find_images(crops("lfw_160", 160, 32))[:IMAGES]
-    pixels = np.stack([central_crop(read_image(path), model.preprocessing.image_size) for path in paths])
+    pixels = central_crops(paths, model.preprocessing.image_size)
     rates: dict[tuple[str, str | None], list[float]] = {asked: [] for asked in ASKED}
     with tempfile.TemporaryDirectory(dir=OUT) as place:
         for asked in ASKED:
