@@ -18,7 +18,7 @@ from finetune.cli.arguments import (
 )
 from finetune.errors import DataError, RecipeError
 from finetune.folders import find_images, in_one_line
-from finetune.gallery.names import normal, shown, why_unusable
+from finetune.names import normal, shown, why_unusable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

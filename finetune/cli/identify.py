@@ -122,7 +122,7 @@ def _classifier(
 
 def _figures(answers: Sequence[Identification], people: Sequence[str]) -> str:
     """How many were named rightly, of photos that lie in a folder of their person's name."""
-    from finetune.gallery.names import UNKNOWN, normal
+    from finetune.names import UNKNOWN, normal
 
     seen = [answer for answer in answers if answer.score is not None]
     whose = [normal(answer.face.photo.parent.name) for answer in seen]

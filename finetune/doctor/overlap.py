@@ -16,8 +16,8 @@ from finetune.doctor.embedded import Embedded, embed
 from finetune.doctor.finding import Finding
 from finetune.doctor.thumbnails import Looked, look
 from finetune.evaluation import ImagePairs
-from finetune.evaluation.overlap import same_identities
 from finetune.folders import in_one_line
+from finetune.names import same_identities
 
 
 def findings(

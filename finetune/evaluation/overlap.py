@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,26 +14,9 @@ from finetune.evaluation.pairs import ImagePairs
 from finetune.evaluation.result import Overlap
 from finetune.files import read_text
 from finetune.folders import open_folder
+from finetune.names import same_identities
 
 PEOPLE = "a folder of people, or a text file with a name a line"
-
-
-def same_identities(trained: Iterable[str], named: Iterable[str]) -> dict[str, str]:
-    """The identities of `named` that `trained` holds too, however they are spelled.
-
-    `George W Bush`, `george-w-bush` and `George_W_Bush` are one name; case, accents' encoding and what
-    separates the words do not count. A name without a letter or digit is nobody's.
-
-    Args:
-        trained: identities of a training set, such as its class names.
-        named: identities of the pairs, as their file spells them.
-
-    Returns:
-        `{name in the pairs: name in the training set}`, in the order of `named`.
-    """
-    known = {_spelled(name): name for name in trained}
-    known.pop("", None)
-    return {name: known[_spelled(name)] for name in dict.fromkeys(named) if _spelled(name) in known}
 
 
 def find_overlap(trained: Iterable[str], image_pairs: ImagePairs) -> tuple[Overlap, npt.NDArray[np.bool_]]:
@@ -65,10 +47,3 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     if not names:
         raise DataError(f"{path}: names nobody; give {PEOPLE}")
     return names
-
-
-def _spelled(name: str) -> str:
-    text = unicodedata.normalize("NFKC", name).casefold()
-    # Marks are parts of their letters: the vowel signs of Indian scripts, accents that no letter is made with.
-    words = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text)
-    return "_".join(words.split())

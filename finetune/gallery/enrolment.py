@@ -14,16 +14,15 @@ import numpy.typing as npt
 
 from finetune.dataset.scan import Quarantined, check_images, layout
 from finetune.errors import DataError, RunError
-from finetune.evaluation.overlap import same_identities
 from finetune.features.embeddings import prelogits
 from finetune.features.store import image_digest
 from finetune.folders import find_images, in_one_line
 from finetune.gallery.gallery import Contract, Gallery, Photos
 from finetune.gallery.legacy import read_features
-from finetune.gallery.names import normal, shown, why_unusable
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
 from finetune.model import Model
+from finetune.names import normal, same_identities, shown, why_unusable
 from finetune.recipe.recipe import Cache
 
 USUAL = 0.25

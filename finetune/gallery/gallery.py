@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.errors import DataError, NotFinite
-from finetune.gallery.names import normal, shown, why_unusable
+from finetune.names import normal, shown, why_unusable
 from finetune.preprocessing import Standardization
 
 if TYPE_CHECKING:

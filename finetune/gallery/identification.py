@@ -20,9 +20,9 @@ from finetune.features.embeddings import prelogits, unit
 from finetune.folders import find_images, in_one_line
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.classifiers import Classifier, SoftmaxHead
-from finetune.gallery.names import UNKNOWN
 from finetune.gallery.prototypes import NOBODY
 from finetune.model import Model
+from finetune.names import UNKNOWN
 
 Box = tuple[float, float, float, float]
 COLUMNS = (

@@ -14,8 +14,8 @@ from finetune import files
 from finetune.errors import DataError
 from finetune.folders import in_one_line
 from finetune.gallery.identification import Identification
-from finetune.gallery.names import UNKNOWN
 from finetune.images import ImageError, read_image
+from finetune.names import UNKNOWN
 from finetune.progress import track
 
 NAMED, STRANGER, INK = "#1b6ca8", "#8a4b08", "#ffffff"

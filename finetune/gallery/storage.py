@@ -18,7 +18,7 @@ import numpy.typing as npt
 from finetune import files
 from finetune.errors import DataError, RunError
 from finetune.gallery.gallery import DIGEST, Contract, Gallery, Photos
-from finetune.gallery.names import why_unusable
+from finetune.names import why_unusable
 from finetune.preprocessing import STANDARDIZATIONS
 
 Read = TypeVar("Read")

@@ -13,10 +13,10 @@ from finetune.dataset.noise import distances_to_center, keep, threshold
 from finetune.dataset.scan import Dataset, Scan, scan
 from finetune.dataset.split import hold_out
 from finetune.errors import DataError
-from finetune.evaluation.overlap import same_identities
 from finetune.evaluation.strangers import draw
 from finetune.features.embeddings import embeddings
 from finetune.model import Model
+from finetune.names import same_identities
 from finetune.recipe import Recipe
 
 

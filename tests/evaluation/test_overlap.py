@@ -1,4 +1,4 @@
-"""One identity under several spellings."""
+"""The overlap of a training set with pairs."""
 
 from __future__ import annotations
 
@@ -11,31 +11,6 @@ from hypothesis import strategies as st
 
 from finetune.errors import DataError
 from finetune.evaluation import ImagePairs, find_overlap, read_names
-from finetune.evaluation.overlap import same_identities
-
-
-def test_spellings_of_one_name_are_one_identity():
-    trained = ["george w. bush", "Jose\u0301_Serra", "Ann Lee"]
-    named = ["George_W_Bush", "José-Serra", "Anne_Lee", "George_W_Bush"]
-    assert same_identities(trained, named) == {"George_W_Bush": "george w. bush", "José-Serra": "Jose\u0301_Serra"}
-
-
-def test_words_are_not_run_together():
-    assert same_identities(["Ann Eli"], ["Anne_Li", "AnnEli"]) == {}
-
-
-def test_names_without_a_letter_are_nobody():
-    assert same_identities(["-", "", "Ann"], ["?", "-", "ann"]) == {"ann": "Ann"}
-
-
-@pytest.mark.parametrize(
-    ("trained", "named"),
-    [("राम", "रोम"), ("राम", "र_म"), ("กานต์", "กันต์"), ("M\u030car", "M_ar")],
-    ids=["vowel signs", "a vowel sign and a space", "tones and vowels", "an accent and a space"],
-)
-def test_a_mark_is_a_part_of_its_letter(trained, named):
-    assert same_identities([trained], [named]) == {}
-    assert same_identities([f"{trained} {named}"], [f"{trained}_{named}"]) != {}
 
 
 @given(

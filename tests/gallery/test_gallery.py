@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from finetune.errors import DataError, NotFinite
 from finetune.gallery.gallery import Contract, Gallery, Photos
-from finetune.gallery.names import normal, why_unusable
+from finetune.names import normal, why_unusable
 from tests.gallery.conftest import CONTRACT, gallery, photos, vectors
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from finetune.errors import DataError, RunError
-from finetune.gallery.names import why_unusable
 from finetune.gallery.storage import read_contract, read_gallery, update, write_gallery
+from finetune.names import why_unusable
 from tests.gallery.conftest import gallery, photos, vectors
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,78 @@
+"""People's names: what a person may be called, and which names are one name."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from finetune.folders import in_one_line, printable
+
+UNKNOWN = "unknown"
+"""The answer for a face of nobody who is enrolled, and so nobody's name."""
+LONGEST = 255
+"""Bytes of UTF-8."""
+DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what follows, so that a name reads as another."""
+
+
+def normal(name: str) -> str:
+    """Return the name in Unicode's composed form (NFC). Names that are equal in it look the same; macOS decomposes."""
+    return unicodedata.normalize("NFC", name)
+
+
+def spelling(name: str) -> str:
+    """Return what all spellings of a name have in common. Every comparison of names goes by it.
+
+    `George W Bush`, `george-w-bush` and `George_W_Bush` are one name: case, the encoding of accents and what
+    separates the words do not count. A name without a letter or digit gives the empty text, and is nobody's.
+    """
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    # Marks are parts of their letters: the vowel signs of Indian scripts, accents that no letter is made with.
+    words = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text)
+    return "_".join(words.split())
+
+
+def same_identities(trained: Iterable[str], named: Iterable[str]) -> dict[str, str]:
+    """Find the names of `named` that `trained` holds too, in any spelling.
+
+    Args:
+        trained: identities of a training set, such as its class names.
+        named: identities of the pairs, as their file spells them.
+
+    Returns:
+        `{name in the pairs: name in the training set}`, in the order of `named`.
+    """
+    known = {spelling(name): name for name in trained}
+    known.pop("", None)
+    return {name: known[spelling(name)] for name in dict.fromkeys(named) if spelling(name) in known}
+
+
+def spelled_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Find the names that stand among these in several spellings: for each, all of its spellings."""
+    spellings: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        spellings.setdefault(spelling(name), []).append(name)
+    spellings.pop("", None)
+    return [tuple(found) for found in spellings.values() if len(found) > 1]
+
+
+def why_unusable(name: str) -> str | None:
+    """Say why nobody can be called that, and what to do; None where it is a name."""
+    problem = None
+    if not name.strip() or name != name.strip():
+        problem = "it is empty, or begins or ends with a space"
+    elif not printable(name) or not DIRECTIONS.isdisjoint(name):
+        problem = "it holds characters that can't be printed"
+    elif {"/", "\\"} & set(name) or name in (".", ".."):
+        problem = "it reads as a path"
+    elif len(name.encode()) > LONGEST:
+        problem = f"it is longer than {LONGEST} bytes"
+    elif name.casefold() == UNKNOWN:
+        problem = "it is the answer for strangers"
+    return problem and f"can't be a person's name: {problem}; rename them"
+
+
+def shown(name: str) -> str:
+    """Return a name, or what should have been one, as a line can show it."""
+    clean = "".join(ascii(c)[1:-1] if c in DIRECTIONS else c for c in in_one_line(name))
+    return (clean if len(clean) <= 60 else f"{clean[:60]}…") or "''"
