@@ -33,7 +33,7 @@ def spelling(name: str) -> str:
 
 
 def same_identities(trained: Iterable[str], named: Iterable[str]) -> dict[str, str]:
-    """Find the names of `named` that `trained` holds too, in any spelling.
+    """Find the names of `named` that `trained` holds too, in any spelling; the same one goes first.
 
     Args:
         trained: identities of a training set, such as its class names.
@@ -42,18 +42,32 @@ def same_identities(trained: Iterable[str], named: Iterable[str]) -> dict[str, s
     Returns:
         `{name in the pairs: name in the training set}`, in the order of `named`.
     """
-    known = {spelling(name): name for name in trained}
+    exact = dict.fromkeys(trained)
+    known = {spelling(name): name for name in exact}
     known.pop("", None)
-    return {name: known[spelling(name)] for name in dict.fromkeys(named) if spelling(name) in known}
+    return {
+        name: name if name in exact else known[spelling(name)]
+        for name in dict.fromkeys(named)
+        if spelling(name) in known
+    }
 
 
-def spelled_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Find the names that stand among these in several spellings: for each, all of its spellings."""
-    spellings: dict[str, list[str]] = {}
-    for name in dict.fromkeys(names):
-        spellings.setdefault(spelling(name), []).append(name)
-    spellings.pop("", None)
-    return [tuple(found) for found in spellings.values() if len(found) > 1]
+def first_spellings(names: Iterable[str]) -> dict[str, str]:
+    """Map each name to the first of these that is the same name, in any spelling; most names to themselves."""
+    first: dict[str, str] = {}
+    return {name: first.setdefault(spelling(name) or name, name) for name in names}
+
+
+def spelled_alike(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Find the names that are another spelling of an earlier one: (earlier, name), in the order of the names."""
+    return [(first, name) for name, first in first_spellings(names).items() if name != first]
+
+
+def look_the_same(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Find the names that differ from an earlier one in their Unicode form alone: (earlier, name)."""
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(normal(name), name), name) for name in dict.fromkeys(names)]
+    return [(earlier, name) for earlier, name in pairs if name != earlier]
 
 
 def why_unusable(name: str) -> str | None:

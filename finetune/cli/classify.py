@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from finetune.cli.arguments import add_checkpoint, path, restore, say_left_out, text_file, whole_number
-from finetune.dataset.scan import Quarantined, check_images, layout
+from finetune.dataset.scan import Quarantined, check_images, layout, refuse_two_forms
 from finetune.errors import DataError, RecipeError
 from finetune.folders import in_one_line
 
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
     arrays = _arrays(options)
     for folder in (options.train, options.test):
         if folder is not None and folder not in arrays:
-            layout(path(folder))  # a wrong one is told before a checkpoint is restored
+            refuse_two_forms(layout(path(folder)))  # a wrong one is told before a checkpoint is restored
     model = restore(options)
     if options.test is None:
         parts = published.split(

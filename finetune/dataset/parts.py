@@ -18,6 +18,7 @@ from finetune.dataset.split import generator_of
 from finetune.errors import DataError, attempt
 from finetune.folders import refuse_within
 from finetune.images import SUFFIXES
+from finetune.names import first_spellings
 from finetune.progress import track
 
 By = Literal["images", "identities"]
@@ -150,16 +151,18 @@ def by_images(images: Mapping[str, Sequence[Path]], shares: Shares, seed: int) -
 
 
 def by_identities(images: Mapping[str, Sequence[Path]], shares: Shares, seed: int) -> tuple[Part, ...]:
-    """Parts the identities, as the published `SPLIT_CLASSES` does in two: all images of one are in one part.
+    """Part the identities, as the published `SPLIT_CLASSES` does in two: all images of one are in one part.
 
     Each is drawn by (seed, name) alone, so that adding, changing or removing one changes nobody else's part,
-    and nobody who was trained on is tested on later. The shares are therefore met on average: of n identities
-    a part of share s gets n s, give or take some sqrt(n s (1 - s)).
+    and nobody who was trained on is tested on later. All spellings of a name are in the part of the first one.
+    The shares are therefore met on average: of n identities a part of share s gets n s, give or take some
+    sqrt(n s (1 - s)).
     """
     parts = tuple(Part(name, {}) for name in shares)
     bounds = [float(bound) for bound in itertools.accumulate(shares.values())]
+    first = first_spellings(images)
     for person, paths in images.items():
-        place = bisect.bisect_right(bounds[:-1], generator_of(seed, person).random())
+        place = bisect.bisect_right(bounds[:-1], generator_of(seed, first[person]).random())
         parts[place].images[person] = list(paths)
     return parts
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from finetune.errors import DataError
+from finetune.errors import DataError, bounded
 from finetune.folders import entries, in_one_line, open_folder, printable
 from finetune.images import ImageError, central_crop, read_image
+from finetune.names import look_the_same
 from finetune.progress import track
 
 CHUNK = 64
@@ -109,10 +110,12 @@ def scan(
         check: says why files can't be used, as `check_images` does, which is called where none is given.
 
     Raises:
-        DataError: the folder is missing, holds no folders of images, or fewer than two people remain.
+        DataError: the folder is missing, holds no folders of images, or one name in two Unicode forms; or fewer than
+            two people remain.
     """
     found = layout(root)
     root, quarantined = found.root, list(found.misplaced)
+    refuse_two_forms(found)
     files = [(name, path) for name, paths in found.files.items() for path in paths]
     images: dict[str, list[Path]] = {name: [] for name in found.files}
     reasons = (check or check_images)([path for _, path in files], crop)
@@ -155,6 +158,21 @@ def layout(root: str | os.PathLike[str]) -> Layout:
             else:
                 files[person.name].append(entry)
     return Layout(root, files, tuple(misplaced))
+
+
+def refuse_two_forms(found: Layout) -> None:
+    """Refuse folders whose names differ in their Unicode form alone: nobody means them to be two people.
+
+    Raises:
+        DataError: there are such; one line each.
+    """
+    problems = [
+        f"{found.root}: {first!a} and {other!a} are one name in two Unicode forms, and would be two people; "
+        "put their images into one folder, or rename one"
+        for first, other in look_the_same(found.files)
+    ]
+    if problems:
+        raise DataError(*bounded(problems, str(found.root), "were two copies of one folder put together?"))
 
 
 def check_images(paths: Sequence[Path], crop: int | None = None) -> list[str | None]:

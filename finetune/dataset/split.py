@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from finetune.dataset.scan import Dataset
+from finetune.names import first_spellings, normal
 
 
 def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
@@ -36,7 +37,9 @@ def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Datase
 
 
 def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Holds people out, each by a draw of their own: (seed, person's name), so that adding a person moves nobody else.
+    """Hold people out, each by a draw of their own: (seed, person's name), so that adding a person moves nobody else.
+
+    A name in several spellings may be one person: the draw of the first spelling decides for all of them.
 
     Args:
         share: of the people, above 0, below 1; how many it are is left to chance.
@@ -46,10 +49,11 @@ def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Datase
         Those who stay and those who are held out, each with class names of their own.
     """
     # Not by the draw of `finetune split`: of a part of its making, some shares would hold nobody out.
-    out = {name for name in dataset.class_names if generator_of(seed, f"held out: {name}").random() < share}
+    first = first_spellings(dataset.class_names)
+    out = {name for name in first if generator_of(seed, f"held out: {first[name]}").random() < share}
     return dataset.of_people(set(dataset.class_names) - out), dataset.of_people(out)
 
 
 def generator_of(seed: int, name: str) -> np.random.Generator:
-    """A person's own: what it draws depends on nobody else."""
-    return np.random.default_rng([seed, *name.encode()])
+    """Make a person's own generator: what it draws depends on nobody else, and not on the name's Unicode form."""
+    return np.random.default_rng([seed, *normal(name).encode()])

@@ -18,7 +18,9 @@ from finetune.doctor.finding import KINDS, Finding
 from finetune.doctor.report import Report
 from finetune.doctor.thumbnails import Looked, look
 from finetune.evaluation import ImagePairs
+from finetune.folders import in_one_line
 from finetune.images import too_small
+from finetune.names import look_the_same, spelled_alike
 
 if TYPE_CHECKING:
     from finetune.model import Model
@@ -90,7 +92,7 @@ class Examination:
 
     def report(self) -> Report:
         """Everything that is found."""
-        findings = [*self._files(), *self._shapes(), *self._counts()]
+        findings = [*self._files(), *self._shapes(), *self._counts(), *self._names()]
         duplicates = Duplicates(
             self._looked.paths,
             self._labels,
@@ -162,6 +164,13 @@ class Examination:
             elif count < self._min_images:
                 reason = f"{count} usable images where {self._min_images} are asked for"
                 yield Finding("few-images", person, reason, score=-count)
+
+    def _names(self) -> Iterator[Finding]:
+        root, same = self._layout.root, look_the_same(self._people)
+        for first, name in spelled_alike(self._people):
+            shown = ascii(first) if (first, name) in same else in_one_line(first)
+            reason = f"one name with {shown}; put one person's images into one folder, or rename one of two people"
+            yield Finding("same-name", root / name, reason, root / first)
 
     def _one_person(self, duplicates: Duplicates, embedded: Embedded | None) -> Iterator[Finding]:
         root, people = self._layout.root, self._people

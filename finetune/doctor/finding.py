@@ -19,6 +19,7 @@ KINDS = {
     "few-images": "people with fewer usable images than asked for",
     "no-images": "people without a usable image",
     "mislabelled": "faces far from their person and nearer to another (needs a checkpoint)",
+    "same-name": "one name in two spellings: other case, other Unicode form, other signs between the words",
     "same-person": "two folders that are one person",
     "lfw-name": "people of the LFW pairs, by name",
     "lfw-image": "pictures of the LFW pairs",

@@ -18,6 +18,7 @@ from finetune import files
 from finetune.errors import DataError
 from finetune.gallery.classifiers import Name, make
 from finetune.gallery.prototypes import Floats, Labels
+from finetune.names import same_identities
 
 if TYPE_CHECKING:
     from finetune.dataset.importers.arrays import ImageArray
@@ -109,8 +110,11 @@ class People:
         names = tuple(sorted(set(train)))
         order = {name: label for label, name in enumerate(names)}
         labels = np.array([order[name] for name in train], np.int64)
-        known = None if test is None else np.array([order.get(name, len(names)) for name in test], np.int64)
-        return cls(names, labels, known, 0 if known is None else int((known == len(names)).sum()))
+        if test is None:
+            return cls(names, labels, None, 0)
+        known = same_identities(names, test)
+        tested = np.array([order[known[name]] if name in known else len(names) for name in test], np.int64)
+        return cls(names, labels, tested, int((tested == len(names)).sum()))
 
 
 def embed_array(model: Model, images: ImageArray) -> npt.NDArray[np.float32]:

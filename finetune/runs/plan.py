@@ -15,6 +15,7 @@ from finetune.features.frozen import choice
 from finetune.folders import in_one_line
 from finetune.images import central_crops
 from finetune.model import Model
+from finetune.names import spelled_alike
 from finetune.network import devices, multiply_adds
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import Stage
@@ -128,6 +129,11 @@ def _selection(inputs: Inputs) -> list[str]:
             f"strangers: {len(selection.strangers.class_names)} people held out, {len(selection.strangers)} images, "
             f"measured after each epoch{known}"
         )
+        lines += [
+            f"strangers: {name!a} and {first!a} are one name, and measured as two people; "
+            "put one person's images into one folder"
+            for first, name in spelled_alike(selection.strangers.class_names)
+        ]
     if selection and selection.filtered:
         filtered = selection.filtered
         lines.append(

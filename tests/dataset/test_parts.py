@@ -131,3 +131,10 @@ def test_a_part_that_nothing_falls_to_is_an_error_and_leaves_nothing(faces, tmp_
 def test_thirds_and_decimals_sum_to_one_exactly():
     assert read_shares(["a=1/3", "b=1/3", "c=1/3"]) == dict.fromkeys("abc", Fraction(1, 3))
     assert sum(read_shares([f"p{i}=0.1" for i in range(10)]).values()) == 1
+
+
+@given(people, weights, seeds)
+def test_by_identities_all_spellings_of_a_name_are_in_one_part(images, parts, seed):
+    images = images | {name: [Path(name, "1.png")] for name in ("Ann Li", "ann_li", "\uff21nn-Li")}
+    (together,) = [part for part in by_identities(images, shares(parts), seed) if "Ann Li" in part.images]
+    assert {"Ann Li", "ann_li", "\uff21nn-Li"} <= set(together.images)

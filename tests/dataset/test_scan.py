@@ -211,3 +211,16 @@ def test_a_folder_that_cannot_be_learnt_from_is_answered_in_one_line(tmp_path, m
 
 def test_a_quarantined_file_reads_as_one_line():
     assert str(Quarantined(Path("a/b.png"), "an empty file")) == "a/b.png: an empty file"
+
+
+def test_one_name_in_two_unicode_forms_is_refused_and_another_case_is_not(faces):
+    face(faces / "Jose\u0301/1.png")
+    face(faces / "ANN/1.png")
+    assert scan(faces).dataset.class_names == ("ANN", "Jose\u0301", "ann", "bob")
+    face(faces / "Jos\u00e9/1.png")
+    with pytest.raises(DataError) as refused:
+        scan(faces)
+    assert refused.value.problems == (
+        f"{faces}: 'Jose\\u0301' and 'Jos\\xe9' are one name in two Unicode forms, and would be two people; "
+        "put their images into one folder, or rename one",
+    )

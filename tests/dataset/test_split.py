@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.dataset.scan import Dataset
-from finetune.dataset.split import split
+from finetune.dataset.split import hold_out, split
 
 people = st.dictionaries(st.text("abcé", min_size=1), st.integers(1, 30), min_size=1, max_size=6)
 fractions = st.integers(0, 99).map(lambda percent: percent / 100)
@@ -85,3 +85,16 @@ def test_a_person_with_one_image_stays_in_training(fraction):
     train, validation = split(dataset({"ann": 1, "bob": 2}), fraction, 666)
     assert len(of_person(train, "ann")) == 1
     assert len(of_person(validation, "bob")) == 1
+
+
+@given(st.permutations(["Zo\u00eb", "zoe\u0308", "ZO\u00cb"]), seeds)
+def test_a_person_is_held_out_in_all_spellings_or_in_none(names, seed):
+    for part in hold_out(dataset(dict.fromkeys([*names, "ann", "bob"], 1)), 0.5, seed):
+        assert len(set(part.class_names) & set(names)) in (0, 3)
+
+
+@given(st.integers(2, 30), seeds)
+def test_another_unicode_form_of_a_name_draws_the_same_images(n, seed):
+    composed, decomposed = (split(dataset({name: n}), 0.3, seed) for name in ("Zo\u00eb", "Zoe\u0308"))
+    for one, other in zip(composed, decomposed, strict=True):
+        assert [path.name for path in one.paths] == [path.name for path in other.paths]

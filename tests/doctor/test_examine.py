@@ -159,3 +159,16 @@ def test_of_copies_the_one_stays_that_suits_training(people: Path):
         image.resize((80, 80)).save(people / "person_0" / "small.png")
     report = examine(people, crop=90)
     assert report.suspects() == [people / "person_0" / "enlarged.png", people / "person_0" / "small.png"]
+
+
+def test_one_name_in_several_spellings_is_told_with_what_to_do(people: Path, save):
+    for number, name in enumerate(["Jos\u00e9_Serra", "Jose\u0301_Serra", "PERSON 0"]):
+        for seed in (60, 61):
+            save(people / name / f"{seed}.png", seed + 2 * number)
+    report = examine(people, crop=90)
+    todo = "put one person's images into one folder, or rename one of two people"
+    assert [(finding.kind, finding.path.name, finding.reason) for finding in report.findings] == [
+        ("same-name", "Jos\u00e9_Serra", f"one name with 'Jose\\u0301_Serra'; {todo}"),
+        ("same-name", "person_0", f"one name with PERSON 0; {todo}"),
+    ]
+    assert report.suspects() == []

@@ -54,6 +54,12 @@ def test_people_who_are_not_trained_on_are_nobody():
     assert People.of(["a"], None).test is None
 
 
+def test_a_name_in_another_spelling_is_the_same_person_on_both_sides():
+    found = People.of(["Jos\u00e9", "ANN", "ann"], ["Jose\u0301", "Ann", "ann"])
+    assert found.names == ("ANN", "Jos\u00e9", "ann")
+    assert (found.test.tolist()[0], found.test.tolist()[2], found.others) == (1, 2, 0)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_accuracy_and_macro_f_score_are_scikit_learns(name):
     labels = np.arange(5).repeat(6)

@@ -19,6 +19,7 @@ from finetune.recipe import Recipe, Stage
 tf = pytest.importorskip("tensorflow")
 from finetune.model import Model  # noqa: E402
 from finetune.runner import run  # noqa: E402
+from finetune.runs import plan  # noqa: E402
 from finetune.runs.curve import CurvePoint  # noqa: E402
 from finetune.runs.results import ended  # noqa: E402
 
@@ -308,3 +309,17 @@ def test_a_resumed_run_has_the_history_of_one_that_was_left_alone(people, drawn_
         assert set(one) == set(two)
         for name in set(one) - {"time_train"}:
             np.testing.assert_array_equal(one[name][:], two[name][:])
+
+
+def test_the_plan_says_that_one_name_stands_in_two_spellings(tune, people, tmp_path):
+    known, strangers = tmp_path / "known", tmp_path / "strangers"
+    for number, person in enumerate(sorted(people.iterdir())):
+        (known if number < 6 else strangers).mkdir(exist_ok=True)
+        ((known if number < 6 else strangers) / f"name {number}").symlink_to(person)
+    (known / "name 0").rename(known / "Ann Li")
+    (known / "name 1").rename(known / "ann_li")
+    (strangers / "name 6").rename(strangers / "Bo Li")
+    (strangers / "name 7").rename(strangers / "bo_li")
+    said = "\n".join(plan(tune(data={"train": known, "strangers": strangers}).inputs))
+    assert "1 same-name: ann_li: one name with Ann Li; put one person's images into one folder, or rename one" in said
+    assert "strangers: 'bo_li' and 'Bo Li' are one name, and measured as two people; put one person's images" in said

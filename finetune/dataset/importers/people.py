@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from finetune import files
 from finetune.dataset.scan import Quarantined
 from finetune.folders import printable
+from finetune.names import normal
 from finetune.progress import track
 
 MANIFEST = ".manifest.csv"
@@ -108,7 +108,7 @@ def name_folders(identities: Iterable[str], where: str) -> tuple[dict[str, str],
     owners: dict[str, str] = {}
     for identity in dict.fromkeys(identities):
         name = _folder_name(identity)
-        owner = owners.setdefault(unicodedata.normalize("NFC", name).casefold(), identity)
+        owner = owners.setdefault(normal(name).casefold(), identity)
         if not name:
             problems.append(f"{where}: an image has an empty name; give each image a name")
         elif len(os.fsencode(name)) > LONGEST:
