@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
-from finetune.cli.arguments import add_seed, say_left_out, whole_number
+from finetune.cli.arguments import add_seed, counted, say_left_out, whole_number
 from finetune.folders import in_one_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The folder, the file, and how many."""
-    parser.add_argument("folder", metavar="FOLDER", help="images named NAME/NAME_0001.jpg, .jpeg or .png")
+    parser.add_argument("folder", metavar="FOLDER", help="one folder of images per person")
     parser.add_argument("out", metavar="OUT", help="a new file, such as pairs.txt")
-    parser.add_argument("--folds", type=whole_number(2), default=10, metavar="N", help="10, as LFW")
+    parser.add_argument("--folds", type=whole_number(2), metavar="N", help="10 as LFW, or fewer for few people")
     parser.add_argument(
-        "--pairs", type=whole_number(1), default=300, metavar="N", help="of each kind in a fold; 300, as LFW"
+        "--pairs",
+        type=whole_number(1),
+        metavar="N",
+        help="of each kind in a fold; 300 as LFW, or fewer for few images",
     )
     add_seed(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints what was drawn; what was left out goes to stderr."""
-    from finetune.evaluation.draw_pairs import write_pairs
+    from finetune.evaluation.draw_pairs import PAIRS_PER_FOLD, write_pairs
+    from finetune.evaluation.pairs import DEFAULT_FOLDS
 
     drawn = write_pairs(
         options.out, options.folder, folds=options.folds, pairs_per_fold=options.pairs, seed=options.seed
     )
     say_left_out(drawn.left_out)
-    n = options.folds * options.pairs
+    few = [
+        f"{n} {what} in place of LFW's {usual}"
+        for asked, n, usual, what in (
+            (options.folds, drawn.folds, DEFAULT_FOLDS, "folds"),
+            (options.pairs, drawn.pairs_per_fold, PAIRS_PER_FOLD, "pairs of each kind in a fold"),
+        )
+        if asked is None and n < usual
+    ]
+    if few:
+        print(f"few people or images: {' and '.join(few)}; the fewer, the less certain a result", file=sys.stderr)
+    if drawn.files:
+        print(
+            f"{counted(drawn.files, 'image')} not named NAME_0001: the pairs name such files, which finetune reads and "
+            "other programs may not; finetune import numbers them",
+            file=sys.stderr,
+        )
+    n = drawn.folds * drawn.pairs_per_fold
     print(
         f"{in_one_line(options.out)}: {n:,} pairs of one person and {n:,} of two "
-        f"in {options.folds} folds that share nobody, drawn from {drawn.images:,} images of {drawn.people:,} people, "
+        f"in {drawn.folds} folds that share nobody, drawn from {drawn.images:,} images of {drawn.people:,} people, "
         f"seed {options.seed}"
     )

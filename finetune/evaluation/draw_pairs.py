@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,15 @@ import numpy.typing as npt
 from finetune import files
 from finetune.dataset.scan import Quarantined, layout
 from finetune.errors import DataError, attempt
-from finetune.evaluation.pairs import SUFFIXES, Pair, image_name
+from finetune.evaluation.pairs import DEFAULT_FOLDS, Pair, image_name, number_of, numbered
+from finetune.images import SUFFIXES
+from finetune.names import spelled_alike
 
 Counts = npt.NDArray[np.int64]
-
-NUMBERED = re.compile(r".+_([0-9]{4,9})")
+Images = Mapping[str, Sequence[int | str]]
+"""Of each person, numbers of images that are named as LFW's are, and names of files."""
+PAIRS_PER_FOLD = 300
+"""Of each kind, in LFW's pairs.txt."""
 
 
 @dataclass(frozen=True)
@@ -27,49 +30,68 @@ class Drawn:
     """What pairs were drawn from.
 
     Attributes:
-        people: identities with an image that is named as LFW's are.
+        people: identities with an image.
         images: theirs.
+        files: how many of these are not named as LFW's are, so that the pairs name files.
+        folds: of the pairs.
+        pairs_per_fold: of each kind.
         left_out: files and folders that were not drawn from, with reasons.
     """
 
     people: int
     images: int
+    files: int
+    folds: int
+    pairs_per_fold: int
     left_out: tuple[Quarantined, ...]
 
 
 def write_pairs(
-    path: str | os.PathLike[str], root: str | os.PathLike[str], *, folds: int, pairs_per_fold: int, seed: int
+    path: str | os.PathLike[str],
+    root: str | os.PathLike[str],
+    *,
+    folds: int | None = None,
+    pairs_per_fold: int | None = None,
+    seed: int,
 ) -> Drawn:
-    """Draws pairs from a folder of people and writes them as LFW's `pairs.txt` is written.
+    """Draw pairs from a folder of people and write them as LFW's `pairs.txt` is written.
 
     The header is `folds<TAB>pairs_per_fold`; then, for each fold, that many pairs of one person
-    (`name<TAB>1<TAB>4`) and as many of two (`name<TAB>1<TAB>name<TAB>4`). See `draw_pairs`.
+    (`name<TAB>1<TAB>4`) and as many of two (`name<TAB>1<TAB>name<TAB>4`). An image that is not named
+    `NAME/NAME_0001.jpg`, `.jpeg` or `.png` stands there as its file's name. See `draw_pairs`.
 
     Args:
-        root: images named `NAME/NAME_0001.jpg`, `.jpeg` or `.png`; none is opened.
+        root: one folder of images per person; none is opened.
+        folds: 10 as LFW where not given, or fewer where there are too few people.
+        pairs_per_fold: of each kind; 300 as LFW where not given, or fewer where there are too few images.
 
     Raises:
-        DataError: `path` is there already, there is no such folder, no image so named, or they do not make so
-            many pairs.
+        DataError: `path` is there already, there is no such folder, no image, or they do not make so many pairs.
         RunError: the file can't be written.
     """
     path, root = Path(os.path.expanduser(path)), Path(os.path.expanduser(root))
     problems = [f"{path}: already there; give another name, or remove it"] if os.path.lexists(path) else []
-    found = attempt(problems, lambda: _numbered(root))
+    found = attempt(problems, lambda: _images(root))
     if found is None or problems:
         raise DataError(*problems)
     images, left_out = found
+    able = sum(len(numbers) > 1 for numbers in images.values())
+    folds = folds or max(2, min(DEFAULT_FOLDS, able, len(images) // 2))
+    fewer = pairs_per_fold is None
     try:
-        drawn = draw_pairs(images, folds=folds, pairs_per_fold=pairs_per_fold, seed=seed)
+        drawn = draw_pairs(images, folds=folds, pairs_per_fold=pairs_per_fold or PAIRS_PER_FOLD, seed=seed, fewer=fewer)
     except ValueError as error:
-        raise DataError(f"{root}: {error}") from None
+        raise DataError(f"{root}: {error}{_example(left_out)}") from None
+    pairs_per_fold = len(drawn[0]) // 2
     lines = [f"{folds}\t{pairs_per_fold}", *(_line(pair) for fold in drawn for pair in fold)]
     files.write_text(path, "\n".join(lines) + "\n")
-    return Drawn(len(images), sum(map(len, images.values())), tuple(left_out))
+    every = [image for person in images.values() for image in person]
+    named = sum(isinstance(image, str) for image in every)
+    return Drawn(len(images), len(every), named, folds, pairs_per_fold, tuple(left_out))
 
 
-def draw_pairs(images: Mapping[str, Sequence[int]], *, folds: int, pairs_per_fold: int, seed: int) -> list[list[Pair]]:
-    """Draws pairs as LFW's view 2 has them (Huang et al. 2007): folds that share no identity, no pair twice.
+def draw_pairs(images: Images, *, folds: int, pairs_per_fold: int, seed: int, fewer: bool = False) -> list[list[Pair]]:
+    """Draw pairs as LFW's view 2 has them (Huang et al. 2007): folds that share no identity, no pair twice.
 
     Identities with as many images are dealt out at random, so that each fold gets as many identities, give or
     take one, and about as many pairs of one person. Within a fold the pairs are spread over its people, and
@@ -77,10 +99,11 @@ def draw_pairs(images: Mapping[str, Sequence[int]], *, folds: int, pairs_per_fol
     drawn are never all listed: time and memory grow with the identities, and with the pairs that are drawn.
 
     Args:
-        images: the numbers of each person's images.
+        images: the numbers of each person's images, or the names of their files.
         folds: 2 or more.
         pairs_per_fold: of each kind, 1 or more.
         seed: 0 or more.
+        fewer: draw fewer pairs where there are not so many, in each fold as many.
 
     Returns:
         For each fold its pairs, those of one person first.
@@ -95,7 +118,7 @@ def draw_pairs(images: Mapping[str, Sequence[int]], *, folds: int, pairs_per_fol
             Pair(image_name(names[p], images[names[p]][i]), image_name(names[q], images[names[q]][j]), bool(p == q))
             for p, i, q, j in fold
         ]
-        for fold in draw_places(counts, folds=folds, pairs_per_fold=pairs_per_fold, seed=seed)
+        for fold in draw_places(counts, folds=folds, pairs_per_fold=pairs_per_fold, seed=seed, fewer=fewer)
     ]
 
 
@@ -203,40 +226,48 @@ def _unrank(pair: int) -> tuple[int, int]:
     return pair - second * (second - 1) // 2, second
 
 
-def _numbered(root: Path) -> tuple[dict[str, list[int]], list[Quarantined]]:
-    """The numbers of the images that are named as LFW's are, by person; and what is not named so."""
+def _images(root: Path) -> tuple[dict[str, list[int | str]], list[Quarantined]]:
+    """The images of each person, by number or by file; and what can't be drawn from."""
     found = layout(root)
     left_out = list(found.misplaced)
-    images: dict[str, set[int]] = {}
+    again = {name: first for first, name in spelled_alike(found.files)}
+    images: dict[str, list[int | str]] = {}
     for name, paths in found.files.items():
+        stems: set[str] = set()  # one image in two formats is one
         for path in paths:
-            number = _number(name, path)
-            if number is None:
-                left_out.append(Quarantined(path, f"not named {image_name(name, 1)}.jpg, .jpeg or .png"))
-            elif name != name.strip():
+            if path.suffix.lower() not in SUFFIXES:
+                left_out.append(Quarantined(path, f"not named as an image ({', '.join(SUFFIXES)})"))
+            elif name != name.strip() or path.name != path.name.strip():
                 left_out.append(Quarantined(path, "a name that begins or ends with a space, which no pairs file holds"))
-            else:
-                images.setdefault(name, set()).add(number)
+            elif name in again:
+                reason = f"of {again[name]!a} by name, so that nobody can say if they are two people; rename one"
+                left_out.append(Quarantined(path, reason))
+            elif path.stem not in stems:
+                stems.add(path.stem)
+                number = numbered(path)
+                images.setdefault(name, []).append(path.name if number is None else number)
     if not images:
-        example = f"; the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
-        raise DataError(f"{root}: no image named NAME/NAME_0001.jpg; finetune import names them so{example}")
-    return {name: sorted(numbers) for name, numbers in images.items()}, left_out
+        nobody = "no image in a person's folder; give one folder of images per person"
+        raise DataError(f"{root}: {nobody}{_example(left_out)}")
+    return {name: sorted(found, key=_order) for name, found in images.items()}, left_out
 
 
-def _number(name: str, path: Path) -> int | None:
-    """4 of `NAME/NAME_0004.jpg`; None where the file is not named so."""
-    found = NUMBERED.fullmatch(path.stem)
-    if found is None or path.suffix.lower() not in SUFFIXES:
-        return None
-    number = int(found[1])
-    return number if image_name(name, number) == f"{name}/{path.stem}" else None
+def _order(image: int | str) -> tuple[int, str]:
+    return (image, "") if isinstance(image, int) else (10**9, image)
+
+
+def _example(left_out: Sequence[Quarantined]) -> str:
+    """What to add to a refusal where files were left out that may have been meant."""
+    return f"; the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
 
 
 def _line(pair: Pair) -> str:
-    (name1, number1), (name2, number2) = (_split(image) for image in pair[:2])
-    return f"{name1}\t{number1}\t{number2}" if pair.is_same else f"{name1}\t{number1}\t{name2}\t{number2}"
+    (name1, image1), (name2, image2) = (_split(image) for image in pair[:2])
+    return f"{name1}\t{image1}\t{image2}" if pair.is_same else f"{name1}\t{image1}\t{name2}\t{image2}"
 
 
-def _split(image: str) -> tuple[str, int]:
-    name, _, stem = image.rpartition("/")
-    return name, int(stem.rpartition("_")[2])
+def _split(image: str) -> tuple[str, int | str]:
+    """The fields of an image in a line: its person, and its number or its file."""
+    name, _, file = image.rpartition("/")
+    number = number_of(image)
+    return name, file if number is None else number

@@ -1,4 +1,4 @@
-"""Pairs files in LFW's form, and the images that they name."""
+"""Pairs files in LFW's form, which may name files in place of numbers, and the images that they name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,16 +15,19 @@ import numpy.typing as npt
 
 from finetune.errors import DataError, bounded
 from finetune.files import read_text
-from finetune.folders import excerpt
+from finetune.folders import entries, excerpt
+from finetune.images import SUFFIXES as IMAGES
+from finetune.names import look_the_same, normal, spelled_alike, spelling
 
 DEFAULT_FOLDS = 10
 SUFFIXES = (".jpg", ".jpeg", ".png")
+"""Suffixes of an image that a number stands for, the preferred one first."""
 FORM = "a pairs file in LFW's form"
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Pair(NamedTuple):
-    """Two images as `NAME/NAME_0001`, and whether they are of one person."""
+    """Two images as `NAME/NAME_0001`, or `NAME/FILE.jpg`; and whether they are of one person."""
 
     first: str
     second: str
@@ -77,16 +81,17 @@ class ImagePairs:
     @property
     def sha256(self) -> str:
         """Digest of the pairs by their images' names, wherever the images lie."""
-        stems = [path.stem for path in self.paths]
-        lines = (f"{stems[i]}\t{stems[j]}\n" for i, j in zip(self.index1, self.index2, strict=True))
+        named = [path.stem if numbered(path) else f"{path.parent.name}/{path.name}" for path in self.paths]
+        lines = (f"{named[i]}\t{named[j]}\n" for i, j in zip(self.index1, self.index2, strict=True))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def read_pairs(path: str | Path) -> PairsFile:
-    """Reads a pairs file in LFW's form.
+    """Read a pairs file in LFW's form.
 
     A line is `NAME n1 n2` for two images of one person or `NAME1 n1 NAME2 n2` for two people,
-    separated by tabs where it has any (a name may then hold spaces), else by white space. The first
+    separated by tabs where it has any (a name may then hold spaces), else by white space. In place of a number
+    the name of a file may stand, with its suffix. The first
     line may be a header: folds and pairs of each kind in a fold, or pairs of each kind alone.
     Without a number of folds, or with one fold, there are 10, as in the published evaluation.
 
@@ -111,20 +116,41 @@ def read_pairs(path: str | Path) -> PairsFile:
         problems.append(f"{path}: found no pairs; give {FORM}")
     if problems:
         raise DataError(*bounded(problems, str(path), "is it a pairs file?"))
+    notes = [
+        f"{path.name} names {other!a} and {first!a}, which are one name, as two people"
+        for first, other in spelled_alike(_person(image) for pair in pairs for image in pair[:2])
+    ]
     if header is None:
-        return PairsFile(tuple(pairs), DEFAULT_FOLDS)
+        return PairsFile(tuple(pairs), DEFAULT_FOLDS, tuple(notes))
     n_folds, promised = header
-    notes = (f"the header of {path.name} promises {promised} pairs, it holds {len(pairs)}",)
-    return PairsFile(tuple(pairs), n_folds if n_folds > 1 else DEFAULT_FOLDS, notes if promised != len(pairs) else ())
+    if promised != len(pairs):
+        notes.insert(0, f"the header of {path.name} promises {promised} pairs, it holds {len(pairs)}")
+    return PairsFile(tuple(pairs), n_folds if n_folds > 1 else DEFAULT_FOLDS, tuple(notes))
 
 
-def image_name(person: str, number: int | str) -> str:
-    """`NAME/NAME_0001`, as pairs files mean it."""
-    return f"{person}/{person}_{int(number):04d}"
+def image_name(person: str, image: int | str) -> str:
+    """Return `NAME/NAME_0001`, as pairs files mean a number; or `NAME/FILE.jpg` where a file is named."""
+    return f"{person}/{person}_{int(image):04d}" if NUMBER.fullmatch(str(image)) else f"{person}/{image}"
+
+
+def numbered(path: Path) -> int | None:
+    """Return 4 for `NAME/NAME_0004.jpg`; None where the file is not named as LFW's are."""
+    digits = path.stem.rpartition("_")[2]
+    if path.suffix.lower() not in SUFFIXES or not NUMBER.fullmatch(digits):
+        return None
+    name = normal(path.parent.name)
+    return int(digits) if image_name(name, digits) == f"{name}/{normal(path.stem)}" else None
+
+
+def number_of(image: str) -> int | None:
+    """Return 4 for a pair's image `NAME/NAME_0004`; None where it names a file."""
+    return None if image.lower().endswith(IMAGES) else numbered(Path(f"{image}.jpg"))
 
 
 def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error", "skip"] = "error") -> ImagePairs:
-    """Finds the images of the pairs: `NAME/NAME_0001` with `.jpg`, `.jpeg` or `.png` in any case.
+    """Find the images of the pairs: `NAME/NAME_0001` with `.jpg`, `.jpeg` or `.png` in any case, or the named file.
+
+    A name that is not there as it is written is looked for in other spellings: folders of macOS come decomposed.
 
     Args:
         pairs_file: what `read_pairs` gave.
@@ -138,8 +164,7 @@ def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error"
     if not folder.is_dir():
         raise DataError(f"{folder}: found no folder; give the one that holds LFW's aligned faces, a folder a person")
     wanted = dict.fromkeys(name for pair in pairs_file.pairs for name in (pair.first, pair.second))
-    people = {name.rpartition("/")[0] for name in wanted}
-    found = {name: path for person in people for name, path in _images(folder, person).items()}
+    found = _find(wanted, folder)
     absent = tuple(name for name in wanted if name not in found)
     kept = [pair for pair in pairs_file.pairs if pair.first in found and pair.second in found]
     if absent and (missing == "error" or not kept):
@@ -171,21 +196,52 @@ def _header(line: str) -> tuple[int, int] | None:
 
 
 def _pair(line: str) -> Pair:
-    match [field.strip() for field in line.split("\t")] if "\t" in line else line.split():
-        case [name, n1, n2] if NUMBER.fullmatch(n1) and NUMBER.fullmatch(n2):
+    fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
+    match fields:
+        case [name, n1, n2] if _is_image(n1) and _is_image(n2):
             return Pair(image_name(name, n1), image_name(name, n2), True)
-        case [name1, n1, name2, n2] if NUMBER.fullmatch(n1) and NUMBER.fullmatch(n2):
-            if name1 == name2:
+        case [name1, n1, name2, n2] if _is_image(n1) and _is_image(n2):
+            if name1 == name2 or look_the_same([name1, name2]):
                 raise ValueError(f"names {name1!r} twice; write {name1} {n1} {n2} for a pair of one person")
             return Pair(image_name(name1, n1), image_name(name2, n2), False)
-    raise ValueError(f"found {excerpt(line)}; write NAME n1 n2 for one person, NAME1 n1 NAME2 n2 for two")
+    tabs = "; separate them by tabs where a name holds spaces" if "\t" not in line and len(fields) > 3 else ""
+    raise ValueError(f"found {excerpt(line)}; write NAME n1 n2 for one person, NAME1 n1 NAME2 n2 for two{tabs}")
 
 
-def _images(folder: Path, person: str) -> dict[str, Path]:
-    """The person's images by `NAME/NAME_0001`; of two that differ in the suffix, as `SUFFIXES` prefers."""
+def _is_image(field: str) -> bool:
+    """Whether a field is a number, or the name of an image's file."""
+    return bool(NUMBER.fullmatch(field)) or field.lower().endswith(IMAGES)
+
+
+def _person(image: str) -> str:
+    return image.rpartition("/")[0]
+
+
+def _find(wanted: Iterable[str], folder: Path) -> dict[str, Path]:
+    """Find the images that are named, `{as named: path}`."""
+    spellings: dict[str, list[Path]] = {}
+    for path in entries(folder):
+        spellings.setdefault(spelling(path.name), []).append(path)
+    found: dict[str, Path] = {}
+    images: dict[str, dict[int | str, Path]] = {}
+    for image in wanted:
+        person, _, name = image.rpartition("/")
+        if person not in images:
+            place, others = folder / person, spellings.get(spelling(person), [])
+            images[person] = _images(others[0] if len(others) == 1 and not place.is_dir() else place)
+        number = number_of(image)
+        there = images[person].get(normal(name) if number is None else number)
+        if there is not None:
+            found[image] = there
+    return found
+
+
+def _images(person: Path) -> dict[int | str, Path]:
+    """A person's images by their files' names and by their numbers: of two of one number, as `SUFFIXES` prefers."""
     try:
-        paths = [path for path in (folder / person).iterdir() if path.suffix.lower() in SUFFIXES]
+        paths = [path for path in person.iterdir() if path.suffix.lower() in IMAGES]
     except OSError:
         return {}
-    paths.sort(key=lambda path: (SUFFIXES.index(path.suffix.lower()), path.name), reverse=True)
-    return {f"{person}/{path.stem}": path for path in paths}
+    numbers = [(number, path) for path in paths if (number := numbered(path)) is not None]
+    numbers.sort(key=lambda found: (SUFFIXES.index(found[1].suffix.lower()), found[1].name), reverse=True)
+    return {normal(path.name): path for path in paths} | dict(numbers)

@@ -13,6 +13,7 @@ from finetune.errors import DataError
 from finetune.evaluation import read_pairs, resolve
 from finetune.evaluation.draw_pairs import draw_pairs, write_pairs
 from finetune.evaluation.pairs import Pair
+from finetune.images import SUFFIXES
 
 people = st.lists(st.integers(1, 7), min_size=4, max_size=30).map(
     lambda sizes: {f"Ann {i}": list(range(1, 2 * size, 2)) for i, size in enumerate(sizes)}
@@ -127,27 +128,30 @@ def test_what_is_written_is_read_back_as_lfws(tmp_path):
     assert resolve(read, tmp_path / "faces").n_skipped == 0
 
 
-def test_what_is_not_named_as_lfws_is_left_out_with_the_name_it_needs(tmp_path):
+def test_images_of_any_name_are_drawn_and_what_no_pairs_file_can_hold_is_left_out(tmp_path):
     faces = folder(tmp_path / "faces", {name: [1, 2] for name in ("ann", "bob", "cid", "dan", "eve ")})
-    odd = [
-        "ann/ann_3.png",
-        "ann/bob_0003.png",
-        "bob/0001.png",
-        "bob/bob_0003.bmp",
-        "cid/cid_00004.png",
-        "cid/notes.txt",
-    ]
-    for name in odd:
+    for name in ("ann/ann_3.png", "ann/bob_0003.png", "bob/0001.png", "bob/bob_0003.bmp", "cid/cid_00004.png"):
         (faces / name).touch()
-    drawn = write_pairs(tmp_path / "pairs.txt", faces, folds=2, pairs_per_fold=1, seed=1)
-    assert (drawn.people, drawn.images) == (4, 8)
-    assert {entry.path.relative_to(faces).as_posix() for entry in drawn.left_out} == {
-        *odd,
-        "eve /eve _0001.jpg",
-        "eve /eve _0002.jpg",
+    (faces / "dan-").mkdir()
+    for name in ("cid/notes.txt", "bob/ 7.png", "dan-/1.png"):
+        (faces / name).touch()
+    drawn = write_pairs(tmp_path / "pairs.txt", faces, folds=2, seed=1)
+    space = "a name that begins or ends with a space, which no pairs file holds"
+    assert {entry.path.relative_to(faces).as_posix(): entry.reason for entry in drawn.left_out} == {
+        "cid/notes.txt": f"not named as an image ({', '.join(SUFFIXES)})",
+        "bob/ 7.png": space,
+        "eve /eve _0001.jpg": space,
+        "eve /eve _0002.jpg": space,
+        "dan-/1.png": "of 'dan' by name, so that nobody can say if they are two people; rename one",
     }
-    reasons = {entry.path.name: entry.reason for entry in drawn.left_out}
-    assert reasons["ann_3.png"] == "not named ann/ann_0001.jpg, .jpeg or .png"
+    assert (drawn.people, drawn.images, drawn.files) == (4, 13, 5)
+    read = read_pairs(tmp_path / "pairs.txt")
+    found = resolve(read, faces)
+    assert found.n_skipped == 0
+    named = {image for pair in read.pairs for image in pair[:2]}
+    assert named >= {"ann/ann_3.png", "bob/bob_0003.bmp", "dan/dan_0001"}
+    for i, j, is_same in zip(found.index1, found.index2, found.is_same, strict=True):
+        assert is_same == (found.paths[i].parent == found.paths[j].parent)
 
 
 def test_an_image_in_two_formats_is_one(tmp_path):
@@ -180,7 +184,7 @@ def test_an_image_in_two_formats_is_one(tmp_path):
             "6 people, 0 with two images or more; each of 2 folds needs two people of its own, one of them with two "
             "images; add people or images",
         ),
-        ({}, 2, 1, "no image named NAME/NAME_0001.jpg; finetune import names them so"),
+        ({}, 2, 1, "no image in a person's folder; give one folder of images per person"),
     ],
 )
 def test_too_few_images_are_an_error_that_says_how_many_pairs_they_make(images, folds, pairs, line, tmp_path):
@@ -200,3 +204,26 @@ def test_a_file_that_is_there_is_kept_and_told_with_what_else_is_wrong(tmp_path)
         f"{tmp_path}/none: no such file or folder; give the folder that holds one folder of images per person",
     )
     assert (tmp_path / "pairs.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("people", "each", "folds", "pairs"), [(6, 2, 3, 2), (9, 3, 4, 6), (60, 40, 10, 300)])
+def test_few_people_have_fewer_folds_and_pairs_unless_others_were_asked_for(people, each, folds, pairs, tmp_path):
+    faces = folder(tmp_path / "faces", {f"p{i}": list(range(1, each + 1)) for i in range(people)})
+    drawn = write_pairs(tmp_path / "pairs.txt", faces, seed=1)
+    # Two people a fold: of k images each they make k (k - 1) pairs of one person, and k k of two.
+    assert (drawn.folds, drawn.pairs_per_fold) == (folds, pairs)
+    read = read_pairs(tmp_path / "pairs.txt")
+    assert (read.n_folds, len(read.pairs), read.notes) == (folds, 2 * folds * drawn.pairs_per_fold, ())
+    with pytest.raises(DataError, match=f"each of {people} folds needs two people"):
+        write_pairs(tmp_path / "more.txt", faces, folds=people, seed=1)
+
+
+def test_a_refusal_says_who_was_left_out_before(tmp_path):
+    faces = folder(tmp_path / "faces", {name: [1, 2] for name in ("ann", "bob", "eve ", "dan ")})
+    with pytest.raises(DataError) as refused:
+        write_pairs(tmp_path / "pairs.txt", faces, folds=2, seed=1)
+    assert str(refused.value) == (
+        f"{faces}: 2 people, 2 with two images or more; each of 2 folds needs two people of its own, one of them with "
+        f"two images; add people or images; the first of 4 left out is {faces}/dan /dan _0001.jpg: a name that begins "
+        "or ends with a space, which no pairs file holds"
+    )

@@ -73,6 +73,55 @@ def test_every_malformed_line_is_named_with_its_number(tmp_path):
     ]
 
 
+def test_names_with_spaces_are_said_to_need_tabs(tmp_path):
+    with pytest.raises(DataError) as raised:
+        read(tmp_path, "Ann Lee 1 2\nAnn Lee 1 Bo 2\nAnn Lee\t1\n")
+    assert [
+        problem.endswith("; separate them by tabs where a name holds spaces") for problem in raised.value.problems
+    ] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_file_stands_in_place_of_a_number(tmp_path):
+    root = images(
+        tmp_path / "people", "Ann Li/IMG 1.jpg", "Ann Li/Ann Li_0002.png", "Bo/me.JPG", "Bo/me.png", "Bo/1.webp"
+    )
+    found = resolve(read(tmp_path, "2\t1\nAnn Li\tIMG 1.jpg\t2\nBo\tme.JPG\tAnn Li\t2\nBo\t1.webp\tme.png"), root)
+    pairs = [(found.paths[i], found.paths[j]) for i, j in zip(found.index1, found.index2, strict=True)]
+    assert [tuple(path.relative_to(root).as_posix() for path in pair) for pair in pairs] == [
+        ("Ann Li/IMG 1.jpg", "Ann Li/Ann Li_0002.png"),
+        ("Bo/me.JPG", "Ann Li/Ann Li_0002.png"),
+        ("Bo/1.webp", "Bo/me.png"),
+    ]
+    assert found.is_same.tolist() == [True, False, True]
+
+
+def test_files_of_one_name_under_two_people_have_pairs_of_their_own_digest(tmp_path):
+    root = images(tmp_path / "people", "Ann/1.png", "Ann/2.png", "Bo/1.png", "Bo/2.png")
+    digests = {resolve(read(tmp_path, f"{name}\t1.png\t2.png\n"), root).sha256 for name in ("Ann", "Bo")}
+    assert len(digests) == 2
+
+
+def test_people_are_found_in_other_spellings_where_no_two_have_them(tmp_path):
+    root = images(
+        tmp_path / "people", "Jose\u0301/Jose\u0301_0001.jpg", "ann_li/ann_li_0001.jpg", "ANN_LI/ANN_LI_0001.jpg"
+    )
+    found = resolve(read(tmp_path, "Jos\u00e9\t1\tann_li\t1\n"), root)
+    assert [path.parent.name for path in found.paths] == ["Jose\u0301", "ann_li"]
+    with pytest.raises(DataError, match="missing 1 of the 2 images in the pairs: Ann Li/Ann Li_0001;"):
+        resolve(read(tmp_path, "Jos\u00e9\t1\tAnn Li\t1\n"), root)
+
+
+def test_one_name_is_not_taken_for_two_people(tmp_path):
+    with pytest.raises(DataError, match="names 'Jos\u00e9' twice"):
+        read(tmp_path, "Jos\u00e9\t1\tJose\u0301\t2\n")
+    noted = read(tmp_path, "1\nAnn\t1\t2\nAnn\t1\tann\t2\n").notes
+    assert noted == ("pairs.txt names 'ann' and 'Ann', which are one name, as two people",)
+
+
 def test_a_file_of_something_else_is_not_recited_line_by_line(tmp_path):
     with pytest.raises(DataError) as raised:
         read(tmp_path, "Ann_Lee/Ann_Lee_0001.jpg 1 2 3 4\n" * 500)

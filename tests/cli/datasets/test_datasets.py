@@ -100,6 +100,25 @@ def test_pairs_are_those_that_validate_reads(finetune, work: Path):
     assert (pairs.n_folds, len(pairs.is_same), int(pairs.is_same.sum())) == (5, 60, 30)
 
 
+def test_pairs_of_few_people_with_any_names_say_what_is_not_as_in_lfw(finetune, work: Path):
+    (work / "faces/Ann 0/Ann 0_0004.jpg").rename(work / "faces/Ann 0/holiday.jpg")
+    ended = finetune("pairs", "faces", "pairs.txt")
+    # Of four images each, two people make 12 pairs of one person and 16 of two.
+    assert (ended.status, ended.out) == (
+        0,
+        [
+            "pairs.txt: 60 pairs of one person and 60 of two in 5 folds that share nobody, "
+            "drawn from 40 images of 10 people, seed 666"
+        ],
+    )
+    assert ended.err == [
+        "few people or images: 5 folds in place of LFW's 10 and 12 pairs of each kind in a fold in place of LFW's 300; "
+        "the fewer, the less certain a result",
+        "1 image not named NAME_0001: the pairs name such files, which finetune reads and other programs may not; "
+        "finetune import numbers them",
+    ]
+
+
 def test_the_whole_way_from_a_list_to_pairs_of_strangers(finetune, work: Path):
     commands = (
         "import csv list.csv people",
