@@ -12,6 +12,7 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "finetune/__init__.py").r
 if VERSION is None:
     raise SystemExit('finetune/__init__.py: no line __version__ = "…"')
 
+HEIF = ["pillow-heif>=0.16"]
 ONNX = ["onnxruntime>=1.18", "tf2onnx>=1.16"]
 OPENVINO = ["openvino>=2024.4"]
 TFLITE = ["ai-edge-litert>=1.2"]
@@ -47,10 +48,12 @@ setup(
         "mtcnn==1.0.0",  # its weights alone, which are checked by digest
     ],
     extras_require={
+        "heif": HEIF,
         "openvino": OPENVINO,
         "onnx": ONNX,
         "tflite": TFLITE,
         "dev": [
+            *HEIF,
             *ONNX,
             *OPENVINO,
             *TFLITE,

@@ -7,11 +7,11 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from finetune.errors import DataError, FinetuneError
 
@@ -19,8 +19,36 @@ Pixels = npt.NDArray[np.uint8]
 
 # Named, so that no other decoder of Pillow's is tried: the one for EPS starts a program.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jpeg"),
+    *(".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+)
 """What their files' names end in, in any case; looked at only where files are not read."""
+
+
+class Extra(NamedTuple):
+    """A format that not every installation reads.
+
+    Attributes:
+        name: as people call it.
+        decoder: the one of Pillow's that is tried.
+        needs: what to do where it is lacking.
+    """
+
+    name: str
+    decoder: str
+    needs: str
+
+
+HEIC = Extra("a HEIC", "HEIF", "pip install pillow-heif")
+AVIF = Extra("an AVIF", "AVIF", "pip install --upgrade 'pillow>=11.3'")
+JPEG_2000 = Extra("a JPEG 2000", "JPEG2000", "install a Pillow that was built with OpenJPEG")
+BRANDS = {
+    **dict.fromkeys((b"avif", b"avis"), AVIF),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), HEIC),
+}
+"""What ISO 23008-12 and AVIF's specification write behind `ftyp`; `mif1` stands before `avif` in some AVIF files."""
+BEGINNINGS = {b"\0\0\0\x0cjP  \r\n\x87\n": JPEG_2000, b"\xff\x4f\xff\x51": JPEG_2000}
 MAX_PIXELS = 89_478_485
 """Width times height above which an image is refused: Pillow's own limit, 256 MiB of RGB."""
 LARGE = 16_000_000
@@ -112,11 +140,45 @@ def too_small(width: int, height: int, crop: int) -> str:
 
 
 def _decode(file: BinaryIO, max_pixels: int) -> Pixels:
-    with Image.open(file, formats=FORMATS) as image:
+    kind = _optional(file.read(64))
+    file.seek(0)
+    if kind is not None and not _is_read(kind):
+        raise ImageError(f"{kind.name} image, which can't be read here; {kind.needs}, or save it as JPEG or PNG")
+    try:
+        image = Image.open(file, formats=(kind.decoder,) if kind else FORMATS)
+    except UnidentifiedImageError:
+        if kind is None:
+            raise
+        raise ImageError(f"can't be read (damaged: begins as {kind.name} image)") from None
+    with image:
         if image.width * image.height > max_pixels:
             raise TooManyPixels(f"{image.width}x{image.height} pixels, more than {max_pixels} in all")
         with _one_at_a_time if image.width * image.height > LARGE else contextlib.nullcontext():
             return _rgb(image)
+
+
+def _optional(beginning: bytes) -> Extra | None:
+    """Tell by a file's first bytes which of the optional formats it has; None for any other."""
+    if beginning[4:8] == b"ftyp":
+        end = min(int.from_bytes(beginning[:4], "big"), len(beginning))
+        brands = [beginning[8:12], *(beginning[place : place + 4] for place in range(16, end, 4))]
+        kinds = [BRANDS[brand] for brand in brands if brand in BRANDS]
+        return AVIF if AVIF in kinds else next(iter(kinds), None)
+    return next((kind for start, kind in BEGINNINGS.items() if beginning.startswith(start)), None)
+
+
+def _is_read(kind: Extra) -> bool:
+    """Whether this installation has the decoder."""
+    if kind is HEIC:
+        try:
+            import pillow_heif
+        except ImportError:
+            return False
+        pillow_heif.register_heif_opener()
+    Image.init()
+    return kind.decoder in Image.OPEN and (
+        kind is HEIC or bool(features.check({AVIF: "avif", JPEG_2000: "jpg_2000"}[kind]))
+    )
 
 
 def _rgb(image: Image.Image) -> Pixels:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
-from finetune.images import ImageError, central_crop, read_image
+from finetune.images import SUFFIXES, ImageError, NotAnImage, central_crop, read_image
 
 GREY = np.arange(0, 240, 5, dtype=np.uint8).reshape(6, 8)
 COLOUR = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=2)
@@ -148,7 +149,55 @@ def test_what_is_no_file_says_so(tmp_path):
         read_image(tmp_path)
 
 
+def writes(kind: str) -> bool:
+    """Whether this Pillow writes JPEG2000 or AVIF."""
+    Image.init()
+    return kind in Image.SAVE and bool(features.check({"JPEG2000": "jpg_2000", "AVIF": "avif"}[kind]))
+
+
+FLAT = np.kron(GREY[:, :, np.newaxis] + np.uint8([0, 9, 15]), np.ones((16, 16, 1), np.uint8))
+AVIF_WITH_MIF1 = b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf"
+LACKING = [
+    (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC image, which can't be read here; pip install pillow-heif"),
+    (b"\0\0\0\x14ftypmif1\0\0\0\0mif1", "a HEIC image, which can't be read here; pip install pillow-heif"),
+    (AVIF_WITH_MIF1, "an AVIF image, which can't be read here; pip install --upgrade 'pillow>=11.3'"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image, which can't be read here; install a Pillow that was built"),
+    (b"\xff\x4f\xff\x51\0", "a JPEG 2000 image, which can't be read here; install a Pillow that was built"),
+]
+
+
+@pytest.mark.parametrize(("beginning", "reason"), LACKING, ids=["heic", "mif1", "avif", "jp2", "j2k"])
+def test_a_format_whose_decoder_is_lacking_is_named_with_what_to_install(tmp_path, beginning, reason, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr(features, "check", lambda feature: False)
+    path = tmp_path / "face.jpg"
+    path.write_bytes(beginning + bytes(200))
+    with pytest.raises(ImageError) as raised:
+        read_image(path)
+    assert str(raised.value).startswith(reason)
+    assert str(raised.value).endswith(", or save it as JPEG or PNG")
+    assert not isinstance(raised.value, NotAnImage)
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("JPEG2000", ".jp2"), ("JPEG2000", ".j2k"), ("AVIF", ".avif"), ("HEIF", ".heic")]
+)
+def test_formats_of_phones_and_archives_are_read_where_there_is_a_decoder(tmp_path, kind, suffix):
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    elif not writes(kind):
+        pytest.skip(f"this Pillow writes no {kind}")
+    path = tmp_path / f"face{suffix}"
+    Image.fromarray(FLAT).save(path, kind, **({} if kind == "JPEG2000" else {"quality": 100}))
+    assert suffix in SUFFIXES
+    np.testing.assert_allclose(read_image(path).astype(int), FLAT, atol=0 if kind == "JPEG2000" else 8)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ImageError, match="can't be read"):
+        read_image(path)
+
+
 KINDS = ("JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP", "PPM")
+KINDS += tuple(filter(writes, ("JPEG2000", "AVIF")))
 EXIF = Image.Exif()
 EXIF[0x0112] = 6
 WHOLE = [as_bytes(Image.fromarray(COLOUR), kind, exif=EXIF) for kind in KINDS]

@@ -82,8 +82,8 @@ def test_everything_that_is_wrong_is_told_at_once(photos, tmp_path, tree):
         f"list:4: {photos}/3.jpg: is 'bob' in list:1 and 'cid' here; keep one of them",
         f"list:5: {photos}/7.jpg: No such file or directory; add it, or take it out",
         f"list:6: {photos}/folder.jpg: not a file; name a photo",
-        f"list:7: {photos}/notes.txt: not named as an image (.bmp, .gif, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, "
-        ".webp); take it out",
+        f"list:7: {photos}/notes.txt: not named as an image (.avif, .bmp, .gif, .heic, .heif, .j2k, .jp2, .jpeg, "
+        ".jpg, .pgm, .png, .ppm, .tif, .tiff, .webp); take it out",
     ]
     assert tree(tmp_path / "out") == {"mine": b"keep"}
 
