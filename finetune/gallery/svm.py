@@ -21,10 +21,12 @@ TOLERANCE = 0.05
 
 
 class LinearSVM(ClassifierMixin, BaseEstimator):
-    """One linear SVM a person, against all others (squared hinge loss, liblinear).
+    """One linear SVM per person, against all others (squared hinge loss, liblinear's primal solver).
 
-    Each minimizes P(w) = ½|w|² + C Σ ξ², the intercept being a weight of a constant 1. Photos that are added beyond the
-    margin (ξ = 0) leave the minimum where it is, by the optimality conditions. For others, P of the old weights is at
+    A fit gives the same bytes each time, with any number of threads.
+
+    Each SVM minimizes P(w) = ½|w|² + C Σ ξ², the intercept being a weight of a constant 1. Photos that are added beyond
+    the margin (ξ = 0) leave the minimum where it is, by the optimality conditions. For others, P of the old weights is at
     most C Σ ξ² of the new photos above the new minimum, so that the weights are within √(2 C Σ ξ²) of it, P being
     strongly convex, and a decision value of a unit embedding within √(4 C Σ ξ²). An SVM is trained again only where
     that exceeds the tolerance; what is below adds up until it does.
@@ -96,7 +98,8 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         rows = np.ascontiguousarray(self._X, np.float64)
 
         def one(place: int) -> tuple[Floats, float]:
-            svm = LinearSVC(C=self.C, random_state=0)
+            # The dual solver draws its order from one generator for all threads. The primal one draws nothing.
+            svm = LinearSVC(C=self.C, dual=False)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 svm.fit(rows, self._y == self.classes_[place])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -107,9 +109,32 @@ def test_k_nearest_vote_as_scikit_learn_does(k):
 def test_one_against_the_rest_is_scikit_learns_for_each_person():
     svm = LinearSVM(C=2.0).fit(ROWS, LABELS)
     for label in range(6):
-        alone = LinearSVC(C=2.0, random_state=0).fit(ROWS.astype(np.float64), label == LABELS)
+        alone = LinearSVC(C=2.0, dual=False).fit(ROWS.astype(np.float64), label == LABELS)
         np.testing.assert_array_equal(svm.coef_[label], alone.coef_[0])
         assert svm.intercept_[label] == alone.intercept_[0]
+
+
+def test_fits_are_the_same_bytes_with_any_number_of_threads(monkeypatch):
+    """With fewer photos than embedding values, where scikit-learn's own choice is liblinear's dual solver."""
+    labels = np.repeat(np.arange(24), 5)
+    rows = vectors(labels, 256, spread=1.5)
+    fits = []
+    for threads in (1, 2, 8, 8, 8):
+        monkeypatch.setattr("os.cpu_count", lambda threads=threads: threads)
+        fits.append(LinearSVM().fit(rows, labels))
+    for fit in fits[1:]:
+        np.testing.assert_array_equal(fit.coef_, fits[0].coef_)
+        np.testing.assert_array_equal(fit.intercept_, fits[0].intercept_)
+    dual = LinearSVC(dual=True, random_state=0, tol=1e-6).fit(rows.astype(np.float64), labels == 3)
+    np.testing.assert_allclose(fits[0].coef_[3], dual.coef_[0], atol=1e-3)  # one minimum
+
+
+@pytest.mark.parametrize("name", ["logistic", "svc"])
+def test_other_classifiers_are_the_same_bytes_each_time(name):
+    labels = np.repeat(np.arange(24), 5)
+    rows = vectors(labels, 256, spread=1.5)
+    first, again = (make(name, 24).fit(rows, labels) for _ in range(2))
+    np.testing.assert_array_equal(first.best(rows).scores, again.best(rows).scores)
 
 
 @pytest.mark.parametrize("spread", [0.2, 0.8, 1.5])
@@ -222,6 +247,18 @@ def test_kept_svms_are_taken_up_and_people_added_to_them(tmp_path, monkeypatch, 
     kept.write_bytes(b"PK damaged")
     fitted_svm(found, path)
     assert trainings == [8]
+
+
+def test_the_same_photos_by_another_checkpoint_do_not_take_up_kept_svms(tmp_path, monkeypatch, trainings):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "features"))
+    found = gallery(people=4, size=16)
+    fitted_svm(found, tmp_path / "g.h5")
+    turned = dataclasses.replace(found.photos, embeddings=np.ascontiguousarray(found.embeddings[:, ::-1]))
+    other = dataclasses.replace(found, photos=turned)
+    np.testing.assert_array_equal(other.photos.digests, found.photos.digests)
+    svm = fitted_svm(other, tmp_path / "g.h5")
+    assert trainings == [4, 4]
+    np.testing.assert_array_equal(svm.coef_, LinearSVM().fit(other.embeddings, other.labels).coef_)
 
 
 def test_a_gallery_of_another_size_does_not_take_up_kept_svms(tmp_path, monkeypatch, trainings):
