@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from finetune import files
 from finetune.architecture import HEAD
 from finetune.errors import CheckpointError, RunError
 from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
-from finetune.gallery.gallery import Gallery
+from finetune.gallery.gallery import Embeddings, Gallery
 from finetune.gallery.svm import LinearSVM
 from finetune.resources import cache
 
 if TYPE_CHECKING:
     from finetune.model import Model
 
-ARRAYS = ("coef", "intercept", "slack", "labels", "digests", "people")
+ARRAYS = ("coef", "intercept", "slack", "labels", "embeddings", "people")
 
 
 def fitted(name: Name, gallery: Gallery, path: Path) -> Classifier:
@@ -67,7 +68,7 @@ def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
     place = cache("classifiers") / f"{name}.npz"
     svm = _resumed(gallery, place) or LinearSVM().fit(gallery.embeddings, gallery.labels)
     if svm.retrained_:
-        values = (svm.coef_, svm.intercept_, svm.slack_, gallery.labels, gallery.photos.digests)
+        values = (svm.coef_, svm.intercept_, svm.slack_, gallery.labels, _digest(gallery.embeddings))
         people = np.array([person.encode() for person in gallery.people], "S")
         arrays: dict[str, Any] = dict(zip(ARRAYS, (*values, people), strict=True))
         with contextlib.suppress(RunError):  # then they are trained again the next time
@@ -76,17 +77,22 @@ def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
 
 
 def _resumed(gallery: Gallery, place: Path) -> LinearSVM | None:
-    """The kept ones and what was added; None where anything was taken away, renamed or merged since."""
+    """Return the kept SVMs with what was added since; None where anything else of the gallery changed."""
     try:
         with np.load(place, allow_pickle=False) as kept:
-            coef, intercept, slack, labels, digests, people = (kept[name] for name in ARRAYS)
+            coef, intercept, slack, labels, embeddings, people = (kept[name] for name in ARRAYS)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     n, p = len(labels), len(people)
-    same = n <= len(gallery) and np.array_equal(digests, gallery.photos.digests[:n])
+    same = n <= len(gallery) and np.array_equal(embeddings, _digest(gallery.embeddings[:n]))
     same = same and np.array_equal(labels, gallery.labels[:n])
     same = same and people.tolist() == [person.encode() for person in gallery.people[:p]]
     if not same or coef.shape != (p, gallery.embedding_size) or not (intercept.shape == slack.shape == (p,)):
         return None
     svm = LinearSVM().resume(gallery.embeddings[:n], gallery.labels[:n], coef, intercept, slack)
     return svm if n == len(gallery) else svm.partial_fit(gallery.embeddings[n:], gallery.labels[n:])
+
+
+def _digest(embeddings: Embeddings) -> npt.NDArray[np.uint8]:
+    """Return the sha256 of the rows themselves: the same photos have other rows under another checkpoint."""
+    return np.frombuffer(hashlib.sha256(np.ascontiguousarray(embeddings).data).digest(), np.uint8)
