@@ -26,8 +26,8 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
     A fit gives the same bytes each time, with any number of threads.
 
     Each SVM minimizes P(w) = ½|w|² + C Σ ξ², the intercept being a weight of a constant 1. Photos that are added beyond
-    the margin (ξ = 0) leave the minimum where it is, by the optimality conditions. For others, P of the old weights is at
-    most C Σ ξ² of the new photos above the new minimum, so that the weights are within √(2 C Σ ξ²) of it, P being
+    the margin (ξ = 0) leave the minimum where it is, by the optimality conditions. For others, P of the old weights is
+    at most C Σ ξ² of the new photos above the new minimum, so that the weights are within √(2 C Σ ξ²) of it, P being
     strongly convex, and a decision value of a unit embedding within √(4 C Σ ξ²). An SVM is trained again only where
     that exceeds the tolerance; what is below adds up until it does.
 
