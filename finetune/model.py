@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
-from finetune import network, preprocessing
-from finetune.architecture import HEAD, LEAST_IMAGE_SIZE, UNITS
+from finetune import network
+from finetune.architecture import HEAD, UNITS
 from finetune.checkpoint import RestorePlan
-from finetune.errors import CheckpointError, DataError, UserError
+from finetune.errors import DataError, UserError
 from finetune.images import ImageError, central_crop, read_image
 from finetune.network import devices
 from finetune.network.inference import Inference
@@ -89,7 +89,8 @@ class Model:
         Args:
             checkpoint: a directory, a prefix, any of the checkpoint's files, or a frozen `.pb`.
             class_names: the people of a new head: `Logits` is then skipped and drawn afresh for
-                them (Glorot uniform, as published). Without it, `Logits` is restored where stored.
+                them (Glorot uniform, as published). Without it, `Logits` is restored where it is stored
+                with weights and biases.
             seed: of the new head.
             image_size: pixels, in place of what the checkpoint is known to expect.
             standardization: `fixed` or `per_image`, likewise.
@@ -110,28 +111,17 @@ class Model:
             if word not in words:
                 raise UserError(f"{what}: found {word!r}; give {' or '.join(words)}")
         devices.prepare()
-        located = checkpoints.locate(checkpoint)
-        stored = checkpoints.read(located)
-        contract = preprocessing.resolve(located.folder, located.name, image_size, standardization)
-        if contract.image_size < LEAST_IMAGE_SIZE:
-            raise CheckpointError(
-                f"{located.prefix}: an image size of {contract.image_size} ({contract.source}); "
-                f"the network needs {LEAST_IMAGE_SIZE} pixels or more"
-            )
-        contents = checkpoints.contents(stored.shapes, located.prefix)
-        classes = contents.num_classes if class_names is None else len(class_names)
-        needed = network.variable_shapes(contents.embedding_size, classes or 1)
-        needed = {name: shape for name, shape in needed.items() if classes or not is_head(name)}
-        fresh = () if class_names is None else tuple(name for name in needed if is_head(name))
-        plan = checkpoints.plan_restore(stored.shapes, needed, fresh, where=located.prefix)
-        values = stored.tensors(plan.restored) | {name: initial_value(name, needed[name], seed) for name in fresh}
+        found = checkpoints.account(
+            checkpoint, class_names=class_names, image_size=image_size, standardization=standardization
+        )
+        drawn = {name: initial_value(name, found.needed[name], seed) for name in found.plan.fresh}
+        values = {**found.values, **drawn}
         # The aggregation acts where several replicas each move a layer's statistics: to their mean.
         variables = {
             name: tf.Variable(values[name], name=name.replace("/", "_"), aggregation=tf.VariableAggregation.MEAN)
-            for name in needed
+            for name in found.needed
         }
-        names = stored_class_names(located.folder, classes) if class_names is None else class_names
-        return cls(variables, contract, names, plan, located, precision, runtime)
+        return cls(variables, found.preprocessing, found.class_names, found.plan, found.located, precision, runtime)
 
     @property
     def embedding_size(self) -> int:
@@ -187,7 +177,9 @@ class Model:
             DataError: a file can't be read, or the checkpoint holds no classifier.
         """
         if self.num_classes is None:
-            raise DataError(f"{self.source.prefix}: holds no {HEAD}; only embeddings can be had from it")
+            raise DataError(
+                f"{self.source.prefix}: holds no {HEAD} with weights and biases; only embeddings can be had from it"
+            )
         logits = np.empty([len(images), self.num_classes], np.float32)
         reasons: dict[Path, str] = {}
         self._refresh()
@@ -320,18 +312,6 @@ def initial_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
     limit = np.sqrt(6.0 / (fan_in + fan_out))
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
     return np.random.default_rng([seed, key]).uniform(-limit, limit, shape).astype(np.float32)
-
-
-def stored_class_names(folder: Path, num_classes: int | None) -> tuple[str, ...]:
-    """The names in `class_names.txt` beside a checkpoint, where there is one a class."""
-    path = folder / checkpoints.CLASS_NAMES
-    if num_classes is None or not path.is_file():
-        return ()
-    try:
-        names = tuple(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: can't be read as text; mend it or remove it") from error
-    return names if len(names) == num_classes else ()
 
 
 def _report(reasons: dict[Path, str], bad: dict[Path, str] | None) -> None:

@@ -111,15 +111,16 @@ def test_the_new_head_is_drawn_by_the_seed_within_glorots_bounds():
     np.testing.assert_array_equal(initial_value("Logits/biases", (88,), 1), np.zeros(88))
 
 
-def test_a_checkpoint_without_a_classifier_still_embeds(model, images, tmp_path):
+@pytest.mark.parametrize("left", [(), ("Logits/weights",), ("Logits/biases",)])
+def test_a_checkpoint_without_a_whole_classifier_still_embeds(model, images, tmp_path, left):
     from finetune import checkpoint
 
-    body = {name: value for name, value in model.tensors().items() if not name.startswith("Logits/")}
-    checkpoint.write(tmp_path, "headless", 0, body)
+    kept = {name: value for name, value in model.tensors().items() if name in left or not name.startswith("Logits/")}
+    checkpoint.write(tmp_path, "headless", 0, kept)
     headless = Model.restore(tmp_path, image_size=75)
     assert headless.num_classes is None
     np.testing.assert_allclose(headless.embed(images[:3]), model.embed(images[:3]), atol=1e-6)
-    with pytest.raises(DataError, match="holds no Logits"):
+    with pytest.raises(DataError, match="holds no Logits with weights and biases"):
         headless.logits(images[:3])
 
 

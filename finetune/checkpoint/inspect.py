@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
-from finetune import preprocessing
 from finetune.architecture import HEAD, UNITS, unit_of
-from finetune.checkpoint.locate import Located, locate
-from finetune.checkpoint.plan import Contents, Shape, contents, plan_restore
-from finetune.checkpoint.read import read
-from finetune.network import variable_shapes
+from finetune.checkpoint.account import account
+from finetune.checkpoint.locate import Located
+from finetune.checkpoint.plan import Contents, Shape, plan_restore
 from finetune.preprocessing import Preprocessing
 
 
@@ -107,23 +105,20 @@ class Description:
 
 
 def describe(path: str | Path) -> Description:
-    """Reads what a checkpoint holds; of the values only the digests.
+    """Describe a checkpoint that `Model.restore` takes; it goes through the same account.
 
     Raises:
-        CheckpointError: it is missing, damaged or of another network, or a variable is unaccounted for.
+        CheckpointError: restoring it would raise one too.
     """
-    located = locate(path)
-    stored = read(located)
-    found = contents(stored.shapes, located.prefix)
-    network = variable_shapes(found.embedding_size, found.num_classes or 1)
-    needed = {name: shape for name, shape in network.items() if unit_of(name) != HEAD}
-    plan = plan_restore(stored.shapes, needed, where=located.prefix)
+    found = account(path)
+    needed = {name: shape for name, shape in found.needed.items() if unit_of(name) != HEAD}
+    plan = plan_restore(found.stored.shapes, needed, where=found.located.prefix)
     by_unit = {unit: {name: needed[name] for name in plan.restored if unit_of(name) == unit} for unit in UNITS}
     return Description(
-        located=located,
-        contents=found,
+        located=found.located,
+        contents=found.contents,
         units=tuple(UnitContents(unit, variables) for unit, variables in by_unit.items() if variables),
-        preprocessing=preprocessing.resolve(located.folder, located.name),
-        sha256=stored.sha256,
+        preprocessing=found.preprocessing,
+        sha256=found.stored.sha256,
         skipped=plan.skipped,
     )

@@ -13,6 +13,7 @@ Shape = tuple[int, ...]
 
 EMBEDDING_WEIGHTS = f"{SCOPE}/Bottleneck/weights"
 HEAD_WEIGHTS = f"{HEAD}/weights"
+_HEAD_VARIABLES = (HEAD_WEIGHTS, f"{HEAD}/biases")
 
 _TRAINING_STATE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"/(Adam|Adagrad|Adadelta|RMSProp|Momentum)(_\d+)?$"), "state of its optimizer"),
@@ -39,7 +40,7 @@ class Contents:
 
     Attributes:
         embedding_size: values in an embedding.
-        num_classes: people whom its classifier tells apart; None where it holds no classifier.
+        num_classes: people whom its classifier tells apart; None where it holds no weights of one.
     """
 
     embedding_size: int
@@ -78,6 +79,11 @@ def contents(stored: Mapping[str, Shape], where: object = "the checkpoint") -> C
             raise CheckpointError(f"{where} {name}: shape {list(stored[name])}; the network needs two dimensions")
     head = stored.get(HEAD_WEIGHTS)
     return Contents(stored[EMBEDDING_WEIGHTS][1], head[1] if head else None)
+
+
+def holds_head(stored: Collection[str]) -> bool:
+    """Return whether a checkpoint holds the whole classifier: FaceNet's has weights and biases."""
+    return all(name in stored for name in _HEAD_VARIABLES)
 
 
 def plan_restore(
@@ -125,8 +131,10 @@ def _reason_to_skip(name: str, stored: Mapping[str, Shape]) -> str | None:
     shape = stored[name]
     if name in _STEP_COUNTS and not shape:
         return "step count of its training"
-    if name in (HEAD_WEIGHTS, f"{HEAD}/biases") and shape:
-        return f"the old classifier of {shape[-1]} classes"
+    if name in _HEAD_VARIABLES and shape:
+        missing = [other for other in _HEAD_VARIABLES if other not in stored]
+        without = f" without {missing[0]}, which gives no logits" if missing else ""
+        return f"the old classifier of {shape[-1]} classes{without}"
     return None
 
 

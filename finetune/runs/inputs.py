@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune.checkpoint import contents, read, refuse_pattern
+from finetune.checkpoint import contents, read, refuse_pattern, stored_class_names
 from finetune.dataset.scan import Check, Dataset, Scan, check_images
 from finetune.dataset.split import split
 from finetune.doctor import Report
@@ -20,7 +20,7 @@ from finetune.doctor.thumbnails import look
 from finetune.errors import DataError, UserError, attempt
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
 from finetune.evaluation.lfw import Embed
-from finetune.model import Model, stored_class_names
+from finetune.model import Model
 from finetune.network.strategy import SINGLE, Strategy
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import LFW, Recipe
