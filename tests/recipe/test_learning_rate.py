@@ -81,17 +81,30 @@ def test_a_file_stops_at_a_rate_that_is_not_above_0(tmp_path: Path, stop: str):
 @pytest.mark.parametrize(
     ("name", "boundaries"),
     [
-        ("casia", {1: 0.05, 59: 0.05, 60: 0.005, 79: 0.005, 80: 0.0005, 90: 0.0005, 91: None, 500: None}),
-        ("msceleb", {1: 0.1, 149: 0.1, 150: 0.01, 179: 0.01, 180: 0.001, 250: 0.001, 251: 0.0001, 500: 0.0001}),
-        ("vggface2", {1: 0.05, 99: 0.05, 100: 0.005, 199: 0.005, 200: 0.0005, 275: 0.0005, 276: None, 500: None}),
+        (
+            "schedule_classifier_casia",
+            {1: 0.05, 59: 0.05, 60: 0.005, 79: 0.005, 80: 0.0005, 90: 0.0005, 91: None, 500: None},
+        ),
+        (
+            "schedule_classifier_msceleb",
+            {1: 0.1, 149: 0.1, 150: 0.01, 179: 0.01, 180: 0.001, 250: 0.001, 251: 0.0001, 500: 0.0001},
+        ),
+        (
+            "schedule_classifier_vggface2",
+            {1: 0.05, 99: 0.05, 100: 0.005, 199: 0.005, 200: 0.0005, 275: 0.0005, 276: None, 500: None},
+        ),
+        (
+            "retrain_tripletloss",
+            {1: 0.1, 299: 0.1, 300: 0.01, 399: 0.01, 400: 0.001, 999: 0.001, 1000: 0.0001, 2000: 0.0001},
+        ),
     ],
 )
 def test_the_published_schedules_are_shipped(
     name: str, boundaries: dict[int, float | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    schedule = learning_rate({"file": f"data/learning_rate_schedule_classifier_{name}.txt"})
-    assert {epoch: schedule.rate(epoch, 500) for epoch in boundaries} == boundaries
+    schedule = learning_rate({"file": f"data/learning_rate_{name}.txt"})
+    assert {epoch: schedule.rate(epoch, 2000) for epoch in boundaries} == boundaries
 
 
 BAD_FILES = {
