@@ -51,7 +51,7 @@ class Optimizer(Section):
     )
 
     def _across(self) -> list[Problem]:
-        if self.name is UNREAD:
+        if UNREAD in (self.name, self.constants):
             return []
         constants, problems = _constants(self.name, self.constants)
         object.__setattr__(self, "constants", constants)

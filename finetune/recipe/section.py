@@ -7,6 +7,7 @@ kept as `UNREAD` until the end, so that the rules between fields still see all t
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -85,6 +86,7 @@ class Section:
         return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
+@functools.cache
 def _checks(kind: type[Section]) -> dict[str, Check]:
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(kind)}

@@ -22,7 +22,7 @@ from finetune.recipe.checks import (
     optional,
     whole,
 )
-from finetune.recipe.section import Problem, Section, section
+from finetune.recipe.section import UNREAD, Problem, Section, section
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +107,8 @@ class Augment(Section):
         return bool(self.random_crop or self.random_flip or self.random_rotate)
 
     def _across(self) -> Iterable[Problem]:
-        if self.views and not self.draws:
+        unread = UNREAD in (self.random_crop, self.random_flip, self.random_rotate)
+        if self.views and not self.draws and not unread:
             text = "nothing is drawn that could differ; set random_crop, random_flip or random_rotate, or drop views"
             yield Problem(("views",), text)
 
@@ -164,8 +165,8 @@ class Accept(Section):
 
     @property
     def pairs(self) -> str:
-        """`lfw` or `strangers`."""
-        return METRICS[self.metric][0]
+        """`lfw` or `strangers`; empty where the metric could not be read."""
+        return METRICS[self.metric][0] if self.metric else ""
 
     @property
     def figure(self) -> str:

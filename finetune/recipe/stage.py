@@ -23,7 +23,7 @@ from finetune.recipe.checks import (
 from finetune.recipe.learning_rate import LEARNING_RATE, LearningRate
 from finetune.recipe.loss import LOSS, Loss, Triplet
 from finetune.recipe.optimizer import OPTIMIZER, Optimizer
-from finetune.recipe.section import Problem, Section, section
+from finetune.recipe.section import UNREAD, Problem, Section, section
 from finetune.recipe.sections import Accept, CenterLoss, PrelogitsNorm
 
 _NAME = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9 _-]{0,62}[A-Za-z0-9_-])?")
@@ -141,7 +141,7 @@ class Stage(Section):
     def _across(self) -> Iterable[Problem]:
         if isinstance(self.loss, Triplet):
             yield from self._of_triplets()
-        elif self.mining:
+        elif self.mining and self.loss:
             yield Problem(("mining",), "only triplets are mined; give loss: triplet, or remove it")
 
     def _of_triplets(self) -> Iterable[Problem]:
@@ -156,7 +156,8 @@ class Stage(Section):
         if mining and mining.in_batch and not grouped and self.sampling:
             text = f"{mining.used[-1]!r} negatives are found within a batch; give sampling: {{people: 18, images: 5}}"
             yield Problem(("mining",), text)
-        if grouped and not (mining and mining.in_batch):
+        unread = UNREAD in (mining, mining and mining.negatives, mining and mining.then)
+        if grouped and not (mining and mining.in_batch) and not unread:
             text = "random and bank negatives are drawn from the whole dataset; remove it, or give mining: semi_hard"
             yield Problem(("sampling",), text)
         if self.sampling in ("balanced", "square_root"):
