@@ -22,8 +22,8 @@ Array = npt.NDArray[Any]
 
 ROWS = 256
 """Read at a time; the array stays on disk."""
-NEAR_ONE = 1.001
-"""Floats up to here are shares of 1: resizing overshoots a little."""
+OVERSHOOT = 0.001
+"""Share of the range by which floats may leave it at either end: resizing overshoots a little."""
 WIDEST = 2.5
 """Of height and width, how many times the larger may be the smaller for a size that is proposed."""
 
@@ -42,7 +42,7 @@ def import_arrays(
     Args:
         images: .npy, [n, height * width] grey, [n, height, width] grey or [n, height, width, 3] RGB. Whole
             numbers 0 to 255 are taken as they are; so are floats, rounded, unless none is above 1: these are
-            taken times 255.
+            taken times 255. Floats may leave either range by a thousandth of it, as resizing does.
         labels: .npy [n], whole numbers or strings.
         out: a folder that does not exist yet, or is empty.
         height, width: in pixels, for flat rows.
@@ -166,7 +166,7 @@ def _fitting(values: int) -> str:
 
 
 def _taken(array: Array, path: Path) -> tuple[str, float]:
-    """How the values are taken, in words, and what they are multiplied by."""
+    """Return how the values are taken, in words, and what they are multiplied by."""
     if array.dtype.kind not in "iuf":
         raise DataError(f"{path}: values of {array.dtype}; give whole numbers or floats")
     low, high = np.inf, -np.inf
@@ -175,9 +175,11 @@ def _taken(array: Array, path: Path) -> tuple[str, float]:
         low, high = min(low, float(part.min())), max(high, float(part.max()))
         if not np.isfinite([low, high]).all():
             raise DataError(f"{path}: holds values that are no numbers, from row {start} on; mend or remove them")
-    if low < 0 or high > 255:
-        raise DataError(f"{path}: values from {low:g} to {high:g}; give 0 to 1, or 0 to 255")
-    if array.dtype.kind == "f" and high <= NEAR_ONE:
+    shares = array.dtype.kind == "f" and high <= 1 + OVERSHOOT
+    most = 1 if shares else 255
+    if not -OVERSHOOT * most <= low <= high <= (1 + OVERSHOOT) * most:
+        raise DataError(f"{path}: values from {low:.7g} to {high:.7g}; give 0 to 1, or 0 to 255")
+    if shares:
         return f"floats from {low:g} to {high:g}, taken times 255", 255.0
     return f"{array.dtype} from {low:g} to {high:g}, taken as they are", 1.0
 

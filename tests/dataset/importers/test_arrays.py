@@ -72,6 +72,16 @@ def test_shares_of_one_are_taken_times_255(dtype, bring, tmp_path):
     assert_same(written(tmp_path / "out"), expected(images))
 
 
+@pytest.mark.parametrize(("most", "how"), [(255, "float32 from"), (1, "floats from")])
+def test_floats_that_leave_their_range_a_little_are_taken(most, how, bring, tmp_path):
+    images = pixels()
+    images[0, 0] = [0, 255, 0, 255]
+    resized = (images * (most / 255)).astype(np.float32)
+    resized[0, 0] = np.float32([-0.00003, 1.0000002, -0.0009, 1.0009]) * most
+    assert bring(resized)[1].startswith(how)
+    assert_same(written(tmp_path / "out"), expected(images))
+
+
 def test_flat_rows_become_images_of_their_height_and_width(bring, tmp_path):
     images = pixels()
     bring(images.reshape(5, -1), height=6, width=4)
@@ -118,6 +128,9 @@ def test_a_name_ends_where_its_line_does_and_nowhere_else(end, bring, tmp_path, 
         (pixels(), {"height": 4, "width": 6}, "images of height 6 and width 4; leave --height and --width out"),
         (np.full((5, 6, 4), -0.5), {}, "values from -0.5 to -0.5; give 0 to 1, or 0 to 255"),
         (np.full((5, 6, 4), 256), {}, "values from 256 to 256; give 0 to 1, or 0 to 255"),
+        (np.full((5, 6, 4), 255.3), {}, "values from 255.3 to 255.3; give 0 to 1, or 0 to 255"),
+        (np.linspace(-0.3, 255, 120).reshape(5, 6, 4), {}, "values from -0.3 to 255; give 0 to 1, or 0 to 255"),
+        (np.linspace(-0.01, 1, 120).reshape(5, 6, 4), {}, "values from -0.01 to 1; give 0 to 1, or 0 to 255"),
         (np.full((5, 6, 4), np.nan), {}, "holds values that are no numbers, from row 0 on; mend or remove them"),
         (np.full((5, 6, 4), True), {}, "values of bool; give whole numbers or floats"),
         (np.zeros((0, 6, 4)), {}, "an empty array of shape [0, 6, 4]; give one with images"),
