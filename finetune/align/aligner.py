@@ -17,6 +17,7 @@ from finetune import files
 from finetune.align.crop import choose, crop
 from finetune.align.faces import Faces
 from finetune.align.journal import Journal, Outcome, opened, version
+from finetune.brief import Brief
 from finetune.errors import DataError
 from finetune.folders import find_images, in_one_line, refuse_within
 from finetune.images import LARGE, SUFFIXES, ImageError, Pixels, TooManyPixels, read_image
@@ -69,8 +70,8 @@ class Alignment:
     score: float = 0.7
 
 
-@dataclasses.dataclass(frozen=True)
-class Coverage:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Coverage(Brief):
     """What became of the photos.
 
     Attributes:

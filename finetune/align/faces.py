@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from finetune import files
 from finetune.align.geometry import Boxes
+from finetune.brief import Brief
 from finetune.errors import DataError, bounded
 from finetune.folders import excerpt
 
@@ -20,8 +21,8 @@ LANDMARKS = 10
 MOST_FACES = 10**6
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Faces:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Faces(Brief):
     """The faces of one photo, the surest first.
 
     Attributes:

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from finetune.architecture import HEAD, UNITS, unit_of
+from finetune.brief import Brief
 from finetune.checkpoint.account import account
 from finetune.checkpoint.locate import Located
 from finetune.checkpoint.plan import Contents, Shape, plan_restore
@@ -36,8 +37,8 @@ class UnitContents:
         ]
 
 
-@dataclasses.dataclass(frozen=True)
-class Description:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Description(Brief):
     """A checkpoint of Inception-ResNet-v1, every variable accounted for.
 
     Attributes:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from finetune.architecture import HEAD, SCOPE
+from finetune.brief import Brief
 from finetune.errors import CheckpointError
 
 Shape = tuple[int, ...]
@@ -47,8 +48,8 @@ class Contents:
     num_classes: int | None
 
 
-@dataclasses.dataclass(frozen=True)
-class RestorePlan:
+@dataclasses.dataclass(frozen=True, repr=False)
+class RestorePlan(Brief):
     """Every variable of the checkpoint and of the network, each in one place.
 
     Attributes:

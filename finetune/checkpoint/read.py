@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from finetune.brief import Brief
 from finetune.checkpoint.locate import Located, refuse_pattern
 from finetune.errors import CheckpointError
 from finetune.files import sha256
@@ -22,8 +23,8 @@ _VARIABLES = frozenset({"weights", "biases", "beta", "gamma", "moving_mean", "mo
 _DAMAGE = (tf.errors.OpError, DecodeError, ValueError, TypeError, RuntimeError, IndexError, OSError)
 
 
-@dataclasses.dataclass(frozen=True)
-class StoredCheckpoint:
+@dataclasses.dataclass(frozen=True, repr=False)
+class StoredCheckpoint(Brief):
     """A checkpoint that is open for reading.
 
     Attributes:

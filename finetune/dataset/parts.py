@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from finetune import files
+from finetune.brief import Brief
 from finetune.dataset.scan import Quarantined, layout
 from finetune.dataset.split import generator_of
 from finetune.errors import DataError, attempt
@@ -27,8 +28,8 @@ NAME = re.compile(r"[A-Za-z0-9_-]+")
 SHARE = re.compile(r"[0-9]*\.[0-9]{1,18}|[0-9]{1,9}(/[0-9]{1,9})?")
 
 
-@dataclass(frozen=True)
-class Part:
+@dataclass(frozen=True, repr=False)
+class Part(Brief):
     """One part of a dataset: the images of each identity in it."""
 
     name: str
@@ -45,8 +46,8 @@ class Part:
         return sum(map(len, self.images.values()))
 
 
-@dataclass(frozen=True)
-class Parted:
+@dataclass(frozen=True, repr=False)
+class Parted(Brief):
     """What a folder was parted into.
 
     Attributes:

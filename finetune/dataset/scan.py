@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from finetune.brief import Brief
 from finetune.errors import DataError, bounded
 from finetune.folders import entries, in_one_line, open_folder, printable
 from finetune.images import ImageError, central_crop, read_image
@@ -23,8 +24,8 @@ Check = Callable[[Sequence[Path], int | None], list[str | None]]
 """Files and the side of the crop in pixels, to why each can't be used, or None."""
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(Brief):
     """Images and whose they are.
 
     Attributes:
@@ -66,8 +67,8 @@ class Quarantined:
         return f"{in_one_line(self.path)}: {self.reason}"
 
 
-@dataclass(frozen=True)
-class Scan:
+@dataclass(frozen=True, repr=False)
+class Scan(Brief):
     """What a folder holds.
 
     Attributes:
@@ -81,8 +82,8 @@ class Scan:
     left_out: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Layout:
+@dataclass(frozen=True, repr=False)
+class Layout(Brief):
     """The files of a folder that holds one folder per person, before any is opened.
 
     Attributes:

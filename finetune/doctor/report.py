@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from finetune.brief import Brief
 from finetune.doctor.finding import KINDS, Finding
 from finetune.folders import in_one_line
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Report(Brief):
     """A dataset and what is wrong with it.
 
     Attributes:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune import files
+from finetune.brief import Brief
 from finetune.dataset.scan import Quarantined, layout
 from finetune.errors import DataError, attempt
 from finetune.evaluation.pairs import DEFAULT_FOLDS, Pair, image_name, number_of, numbered
@@ -25,8 +26,8 @@ PAIRS_PER_FOLD = 300
 """Of each kind, in LFW's pairs.txt."""
 
 
-@dataclass(frozen=True)
-class Drawn:
+@dataclass(frozen=True, repr=False)
+class Drawn(Brief):
     """What pairs were drawn from.
 
     Attributes:

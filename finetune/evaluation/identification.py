@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from finetune.brief import Brief
 from finetune.errors import DataError
 from finetune.evaluation.result import decisions, digits
 from finetune.evaluation.search import nearest
@@ -18,8 +19,8 @@ Embeddings = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.int64]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class OpenSet:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class OpenSet(Brief):
     """What open-set identification gives.
 
     Attributes:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from finetune.brief import Brief
 from finetune.errors import DataError, bounded
 from finetune.files import read_text
 from finetune.folders import entries, excerpt
@@ -34,8 +35,8 @@ class Pair(NamedTuple):
     is_same: bool
 
 
-@dataclasses.dataclass(frozen=True)
-class PairsFile:
+@dataclasses.dataclass(frozen=True, repr=False)
+class PairsFile(Brief):
     """A pairs file as written.
 
     Attributes:
@@ -49,8 +50,8 @@ class PairsFile:
     notes: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class ImagePairs:
+@dataclasses.dataclass(frozen=True, repr=False)
+class ImagePairs(Brief):
     """Pairs whose images are there.
 
     Attributes:

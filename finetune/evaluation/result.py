@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from finetune.brief import Brief
 from finetune.errors import DataError
 
 Distance = Literal["euclidean", "cosine"]
@@ -27,8 +28,8 @@ PROTOCOL = {
 """What every result was made with, for people to read in its JSON."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Overlap:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Overlap(Brief):
     """What the pairs share with what was trained on.
 
     Attributes:
@@ -42,8 +43,8 @@ class Overlap:
     n_pairs: int
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class LFWResult:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class LFWResult(Brief):
     """The figures of FaceNet's verification protocol for one set of pairs.
 
     Attributes:

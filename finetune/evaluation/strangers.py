@@ -8,6 +8,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+from finetune.brief import Brief
 from finetune.errors import DataError
 from finetune.evaluation.draw_pairs import draw_places
 from finetune.evaluation.protocol import evaluate_pairs
@@ -20,8 +21,8 @@ FEW = 300
 """Pairs of each kind below which a result says that it is uncertain."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class StrangerPairs:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class StrangerPairs(Brief):
     """Pairs among images.
 
     Attributes:

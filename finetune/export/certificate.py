@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from finetune.brief import Brief
 from finetune.errors import ExportFailed
 from finetune.evaluation import Difference, LFWResult, compare
 from finetune.export.formats import Format, Tolerance
@@ -47,8 +48,8 @@ def agreements(expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarra
     return result
 
 
-@dataclasses.dataclass(frozen=True)
-class Certificate:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Certificate(Brief):
     """What was compared, and how near it came.
 
     Attributes:

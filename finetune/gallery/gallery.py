@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from finetune.brief import Brief
 from finetune.errors import DataError, NotFinite
 from finetune.names import normal, shown, why_unusable
 from finetune.preprocessing import Standardization
@@ -64,8 +65,8 @@ class Contract:
         return " and ".join(parts)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Photos:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Photos(Brief):
     """Embedded photos, one a row.
 
     Attributes:
@@ -129,8 +130,8 @@ class Photos:
         return self.digests.view(f"V{DIGEST}").ravel().tolist() if len(self) else []
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Gallery:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Gallery(Brief):
     """The enrolled people and, beside them, strangers to calibrate by; each change gives another gallery.
 
     Attributes:

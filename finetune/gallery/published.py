@@ -15,6 +15,7 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 from finetune import files
+from finetune.brief import Brief
 from finetune.errors import DataError
 from finetune.gallery.classifiers import Name, make
 from finetune.gallery.prototypes import Floats, Labels
@@ -29,8 +30,8 @@ CHUNK = 1024
 MIN_IMAGES, TRAIN_IMAGES, SEED = 20, 10, 666
 
 
-@dataclasses.dataclass(frozen=True)
-class Split:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Split(Brief):
     """Photos to train on and to test on, `{person: paths}` each."""
 
     train: Mapping[str, Sequence[Path]]
@@ -73,8 +74,8 @@ def split(
     return Split(train, test)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Classified:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Classified(Brief):
     """What a classifier says of the test photos.
 
     Attributes:
@@ -88,8 +89,8 @@ class Classified:
     macro_f1: float | None = None
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class People:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class People(Brief):
     """Whose the images on both sides are.
 
     Attributes:

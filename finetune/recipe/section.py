@@ -65,7 +65,7 @@ class Section:
 
     def _read(self, given: Mapping[str, object]) -> None:
         problems: list[Problem] = []
-        for name, check in _checks(type(self)).items():
+        for name, check in _checks(type(self)).items():  # type: ignore[arg-type]  # a class is hashable
             kept, found = _attempt(check, given[name], name)
             object.__setattr__(self, name, kept)
             problems += found

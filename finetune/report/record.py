@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from finetune.brief import Brief
 from finetune.errors import DataError, UserError
 from finetune.evaluation import LFWResult
 from finetune.files import read_text
@@ -41,8 +42,8 @@ class Measured:
     accepted: bool = True
 
 
-@dataclasses.dataclass(frozen=True)
-class Record:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Record(Brief):
     """What is known of a run.
 
     Attributes:

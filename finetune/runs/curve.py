@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from finetune.brief import Brief
 from finetune.dataset.scan import Dataset
 from finetune.errors import NotFinite
 from finetune.evaluation import LFWResult
@@ -25,8 +26,8 @@ FAR = 0.01
 Embed = Callable[[Dataset], npt.NDArray[np.float32]]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class CurvePoint:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class CurvePoint(Brief):
     """What a model's embeddings are worth.
 
     Attributes:

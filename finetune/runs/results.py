@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from finetune.brief import Brief
 from finetune.evaluation import Difference, LFWResult, compare
 from finetune.recipe import Recipe, Stage
 from finetune.runs.curve import CurvePoint, columns
@@ -19,8 +20,8 @@ BASELINE = "baseline"
 """The name of stage 0, which trains nothing."""
 
 
-@dataclasses.dataclass(frozen=True)
-class StageResult:
+@dataclasses.dataclass(frozen=True, repr=False)
+class StageResult(Brief):
     """A finished stage.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from finetune.brief import Brief
 from finetune.dataset.noise import distances_to_center, keep, threshold
 from finetune.dataset.scan import Dataset, Scan, scan
 from finetune.dataset.split import hold_out
@@ -20,8 +21,8 @@ from finetune.names import same_identities
 from finetune.recipe import Recipe
 
 
-@dataclasses.dataclass(frozen=True)
-class Filtered:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Filtered(Brief):
     """What the filter left out.
 
     Attributes:
@@ -35,8 +36,8 @@ class Filtered:
     people: tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Selection:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Selection(Brief):
     """Who is trained on, and who is not.
 
     Attributes:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from finetune.brief import Brief
 from finetune.dataset.pipeline import Batch
 from finetune.errors import RunError
 from finetune.progress import say, track
@@ -31,8 +32,8 @@ class StageFailed(RunError):
     """The stage can't go on: its loss is no number, or its embeddings have collapsed."""
 
 
-@dataclasses.dataclass
-class StageState:
+@dataclasses.dataclass(repr=False)
+class StageState(Brief):
     """How far a stage is: after `epoch`, with the best weights so far.
 
     Attributes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from finetune import files
+from finetune.brief import Brief
 from finetune.dataset.scan import Quarantined
 from finetune.folders import printable
 from finetune.names import normal
@@ -36,8 +37,8 @@ class Image(NamedTuple):
     suffix: str
 
 
-@dataclass(frozen=True)
-class Imported:
+@dataclass(frozen=True, repr=False)
+class Imported(Brief):
     """What was made.
 
     Attributes:

@@ -1,0 +1,40 @@
+"""Results whose repr is one short line, however much they hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Set
+from typing import Any
+
+import numpy as np
+
+MOST = 10
+"""Items that are shown one by one; of more, their number is."""
+
+
+class Brief:
+    """The base of dataclasses that hold arrays, long lists or other results; give `repr=False` to the decorator.
+
+    Arrays are shown as their type and shape, long collections as how many they are, results within as their name.
+    """
+
+    def __repr__(self) -> str:
+        fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(self)  # type: ignore[arg-type]
+        shown = (f"{field.name}={_brief(getattr(self, field.name))}" for field in fields if field.repr)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Brief):
+        return f"{type(value).__name__}(…)"
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"<{value.dtype} {list(value.shape)}>"
+    if isinstance(value, (tuple, list, Mapping, Set)):
+        if len(value) > MOST:
+            return f"<{type(value).__name__} of {len(value):,}>"
+        if isinstance(value, (tuple, list)):
+            items = ", ".join(map(_brief, value))
+            return f"[{items}]" if isinstance(value, list) else f"({items}{',' * (len(value) == 1)})"
+        if isinstance(value, Mapping):
+            return "{" + ", ".join(f"{key!r}: {_brief(item)}" for key, item in value.items()) + "}"
+    return repr(value)
