@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from finetune.errors import DataError
+
+Place = str | os.PathLike[str]
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 """What Windows leaves in folders; files whose name begins with a dot are passed over too."""
@@ -33,6 +35,30 @@ def find_images(path: str | os.PathLike[str]) -> list[Path]:
     if not found:
         raise DataError(f"{path}: no files in it; give an image or a folder of images")
     return found
+
+
+def as_paths(places: Place | Iterable[Place]) -> list[Path]:
+    """Return one path or several as a list, `~` expanded.
+
+    Raises:
+        DataError: something is not a path.
+    """
+    given = [places] if isinstance(places, (str, os.PathLike)) else list(places)
+    for place in given:
+        if not isinstance(place, (str, os.PathLike)):
+            raise DataError(f"images: found {type(place).__name__}; give paths of images or folders")
+    return [Path(os.path.expanduser(place)) for place in given]
+
+
+def image_paths(images: Place | Iterable[Place]) -> list[Path]:
+    """Return the paths of one image or several, with all files below a folder in the folder's place.
+
+    Whether a file is there, and is an image, is left to whoever reads it.
+
+    Raises:
+        DataError: a folder can't be opened or is empty, or something is not a path.
+    """
+    return [file for path in as_paths(images) for file in (find_images(path) if path.is_dir() else [path])]
 
 
 def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:

@@ -105,6 +105,23 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pi
         raise ImageError(f"can't be read ({reason})") from error
 
 
+def rgb(image: Image.Image) -> Pixels:
+    """Return the pixels of an image of Pillow's, converted as those of a file are; the image itself is not changed.
+
+    Returns:
+        uint8 [height, width, 3], RGB.
+
+    Raises:
+        ImageError: it can't be decoded or converted.
+    """
+    try:
+        return _rgb(image.copy())
+    except FinetuneError:
+        raise
+    except Exception as error:  # it may read its file only now
+        raise ImageError(f"can't be read ({error or type(error).__name__})") from error
+
+
 def central_crops(paths: Sequence[str | os.PathLike[str]], size: int) -> Pixels:
     """The middles of image files that are known to be large enough: uint8 [n, size, size, 3].
 

@@ -17,7 +17,8 @@ from finetune import network
 from finetune.architecture import HEAD, UNITS
 from finetune.checkpoint import RestorePlan
 from finetune.errors import DataError, UserError
-from finetune.images import ImageError, central_crop, read_image
+from finetune.given import Images, OneImage, network_input, one_by_one
+from finetune.images import ImageError
 from finetune.network import devices
 from finetune.network.inference import Inference
 from finetune.network.standardization import standardize
@@ -136,55 +137,60 @@ class Model:
 
     def embed(
         self,
-        images: np.ndarray | Sequence[str | Path] | str | Path,
+        images: Images,
         *,
         flip: bool = False,
         bad: dict[Path, str] | None = None,
         batch_size: int = BATCH_SIZE,
+        standardized: bool = False,
     ) -> np.ndarray:
-        """Embeddings of any number of images, a batch in memory at a time.
+        """Compute the embeddings of any number of images, with a batch of decoded files in memory at a time.
 
         Args:
-            images: paths of aligned faces (or one), or uint8 pixels [n, h, w, 3]; what is larger than the
+            images: aligned faces, one or several: paths (that of a folder stands for all files below it, sorted),
+                Pillow's images, or an array [n, h, w, 3] of whole values from 0 to 255. What is larger than the
                 preprocessing's `image_size` is cropped centrally, as the published scripts do.
             flip: append the embedding of the mirror image, as the published validation does.
             bad: receives `{path: reason}` of the files that can't be read, whose rows are NaN.
             batch_size: images that are read and embedded at a time.
+            standardized: `images` are float arrays [n, image_size, image_size, 3], cropped and standardized as
+                `preprocessing` says. They go to the network as they are.
 
         Returns:
             float32 [n, embedding_size], rows of unit length; [n, 2 * embedding_size] with `flip`.
 
         Raises:
-            DataError: a file can't be read and `bad` is not given; names every such file.
+            DataError: an array or an image can't be used, or a file can't be read and `bad` is not given; names
+                every such file.
         """
-        if isinstance(images, (str, Path)):
-            images = [images]
+        given = one_by_one(images)
         width = self.embedding_size * (2 if flip else 1)
-        embeddings = np.full([len(images), width], np.nan, np.float32)
+        embeddings = np.full([len(given), width], np.nan, np.float32)
         reasons: dict[Path, str] = {}
         self._refresh()
-        for rows, pixels in self._batches(images, batch_size, reasons, "embedding images"):
-            sides = [pixels, pixels[:, :, ::-1]] if flip else [pixels]
-            prelogits = [self._inference(side, LOGITS) for side in sides]
+        for rows, batch in self._batches(given, batch_size, reasons, "embedding images", standardized):
+            sides = [batch, batch[:, :, ::-1]] if flip else [batch]
+            prelogits = [self._inference(side, LOGITS, standardized=standardized) for side in sides]
             embeddings[rows] = np.concatenate([network.l2_normalize(side).numpy() for side in prelogits], axis=1)
         _report(reasons, bad)
         return embeddings
 
-    def logits(self, images: np.ndarray | Sequence[str | Path], *, batch_size: int = BATCH_SIZE) -> np.ndarray:
-        """The classifier's logits, float32 [n, num_classes], for images as `embed` takes them.
+    def logits(self, images: Images, *, batch_size: int = BATCH_SIZE, standardized: bool = False) -> np.ndarray:
+        """Compute the classifier's logits, float32 [n, num_classes], for images as `embed` takes them.
 
         Raises:
-            DataError: a file can't be read, or the checkpoint holds no classifier.
+            DataError: an image can't be used, or the checkpoint holds no classifier.
         """
         if self.num_classes is None:
             raise DataError(
                 f"{self.source.prefix}: holds no {HEAD} with weights and biases; only embeddings can be had from it"
             )
-        logits = np.empty([len(images), self.num_classes], np.float32)
+        given = one_by_one(images)
+        logits = np.empty([len(given), self.num_classes], np.float32)
         reasons: dict[Path, str] = {}
         self._refresh()
-        for rows, pixels in self._batches(images, batch_size, reasons, "classifying images"):
-            logits[rows] = self._inference(pixels, LOGITS + 1).numpy()
+        for rows, batch in self._batches(given, batch_size, reasons, "classifying images", standardized):
+            logits[rows] = self._inference(batch, LOGITS + 1, standardized=standardized).numpy()
         _report(reasons, None)
         return logits
 
@@ -239,16 +245,26 @@ class Model:
         name = checkpoints.published_form(name)
         return checkpoints.write(Path(os.path.expanduser(folder)), name, step, self.tensors(), beside)
 
-    def standardization_fit(self, pixels: np.ndarray) -> dict[Standardization, float]:
-        """How far the first layer's statistics on `pixels` lie from the stored ones, by standardization.
+    def standardization_fit(self, images: Images) -> dict[Standardization, float]:
+        """Compute how far the first layer's statistics on some images lie from the stored ones, by standardization.
 
         A checkpoint that is fed what it was trained on meets the statistics that it stored. The
         distance is the Kullback-Leibler divergence between the two normal distributions, averaged
         over channels; 0 is equal.
 
         Args:
-            pixels: uint8 [n, image_size, image_size, 3]; a few dozen faces serve.
+            images: as `embed` takes them; a few dozen faces serve.
+
+        Raises:
+            DataError: there is none, or one can't be used.
         """
+        given = one_by_one(images)
+        if not len(given):
+            raise DataError("images: found none; give a few dozen faces")
+        reasons: dict[Path, str] = {}
+        batches = [batch for _, batch in self._batches(given, BATCH_SIZE, reasons, "reading images")]
+        _report(reasons, None)
+        pixels = np.concatenate(batches)
         scope = "InceptionResnetV1/Conv2d_1a_3x3"
         mean, variance = (
             self.variables[f"{scope}/BatchNorm/moving_{statistic}"].numpy() for statistic in ("mean", "variance")
@@ -269,19 +285,23 @@ class Model:
             self._changed = False
 
     def _batches(
-        self, images: np.ndarray | Sequence[str | Path], batch_size: int, bad: dict[Path, str], what: str
+        self,
+        images: Sequence[OneImage],
+        batch_size: int,
+        bad: dict[Path, str],
+        what: str,
+        standardized: bool = False,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yields (rows [b], pixels uint8 [b, s, s, 3]), decoding one batch ahead of the network."""
-        size = self.preprocessing.image_size
+        """Yield (rows [b], what the network takes of them [b, s, s, 3]), decoding one batch ahead of the network."""
 
         def decode(row: int) -> np.ndarray | None:
             image = images[row]
-            if isinstance(image, np.ndarray):
-                return central_crop(image, size)
             try:
-                return central_crop(read_image(Path(image)), size)
+                return network_input(image, self.preprocessing, standardized=standardized)
             except ImageError as error:
-                bad[Path(image)] = str(error)
+                if standardized or not isinstance(image, (str, os.PathLike)):
+                    raise DataError(f"images[{row}]: {error}") from None
+                bad[Path(os.path.expanduser(image))] = str(error)
                 return None
 
         starts = range(0, len(images), batch_size)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from finetune.architecture import UNITS
 from finetune.errors import CheckpointError, DataError, UserError
+from finetune.images import read_image
 
 tf = pytest.importorskip("tensorflow")
-from finetune.model import Model, initial_value  # noqa: E402
+from finetune import network  # noqa: E402
+from finetune.model import LOGITS, Model, initial_value  # noqa: E402
 
 pytestmark = pytest.mark.tf
 
@@ -32,6 +35,13 @@ def real(shared):
 @pytest.fixture(scope="module")
 def probe(shared):
     return np.load(shared / "expected/probe.npz", allow_pickle=False)
+
+
+def prewhitened(x):
+    """FaceNet's own, image by image: (x - mean) / max(std, 1 / sqrt(n))."""
+    axes = (1, 2, 3)
+    deviation = np.maximum(x.std(axes, keepdims=True), 1 / np.sqrt(x[0].size))
+    return (x - x.mean(axes, keepdims=True)) / deviation
 
 
 @pytest.mark.real
@@ -58,6 +68,15 @@ class TestAgainstThePublishedScripts:
         fit = real.standardization_fit(probe["pixels"])
         assert fit["fixed"] < 0.5 * fit["per_image"]
 
+    def test_whole_floats_and_standardized_images_give_the_same_embeddings(self, shared, real, probe):
+        x = probe["pixels"].astype(np.float64)
+        assert np.abs(real.embed(x) - probe["fixed"]).max() < 1e-5
+        both = real.embed((x - 127.5) / 128, flip=True, standardized=True)
+        assert np.abs(both - np.concatenate([probe["fixed"], probe["fixed_flipped"]], axis=1)).max() < 1e-5
+        assert np.abs(real.logits((x - 127.5) / 128, standardized=True) - probe["logits"]).max() < 1e-4
+        model = Model.restore(shared / "facenet", standardization="per_image")
+        assert np.abs(model.embed(prewhitened(x), standardized=True) - probe["per_image"]).max() < 1e-5
+
     def test_every_image_is_embedded_the_same_in_whatever_batch(self, real, probe):
         few = real.embed(probe["pixels"][:7], batch_size=3)
         assert np.abs(few - probe["fixed"][:7]).max() < 1e-5
@@ -83,9 +102,63 @@ def test_files_that_can_not_be_read_leave_nan_rows_and_reasons(model, images, tm
         model.embed([images[0], broken])
 
 
-def test_one_path_is_one_row(model, images):
-    for one in (images[0], str(images[0])):
-        np.testing.assert_array_equal(model.embed(one), model.embed([images[0]]))
+def test_one_image_is_one_row_whatever_form_it_has(model, images):
+    pixels = read_image(images[0])
+    expected = model.embed([images[0]])
+    for one in (images[0], str(images[0]), pixels, pixels.astype(float), Image.open(images[0]), iter(images[:1])):
+        np.testing.assert_array_equal(model.embed(one), expected)
+
+
+def test_a_folder_stands_for_the_images_below_it_in_their_order(model, faces, images):
+    np.testing.assert_array_equal(model.embed(faces / "learn"), model.embed(images))
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(np.float32, 1 / 255), (np.uint16, 257)])
+def test_no_entry_takes_other_values_for_pixels(model, dtype, scale):
+    others = (np.random.default_rng(1).integers(256, size=(2, 75, 75, 3)) * scale).astype(dtype)
+    for entry in (model.embed, model.logits, model.standardization_fit):
+        with pytest.raises(DataError, match=r"images\[0\]: found \w+ of shape \[75, 75, 3\], values from 0 to "):
+            entry(others)
+    for stop in (3, LOGITS):
+        with pytest.raises(DataError, match=f"pixels: found {np.dtype(dtype)} of shape .* give uint8"):
+            model.prefix(stop)(others)
+        with pytest.raises(DataError, match="give uint8"):
+            model.prefix(stop)(tf.constant(others))
+
+
+def test_an_image_that_is_smaller_than_the_input_is_named_by_its_row(model):
+    with pytest.raises(DataError, match=r"images\[1\]: 60x75 pixels, smaller than the crop of 75"):
+        model.embed([np.zeros([75, 75, 3], np.uint8), np.zeros([75, 60, 3], np.uint8)])
+
+
+def test_standardized_images_reach_the_network_as_they_are(model, images):
+    x = np.stack([read_image(image)[2:77, 2:77] for image in images[:3]]).astype(np.float32)
+    np.testing.assert_allclose(model.embed((x - 127.5) / 128, standardized=True), model.embed(x), atol=1e-5)
+    between = (x - 127.3) / 128  # no pixel has these values
+    sides = [between, between[:, :, ::-1]]
+    prelogits = [network.forward(tf.constant(side), model.variables, 0, LOGITS).numpy() for side in sides]
+    expected = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in prelogits]
+    embeddings = model.embed(between, flip=True, standardized=True)
+    np.testing.assert_allclose(embeddings, np.concatenate(expected, axis=1), atol=1e-5)
+    assert np.abs(embeddings - model.embed(x, flip=True)).max() > 1e-4
+    with pytest.raises(DataError, match=r"images\[0\]: found uint8 .*standardized=True takes float arrays"):
+        model.embed(x.astype(np.uint8), standardized=True)
+    with pytest.raises(DataError, match=r"images\[0\]: found PosixPath; standardized=True takes float arrays"):
+        model.embed(images, standardized=True, bad={})
+
+
+def test_standardized_images_of_a_per_image_model(drawn_checkpoint, images):
+    model = Model.restore(drawn_checkpoint, standardization="per_image")
+    x = np.stack([read_image(image)[2:77, 2:77] for image in images[:3]])
+    given = model.embed(prewhitened(x.astype(np.float64)), standardized=True)
+    np.testing.assert_allclose(given, model.embed(x), atol=1e-5)
+
+
+def test_the_fit_of_a_standardization_takes_what_embed_takes(model, faces, images):
+    x = np.stack([read_image(image)[2:77, 2:77] for image in images])
+    assert model.standardization_fit(faces / "learn") == model.standardization_fit(x.astype(float))
+    with pytest.raises(DataError, match="images: found none"):
+        model.standardization_fit([])
 
 
 def test_no_images_give_no_rows(model):

@@ -6,17 +6,18 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from finetune.brief import Brief
 from finetune.dataset.scan import Quarantined, check_images, layout
 from finetune.errors import DataError, RunError
 from finetune.features.embeddings import prelogits
 from finetune.features.store import image_digest
-from finetune.folders import find_images, in_one_line
+from finetune.folders import Place, find_images, image_paths, in_one_line
 from finetune.gallery.gallery import Contract, Gallery, Photos
 from finetune.gallery.legacy import read_features
 from finetune.gallery.prototypes import NearestPrototype
@@ -30,12 +31,11 @@ USUAL = 0.25
 ENROLLED, TRAINED = "enrolled: no stranger", "trained on: no stranger to this checkpoint"
 SAMPLE = 20_000
 """Photos that this is taken from."""
-Place = str | os.PathLike[str]
-People = Mapping[str, Sequence[Place]]
+People = Mapping[str, Place | Iterable[Place]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Lookalikes:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Lookalikes(Brief):
     """New photos of one person that resemble another one more.
 
     Attributes:
@@ -58,8 +58,8 @@ class Lookalikes:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Enrolment:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Enrolment(Brief):
     """What became of the photos.
 
     Attributes:
@@ -87,7 +87,7 @@ def enroll(path: Place, people: People, model: Model, cache: Cache = "auto") -> 
 
     Args:
         path: the gallery.
-        people: `{name: images}`, aligned faces.
+        people: `{name: images}`, aligned faces: paths of images and folders, one or several.
         model: must be the one that the gallery was made with.
         cache: as a recipe has it.
 
@@ -100,7 +100,7 @@ def enroll(path: Place, people: People, model: Model, cache: Cache = "auto") -> 
     if problems:
         raise DataError(*problems)
     before = open_for(path, model)
-    given = [(normal(name), Path(os.path.expanduser(photo))) for name, photos in people.items() for photo in photos]
+    given = [(normal(name), photo) for name, photos in people.items() for photo in image_paths(photos)]
     names = {key: before.people[label] for key, label in zip(before.photos.hashes(), before.labels, strict=True)}
     usable, left_out = _usable([photo for _, photo in given], model, names)
     already, new = [], []
@@ -130,8 +130,8 @@ def enroll(path: Place, people: People, model: Model, cache: Cache = "auto") -> 
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Strangers:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Strangers(Brief):
     """What became of the strangers' photos.
 
     Attributes:

@@ -6,9 +6,8 @@ import contextlib
 import csv
 import dataclasses
 import io
-import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from finetune import files
@@ -17,7 +16,7 @@ from finetune.align.aligner import targets
 from finetune.dataset.scan import check_images
 from finetune.errors import DataError
 from finetune.features.embeddings import prelogits, unit
-from finetune.folders import find_images, in_one_line
+from finetune.folders import Place, as_paths, find_images, in_one_line
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.classifiers import Classifier, SoftmaxHead
 from finetune.gallery.prototypes import NOBODY
@@ -95,11 +94,16 @@ class Identification:
 
 @contextlib.contextmanager
 def faces_of(
-    photos: Sequence[str | os.PathLike[str]], model: Model, *, detect: bool, min_face_size: int = 20
+    photos: Place | Iterable[Place],
+    model: Model,
+    *,
+    detect: bool,
+    min_face_size: int = 20,
 ) -> Iterator[list[Face]]:
-    """The faces of photos and of folders of photos; crops that are cut for it last as long as the context.
+    """Find the faces of photos and of folders of photos; crops that are cut for it last as long as the context.
 
     Args:
+        photos: paths, one or several.
         detect: find all faces of each photo; else each file is an aligned face.
         min_face_size: side of the smallest face that is looked for, in pixels.
 
@@ -107,7 +111,7 @@ def faces_of(
         DataError: there is nothing at a path.
     """
     size = model.preprocessing.image_size
-    places = [Path(os.path.expanduser(photo)) for photo in photos]
+    places = as_paths(photos)
     if not detect:
         yield [face for given in places for face in _crops(given, size)]
         return

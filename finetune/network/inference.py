@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from finetune import network
 from finetune.architecture import unit_of
+from finetune.errors import DataError
 from finetune.network.openvino import OpenVINO
 from finetune.network.standardization import standardize
 from finetune.preprocessing import Precision, Preprocessing, Runtime
@@ -32,8 +33,12 @@ class Engine(Protocol):
     def refresh(self) -> None:
         """Takes over the weights as they are now."""
 
-    def compiled(self, stop: int) -> Pass:
-        """The units `UNITS[:stop]`: uint8 pixels [n, s, s, 3] to float32 [n, ...]; several threads may call it."""
+    def compiled(self, stop: int, standardized: bool = False) -> Pass:
+        """Return the units `UNITS[:stop]`: uint8 pixels [n, s, s, 3] to float32 [n, ...]. Several threads may call it.
+
+        Args:
+            standardized: it takes float32 images that are standardized already, in place of pixels.
+        """
 
 
 class Inference:
@@ -69,18 +74,29 @@ class Inference:
         """Takes over the weights as they are now; until then, those of the last time are used."""
         self._engine.refresh()
 
-    def __call__(self, pixels: np.ndarray | tf.Tensor, stop: int, *, pad: bool = False) -> tf.Tensor:
-        """What the units `UNITS[:stop]` give.
+    def __call__(
+        self, pixels: np.ndarray | tf.Tensor, stop: int, *, pad: bool = False, standardized: bool = False
+    ) -> tf.Tensor:
+        """Compute what the units `UNITS[:stop]` give.
 
         Args:
             pixels: uint8 [n, s, s, 3], n from 1.
             stop: of the slice.
             pad: to whole chunks, for what is kept.
+            standardized: `pixels` are instead float32 images that are standardized already.
 
         Returns:
             float32 [n, ...].
+
+        Raises:
+            DataError: `pixels` are of another type, which TensorFlow would cast without a word.
         """
-        forward = self._engine.compiled(stop)
+        dtype = tf.float32 if standardized else tf.uint8
+        if tf.as_dtype(pixels.dtype) != dtype:
+            raise DataError(
+                f"pixels: found {pixels.dtype} of shape {list(pixels.shape)}; give {dtype.name} [n, s, s, 3]"
+            )
+        forward = self._engine.compiled(stop, standardized)
         size = CHUNK if pad else min(CHUNK, max(LEAST_CHUNK, -(-len(pixels) // self._streams)))
         chunks = [pixels[start : start + size] for start in range(0, len(pixels), size)]
         if pad:
@@ -101,9 +117,9 @@ class TensorFlow:
         self._standardization = preprocessing.standardization
         self._precision = precision
         size = preprocessing.image_size
-        self._pixels = tf.TensorSpec([None, size, size, 3], tf.uint8)
+        self._shape = [None, size, size, 3]
         self._folded: dict[str, tf.Variable] = {}
-        self._passes: dict[int, Pass] = {}
+        self._passes: dict[tuple[int, bool], Pass] = {}
 
     def refresh(self) -> None:
         """Takes over the weights as they are now."""
@@ -114,26 +130,28 @@ class TensorFlow:
             else:
                 self._folded[name] = tf.Variable(cast)
 
-    def compiled(self, stop: int) -> Pass:
-        """The units `UNITS[:stop]`."""
-        if stop not in self._passes:
-            self._passes[stop] = self._trace(self._folded, stop)
-        return self._passes[stop]
+    def compiled(self, stop: int, standardized: bool = False) -> Pass:
+        """Return the units `UNITS[:stop]`."""
+        key = stop, standardized
+        if key not in self._passes:
+            self._passes[key] = self._trace(self._folded, stop, standardized)
+        return self._passes[key]
 
     def weights(self) -> dict[str, np.ndarray]:
         """The folded weights as they are now."""
         return {name: np.asarray(value) for name, value in network.fold(self._variables).items()}
 
-    def constant(self, weights: Mapping[str, np.ndarray], stop: int) -> tf.GraphDef:
-        """The graph of the units `UNITS[:stop]` with these weights in it."""
-        return self._trace(weights, stop).graph.as_graph_def()
+    def constant(self, weights: Mapping[str, np.ndarray], stop: int, standardized: bool = False) -> tf.GraphDef:
+        """Return the graph of the units `UNITS[:stop]` with these weights in it."""
+        return self._trace(weights, stop, standardized).graph.as_graph_def()
 
     def _trace(
-        self, folded: Mapping[str, tf.Variable | np.ndarray], stop: int
+        self, folded: Mapping[str, tf.Variable | np.ndarray], stop: int, standardized: bool
     ) -> tf.types.experimental.ConcreteFunction:
         def forward(pixels: tf.Tensor) -> tf.Tensor:
-            images = standardize(pixels, self._standardization)
+            images = pixels if standardized else standardize(pixels, self._standardization)
             values = {name: tf.convert_to_tensor(value) for name, value in network.units_of(folded, 0, stop).items()}
             return network.forward(images, values, 0, stop, batch_norm="folded", precision=self._precision)
 
-        return tf.function(forward, input_signature=[self._pixels], autograph=False).get_concrete_function()
+        taken = tf.TensorSpec(self._shape, tf.float32 if standardized else tf.uint8)
+        return tf.function(forward, input_signature=[taken], autograph=False).get_concrete_function()

@@ -25,8 +25,8 @@ class Graphs(Protocol):
     def weights(self) -> Mapping[str, np.ndarray]:
         """The folded weights as they are now."""
 
-    def constant(self, weights: Mapping[str, np.ndarray], stop: int) -> tf.GraphDef:
-        """The graph of the units `UNITS[:stop]` with these weights in it."""
+    def constant(self, weights: Mapping[str, np.ndarray], stop: int, standardized: bool = False) -> tf.GraphDef:
+        """Return the graph of the units `UNITS[:stop]` with these weights in it."""
 
 
 class OpenVINO:
@@ -48,7 +48,7 @@ class OpenVINO:
         self._settings = {"INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision], "NUM_STREAMS": str(streams)}
         self._streams = streams
         self._weights: Mapping[str, np.ndarray] = {}
-        self._passes: dict[int, Pass] = {}
+        self._passes: dict[tuple[int, bool], Pass] = {}
 
     def refresh(self) -> None:
         """Takes over the weights as they are now."""
@@ -57,11 +57,12 @@ class OpenVINO:
             self._weights = weights
             self._passes.clear()
 
-    def compiled(self, stop: int) -> Pass:
-        """The units `UNITS[:stop]`."""
-        if stop not in self._passes:
-            self._passes[stop] = self._compile(self._graphs.constant(self._weights, stop))
-        return self._passes[stop]
+    def compiled(self, stop: int, standardized: bool = False) -> Pass:
+        """Return the units `UNITS[:stop]`."""
+        key = stop, standardized
+        if key not in self._passes:
+            self._passes[key] = self._compile(self._graphs.constant(self._weights, stop, standardized))
+        return self._passes[key]
 
     def _compile(self, graph: tf.GraphDef) -> Pass:
         import openvino
