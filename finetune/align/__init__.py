@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from finetune.align.aligner import Alignment, Coverage, align, leftovers
+from finetune.align.aligner import Alignment, align, leftovers
 from finetune.align.cached import aligned
+from finetune.align.coverage import Coverage
 from finetune.align.faces import Faces, read_boxes, write_boxes
 
 __all__ = ["Alignment", "Coverage", "Faces", "align", "aligned", "leftovers", "read_boxes", "write_boxes"]

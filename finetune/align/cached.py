@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from pathlib import Path
 
-from finetune.align.aligner import Alignment, Coverage, align, leftovers
+from finetune.align.aligner import Alignment, align, leftovers
+from finetune.align.coverage import Coverage
 from finetune.errors import DataError
 from finetune.folders import in_one_line
 from finetune.resources import cache
@@ -20,7 +20,7 @@ def aligned(photos: Path, alignment: Alignment) -> tuple[Path, Coverage]:
         DataError: there are no photos, or no face in any.
         RunError: the crops can't be written.
     """
-    identity = json.dumps([str(photos.resolve()), dataclasses.asdict(alignment)])
+    identity = json.dumps([str(photos.resolve()), alignment.to_json()])
     folder = cache("aligned") / hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
     coverage = align(photos, folder, alignment)
     if not coverage.found:

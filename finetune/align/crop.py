@@ -24,14 +24,15 @@ def choose(boxes: Boxes, height: int, width: int) -> int:
     return int(np.argmax(areas - 2 * (offsets**2).sum(axis=1)))
 
 
-def crop(pixels: Pixels, box: npt.NDArray[np.float64], size: int, margin: int) -> Image.Image:
-    """One face, grown by half the margin on each side, clipped to the photo and resized, its aspect not kept.
+def crop(pixels: Pixels, box: npt.NDArray[np.float64], size: int, margin: int, turns: int = 0) -> Image.Image:
+    """Cut one face, grown by half the margin on each side, clipped to the photo and resized, its aspect not kept.
 
     Args:
         pixels: uint8 [height, width, 3].
         box: left, top, right, bottom in pixels.
         size: side of the result, in pixels.
         margin: pixels of the photo.
+        turns: by 90 degrees, counterclockwise, that the face takes to stand upright.
 
     Raises:
         ImageError: the box lies outside the photo.
@@ -42,5 +43,6 @@ def crop(pixels: Pixels, box: npt.NDArray[np.float64], size: int, margin: int) -
     right, bottom = int(min(box[2] + half, width)), int(min(box[3] + half, height))
     if right <= left or bottom <= top:
         raise ImageError(f"a face outside the photo of {width}x{height} pixels")
+    face = np.rot90(pixels[top:bottom, left:right], turns)
     # SciPy's imresize, which the published script calls, is Pillow's.
-    return Image.fromarray(pixels[top:bottom, left:right]).resize((size, size), Image.Resampling.BILINEAR)
+    return Image.fromarray(face).resize((size, size), Image.Resampling.BILINEAR)

@@ -46,6 +46,24 @@ class Faces(Brief):
         one = slice(index, index + 1)
         return Faces(self.boxes[one], self.scores[one], self.landmarks[one], self.count)
 
+    @property
+    def best(self) -> float:
+        """The score of the surest one; 0 where there is none."""
+        return float(self.scores.max(initial=0))
+
+    def turned_back(self, turns: int, height: int, width: int) -> Faces:
+        """Return the faces in a photo's coordinates that were found in it turned, `numpy.rot90(photo, turns)`.
+
+        Args:
+            height, width: of the photo, in pixels.
+        """
+        boxes, x, y = self.boxes, self.landmarks[:, :5], self.landmarks[:, 5:]
+        for turned in reversed(range(turns)):  # each time by 90 degrees; `side` is the width of what that gives
+            side = height if turned % 2 else width
+            boxes = np.stack([side - boxes[:, 3], boxes[:, 0], side - boxes[:, 1], boxes[:, 2]], axis=1)
+            x, y = side - y, x
+        return Faces(boxes, self.scores, np.concatenate([x, y], axis=1), self.count)
+
     @classmethod
     def none(cls) -> Faces:
         """No face."""
@@ -73,6 +91,19 @@ class Faces(Brief):
         values = np.array(rows).reshape(-1, 6 + LANDMARKS)
         count = int(values[0, 5]) if rows else 0
         return cls(values[:, :4], values[:, 4], values[:, 6:], count)
+
+
+def turns_of(landmarks: npt.NDArray[np.float64]) -> int:
+    """How often a face must be turned by 90 degrees, counterclockwise, until its mouth lies below its eyes.
+
+    Args:
+        landmarks: [10], as `Faces` has them; zeros, of which nothing can be told, give 0.
+    """
+    x, y = landmarks[:5], landmarks[5:]
+    right, down = (axis[3:].mean() - axis[:2].mean() for axis in (x, y))
+    if abs(right) > abs(down):
+        return 3 if right > 0 else 1
+    return 2 if down < 0 else 0
 
 
 def write_boxes(path: Path, faces: Mapping[str, Faces]) -> None:

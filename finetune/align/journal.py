@@ -131,7 +131,11 @@ def _read(path: Path, settings: Mapping[str, Any]) -> dict[str, Outcome]:
         before = None
     if not isinstance(before, dict):
         raise DataError(f"{in_one_line(path)}: damaged; give another folder")
-    other = [f"{key} {before.get(key)}, not {value}" for key, value in settings.items() if before.get(key) != value]
+    other = [
+        f"{key} {before.get(key)}, not {settings.get(key)}"
+        for key in before | dict(settings)
+        if before.get(key) != settings.get(key)
+    ]
     if other:
         text = in_one_line("; ".join(other))
         raise DataError(f"{in_one_line(path.parent)}: was aligned with {text}; use the same settings or another folder")

@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="side of the smallest face (20)",
     )
     parser.add_argument("--score", type=probability, metavar="P", help="probability that a face must exceed (0.7)")
+    parser.add_argument(
+        "--turn", action="store_true", help="photos may lie on a side or stand on their head: try four turns of each"
+    )
     parser.add_argument("--boxes", metavar="FILE", help="write the faces that were found, a line each")
     parser.add_argument("--from-boxes", metavar="FILE", help="take the faces from such a file and detect nothing")
 
@@ -53,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     if options.from_boxes and chosen:
         flags = (f"--{name.replace('_', '-')}" for name in chosen)
         raise UserError(*(f"{flag}: given with --from-boxes, which detects nothing; drop one" for flag in flags))
-    alignment = Alignment(options.size, options.margin, options.all_faces, options.format, **chosen)
+    alignment = Alignment(options.size, options.margin, options.all_faces, options.format, turn=options.turn, **chosen)
     target = new_file(options.boxes, path(options.photos)) if options.boxes else None
     if target and options.from_boxes and target.resolve() == path(options.from_boxes).resolve():
         raise UserError(f"{in_one_line(target)}: given with --boxes and --from-boxes; give another file to write")
@@ -70,6 +73,10 @@ def run(options: argparse.Namespace) -> None:
         write_boxes(target, coverage.faces())
     for outcome in coverage.failures:
         print(f"{in_one_line(outcome.photo)}: {outcome.failure}")
+    for remark in coverage.remarks(alignment):
+        print(remark)
+    if coverage.none and not (options.turn or options.from_boxes):
+        print("photos without a face may lie on a side, or stand on their head: --turn tries all four turns")
     for left in leftovers(out, coverage, alignment):
         print(f"{in_one_line(left)}: left from an earlier run; its photo has gone or has changed: remove it")
     print(f"{coverage.summary}; crops in {in_one_line(out)}")

@@ -121,14 +121,12 @@ def _people(options: argparse.Namespace, size: int) -> dict[str, list[Path]]:
 def _aligned(photos: Path, size: int, options: argparse.Namespace) -> Path:
     from finetune.align import Alignment, aligned
 
-    folder, coverage = aligned(photos, Alignment(size=size, min_face_size=options.min_face_size or 20))
+    alignment = Alignment(size=size, min_face_size=options.min_face_size or 20)
+    folder, coverage = aligned(photos, alignment)
     for outcome in coverage.failures:
         print(f"left out: {in_one_line(outcome.photo)}: {outcome.failure}", file=sys.stderr)
-    if coverage.several:
-        print(
-            f"{counted(coverage.several, 'photo')} with several faces: the largest and most central one is taken",
-            file=sys.stderr,
-        )
+    for remark in coverage.remarks(alignment):
+        print(remark, file=sys.stderr)
     return folder
 
 

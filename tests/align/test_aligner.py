@@ -90,6 +90,32 @@ def test_all_faces_are_cut_or_the_one_that_the_photo_is_of(photos, tmp_path):
     assert tree(tmp_path / "one")["x.png"] == tree(tmp_path / "all")["x_1.png"]
 
 
+def test_what_to_look_at_is_said_photo_by_photo(photos, tmp_path):
+    several = one_face((0, 0, 30, 30), (40, 40, 80, 80), (90, 90, 118, 118))
+    boxes = {
+        "x.jpg": several,
+        "ann/ann_0001.jpg": one_face((5, 5, 14, 18)),
+        "ann/ann_0002.jpg": one_face((5, 5, 45, 45)),
+    }
+    one, every = (
+        align(photos, tmp_path / str(all_faces), alignment, boxes).remarks(alignment)
+        for all_faces in (False, True)
+        for alignment in [Alignment(all_faces=all_faces)]
+    )
+    small = "enlarged to 160; look at it, or raise --min-face-size"
+    assert one == [
+        "x.jpg: 3 faces; the largest and most central one was cut",
+        f"ann/ann_0001.jpg: a face of 9 x 13 pixels, {small}",
+    ]
+    assert every == [one[1], f"x.jpg: a face of 28 x 28 pixels, {small}"]
+    many = {f"{number}.jpg": several for number in range(50)}
+    for name in many:
+        save(tmp_path / "many" / name, drawn(1))
+    remarks = align(tmp_path / "many", tmp_path / "crops", boxes=many).remarks(Alignment())
+    assert len(remarks) == 21
+    assert remarks[-1] == "several faces: 30 more lines like these; align --boxes FILE counts each photo's"
+
+
 def test_jpeg_crops_are_near_the_png_ones(photos, tmp_path):
     boxes = {"x.jpg": one_face()}
     for form in ("png", "jpg"):
@@ -302,6 +328,24 @@ def test_detection_and_its_file_of_boxes_give_the_same_crops(photos, tmp_path):
     ]
     assert crops[0] == crops[1]
     assert len(crops[0]) == coverage.found
+
+
+@pytest.mark.tf
+def test_faces_of_turned_photos_are_cut_upright_where_it_is_asked_for(tmp_path):
+    face = scene([(30, 40, 110)], 190, 180)
+    for turns in range(4):
+        save(tmp_path / f"photos/{turns}.png", np.rot90(face, -turns))
+    coverage = align(tmp_path / "photos", tmp_path / "out", Alignment(turn=True))
+    assert coverage.found == 4
+    crops = [np.array(Image.open(tmp_path / f"out/{turns}.png"), float) for turns in range(4)]
+    for crop in crops[1:]:
+        assert np.abs(crop - crops[0]).mean() < 12
+    write_boxes(tmp_path / "boxes.txt", coverage.faces())
+    align(tmp_path / "photos", tmp_path / "again", Alignment(turn=True), read_boxes(tmp_path / "boxes.txt"))
+    for turns in range(4):
+        assert (tmp_path / f"again/{turns}.png").read_bytes() == (tmp_path / f"out/{turns}.png").read_bytes()
+    with pytest.raises(DataError, match="was aligned with turn True, not None"):
+        align(tmp_path / "photos", tmp_path / "out")
 
 
 @pytest.mark.tf

@@ -24,6 +24,16 @@ def test_a_crop_ends_where_the_photo_does():
     np.testing.assert_array_equal(face, np.array(expected))
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_face_is_turned_before_it_is_resized(turns):
+    face = np.array(crop(PIXELS, np.array([20.0, 10.0, 50.0, 50.0]), 34, 0, turns))
+    upright = Image.fromarray(np.ascontiguousarray(np.rot90(PIXELS, turns)))
+    height, width = 60, 80
+    box = {1: (10, width - 50, 50, width - 20), 2: (width - 50, height - 50, width - 20, height - 10)}
+    expected = upright.crop(box.get(turns, (height - 50, 20, height - 10, 50))).resize((34, 34), Image.BILINEAR)
+    np.testing.assert_array_equal(face, np.array(expected))
+
+
 @pytest.mark.parametrize("box", [(90, 10, 120, 40), (10, -50, 40, -20), (30, 30, 30.5, 40)])
 def test_a_face_outside_the_photo_is_no_crop(box):
     with pytest.raises(ImageError, match="a face outside the photo of 80x60 pixels"):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.align.faces import Faces, read_boxes, write_boxes
+from finetune.align.faces import Faces, read_boxes, turns_of, write_boxes
 from finetune.errors import DataError
 
 LINE = "66.193 63.648 166.660 200.347 1.00000 1 99.46 147.16 129.39 95.93 151.15 114.81 113.23 133.40 156.64 155.15"
@@ -34,6 +34,19 @@ def test_what_is_written_is_read(tmp_path_factory, photos):
     for name in read:
         for field in ("boxes", "scores", "landmarks", "count"):
             np.testing.assert_array_equal(getattr(read[name], field), getattr(written[name], field))
+
+
+@given(st.integers(1, 3), st.integers(0, 90), st.integers(0, 60), st.integers(1, 30), st.integers(1, 30))
+def test_faces_found_in_a_turned_photo_lie_where_they_are_in_the_photo(turns, left, top, width, height):
+    photo = np.zeros((140, 190), int)
+    photo[top : top + height, left : left + width] = 1
+    rows, columns = np.nonzero(np.rot90(photo, turns))
+    box = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], float)
+    found = Faces(box, np.ones(1), box[:, [0, 2, 0, 0, 2, 1, 1, 3, 3, 3]], 1).turned_back(turns, *photo.shape)
+    assert found.boxes.tolist() == [[left, top, left + width, top + height]]
+    # Eyes along the upper side of what was found, the mouth along the lower: upright after as many turns.
+    assert turns_of(found.landmarks[0]) == turns
+    assert turns_of(box[0, [0, 2, 0, 0, 2, 1, 1, 3, 3, 3]]) == 0
 
 
 def test_a_line_is_written_as_facenets_boxes_are_kept(tmp_path):

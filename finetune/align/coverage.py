@@ -1,0 +1,87 @@
+"""What became of the photos that were aligned, counted and in words."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from finetune.align.faces import Faces
+from finetune.align.journal import Outcome
+from finetune.brief import Brief
+from finetune.errors import bounded
+from finetune.folders import in_one_line
+
+if TYPE_CHECKING:
+    from finetune.align.aligner import Alignment
+
+SMALL = 4
+"""Times that a face is enlarged from which on it is spoken of: below a quarter of the crop there is little to see."""
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Coverage(Brief):
+    """What became of the photos.
+
+    Attributes:
+        outcomes: in the photos' order.
+    """
+
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def found(self) -> int:
+        """Photos with a face or more."""
+        return sum(bool(outcome.faces) for outcome in self.outcomes)
+
+    @property
+    def several(self) -> int:
+        """Photos with more than one face."""
+        return sum(outcome.faces is not None and outcome.faces.count > 1 for outcome in self.outcomes)
+
+    @property
+    def none(self) -> int:
+        """Photos without a face."""
+        return sum(outcome.faces is not None and not outcome.faces for outcome in self.outcomes)
+
+    @property
+    def unusable(self) -> int:
+        """Photos that could not be read or used."""
+        return sum(outcome.faces is None for outcome in self.outcomes)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """The photos that have no crop."""
+        return [outcome for outcome in self.outcomes if outcome.failure]
+
+    @property
+    def summary(self) -> str:
+        """The counts in a line."""
+        return (
+            f"{len(self.outcomes)} photos: {self.found} with a face, {self.several} of them with several; "
+            f"{self.none} without; {self.unusable} that could not be used"
+        )
+
+    def remarks(self, alignment: Alignment) -> list[str]:
+        """Say which photos have several faces of which one was cut, and which faces are small; a line each, bounded."""
+        several, small = [], []
+        for outcome in self.outcomes:
+            photo, faces = in_one_line(outcome.photo), outcome.faces
+            if not faces:
+                continue
+            if faces.count > len(faces):
+                several.append(f"{photo}: {faces.count} faces; the largest and most central one was cut")
+            sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
+            width, height = sides[sides.min(1).argmin()]
+            if min(width, height) * SMALL < alignment.size:
+                small.append(
+                    f"{photo}: a face of {width:.0f} x {height:.0f} pixels, enlarged to {alignment.size}; "
+                    "look at it, or raise --min-face-size"
+                )
+        return [
+            *bounded(several, "several faces", "align --boxes FILE counts each photo's"),
+            *bounded(small, "small faces", "align --boxes FILE gives each face's sides"),
+        ]
+
+    def faces(self) -> dict[str, Faces]:
+        """Of each photo that could be read, by its name: what `write_boxes` takes."""
+        return {outcome.photo: outcome.faces for outcome in self.outcomes if outcome.faces is not None}
