@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from finetune.align.faces import Faces
 from finetune.align.journal import Outcome
 from finetune.brief import Brief
@@ -70,13 +73,9 @@ class Coverage(Brief):
                 continue
             if faces.count > len(faces):
                 several.append(f"{photo}: {faces.count} faces; the largest and most central one was cut")
-            sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
-            width, height = sides[sides.min(1).argmin()]
-            if min(width, height) * SMALL < alignment.size:
-                small.append(
-                    f"{photo}: a face of {width:.0f} x {height:.0f} pixels, enlarged to {alignment.size}; "
-                    "look at it, or raise --min-face-size"
-                )
+            smallest = (faces.boxes[:, 2:] - faces.boxes[:, :2]).min(1).argmin()
+            if said := enlarged(faces.boxes[smallest], alignment.size):
+                small.append(f"{photo}: {said}; look at it, or raise --min-face-size")
         return [
             *bounded(several, "several faces", "align --boxes FILE counts each photo's"),
             *bounded(small, "small faces", "align --boxes FILE gives each face's sides"),
@@ -85,3 +84,16 @@ class Coverage(Brief):
     def faces(self) -> dict[str, Faces]:
         """Of each photo that could be read, by its name: what `write_boxes` takes."""
         return {outcome.photo: outcome.faces for outcome in self.outcomes if outcome.faces is not None}
+
+
+def enlarged(box: npt.NDArray[np.floating], size: int) -> str:
+    """Say what was done to a face that is much smaller than its crop; empty for any other.
+
+    Args:
+        box: left, top, right, bottom in pixels.
+        size: side of the crop, in pixels.
+    """
+    width, height = box[2:] - box[:2]
+    if min(width, height) * SMALL >= size:
+        return ""
+    return f"a face of {width:.0f} x {height:.0f} pixels, enlarged to {size}"

@@ -124,13 +124,7 @@ def _read(path: Path, settings: Mapping[str, Any]) -> dict[str, Outcome]:
     Raises:
         DataError: they had other settings, or the file is damaged.
     """
-    head, *lines = files.read_text(path, "another folder").split("\n")
-    try:
-        before = json.loads(head)
-    except ValueError:
-        before = None
-    if not isinstance(before, dict):
-        raise DataError(f"{in_one_line(path)}: damaged; give another folder")
+    before, outcomes = read_journal(path)
     other = [
         f"{key} {before.get(key)}, not {settings.get(key)}"
         for key in before | dict(settings)
@@ -139,12 +133,31 @@ def _read(path: Path, settings: Mapping[str, Any]) -> dict[str, Outcome]:
     if other:
         text = in_one_line("; ".join(other))
         raise DataError(f"{in_one_line(path.parent)}: was aligned with {text}; use the same settings or another folder")
+    return outcomes
+
+
+def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Outcome]]:
+    """Read the settings of the runs that made a folder of crops, and what became of each photo.
+
+    Args:
+        path: the folder's `NAME`.
+
+    Raises:
+        DataError: it can't be read, or is damaged.
+    """
+    head, *lines = files.read_text(path, "another folder").split("\n")
+    try:
+        settings = json.loads(head)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise DataError(f"{in_one_line(path)}: damaged; give another folder")
     outcomes = {}
     for line in lines:
         with contextlib.suppress(ValueError, KeyError, TypeError):  # the end of the file, or where a kill cut a line
             outcome = Outcome.from_line(line)
             outcomes[outcome.photo] = outcome
-    return outcomes
+    return settings, outcomes
 
 
 def version(photo: Path) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetune.dataset.scan import Layout, layout
-from finetune.doctor import faces, links, overlap
+from finetune.doctor import enlarged, faces, links, overlap
 from finetune.doctor.copies import copies, likeness_of
 from finetune.doctor.duplicates import Duplicates
 from finetune.doctor.embedded import Embedded
@@ -93,6 +93,7 @@ class Examination:
     def report(self) -> Report:
         """Everything that is found."""
         findings = [*self._files(), *self._shapes(), *self._counts(), *self._names()]
+        findings += enlarged.findings(self._layout.root)
         duplicates = Duplicates(
             self._looked.paths,
             self._labels,

@@ -12,6 +12,7 @@ KINDS = {
     "unreadable": "images that are damaged, cut short, too large, or can't be opened",
     "too-small": "images smaller than the crop",
     "unaligned": "images that are not square, or much larger than an aligned face: photos are cut by finetune align",
+    "enlarged": "crops of faces less than a quarter of their size: too few pixels to know anybody by",
     "copy-within": "copies within a person's folder: the same bytes or the same pixels",
     "copy-across": "copies under two people",
     "near-copy-within": "one picture twice within a person's folder: saved again, resized, cropped a little",

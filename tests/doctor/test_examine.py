@@ -8,11 +8,13 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from finetune.align import Alignment, Faces, align
 from finetune.dataset.scan import scan
 from finetune.doctor import KINDS, Report, examine, thumbnails
 from finetune.errors import DataError
@@ -172,3 +174,20 @@ def test_one_name_in_several_spellings_is_told_with_what_to_do(people: Path, sav
         ("same-name", "person_0", f"one name with PERSON 0; {todo}"),
     ]
     assert report.suspects() == []
+
+
+def test_crops_of_small_faces_are_told_where_align_left_its_journal(people: Path, tmp_path: Path):
+    boxes = {
+        f"person_{person}/{number}.png": Faces(
+            np.array([[20.0, 20.0, 29.0 + side, 33.0 + side]]), np.ones(1), np.zeros((1, 10)), 1
+        )
+        for person in range(3)
+        for number, side in enumerate((0, 40, 41, 42))
+    }
+    align(people, tmp_path / "crops", Alignment(size=160, margin=10), boxes)
+    report = examine(tmp_path / "crops", near_copies=False)
+    assert [(finding.kind, finding.path.name, finding.reason) for finding in report.findings] == [
+        ("enlarged", "0.png", "a face of 9 x 13 pixels, enlarged to 160")
+    ] * 3
+    (tmp_path / "crops/.align.jsonl").write_text("[]\n")
+    assert examine(tmp_path / "crops", near_copies=False).findings == ()

@@ -1,0 +1,26 @@
+"""Crops of faces much smaller than they are, as the journal beside them tells: `finetune align` leaves one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from finetune.align.aligner import Alignment, targets
+from finetune.align.coverage import enlarged
+from finetune.align.journal import NAME, read_journal
+from finetune.doctor.finding import Finding
+from finetune.errors import DataError
+
+
+def findings(root: Path) -> Iterator[Finding]:
+    """Yield the crops in a folder whose faces were much enlarged; none where no journal says how large they were."""
+    try:
+        settings, outcomes = read_journal(root / NAME)
+        alignment = Alignment(**{key: settings[key] for key in ("size", "all_faces", "format")})
+    except (DataError, KeyError):
+        return
+    for outcome in outcomes.values():
+        crops = targets(outcome.photo, outcome.faces, alignment)
+        for crop, box in zip(crops, outcome.faces.boxes if outcome.faces else (), strict=True):
+            if (reason := enlarged(box, alignment.size)) and (root / crop).is_file():
+                yield Finding("enlarged", root / crop, reason, score=-float(min(box[2:] - box[:2])))
