@@ -20,7 +20,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True) -> None:
-    """Writes a file; `fill` gets it open. A failure leaves what stood there before.
+    """Write a file; `fill` gets it open. A failure of any kind leaves what stood there before, and nothing beside it.
 
     Args:
         sync: wait until the disk has it, so that even a power failure leaves it whole; of many small files, each
@@ -39,9 +39,11 @@ def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True) 
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(partial, path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             partial.unlink()
+        if not isinstance(error, OSError):
+            raise
         advice = "make room" if error.errno in NO_ROOM else "choose another place"
         raise RunError(
             f"{path}: can't be written ({error.strerror or error}); what stood there before is whole: {advice}"

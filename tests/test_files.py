@@ -24,6 +24,22 @@ def test_a_failure_in_the_middle_leaves_what_stood_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("error", [SystemError("a library's own"), KeyboardInterrupt(), ValueError("not an image")])
+def test_what_is_no_error_of_the_disk_goes_on_and_leaves_nothing_either(error, tmp_path):
+    path = tmp_path / "a.txt"
+    files.write_text(path, "before")
+
+    def fill(file):
+        file.write(b"half")
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        files.write(path, fill)
+    assert raised.value is error
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_folders_are_made_and_json_reads_back(tmp_path):
     import json
 

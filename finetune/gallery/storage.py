@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -86,19 +87,16 @@ def write_gallery(path: str | os.PathLike[str], gallery: Gallery) -> None:
     for group, photos in (("", gallery.photos), ("stranger_", gallery.strangers)):
         arrays |= {f"{group}{field.name}": getattr(photos, field.name) for field in dataclasses.fields(photos)}
 
-    def fill(file: Any) -> None:
-        try:
-            with h5py.File(file, "w") as h5:
-                h5.attrs["format"] = np.bytes_(FORMAT)
-                h5.attrs["contract"] = np.bytes_(json.dumps(dataclasses.asdict(gallery.contract)))
-                for name, array in arrays.items():
-                    if array.dtype.kind == "S":  # read elsewhere as UTF-8; HDF5 has no strings of no bytes
-                        array = array.astype(h5py.string_dtype("utf-8", max(1, array.dtype.itemsize)))
-                    h5.create_dataset(name, data=array)
-        except RuntimeError as error:  # how h5py tells that closing failed
-            raise OSError(0, str(error)) from error
-
-    files.write(Path(os.path.expanduser(path)), fill)
+    # In memory first: HDF5 has no words of its own for a disk that is full, and some versions of h5py crash over it.
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.attrs["format"] = np.bytes_(FORMAT)
+        file.attrs["contract"] = np.bytes_(json.dumps(dataclasses.asdict(gallery.contract)))
+        for name, array in arrays.items():
+            if array.dtype.kind == "S":  # read elsewhere as UTF-8; HDF5 has no strings of no bytes
+                array = array.astype(h5py.string_dtype("utf-8", max(1, array.dtype.itemsize)))
+            file.create_dataset(name, data=array)
+    files.write(Path(os.path.expanduser(path)), lambda file: file.write(content.getbuffer()))
 
 
 def update(path: str | os.PathLike[str], change: Callable[[Gallery | None], Gallery]) -> Gallery:
