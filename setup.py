@@ -18,11 +18,27 @@ OPENVINO = ["openvino>=2024.4"]
 TFLITE = ["ai-edge-litert>=1.2"]
 
 setup(
-    name="finetune",
+    name="facenet-finetune",  # on PyPI `finetune` is another project
     version=VERSION[1],
     description="Fine-tunes TF1-era FaceNet checkpoints in TensorFlow 2, stage by stage, validated on LFW after each",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The finetune developers",
+    license="MIT",
+    license_files=["LICENSE"],
+    keywords=["facenet", "face recognition", "fine-tuning", "tensorflow", "lfw"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3 :: Only",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10,<3.14",
     packages=[*find_packages(include=["finetune", "finetune.*"]), "finetune.recipes", "finetune.data"],
     package_dir={"finetune.recipes": "recipes", "finetune.data": "data"},
@@ -38,7 +54,7 @@ setup(
         "scipy>=1.12",
         "scikit-learn>=1.4,<1.11",  # 1.11 drops the probabilities of the published SVM
         "joblib>=1.3",
-        "h5py>=3.10",
+        "h5py>=3.12",  # 3.10 and 3.11 crash at exit after a file that could not be written
         "pyyaml>=6.0.1",
         "pillow>=10.3",
         "opencv-python-headless>=4.8",

@@ -13,8 +13,8 @@ FORMATS = {
     "saved_model": "a SavedModel with the signatures embed and classify",
     "keras": "a Keras model",
     "h5": "a Keras model in the older file format",
-    "onnx": "an extra: pip install 'finetune[onnx]'",
-    "tflite": "an extra: pip install 'finetune[tflite]'",
+    "onnx": "an extra: pip install 'facenet-finetune[onnx]'",
+    "tflite": "an extra: pip install 'facenet-finetune[tflite]'",
 }
 QUANTIZATIONS = ("float16", "int8")
 

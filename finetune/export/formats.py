@@ -85,7 +85,7 @@ def find(name: str, quantize: str | None = None) -> Format:
     needed = {"onnx": ("tf2onnx", "onnxruntime"), "tflite": ("ai_edge_litert",)}.get(name, ())
     missing = [package for package in needed if find_spec(package) is None]
     if missing:
-        raise UserError(f"{name}: {' and '.join(missing)} not installed; pip install 'finetune[{name}]'")
+        raise UserError(f"{name}: {' and '.join(missing)} not installed; pip install 'facenet-finetune[{name}]'")
     tolerance = {None: FLOAT32, "float16": FLOAT16, "int8": INT8}[quantize]
     writer = converted.tflite_writer(quantize) if name == "tflite" else WRITERS[name]
     return Format(name, quantize, writer, tolerance)

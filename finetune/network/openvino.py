@@ -43,7 +43,9 @@ class OpenVINO:
 
     def __init__(self, graphs: Graphs, precision: Precision, streams: int) -> None:
         if importlib.util.find_spec("openvino") is None:
-            raise UserError("runtime: openvino is not installed; pip install openvino, or use tensorflow")
+            raise UserError(
+                "runtime: openvino is not installed; pip install 'facenet-finetune[openvino]', or use tensorflow"
+            )
         self._graphs = graphs
         self._settings = {"INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision], "NUM_STREAMS": str(streams)}
         self._streams = streams

@@ -206,7 +206,7 @@ def test_an_extra_that_is_not_installed_is_named(name, module, drawn_checkpoint,
     from finetune.export import formats
 
     monkeypatch.setattr(formats, "find_spec", lambda package: None if package == module else object())
-    with pytest.raises(UserError, match=rf"{name}: {module} not installed; pip install 'finetune\[{name}\]'"):
+    with pytest.raises(UserError, match=rf"{name}: {module} not installed; pip install 'facenet-finetune\[{name}\]'"):
         exporter.export(drawn_checkpoint, name, tmp_path / "mine")
 
 

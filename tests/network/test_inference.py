@@ -102,5 +102,5 @@ def test_unchanged_weights_are_not_compiled_again(make):
 
 def test_a_runtime_that_is_not_installed_is_one_line(make, monkeypatch):
     monkeypatch.setattr(openvino.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="openvino is not installed; pip install openvino, or use tensorflow"):
+    with pytest.raises(UserError, match=r"pip install 'facenet-finetune\[openvino\]', or use tensorflow"):
         inference.Inference({}, Preprocessing(SIZE, "fixed"), runtime="openvino")
