@@ -7,11 +7,12 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test verify clean
+.PHONY: help demo test compat verify clean
 
 help:
 	@echo "make demo     install into $(VENV), then fine-tune a generated checkpoint on generated faces (minutes)"
 	@echo "make test     install into $(VENV) with the tools; lint, format check, type check and all tests"
+	@echo "make compat   run all tests with the lowest versions (Python 3.10) and the highest (Python 3.13) of what is needed"
 	@echo "make verify   make the longer tables of the README from FINETUNE_SHARED (default ../shared; an hour)"
 	@echo "make clean    remove $(VENV) and what building and testing left"
 	@echo "Another Python: make test PYTHON=python3.12"
@@ -25,6 +26,9 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+compat:
+	@.ci/compat
 
 verify: $(VENV)/installed
 	@$(BIN)/python tests/verify/run.py
