@@ -13,8 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, when TensorFlow is first imported
 
+DRAWN_CHECKPOINT = "FINETUNE_DRAWN_CHECKPOINT"
+"""Names a folder that `draw_checkpoint` filled, for runs of many short sessions: drawing takes most of a minute."""
+
 # The same examples in every run, however busy the machine.
-hypothesis.settings.register_profile("finetune", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("finetune", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("finetune")
 
 
@@ -45,10 +48,14 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawn faces of 80 pixels: `learn/` (4 people), `strangers/` (6 people) and `pairs.txt` among these."""
+    return draw_faces(tmp_path_factory.mktemp("faces"))
+
+
+def draw_faces(root: Path) -> Path:
+    """Draw the faces of the fixture `faces` into a folder, and return it."""
     from finetune.dataset.synthetic import write_faces
     from finetune.evaluation.draw_pairs import write_pairs
 
-    root = tmp_path_factory.mktemp("faces")
     write_faces(root / "learn", people=4, images_per_person=6, size=80, seed=1)
     write_faces(root / "strangers", people=range(11, 17), images_per_person=4, size=80, seed=1)
     write_pairs(root / "pairs.txt", root / "strangers", folds=2, pairs_per_fold=10, seed=1)
@@ -58,9 +65,15 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def drawn_checkpoint(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a whole TF1 checkpoint of drawn weights; its images are of 75 pixels."""
+    if DRAWN_CHECKPOINT in os.environ:
+        return Path(os.environ[DRAWN_CHECKPOINT])
+    return draw_checkpoint(tmp_path_factory.mktemp("checkpoint"), faces)
+
+
+def draw_checkpoint(folder: Path, faces: Path) -> Path:
+    """Write the checkpoint of the fixture `drawn_checkpoint` into a folder, and return it."""
     from finetune.demo import write_checkpoint
 
-    folder = tmp_path_factory.mktemp("checkpoint")
     write_checkpoint(folder, sorted((faces / "strangers").rglob("*.png")), image_size=75)
     return folder
 

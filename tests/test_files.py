@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import os
 
 import pytest
 
@@ -100,3 +102,24 @@ def test_a_place_in_use_is_refused(place, line, tmp_path):
         files.write_folder(tmp_path / place, lambda folder: (folder / "a").touch())
     assert names(tmp_path) == ["dangling", "file", "used"]
     assert names(tmp_path / "used") == ["mine"]
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_the_disk_has_the_bytes_before_the_file_gets_its_name(sync, tmp_path, monkeypatch):
+    path, done, fsync, replace = tmp_path / "a.txt", [], os.fsync, os.replace
+
+    def synced(descriptor):
+        done.append(f"synced {os.fstat(descriptor).st_size} bytes")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", lambda *paths: done.append("renamed") or replace(*paths))
+    files.write(path, lambda file: file.write(b"text"), sync=sync)
+    assert done == ["synced 4 bytes", "renamed"][not sync :]
+
+
+def test_a_digest_is_of_the_whole_file(tmp_path):
+    data = bytes(range(256)) * (1 << 14)
+    for size in (0, 1, 1 << 20, (1 << 20) + 1, len(data)):
+        (tmp_path / "a").write_bytes(data[:size])
+        assert files.sha256(tmp_path / "a") == hashlib.sha256(data[:size]).hexdigest()

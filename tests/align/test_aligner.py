@@ -286,6 +286,7 @@ def test_cmyk_orientation_and_the_first_frame(tmp_path):
         assert np.abs(crop - crops[0]).mean() < 3
 
 
+@pytest.mark.slow
 def test_a_photo_of_a_hundred_million_pixels_is_cut_in_bounded_memory(tmp_path):
     """In a process of its own, which reports the most memory that it ever had."""
     photos = tmp_path / "photos"

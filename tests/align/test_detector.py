@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -79,3 +81,16 @@ def test_smaller_and_doubtful_faces_are_found_when_asked():
     strict, lax = (len(detectors.Detector(score=score)([drawn(5, 40)])[0]) for score in (1.0, 0.0))
     assert strict == 0
     assert lax >= 1
+
+
+def test_of_a_face_within_a_face_the_last_network_keeps_the_likelier(detector, monkeypatch):
+    """MTCNN divides what two boxes share by the smaller of them there, where all other stages divide by their union."""
+    squares = np.array([[10.0, 10, 109, 109], [30.0, 30, 79, 79]])  # a quarter of the union, all of the smaller
+
+    def output(crops):
+        return np.array([0.8, 0.9]), np.zeros([2, 4]), np.zeros([2, 10])
+
+    monkeypatch.setattr(detector, "_networks", SimpleNamespace(output=output))
+    (found,) = detector._output([np.zeros([120, 120, 3], np.uint8)], [squares])
+    np.testing.assert_allclose(found.scores, [0.9])
+    np.testing.assert_allclose(found.boxes, squares[1:])

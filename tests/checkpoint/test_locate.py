@@ -74,6 +74,13 @@ def test_a_checkpoint_file_may_name_another_folder(tmp_path: Path) -> None:
         assert locate(here).prefix.resolve() == there / NAME
 
 
+def test_the_files_beside_a_checkpoint_file_go_before_those_that_its_path_names(tmp_path: Path) -> None:
+    """A folder that was copied means its own files, although the place that it was copied from is still there."""
+    there, here = make(tmp_path / "there", INDEX, DATA), make(tmp_path / "here", INDEX, DATA)
+    state(here, str(there / NAME))
+    assert locate(here).prefix == here / NAME
+
+
 def test_a_checkpoint_file_escapes_names_as_protocol_buffers_do(tmp_path: Path) -> None:
     make(tmp_path, "modèle.ckpt-1.index", "modèle.ckpt-1.data-00000-of-00001")
     state(tmp_path, "mod\\303\\250le.ckpt-1")
@@ -181,3 +188,9 @@ def test_what_does_not_exist_is_said_to(tmp_path: Path, monkeypatch: pytest.Monk
     message = problem(Path(given))
     assert message.startswith(f"{given}: no such ")
     assert message.endswith(EXPECTED)
+
+
+def test_a_checkpoint_with_a_step_is_later_than_one_without(tmp_path: Path) -> None:
+    for name in ("model-a.ckpt", "model-a.ckpt-0"):
+        make(tmp_path, f"{name}.index", f"{name}.data-00000-of-00001")
+    assert locate(tmp_path).name == "model-a.ckpt-0"

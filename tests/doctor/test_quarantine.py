@@ -156,6 +156,7 @@ def test_a_move_that_fails_leaves_what_can_be_undone(tree: Path, snapshot, monke
     assert snapshot(tree) == before
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_can_be_undone(tmp_path: Path, snapshot):
     root = tmp_path / "people"
     for person in range(20):

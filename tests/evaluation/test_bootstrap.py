@@ -94,3 +94,32 @@ def test_the_interval_of_decisions_is_that_of_the_comparison():
     paired, compared = paired_interval(before.correct, after.correct), compare(before, after)
     assert paired[1:] == (compared.low, compared.high, compared.gained, compared.lost, compared.p_value)
     assert paired.difference == pytest.approx(compared.accuracy)
+
+
+def test_the_interval_is_the_middle_of_the_resampled_differences():
+    before, after = result(1), result(2, noise=0.4)
+    generator, differences = np.random.default_rng(3), []
+    for _ in range(200):
+        weights = np.zeros(before.n_pairs)
+        for fold in range(before.n_folds):
+            for kind in (True, False):
+                rows = np.flatnonzero((before.folds == fold) & (before.is_same == kind))
+                np.add.at(weights, rows[generator.integers(len(rows), size=len(rows))], 1)
+        differences.append(_Distances(after, "auc").figure(weights) - _Distances(before, "auc").figure(weights))
+    found = bootstrap(before, after, "auc", confidence=0.9, resamples=200, seed=3)
+    assert found[1:] == pytest.approx(np.percentile(differences, [5, 95]))
+    assert found.difference == pytest.approx(after.auc - before.auc)
+    usual = bootstrap(before, after, "auc", resamples=200, seed=3)
+    assert usual[1:] == pytest.approx(np.percentile(differences, [2.5, 97.5]))
+    assert bootstrap(before, after, "auc", resamples=200, seed=4) != usual
+
+
+def test_a_fold_has_no_say_in_its_own_threshold():
+    """Two folds, whose pairs of two people lie at 0.9 and at 0.3: of its own, each fold's rate would be another."""
+    same = np.tile([True, False], 8)
+    folds = np.repeat([0, 1], 8)
+    distances = np.where(same, 0.5, np.where(folds == 0, 0.9, 0.3)).astype(np.float32)
+    measured = dataclasses.replace(
+        result(1), distances=distances, is_same=same, folds=folds, n_pairs=16, n_folds=2, far_target=0.5
+    )
+    assert _Distances(measured, "val").figure(np.ones(16)) == pytest.approx(0.5)  # none of fold 0, all of fold 1

@@ -102,3 +102,10 @@ def test_without_a_probe_or_a_stranger_it_is_refused(empty):
         strangers = strangers[:0]
     with pytest.raises(DataError, match="give one of each"):
         open_set(gallery, labels, probes, probe_labels, strangers)
+
+
+def test_a_score_at_the_threshold_itself_is_not_accepted():
+    gallery, tied = np.array([[1.0, 0.0]]), np.array([[0.6, 0.8]])
+    result = open_set(gallery, np.array([0]), np.vstack([gallery, tied]), np.array([0, 0]), tied, far=0.01)
+    assert result.threshold == pytest.approx(0.6)
+    assert (result.dir, result.rank1, result.far) == (0.5, 1.0, 0.0)

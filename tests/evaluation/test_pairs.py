@@ -242,3 +242,12 @@ def test_the_digest_follows_the_pairs_and_not_the_folder(tmp_path):
     here, there = images(tmp_path / "a", *files), images(tmp_path / "b", *files)
     other = PairsFile(ONE_GONE.pairs[::-1], 10)
     assert resolve(ONE_GONE, here).sha256 == resolve(ONE_GONE, there).sha256 != resolve(other, here).sha256
+
+
+@pytest.mark.parametrize(("n", "more"), [(3, ""), (4, ", …")])
+def test_three_missing_images_are_named_and_more_are_hinted_at(tmp_path, n, more):
+    images(tmp_path, "A/A_0001.png")
+    pairs = tuple(Pair("A/A_0001", f"A/A_{number:04d}", True) for number in range(1, n + 2))
+    shown = f"A/A_0002, A/A_0003, A/A_0004{more};"
+    with pytest.raises(DataError, match=rf"missing {n} of the {n + 1} images in the pairs: {shown}"):
+        resolve(PairsFile(pairs, 10), tmp_path)

@@ -29,7 +29,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def slow_protocol(first, second, same, *, cosine, subtract_mean, n_folds, far_target, keep=None):
-    """The published protocol, a threshold and a fold at a time, on the pairs that are kept in their folds."""
+    """Compute the published protocol fold by fold, at every threshold, on the pairs that are kept in their folds."""
     n = len(same)
     keep = np.ones(n, bool) if keep is None else keep
     sizes = [n // n_folds + (k < n % n_folds) for k in range(n_folds)]
@@ -47,15 +47,15 @@ def slow_protocol(first, second, same, *, cosine, subtract_mean, n_folds, far_ta
             )
         else:
             distance = np.array([sum((x - y) ** 2) for x, y in pairs])
-        scores = [np.mean((distance[train] < t) == same[train]) for t in np.arange(0, 4, 0.01)]
-        best.append(np.arange(0, 4, 0.01)[int(np.argmax(scores))])
+        coarse = np.arange(0, 4, 0.01)
+        scores = ((distance[train] < coarse[:, None]) == same[train]).mean(axis=1)
+        best.append(coarse[int(np.argmax(scores))])
         decisions.extend((distance[test] < best[-1]) == same[test])
         accuracies.append(np.mean((distance[test] < best[-1]) == same[test]))
-        for i, t in enumerate(np.arange(0, 4, 0.01)):
-            tpr[k, i] = np.mean(distance[test & same] < t)
-            fpr[k, i] = np.mean(distance[test & ~same] < t)
+        tpr[k] = (distance[test & same] < coarse[:, None]).mean(axis=1)
+        fpr[k] = (distance[test & ~same] < coarse[:, None]).mean(axis=1)
         grid = np.arange(0, 4, 0.001)
-        rates = [np.mean(distance[train & ~same] < t) for t in grid]
+        rates = (distance[train & ~same] < grid[:, None]).mean(axis=1)
         threshold = np.interp(far_target, rates, grid) if max(rates) >= far_target else 0
         vals.append(np.mean(distance[test & same] < threshold))
         fars.append(np.mean(distance[test & ~same] < threshold))
@@ -385,3 +385,22 @@ def test_what_cannot_be_evaluated_is_said_in_full(arguments, problems):
     with pytest.raises(DataError) as raised:
         evaluate_pairs(**arguments)
     assert list(raised.value.problems) == problems
+
+
+def test_a_distance_at_the_threshold_itself_is_another_person():
+    """Squared distances of exactly 0.25 and 1: thresholds of the grid that a pair must lie below to be accepted."""
+    first = np.zeros([40, 2])
+    second = np.where(np.arange(40) % 2 == 0, 0.5, 1.0)[:, np.newaxis] * [1.0, 0.0]
+    result = evaluate_pairs(first, second, np.arange(40) % 2 == 0, n_folds=4, far_target=1.0)
+    assert result.threshold == pytest.approx(0.26)  # the first above 0.25, which accepts every pair of one person
+    assert (result.accuracy, result.val, result.far) == (1.0, 1.0, 1.0)
+
+
+def test_one_fold_without_a_kind_of_pair_is_enough_to_cut_the_kinds_by_themselves():
+    first, second, _ = faces(5)
+    same = np.arange(60) % 2 == 0
+    same[20:40] = True
+    same[:20] = np.arange(20) < 5
+    result = evaluate_pairs(first, second, same, n_folds=3)
+    assert result.notes[0].startswith("consecutive folds would lack a kind of pair")
+    assert all(0 < same[result.folds == fold].sum() < (result.folds == fold).sum() for fold in range(3))

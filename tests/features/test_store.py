@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 
@@ -201,3 +202,13 @@ def test_a_writer_that_is_killed_leaves_whole_segments(tmp_path):
     shelf = Shelf(tmp_path, (1000,))
     for i in range(done):
         np.testing.assert_array_equal(shelf.read([key(i)]), np.full((1, 1000), i, np.float32))
+
+
+def test_a_shelf_may_take_half_of_what_the_disk_has_free_within_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "not made yet"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(5000, 4000, 1001))
+    assert Store().room() == 500
+    monkeypatch.setenv("FINETUNE_CACHE_GIB", str(300 / 2**30))
+    assert Store().room() == 300
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert Store().room() == 0

@@ -87,6 +87,7 @@ def test_the_split_is_the_recorded_one(shared):
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_recorded_accuracy_is_one_of_those_that_its_cross_validation_gives(shared):
     """It depends on how folds were drawn: by seeds 0 to 29 it ranges from 2306 to 2319 of 2403."""
     recorded = np.load(shared / "expected/classify.npz")

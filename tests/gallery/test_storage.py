@@ -109,6 +109,7 @@ def test_a_place_that_can_not_be_written_to_is_told(tmp_path):
         update(tmp_path / "file" / "g.h5", lambda now: gallery())
 
 
+@pytest.mark.slow
 def test_nothing_acknowledged_is_lost_when_enrolment_is_killed_at_any_moment(tmp_path):
     path, random_ = tmp_path / "g.h5", random.Random(6)
     acknowledged, start = set(), 0
@@ -265,3 +266,13 @@ def test_damaged_bytes_anywhere_are_read_as_a_sound_gallery_or_refused(tmp_path)
         assert all(why_unusable(name) is None for name in found.people)
         np.testing.assert_allclose(np.linalg.norm(found.embeddings, axis=1), 1, atol=0.01)
     assert 100 < refused < 500
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_photo_of_nobody_is_refused(tmp_path, label):
+    path = tmp_path / "g.h5"
+    write_gallery(path, gallery(people=3))
+    with h5py.File(path, "r+") as file:
+        file["labels"][-1] = label
+    with pytest.raises(DataError, match="a label of nobody"):
+        read_gallery(path)

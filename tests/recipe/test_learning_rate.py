@@ -157,3 +157,27 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path):
 )
 def test_each_form_is_written_back_as_it_was(value: object):
     assert learning_rate(value).to_value() == value
+
+
+@pytest.mark.parametrize("value", [{2: 0.1}, {2: 0.1, 5: 0.01}])
+def test_steps_without_one_for_the_first_epoch_are_refused(value: dict[int, float]):
+    with pytest.raises(RecipeError, match="the first step is epoch 2; give a rate for epoch 1, or 0, too"):
+        learning_rate(value)
+
+
+def test_an_epoch_of_a_file_has_nine_digits_at_most(tmp_path: Path):
+    path = tmp_path / "schedule.txt"
+    path.write_text("0: 0.1\n999999999: 0.01\n", encoding="utf-8")
+    assert learning_rate({"file": path}).rate(999_999_999, 10**9) == 0.01
+    path.write_text("0: 0.1\n1000000000: 0.01\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"found '1000000000: 0\.01'; write a whole epoch"):
+        learning_rate({"file": path})
+
+
+def test_a_file_may_begin_at_epoch_1(tmp_path: Path):
+    path = tmp_path / "schedule.txt"
+    path.write_text("1: 0.5\n2: 0.25\n", encoding="utf-8")
+    assert rates({"file": path}, 2) == [0.5, 0.25]
+    path.write_text("1: -\n", encoding="utf-8")
+    with pytest.raises(RecipeError, match="stops before epoch 1"):
+        learning_rate({"file": path})

@@ -391,3 +391,49 @@ def test_a_file_that_may_not_be_read_is_told():
     Path("x.yaml").chmod(0)
     with pytest.raises(RecipeError, match=r"x\.yaml: can't be read \(Permission denied\)"):
         Recipe.load("x.yaml")
+
+
+SILENT = {
+    "seed": 666,
+    "batch_size": 90,
+    "cache": "auto",
+    "precision": "float32",
+    "runtime": "tensorflow",
+    "strategy": "none",
+    "data": {"align": False, "validation_split": 0.0, "min_images_per_person": 1},
+    "augment": {"random_crop": False, "random_flip": False, "random_rotate": 0.0},
+    "lfw": {"distance": "euclidean", "subtract_mean": False, "flip": False, "missing": "error"},
+}
+SILENT_STAGE = {
+    "learning_rate": 0.001,
+    "optimizer": {"name": "adam"},
+    "batch_norm": "frozen",
+    "keep_probability": 1.0,
+    "loss": {"name": "softmax", "label_smoothing": 0.0},
+    "sampling": "shuffled",
+    "weight_decay": 0.0,
+    "l2_sp": 0.0,
+    "distillation": 0.0,
+    "center_loss": {"factor": 0.0, "alfa": 0.95},
+    "prelogits_norm": {"factor": 0.0, "p": 1.0},
+    "warmup_epochs": 0.0,
+    "layer_decay": 1.0,
+    "ema": 0.0,
+}
+
+
+def test_what_a_recipe_leaves_out_is_what_the_documentation_says():
+    """A default that moved would change every run that relies on it, without a word."""
+    text = GOOD.replace(", validation_split: 0.1", "")
+    found = load(text).to_value()
+    for key, value in SILENT.items():
+        assert (found[key] | value == found[key]) if isinstance(value, dict) else (found[key] == value), key
+    assert found["stages"][0] | SILENT_STAGE == found["stages"][0]
+    accept = load(text.replace("epochs: 5", "epochs: 5\n    accept: {metric: lfw_val, max_drop: 0}")).stages[0].accept
+    assert (accept.bound, accept.otherwise, accept.retries, accept.rate_factor) == ("estimate", "continue", None, None)
+
+
+def test_a_section_where_a_single_value_stands_is_said_in_words():
+    assert problems(GOOD + "seed: {a: 1}\n")[0].endswith(
+        "found keys and values; give a whole number from 0 to 2147483647"
+    )

@@ -307,3 +307,17 @@ def test_the_constants_are_those_of_the_papers():
     assert (cosface.margin, cosface.scale) == (0.35, 64)
     assert (squared.gap, euclidean.gap) == (0.2, 1.0)
     assert Stage("s", "Block8", 1).center_loss.alfa == 0.95
+
+
+@pytest.mark.parametrize(
+    ("values", "attempts", "slower"),
+    [
+        ({"otherwise": "retry"}, 2, 0.1),
+        ({"otherwise": "retry", "retries": 3, "rate_factor": 0.5}, 4, 0.5),
+        ({"otherwise": "stop"}, 1, 0.1),
+        ({}, 1, 0.1),
+    ],
+)
+def test_a_gate_that_retries_does_so_once_at_a_tenth_of_the_rate_where_it_says_no_more(values, attempts, slower):
+    accept = Stage("s", "Logits", 1, accept={"metric": "lfw_accuracy", "max_drop": 0.01, **values}).accept
+    assert (accept.attempts, accept.slower, accept.bound) == (attempts, slower, "estimate")

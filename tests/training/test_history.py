@@ -18,3 +18,12 @@ def test_a_history_of_before_there_were_attempts_is_read_and_unknown_columns_are
     text = "stage,epoch,learning_rate,loss,cross_entropy,mood,seconds\nhead,3,0.1,0.5,0.4,good,2.0\n"
     expected = EpochRow(stage="head", attempt=1, epoch=3, learning_rate=0.1, loss=0.5, cross_entropy=0.4, seconds=2.0)
     assert from_csv(text) == [expected]
+
+
+def test_lines_end_as_on_unix_and_each_figure_stands_under_its_name():
+    values = {name: float(place) for place, name in enumerate(FIELDS)}
+    row = EpochRow(**values | {"stage": "s", "attempt": 1, "epoch": 2})
+    text = to_csv([row])
+    assert "\r" not in text
+    header, line = (part.split(",") for part in text.splitlines())
+    assert dict(zip(header, line, strict=True)) == {name: str(getattr(row, name)) for name in FIELDS}
