@@ -40,7 +40,7 @@ class Extra(NamedTuple):
     needs: str
 
 
-HEIC = Extra("a HEIC", "HEIF", "pip install pillow-heif")
+HEIC = Extra("a HEIC", "HEIF", "pip install 'facenet-finetune[heif]'")
 AVIF = Extra("an AVIF", "AVIF", "pip install --upgrade 'pillow>=11.3'")
 JPEG_2000 = Extra("a JPEG 2000", "JPEG2000", "install a Pillow that was built with OpenJPEG")
 BRANDS = {

@@ -158,8 +158,11 @@ def writes(kind: str) -> bool:
 FLAT = np.kron(GREY[:, :, np.newaxis] + np.uint8([0, 9, 15]), np.ones((16, 16, 1), np.uint8))
 AVIF_WITH_MIF1 = b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf"
 LACKING = [
-    (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC image, which can't be read here; pip install pillow-heif"),
-    (b"\0\0\0\x14ftypmif1\0\0\0\0mif1", "a HEIC image, which can't be read here; pip install pillow-heif"),
+    (
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+        "a HEIC image, which can't be read here; pip install 'facenet-finetune[heif]'",
+    ),
+    (b"\0\0\0\x14ftypmif1\0\0\0\0mif1", "a HEIC image, which can't be read here; pip install 'facenet-finetune[heif]'"),
     (AVIF_WITH_MIF1, "an AVIF image, which can't be read here; pip install --upgrade 'pillow>=11.3'"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image, which can't be read here; install a Pillow that was built"),
     (b"\xff\x4f\xff\x51\0", "a JPEG 2000 image, which can't be read here; install a Pillow that was built"),

@@ -18,7 +18,7 @@ from finetune.cli.arguments import (
 )
 from finetune.errors import DataError, RecipeError
 from finetune.folders import find_images, in_one_line
-from finetune.names import normal, shown, why_unusable
+from finetune.names import normal, shown, spelled_alike, why_unusable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,6 +78,9 @@ def run(options: argparse.Namespace) -> None:
             print(f"look again: {suspect}", file=sys.stderr)
         new = f"{counted(len(done.new_people), 'person', 'people')} new" if done.new_people else "nobody new"
         print(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
+    for first, name in spelled_alike(gallery.people)[:20]:
+        twice = f"{name} and {first} are one name, enrolled as two people"
+        print(f"look again: {twice}; finetune gallery --merge makes them one", file=sys.stderr)
     people = counted(len(gallery.people), "person", "people")
     print(f"{in_one_line(target)}: {people}, {counted(len(gallery), 'photo')}")
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from finetune.brief import Brief
 from finetune.errors import DataError, NotFinite
-from finetune.names import normal, shown, why_unusable
+from finetune.names import normal, shown, spelling, why_unusable
 from finetune.preprocessing import Standardization
 
 if TYPE_CHECKING:
@@ -174,15 +174,20 @@ class Gallery(Brief):
         return np.bincount(self.labels, minlength=len(self.people)).astype(np.int64)
 
     def label(self, name: str) -> int:
-        """A person's label.
+        """Return a person's label; a name that nobody has as it is written is looked for in other spellings.
 
         Raises:
-            DataError: nobody is called that.
+            DataError: nobody is called that, or several are.
         """
-        try:
-            return self.people.index(normal(name))
-        except ValueError:
-            raise DataError(f"{shown(name)}: nobody of that name is enrolled; {self._some_names()}") from None
+        written = normal(name)
+        if written in self.people:
+            return self.people.index(written)
+        alike = [person for person in self.people if spelling(person) == spelling(name) != ""]
+        if len(alike) == 1:
+            return self.people.index(alike[0])
+        several = f"; it may be {' or '.join(map(shown, alike))}: give one of them as it is written"
+        advice = several if alike else f"; {self._some_names()}"
+        raise DataError(f"{shown(name)}: nobody of that name is enrolled{advice}")
 
     def add(self, names: Sequence[str], photos: Photos) -> Gallery:
         """With photos enrolled under these names, one a photo; those that are there already are left where they are.

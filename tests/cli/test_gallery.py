@@ -43,6 +43,15 @@ def test_one_photo_of_one_person_is_enrolled_by_name(enrolled, finetune):
     assert again.err == ["there already, as Zoë: person_011_0001.png"]
 
 
+def test_one_name_in_two_spellings_is_said_and_looked_up_as_it_is_written_first(enrolled, finetune):
+    photo = "faces/strangers/person_011/person_011_0001.png"
+    ended = finetune("enroll", "people.h5", photo, "--name", "Person 001")
+    twice = "look again: Person 001 and person_001 are one name, enrolled as two people"
+    assert ended.err[-1] == f"{twice}; finetune gallery --merge makes them one"
+    ended = finetune("gallery", "people.h5", "--merge", "Person 001", "person_001", "--remove", "PERSON-002")
+    assert ended.out[:3] == ["      7 person_001", "      6 person_003", "      6 person_004"]
+
+
 def test_people_are_renamed_merged_and_removed(enrolled, finetune):
     command = "gallery people.h5 --merge person_002 person_001 --rename person_001 Ann --remove person_003"
     ended = finetune(*command.split())

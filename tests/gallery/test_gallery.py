@@ -57,6 +57,19 @@ def test_one_name_in_two_forms_of_unicode_is_one_person():
     assert found.label(parted) == 0
 
 
+def test_a_name_is_looked_up_in_other_spellings_where_one_person_has_it():
+    found = Gallery.empty(CONTRACT, 16).add(["Ann_Li", "Zoë", "Bo", "bo"], photos(vectors([0, 1, 2, 3])))
+    assert [found.label(name) for name in ("ann li", "ZOË", "Ann_Li", "bo", "Bo")] == [0, 1, 0, 3, 2]
+    with pytest.raises(
+        DataError, match=r"^BO: nobody of that name is enrolled; it may be Bo or bo: give one of them as"
+    ):
+        found.label("BO")
+    with pytest.raises(
+        DataError, match=r"^Anne Li: nobody of that name is enrolled; enrolled are Ann_Li, Zoë, Bo, bo$"
+    ):
+        found.label("Anne Li")
+
+
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("add"), st.integers(0, 5), st.integers(0, 40)),
