@@ -28,6 +28,7 @@ def plain_prototypes(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return means / np.linalg.norm(means, axis=1, keepdims=True)
 
 
+@pytest.mark.filterwarnings("error")  # scikit-learn's too: a user would see one per person
 @pytest.mark.parametrize("name", NAMES)
 def test_every_classifier_names_people_and_says_who_comes_next(name):
     classifier = make(name, 6)
