@@ -65,7 +65,11 @@ def test_a_palette_becomes_its_colours(tmp_path, transparency):
 @pytest.mark.parametrize("name", ["face.png", "face.tif", "face.pgm"])
 def test_16_bit_grey_keeps_its_high_byte(tmp_path, name):
     deep = (GREY.astype(np.uint16) << 8) + 77
-    Image.fromarray(deep).save(tmp_path / name)
+    if name == "face.pgm":  # by hand: Pillow writes 16 bits of it in later versions alone
+        height, width = deep.shape
+        (tmp_path / name).write_bytes(b"P5 %d %d 65535\n" % (width, height) + deep.astype(">u2").tobytes())
+    else:
+        Image.fromarray(deep).save(tmp_path / name)
     np.testing.assert_array_equal(read_image(tmp_path / name), np.repeat(GREY[..., None], 3, axis=2))
 
 
