@@ -7,12 +7,13 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test compat verify clean
+.PHONY: help demo test compat mutation verify clean
 
 help:
 	@echo "make demo     install into $(VENV), then fine-tune a generated checkpoint on generated faces (minutes)"
 	@echo "make test     install into $(VENV) with the tools; lint, format check, type check and all tests"
 	@echo "make compat   run all tests with the lowest versions (Python 3.10) and the highest (Python 3.13) of what is needed"
+	@echo "make mutation run mutants of the code against the tests that mirror it (an hour; goes on where it was stopped)"
 	@echo "make verify   make the longer tables of the README from FINETUNE_SHARED (default ../shared; an hour)"
 	@echo "make clean    remove $(VENV) and what building and testing left"
 	@echo "Another Python: make test PYTHON=python3.12"
@@ -29,6 +30,9 @@ test: $(VENV)/installed-dev
 
 compat:
 	@.ci/compat
+
+mutation: $(VENV)/installed-dev
+	$(BIN)/python tests/mutation/run.py
 
 verify: $(VENV)/installed
 	@$(BIN)/python tests/verify/run.py

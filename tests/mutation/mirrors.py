@@ -1,0 +1,40 @@
+"""The tests that a module's mutants meet: the file that mirrors it, then those named here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGES = ["evaluation", "checkpoint", "recipe", "features", "training", "gallery", "runs", "export", "dataset"]
+
+ALSO = {
+    "recipe/": ("recipe/test_recipe.py", "recipe/test_stage.py"),
+    "recipe/schedule_file.py": ("recipe/test_learning_rate.py",),
+    "features/choice.py": ("features/test_store.py",),
+    "features/embeddings.py": ("features/test_central.py",),
+    "training/optimizers.py": ("training/test_gentleness.py",),
+    "training/figures.py": ("training/test_loop.py",),
+    "training/trainer.py": ("training/test_gentleness.py", "training/test_losses.py"),
+    "training/replicated.py": ("training/test_strategy.py",),
+    "gallery/compare.py": ("gallery/test_calibration.py",),
+    "gallery/pictures.py": ("gallery/test_identification.py",),
+    "gallery/export.py": ("gallery/test_classifiers.py",),
+    "gallery/names.py": ("gallery/test_gallery.py",),
+    "gallery/fitted.py": ("gallery/test_identification.py", "gallery/test_classifiers.py"),
+    "gallery/svm.py": ("gallery/test_classifiers.py",),
+    "gallery/prototypes.py": ("gallery/test_classifiers.py",),
+    "runs/": ("runs/test_tuner.py", "runs/test_strangers.py"),
+    "runs/data.py": ("runs/test_data.py",),
+    "runs/inputs.py": ("runs/test_overlap.py",),
+    "export/": ("export/test_reload.py", "export/test_export.py"),
+    "dataset/face.py": ("dataset/test_synthetic.py",),
+    "dataset/photo.py": ("dataset/test_face.py", "dataset/test_synthetic.py"),
+}
+"""What is tested elsewhere, by module or by folder; paths below `finetune/` and `tests/`."""
+
+
+def tests_of(tree: Path, path: str) -> tuple[str, ...]:
+    """Return the test files of a module, `finetune/a/b.py`, its mirror first."""
+    below = Path(path).relative_to("finetune")
+    mirror = str(below.with_name(f"test_{below.name}"))
+    named = (mirror, *ALSO.get(str(below), ()), *ALSO.get(f"{below.parts[0]}/", ()))
+    return tuple(f"tests/{name}" for name in dict.fromkeys(named) if (tree / "tests" / name).exists())
