@@ -140,14 +140,14 @@ def bad(about: str, command: str, *lines: str) -> Any:
             "faces: of 40 images none falls to 'b'; give it a larger share",
         ),
         bad(
-            "more pairs than there are",
-            "pairs faces pairs.txt",
+            "more folds than people make",
+            "pairs faces pairs.txt --folds 10",
             "faces: 10 people, 10 with two images or more; each of 10 folds needs two people of its own, one of "
             "them with two images; ask for 5 folds or fewer",
         ),
         bad(
             "more pairs than the folds can have",
-            "pairs faces pairs.txt --folds 5",
+            "pairs faces pairs.txt --folds 5 --pairs 300",
             "faces: 10 people, 10 with two images or more; each of 5 folds can have 12 pairs of one person and 16 of "
             "two; ask for 12 pairs or fewer, or for fewer folds",
         ),
