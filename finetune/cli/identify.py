@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from finetune.gallery.calibration import Threshold
     from finetune.gallery.classifiers import Classifier
     from finetune.gallery.gallery import Gallery
-    from finetune.gallery.identification import Identification
     from finetune.model import Model
 
 CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
@@ -44,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold", type=_score, metavar="SCORE", help="in place of --far: name faces that score more"
     )
     parser.add_argument(
-        "--labelled", action="store_true", help="PHOTOS has a folder a person: also say how many were named rightly"
+        "--labelled",
+        action="store_true",
+        help="PHOTOS has one folder per person: also say how many photos are named rightly",
     )
     parser.add_argument("--csv", metavar="FILE", help="write a line a face")
     parser.add_argument("--draw", metavar="OUT", help="write the photos with their faces' names into a folder")
@@ -52,10 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints a line a face, and how the threshold was found."""
+    """Print one line per face, and how the threshold was found."""
     from finetune.gallery.calibration import left_out_share
     from finetune.gallery.classifiers import few_photos
     from finetune.gallery.identification import faces_of, identify, refuse_nothing, write_csv
+    from finetune.gallery.labelled import figures
     from finetune.gallery.pictures import draw
     from finetune.gallery.storage import read_gallery
 
@@ -88,7 +90,8 @@ def run(options: argparse.Namespace) -> None:
     if share:
         print(share)
     if options.labelled:
-        print(_figures(answers, people))
+        for line in figures(answers, people):
+            print(line)
     if out:
         print(f"{counted(draw(answers, out), 'photo')} drawn in {in_one_line(out)}")
 
@@ -118,32 +121,6 @@ def _classifier(
             f"{in_one_line(target)}: {error.problems[0]}; enrol strangers (finetune enroll GALLERY FOLDER "
             "--strangers), or give --far or --threshold"
         ) from None
-
-
-def _figures(answers: Sequence[Identification], people: Sequence[str]) -> str:
-    """How many were named rightly, of photos that lie in a folder of their person's name."""
-    from finetune.names import UNKNOWN, normal
-
-    seen = [answer for answer in answers if answer.score is not None]
-    whose = [normal(answer.face.photo.parent.name) for answer in seen]
-    enrolled = [(answer, name) for answer, name in zip(seen, whose, strict=True) if name in people]
-    strangers = [answer for answer, name in zip(seen, whose, strict=True) if name not in people]
-    lines = []
-    if enrolled:
-        n = len(enrolled)
-        rightly = sum(answer.name == name for answer, name in enrolled)
-        first = sum(answer.best == name for answer, name in enrolled)
-        unknown = sum(answer.name == UNKNOWN for answer, _ in enrolled)
-        lines.append(
-            f"{counted(n, 'face')} of enrolled people: {rightly / n:.4f} named rightly (detection and identification "
-            f"rate), {unknown / n:.4f} unknown, {(n - rightly - unknown) / n:.4f} as somebody else; "
-            f"rank 1 {first / n:.4f}"
-        )
-    if strangers:
-        n = len(strangers)
-        named = sum(answer.name != UNKNOWN for answer in strangers)
-        lines.append(f"{counted(n, 'face')} of strangers: {named / n:.4f} named as somebody (false accept rate)")
-    return "\n".join(lines)
 
 
 def _folder(text: str, photos: Sequence[Path]) -> Path:

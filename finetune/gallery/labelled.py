@@ -1,0 +1,65 @@
+"""How many photos are named rightly, where each lies in a folder of its person's name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finetune.names import UNKNOWN, normal, same_identities
+
+if TYPE_CHECKING:
+    from finetune.gallery.identification import Identification
+
+Faces = Sequence["Identification"]
+
+
+def figures(answers: Faces, people: Sequence[str]) -> list[str]:
+    """Return lines with the rates over photos; a photo is of the person whose name its folder has, in any spelling.
+
+    The folder says who is in the photo, not whose each of its faces is. So a photo is named rightly where one of its
+    faces has the person's name, is unknown where none of its faces is named, and is somebody else's otherwise. Where
+    the folder's name is nobody's, each photo with a named face is a false accept. Photos without a face don't count.
+
+    Args:
+        people: whom the classifier tells apart.
+    """
+    photos: dict[Path, list[Identification]] = {}
+    for answer in answers:
+        photos.setdefault(answer.face.photo, []).append(answer)
+    folders = [photo.parent.name for photo in photos]
+    owners = same_identities(people, folders) | {name: normal(name) for name in folders if normal(name) in people}
+    seen = {photo: faces for photo, faces in photos.items() if faces[0].score is not None}
+    own = [(faces, owners[photo.parent.name]) for photo, faces in seen.items() if photo.parent.name in owners]
+    others = [faces for photo, faces in seen.items() if photo.parent.name not in owners]
+    lines = [_of_people(own)] if own else []
+    lines += [_of_strangers(others)] if others else []
+    if without := len(photos) - len(seen):
+        lines.append(f"{_photos(without)} without a face that can be used: not counted")
+    return lines
+
+
+def _of_people(photos: Sequence[tuple[Faces, str]]) -> str:
+    n, count = len(photos), sum(len(faces) for faces, _ in photos)
+    named = [([face.name for face in faces if face.name != UNKNOWN], owner) for faces, owner in photos]
+    rightly = sum(owner in names for names, owner in named)
+    unknown = sum(not names for names, _ in named)
+    first = sum(any(face.best == owner for face in faces) for faces, owner in photos)
+    theirs = sum(names.count(owner) for names, owner in named)
+    beside = "" if count == n else f"; of their {count} faces {theirs} are named as the folder's person"
+    return (
+        f"{_photos(n)} of enrolled people: {rightly / n:.4f} named rightly (detection and identification rate), "
+        f"{unknown / n:.4f} unknown, {(n - rightly - unknown) / n:.4f} as somebody else; rank 1 {first / n:.4f}{beside}"
+    )
+
+
+def _of_strangers(photos: Sequence[Faces]) -> str:
+    n, count = len(photos), sum(map(len, photos))
+    named = [sum(face.name != UNKNOWN for face in faces) for faces in photos]
+    beside = "" if count == n else f"; of their {count} faces {sum(named)} are named"
+    accepted = sum(map(bool, named)) / n
+    return f"{_photos(n)} of strangers: {accepted:.4f} named as somebody (false accept rate){beside}"
+
+
+def _photos(number: int) -> str:
+    return f"{number} photo{'' if number == 1 else 's'}"
