@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, size_notes
-from finetune.errors import DataError, RecipeError, UserError
+from finetune.errors import DataError, RecipeError
 from finetune.folders import in_one_line
 
 if TYPE_CHECKING:
+    from finetune.gallery.gallery import Gallery
     from finetune.gallery.identification import Face
 
 
@@ -30,10 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints similarity and distance, and the answer where a gallery gives the threshold."""
+    """Print similarity and distance; with a gallery, the answer too, or what it would take to give one."""
     import numpy as np
 
-    from finetune.gallery.compare import pair_threshold
     from finetune.gallery.enrolment import fitting
     from finetune.gallery.gallery import Contract
     from finetune.gallery.identification import faces_of
@@ -47,12 +47,6 @@ def run(options: argparse.Namespace) -> None:
             raise DataError(f"{in_one_line(photo)}: a folder; give a photo")
     target = path(options.gallery) if options.gallery else None
     gallery = read_gallery(target) if target else None
-    threshold = None
-    if gallery is not None:
-        try:
-            threshold = pair_threshold(gallery, options.far)
-        except UserError as error:
-            raise DataError(f"{options.gallery}: {error.problems[0]}; or give --far") from None
     model = restore_of(options, gallery.contract if gallery is not None else None)
     if gallery is not None and target is not None:
         fitting(gallery, Contract.of(model), target)
@@ -75,14 +69,24 @@ def run(options: argparse.Namespace) -> None:
         f"cosine similarity {similarity:.4f}; squared Euclidean distance {max(0.0, 2 - 2 * similarity):.4f}, "
         f"angle {np.degrees(np.arccos(np.clip(similarity, -1, 1))):.1f} degrees"
     )
-    if threshold is not None:
-        answer, side = ("one person", "above") if similarity > threshold.value else ("two people", "not above")
-        print(
-            f"{answer}: {side} {threshold.value:.4f}, which {threshold.far:g} of pairs of two people exceed "
-            f"(95 %: {threshold.low:.4f} to {threshold.high:.4f}; from {threshold.strangers} people)"
-        )
-    else:
-        print("no answer without --gallery, whose people say how alike two people are")
+    print(_answer(similarity, gallery, options.far))
+
+
+def _answer(similarity: float, gallery: Gallery | None, far: float) -> str:
+    """Say whether two photos show one person, or why nobody can tell."""
+    from finetune.gallery.compare import pair_threshold
+
+    if gallery is None:
+        return "no answer without --gallery, whose people say how alike two people are"
+    try:
+        threshold = pair_threshold(gallery, far)
+    except DataError as error:
+        return f"no answer: {error}"
+    answer, side = ("one person", "above") if similarity > threshold.value else ("two people", "not above")
+    return (
+        f"{answer}: {side} {threshold.value:.4f}, which {threshold.far:g} of pairs of two people exceed "
+        f"(95 %: {threshold.low:.4f} to {threshold.high:.4f}; from {threshold.strangers} people)"
+    )
 
 
 def _problem(photo: Path, faces: Sequence[Face], aligned: bool) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from finetune.errors import DataError
@@ -15,7 +17,7 @@ MOST_PEOPLE = 3_000
 
 
 def pair_threshold(gallery: Gallery, far: float = FAR) -> Threshold:
-    """The cosine similarity that a share `far` of pairs of different people exceeds.
+    """Return the cosine similarity that a share `far` of pairs of different people exceeds.
 
     The pairs are those of one photo each of everybody in the gallery, strangers too. Pairs of n people tell no more
     of the rate than n / 2 independent pairs would, at the least (Hoeffding 1948, of U-statistics), which the interval
@@ -25,19 +27,32 @@ def pair_threshold(gallery: Gallery, far: float = FAR) -> Threshold:
         far: above 0, below 1.
 
     Raises:
-        DataError: there are too few people to promise this.
+        DataError: there are too few people to promise this; says how many more it takes, and which rate it can be.
     """
     labels = np.concatenate([gallery.labels, -1 - gallery.stranger_labels])
     rows = np.unique(labels, return_index=True)[1]
-    rows = rows[:: -(-len(rows) // MOST_PEOPLE)] if len(rows) else rows
+    people = len(rows)
+    rows = rows[:: -(-people // MOST_PEOPLE)] if people else rows
     embeddings = np.concatenate([gallery.embeddings, gallery.strangers.embeddings])[rows]
     n = len(embeddings)
     if n < 2 or far < least_rate(n / 2):
+        needed = max(2, math.ceil(2 * (1 / far - 1) - 1e-9))
+        ways = []
+        if people < needed <= MOST_PEOPLE:
+            ways.append(f"add {needed - people} strangers (finetune enroll GALLERY FOLDER --strangers)")
+        if n >= 2:
+            ways.append(f"give --far {_rounded_up(least_rate(n / 2))} or more")
         raise DataError(
-            f"{n} people, enrolled and strangers, can promise a false accept rate of no less than "
-            f"{least_rate(n / 2):.3g}, not {far:g}: enrol more, or strangers"
+            f"a false accept rate of {far:g} takes {needed} people, enrolled and strangers, where {n} can be compared: "
+            + ", or ".join(ways or ["enrol people"])
         )
     similarities = np.sort((embeddings @ embeddings.T)[np.triu_indices(n, 1)])[::-1]
     value = float(similarities[int(far * len(similarities))])
     low, high = interval(far * (n / 2 + 1), n / 2)
     return Threshold(value, far, low, high, n, "people, in pairs")
+
+
+def _rounded_up(rate: float) -> str:
+    """Write a rate with three digits, rounded so that it is not below what can be promised."""
+    unit = 10.0 ** (math.floor(math.log10(rate)) - 2)
+    return f"{math.ceil(rate / unit - 1e-9) * unit:.3g}"

@@ -166,13 +166,6 @@ WRONG_WITH_GALLERY = [
         "takes 198; enrol strangers (finetune enroll GALLERY FOLDER --strangers), or give --far or --threshold",
     ),
     bad(
-        "too few people to compare by",
-        "compare faces/learn/person_001/person_001_0001.png faces/learn/person_001/person_001_0002.png "
-        "--gallery people.h5",
-        "people.h5: 4 people, enrolled and strangers, can promise a false accept rate of no less than 0.333, "
-        "not 0.01: enrol more, or strangers; or give --far",
-    ),
-    bad(
         "pictures into the folder that is read",
         "identify people.h5 faces/learn --draw faces/learn/out --threshold 0",
         "faces/learn/out: lies in faces/learn, which stays as it is; give a place beside it",
