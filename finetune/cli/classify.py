@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from finetune.dataset.importers.arrays import ImageArray
     from finetune.model import Model
+    from finetune.recipe.recipe import Cache
 
 CLASSIFIERS = ("svc", "svm", "prototype", "k-nearest", "logistic")
 
@@ -87,7 +88,9 @@ def run(options: argparse.Namespace) -> None:
     people = published.People.of(train.names or [], test.names)
     if people.others:
         print(f"{people.others} test images of people who are not trained on count as wrong", file=sys.stderr)
-    rows, test_rows = _embedded(train.images, model), _embedded(test.images, model)
+    # Only what is trained on is kept; without --test, the folder is one training set.
+    rows = _embedded(train.images, model, "auto")
+    test_rows = _embedded(test.images, model, "off" if options.test else "auto")
     print(f"{len(people.names)} people, {len(rows)} images to train on, {len(test_rows)} to test on")
     for name in dict.fromkeys(options.classifier):
         note = few_photos(name, people.train)
@@ -154,8 +157,8 @@ def _listed(people: Mapping[str, Sequence[Path]]) -> Images:
     return Images([photo for photo, _ in pairs], [name for _, name in pairs])
 
 
-def _embedded(images: list[Path] | ImageArray, model: Model) -> npt.NDArray[np.float32]:
+def _embedded(images: list[Path] | ImageArray, model: Model, cache: Cache) -> npt.NDArray[np.float32]:
     from finetune.features.embeddings import embeddings
     from finetune.gallery.published import embed_array
 
-    return embeddings(model, images) if isinstance(images, list) else embed_array(model, images)
+    return embeddings(model, images, cache=cache) if isinstance(images, list) else embed_array(model, images)

@@ -26,7 +26,7 @@ from finetune.names import UNKNOWN
 Box = tuple[float, float, float, float]
 COLUMNS = (
     "photo", "face", "left", "top", "right", "bottom",
-    "name", "score", "runner_up", "runner_up_score", "margin", "problem",
+    "name", "nearest", "score", "runner_up", "runner_up_score", "margin", "problem",
 )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ class Identification:
     Attributes:
         name: a person's, or `unknown`; empty where there was no face to name.
         score: of the person who scores highest, whether named or not; None where there was no face.
-        best: who that is.
+        best: who that is; None where there was no face.
         runner_up: who comes next; None where nobody does.
         runner_up_score: theirs.
     """
@@ -127,7 +127,7 @@ def faces_of(
 def identify(
     faces: Sequence[Face], model: Model, people: Sequence[str], classifier: Classifier, threshold: Threshold
 ) -> list[Identification]:
-    """An answer for each face, in their order.
+    """Return an answer for each face, in their order. Nothing of the faces is kept on disk: nobody enrolled them.
 
     Args:
         people: the names of the classifier's labels.
@@ -137,7 +137,7 @@ def identify(
     answers = {face: Identification(face) for face in faces}
     if seen:
         crops = [face.crop for face in seen if face.crop is not None]
-        rows = prelogits(model, crops)
+        rows = prelogits(model, crops, cache="off")
         best = classifier.best(rows if isinstance(classifier, SoftmaxHead) else unit(rows))
         for face, (first, second), (score, next_score) in zip(
             seen, best.labels.tolist(), best.scores.tolist(), strict=True
@@ -149,7 +149,7 @@ def identify(
 
 
 def write_csv(path: Path, answers: Sequence[Identification]) -> None:
-    """Writes a line a face, with the columns `COLUMNS`.
+    """Write one line per face, with the columns `COLUMNS`; `nearest` and `score` are there for unknown faces too.
 
     Raises:
         RunError: it can't be written.
@@ -162,7 +162,7 @@ def write_csv(path: Path, answers: Sequence[Identification]) -> None:
         numbers = [answer.score, answer.runner_up_score, answer.margin]
         score, next_score, margin = ("" if number is None else f"{number:.6f}" for number in numbers)
         box = [f"{side:.1f}" for side in face.box] if face.box else [""] * 4
-        answered = [answer.name, score, answer.runner_up or "", next_score, margin, face.problem]
+        answered = [answer.name, answer.best or "", score, answer.runner_up or "", next_score, margin, face.problem]
         writer.writerow([in_one_line(face.photo), "" if face.problem else face.number, *box, *answered])
     files.write_text(path, text.getvalue())
 

@@ -113,6 +113,19 @@ def test_the_table_has_a_line_a_face(model, enrolled, faces, tmp_path):
     assert second["problem"].startswith("not an image")
 
 
+def test_the_table_says_who_is_nearest_to_an_unknown_face(model, enrolled, faces, tmp_path):
+    from finetune.gallery.identification import write_csv
+
+    photo = faces / "strangers/person_011/person_011_0001.png"
+    people, prototypes = enrolled
+    similarities = (model.embed([photo]) @ prototypes.prototypes_.T)[0]
+    write_csv(tmp_path / "out.csv", answers([photo], model, enrolled, threshold=2.0))
+    with (tmp_path / "out.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["name"], row["nearest"]) == ("unknown", people[similarities.argmax()])
+    assert float(row["score"]) == pytest.approx(similarities.max(), abs=1e-5)
+
+
 def test_names_are_drawn_on_the_photos(model, enrolled, tmp_path):
     from finetune.gallery.pictures import NAMED, STRANGER, draw
 
