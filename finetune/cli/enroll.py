@@ -20,6 +20,9 @@ from finetune.errors import DataError, RecipeError
 from finetune.folders import find_images, in_one_line
 from finetune.names import normal, shown, spelled_alike, why_unusable
 
+MOST_LINES = 20
+"""Photos that are told of one by one."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The gallery, the photos, and what embeds them."""
@@ -57,25 +60,27 @@ def run(options: argparse.Namespace) -> None:
             f"taken to be of {model.source.name}: nothing in the file says what they are of"
         )
     elif options.strangers:
-        folder = _aligned(folder, model.preprocessing.image_size, options) if options.align else folder
+        folder = _aligned(folder, model.preprocessing.image_size, options)[0] if options.align else folder
         strangers = enroll_strangers(target, folder, model)
         gallery = strangers.gallery
         say_left_out(strangers.left_out)
-        for photo, name in strangers.lookalikes[:20]:
+        for photo, name in strangers.lookalikes[:MOST_LINES]:
             print(f"look again: {short(photo)}: a stranger who looks like {name}", file=sys.stderr)
         people = counted(len(set(gallery.stranger_labels.tolist())), "stranger")
         photos = counted(len(gallery.strangers), "photo")
         print(f"{counted(strangers.added, 'photo')} of strangers added: {people} with {photos} to calibrate by")
     else:
-        enrolled = _people(options, model.preprocessing.image_size)
-        done = enroll(target, enrolled, model)
+        enrolled, sources = _people(options, model.preprocessing.image_size)
+        done = enroll(target, enrolled, model, sources=sources)
         if done.embedded:
             _say_size([photo for photos in enrolled.values() for photo in photos], model.preprocessing.image_size)
         gallery = done.gallery
         say_left_out(done.left_out)
         _say_already(done.already)
-        for suspect in done.lookalikes:
+        for suspect in done.lookalikes[:MOST_LINES]:
             print(f"look again: {suspect}", file=sys.stderr)
+        if done.lookalikes:
+            print("finetune gallery --remove-photo and --move-photo put right what is wrong", file=sys.stderr)
         new = f"{counted(len(done.new_people), 'person', 'people')} new" if done.new_people else "nobody new"
         print(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
     for first, name in spelled_alike(gallery.people)[:20]:
@@ -103,26 +108,28 @@ def _refuse(options: argparse.Namespace, folder: Path, pickled: bool) -> None:
         raise RecipeError(*problems)
 
 
-def _people(options: argparse.Namespace, size: int) -> dict[str, list[Path]]:
-    """`{name: images}`; crops of the photos, where they are to be aligned."""
+def _people(options: argparse.Namespace, size: int) -> tuple[dict[str, list[Path]], dict[Path, Path]]:
+    """Return `{name: images}`, and the photo of each image that was cut from one."""
     from finetune.dataset.scan import layout
 
-    folder = path(options.folder)
+    folder, sources = path(options.folder), dict[Path, Path]()
     if options.align:
-        folder = _aligned(folder, size, options)
+        folder, sources = _aligned(folder, size, options)
     if options.name is not None:
-        return {options.name: find_images(folder)}
+        return {options.name: find_images(folder)}, sources
     if folder.is_file():
         raise DataError(f"{in_one_line(folder)}: one photo; say with --name whose it is")
     found = layout(folder)
     if not found.files:
         raise DataError(f"{in_one_line(folder)}: no folders in it; put each person's photos into one, or give --name")
     say_left_out(found.misplaced)
-    return {name: list(photos) for name, photos in found.files.items()}
+    return {name: list(photos) for name, photos in found.files.items()}, sources
 
 
-def _aligned(photos: Path, size: int, options: argparse.Namespace) -> Path:
+def _aligned(photos: Path, size: int, options: argparse.Namespace) -> tuple[Path, dict[Path, Path]]:
+    """Return the folder with the crops, and the photo that each was cut from."""
     from finetune.align import Alignment, aligned
+    from finetune.align.aligner import targets
 
     alignment = Alignment(size=size, min_face_size=options.min_face_size or 20)
     folder, coverage = aligned(photos, alignment)
@@ -130,7 +137,13 @@ def _aligned(photos: Path, size: int, options: argparse.Namespace) -> Path:
         print(f"left out: {in_one_line(outcome.photo)}: {outcome.failure}", file=sys.stderr)
     for remark in coverage.remarks(alignment):
         print(remark, file=sys.stderr)
-    return folder
+    root = photos if photos.is_dir() else photos.parent
+    crops = {
+        folder / target: root / outcome.photo
+        for outcome in coverage.outcomes
+        for target in targets(outcome.photo, outcome.faces, alignment)
+    }
+    return folder, crops
 
 
 def _say_size(photos: list[Path], size: int) -> None:
@@ -141,8 +154,8 @@ def _say_size(photos: list[Path], size: int) -> None:
 def _say_already(already: tuple[tuple[Path, str, str], ...]) -> None:
     """Photos that were there: those under another name one by one, for something is wrong there."""
     under_other = [(photo, name) for photo, name, asked in already if normal(asked) != name]
-    for photo, name in under_other[:20]:
+    for photo, name in under_other[:MOST_LINES]:
         print(f"there already, as {name}: {in_one_line(photo.name)}", file=sys.stderr)
-    rest = len(already) - min(len(under_other), 20)
+    rest = len(already) - min(len(under_other), MOST_LINES)
     if rest:
         print(f"there already: {counted(rest, 'photo')}", file=sys.stderr)

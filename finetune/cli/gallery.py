@@ -1,15 +1,22 @@
-"""Lists a gallery; renames, merges and removes people; writes it out as .npz or .csv."""
+"""Lists a gallery; renames, merges and removes people and photos; writes it out as .npz or .csv."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import counted, new_file, path
 from finetune.errors import RecipeError
 from finetune.folders import in_one_line
 
+if TYPE_CHECKING:
+    from finetune.gallery.gallery import Gallery
+
 FORMATS = (".npz", ".csv")
+MOST_LINES = 20
+"""Photos that are told of one by one."""
 
 
 class _Change(argparse.Action):
@@ -26,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("rename", ("OLD", "NEW"), "give a person another name"),
         ("merge", ("OTHER", "INTO"), "put the photos of one person under another's name"),
         ("remove", ("NAME",), "a person and all that is kept of them; changes are made in the order given"),
+        ("remove-photo", ("PERSON/FILE",), "one photo; in place of FILE, the beginning of its sha256 will do"),
+        ("move-photo", ("PERSON/FILE", "OTHER"), "put one photo under another person's name"),
         ("without-strangers", (), "remove all strangers"),
     ):
         parser.add_argument(
@@ -43,9 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the people with their numbers of photos, after the changes, and what the gallery was made with."""
+    """Print the people with their numbers of photos, after the changes; which files are gone; what it was made with."""
     from finetune.gallery.export import write_export
-    from finetune.gallery.gallery import Gallery
     from finetune.gallery.storage import read_gallery, update
 
     target = path(options.gallery)
@@ -76,6 +84,27 @@ def run(options: argparse.Namespace) -> None:
         f"made with {in_one_line(contract.checkpoint)}, {contract.image_size} pixels, "
         f"{contract.standardization} standardization"
     )
+    for line in _files(gallery):
+        print(line)
+
+
+def _files(gallery: Gallery) -> list[str]:
+    """Say which photos are no longer the files that they were enrolled from: first who they are, then how many."""
+    from finetune.gallery.on_disk import on_disk
+
+    states = on_disk(gallery)
+    words = {"gone": "gone, it was {}", "changed": "has other content now in {}; enroll adds that too"}
+    told = [(row, words[state]) for row, state in enumerate(states) if state in words]
+    lines = [
+        f"{gallery.photo_name(row)}: {text.format(in_one_line(os.fsdecode(gallery.photos.paths[row])))}"
+        for row, text in told[:MOST_LINES]
+    ]
+    counts = [f"{counted(states.count(state), 'photo')} {state}" for state in words if state in states]
+    if counts:
+        lines.append(f"{' and '.join(counts)} since they were enrolled; --remove-photo PERSON/FILE removes one")
+    if unknown := states.count("unknown"):
+        lines.append(f"{counted(unknown, 'photo')} whose files nobody knows; enrolling their folders again notes them")
+    return lines
 
 
 def _export(text: str, gallery: Path) -> Path:

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from finetune.brief import Brief
 from finetune.dataset.scan import Quarantined, check_images, layout
@@ -18,44 +17,17 @@ from finetune.errors import DataError, RunError
 from finetune.features.embeddings import prelogits
 from finetune.features.store import image_digest
 from finetune.folders import Place, find_images, image_paths, in_one_line
-from finetune.gallery.gallery import Contract, Gallery, Photos
+from finetune.gallery.gallery import Contract, Gallery, Photos, Source
 from finetune.gallery.legacy import read_features
+from finetune.gallery.lookalikes import Lookalikes, look_alike, usual
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
 from finetune.model import Model
 from finetune.names import normal, same_identities, shown, why_unusable
 from finetune.recipe.recipe import Cache
 
-USUAL = 0.25
-"""The share of photos that resemble the others of their person less than is usual."""
 ENROLLED, TRAINED = "enrolled: no stranger", "trained on: no stranger to this checkpoint"
-SAMPLE = 20_000
-"""Photos that this is taken from."""
 People = Mapping[str, Place | Iterable[Place]]
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class Lookalikes(Brief):
-    """New photos of one person that resemble another one more.
-
-    Attributes:
-        photos: some of the person's new ones.
-        enrolled: how many new ones there are of the person.
-        similarity: of the first to the other person.
-    """
-
-    person: str
-    other: str
-    photos: tuple[Path, ...]
-    enrolled: int
-    similarity: float
-
-    def __str__(self) -> str:
-        rest = f" and {len(self.photos) - 1} more" if len(self.photos) > 1 else ""
-        return (
-            f"{short(self.photos[0])}{rest}: enrolled as {self.person}, of whose {self.enrolled} new photos "
-            f"{len(self.photos)} look more like {self.other} (similarity {self.similarity:.2f})"
-        )
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -79,8 +51,10 @@ class Enrolment(Brief):
     lookalikes: tuple[Lookalikes, ...]
 
 
-def enroll(path: Place, people: People, model: Model, cache: Cache = "auto") -> Enrolment:
-    """Adds photos of people to a gallery, or makes it; each photo is embedded once, by way of the store of features.
+def enroll(
+    path: Place, people: People, model: Model, cache: Cache = "auto", sources: Mapping[Path, Path] | None = None
+) -> Enrolment:
+    """Add photos of people to a gallery, or make it; each photo is embedded once, by way of the store of features.
 
     The gallery is read again when the embeddings are there, and replaced in one step, so that several processes may
     enrol at once. A photo is known by its content: one that is enrolled already stays as it is, whatever it is called.
@@ -90,6 +64,7 @@ def enroll(path: Place, people: People, model: Model, cache: Cache = "auto") -> 
         people: `{name: images}`, aligned faces: paths of images and folders, one or several.
         model: must be the one that the gallery was made with.
         cache: as a recipe has it.
+        sources: the photo that an image was cut from, of those that were: what is remembered is its name and place.
 
     Raises:
         DataError: a name can't be used, no photo can, or the gallery is another model's.
@@ -103,22 +78,29 @@ def enroll(path: Place, people: People, model: Model, cache: Cache = "auto") -> 
     given = [(normal(name), photo) for name, photos in people.items() for photo in image_paths(photos)]
     names = {key: before.people[label] for key, label in zip(before.photos.hashes(), before.labels, strict=True)}
     usable, left_out = _usable([photo for _, photo in given], model, names)
-    already, new = [], []
+    already, new, places = [], [], dict[bytes, Source]()
     for (name, photo), key in zip(given, usable, strict=True):
-        if key is not None and key in names:
+        if key is None:
+            continue
+        source = (sources or {}).get(photo, photo)
+        places.setdefault(key, Source.of(source, key if source == photo else _digest(source) or key))
+        if key in names:
             already.append((photo, names[key], name))
-        elif key is not None:
+        else:
             names[key] = name
             new.append((name, photo, key))
+    if not new and not already:
+        raise DataError("no photo that can be used; give aligned faces, or photos with --align", *map(str, left_out))
     if not new:
-        if not already:
-            raise DataError(
-                "no photo that can be used; give aligned faces, or photos with --align", *map(str, left_out)
-            )
+        if before.found_at(places) is not before:
+            before = update(path, lambda now: _there(now, before).found_at(places))
         return Enrolment(before, 0, (), tuple(already), left_out, ())
     whose, photos, keys = zip(*new, strict=True)
-    added = Photos.of(prelogits(model, photos, keys, cache), keys, [photo.name for photo in photos])
-    after = update(path, lambda now: fitting(_there(now, before), before.contract, path).add(whose, added))
+    files = [(sources or {}).get(photo, photo).name for photo in photos]
+    added = Photos.of(prelogits(model, photos, keys, cache), keys, files, [places[key] for key in keys])
+    after = update(
+        path, lambda now: fitting(_there(now, before), before.contract, path).add(whose, added).found_at(places)
+    )
     rows = {key: row for row, key in enumerate(after.photos.hashes())}
     return Enrolment(
         after,
@@ -126,7 +108,7 @@ def enroll(path: Place, people: People, model: Model, cache: Cache = "auto") -> 
         tuple(name for name in dict.fromkeys(whose) if name not in before.people),
         tuple(already),
         left_out,
-        tuple(look_alike(after, np.array([rows[key] for key in keys]), photos)),
+        tuple(look_alike(after, np.array([rows[key] for key in keys]))),
     )
 
 
@@ -203,15 +185,8 @@ def _like_enrolled(gallery: Gallery, photos: Photos) -> list[tuple[int, str]]:
         return []
     prototypes = NearestPrototype().fit(gallery.embeddings, gallery.labels)
     best = prototypes.best(photos.embeddings)
-    rows = np.flatnonzero(best.scores[:, 0] >= _usual(prototypes, gallery))
+    rows = np.flatnonzero(best.scores[:, 0] >= usual(prototypes, gallery))
     return [(int(row), gallery.people[best.labels[row, 0]]) for row in rows]
-
-
-def _usual(prototypes: NearestPrototype, gallery: Gallery) -> float:
-    """What three photos of four reach with the mean of their person's other ones; infinite where nobody has two."""
-    some = slice(None, None, max(1, len(gallery) // SAMPLE))
-    own = prototypes.own_left_out(gallery.embeddings[some], gallery.labels[some])
-    return float(np.quantile(own[np.isfinite(own)], USUAL)) if np.isfinite(own).any() else np.inf
 
 
 def open_for(path: Path, model: Model) -> Gallery:
@@ -223,40 +198,6 @@ def open_for(path: Path, model: Model) -> Gallery:
     contract = Contract.of(model)
     there = read_gallery(path) if path.exists() else Gallery.empty(contract, model.embedding_size)
     return fitting(there, contract, path)
-
-
-def look_alike(gallery: Gallery, rows: npt.NDArray[np.intp], paths: Sequence[Path]) -> list[Lookalikes]:
-    """Of the rows that are new, those that resemble another person as much as photos of one person usually do.
-
-    That is what three photos of four reach with the mean of their person's other ones; where nobody has two photos,
-    nothing can be said. Who was enrolled before must resemble the other more than their earlier photos; of who was
-    not, half of the photos or more must resemble one other person.
-
-    Args:
-        paths: a file a row.
-    """
-    prototypes = NearestPrototype().fit(gallery.embeddings, gallery.labels)
-    usual = _usual(prototypes, gallery)
-    labels, others = prototypes.nearest_other(gallery.embeddings[rows], gallery.labels[rows])
-    suspects: dict[tuple[int, int], list[int]] = {}
-    for place in np.flatnonzero(others >= usual).tolist():
-        suspects.setdefault((int(gallery.labels[rows[place]]), int(labels[place])), []).append(place)
-    found = []
-    for (person, other), places in suspects.items():
-        mine = np.flatnonzero(gallery.labels == person)
-        new = int(np.isin(rows, mine).sum())
-        before = gallery.embeddings[np.setdiff1d(mine, rows)]
-        if len(before):
-            known = NearestPrototype().fit(before, np.zeros(len(before), np.int64))
-            similarities = known.best(gallery.embeddings[rows[places]]).scores[:, 0]
-            places = [
-                place for place, similarity in zip(places, similarities, strict=True) if others[place] > similarity
-            ]
-        if places and (len(before) or 2 * len(places) >= new):
-            names = gallery.people[person], gallery.people[other]
-            photos = tuple(paths[place] for place in places)
-            found.append(Lookalikes(*names, photos, new, float(others[places[0]])))
-    return found
 
 
 def _usable(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from finetune.brief import Brief
 from finetune.errors import DataError, NotFinite
+from finetune.folders import in_one_line
 from finetune.names import normal, shown, spelling, why_unusable
 from finetune.preprocessing import Standardization
 
@@ -24,6 +27,10 @@ DIGEST = 32
 """Bytes of an image's digest, a sha256."""
 LONGEST_FILE = 512
 """Bytes of a photo's name that are kept, the last ones."""
+SHORTEST_DIGEST = 6
+"""Hexadecimal digits by which a photo may be named."""
+LONGEST_PATH = 1024
+"""Bytes of a photo's path."""
 LEAST_NORM, MOST_NORM = 1e-10, 1e30
 """Between which prelogits have a direction that float32 holds; the least is FaceNet's epsilon."""
 
@@ -65,6 +72,25 @@ class Contract:
         return " and ".join(parts)
 
 
+class Source(NamedTuple):
+    """The file that a photo was enrolled from.
+
+    Attributes:
+        path: absolute, as UTF-8 bytes; empty where nobody knows, or where it is too long or no text.
+        digest: the sha256 of its bytes.
+    """
+
+    path: bytes
+    digest: bytes
+
+    @classmethod
+    def of(cls, file: Path, digest: bytes) -> Source:
+        """From a file's path and digest."""
+        text = os.path.abspath(file)
+        path = text.encode(errors="ignore")
+        return cls(path if len(path) <= LONGEST_PATH and path.decode() == text else b"", digest)
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Photos(Brief):
     """Embedded photos, one a row.
@@ -74,19 +100,29 @@ class Photos(Brief):
         norms: float32 [n], the lengths of the prelogits that they were brought from.
         digests: uint8 [n, 32], the sha256 of each image's bytes.
         files: [n], what each was called, as UTF-8 bytes.
+        paths: [n], where the file lay when it was enrolled, as UTF-8 bytes; empty where nobody knows.
+        originals: uint8 [n, 32], the sha256 of that file: of the photo, where the image is a crop of one.
     """
 
     embeddings: Embeddings
     norms: npt.NDArray[np.float32]
     digests: Digests
     files: npt.NDArray[np.bytes_]
+    paths: npt.NDArray[np.bytes_]
+    originals: Digests
 
     def __len__(self) -> int:
         return len(self.embeddings)
 
     @classmethod
-    def of(cls, prelogits: npt.NDArray[np.floating[Any]], digests: Sequence[bytes], files: Sequence[str]) -> Photos:
-        """From prelogits [n, E], or embeddings, and a digest and a name a row.
+    def of(
+        cls,
+        prelogits: npt.NDArray[np.floating[Any]],
+        digests: Sequence[bytes],
+        files: Sequence[str],
+        sources: Sequence[Source] | None = None,
+    ) -> Photos:
+        """From prelogits [n, E], or embeddings, with a digest and a name per row, and the source where it is known.
 
         Raises:
             NotFinite: a row has no direction: it is zero, or holds what is no number.
@@ -99,9 +135,10 @@ class Photos(Brief):
                 "none was enrolled"
             )
         embeddings = (prelogits / norms).astype(np.float32)
-        table = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST)
         names = [file.encode("utf-8", "replace")[-LONGEST_FILE:] for file in files]
-        return cls(embeddings, norms[:, 0].astype(np.float32), table, np.array(names, "S"))
+        places = [Source(b"", digest) for digest in digests] if sources is None else sources
+        paths, originals = np.array([place.path for place in places], "S"), _table([place.digest for place in places])
+        return cls(embeddings, norms[:, 0].astype(np.float32), _table(digests), np.array(names, "S"), paths, originals)
 
     @classmethod
     def none(cls, embedding_size: int) -> Photos:
@@ -110,16 +147,11 @@ class Photos(Brief):
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Photos:
         """These rows."""
-        return Photos(self.embeddings[rows], self.norms[rows], self.digests[rows], self.files[rows])
+        return Photos(*(part[rows] for part in self._parts()))
 
     def joined(self, other: Photos) -> Photos:
         """This one's rows, then the other's."""
-        return Photos(
-            np.concatenate([self.embeddings, other.embeddings]),
-            np.concatenate([self.norms, other.norms]),
-            np.concatenate([self.digests, other.digests]),
-            np.concatenate([self.files, other.files]),
-        )
+        return Photos(*map(np.concatenate, zip(self._parts(), other._parts(), strict=True)))
 
     def prelogits(self) -> Embeddings:
         """What the embeddings were brought from, to rounding: float32 [n, E]."""
@@ -128,6 +160,13 @@ class Photos(Brief):
     def hashes(self) -> list[bytes]:
         """The digests, each as bytes."""
         return self.digests.view(f"V{DIGEST}").ravel().tolist() if len(self) else []
+
+    def names(self) -> list[str]:
+        """Return what each file was called, as a line can show it."""
+        return [in_one_line(file.decode("utf-8", "replace")) for file in self.files.tolist()]
+
+    def _parts(self) -> list[Any]:
+        return [getattr(self, field.name) for field in dataclasses.fields(self)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -265,10 +304,7 @@ class Gallery(Brief):
         gone, kept = self.label(other), self.label(into)
         if gone == kept:
             raise DataError(f"{shown(into)}: can't be merged with the same person; name two")
-        labels = np.where(self.labels == gone, kept, self.labels)
-        return dataclasses.replace(
-            self, people=(*self.people[:gone], *self.people[gone + 1 :]), labels=labels - (labels > gone)
-        )
+        return self._relabelled(np.where(self.labels == gone, kept, self.labels))
 
     def remove(self, name: str) -> Gallery:
         """Without a person, and without anything of theirs.
@@ -276,15 +312,80 @@ class Gallery(Brief):
         Raises:
             DataError: nobody is called that.
         """
-        gone = self.label(name)
-        kept = self.labels != gone
-        labels = self.labels[kept]
+        return self._only(self.labels != self.label(name))
+
+    def row(self, photo: str) -> int:
+        """Return the row of one photo.
+
+        Args:
+            photo: `PERSON/FILE`; in place of the file's name, the beginning of the photo's sha256 will do.
+
+        Raises:
+            DataError: there is none, or there are several.
+        """
+        name, slash, file = photo.partition("/")
+        if not slash:
+            raise DataError(f"{shown(photo)}: not a photo; give PERSON/FILE")
+        rows = np.flatnonzero(self.labels == self.label(name))
+        theirs = self.photos.take(rows)
+        names, digests = theirs.names(), [digest.hex() for digest in theirs.hashes()]
+        found = [place for place, one in enumerate(names) if normal(one) == normal(file)]
+        if not found and len(file) >= SHORTEST_DIGEST:
+            found = [place for place, digest in enumerate(digests) if digest.startswith(file)]
+        if not found:
+            some = ", ".join(map(shown, names[:5])) + (", …" if len(names) > 5 else "")
+            raise DataError(f"{shown(photo)}: {shown(name)} has no photo of that name; enrolled are {some}")
+        if len(found) > 1:
+            each = ", ".join(f"{shown(name)}/{digests[place][:12]}" for place in found)
+            raise DataError(f"{shown(photo)}: {len(found)} photos have that name; give one by its sha256: {each}")
+        return int(rows[found[0]])
+
+    def photo_name(self, row: int) -> str:
+        """Return `PERSON/FILE`, by which `row` finds the photo."""
+        return f"{self.people[self.labels[row]]}/{self.photos.take(np.array([row])).names()[0]}"
+
+    def remove_photo(self, photo: str) -> Gallery:
+        """Without one photo; without its person too, where it is their last one.
+
+        Raises:
+            DataError: there is no such photo, or there are several.
+        """
+        return self._only(np.arange(len(self)) != self.row(photo))
+
+    def move_photo(self, photo: str, into: str) -> Gallery:
+        """With one photo under another person's name; whose last photo it was is gone.
+
+        Raises:
+            DataError: there is no such photo, there are several, or the other person is not enrolled or the same.
+        """
+        row, label = self.row(photo), self.label(into)
+        if self.labels[row] == label:
+            raise DataError(f"{shown(photo)}: is {shown(into)}'s already; name another person")
+        labels = self.labels.copy()
+        labels[row] = label
+        return self._relabelled(labels)
+
+    def found_at(self, sources: Mapping[bytes, Source]) -> Gallery:
+        """With the places where photos were found again, by digest, of those whose files are not where they were."""
+        paths, originals = self.photos.paths.tolist(), self.photos.originals.copy()
+        for row, digest in enumerate(self.photos.hashes()):
+            if digest in sources and not (paths[row] and os.path.isfile(paths[row])):
+                paths[row], originals[row] = sources[digest].path, np.frombuffer(sources[digest].digest, np.uint8)
+        if paths == self.photos.paths.tolist():
+            return self
         return dataclasses.replace(
-            self,
-            people=(*self.people[:gone], *self.people[gone + 1 :]),
-            labels=labels - (labels > gone),
-            photos=self.photos.take(kept),
+            self, photos=dataclasses.replace(self.photos, paths=np.array(paths, "S"), originals=originals)
         )
+
+    def _only(self, kept: npt.NDArray[np.bool_]) -> Gallery:
+        """With some of the photos."""
+        return dataclasses.replace(self, photos=self.photos.take(kept))._relabelled(self.labels[kept])
+
+    def _relabelled(self, labels: Labels) -> Gallery:
+        """With other people's labels for the photos, and without the people who have none left."""
+        left, places = np.unique(labels, return_inverse=True)
+        people = tuple(self.people[label] for label in left)
+        return dataclasses.replace(self, people=people, labels=places.astype(np.int64))
 
     def _without_strangers(self, keys: set[bytes]) -> Gallery:
         """Without the strangers who have a photo of these digests."""
@@ -307,3 +408,7 @@ class Gallery(Brief):
         if not self.people:
             return "the gallery is empty"
         return "enrolled are " + ", ".join(self.people[:5]) + (", …" if len(self.people) > 5 else "")
+
+
+def _table(digests: Sequence[bytes]) -> Digests:
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST)

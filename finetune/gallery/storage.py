@@ -187,14 +187,22 @@ class _Reader:
         norms = self._array(f"{prefix}norms", np.dtype(np.float32), 1)
         digests = self._array(f"{prefix}digests", np.dtype(np.uint8), 2)
         names = self.strings(f"{prefix}files")
-        if not len(labels) == len(embeddings) == len(norms) == len(digests) == len(names):
+        paths, originals = np.full(len(labels), b"", "S1"), digests
+        if f"{prefix}paths" in self._file:  # galleries made before had none
+            paths = self.strings(f"{prefix}paths")
+            originals = self._array(f"{prefix}originals", np.dtype(np.uint8), 2)
+        parts = (embeddings, norms, digests, names, paths, originals)
+        if any(len(part) != len(labels) for part in parts):
             raise _Damaged("its parts are of different lengths")
-        if digests.shape[1] != DIGEST or not 0 < embeddings.shape[1] <= WIDEST_EMBEDDING:
-            raise _Damaged(f"digests of {digests.shape[1]} bytes, embeddings of {embeddings.shape[1]} values")
+        widths = {digests.shape[1], originals.shape[1]}
+        if widths != {DIGEST} or not 0 < embeddings.shape[1] <= WIDEST_EMBEDDING:
+            raise _Damaged(
+                f"digests of {max(widths - {DIGEST}, default=DIGEST)} bytes, embeddings of {embeddings.shape[1]} values"
+            )
         lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
         if not (np.abs(lengths - 1) < NEAR_ONE).all():  # nor where one is no number
             raise _Damaged("an embedding that is not of unit length")
-        return labels, Photos(embeddings, norms, digests, names)
+        return labels, Photos(*parts)
 
     def strings(self, name: str) -> npt.NDArray[np.bytes_]:
         """Strings of a fixed width."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import pickle
 import shutil
@@ -58,6 +59,43 @@ def test_people_are_renamed_merged_and_removed(enrolled, finetune):
     assert ended.out[:3] == ["     12 Ann", "      6 person_004", "2 people, 18 photos; 0 strangers to calibrate by"]
 
 
+def test_one_photo_is_moved_and_one_removed(enrolled, finetune):
+    command = "gallery people.h5 --move-photo person_001/person_001_0002.png person_002 --remove-photo"
+    ended = finetune(*command.split(), "person_001/person_001_0003.png")
+    assert [line.split() for line in ended.out[:2]] == [["4", "person_001"], ["7", "person_002"]]
+    found = read_gallery(enrolled / "people.h5")
+    names = [found.photo_name(row) for row in range(len(found))]
+    assert "person_002/person_001_0002.png" in names
+    assert not [name for name in names if name.endswith("person_001_0003.png")]
+
+
+def test_files_that_are_gone_or_changed_are_listed(work, finetune):
+    people = work / "people"
+    shutil.copytree(work / "faces/learn", people)
+    finetune("enroll", "people.h5", "people", "--checkpoint", "model")
+    assert len(finetune("gallery", "people.h5").out) == 6  # all as they were
+    gone, changed = (people / "person_001" / f"person_001_000{number}.png" for number in (1, 2))
+    gone.unlink()
+    shutil.copy(work / "faces/strangers/person_011/person_011_0001.png", changed)
+    ended = finetune("gallery", "people.h5")
+    assert ended.out[6:] == [
+        f"person_001/person_001_0001.png: gone, it was {gone}",
+        f"person_001/person_001_0002.png: has other content now in {changed}; enroll adds that too",
+        "1 photo gone and 1 photo changed since they were enrolled; --remove-photo PERSON/FILE removes one",
+    ]
+    people.rename(work / "elsewhere")
+    assert finetune("gallery", "people.h5").out[-2:] == [
+        "person_004/person_004_0002.png: gone, it was " + str(people / "person_004/person_004_0002.png"),
+        "24 photos gone since they were enrolled; --remove-photo PERSON/FILE removes one",
+    ]
+    ended = finetune("enroll", "people.h5", "elsewhere")  # one new photo: what now lies under a known name
+    assert ended.out[0] == "1 photo enrolled (nobody new), 22 there already"
+    assert [line for line in finetune("gallery", "people.h5").out[6:] if line.startswith("person")] == [
+        f"person_001/person_001_0001.png: gone, it was {gone}",
+        f"person_001/person_001_0002.png: gone, it was {changed}",
+    ]
+
+
 def test_a_gallery_is_written_out(enrolled, finetune):
     assert finetune("gallery", "people.h5", "--export", "out.npz").out == ["24 photos of 4 people in out.npz"]
     assert finetune("gallery", "people.h5", "--export", "out.csv").status == 0
@@ -97,11 +135,12 @@ def test_strangers_calibrate_and_faces_are_named(enrolled, finetune):
     value = float(threshold.split()[5].rstrip(","))
     assert len(rows) == 48
     for row in rows:
+        assert row["nearest"] == (row["nearest"] if row["name"] == "unknown" else row["name"]) != ""
         assert abs(float(row["score"]) - value) < 1e-4 or (row["name"] != "unknown") == (float(row["score"]) > value)
     strangers = [row["name"] != "unknown" for row in rows[24:]]
-    assert f"24 faces of strangers: {np.mean(strangers):.4f} named as somebody (false accept rate)" in ended.out
+    assert f"24 photos of strangers: {np.mean(strangers):.4f} named as somebody (false accept rate)" in ended.out
     rightly = np.mean([row["name"] == row["photo"].split("/")[2] for row in rows[:24]])
-    assert any(line.startswith(f"24 faces of enrolled people: {rightly:.4f} named rightly") for line in ended.out)
+    assert any(line.startswith(f"24 photos of enrolled people: {rightly:.4f} named rightly") for line in ended.out)
     assert len(list((enrolled / "drawn").rglob("*.jpg"))) == 48
 
 
@@ -110,7 +149,7 @@ def test_other_classifiers_name_the_enrolled_photos(enrolled, finetune, classifi
     ended = finetune(*f"identify people.h5 faces/learn --threshold -9 --labelled --classifier {classifier}".split())
     figures = ended.out[-1]
     assert ended.err[0].startswith("faces/learn/person_001/person_001_0001.png: 80 x 80 pixels, of which the central")
-    assert figures.startswith("24 faces of enrolled people: ")
+    assert figures.startswith("24 photos of enrolled people: ")
     assert float(figures.split(": ")[1].split()[0]) > 0.4
 
 
@@ -124,6 +163,10 @@ def test_photos_are_aligned_on_the_way(work, finetune):
     ended = finetune("enroll", "g.h5", "photos", "--align", "--checkpoint", "model")
     assert ended.out[-1] == "g.h5: 2 people, 4 photos"
     assert "left out: ann/nobody.png: an empty file" in ended.err
+    found = read_gallery(work / "g.h5")  # the photos, not their crops in the cache
+    paths = [work / "photos" / name / f"{i}.png" for name in ("ann", "bob") for i in range(2)]
+    assert found.photos.paths.tolist() == [str(path).encode() for path in paths]
+    assert [bytes(row) for row in found.photos.originals] == [hashlib.sha256(p.read_bytes()).digest() for p in paths]
     Image.fromarray(scene([(10, 20, 90), (120, 5, 70)], 190, 300)).save(work / "group.png")
     ended = finetune("identify", "g.h5", "group.png", "--align", "--threshold", "2")
     assert [line.split(", nearest")[0] for line in ended.out[:2]] == [
@@ -143,6 +186,12 @@ def test_two_photos_are_compared(enrolled, finetune):
     threshold = float(rest.removeprefix("not ").split()[1].rstrip(","))
     assert answer == ("one person" if similarity > threshold else "two people")
     assert ended.out[1].endswith("from 4 people)")
+    ended = finetune("compare", a, b, "--gallery", "people.h5")
+    assert (ended.status, ended.out[0].startswith(f"cosine similarity {similarity:.4f}; squared")) == (0, True)
+    assert ended.out[1] == (
+        "no answer: a false accept rate of 0.01 takes 198 people, enrolled and strangers, where 4 can be compared: add "
+        "194 strangers (finetune enroll GALLERY FOLDER --strangers), or give --far 0.334 or more"
+    )
 
 
 def test_the_published_protocol_is_followed(work, finetune):
@@ -232,3 +281,32 @@ def test_listing_and_changing_do_not_wait_for_tensorflow(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == ["16 photos of 4 people in out.npz", "False"]
+
+
+def test_nothing_stays_of_faces_that_were_only_asked_about(work, finetune, tree, monkeypatch):
+    """The whole cache and the folder of temporary files, before and after each command."""
+    kept, temporary = work.parent / "kept", work.parent / "temporary"
+    for folder in (kept, temporary):
+        folder.mkdir()
+    monkeypatch.setenv("FINETUNE_CACHE", str(kept / "features"))
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    finetune("enroll", "people.h5", "faces/learn", "--checkpoint", "model")
+    finetune(
+        *["identify", "people.h5", "faces/learn", "--threshold", "0", "--classifier", "svm"]
+    )  # whose SVMs are kept
+    finetune(*["classify", "model", "faces/learn", "--min-images", "2", "--train-images", "1", "--classifier", "svm"])
+    assert len(list(kept.rglob("*.rows.npy"))) == 1
+    Image.fromarray(scene([(10, 20, 90), (120, 5, 70)], 190, 300)).save(work / "group.png")
+    Image.fromarray(scene([(10, 20, 90)], 190, 220)).save(work / "one.png")
+    photo = "faces/strangers/person_011/person_011_0001.png"
+    before = tree(kept) | tree(temporary)
+    for command in (
+        f"identify people.h5 {photo} --threshold 0",
+        "identify people.h5 faces/strangers --threshold 0 --labelled --classifier svm",
+        "identify people.h5 group.png --align --threshold 0",
+        f"compare {photo} faces/strangers/person_012/person_012_0001.png --gallery people.h5 --far 0.5",
+        "compare one.png one.png --align --gallery people.h5 --far 0.5",
+        "classify model faces/learn --test faces/strangers --classifier prototype",
+    ):
+        assert finetune(*command.split()).status == 0
+        assert tree(kept) | tree(temporary) == before, command

@@ -12,7 +12,7 @@ import pytest
 from finetune.errors import DataError
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
-from tests.gallery.conftest import CONTRACT, gallery, photos, vectors
+from tests.gallery.conftest import CONTRACT, photos, vectors
 
 pytestmark = pytest.mark.tf
 
@@ -222,23 +222,6 @@ def test_a_stranger_who_looks_like_somebody_enrolled_is_told(model, people, tmp_
     usual = np.quantile(prototypes.own_left_out(found.embeddings, found.labels), 0.25)
     told = [name for _, name in enroll_strangers(tmp_path / "g.h5", tmp_path / "s", model).lookalikes]
     assert told == ([found.people[score.labels[0, 0]]] if score.scores[0, 0] >= usual else [])
-
-
-def test_a_photo_that_looks_like_somebody_else_is_told(tmp_path):
-    from finetune.gallery.enrolment import look_alike
-
-    found = gallery(people=5, each=4, size=64)
-    theirs = vectors([3, 3, 3], 64, seed=8)
-    mixed = found.add(["new", "new", "person 1"], photos(theirs, seed=8))
-    rows = np.arange(20, 23)
-    paths = [Path(f"{number}.png") for number in range(3)]
-    told = {(one.person, one.other, len(one.photos), one.enrolled) for one in look_alike(mixed, rows, paths)}
-    assert told == {("new", "person 3", 2, 2), ("person 1", "person 3", 1, 1)}
-    assert str(look_alike(mixed, rows, paths)[0]).startswith(
-        "0.png and 1 more: enrolled as new, of whose 2 new photos 2 look more like person 3 (similarity 0."
-    )
-    right = found.add(["person 1", "stranger"], photos(vectors([1, 50], 64, seed=9), seed=9))
-    assert look_alike(right, np.arange(20, 22), paths[:2]) == []
 
 
 def test_pickled_features_are_enrolled_once(model, people, tmp_path):

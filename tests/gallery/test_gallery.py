@@ -230,3 +230,64 @@ def test_embeddings_without_a_direction_are_refused_before_they_are_written(valu
     rows[1] = value
     with pytest.raises(NotFinite, match=r"^b: 1 of 2 embeddings are zero or no finite numbers; none was enrolled$"):
         Photos.of(rows, [b"a" * 32, b"b" * 32], ["a", "b"])
+
+
+def named(found: Gallery) -> list[str]:
+    return [found.photo_name(row) for row in range(len(found))]
+
+
+def test_one_photo_is_removed_or_moved_and_all_others_stay():
+    found = gallery(people=3, each=2)
+    assert named(found)[:3] == ["person 0/0.png", "person 0/1.png", "person 1/2.png"]
+    removed = found.remove_photo("person 1/2.png")
+    assert contents(found) - contents(removed) == contents(found.remove_photo("person 0/0.png")) - contents(
+        removed.remove_photo("person 0/0.png")
+    )
+    assert named(removed) == [name for name in named(found) if name != "person 1/2.png"]
+    np.testing.assert_array_equal(removed.embeddings, np.delete(found.embeddings, 2, axis=0))
+    moved = found.move_photo("person 1/2.png", "person 0")
+    assert named(moved) == ["person 0/0.png", "person 0/1.png", "person 0/2.png", *named(found)[3:]]
+    np.testing.assert_array_equal(moved.embeddings, found.embeddings)
+    assert moved.people == found.people
+
+
+def test_whose_last_photo_is_removed_or_moved_is_gone():
+    found = gallery(people=3, each=1)
+    assert found.remove_photo("person 1/1.png").people == ("person 0", "person 2")
+    moved = found.move_photo("person 0/0.png", "person 2")
+    assert (moved.people, moved.labels.tolist()) == (("person 1", "person 2"), [1, 0, 1])
+
+
+def test_a_photo_is_found_by_its_digest_where_names_are_not_enough():
+    one, other = photos(vectors([0]), seed=1), photos(vectors([0]), seed=2)  # each of them called 0.png
+    found = Gallery.empty(CONTRACT, 16).add(["ann"], one).add(["ann"], other)
+    first, second = (digest.hex()[:12] for digest in found.photos.hashes())
+    with pytest.raises(DataError) as refused:
+        found.remove_photo("ann/0.png")
+    assert str(refused.value) == (
+        f"ann/0.png: 2 photos have that name; give one by its sha256: ann/{first}, ann/{second}"
+    )
+    assert found.remove_photo(f"ann/{first}").photos.hashes() == other.hashes()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (("remove_photo", "0.png"), "0.png: not a photo; give PERSON/FILE"),
+        (("remove_photo", "eve/0.png"), "eve: nobody of that name is enrolled; enrolled are person 0, person 1"),
+        (
+            ("remove_photo", "person 0/9.png"),
+            "person 0/9.png: person 0 has no photo of that name; enrolled are 0.png, 1.png",
+        ),
+        (("move_photo", "person 0/0.png", "person 0"), "person 0/0.png: is person 0's already; name another person"),
+        (
+            ("move_photo", "person 0/0.png", "eve"),
+            "eve: nobody of that name is enrolled; enrolled are person 0, person 1",
+        ),
+    ],
+)
+def test_photos_that_can_not_be_removed_or_moved_are_told(change, problem):
+    method, *arguments = change
+    with pytest.raises(DataError) as refused:
+        getattr(gallery(people=2, each=2), method)(*arguments)
+    assert str(refused.value) == problem

@@ -17,8 +17,9 @@ from common import OUT, SHARED, crops, write
 
 from finetune.features.store import image_digest
 from finetune.gallery.classifiers import KNearest
-from finetune.gallery.enrolment import enroll, look_alike
+from finetune.gallery.enrolment import enroll
 from finetune.gallery.gallery import Contract, Gallery, Photos
+from finetune.gallery.lookalikes import look_alike
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery
 from finetune.gallery.svm import LinearSVM
@@ -208,7 +209,7 @@ def lookalikes(faces: Path) -> tuple[list[str], object]:
         """As whom new photos under this name are said to look."""
         grown = gallery.add([name] * len(added), added)
         rows = np.arange(len(gallery), len(grown))
-        return [one.other for one in look_alike(grown, rows, [Path(str(row)) for row in rows])]
+        return [one.other for one in look_alike(grown, rows)]
 
     def without(rows: np.ndarray) -> tuple[Gallery, Photos]:
         kept = np.setdiff1d(np.arange(len(whole)), rows)

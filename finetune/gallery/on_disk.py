@@ -1,0 +1,39 @@
+"""What has become of the files that photos were enrolled from."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+from finetune import files
+from finetune.gallery.gallery import Gallery
+from finetune.progress import track
+
+State = Literal["there", "gone", "changed", "unknown"]
+
+
+def on_disk(gallery: Gallery) -> list[State]:
+    """Look for the file of each enrolled photo, and at its content.
+
+    Returns:
+        One state per photo: the file is there as it was; there is none at its place, or none that can be read; it has
+        other content; or nobody knows its place.
+    """
+    paths, originals = gallery.photos.paths.tolist(), gallery.photos.originals
+    with ThreadPoolExecutor() as pool:
+        states = pool.map(_state, paths, (bytes(digest).hex() for digest in originals))
+        return list(track(states, len(paths), "looking for photos"))
+
+
+def _state(path: bytes, digest: str) -> State:
+    if not path:
+        return "unknown"
+    place = Path(os.fsdecode(path))
+    try:
+        if not place.is_file():
+            return "gone"
+        return "there" if files.sha256(place) == digest else "changed"
+    except OSError:
+        return "gone"
