@@ -13,7 +13,8 @@ from finetune.brief import Brief
 from finetune.dataset.scan import Layout
 from finetune.evaluation import evaluate_pairs
 from finetune.evaluation.result import Overlap
-from finetune.gallery.gallery import Contract, Gallery, Photos
+from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.photos import Photos
 
 PAIRS = 900
 
@@ -57,7 +58,16 @@ def test_few_items_are_shown_and_many_counted():
 
 @pytest.mark.parametrize(
     "part",
-    ["align", "dataset.scan", "dataset.parts", "doctor", "evaluation", "evaluation.identification", "gallery.gallery"],
+    [
+        "align",
+        "dataset.scan",
+        "dataset.parts",
+        "doctor",
+        "evaluation",
+        "evaluation.identification",
+        "gallery.gallery",
+        "gallery.photos",
+    ],
 )
 def test_every_result_that_holds_arrays_or_long_lists_is_brief(part):
     module = importlib.import_module(f"finetune.{part}")

@@ -16,7 +16,8 @@ from benchmarks.report import Result, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, alternate, ratio, timed
 from finetune.evaluation.search import nearest
-from finetune.gallery.gallery import Contract, Gallery, Photos
+from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.photos import Photos
 from finetune.gallery.storage import write_gallery
 
 ROOT = Path(__file__).resolve().parent.parent.parent

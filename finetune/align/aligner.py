@@ -8,12 +8,13 @@ import hashlib
 import os
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from finetune import files
 from finetune.align.coverage import Coverage
@@ -111,6 +112,28 @@ def align(
     return Coverage(tuple(outcomes[name] for name in names))
 
 
+def cut(photos: Path, alignment: Alignment) -> Iterator[tuple[Outcome, list[Pixels]]]:
+    """Cut the faces of all photos below a folder; nothing is written.
+
+    Args:
+        photos: a folder of any depth, or one photo.
+
+    Yields:
+        What became of each photo, in their order, with its crops, uint8 [size, size, 3].
+
+    Raises:
+        DataError: there are no photos.
+    """
+    found = find_images(photos)
+    root = photos if photos.is_dir() else photos.parent
+    names = [path.relative_to(root).as_posix() for path in found]
+    worker = _Cutter(root, Path(), alignment, None)
+    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    for done in _in_parallel(worker, chunks, len(names)):
+        for outcome in done:
+            yield outcome, worker.crops.pop(outcome.photo, [])
+
+
 def leftovers(out: Path, coverage: Coverage, alignment: Alignment) -> list[Path]:
     """Crops in a folder that are none of these: of photos that have gone since, or have fewer faces now."""
     wanted = {out / name for o in coverage.outcomes for name in targets(o.photo, o.faces, alignment)}
@@ -149,16 +172,21 @@ def _work_through(chunks: Sequence[Sequence[str]], worker: _Worker, journal: Jou
     again = {name for chunk in left for name in chunk}
     outcomes = {name: journal.outcomes[name] for chunk in chunks for name in chunk if name not in again}
     journal.begin(outcomes.values())
+    for done in _in_parallel(worker, left, len(again)):
+        journal.add(done)
+        outcomes |= {outcome.photo: outcome for outcome in done}
+    return outcomes
+
+
+def _in_parallel(worker: _Worker, chunks: Sequence[Sequence[str]], photos: int) -> Iterator[list[Outcome]]:
+    """Yield what becomes of each chunk, in their order."""
     pool = ThreadPoolExecutor((os.cpu_count() or 1) + 1)  # one decodes or writes while the others compute
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the outcome
-            for done in track(pool.map(worker, left), len(again), "aligning photos", CHUNK):
-                journal.add(done)
-                outcomes |= {outcome.photo: outcome for outcome in done}
+            yield from track(pool.map(worker, chunks), photos, "aligning photos", CHUNK)
     finally:
         pool.shutdown(cancel_futures=True)
-    return outcomes
 
 
 class _Worker:
@@ -249,17 +277,30 @@ class _Worker:
                     found[place] = faces.turned_back(turns, *images[place].shape[:2])
         return found
 
-    def _write(self, name: str, pixels: Pixels, faces: Faces) -> None:
+    def _crops(self, pixels: Pixels, faces: Faces) -> list[Image.Image]:
         size, margin = self._alignment.size, self._alignment.margin
         turns = [turns_of(points) if self._alignment.turn else 0 for points in faces.landmarks]
-        crops = [crop(pixels, box, size, margin, turn) for box, turn in zip(faces.boxes, turns, strict=True)]
-        for path, image in zip(self._targets(name, faces), crops, strict=True):
+        return [crop(pixels, box, size, margin, turn) for box, turn in zip(faces.boxes, turns, strict=True)]
+
+    def _write(self, name: str, pixels: Pixels, faces: Faces) -> None:
+        for path, image in zip(self._targets(name, faces), self._crops(pixels, faces), strict=True):
             if len(os.fsencode(path.name)) > LONGEST_NAME:
                 raise ImageError("a name too long for its crop's; rename it")
             files.write(path, functools.partial(image.save, **ENCODINGS[self._alignment.format]), sync=False)
 
     def _targets(self, name: str, faces: Faces | None) -> list[Path]:
         return [self._out / target for target in targets(name, faces, self._alignment)]
+
+
+class _Cutter(_Worker):
+    """Cuts faces and keeps them in memory, until they are taken from `crops`."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.crops: dict[str, list[Pixels]] = {}
+
+    def _write(self, name: str, pixels: Pixels, faces: Faces) -> None:
+        self.crops[name] = [np.asarray(image) for image in self._crops(pixels, faces)]
 
 
 def targets(name: str, faces: Faces | None, alignment: Alignment) -> list[str]:

@@ -34,9 +34,10 @@ def run(options: argparse.Namespace) -> None:
     """Print similarity and distance; with a gallery, the answer too, or what it would take to give one."""
     import numpy as np
 
+    from finetune.features.embeddings import unit
     from finetune.gallery.enrolment import fitting
     from finetune.gallery.gallery import Contract
-    from finetune.gallery.identification import faces_of
+    from finetune.gallery.identification import embed_faces, faces_of
     from finetune.gallery.storage import read_gallery
 
     if options.gallery is None and options.checkpoint is None:
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
         ]
         if problems:
             raise DataError(*dict.fromkeys(problems))
-        rows = model.embed([face.crop for faces in found for face in faces if face.crop is not None])
+        rows = unit(np.concatenate([embed_faces(model, faces) for faces in found]))
     similarity = float(np.dot(rows[0].astype(np.float64), rows[1]))
     print(
         f"cosine similarity {similarity:.4f}; squared Euclidean distance {max(0.0, 2 - 2 * similarity):.4f}, "

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from finetune.gallery.calibration import Threshold, calibrate
     from finetune.gallery.classifiers import KNearest, Logistic, SoftmaxHead
     from finetune.gallery.enrolment import enroll, enroll_strangers, import_features
-    from finetune.gallery.gallery import Contract, Gallery, Photos
+    from finetune.gallery.gallery import Contract, Gallery
     from finetune.gallery.identification import Identification, faces_of, identify
     from finetune.gallery.legacy import read_features
+    from finetune.gallery.photos import Photos
     from finetune.gallery.prototypes import NearestPrototype
     from finetune.gallery.storage import read_gallery, update, write_gallery
     from finetune.gallery.svm import LinearSVM, PublishedSVM
@@ -24,7 +25,7 @@ _DEFINED_IN = {
     "LinearSVM": "svm",
     "Logistic": "classifiers",
     "NearestPrototype": "prototypes",
-    "Photos": "gallery",
+    "Photos": "photos",
     "PublishedSVM": "svm",
     "SoftmaxHead": "classifiers",
     "Threshold": "calibration",

@@ -17,9 +17,10 @@ from finetune.errors import DataError, RunError
 from finetune.features.embeddings import prelogits
 from finetune.features.store import image_digest
 from finetune.folders import Place, find_images, image_paths, in_one_line
-from finetune.gallery.gallery import Contract, Gallery, Photos, Source
+from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.legacy import read_features
 from finetune.gallery.lookalikes import Lookalikes, look_alike, usual
+from finetune.gallery.photos import Photos, Source
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
 from finetune.model import Model

@@ -17,7 +17,8 @@ from finetune import files
 from finetune.architecture import HEAD
 from finetune.errors import CheckpointError, RunError
 from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
-from finetune.gallery.gallery import Embeddings, Gallery
+from finetune.gallery.gallery import Gallery
+from finetune.gallery.photos import Embeddings
 from finetune.gallery.svm import LinearSVM
 from finetune.resources import cache
 

@@ -9,18 +9,24 @@ import io
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
 
 from finetune import files
-from finetune.align import Alignment, align
-from finetune.align.aligner import targets
+from finetune.align import Alignment
+from finetune.align.aligner import cut
 from finetune.dataset.scan import check_images
 from finetune.errors import DataError
 from finetune.features.embeddings import prelogits, unit
+from finetune.features.frozen import FILL_BATCH
 from finetune.folders import Place, as_paths, find_images, in_one_line
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.classifiers import Classifier, SoftmaxHead
 from finetune.gallery.prototypes import NOBODY
-from finetune.model import Model
+from finetune.images import Pixels
+from finetune.model import LOGITS, Model
 from finetune.names import UNKNOWN
 
 Box = tuple[float, float, float, float]
@@ -37,7 +43,7 @@ class Face:
     Attributes:
         photo: the file that it is in.
         root: the folder that was given, or the photo's own.
-        crop: the aligned face; None where there is none.
+        crop: the aligned face, a file or uint8 [s, s, 3]; None where there is none.
         number: which face of the photo, from 1.
         box: left, top, right, bottom in the photo, in pixels; None where the photo is itself the crop.
         problem: why it has no crop.
@@ -45,7 +51,7 @@ class Face:
 
     photo: Path
     root: Path
-    crop: Path | None
+    crop: Path | Pixels | None = dataclasses.field(compare=False, repr=False)
     number: int = 1
     box: Box | None = None
     problem: str = ""
@@ -115,19 +121,27 @@ def faces_of(
     if not detect:
         yield [face for given in places for face in _crops(given, size)]
         return
-    with tempfile.TemporaryDirectory(prefix="finetune-") as folder:
-        alignment = Alignment(size=size, all_faces=True, min_face_size=min_face_size)
-        yield [
-            face
-            for number, given in enumerate(places)
-            for face in _detected(given, Path(folder, str(number)), alignment)
-        ]
+    alignment = Alignment(size=size, all_faces=True, min_face_size=min_face_size)
+    with tempfile.TemporaryFile() as file:  # it has no name: nothing stays of it, however this process ends
+        yield list(_detected(places, alignment, file))
+
+
+def embed_faces(model: Model, faces: Sequence[Face]) -> npt.NDArray[np.float32]:
+    """Return prelogits [n, embedding_size] of faces that have a crop. Nothing is kept on disk: nobody enrolled them."""
+    crops = [face.crop for face in faces]
+    paths = [crop for crop in crops if isinstance(crop, Path)]
+    if len(paths) == len(crops):
+        return prelogits(model, paths, cache="off")
+    forward = model.prefix(LOGITS)
+    pixels = [np.asarray(crop) for crop in crops]
+    starts = range(0, len(pixels), FILL_BATCH)
+    return np.concatenate([np.asarray(forward(np.stack(pixels[start : start + FILL_BATCH]))) for start in starts])
 
 
 def identify(
     faces: Sequence[Face], model: Model, people: Sequence[str], classifier: Classifier, threshold: Threshold
 ) -> list[Identification]:
-    """Return an answer for each face, in their order. Nothing of the faces is kept on disk: nobody enrolled them.
+    """Return an answer for each face, in their order.
 
     Args:
         people: the names of the classifier's labels.
@@ -136,8 +150,7 @@ def identify(
     seen = [face for face in faces if face.crop is not None]
     answers = {face: Identification(face) for face in faces}
     if seen:
-        crops = [face.crop for face in seen if face.crop is not None]
-        rows = prelogits(model, crops, cache="off")
+        rows = embed_faces(model, seen)
         best = classifier.best(rows if isinstance(classifier, SoftmaxHead) else unit(rows))
         for face, (first, second), (score, next_score) in zip(
             seen, best.labels.tolist(), best.scores.tolist(), strict=True
@@ -177,19 +190,24 @@ def _crops(given: Path, size: int) -> list[Face]:
     ]
 
 
-def _detected(given: Path, out: Path, alignment: Alignment) -> list[Face]:
-    coverage = align(given, out, alignment)
-    root = given if given.is_dir() else given.parent
-    faces = []
-    for outcome in coverage.outcomes:
-        photo = root / outcome.photo
-        crops = targets(outcome.photo, outcome.faces, alignment)
-        if outcome.failure or outcome.faces is None:
-            faces.append(Face(photo, root, None, problem=outcome.failure))
-            continue
-        for number, (crop, box) in enumerate(zip(crops, outcome.faces.boxes.tolist(), strict=True), 1):
-            faces.append(Face(photo, root, out / crop, number, (box[0], box[1], box[2], box[3])))
-    return faces
+def _detected(places: Sequence[Path], alignment: Alignment, file: BinaryIO) -> list[Face]:
+    """Find the faces of photos; the file receives their crops, which may be more than fit in memory."""
+    faces: list[Face] = []
+    for given in places:
+        root = given if given.is_dir() else given.parent
+        for outcome, crops in cut(given, alignment):
+            photo = root / outcome.photo
+            if outcome.failure or outcome.faces is None:
+                faces.append(Face(photo, root, None, problem=outcome.failure))
+                continue
+            for number, (crop, box) in enumerate(zip(crops, outcome.faces.boxes.tolist(), strict=True), 1):
+                file.write(crop.tobytes())
+                faces.append(Face(photo, root, crop[:0], number, (box[0], box[1], box[2], box[3])))
+    if not file.tell():
+        return faces
+    file.flush()
+    kept = iter(np.memmap(file, np.uint8, "r").reshape(-1, alignment.size, alignment.size, 3))
+    return [face if face.crop is None else dataclasses.replace(face, crop=next(kept)) for face in faces]
 
 
 def refuse_nothing(faces: Sequence[Face]) -> None:

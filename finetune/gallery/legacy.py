@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.errors import DataError
-from finetune.gallery.gallery import LEAST_NORM, MOST_NORM, Embeddings
+from finetune.gallery.photos import LEAST_NORM, MOST_NORM, Embeddings
 
 MOST_BYTES = 8 * 2**30
 _BUILT_BY = """

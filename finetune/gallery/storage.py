@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from finetune import files
 from finetune.errors import DataError, RunError
-from finetune.gallery.gallery import DIGEST, Contract, Gallery, Photos
+from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.photos import DIGEST, Photos
 from finetune.names import why_unusable
 from finetune.preprocessing import STANDARDIZATIONS
 

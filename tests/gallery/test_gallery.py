@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.errors import DataError, NotFinite
-from finetune.gallery.gallery import Contract, Gallery, Photos
+from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.photos import Photos
 from finetune.names import normal, why_unusable
 from tests.gallery.conftest import CONTRACT, gallery, photos, vectors
 

@@ -85,15 +85,25 @@ def test_every_face_of_a_photo_is_answered(model, enrolled, tmp_path):
         assert np.linalg.norm(centres - [left + size / 2, top + size / 2], axis=1).min() < size / 6
 
 
-def test_crops_that_were_cut_are_gone_afterwards(model, enrolled, tmp_path):
-    from finetune.gallery.identification import faces_of
+def test_crops_of_faces_to_be_named_are_no_files_at_any_time(model, enrolled, tmp_path, monkeypatch):
+    from finetune.align import Alignment, align
+    from finetune.gallery.identification import embed_faces, faces_of
 
-    Image.fromarray(scene([(10, 20, 90)], 190, 300)).save(tmp_path / "one.png")
-    with faces_of([tmp_path / "one.png"], model, detect=True) as found:
-        (face,) = found
-        assert read_image(face.crop).shape == (75, 75, 3)
-    assert not face.crop.exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["one.png"]
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    Image.fromarray(scene([(10, 20, 90), (120, 5, 70)], 190, 300)).save(tmp_path / "group.png")
+    with faces_of([tmp_path / "group.png"], model, detect=True) as found:
+        assert list((tmp_path / "temporary").iterdir()) == []
+        crops = [np.array(face.crop) for face in found]
+        rows = embed_faces(model, found)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["group.png", "temporary"]
+    align(tmp_path / "group.png", tmp_path / "out", Alignment(size=75, all_faces=True))
+    files = sorted((tmp_path / "out").glob("*.png"))
+    assert len(files) == len(crops) > 1
+    for path, crop in zip(files, crops, strict=True):
+        np.testing.assert_array_equal(read_image(path), crop)
+    with faces_of(files, model, detect=False) as same:
+        np.testing.assert_array_equal(embed_faces(model, same), rows)
 
 
 def test_the_table_has_a_line_a_face(model, enrolled, faces, tmp_path):

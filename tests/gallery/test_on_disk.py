@@ -6,8 +6,9 @@ import hashlib
 
 import numpy as np
 
-from finetune.gallery.gallery import Gallery, Photos, Source
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.on_disk import on_disk
+from finetune.gallery.photos import Photos, Source
 from tests.gallery.conftest import CONTRACT, vectors
 
 

@@ -18,8 +18,9 @@ from common import OUT, SHARED, crops, write
 from finetune.features.store import image_digest
 from finetune.gallery.classifiers import KNearest
 from finetune.gallery.enrolment import enroll
-from finetune.gallery.gallery import Contract, Gallery, Photos
+from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.lookalikes import look_alike
+from finetune.gallery.photos import Photos
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery
 from finetune.gallery.svm import LinearSVM
