@@ -64,6 +64,18 @@ def test_the_contract_is_read_alone(tmp_path):
         read_gallery(tmp_path / "g.h5")
 
 
+def test_galleries_made_before_files_were_remembered_are_read(tmp_path):
+    found = gallery(people=4).add_strangers(np.arange(2), photos(vectors([20, 21]), seed=3))
+    write_gallery(tmp_path / "g.h5", found)
+    with h5py.File(tmp_path / "g.h5", "r+") as file:
+        for name in ("paths", "originals", "stranger_paths", "stranger_originals"):
+            del file[name]
+    before = read_gallery(tmp_path / "g.h5")
+    assert equal(before, found)
+    assert before.photos.paths.tolist() == [b""] * len(found)
+    np.testing.assert_array_equal(before.photos.originals, found.photos.digests)
+
+
 def test_other_tools_read_it(tmp_path):
     write_gallery(tmp_path / "g.h5", gallery(2, each=1))
     with h5py.File(tmp_path / "g.h5") as file:
