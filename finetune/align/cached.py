@@ -13,15 +13,18 @@ from finetune.folders import in_one_line
 from finetune.resources import cache
 
 
-def aligned(photos: Path, alignment: Alignment) -> tuple[Path, Coverage]:
-    """The folder with the crops of these photos and no others, named as the photos are, and their coverage.
+def aligned(photos: Path, alignment: Alignment, folder: Path | None = None) -> tuple[Path, Coverage]:
+    """Return the folder with the crops of these photos and no others, named as the photos are, and their coverage.
+
+    Args:
+        folder: for the crops; one in the user's cache where it is not given.
 
     Raises:
         DataError: there are no photos, or no face in any.
         RunError: the crops can't be written.
     """
     identity = json.dumps([str(photos.resolve()), alignment.to_json()])
-    folder = cache("aligned") / hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
+    folder = folder or cache("aligned") / hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
     coverage = align(photos, folder, alignment)
     if not coverage.found:
         first = coverage.outcomes[0]

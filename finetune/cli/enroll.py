@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import (
     add_checkpoint,
@@ -19,6 +21,10 @@ from finetune.cli.arguments import (
 from finetune.errors import DataError, RecipeError
 from finetune.folders import find_images, in_one_line
 from finetune.names import normal, shown, spelled_alike, why_unusable
+
+if TYPE_CHECKING:
+    from finetune.gallery.gallery import Gallery
+    from finetune.model import Model
 
 MOST_LINES = 20
 """Photos that are told of one by one."""
@@ -45,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints what was enrolled and what was there already; says on stderr what to look at."""
-    from finetune.gallery.enrolment import enroll, enroll_strangers, import_features, short
+    from finetune.gallery.enrolment import enroll, import_features
     from finetune.gallery.storage import read_contract
 
     folder = path(options.folder)
@@ -60,15 +66,7 @@ def run(options: argparse.Namespace) -> None:
             f"taken to be of {model.source.name}: nothing in the file says what they are of"
         )
     elif options.strangers:
-        folder = _aligned(folder, model.preprocessing.image_size, options)[0] if options.align else folder
-        strangers = enroll_strangers(target, folder, model)
-        gallery = strangers.gallery
-        say_left_out(strangers.left_out)
-        for photo, name in strangers.lookalikes[:MOST_LINES]:
-            print(f"look again: {short(photo)}: a stranger who looks like {name}", file=sys.stderr)
-        people = counted(len(set(gallery.stranger_labels.tolist())), "stranger")
-        photos = counted(len(gallery.strangers), "photo")
-        print(f"{counted(strangers.added, 'photo')} of strangers added: {people} with {photos} to calibrate by")
+        gallery = _strangers(options, target, folder, model)
     else:
         enrolled, sources = _people(options, model.preprocessing.image_size)
         done = enroll(target, enrolled, model, sources=sources)
@@ -88,6 +86,24 @@ def run(options: argparse.Namespace) -> None:
         print(f"look again: {twice}; finetune gallery --merge makes them one", file=sys.stderr)
     people = counted(len(gallery.people), "person", "people")
     print(f"{in_one_line(target)}: {people}, {counted(len(gallery), 'photo')}")
+
+
+def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: Model) -> Gallery:
+    """Add the strangers; of their crops, whose files have names, nothing is kept."""
+    from finetune.gallery.enrolment import enroll_strangers, short
+
+    with tempfile.TemporaryDirectory(prefix="finetune-") as place:
+        if options.align:
+            folder, _ = _aligned(folder, model.preprocessing.image_size, options, Path(place))
+        strangers = enroll_strangers(target, folder, model)
+    gallery = strangers.gallery
+    say_left_out(strangers.left_out)
+    for photo, name in strangers.lookalikes[:MOST_LINES]:
+        print(f"look again: {short(photo)}: a stranger who looks like {name}", file=sys.stderr)
+    people = counted(len(set(gallery.stranger_labels.tolist())), "stranger")
+    photos = counted(len(gallery.strangers), "photo")
+    print(f"{counted(strangers.added, 'photo')} of strangers added: {people} with {photos} to calibrate by")
+    return gallery
 
 
 def _refuse(options: argparse.Namespace, folder: Path, pickled: bool) -> None:
@@ -126,13 +142,15 @@ def _people(options: argparse.Namespace, size: int) -> tuple[dict[str, list[Path
     return {name: list(photos) for name, photos in found.files.items()}, sources
 
 
-def _aligned(photos: Path, size: int, options: argparse.Namespace) -> tuple[Path, dict[Path, Path]]:
+def _aligned(
+    photos: Path, size: int, options: argparse.Namespace, place: Path | None = None
+) -> tuple[Path, dict[Path, Path]]:
     """Return the folder with the crops, and the photo that each was cut from."""
     from finetune.align import Alignment, aligned
     from finetune.align.aligner import targets
 
     alignment = Alignment(size=size, min_face_size=options.min_face_size or 20)
-    folder, coverage = aligned(photos, alignment)
+    folder, coverage = aligned(photos, alignment, place)
     for outcome in coverage.failures:
         print(f"left out: {in_one_line(outcome.photo)}: {outcome.failure}", file=sys.stderr)
     for remark in coverage.remarks(alignment):

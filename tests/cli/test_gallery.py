@@ -299,6 +299,12 @@ def test_nothing_stays_of_faces_that_were_only_asked_about(work, finetune, tree,
     Image.fromarray(scene([(10, 20, 90), (120, 5, 70)], 190, 300)).save(work / "group.png")
     Image.fromarray(scene([(10, 20, 90)], 190, 220)).save(work / "one.png")
     photo = "faces/strangers/person_011/person_011_0001.png"
+    (work / "s").mkdir()
+    Image.fromarray(scene([(20, 10, 95)], 180, 200)).save(work / "s" / "eve.png")
+    finetune("enroll", "others.h5", "s", "--strangers", "--align", "--checkpoint", "model")
+    assert len(read_gallery(work / "others.h5").strangers) == 1
+    assert not [path for path in (*kept.rglob("*"), *temporary.rglob("*")) if "eve" in path.name]  # nor her face
+    assert not (kept / "aligned").exists()
     before = tree(kept) | tree(temporary)
     for command in (
         f"identify people.h5 {photo} --threshold 0",
