@@ -109,6 +109,7 @@ class FineTuner:
 
         Raises:
             RecipeError: the stage does not go with those before it, or needs what was not given.
+            DataError: it needs more of the training or held-back images than there are; nothing is written.
             StageFailed: the loss became NaN, or the embeddings collapsed. Where an epoch was kept before, the stage
                 ends with its weights, measured, judged and saved like any other; else it never was.
             RunError: the disk is full, or an image can no longer be read; what was finished before stands.
@@ -116,6 +117,7 @@ class FineTuner:
         index = len(self.results) + 1
         # The recipe checks the stage against those before it; on disk it grows with the run.
         stages = (*self.recipe.stages[: index - 1], stage, *self.recipe.stages[index:])
+        self.inputs.refuse_unmet(stage)
         self.recipe = dataclasses.replace(self.recipe, stages=stages)
         self.begin()
         self.folder.write_text("recipe.yaml", self.recipe.to_yaml())

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from finetune.checkpoint import contents, read, refuse_pattern, stored_class_names
+from finetune.dataset.needs import refuse_unmet
 from finetune.dataset.scan import Check, Dataset, Scan, check_images
 from finetune.dataset.split import split
 from finetune.doctor import Report
@@ -23,7 +24,7 @@ from finetune.evaluation.lfw import Embed
 from finetune.model import Model
 from finetune.network.strategy import SINGLE, Strategy
 from finetune.preprocessing import Preprocessing
-from finetune.recipe import LFW, Recipe
+from finetune.recipe import LFW, Recipe, Stage
 from finetune.runs.data import examined, open_data
 from finetune.runs.selection import Selection, names, without_noise, without_strangers
 
@@ -108,6 +109,14 @@ class Inputs:
     def strangers(self) -> Dataset | None:
         """The images of people who are held out; None where the recipe asks for none."""
         return self.selection.strangers if self.selection else None
+
+    def refuse_unmet(self, stage: Stage) -> None:
+        """Refuse a stage that needs more of the images than there are.
+
+        Raises:
+            DataError: one line per need that is not met.
+        """
+        refuse_unmet(stage, self.train.labels, self.validation.labels, self.recipe.batch_size)
 
     def measure(self, embed: Embed | None = None) -> LFWResult | None:
         """LFW with the model's weights as they are now; None where the recipe names no pairs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 import time
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from finetune.architecture import HEAD, UNITS, boundary
 from finetune.doctor import Report
+from finetune.errors import DataError, attempt
 from finetune.evaluation import find_overlap
 from finetune.features import Choice, Store
 from finetune.features.frozen import choice
@@ -42,8 +44,17 @@ BETTER = 0.5
 
 
 def plan(inputs: Inputs) -> list[str]:
-    """The plan in lines: devices, checkpoint, data, LFW, and a line or two a stage."""
+    """Return the plan in lines: devices, checkpoint, data, LFW, and a few lines per stage.
+
+    Raises:
+        DataError: a stage needs more of its images than there are; one line per need.
+    """
     recipe, model = inputs.recipe, inputs.model
+    problems: list[str] = []
+    for stage in recipe.stages:
+        attempt(problems, functools.partial(inputs.refuse_unmet, stage))
+    if problems:
+        raise DataError(*problems)
     pixels = probe(inputs)
     seconds = _seconds_per_image(model, pixels)
     more = len(inputs.scan.quarantined) - SHOWN

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from finetune.dataset import sampling
 from finetune.dataset.pipeline import epoch_generator
-from finetune.errors import DataError
 from finetune.recipe import Stage
 from finetune.recipe.batches import Mining, Negatives, PeopleTimesImages
 from finetune.recipe.loss import Triplet
@@ -46,7 +45,7 @@ class Sampler:
     """Draws the epochs of one stage, the same for the same seed, stage and number.
 
     Args:
-        stage: its loss, sampling and mining.
+        stage: its loss, sampling and mining, whose needs `refuse_unmet` has found met.
         labels: int64 [n] of the training images.
         batch_size: the recipe's.
         seed, number: of the run and of the stage.
@@ -57,9 +56,6 @@ class Sampler:
         drawn: how often each training image was drawn, int64 [n].
         bank: of each image the embedding that it had when it was last used, float32 [n, E]; None where no negatives
             come from it.
-
-    Raises:
-        DataError: batches of more people than there are.
     """
 
     def __init__(
@@ -75,12 +71,6 @@ class Sampler:
         self._seed, self._number = seed, number
         self._mining = (stage.mining or RANDOM) if isinstance(stage.loss, Triplet) else None
         self.drawn = np.zeros(len(labels), np.int64)
-        people = len(np.unique(labels))
-        if isinstance(stage.sampling, PeopleTimesImages) and stage.sampling.people > people:
-            raise DataError(
-                f"stage {stage.name!r}: sampling: {stage.sampling.people} people a batch, and there are {people}; "
-                "give fewer"
-            )
         self.bank = np.array(embeddings()) if embeddings and self._mining and self._mining.uses_bank else None
 
     def epoch(self, number: int, losses: Sequence[float] = ()) -> Epoch:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finetune.errors import DataError
 from finetune.recipe import Stage
 
 pytest.importorskip("tensorflow")
@@ -78,8 +77,3 @@ def test_a_resumed_stage_draws_what_it_would_have_drawn():
     second.load(saved)
     np.testing.assert_array_equal(first.epoch(2).order, second.epoch(2).order)
     np.testing.assert_array_equal(first.drawn, second.drawn)
-
-
-def test_batches_of_more_people_than_there_are_are_refused():
-    with pytest.raises(DataError, match=r"stage 's': sampling: 7 people a batch, and there are 6; give fewer"):
-        Sampler(stage(sampling={"people": 7, "images": 2}), LABELS, 8, 3, 2)
