@@ -59,7 +59,9 @@ def _bar(items: Iterable[Item], total: int, what: str, step: int) -> Iterator[It
 
 
 def _lines(items: Iterable[Item], total: int, what: str, step: int) -> Iterator[Item]:
-    start = said = time.monotonic()
+    """Print how far it is, and what remains by the speed since the first item: that one pays for what starts slowly."""
+    said = time.monotonic()
+    first: float | None = None
     done = 0
     for item in items:
         yield item
@@ -67,5 +69,8 @@ def _lines(items: Iterable[Item], total: int, what: str, step: int) -> Iterator[
         now = time.monotonic()
         if done < total and now - said >= SECONDS_BETWEEN_LINES:
             said = now
-            remaining = (now - start) / done * (total - done)
-            print(f"{what}: {done} of {total}, about {remaining:.0f} s remain", file=sys.stderr, flush=True)
+            estimate = ""
+            if first is not None:
+                estimate = f", about {(now - first) / (done - step) * (total - done):.0f} s remain"
+            print(f"{what}: {done} of {total}{estimate}", file=sys.stderr, flush=True)
+        first = now if first is None else first

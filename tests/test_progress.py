@@ -27,6 +27,17 @@ def test_long_work_says_how_far_it_is_and_what_remains(capsys, monkeypatch):
     assert capsys.readouterr().err == "counting: 6 of 10, about 27 s remain\n"
 
 
+def test_a_first_item_that_starts_slowly_counts_in_no_estimate(capsys, monkeypatch):
+    ends = iter([0, 1000, 1040, 1080, 1120])  # the first item takes 1,000 s, each later one 40 s
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(ends))
+    list(progress.track(range(4), 4, "training"))
+    assert capsys.readouterr().err.splitlines() == [
+        "training: 1 of 4",
+        "training: 2 of 4, about 80 s remain",
+        "training: 3 of 4, about 40 s remain",
+    ]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_on_a_terminal_there_is_a_bar_that_ends_without_a_trace():
     ours, theirs = pty.openpty()

@@ -99,20 +99,26 @@ def look(paths: Sequence[Path]) -> Looked:
 
 
 def _fill(shelf: Shelf, missing: dict[bytes, Path]) -> dict[bytes, Problem]:
-    """Adds what the shelf lacks; returns what can't be read."""
+    """Add what the shelf lacks, and return what can't be read; what ends this early loses nothing that was read."""
     unreadable: dict[bytes, Problem] = {}
-    added: list[bytes] = []
-    rows: list[Thumbnails] = []
-    found_rows = _in_threads(_row, list(missing.values()), "decoding images")
-    for number, (key, found) in enumerate(zip(missing, found_rows, strict=True), 1):
-        if isinstance(found, Problem):
-            unreadable[key] = found
-        else:
-            added.append(key)
-            rows.append(found)
-        if rows and (len(rows) == SEGMENT or number == len(missing)):
-            shelf.add(added, np.stack(rows))
-            added, rows = [], []
+    rows: dict[bytes, Thumbnails] = {}
+
+    def keep() -> None:
+        shelf.add(list(rows), np.stack(list(rows.values())))
+        rows.clear()
+
+    try:
+        found_rows = _in_threads(_row, list(missing.values()), "decoding images")
+        for key, found in zip(missing, found_rows, strict=True):
+            if isinstance(found, Problem):
+                unreadable[key] = found
+                continue
+            rows[key] = found
+            if len(rows) == SEGMENT:
+                keep()
+    finally:
+        if rows:
+            keep()
     return unreadable
 
 

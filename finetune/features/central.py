@@ -16,6 +16,11 @@ from finetune.model import Model
 from finetune.recipe.recipe import Cache
 
 
+def mirrored(digest: bytes) -> bytes:
+    """Return the key of an image's mirror image."""
+    return hashlib.sha256(b"flipped" + digest).digest()
+
+
 class CentralFeatures:
     """The units `UNITS[:first]` on the central crops of images, as often as they are asked for.
 
@@ -41,13 +46,14 @@ class CentralFeatures:
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self._model, self._paths, self._check = model, paths, check
+        self._what = "computing features of mirror images" if flip else "computing features"
         prefix = model.prefix(first)
         self._prefix = (lambda pixels: prefix(pixels[:, :, ::-1])) if flip else prefix
         choice = choice_of(model, cache, first, len(paths))
         self._shelf = None
         if choice.where != "off":
             known = (image_digest(path) for path in paths) if digests is None else digests
-            self._keys = [hashlib.sha256(b"flipped" + digest).digest() if flip else digest for digest in known]
+            self._keys = [mirrored(digest) if flip else digest for digest in known]
             self._shelf = open_shelf(model, first, choice, self._keys)
 
     def batches(self) -> Iterator[tf.Tensor]:
@@ -62,7 +68,7 @@ class CentralFeatures:
         shelf, keys = self._shelf, self._keys
         missing = {key: path for key, path in zip(keys, self._paths, strict=True) if key not in shelf}
         if missing:
-            fill(shelf, self._prefix, list(missing), self._pixels(list(missing.values())), self._check)
+            fill(shelf, self._prefix, list(missing), self._pixels(list(missing.values())), self._check, self._what)
         for start in range(0, len(keys), FILL_BATCH):
             yield tf.constant(shelf.read(keys[start : start + FILL_BATCH]))
 

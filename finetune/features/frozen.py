@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from importlib import metadata
 from itertools import chain
@@ -34,7 +35,9 @@ from finetune.recipe.recipe import Cache
 
 FILL_BATCH = 96
 SEGMENT = 64 * 2**20
-"""Bytes that are computed before they are written: what a kill can cost."""
+"""Bytes that are computed before they are written, at most."""
+SEGMENT_SECONDS = 30.0
+"""Seconds of computing before it is written: with `SEGMENT`, what a kill can cost."""
 
 
 def choice(model: Model, recipe: Recipe, first: int, n_train: int, n_validation: int) -> Choice:
@@ -179,26 +182,36 @@ def fill(
     keys: Sequence[bytes],
     batches: tf.data.Dataset,
     check: Callable[[], None] = lambda: None,
+    what: str = "computing features",
 ) -> None:
-    """Computes what a shelf lacks, and keeps it in segments.
+    """Compute what a shelf lacks, and keep it in segments; what ends this early loses nothing that was computed.
 
     Args:
         forward: gives a batch's vectors.
-        keys: one an image of `batches`.
+        keys: one per image of `batches`.
         batches: of `FILL_BATCH` images.
         check: called before each batch; may raise to end there.
+        what: what to call the work while it goes on.
     """
-    added: list[bytes] = []
-    vectors: list[np.ndarray] = []
+    computed: list[tuple[Sequence[bytes], np.ndarray]] = []
+
+    def keep() -> None:
+        shelf.add([key for of, _ in computed for key in of], np.concatenate([vectors for _, vectors in computed]))
+        computed.clear()
+
+    written = time.monotonic()
     starts = range(0, len(keys), FILL_BATCH)
-    tracked = track(zip(starts, iterate(batches), strict=True), len(keys), "computing features", FILL_BATCH)
-    for start, pixels in tracked:
-        check()
-        vectors.append(forward(pixels).numpy())
-        added += keys[start : start + FILL_BATCH]
-        if sum(part.nbytes for part in vectors) >= SEGMENT or start + FILL_BATCH >= len(keys):
-            shelf.add(added, np.concatenate(vectors))
-            added, vectors = [], []
+    try:
+        for start, pixels in track(zip(starts, iterate(batches), strict=True), len(keys), what, FILL_BATCH):
+            check()
+            computed.append((keys[start : start + FILL_BATCH], forward(pixels).numpy()))
+            full = sum(vectors.nbytes for _, vectors in computed) >= SEGMENT
+            if full or time.monotonic() - written >= SEGMENT_SECONDS:
+                keep()
+                written = time.monotonic()
+    finally:
+        if computed:
+            keep()
 
 
 def sizes(model: Model) -> tuple[int, int, int]:
@@ -215,8 +228,18 @@ def open_shelf(model: Model, first: int, choice: Choice, keys: Iterable[bytes]) 
 
 def shelf(model: Model, first: int, keys: Collection[bytes]) -> Shelf:
     """The shelf in the store for what the units `UNITS[:first]` give; it is to hold these keys."""
+    return Store().shelf(_name(model, first), network.output_shapes(*sizes(model))[first - 1], keys)
+
+
+def stored(model: Model, first: int) -> Shelf:
+    """Return what the store holds of what the units `UNITS[:first]` give, to be looked at: no room is made for more."""
+    return Shelf(Store().folder / _name(model, first), network.output_shapes(*sizes(model))[first - 1])
+
+
+def _name(model: Model, first: int) -> str:
+    """Return the name of the shelf: a digest of all that its vectors depend on."""
     frozen = [name for name in model.variables if UNITS.index(unit_of(name) or "") < first]
-    name = identity(
+    return identity(
         model.digests(frozen),
         cut=UNITS[first],
         image_size=model.preprocessing.image_size,
@@ -227,4 +250,3 @@ def shelf(model: Model, first: int, keys: Collection[bytes]) -> Shelf:
         onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         device=[device.device_type for device in tf.config.list_physical_devices()],
     )
-    return Store().shelf(name, network.output_shapes(*sizes(model))[first - 1], keys)

@@ -53,11 +53,12 @@ def epoch(state: StageState, epochs: int) -> None:
     loss = f"{row.loss:.4f}" if row.loss < 1000 else f"{row.loss:.3g}"
     # Triplets have no accuracy; the share of them that is satisfied takes its place.
     share = 1 - (row.active_triplets or 0) if row.accuracy is None else row.accuracy
-    later = state.rows[1:] or state.rows  # the first may have computed the features that the others read
-    remains = sum(r.seconds for r in later) / len(later) * (epochs - row.epoch)
+    # The first epoch tells nothing of the others: it traces the step, and computes the features that they read.
+    later = [r.seconds for r in state.rows[1:]]
+    remains = duration(sum(later) / len(later) * (epochs - row.epoch)) if later else ""
     say(
         f"{row.epoch:>4}/{epochs:<2}{row.learning_rate:>10.3g}{loss:>9}{share:>10.4f}"
-        f"{held_back:>22}{duration(row.seconds):>8}{duration(remains):>10}"
+        f"{held_back:>22}{duration(row.seconds):>8}{remains:>10}".rstrip()
     )
 
 

@@ -9,6 +9,7 @@ from finetune.architecture import UNITS
 
 tf = pytest.importorskip("tensorflow")
 from finetune import network  # noqa: E402
+from finetune.features import frozen  # noqa: E402
 from finetune.features.central import CentralFeatures  # noqa: E402
 from finetune.model import LOGITS, Model  # noqa: E402
 
@@ -68,3 +69,17 @@ def test_copies_are_computed_once(model, images, monkeypatch):
     rows = features.embed(np.asarray)
     assert passes == [2]
     np.testing.assert_array_equal(rows[0], rows[2])
+
+
+def test_the_work_on_mirror_images_is_called_by_its_name(model, images, monkeypatch):
+    said = []
+    track = frozen.track
+
+    def noted(items, total, what, step):
+        said.append((what, total))
+        return track(items, total, what, step)
+
+    monkeypatch.setattr(frozen, "track", noted)
+    for flip in (False, True):
+        CentralFeatures(model, LOGITS, images[:3], flip=flip, cache="memory").embed(np.asarray)
+    assert said == [("computing features", 3), ("computing features of mirror images", 3)]

@@ -140,6 +140,40 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
     assert resumed.tobytes() == read(make("fresh", cache="memory")).tobytes()
 
 
+def test_what_was_computed_before_an_interruption_is_not_computed_again(make, monkeypatch, passes):
+    monkeypatch.setattr(frozen, "FILL_BATCH", 4)
+    calls = iter([None, None, RunError("stopped"), *[None] * 99])
+
+    def stop_at_the_third():
+        if error := next(calls):
+            raise error
+
+    inputs = make().inputs
+    for _ in range(2):
+        made = FrozenFeatures(
+            inputs.model, inputs.recipe, UNITS.index("Block8"), 1, inputs.train, inputs.train, stop_at_the_third
+        )
+        try:
+            assert len(list(made.validation())) == -(-len(inputs.train) // 8)
+        except RunError:
+            assert sum(passes) == 8  # far less than a segment
+    assert sum(passes) == len(inputs.train)
+
+
+def test_after_some_seconds_what_was_computed_is_on_disk_where_a_kill_can_not_reach_it(make, monkeypatch, tmp_path):
+    monkeypatch.setattr(frozen, "FILL_BATCH", 4)
+    monkeypatch.setattr(frozen, "SEGMENT_SECONDS", 0.0)
+    inputs, kept = make().inputs, []
+    before = len(list((tmp_path / "cache").rglob("*.keys.npy")))
+
+    def count():
+        kept.append(len(list((tmp_path / "cache").rglob("*.keys.npy"))) - before)
+
+    made = FrozenFeatures(inputs.model, inputs.recipe, UNITS.index("Block8"), 1, inputs.train, inputs.train, count)
+    list(made.validation())
+    assert kept == list(range(-(-len(inputs.train) // 4)))
+
+
 def test_an_image_that_vanishes_before_it_was_computed_is_one_line(make, faces, tmp_path):
     folder = tmp_path / "people"
     shutil.copytree(faces / "learn", folder)
