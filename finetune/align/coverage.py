@@ -17,6 +17,7 @@ from finetune.folders import in_one_line
 if TYPE_CHECKING:
     from finetune.align.aligner import Alignment
 
+TURNED = "photos without a face may lie on a side, or stand on their head: finetune align --turn tries all four turns"
 SMALL = 4
 """Times that a face is enlarged from which on it is spoken of: below a quarter of the crop there is little to see."""
 
@@ -65,7 +66,7 @@ class Coverage(Brief):
         )
 
     def remarks(self, alignment: Alignment) -> list[str]:
-        """Say which photos have several faces of which one was cut, and which faces are small; a line each, bounded."""
+        """Say what to look at, a line each: photos with several faces of which one was cut, and small faces."""
         several, small = [], []
         for outcome in self.outcomes:
             photo, faces = in_one_line(outcome.photo), outcome.faces
@@ -79,6 +80,7 @@ class Coverage(Brief):
         return [
             *bounded(several, "several faces", "align --boxes FILE counts each photo's"),
             *bounded(small, "small faces", "align --boxes FILE gives each face's sides"),
+            *([TURNED] if self.none and not alignment.turn else []),
         ]
 
     def faces(self) -> dict[str, Faces]:

@@ -75,8 +75,6 @@ def run(options: argparse.Namespace) -> None:
         print(f"{in_one_line(outcome.photo)}: {outcome.failure}")
     for remark in coverage.remarks(alignment):
         print(remark)
-    if coverage.none and not (options.turn or options.from_boxes):
-        print("photos without a face may lie on a side, or stand on their head: --turn tries all four turns")
     for left in leftovers(out, coverage, alignment):
         print(f"{in_one_line(left)}: left from an earlier run; its photo has gone or has changed: remove it")
     print(f"{coverage.summary}; crops in {in_one_line(out)}")

@@ -116,6 +116,13 @@ def test_what_to_look_at_is_said_photo_by_photo(photos, tmp_path):
     assert remarks[-1] == "several faces: 30 more lines like these; align --boxes FILE counts each photo's"
 
 
+def test_where_no_face_is_found_the_turn_is_spoken_of_unless_it_was_tried(photos, tmp_path):
+    for turn, said in ((False, 1), (True, 0)):
+        alignment = Alignment(turn=turn)
+        remarks = align(photos, tmp_path / str(turn), alignment, {"x.jpg": Faces.none()}).remarks(alignment)
+        assert [remark.endswith("finetune align --turn tries all four turns") for remark in remarks] == [True] * said
+
+
 def test_jpeg_crops_are_near_the_png_ones(photos, tmp_path):
     boxes = {"x.jpg": one_face()}
     for form in ("png", "jpg"):

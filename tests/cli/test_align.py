@@ -41,7 +41,7 @@ def test_it_ends_with_what_has_no_crop_and_the_coverage(photos, finetune, work):
         "bob/bob_0002.png: no face found",
         "bob/notes.txt: not an image (BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP)",
         f"ann lee/ann lee_0002.png: {found[6]} faces; the largest and most central one was cut",
-        "photos without a face may lie on a side, or stand on their head: --turn tries all four turns",
+        "photos without a face may lie on a side, or stand on their head: finetune align --turn tries all four turns",
         "5 photos: 3 with a face, 1 of them with several; 1 without; 1 that could not be used; crops in out",
     ]
     crops = {path.relative_to(work / "out").as_posix(): path for path in (work / "out").rglob("*.png")}
