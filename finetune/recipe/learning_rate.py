@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from finetune.recipe.checks import ABOVE_0, ABOVE_0_TO_1, FROM_0, Check, one_of, whole
-from finetune.recipe.schedule_file import Schedule, read_schedule
+from finetune.recipe.schedule_file import STOP, read_schedule
 from finetune.recipe.section import Problem, Section, SectionError, build
 
 
@@ -34,7 +34,11 @@ class LearningRate(abc.ABC):
 
     @abc.abstractmethod
     def to_value(self) -> Any:
-        """The learning rate as the recipe gave it."""
+        """Return the learning rate as a recipe holds it."""
+
+    def last_epoch(self, epochs: int) -> int:
+        """Return the last of so many epochs that has a rate; fewer than `epochs` where the schedule stops earlier."""
+        return next((epoch - 1 for epoch in range(1, epochs + 1) if self.rate(epoch, epochs) is None), epochs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,17 +58,22 @@ class Constant(LearningRate):
 
 @dataclasses.dataclass(frozen=True)
 class Steps(LearningRate):
-    """`{epoch: rate}`: each rate holds from its epoch until the next one's."""
+    """`{epoch: rate}`: each rate holds from its epoch until the next one's; `-` stops training before its epoch.
 
-    rates: Mapping[int, float]
+    Attributes:
+        rates: in ascending order of the epochs; None where training stops.
+    """
+
+    rates: Mapping[int, float | None]
 
     def rate(self, epoch: int, epochs: int) -> float | None:
-        """The rate of the largest key that is not above the epoch."""
-        return self.rates[max(first for first in self.rates if first <= epoch)]
+        """Return the rate of the largest key that is not above the epoch, and None from the first stop on."""
+        passed = [rate for first, rate in self.rates.items() if first <= epoch]
+        return None if None in passed else passed[-1]
 
-    def to_value(self) -> dict[int, float]:
-        """`{epoch: rate}`."""
-        return dict(self.rates)
+    def to_value(self) -> dict[int, float | str]:
+        """Return `{epoch: rate}`."""
+        return {epoch: STOP if rate is None else rate for epoch, rate in self.rates.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,18 +120,16 @@ class Cosine(Section, LearningRate):
 
 
 @dataclasses.dataclass(frozen=True)
-class ScheduleFile(Section, LearningRate):
-    """`{file: …}`: the steps of a schedule file in the published form."""
+class _ScheduleFile(Section):
+    """`{file: …}`: a schedule file in the published form, of which a recipe keeps the steps."""
 
-    file: Annotated[Schedule, Check("the path of a schedule file", read_schedule)]
-
-    def rate(self, epoch: int, epochs: int) -> float | None:
-        """The rate of the largest key that is not above the epoch; None from the first stop on."""
-        passed = [rate for first, rate in self.file.rates.items() if first <= epoch]
-        return None if None in passed else passed[-1]
+    file: Annotated[Mapping[int, float | None], Check("the path of a schedule file", read_schedule)]
 
 
 SCHEDULES: dict[str, type[Exponential] | type[Cosine]] = {"exponential": Exponential, "cosine": Cosine}
+
+
+_STEP = Check(f"a number above 0, or '{STOP}' to stop", lambda rate: rate if rate == STOP else ABOVE_0.read(rate))
 
 
 def _read(value: object) -> LearningRate | None:
@@ -133,7 +140,7 @@ def _read(value: object) -> LearningRate | None:
     if "schedule" in value:
         return _scheduled(value)
     if "file" in value:
-        return build(ScheduleFile, value)
+        return Steps(build(_ScheduleFile, value).file)
     if value and all(isinstance(key, int) and not isinstance(key, bool) for key in value):
         return _steps(value)
     found = f"the keys {', '.join(map(repr, value))}" if value else "no keys"
@@ -155,13 +162,15 @@ def _scheduled(value: Mapping[Any, object]) -> LearningRate:
 def _steps(value: Mapping[int, object]) -> Steps:
     problems: list[Problem] = []
     for epoch, rate in value.items():
-        for check, part, what in ((whole(0), epoch, "the epoch: "), (ABOVE_0, rate, "")):
+        for check, part, what in ((whole(0), epoch, "the epoch: "), (_STEP, rate, "")):
             try:
                 check(part)
             except ValueError as error:
                 problems.append(Problem((epoch,), f"{what}{error}"))
     if min(value) > 1:
         problems.append(Problem((), f"the first step is epoch {min(value)}; give a rate for epoch 1, or 0, too"))
+    if any(rate == STOP for epoch, rate in value.items() if epoch <= 1):
+        problems.append(Problem((), "stops before epoch 1, so that nothing would train; give epoch 1 a rate"))
     if problems:
         raise SectionError("", problems, None)
-    return Steps({epoch: ABOVE_0(value[epoch]) for epoch in sorted(value)})
+    return Steps({epoch: None if value[epoch] == STOP else ABOVE_0(value[epoch]) for epoch in sorted(value)})

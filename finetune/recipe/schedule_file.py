@@ -9,26 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from finetune import resources
 from finetune.recipe.checks import PATH
 from finetune.recipe.section import Problem, SectionError
 
-
-class Schedule(NamedTuple):
-    """A schedule file: its path as it was given, and its rates by their first epoch (None: stop)."""
-
-    path: Path
-    rates: Mapping[int, float | None]
-
-    def to_value(self) -> str:
-        """The path, which is what a recipe holds."""
-        return str(self.path)
+STOP = "-"
+"""In place of a rate: training stops before this epoch."""
 
 
-def read_schedule(value: object) -> Schedule:
-    """The schedule at a path, or the one of that name among those that come with finetune.
+def read_schedule(value: object) -> dict[int, float | None]:
+    """Read the rates at a path, or those of that name among the files that come with finetune.
+
+    Returns:
+        The rates by their first epoch, in ascending order; None where training stops.
 
     Raises:
         ValueError: there is no such file, or it isn't text.
@@ -58,7 +52,7 @@ def read_schedule(value: object) -> Schedule:
         problems = [f"{path}: {problem}" for problem in _unusable(rates)]
     if problems:
         raise SectionError("", [Problem((), problem) for problem in problems], None)
-    return Schedule(path, rates)
+    return rates
 
 
 def _step(text: str) -> tuple[int, float | None]:
@@ -69,7 +63,7 @@ def _step(text: str) -> tuple[int, float | None]:
     """
     epoch, _, rate = (part.strip() for part in text.partition(":"))
     try:
-        value = 0.0 if rate == "-" else float(rate)
+        value = 0.0 if rate == STOP else float(rate)
     except ValueError:
         value = math.nan
     if not (epoch.isascii() and epoch.isdigit() and len(epoch) < 10 and math.isfinite(value)):

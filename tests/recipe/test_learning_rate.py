@@ -152,7 +152,7 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path):
         {0: 0.005, 6: 0.0005},
         {"schedule": "exponential", "initial": 0.1, "decay": 0.9, "every": 4},
         {"schedule": "cosine", "initial": 0.1, "final": 0.01},
-        {"file": "data/learning_rate_schedule_classifier_casia.txt"},
+        {0: 0.05, 3: 0.005, 7: "-"},
     ],
 )
 def test_each_form_is_written_back_as_it_was(value: object):
@@ -181,3 +181,41 @@ def test_a_file_may_begin_at_epoch_1(tmp_path: Path):
     path.write_text("1: -\n", encoding="utf-8")
     with pytest.raises(RecipeError, match="stops before epoch 1"):
         learning_rate({"file": path})
+
+
+def test_of_a_file_the_steps_are_written_back_and_give_the_rates_of_the_file_without_it(tmp_path: Path):
+    path = tmp_path / "schedule.txt"
+    path.write_text("# rates\n0: 1e-1\n3: 0.0123456789012345678  # exact\n5: 0\n9: 0.1\n", encoding="utf-8")
+    value = learning_rate({"file": path}).to_value()
+    expected = rates({"file": path}, 12)
+    path.unlink()
+    assert value == {0: 0.1, 3: 0.0123456789012345678, 5: "-", 9: 0.1}
+    assert rates(value, 12) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "epochs", "last"),
+    [
+        ({0: 0.1, 4: "-"}, 10, 3),
+        ({0: 0.1, 4: "-", 6: 0.2}, 10, 3),
+        ({0: 0.1, 11: "-"}, 10, 10),
+        ({1: 0.1, 2: "-"}, 1, 1),
+        (0.1, 7, 7),
+        ({"schedule": "cosine", "initial": 0.1}, 7, 7),
+    ],
+)
+def test_a_stop_ends_the_epochs_before_it(value: object, epochs: int, last: int):
+    assert learning_rate(value).last_epoch(epochs) == last
+    assert [rate is None for rate in rates(value, epochs)] == [False] * last + [True] * (epochs - last)
+
+
+@pytest.mark.parametrize("value", [{0: "-"}, {0: 0.1, 1: "-"}])
+def test_steps_that_stop_before_the_first_epoch_are_refused(value: object):
+    with pytest.raises(RecipeError, match="stops before epoch 1, so that nothing would train; give epoch 1 a rate"):
+        learning_rate(value)
+
+
+@pytest.mark.parametrize("rate", [0, -1, "stop", None])
+def test_only_a_minus_sign_stops(rate: object):
+    with pytest.raises(RecipeError, match=r"learning_rate\[3\]: found .*; give a number above 0, or '-' to stop"):
+        learning_rate({0: 0.1, 3: rate})
