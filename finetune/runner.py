@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import zip_longest
 
-from finetune.errors import UserError
 from finetune.network.strategy import create, planned
 from finetune.progress import say, wide_console
 from finetune.recipe import Recipe
 from finetune.report import FILE_NAME
 from finetune.runs import tables
+from finetune.runs.begun import refuse_other_recipe
 from finetune.runs.folder import RunFolder
 from finetune.runs.inputs import Inputs
 from finetune.runs.plan import plan
@@ -41,7 +40,7 @@ def run(
     with interruptible(how_to_resume) as check:
         begun = resume and (folder.path / "recipe.yaml").exists()
         if begun:
-            _must_be_the_same(recipe, folder)
+            refuse_other_recipe(recipe, folder.path / "recipe.yaml")
         elif planned(recipe.strategy).is_chief:
             folder.refuse_if_used(resumable=not resume)
             if resume:
@@ -71,15 +70,3 @@ def run(
         if (recipe.output / FILE_NAME).exists():
             say(f"report: {recipe.output / FILE_NAME}")
     return tuner.results
-
-
-def _must_be_the_same(recipe: Recipe, folder: RunFolder) -> None:
-    stored = folder.path / "recipe.yaml"
-    lines = zip_longest(stored.read_text(encoding="utf-8").splitlines(), recipe.to_yaml().splitlines(), fillvalue="")
-    different = [(old.strip(), new.strip()) for old, new in lines if old != new]
-    if different:
-        old, new = different[0]
-        raise UserError(
-            f"{stored}: the run began with {old!r}, where the recipe now says {new!r}; "
-            f"resume it with finetune run {stored} --resume"
-        )

@@ -20,6 +20,7 @@ from finetune.progress import say
 from finetune.recipe import Recipe, Stage
 from finetune.report import write_into
 from finetune.runs import tables
+from finetune.runs.begun import IMAGES, refuse_other_inputs, warn_of_another_machine
 from finetune.runs.curve import CurvePoint
 from finetune.runs.environment import environment
 from finetune.runs.folder import ReadOnlyFolder, RunFolder
@@ -193,7 +194,8 @@ class FineTuner:
         if self._begun:
             return
         self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
-        self.folder.write_json("environment.json", environment())
+        self.folder.write_json("environment.json", environment(self.strategy.share.replicas))
+        self.folder.write_text(IMAGES, "".join(f"{line}\n" for line in self.inputs.image_lines))
         self.folder.write_json("inputs.json", self.inputs.summary())
         self.baseline = self.measures.lfw_of(None)
         self.point = self.measures.restored_point()
@@ -209,28 +211,15 @@ class FineTuner:
         """Takes up the run in the output folder after its last finished stage.
 
         Raises:
-            UserError: the folder holds another run, or the data changed since.
+            UserError: the checkpoint, the images or the pairs changed since.
         """
         self._resuming = 1
         if not self.folder.stage_path(0, BASELINE).is_dir():
             return
-        stored = json.loads((self.folder.path / "inputs.json").read_text(encoding="utf-8"))
-        now = self.inputs.summary()
-        what = {
-            "checkpoint": self.recipe.checkpoint,
-            "data": self.recipe.data.train,
-            "strangers": "the strangers",
-            "lfw": "the LFW pairs",
-        }
-        begun = stored | {"strangers": stored.get("strangers", {"sha256": None})}
-        changed = [name for name in what if begun[name]["sha256"] != now[name]["sha256"]]
-        if changed:
-            raise UserError(
-                *(
-                    f"{what[name]}: not what the run in {self.folder.path} began with; put it back, or start a new run"
-                    for name in changed
-                )
-            )
+        path = self.folder.path
+        refuse_other_inputs(self.inputs, path, json.loads((path / "inputs.json").read_text(encoding="utf-8")))
+        replicas = self.strategy.share.replicas
+        warn_of_another_machine(json.loads((path / "environment.json").read_text(encoding="utf-8")), replicas)
         self.baseline, self.point, self.results = stored_results(self.folder, self.recipe.stages)
         if self.results:
             stored_weights = checkpoints.read(checkpoints.locate(self.results[-1].folder))

@@ -84,6 +84,10 @@ class Looked:
         return range(0, len(self.keys), SEGMENT)
 
 
+Look = Callable[[Sequence[Path]], Looked]
+"""Reads files, as `look` does."""
+
+
 def look(paths: Sequence[Path]) -> Looked:
     """Reads files; each content is decoded once, in this run and later ones."""
     digests = dict(zip(paths, _in_threads(_digest, paths, "reading files"), strict=True))

@@ -9,7 +9,7 @@ import hashlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -127,11 +127,36 @@ class Strategy:
         Raises:
             UserError: `problem`, on every worker, where the texts differ.
         """
+        if not self._agree(text):
+            raise UserError(problem)
+
+    def must_see_the_same(self, lines: Sequence[str]) -> None:
+        """Waits for all workers, and compares lines with theirs.
+
+        Raises:
+            UserError: they differ; each worker names the first of its own lines that another does not have there.
+        """
+        if self._agree("\n".join(lines)):
+            return
+        alike, most = 0, 2**31  # all agree on so many first lines, and do not agree on so many
+        while most - alike > 1:
+            middle = (alike + most) // 2
+            if self._agree("\n".join(lines[:middle])):
+                alike = middle
+            else:
+                most = middle
+        here = repr(lines[alike]) if alike < len(lines) else "nothing"
+        raise UserError(
+            f"worker {self.worker}: finds {here} where another worker finds something else; "
+            "give all the same recipe, checkpoint, images and pairs"
+        )
+
+    def _agree(self, text: str) -> bool:
+        """Whether all workers have the same text; waits for them."""
         digests = np.zeros([self.workers, 32], np.float32)
         digests[self.worker] = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
         digests = self.sum(digests)
-        if self.distribution is not None and (digests != digests[0]).any():
-            raise UserError(problem)
+        return self.distribution is None or bool((digests == digests[0]).all())
 
     def describe(self, batch_size: int) -> str:
         """The replicas in a line, and what each takes of a batch."""

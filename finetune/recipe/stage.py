@@ -167,6 +167,11 @@ class Stage(Section):
         return f"Stage({self.name!r})" if self.name else "Stage"
 
     @property
+    def last_epoch(self) -> int:
+        """Return the last epoch that has a learning rate; fewer than `epochs` where the schedule stops earlier."""
+        return self.learning_rate.last_epoch(self.epochs)
+
+    @property
     def slug(self) -> str:
         """The name as folders spell it: no spaces."""
         return self.name.replace(" ", "-")

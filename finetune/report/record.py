@@ -129,7 +129,11 @@ class Record(Brief):
             )
         stage = self.recipe.stages[len(self.results)]
         epochs = [row for row in self.rows if row.stage == stage.name]
-        done = f"and there to epoch {epochs[-1].epoch} of {stage.epochs}" if epochs else "whose first epoch did not end"
+        done = (
+            f"and there to epoch {epochs[-1].epoch} of {stage.last_epoch}"
+            if epochs
+            else "whose first epoch did not end"
+        )
         return (
             f"The run is not finished: it came to stage {len(self.results) + 1} of {len(self.recipe.stages)}, "
             f"“{stage.name}”, {done}. What is shown of it is not final."

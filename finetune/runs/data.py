@@ -7,7 +7,7 @@ import dataclasses
 from finetune.align import Alignment, aligned
 from finetune.dataset.scan import Quarantined, Scan, layout, scan
 from finetune.doctor import Report, examine
-from finetune.doctor.thumbnails import Looked, look
+from finetune.doctor.thumbnails import Look, Looked
 from finetune.errors import DataError
 from finetune.evaluation import ImagePairs
 from finetune.recipe import Recipe
@@ -16,13 +16,13 @@ NEAR_COPIES = 50_000
 """Images up to which a run looks for near copies among them: some minutes."""
 
 
-def open_data(recipe: Recipe, crop: int | None, examines: bool) -> tuple[Scan, Looked | None]:
-    """The training folder, and what was seen of its files; photos are aligned first where the recipe says so.
+def open_data(recipe: Recipe, crop: int | None, look: Look) -> tuple[Scan, Looked]:
+    """Scan the training folder, and return what was seen of its files; photos are aligned first if the recipe says so.
 
     Args:
         crop: side in pixels of what the network takes; None, where no checkpoint could be opened to say: photos can't
             be aligned then.
-        examines: whether the folder is examined afterwards; if so, its files are read once for both.
+        look: reads the files.
 
     Raises:
         DataError: it can't be trained on.
@@ -34,10 +34,9 @@ def open_data(recipe: Recipe, crop: int | None, examines: bool) -> tuple[Scan, L
         alignment = training_alignment(crop) if recipe.augment.random_crop else Alignment(crop)
         folder, coverage = aligned(data.train, alignment)
         lost = [Quarantined(data.train / outcome.photo, outcome.failure) for outcome in coverage.failures]
-    looked = look([path for paths in layout(folder).files.values() for path in paths]) if examines else None
-    minimum, check = data.min_images_per_person, looked.reasons if looked else None
+    looked = look([path for paths in layout(folder).files.values() for path in paths])
     try:
-        found = scan(folder, min_images_per_person=minimum, crop=crop, check=check)
+        found = scan(folder, min_images_per_person=data.min_images_per_person, crop=crop, check=looked.reasons)
     except DataError as error:
         if folder == data.train:
             raise

@@ -12,8 +12,8 @@ from finetune.network import devices
 PACKAGES = ("tensorflow", "openvino", "keras", "tf-slim", "numpy", "pillow", "scipy", "scikit-learn", "h5py", "pyyaml")
 
 
-def environment() -> dict[str, object]:
-    """Versions of finetune, Python and the packages, the platform, cores and devices."""
+def environment(replicas: int) -> dict[str, object]:
+    """Return the versions of finetune, Python and the packages, the platform, cores, devices and replicas."""
     return {
         "finetune": __version__,
         "python": platform.python_version(),
@@ -22,6 +22,7 @@ def environment() -> dict[str, object]:
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "devices": list(devices.prepare()),
+        "replicas": replicas,
     }
 
 

@@ -123,13 +123,14 @@ class RunFolder:
         return state, groups["trained"]
 
     def drop_state(self, finished: int) -> None:
-        """Removes the state of a stage that has been finished since."""
+        """Remove the state of a stage that has been finished since, or what a kill left of it."""
         path = self.path / RESUME / "state.npz"
         if path.exists():
             with np.load(path, allow_pickle=False) as stored:
                 index = json.loads(stored["meta"].tobytes())["index"]
-            if index <= finished:
-                shutil.rmtree(self.path / RESUME, ignore_errors=True)
+            if index > finished:
+                return
+        shutil.rmtree(self.path / RESUME, ignore_errors=True)
 
 
 class ReadOnlyFolder(RunFolder):

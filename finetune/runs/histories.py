@@ -32,13 +32,19 @@ class Histories:
         self._tensorboard: TensorBoard | None = None
 
     def resume(self, results: Sequence[StageResult]) -> None:
-        """Takes up what is there of finished stages."""
+        """Take up what is there of finished stages."""
         attempts = {result.name: len(result.rejected) + 1 for result in results}
         text = (self._folder.path / "history.csv").read_text(encoding="utf-8")
         self.rows = [row for row in from_csv(text) if row.stage in attempts]
         if self._asked.stat_h5:
-            judged = [row for row in self.rows if row.attempt == attempts[row.stage]]
+            judged = [row.stage for row in self.rows if row.attempt == attempts[row.stage]]
             self._stat = self._folder.read_stat().first(len(judged))
+            ends = {stage: epoch for epoch, stage in enumerate(judged)}
+            for result in results:  # a kill may have come before the last one's figures were written
+                if result.measured:
+                    lfw = result.measured
+                    self._stat = self._stat.measured(ends[result.name], lfw.accuracy, lfw.val)
+            self._folder.write_stat(self._stat)
 
     def epoch(self, state: StageState) -> None:
         """Writes the history with a stage's epochs so far."""
@@ -56,7 +62,8 @@ class Histories:
     def _write_stat(self, state: StageState, lfw: LFWResult | None = None) -> Stat:
         if not self._asked.stat_h5:
             return self._stat
-        figures = (lfw.accuracy, lfw.val) if lfw else (0.0, 0.0)
-        stat = self._stat.joined(state.current, state.steps, state.epoch_steps, state.spread, figures)
+        stat = self._stat.joined(state.current, state.steps, state.epoch_steps, state.spread)
+        if lfw:
+            stat = stat.measured(-1, lfw.accuracy, lfw.val)
         self._folder.write_stat(stat)
         return stat

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from finetune.dataset.needs import refuse_unmet
 from finetune.dataset.scan import Check, Dataset, Scan, check_images
 from finetune.dataset.split import split
 from finetune.doctor import Report
-from finetune.doctor.thumbnails import look
+from finetune.doctor.thumbnails import Looked, look
 from finetune.errors import DataError, UserError, attempt
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
 from finetune.evaluation.lfw import Embed
@@ -44,6 +44,7 @@ class Inputs:
         strategy: whose replicas hold the model.
         report: what the doctor says of the training folder; None on a worker that is not the chief.
         selection: who of the folder is trained on, and who is held out.
+        digests: the sha256 of each image file that was read.
     """
 
     recipe: Recipe
@@ -56,6 +57,7 @@ class Inputs:
     strategy: Strategy = SINGLE
     report: Report | None = None
     selection: Selection | None = None
+    digests: Mapping[Path, bytes] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def open(cls, recipe: Recipe, strategy: Strategy = SINGLE) -> Inputs:
@@ -66,39 +68,39 @@ class Inputs:
                 of the strategy don't see the same ones.
         """
         problems: list[str] = []
+        digests: dict[Path, bytes] = {}
+
+        def see(paths: Sequence[Path]) -> Looked:
+            looked = look(paths)
+            digests.update(zip(looked.paths, looked.keys, strict=True))
+            return looked
+
         if strategy.is_chief:
             attempt(problems, lambda: refuse_unwritable(recipe.output))
         # Restored once for what it expects of images, and again with a head for the people in them.
         found = attempt(problems, lambda: restore(recipe, ("nobody",)))
         before = attempt(problems, lambda: own_class_names(found)) if found else None
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
-        opened = (
-            attempt(problems, lambda: open_data(recipe, crop, strategy.is_chief))
-            if crop or not recipe.data.align
-            else None
-        )
-        held_out = attempt(problems, lambda: without_strangers(recipe, opened[0], crop)) if opened else None
+        opened = attempt(problems, lambda: open_data(recipe, crop, see)) if crop or not recipe.data.align else None
+        held_out = attempt(problems, lambda: without_strangers(recipe, opened[0], crop, see)) if opened else None
         lfw = recipe.lfw
         pairs = attempt(problems, lambda: open_pairs(lfw)) if lfw else None
         if lfw and pairs and crop:
-            # The doctor compares them with the training images: who examines reads them once for both.
-            check = look(pairs.paths).reasons if strategy.is_chief else check_images
-            attempt(problems, lambda: refuse_unusable(pairs, lfw, crop, check))
+            attempt(problems, lambda: refuse_unusable(pairs, lfw, crop, see(pairs.paths).reasons))
         if found is None or before is None or opened is None or held_out is None or problems:
             raise UserError(*problems)
         everybody, looked = opened
         selection = without_noise(recipe, held_out, found)
         scanned = selection.scan
-        seen = [recipe.to_yaml(), names(scanned.dataset), pairs.sha256 if pairs else None]
-        strategy.must_agree(
-            json.dumps(seen), f"{recipe.data.train}: the workers' recipes, images or pairs differ; give all the same"
-        )
+        trained_names = before + scanned.dataset.class_names
+        train, validation = split(scanned.dataset, recipe.data.validation_split, recipe.seed)
+        parts = recipe, found, scanned, train, validation, pairs, trained_names
+        inputs = cls(*parts, selection=selection, digests=digests)
+        strategy.must_see_the_same(inputs.lines)
         with strategy.scope():
             model = restore(recipe, scanned.dataset.class_names)
-        report = examined(recipe, everybody, looked, crop, pairs) if looked else None
-        train, validation = split(scanned.dataset, recipe.data.validation_split, recipe.seed)
-        trained_names = before + scanned.dataset.class_names
-        return cls(recipe, model, scanned, train, validation, pairs, trained_names, strategy, report, selection)
+        report = examined(recipe, everybody, looked, crop, pairs) if strategy.is_chief else None
+        return dataclasses.replace(inputs, model=model, strategy=strategy, report=report)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -118,6 +120,35 @@ class Inputs:
         """
         refuse_unmet(stage, self.train.labels, self.validation.labels, self.recipe.batch_size)
 
+    @functools.cached_property
+    def image_lines(self) -> tuple[str, ...]:
+        """Every image that is trained on or measured on, in a fixed order: `SHA256  PART/PERSON/FILE`.
+
+        A part is `data`, `strangers` or `lfw`.
+        """
+        pairs, strangers = self.image_pairs, self.strangers
+        parts = {
+            "data": self.scan.dataset.paths,
+            "strangers": strangers.paths if strangers else (),
+            "lfw": pairs.paths if pairs else (),
+        }
+        return tuple(
+            f"{self.digests[path].hex()}  {part}/{path.parent.name}/{path.name}"
+            for part, paths in parts.items()
+            for path in paths
+        )
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What workers must see alike, a line each: the recipe, the images, the pairs and the checkpoint's texts."""
+        lfw, preprocessing = self.summary_of_pairs(), self.preprocessing
+        return (
+            *self.recipe.to_yaml().splitlines(),
+            *self.image_lines,
+            *(f"lfw.pairs: {key} {lfw[key]}" for key in ("sha256", "folds", "trained")),
+            f"checkpoint: {preprocessing.image_size} pixels, {preprocessing.standardization} standardization",
+        )
+
     def measure(self, embed: Embed | None = None) -> LFWResult | None:
         """LFW with the model's weights as they are now; None where the recipe names no pairs.
 
@@ -129,8 +160,11 @@ class Inputs:
         return measure_model(self.model, self.image_pairs, self.recipe.lfw, self.trained_names, self.strategy, embed)
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """What the run begins with, each part with a digest: the checkpoint, the images' names, the pairs."""
-        plan, pairs = self.model.plan, self.image_pairs
+        """Return what the run begins with, each part with a digest: the checkpoint, the images, the pairs.
+
+        The `sha256` of `data` and `strangers` is of names alone, that of `images` of contents too.
+        """
+        plan = self.model.plan
         return {
             "checkpoint": {
                 "prefix": str(self.model.source.prefix),
@@ -147,16 +181,28 @@ class Inputs:
                 "validation_images": len(self.validation),
                 "quarantined": {str(entry.path): entry.reason for entry in self.scan.quarantined},
                 "left_out": list(self.scan.left_out),
-                "sha256": hashlib.sha256(names(self.scan.dataset).encode()).hexdigest(),
+                "sha256": _digest([names(self.scan.dataset)]),
             },
             **(self.selection or Selection(self.scan)).summary(),
+            "images": {"files": len(self.image_lines), "sha256": _digest(self.image_lines)},
             "doctor": self.report.to_json() if self.report else {},
-            "lfw": {
-                "pairs": len(pairs.is_same) if pairs else 0,
-                "missing": list(pairs.missing) if pairs else [],
-                "sha256": pairs.sha256 if pairs else None,
-            },
+            "lfw": self.summary_of_pairs(),
         }
+
+    def summary_of_pairs(self) -> dict[str, Any]:
+        """Return how many LFW pairs there are, with digests of them and of the people who count as trained on."""
+        pairs = self.image_pairs
+        return {
+            "pairs": len(pairs.is_same) if pairs else 0,
+            "folds": pairs.n_folds if pairs else 0,
+            "missing": list(pairs.missing) if pairs else [],
+            "sha256": pairs.sha256 if pairs else None,
+            "trained": _digest(self.trained_names),
+        }
+
+
+def _digest(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def open_pairs(lfw: LFW) -> ImagePairs:

@@ -181,21 +181,23 @@ def _stage(index: int, stage: Stage, inputs: Inputs, seconds: float) -> list[str
     share = sum(costs[first:]) / sum(costs)
     kept = choice(model, recipe, first, n_train, n_validation)
     epoch = Sampler(stage, inputs.train.labels, recipe.batch_size, recipe.seed, index).epoch(1)
-    passes = stage.epochs * (len(epoch.order) * (1 + 2 * share) + n_validation)
+    passes = stage.last_epoch * (len(epoch.order) * (1 + 2 * share) + n_validation)
     if kept.where != "off":  # the frozen share of what is found again
-        views = min(recipe.augment.views or 1, stage.epochs)
-        passes -= ((stage.epochs - views) * n_train + (stage.epochs - 1) * n_validation) * (1 - share)
+        views = min(recipe.augment.views or 1, stage.last_epoch)
+        passes -= ((stage.last_epoch - views) * n_train + (stage.last_epoch - 1) * n_validation) * (1 - share)
     names = trained(model.variables, stage)
     frozen = len(model.variables) - len(names)
     last = len(epoch.order) % epoch.batch_size or epoch.batch_size
+    stops = stage.last_epoch < stage.epochs
     alone = last // inputs.strategy.share.replicas <= 1 and stage.batch_norm == "train"
     return [
         f"stage {index}        {stage.name!r}: trains {stage.train_from} and after, "
         f"{count_values(model, names):,} values in {len(names)} variables; {frozen} variables frozen; "
         f"batch norm {stage.batch_norm}",
-        f"               {stage.epochs} epochs of {epoch.n_batches} steps of {epoch.batch_size} images, "
+        f"               {stage.last_epoch} epochs of {epoch.n_batches} steps of {epoch.batch_size} images, "
         f"{stage.optimizer.name}, {_loss(stage)}, about {duration(passes * seconds)}",
         f"               {_features(kept)}",
+        *([f"               its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
         *([ALONE] if alone else []),
     ]
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from finetune.brief import Brief
 from finetune.dataset.noise import distances_to_center, keep, threshold
-from finetune.dataset.scan import Dataset, Scan, scan
+from finetune.dataset.scan import Dataset, Scan, layout, scan
 from finetune.dataset.split import hold_out
+from finetune.doctor.thumbnails import Look
 from finetune.errors import DataError
 from finetune.evaluation.strangers import draw
 from finetune.features.embeddings import embeddings
@@ -77,11 +78,12 @@ def names(dataset: Dataset) -> str:
     return "\n".join(path.relative_to(dataset.root).as_posix() for path in dataset.paths)
 
 
-def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None) -> Selection:
-    """Holds strangers out, where the recipe asks for it.
+def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, look: Look) -> Selection:
+    """Hold strangers out, where the recipe asks for it.
 
     Args:
         crop: side in pixels of what the network takes, where that is known.
+        look: reads the files of a folder of strangers.
 
     Raises:
         DataError: the folder of strangers can't be used, or too few people are left on either side.
@@ -90,7 +92,8 @@ def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None) -> Select
     if asked is None:
         return Selection(scanned)
     if isinstance(asked, Path):
-        found = scan(asked, crop=crop).dataset
+        looked = look([path for paths in layout(asked).files.values() for path in paths])
+        found = scan(asked, crop=crop, check=looked.reasons).dataset
         known = tuple(same_identities(dataset.class_names, found.class_names))
         strangers, where = found.of_people(set(found.class_names) - set(known)), str(asked)
         rest = dataset

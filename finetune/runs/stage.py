@@ -147,7 +147,7 @@ class StageRun:
         def on_epoch(state: StageState) -> None:
             self._histories.epoch(state)
             self._folder.write_state(index, stage, state, trainer.state() | sampler.state())
-            tables.epoch(state, stage.epochs)
+            tables.epoch(state, stage.last_epoch)
 
         try:
             train(

@@ -60,14 +60,12 @@ class Stat:
         steps: list[tuple[float, ...]],
         epoch_steps: list[int],
         spread: list[Floats],
-        lfw: tuple[float, float] = (0.0, 0.0),
     ) -> Stat:
-        """This, and the epochs of an attempt at a stage after it.
+        """Return this, and the epochs of an attempt at a stage after it.
 
         Args:
             rows: of the attempt.
             steps, epoch_steps, spread: as `StageState` collects them.
-            lfw: accuracy and validation rate that were measured after its last epoch; zeros where none were.
         """
         if not rows:
             return self
@@ -75,15 +73,25 @@ class Stat:
         for values, row in zip(epochs, rows, strict=True):
             loss = row.validation_loss or 0.0
             values[:] = (row.learning_rate, row.seconds, 0, 0, 0, 0, loss, loss, row.validation_accuracy or 0)
-        epochs[-1, BY_EPOCH.index("lfw_accuracy")], epochs[-1, BY_EPOCH.index("lfw_valrate")] = lfw
+        # An epoch that failed has steps but no row.
+        epoch_steps = epoch_steps[: len(rows)]
         return Stat(
-            np.concatenate([self.steps, np.array(steps, np.float32)]),
+            np.concatenate([self.steps, np.array(steps[: sum(epoch_steps)], np.float32)]),
             np.concatenate([self.epochs, epochs]),
-            np.concatenate(
-                [self.epoch_steps, [len(part) for part in np.array_split(np.arange(len(steps)), len(rows))]]
-            ),
-            np.concatenate([self.spread, np.array(spread, np.float32)]),
+            np.concatenate([self.epoch_steps, np.array(epoch_steps, np.int64)]),
+            np.concatenate([self.spread, np.array(spread[: len(rows)], np.float32)]),
         )
+
+    def measured(self, epoch: int, accuracy: float, val: float) -> Stat:
+        """Return this with what LFW gave after an epoch.
+
+        Args:
+            epoch: its row in `epochs`.
+            accuracy, val: the accuracy and the validation rate.
+        """
+        epochs = self.epochs.copy()
+        epochs[epoch, BY_EPOCH.index("lfw_accuracy")], epochs[epoch, BY_EPOCH.index("lfw_valrate")] = accuracy, val
+        return dataclasses.replace(self, epochs=epochs)
 
     def first(self, epochs: int) -> Stat:
         """The first epochs alone."""

@@ -109,12 +109,9 @@ def train(
     """
     stage = trainer.stage
     watch = _watch(trainer, state)
-    while state.epoch < stage.epochs and not _stalled(stage.early_stopping, state):
+    while state.epoch < stage.last_epoch and not _stalled(stage.early_stopping, state):
         number = state.epoch + 1
-        rate = stage.learning_rate.rate(number, stage.epochs)
-        if rate is None:
-            break
-        rate *= state.scale
+        rate = state.scale * (stage.learning_rate.rate(number, stage.epochs) or 0.0)
         start = time.monotonic()
         epoch = sampler.epoch(number, [row.triplet or 0.0 for row in state.current])
         means, last = _train_epoch(
@@ -135,6 +132,10 @@ def train(
             say(f"warning: {warning}")
         if watch is not None:
             _see(watch, row, state)
+    if state.epoch < stage.epochs:
+        stalled = f"no lower validation loss in {state.epoch - state.kept_epoch} epochs"
+        why = "its schedule stops there" if state.epoch == stage.last_epoch else stalled
+        say(f"stage {stage.name!r} ends after epoch {state.epoch} of {stage.epochs}: {why}")
     trainer.model.assign(state.kept)
 
 
@@ -152,7 +153,7 @@ def _train_epoch(
 ) -> tuple[StepResult, Batch]:
     """The means of an epoch, and its last batch."""
     stage, means = trainer.stage, Means()
-    what = f"{stage.name}, epoch {epoch.number} of {stage.epochs}"
+    what = f"{stage.name}, epoch {epoch.number} of {stage.last_epoch}"
     spread = np.zeros(BINS, np.float32)
     for batch in track(batches, epoch.n_batches, what):
         features, labels, rows = batch

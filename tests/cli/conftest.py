@@ -128,7 +128,11 @@ def bad_files(faces: Path, drawn_checkpoint: Path, tmp_path_factory: pytest.Temp
     bad_faces(root, faces)
     bad_pairs(root, faces)
     bad_checkpoints(root, drawn_checkpoint)
-    for name, text in {"used/notes.txt": "mine", "begun/inputs.json": "{}", "begun/recipe.yaml": "seed: 3\n"}.items():
+    for name, text in {
+        "used/notes.txt": "mine",
+        "begun/inputs.json": "{}",
+        "begun/recipe.yaml": RECIPE + "seed: 3\n",
+    }.items():
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(text)
     return root

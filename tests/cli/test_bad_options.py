@@ -46,8 +46,11 @@ OUTPUTS = [
     bad(
         "another recipe's run to resume",
         "run recipe.yaml --resume output=bad/begun",
-        "bad/begun/recipe.yaml: the run began with 'seed: 3', where the recipe now says 'checkpoint: model'; "
-        "resume it with finetune run bad/begun/recipe.yaml --resume",
+        *(
+            f"bad/begun/recipe.yaml {key}: the run began with {old}, where the recipe now says {new}; "
+            "resume it with finetune run bad/begun/recipe.yaml --resume"
+            for key, old, new in (("output", "'out'", "'bad/begun'"), ("seed", "3", "666"))
+        ),
     ),
     bad("embeddings not in .npz", "embed model faces/learn out.csv", "out.csv: give a file name that ends in .npz"),
     bad(

@@ -61,7 +61,8 @@ def test_plan_says_what_would_be_done_and_writes_nothing(finetune, work: Path, t
         shutil.copy(work / "mine/person_001/person_001_0001.png", work / "mine" / name)
     (work / "mine" / "person_005" / "notes.txt").write_text("no image")
     before = tree(work)
-    ended = finetune("plan", "recipe.yaml", "data.train=mine", "data.min_images_per_person=2")
+    stops = "stages.0.epochs=3", "stages.0.learning_rate={0: 0.01, 3: '-'}"
+    ended = finetune("plan", "recipe.yaml", "data.train=mine", "data.min_images_per_person=2", *stops)
     assert (ended.status, ended.err) == (0, [])
     plan = {line[:15].strip() or line.strip(): line[15:] for line in ended.out}
     assert plan["checkpoint"] == "model/model-demo.ckpt-0"
@@ -77,6 +78,8 @@ def test_plan_says_what_would_be_done_and_writes_nothing(finetune, work: Path, t
     assert plan["stage 1"].startswith(
         "'head': trains Logits and after, 2,052 values in 2 variables; 490 variables frozen"
     )
+    assert any(line.startswith("2 epochs of 8 steps of 2 images, ") for line in plan), plan
+    assert "its schedule stops after epoch 2 of 3" in plan
     assert plan["stage 2"].startswith("'last block': trains Block8 and after, ")
     assert tree(work) == before
 

@@ -69,19 +69,27 @@ def test_keeps_the_last_epoch_where_nothing_is_held_back():
     assert state.rows[-1].validation_loss is None
 
 
-def test_stops_early_after_so_many_epochs_without_a_lower_loss():
+def test_stops_early_after_so_many_epochs_without_a_lower_loss(capsys):
     trainer = Scripted(Stage("s", "Logits", 9, early_stopping=2), [0.5, 0.4, 0.6, 0.7, 0.1])
     state = run(trainer)
     assert (state.epoch, state.kept_epoch) == (4, 2)
+    said = capsys.readouterr().out
+    assert "stage 's' ends after epoch 4 of 9: no lower validation loss in 2 epochs\n" in said
 
 
-def test_each_epoch_has_its_rate_and_a_schedule_can_stop(tmp_path):
+def test_a_stage_that_does_all_its_epochs_says_nothing_of_its_end(capsys):
+    run(Scripted(Stage("s", "Logits", 2, learning_rate={0: 0.1, 3: "-"}, early_stopping=9), [0.5, 0.6]))
+    assert "ends after" not in capsys.readouterr().out
+
+
+def test_each_epoch_has_its_rate_and_a_schedule_can_stop(tmp_path, capsys):
     schedule = tmp_path / "schedule.txt"
     schedule.write_text("0: 0.1\n2: 0.01\n4: -\n")
     trainer = Scripted(Stage("s", "Logits", 9, learning_rate={"file": str(schedule)}), [1.0] * 9)
     state = run(trainer)
     assert trainer.rates == [0.1, 0.1, 0.01, 0.01, 0.01, 0.01]
     assert state.epoch == 3
+    assert "stage 's' ends after epoch 3 of 9: its schedule stops there\n" in capsys.readouterr().out
 
 
 def test_no_two_steps_share_a_dropout_key():

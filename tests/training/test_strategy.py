@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,9 +17,11 @@ import numpy as np
 import pytest
 
 from finetune.cli import main
+from finetune.errors import UserError
 
 tf = pytest.importorskip("tensorflow")
-from finetune.network.strategy import planned  # noqa: E402
+from finetune.network.cluster import Cluster  # noqa: E402
+from finetune.network.strategy import Strategy, planned  # noqa: E402
 
 pytestmark = pytest.mark.tf
 TWO_DEVICES = Path(__file__).with_name("two_devices.py")
@@ -202,12 +206,57 @@ def test_workers_that_do_not_see_the_same_are_refused(recipe, faces, tmp_path):
     for person in sorted((faces / "learn").iterdir()):
         (tmp_path / "a/faces" / person.name).symlink_to(person)
     (tmp_path / "b/faces").symlink_to(faces / "strangers")
-    for status, _, error in finish(start_workers([tmp_path / "a", tmp_path / "b"], str(recipe), "data.train=faces")):
+    ended = finish(start_workers([tmp_path / "a", tmp_path / "b"], str(recipe), "data.train=faces"))
+    for worker, (folder, (status, _, error)) in enumerate(zip(("learn", "strangers"), ended, strict=True)):
+        first = sorted((faces / folder).rglob("*.png"))[0]
+        line = f"{hashlib.sha256(first.read_bytes()).hexdigest()}  data/{first.parent.name}/{first.name}"
         assert status == 2
-        assert (
-            error.splitlines()[-1]
-            == "finetune run: faces: the workers' recipes, images or pairs differ; give all the same"
+        assert error.splitlines()[-1] == (
+            f"finetune run: worker {worker}: finds {line!r} where another worker finds something else; "
+            "give all the same recipe, checkpoint, images and pairs"
         )
+
+
+class Worker(Strategy):
+    """A worker among threads of this process."""
+
+    def sum(self, values):
+        self.sums[self.worker] = values
+        self.barrier.wait()
+        total = sum(self.sums.values())
+        self.barrier.wait()
+        return total
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["a b c", "a b c", "a b c"], None),
+        (["a b c d", "a b c d", "a b X d"], ["'c'", "'c'", "'X'"]),
+        (["b c", "a b c", "a b c"], ["'b'", "'a'", "'a'"]),
+        (["a b", "a b c d", "a b c d"], ["nothing", "'c'", "'c'"]),
+        (["", "", "a"], ["nothing", "nothing", "'a'"]),
+    ],
+)
+def test_each_worker_names_the_first_line_that_differs(texts, found):
+    sums, barrier, problems = {}, threading.Barrier(3, timeout=60), {}
+    addresses = tuple(f"host:{port}" for port in range(3))
+
+    def work(index):
+        worker = Worker("multi_worker", cluster=Cluster(addresses, index), distribution=object())
+        vars(worker).update(sums=sums, barrier=barrier)
+        try:
+            worker.must_see_the_same(texts[index].split())
+        except UserError as error:
+            problems[index] = str(error)
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ends = "where another worker finds something else; give all the same recipe, checkpoint, images and pairs"
+    assert problems == ({i: f"worker {i}: finds {line} {ends}" for i, line in enumerate(found)} if found else {})
 
 
 @pytest.mark.parametrize("command", ["plan", "run"])

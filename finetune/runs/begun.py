@@ -1,0 +1,164 @@
+"""What a run began with, as its folder keeps it, and what of it has changed when the run is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from finetune.errors import UserError, bounded
+from finetune.progress import say
+from finetune.recipe import Recipe
+from finetune.recipe.section import dotted
+from finetune.runs.environment import environment
+from finetune.runs.inputs import Inputs
+
+IMAGES = "images.sha256"
+"""The file that lists the images: a line each, `SHA256  PART/PERSON/FILE`."""
+LONGEST = 60
+"""Characters of a value that a message shows."""
+
+
+def refuse_other_recipe(recipe: Recipe, stored: Path) -> None:
+    """Refuse a recipe that is not the one that a run began with.
+
+    Args:
+        recipe: what the run is to be resumed with.
+        stored: `recipe.yaml` in the run's folder.
+
+    Raises:
+        UserError: one line for each key that differs; or the stored recipe can't be read.
+    """
+    different = list(_differences(Recipe.load(stored).to_value(), recipe.to_value()))
+    if different:
+        raise UserError(
+            *(
+                f"{stored} {dotted(at).lstrip('.')}: the run began with {_shown(old)}, where the recipe now says "
+                f"{_shown(new)}; resume it with finetune run {stored} --resume"
+                for at, old, new in different
+            )
+        )
+    # An earlier finetune kept the path of a schedule file in place of its steps.
+    values = yaml.safe_load(stored.read_text(encoding="utf-8"))
+    for stage in values["stages"]:
+        rate = stage.get("learning_rate")
+        if isinstance(rate, Mapping) and "file" in rate:
+            say(
+                f"stage {stage['name']!r}: an earlier finetune began the run and kept no copy of {rate['file']}: "
+                "whether the rates are the same can't be checked"
+            )
+
+
+def refuse_other_inputs(inputs: Inputs, folder: Path, stored: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint, images or pairs that are not those that a run began with.
+
+    Args:
+        inputs: what the run is to be resumed with.
+        folder: of the run.
+        stored: its `inputs.json`.
+
+    Raises:
+        UserError: one line for everything that differs; of images each is named, up to a limit.
+    """
+    now = inputs.summary()
+    problems = [*_checkpoint(inputs, stored["checkpoint"], now["checkpoint"])]
+    if "images" in stored:
+        if stored["images"]["sha256"] != now["images"]["sha256"]:
+            problems += _images(inputs, folder / IMAGES)
+    else:
+        say(
+            f"{folder}: an earlier finetune began the run and kept no digests of the images: "
+            "whether they are the same can't be checked, but for their names"
+        )
+        begun = {"strangers": {"sha256": None}, **stored}
+        problems += [
+            f"{_where(inputs, part)}: other files than"
+            for part in ("data", "strangers")
+            if begun[part]["sha256"] != now[part]["sha256"]
+        ]
+    # What an earlier finetune did not keep is taken as it is.
+    if any(now["lfw"][key] != stored["lfw"].get(key, now["lfw"][key]) for key in ("sha256", "folds")):
+        problems.append(f"{inputs.recipe.lfw.pairs if inputs.recipe.lfw else 'lfw'}: other pairs than")
+    if now["lfw"]["trained"] != stored["lfw"].get("trained", now["lfw"]["trained"]):
+        problems.append(f"{inputs.recipe.checkpoint}: class_names.txt beside it names other people than")
+    if problems:
+        raise UserError(
+            *(
+                f"{problem} when the run in {folder} began; put back what it began with, or start a new run"
+                for problem in problems
+            )
+        )
+
+
+def warn_of_another_machine(stored: Mapping[str, Any], replicas: int) -> None:
+    """Say what of the versions and the machine has changed: it may change a run's last bits, but is not refused."""
+    now = environment(replicas)
+    for at, old, new in _differences({key: value for key, value in stored.items() if key in now}, now):
+        if at[0] in stored:
+            say(
+                f"warning: the run began with {dotted(at).lstrip('.')} {_shown(old)} and goes on with {_shown(new)}: "
+                "its figures may differ from an uninterrupted run's"
+            )
+
+
+def _checkpoint(inputs: Inputs, begun: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    where = inputs.recipe.checkpoint
+    for name in {**begun["sha256"], **now["sha256"]}:
+        if begun["sha256"].get(name) != now["sha256"].get(name):
+            yield f"{where}: {name}: other contents than"
+    for key in ("image_size", "standardization"):
+        if begun["preprocessing"][key] != now["preprocessing"][key]:
+            yield f"{where}: {key} {now['preprocessing'][key]}, not {begun['preprocessing'][key]} as"
+
+
+def _images(inputs: Inputs, path: Path) -> list[str]:
+    """Name the images that have changed, come or gone since `path` was written."""
+    try:
+        before = _by_name(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError):
+        before = {}
+    now = _by_name(inputs.image_lines)
+    found = []
+    for name in {**before, **now} if before else ():
+        part, _, image = name.partition("/")
+        if before.get(name) != now.get(name):
+            what = "new, and not there" if name not in before else "gone, but there"
+            what = "other contents than" if name in before and name in now else what
+            found.append(f"{_where(inputs, part)}: {image}: {what}")
+    if not found:
+        return [f"{inputs.recipe.data.train}: other images than ({path} is missing or damaged, and can't name them)"]
+    return bounded(found, str(path), "other images than")
+
+
+def _by_name(lines: Sequence[str]) -> dict[str, str]:
+    """Return `{PART/PERSON/FILE: SHA256}`."""
+    return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+
+
+def _where(inputs: Inputs, part: str) -> Path:
+    """Return the folder that a part of the images lies in, as the recipe names it."""
+    recipe = inputs.recipe
+    if part == "lfw" and recipe.lfw:
+        return recipe.lfw.dir
+    strangers = recipe.data.strangers
+    return strangers if part == "strangers" and isinstance(strangers, Path) else recipe.data.train
+
+
+def _differences(old: Any, new: Any, at: tuple[object, ...] = ()) -> Iterator[tuple[tuple[object, ...], Any, Any]]:
+    """Yield the keys, old and new value of each place in which two recipes, or parts of recipes, differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in {**old, **new}:
+            yield from _differences(old.get(key), new.get(key), (*at, key))
+    elif isinstance(old, list) and isinstance(new, list):
+        for index, (before, after) in enumerate(zip_longest(old, new)):
+            yield from _differences(before, after, (*at, index))
+    elif old != new:
+        yield at, old, new
+
+
+def _shown(value: object) -> str:
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
