@@ -38,7 +38,7 @@ class LearningRate(abc.ABC):
 
     def last_epoch(self, epochs: int) -> int:
         """Return the last of so many epochs that has a rate; fewer than `epochs` where the schedule stops earlier."""
-        return next((epoch - 1 for epoch in range(1, epochs + 1) if self.rate(epoch, epochs) is None), epochs)
+        return epochs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +70,11 @@ class Steps(LearningRate):
         """Return the rate of the largest key that is not above the epoch, and None from the first stop on."""
         passed = [rate for first, rate in self.rates.items() if first <= epoch]
         return None if None in passed else passed[-1]
+
+    def last_epoch(self, epochs: int) -> int:
+        """Return the epoch before the first stop, or `epochs` where that comes first."""
+        stops = [epoch for epoch, rate in self.rates.items() if rate is None]
+        return min([epochs, *(stop - 1 for stop in stops)])
 
     def to_value(self) -> dict[int, float | str]:
         """Return `{epoch: rate}`."""
