@@ -58,6 +58,7 @@ def test_the_run_folder_holds_what_the_readme_says(make, tmp_path, monkeypatch):
         "MODEL_CARD.md",
         "environment.json",
         "history.csv",
+        "images.sha256",
         "inputs.json",
         "recipe.yaml",
         "report.html",
