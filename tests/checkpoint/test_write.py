@@ -10,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
 from finetune.checkpoint import locate, read, write
+from finetune.checkpoint.write import _state
 from finetune.errors import RunError
 
 pytestmark = pytest.mark.tf
@@ -99,3 +102,16 @@ def test_the_real_checkpoint_is_written_with_the_bytes_that_tensorflow_1_gave_it
     stored = read(located)
     ours = locate(write(tmp_path, "copy", 1, stored.tensors(stored.shapes)))
     assert list(read(ours).sha256.values()) == list(stored.sha256.values())
+
+
+@pytest.mark.parametrize("name", ["mine", 'a "b"', "a\\b", '\\"', "é"])
+def test_the_state_file_reads_back_as_protocol_buffers_do(name: str) -> None:
+    state = text_format.Parse(_state(name), CheckpointState())
+    assert (state.model_checkpoint_path, list(state.all_model_checkpoint_paths)) == (name, [name])
+
+
+def test_writing_leaves_no_file_open(tmp_path: Path) -> None:
+    write(tmp_path / "first", "mine", 0, TENSORS)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    write(tmp_path / "second", "mine", 0, TENSORS)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

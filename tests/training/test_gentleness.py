@@ -68,6 +68,55 @@ def test_l2_sp_pulls_toward_the_restored_weights_and_leaves_the_classifier(model
         np.testing.assert_allclose(pulled[name] - plain[name], expected, atol=2e-5)
 
 
+def test_center_loss_enters_the_loss_and_pulls_prelogits_to_their_centres(model, features):
+    trainer = Trainer(model, sgd(center_loss={"factor": 0.5, "alfa": 0.9}))
+    centers = np.random.default_rng(8).normal(size=(4, 512)).astype(np.float32)
+    trainer.centers.assign(centers)
+    prelogits = trainer.prelogits(features).astype(np.float64)
+    expected = ((prelogits - centers[LABELS.numpy()]) ** 2).mean()
+    without = Trainer(model, sgd()).evaluate(features, LABELS)
+    result = trainer.evaluate(features, LABELS)
+    assert result.center_loss == pytest.approx(expected, rel=1e-4)
+    assert result.loss == pytest.approx(without.loss + 0.5 * expected, rel=1e-4)
+
+
+def test_weight_decay_is_half_the_squares_of_trained_kernels_and_leaves_biases(model, features):
+    model.variables["Logits/biases"].assign([1.0, 2.0, 3.0, 4.0])
+    plain, without = gradients(model, features, sgd())
+    decayed, result = gradients(model, features, sgd(weight_decay=0.1))
+    kernels = [name for name in plain if name.endswith("/weights")]
+    assert set(kernels) == {WEIGHTS, "Logits/weights"}
+    squares = sum((model.variables[name].numpy().astype(np.float64) ** 2).sum() for name in kernels)
+    assert result.weight_decay == pytest.approx(0.1 * squares / 2, rel=1e-4)
+    assert result.loss == pytest.approx(without.loss + result.weight_decay, rel=1e-5)
+    for name in plain:
+        expected = 0.1 * model.variables[name].numpy() if name in kernels else 0.0
+        np.testing.assert_allclose(decayed[name] - plain[name], expected, atol=2e-5)
+
+
+def test_l2_sp_holds_every_trained_unit_of_the_backbone(model):
+    stage = sgd("Block8", l2_sp=0.5)
+    trainer = Trainer(model, stage)
+    names = [name for name in trainer.weights if not is_head(name)]
+    assert len({name.split("/")[1] for name in names}) == 2  # Block8 and Bottleneck
+    pixels = np.random.default_rng(6).integers(256, size=(6, 75, 75, 3), dtype=np.uint8)
+    given = model.prefix(trainer.first)(pixels)
+    for name in names:
+        value = model.variables[name].numpy()
+        model.assign({name: value + 0.01})
+        away = (model.variables[name].numpy().astype(np.float64) - value) ** 2
+        assert trainer.evaluate(given, LABELS).l2_sp == pytest.approx(0.5 * away.sum() / 2, rel=1e-3), name
+        model.assign({name: value})
+
+
+def test_held_back_images_are_judged_without_label_smoothing(model, features):
+    smoothed = Trainer(model, sgd(loss={"name": "softmax", "label_smoothing": 0.3}))
+    plain = Trainer(model, sgd()).evaluate(features, LABELS)
+    assert smoothed.evaluate(features, LABELS).cross_entropy == pytest.approx(plain.cross_entropy, rel=1e-6)
+    _, trained = gradients(model, features, smoothed.stage)
+    assert abs(trained.cross_entropy - plain.cross_entropy) > 1e-3
+
+
 def test_distillation_is_the_mean_squared_distance_to_the_embeddings_given(model, features):
     targets = np.random.default_rng(2).normal(size=(6, 512)).astype(np.float32)
     targets /= np.linalg.norm(targets, axis=1, keepdims=True)

@@ -62,6 +62,21 @@ def test_keeps_the_epoch_of_lowest_validation_loss_and_the_earliest_on_ties():
     assert (state.epoch, state.kept_epoch, trainer.weight) == (4, 2, 4)
 
 
+def test_the_averages_are_kept_and_measured_where_the_stage_asks_for_them():
+    trainer = Scripted(Stage("s", "Logits", 2), [0.5, 0.2])
+
+    @contextlib.contextmanager
+    def averaged():
+        raw, trainer.weight = trainer.weight, 100 + trainer.weight
+        yield
+        trainer.weight = raw
+
+    trainer.averaged, measured = averaged, []
+    run(trainer, measure=lambda: measured.append(trainer.weight) or {})
+    assert measured == [102, 104]
+    assert trainer.weight == 104  # the averages after four steps, whose raw weight is 4
+
+
 def test_keeps_the_last_epoch_where_nothing_is_held_back():
     trainer = Scripted(Stage("s", "Logits", 3), [])
     state = run(trainer, validation=False)
@@ -229,3 +244,44 @@ def row(stage, **values):
     return EpochRow(
         **{"stage": stage, "attempt": 1, "epoch": 1, "learning_rate": 0.1, "loss": 1.0, "seconds": 0.0} | values
     )
+
+
+FIGURES = {
+    "loss": 36.0,
+    "prelogits_norm": 3.0,
+    "center_loss": 4.0,
+    "weight_decay": 5.0,
+    "l2_sp": 6.0,
+    "distillation": 7.0,
+    "gradient_norm": 8.0,
+}
+TERMS = {"center_loss": {"factor": 0.1}, "weight_decay": 0.1, "l2_sp": 0.1, "distillation": 0.1}
+
+
+def test_a_row_has_each_figure_of_its_epoch_s_steps():
+    trainer = Scripted(Stage("s", "Bottleneck", 1, learning_rate=0.25, **TERMS), [0.5])
+    trainer.step = lambda *_, **__: StepResult(**FIGURES, cross_entropy=2.0, correct=1.0)
+    state = run(trainer, keeps_steps=True)
+    (row,) = state.rows
+    assert {name: getattr(row, name) for name in FIGURES} == FIGURES
+    assert (row.stage, row.attempt, row.epoch, row.learning_rate) == ("s", 1, 1, 0.25)
+    assert (row.cross_entropy, row.accuracy, row.validation_loss, row.validation_accuracy) == (2.0, 0.5, 0.5, 0.5)
+    assert (row.triplet, row.active_triplets, row.positive_distance, row.negative_distance) == (None,) * 4
+    assert (row.drawn_mean, row.drawn_std) == (1.0, 1.0)  # two of the four images, twice each
+    # As `stat.h5` has them: the loss, the center loss, all but the cross-entropy, it, the norm, the accuracy.
+    assert state.steps == [(36.0, 4.0, 34.0, 2.0, 3.0, 0.5)] * 2
+
+
+def test_a_row_of_triplets_has_their_figures_and_no_accuracy():
+    stage = Stage("s", "Bottleneck", 1, loss="triplet")
+    trainer = Scripted(stage, [])
+    triplets = {"triplets": 4.0, "active": 3.0, "positive_distance": 2.0, "negative_distance": 6.0}
+    trainer.step = lambda *_, **__: StepResult(loss=9.0, triplet=1.5, prelogits_norm=3.0, **triplets)
+    trainer.evaluate = lambda features, labels: StepResult(loss=1.0, triplet=0.75, triplets=2.0)
+    state = run(trainer, keeps_steps=True)
+    (row,) = state.rows
+    assert (row.loss, row.triplet, row.cross_entropy, row.accuracy) == (9.0, 1.5, None, None)
+    assert (row.active_triplets, row.positive_distance, row.negative_distance) == (0.75, 0.5, 1.5)
+    assert (row.validation_loss, row.validation_accuracy) == (0.75, None)
+    assert (row.center_loss, row.weight_decay, row.l2_sp, row.distillation) == (None,) * 4
+    assert state.steps == [(9.0, 0.0, 7.5, 1.5, 3.0, 0.0)] * 2
