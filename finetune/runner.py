@@ -65,8 +65,11 @@ def run(
         if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
             say(f"the run ends here: stage {tuner.results[-1].name!r} was rolled back, and the recipe says stop")
         wide_console().print(tables.stages(tuner.baseline, tuner.results))
-        if tuner.point:
-            wide_console().print(tables.curve(tuner.point, tuner.results))
+        if tuner.start.point:
+            wide_console().print(tables.curve(tuner.start.point, tuner.results))
+        verdict = tuner.verdict()
+        say(f"verdict: {verdict}")
+        say(f"next: {tables.gallery_command(recipe, verdict.folder if verdict.place else None)}")
         if (recipe.output / FILE_NAME).exists():
             say(f"report: {recipe.output / FILE_NAME}")
     return tuner.results

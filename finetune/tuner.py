@@ -14,6 +14,7 @@ import numpy as np
 from finetune import checkpoint as checkpoints
 from finetune.errors import FinetuneError, UserError
 from finetune.evaluation import LFWResult
+from finetune.evaluation.verdict import Verdict
 from finetune.model import Model
 from finetune.network import strategy
 from finetune.progress import say
@@ -21,13 +22,12 @@ from finetune.recipe import Recipe, Stage
 from finetune.report import write_into
 from finetune.runs import tables
 from finetune.runs.begun import IMAGES, refuse_other_inputs, warn_of_another_machine
-from finetune.runs.curve import CurvePoint
 from finetune.runs.environment import environment
 from finetune.runs.folder import ReadOnlyFolder, RunFolder
 from finetune.runs.histories import Histories
 from finetune.runs.inputs import Inputs
 from finetune.runs.measures import Measures
-from finetune.runs.results import BASELINE, StageResult, stored_results
+from finetune.runs.results import BASELINE, Evidence, StageResult, stored_results, verdict_of, write_evidence
 from finetune.runs.stage import Finished, StageRun
 from finetune.training import EpochRow, StageFailed, StageState
 from finetune.training.replicated import build
@@ -86,8 +86,7 @@ class FineTuner:
         self.results: list[StageResult] = []
         self.histories = Histories(self.folder, self.recipe.history)
         self.measures = Measures(inputs, check)
-        self.baseline: LFWResult | None = None
-        self.point: CurvePoint | None = None
+        self.start = Evidence()
         self.check = check
         self._begun = False
         self._resuming: int | None = None
@@ -96,6 +95,11 @@ class FineTuner:
     def rows(self) -> list[EpochRow]:
         """Of the epochs of finished stages."""
         return self.histories.rows
+
+    @property
+    def baseline(self) -> LFWResult | None:
+        """LFW before the first stage, or None."""
+        return self.start.lfw
 
     @property
     def model(self) -> Model:
@@ -125,7 +129,7 @@ class FineTuner:
         trainer = build(self.model, stage, self.strategy)
         started_from = self.model.tensors(trainer.names)
         parts = self.inputs, self.measures, self.histories, self.folder, self.check
-        stage_run = StageRun(*parts, stage, self.baseline, self.point, self.results)
+        stage_run = StageRun(*parts, stage, self.start, self.results)
         try:
             finished = stage_run.run(trainer, *(self._resumed(index, stage) or (StageState(), None)))
             self._finish(finished, stage.slug, trainer.names)
@@ -166,6 +170,11 @@ class FineTuner:
             raise UserError("no LFW pairs were given; pass lfw={'dir': ..., 'pairs': ...} to FineTuner")
         return result
 
+    def verdict(self) -> Verdict:
+        """Return which weights to use, those of the checkpoint or of a finished stage, and why in plain words."""
+        people = len(self.inputs.scan.dataset.class_names)
+        return verdict_of(self.recipe.checkpoint, people, self.start, self.results)
+
     def save(self, folder: str | Path) -> Path:
         """Writes the weights as they stand: a TF1 checkpoint with FaceNet's own names.
 
@@ -197,14 +206,11 @@ class FineTuner:
         self.folder.write_json("environment.json", environment(self.strategy.share.replicas))
         self.folder.write_text(IMAGES, "".join(f"{line}\n" for line in self.inputs.image_lines))
         self.folder.write_json("inputs.json", self.inputs.summary())
-        self.baseline = self.measures.lfw_of(None)
-        self.point = self.measures.restored_point()
+        lfw, point = self.measures.lfw_of(None), self.measures.restored_point()
+        self.start = Evidence(lfw, point, self.measures.restored_held_back(point))
         with self.folder.finishing(0, BASELINE) as folder:
-            if self.baseline:
-                folder.write_json("lfw.json", self.baseline.to_json())
-            if self.point:
-                folder.write_json("strangers.json", self.point.to_json())
-        tables.baseline(self.baseline, self.point)
+            write_evidence(folder, self.start)
+        tables.baseline(self.start)
         self._begun = True
 
     def resume(self) -> None:
@@ -220,7 +226,7 @@ class FineTuner:
         refuse_other_inputs(self.inputs, path, json.loads((path / "inputs.json").read_text(encoding="utf-8")))
         replicas = self.strategy.share.replicas
         warn_of_another_machine(json.loads((path / "environment.json").read_text(encoding="utf-8")), replicas)
-        self.baseline, self.point, self.results = stored_results(self.folder, self.recipe.stages)
+        self.start, self.results = stored_results(self.folder, self.recipe.stages)
         if self.results:
             stored_weights = checkpoints.read(checkpoints.locate(self.results[-1].folder))
             self.model.assign(stored_weights.tensors(self.model.variables))
@@ -235,14 +241,9 @@ class FineTuner:
         result = finished.result
         with self.folder.finishing(result.index, slug) as folder:
             folder.write_model(self.model, self.folder.path.name, result.step)
-            if result.lfw:
-                folder.write_json("lfw.json", result.lfw.to_json())
-            if result.measured and not result.accepted:
-                folder.write_json("rejected_lfw.json", result.measured.to_json())
-            if result.point:
-                folder.write_json("strangers.json", result.point.to_json())
-            if result.measured_point and not result.accepted:
-                folder.write_json("rejected_strangers.json", result.measured_point.to_json())
+            write_evidence(folder, result.standing)
+            if not result.accepted:
+                write_evidence(folder, result.trained, "rejected_")
             certificate = {
                 "stage": result.name,
                 "train_from": result.train_from,
@@ -257,8 +258,12 @@ class FineTuner:
         self._write_summary()
 
     def _write_summary(self) -> None:
+        verdict, held_back = self.verdict(), self.start.held_back
         summary = {
             "baseline_lfw_accuracy": self.baseline.accuracy if self.baseline else None,
+            "baseline_held_back_accuracy": held_back.accuracy if held_back else None,
+            # `use` is a stage's folder within this one; null is the checkpoint that the run started from.
+            "verdict": {"use": verdict.folder.name if verdict.place else None, "why": verdict.text},
             "stages": [result.to_json() for result in self.results],
         }
         self.folder.write_json("result.json", summary)

@@ -147,13 +147,15 @@ class Accept(Section):
     Attributes:
         metric: the accuracy, the validation rate (`val`) or the area under the ROC curve (`auc`), on LFW's pairs
             (`lfw_accuracy`, …) or on those of `data.strangers` (`strangers_accuracy`, …).
-        max_drop: how far the metric may fall in the stage, from 0 to 1.
+        max_drop: how far the metric may fall, from 0 to 1.
         bound: what must not fall by more: the difference itself (`estimate`); the lower end of its 95 % interval, so
             that more harm is ruled out (`lower`); or the upper end, so that more harm must be shown (`upper`).
         otherwise: after the roll-back, `continue` with the next stage, `stop` the run, or `retry` the stage at a lower
             rate.
         retries: how often a stage is tried again, from 1; then the run continues.
         rate_factor: what each retry multiplies the learning rate by, above 0, below 1.
+        since: what the stage is compared with: the weights that it started from (`previous`), or the restored
+            checkpoint (`baseline`), so that the drops of several stages can't add up.
     """
 
     metric: Annotated[str, one_of(METRICS)]
@@ -162,6 +164,7 @@ class Accept(Section):
     otherwise: Annotated[Literal["continue", "stop", "retry"], one_of(("continue", "stop", "retry"))] = "continue"
     retries: Annotated[int | None, optional(whole(1))] = None
     rate_factor: Annotated[float | None, optional(number("a number above 0, below 1", lambda x: 0 < x < 1))] = None
+    since: Annotated[Literal["previous", "baseline"], one_of(("previous", "baseline"))] = "previous"
 
     @property
     def pairs(self) -> str:

@@ -42,7 +42,7 @@ LFW = "LFW: Huang, Ramesh, Berg and Learned-Miller 2007, “Labeled Faces in the
 
 def render(record: Record) -> str:
     """The card, in Markdown."""
-    final = record.final
+    lfw = record.chosen.lfw
     text = (
         _templates()
         .get_template("MODEL_CARD.md.jinja")
@@ -50,7 +50,7 @@ def render(record: Record) -> str:
             record=record,
             headline=headline(record),
             kept=next((result for result in reversed(record.results) if result.accepted), None),
-            thresholds=[(far, operating_point(final.lfw, far)) for far in FARS] if final else [],
+            thresholds=[(far, operating_point(lfw, far)) for far in FARS] if lfw else [],
             credits=_credits(record),
             embedding_size=record.inputs["checkpoint"].get("embedding_size"),
         )

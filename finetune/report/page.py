@@ -20,7 +20,7 @@ from finetune.report.charts import Chart, Named
 from finetune.report.faces import Worst, worst
 from finetune.report.record import Record
 from finetune.runs.results import StageResult
-from finetune.runs.tables import duration
+from finetune.runs.tables import duration, outcome
 
 FILE_NAME = "report.html"
 FARS = (0.1, 0.01, 0.001)
@@ -90,7 +90,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"fars": FARS, "listed": LISTED, "without_overlap": without_overlap, "why": why}
+    made.globals |= {"fars": FARS, "listed": LISTED, "without_overlap": without_overlap, "why": why, "outcome": outcome}
     made.filters |= {
         "accuracy": lambda value: "—" if value is None else f"{value:.4f}",
         "signed": lambda value: "—" if value is None else _signed(value),
@@ -157,14 +157,15 @@ def _stage(result: StageResult) -> dict[str, Any]:
         "result": result,
         "difference": result.difference,
         "strangers": paired_interval(before.strangers.correct, after.strangers.correct) if before and after else None,
-        "outcome": "kept" if result.accepted else "rolled back",
+        "outcome": outcome(result),
         "why": why(result),
     }
 
 
 def why(result: StageResult) -> str:
-    """Why a stage was kept or rolled back, or what ended it; empty where nothing was asked of it."""
-    return result.failure or result.reason.removesuffix("; rolled back")
+    """Say why a stage was kept or rolled back, or what ended it, and what it made worse; may be empty."""
+    reasons = (result.failure or result.reason.removesuffix("; rolled back"), result.harm)
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def _rates(record: Record) -> list[dict[str, Any]]:

@@ -11,11 +11,12 @@ from typing import Any
 from finetune.brief import Brief
 from finetune.errors import DataError, UserError
 from finetune.evaluation import LFWResult
+from finetune.evaluation.verdict import Verdict
 from finetune.files import read_text
 from finetune.recipe import Recipe
 from finetune.runs.curve import CurvePoint
 from finetune.runs.folder import RunFolder
-from finetune.runs.results import BASELINE, StageResult, ended, stored_results
+from finetune.runs.results import BASELINE, Evidence, StageResult, ended, stored_results, verdict_of
 from finetune.training.history import EpochRow, from_csv
 
 ADVICE = "give the folder that a run wrote"
@@ -51,7 +52,7 @@ class Record(Brief):
         recipe: with every value filled in.
         inputs, environment: `inputs.json` and `environment.json`.
         rows: of all epochs, those of an unfinished stage too.
-        baseline, point: before the first stage; None where nothing was measured.
+        start: what was measured before the first stage.
         results: of the finished stages.
         certificates: of these, in their order: what was trained, and the digests of what was not.
     """
@@ -61,8 +62,7 @@ class Record(Brief):
     inputs: Mapping[str, Any]
     environment: Mapping[str, Any]
     rows: Sequence[EpochRow]
-    baseline: LFWResult | None
-    point: CurvePoint | None
+    start: Evidence
     results: Sequence[StageResult]
     certificates: Sequence[Mapping[str, Any]]
 
@@ -82,15 +82,14 @@ class Record(Brief):
         if not folder.stage_path(0, BASELINE).is_dir():
             raise DataError(f"{path}: the run ended before its baseline was measured; continue it, or start it anew")
         try:
-            baseline, point, results = stored_results(folder, recipe.stages)
+            start, results = stored_results(folder, recipe.stages)
             return cls(
                 path,
                 recipe,
                 _json(path / "inputs.json", INPUTS),
                 _json(path / "environment.json", ENVIRONMENT),
                 from_csv(read_text(history, ADVICE)) if history.exists() else [],
-                baseline,
-                point,
+                start,
                 results,
                 [_json(result.folder / "certificate.json", CERTIFICATE) for result in results],
             )
@@ -104,6 +103,27 @@ class Record(Brief):
     def name(self) -> str:
         """The folder's."""
         return self.path.resolve().name
+
+    @property
+    def baseline(self) -> LFWResult | None:
+        """LFW before the first stage, or None."""
+        return self.start.lfw
+
+    @property
+    def point(self) -> CurvePoint | None:
+        """What is measured on strangers before the first stage, or None."""
+        return self.start.point
+
+    @property
+    def verdict(self) -> Verdict:
+        """Which weights to use, and why."""
+        return verdict_of(self.recipe.checkpoint, self.inputs["data"]["people"], self.start, self.results)
+
+    @property
+    def chosen(self) -> Evidence:
+        """What was measured with the weights that the verdict names."""
+        place = self.verdict.place
+        return self.results[place - 1].trained if place else self.start
 
     @property
     def measured(self) -> list[Measured]:

@@ -10,6 +10,7 @@ import numpy as np
 from finetune.evaluation import LFWResult, compare
 from finetune.evaluation.bootstrap import RESAMPLES, bootstrap
 from finetune.recipe import Accept
+from finetune.runs.results import Evidence
 
 FEW_FALSE_ACCEPTS = 2
 """Expected at the FAR; with fewer the interval of a validation rate is too narrow: its threshold hangs on one pair."""
@@ -18,7 +19,7 @@ ROUNDING = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class Decision:
     """Whether the stage's weights are kept, and why, in words.
 
     Attributes:
@@ -35,20 +36,37 @@ class Verdict:
     p_value: float | None = None
 
 
-def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | None) -> Verdict:
-    """Accepts a stage whose metric fell by no more than the recipe allows.
+def judge(accept: Accept | None, start: Evidence, began: Evidence, trained: Evidence) -> Decision:
+    """Decide whether a stage is kept, by the figures that its section names.
 
     Args:
         accept: the stage's section; without it every stage is kept.
-        before: on the weights that the stage started from, for the pairs that the section names.
+        start: what was measured before the first stage.
+        began: with the weights that the stage started from.
+        trained: with those of its kept epoch.
+    """
+    before = start if accept and accept.since == "baseline" else began
+    if accept and accept.pairs == "strangers":
+        old, new = (evidence.point.strangers if evidence.point else None for evidence in (before, trained))
+        return decide(accept, old, new)
+    return decide(accept, before.lfw, trained.lfw)
+
+
+def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | None) -> Decision:
+    """Accept a stage whose metric fell by no more than the recipe allows.
+
+    Args:
+        accept: the stage's section; without it every stage is kept.
+        before: on the weights that the section compares with (`since`), for the pairs that it names.
         after: on the stage's kept epoch, for the same pairs.
     """
     if accept is None or before is None or after is None:
-        return Verdict(True, "")
+        return Decision(True, "")
     difference = float(getattr(after, accept.figure) - getattr(before, accept.figure))
     low, high, p_value, evidence = _evidence(accept, before, after)
     fell = "fell" if difference < 0 else "rose"
     change = f"{accept.metric} {fell} by {abs(difference):.4f}" if difference else f"{accept.metric} stayed"
+    change += " since the baseline" if accept.since == "baseline" else ""
     judged = {"estimate": difference, "lower": low, "upper": high}[accept.bound]
     if low is None or high is None:
         judged, evidence = difference, "no interval: a result from before distances were kept"
@@ -60,9 +78,9 @@ def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | N
     }[accept.bound]
     if judged is not None and math.isfinite(judged) and judged >= -accept.max_drop - ROUNDING:
         text = f"{change}{interval}, at most {accept.max_drop:g} allowed{what}"
-        return Verdict(True, text, difference, low, high, p_value)
+        return Decision(True, text, difference, low, high, p_value)
     text = f"{change}{interval}, more than the {accept.max_drop:g} allowed{what}; rolled back"
-    return Verdict(False, text, difference, low, high, p_value)
+    return Decision(False, text, difference, low, high, p_value)
 
 
 def _evidence(

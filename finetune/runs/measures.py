@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
+from finetune import network
 from finetune.dataset.scan import Dataset
 from finetune.errors import DataError, RunError
 from finetune.evaluation import LFWResult
@@ -15,6 +17,7 @@ from finetune.features.central import CentralFeatures
 from finetune.features.embeddings import unit
 from finetune.model import LOGITS, is_head
 from finetune.runs.curve import Curve, CurvePoint, finite
+from finetune.runs.held_back import HeldBack, by_nearest_mean
 from finetune.runs.inputs import Inputs
 from finetune.training import Trainer
 
@@ -69,6 +72,39 @@ class Measures:
     def restored_point(self) -> CurvePoint | None:
         """Likewise to the restored checkpoint."""
         return self.curve.point(self.restored_embeddings) if self.curve else None
+
+    def restored_held_back(self, point: CurvePoint | None) -> HeldBack | None:
+        """Name the held-back images by the nearest class mean on the restored checkpoint's embeddings.
+
+        Args:
+            point: the restored checkpoint's, whose answers are taken where it has them.
+
+        Returns:
+            None where nothing is held back.
+        """
+        train, held_back = self._inputs.train, self._inputs.validation
+        if point and point.learned:
+            return HeldBack(point.learned.correct)
+        if not len(held_back):
+            return None
+        gallery, probes = (finite(self.restored_embeddings(dataset)) for dataset in (train, held_back))
+        return by_nearest_mean(gallery, train.labels, probes, held_back.labels)
+
+    def held_back(self, trainer: Trainer) -> HeldBack | None:
+        """Name the held-back images by the classifier of a stage; None where nothing is held back."""
+        held_back = self._inputs.validation
+        if not len(held_back):
+            return None
+
+        # Several workers' trainers compute together; each worker names all images by itself.
+        alone = self._inputs.strategy.workers == 1
+        first, prelogits = (trainer.first, trainer.prelogits) if alone else (LOGITS, np.asarray)
+
+        def named(features: tf.Tensor) -> np.ndarray:
+            logits = network.forward(tf.constant(prelogits(features)), self._model.variables, LOGITS, LOGITS + 1)
+            return np.argmax(logits, 1)
+
+        return HeldBack(self._features(first, held_back.paths).embed(named) == held_back.labels)
 
     def prelogits(self, dataset: Dataset, trainer: Trainer | None = None) -> np.ndarray:
         """Those of a dataset's images by the weights as they stand, float32 [n, E].

@@ -12,6 +12,7 @@ from finetune.architecture import HEAD, UNITS, boundary
 from finetune.doctor import Report
 from finetune.errors import DataError, attempt
 from finetune.evaluation import find_overlap
+from finetune.evaluation.verdict import FEW_PEOPLE
 from finetune.features import Choice, Store
 from finetune.features.frozen import choice
 from finetune.folders import in_one_line
@@ -22,7 +23,7 @@ from finetune.network import devices, multiply_adds
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import Stage
 from finetune.runs.inputs import Inputs
-from finetune.runs.tables import count_values, duration
+from finetune.runs.tables import count_values, duration, gallery_command
 from finetune.training import trained
 from finetune.training.sampler import RANDOM, Sampler
 
@@ -68,7 +69,7 @@ def plan(inputs: Inputs) -> list[str]:
         *([f"precision      {recipe.precision}"] if recipe.precision != "float32" else []),
         *([SLOW] if recipe.precision == "bfloat16" and not devices.bfloat16_units() else []),
         f"data           {data(inputs)}",
-        *(f"               {line}" for line in _selection(inputs)),
+        *(f"               {line}" for line in (*_selection(inputs), *_few_people(inputs))),
         *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:SHOWN]),
         *([f"               and {more} more; see inputs.json in the output"] if more > 0 else []),
         *_doctor(inputs.report, recipe.data.align),
@@ -152,6 +153,14 @@ def _selection(inputs: Inputs) -> list[str]:
             f"{len(filtered.people)} people whole"
         )
     return lines
+
+
+def _few_people(inputs: Inputs) -> list[str]:
+    """Say what may do without training, where there are few people."""
+    people = len(inputs.scan.dataset.class_names)
+    if people > FEW_PEOPLE:
+        return []
+    return [f"for {people} people a gallery without training may do; try it first: {gallery_command(inputs.recipe)}"]
 
 
 def _doctor(report: Report | None, aligns: bool) -> list[str]:

@@ -10,14 +10,51 @@ from typing import Any, TypeVar
 
 from finetune.brief import Brief
 from finetune.evaluation import Difference, LFWResult, compare
+from finetune.evaluation.verdict import HELD_BACK, Candidate, Score, Verdict, losses, verdict
 from finetune.recipe import Recipe, Stage
 from finetune.runs.curve import CurvePoint, columns
 from finetune.runs.folder import RunFolder
+from finetune.runs.held_back import HeldBack
 
 Kind = TypeVar("Kind")
 
 BASELINE = "baseline"
 """The name of stage 0, which trains nothing."""
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Evidence(Brief):
+    """What was measured with some weights; None where nothing could be.
+
+    Attributes:
+        lfw: on the pairs.
+        point: on people who are held out, and on those who are trained on.
+        held_back: images that were not trained on, named by the classifier; before the first stage, which has no
+            classifier of these people, by the nearest class mean.
+    """
+
+    lfw: LFWResult | None = None
+    point: CurvePoint | None = None
+    held_back: HeldBack | None = None
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """Return the accuracies by name, each with its single answers."""
+        found = {}
+        if self.held_back:
+            found[HELD_BACK] = Score(self.held_back.accuracy, self.held_back.correct)
+        if self.point and self.point.learned:
+            found["held-back accuracy by the nearest mean"] = Score(
+                self.point.learned.rank1, self.point.learned.correct
+            )
+        if self.point:
+            found["strangers' accuracy"] = Score(self.point.strangers.accuracy, self.point.strangers.correct)
+        if self.lfw:
+            found["LFW accuracy"] = Score(self.lfw.accuracy, self.lfw.correct, bool(self.lfw.left_out))
+        if self.lfw and self.lfw.without_overlap:
+            without = self.lfw.without_overlap
+            found["LFW accuracy without the people trained on"] = Score(without.accuracy, without.correct)
+        return found
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -37,9 +74,9 @@ class StageResult(Brief):
         failure: what ended the stage before its last epoch, in words; empty where nothing did.
         rejected: why earlier attempts were rolled back, a text each.
         folder: of the stage.
-        before: LFW on the weights that the stage started from, or None.
-        measured: LFW on the weights that it trained, rolled back or not, or None.
-        point_before, measured_point: likewise what is measured on strangers and on those who are learned.
+        start: what was measured before the first stage.
+        began: what was measured with the weights that the stage started from.
+        trained: what was measured with the weights that it trained, rolled back or not.
     """
 
     index: int
@@ -57,20 +94,56 @@ class StageResult(Brief):
     failure: str
     rejected: tuple[str, ...]
     folder: Path
-    before: LFWResult | None
-    measured: LFWResult | None
-    point_before: CurvePoint | None = None
-    measured_point: CurvePoint | None = None
+    start: Evidence
+    began: Evidence
+    trained: Evidence
+
+    @property
+    def before(self) -> LFWResult | None:
+        """LFW on the weights that the stage started from, or None."""
+        return self.began.lfw
+
+    @property
+    def measured(self) -> LFWResult | None:
+        """LFW on the weights that the stage trained, rolled back or not, or None."""
+        return self.trained.lfw
+
+    @property
+    def point_before(self) -> CurvePoint | None:
+        """What is measured on strangers with the weights that the stage started from, or None."""
+        return self.began.point
+
+    @property
+    def measured_point(self) -> CurvePoint | None:
+        """What is measured on strangers with the weights that the stage trained, or None."""
+        return self.trained.point
+
+    @property
+    def standing(self) -> Evidence:
+        """What was measured with the weights that stand after the stage."""
+        return self.trained if self.accepted else self.began
 
     @property
     def lfw(self) -> LFWResult | None:
         """LFW on the weights that stand after the stage."""
-        return self.measured if self.accepted else self.before
+        return self.standing.lfw
 
     @property
     def point(self) -> CurvePoint | None:
         """What is measured on strangers with the weights that stand after the stage."""
-        return self.measured_point if self.accepted else self.point_before
+        return self.standing.point
+
+    @property
+    def harm(self) -> str:
+        """Say what the stage's weights do worse than those before it, or before the run, by more than chance explains.
+
+        Empty where no such loss is shown.
+        """
+        before = {"before the stage": self.began}
+        if self.began is not self.start:
+            before["before the run"] = self.start
+        found = {when: losses(evidence.scores, self.trained.scores) for when, evidence in before.items()}
+        return "; ".join(f"worse than {when}: {', '.join(map(str, lost))}" for when, lost in found.items() if lost)
 
     @property
     def difference(self) -> Difference | None:
@@ -87,20 +160,16 @@ class StageResult(Brief):
     def to_json(self) -> dict[str, Any]:
         """For `result.json`; the results on LFW and on strangers lie beside it. The intervals in `curve` are those of
         the differences to before the stage."""
-        apart = ("folder", "before", "measured", "point_before", "measured_point")
+        apart = ("folder", "start", "began", "trained")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
         difference = self.difference
         curve = columns(self.point_before, self.measured_point) if self.point_before and self.measured_point else None
         return fields | {"lfw_difference": dataclasses.asdict(difference) if difference else None, "curve": curve}
 
 
-def stored_results(
-    folder: RunFolder, stages: Sequence[Stage]
-) -> tuple[LFWResult | None, CurvePoint | None, list[StageResult]]:
-    """The baseline of a run on LFW and on strangers, and what its finished stages gave."""
-    path = folder.stage_path(0, BASELINE)
-    baseline = before = _stored(path / "lfw.json", LFWResult.from_json)
-    point = point_before = _stored(path / "strangers.json", CurvePoint.from_json)
+def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[Evidence, list[StageResult]]:
+    """Read what was measured before the first stage of a run, and what its finished stages gave."""
+    start = began = _stored_evidence(folder.stage_path(0, BASELINE))
     results: list[StageResult] = []
     for index, stage in enumerate(stages, start=1):
         path = folder.stage_path(index, stage.slug)
@@ -110,19 +179,25 @@ def stored_results(
         for apart in ("lfw_difference", "curve"):
             fields.pop(apart, None)
         fields["rejected"] = tuple(fields["rejected"])
-        prefix = "" if fields["accepted"] else "rejected_"
-        results.append(
-            StageResult(
-                **fields,
-                folder=path,
-                before=before,
-                measured=_stored(path / f"{prefix}lfw.json", LFWResult.from_json),
-                point_before=point_before,
-                measured_point=_stored(path / f"{prefix}strangers.json", CurvePoint.from_json),
-            )
-        )
-        before, point_before = results[-1].lfw, results[-1].point
-    return baseline, point, results
+        trained = _stored_evidence(path, "" if fields["accepted"] else "rejected_")
+        results.append(StageResult(**fields, folder=path, start=start, began=began, trained=trained))
+        began = results[-1].standing
+    return start, results
+
+
+def verdict_of(checkpoint: Path, people: int, start: Evidence, results: Sequence[StageResult]) -> Verdict:
+    """Return which weights of a run to use: the checkpoint's, or those of a stage that was kept.
+
+    `place` of the verdict is the stage's index.
+
+    Args:
+        checkpoint: as the recipe names it.
+        people: how many are trained on.
+    """
+    kept = [result for result in results if result.accepted]
+    stages = [Candidate(f"stage {r.name!r}", r.folder, r.trained.scores) for r in kept]
+    found = verdict(Candidate("the checkpoint that you started from", checkpoint, start.scores), stages, people)
+    return found._replace(place=kept[found.place - 1].index) if found.place else found
 
 
 def ended(recipe: Recipe, results: Sequence[StageResult]) -> bool:
@@ -131,6 +206,23 @@ def ended(recipe: Recipe, results: Sequence[StageResult]) -> bool:
         return False
     accept = recipe.stages[len(results) - 1].accept
     return accept is not None and accept.otherwise == "stop"
+
+
+def write_evidence(folder: RunFolder, evidence: Evidence, prefix: str = "") -> None:
+    """Write what was measured into a stage's folder."""
+    parts = {"lfw": evidence.lfw, "strangers": evidence.point, "held_back": evidence.held_back}
+    for name, part in parts.items():
+        if part:
+            folder.write_json(f"{prefix}{name}.json", part.to_json())
+
+
+def _stored_evidence(folder: Path, prefix: str = "") -> Evidence:
+    """Read what `write_evidence` wrote."""
+    return Evidence(
+        _stored(folder / f"{prefix}lfw.json", LFWResult.from_json),
+        _stored(folder / f"{prefix}strangers.json", CurvePoint.from_json),
+        _stored(folder / f"{prefix}held_back.json", HeldBack.from_json),
+    )
 
 
 def _stored(path: Path, read: Callable[[Any], Kind]) -> Kind | None:

@@ -6,25 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from finetune import network
 from finetune.architecture import HEAD
 from finetune.errors import NotFinite
-from finetune.evaluation import LFWResult
 from finetune.features.frozen import FrozenFeatures
-from finetune.model import LOGITS
 from finetune.progress import say
 from finetune.recipe import Stage
 from finetune.runs import tables
 from finetune.runs.certificate import FrozenTensors
 from finetune.runs.curve import CurvePoint, columns
 from finetune.runs.folder import RunFolder
-from finetune.runs.gate import Verdict, decide
+from finetune.runs.gate import Decision, judge
 from finetune.runs.histories import Histories
 from finetune.runs.inputs import Inputs
 from finetune.runs.measures import Measures
-from finetune.runs.results import StageResult
+from finetune.runs.results import Evidence, StageResult
 from finetune.training import StageFailed, StageState, Trainer, train
 from finetune.training.head import prototypes
 from finetune.training.sampler import Sampler
@@ -52,7 +48,7 @@ class StageRun:
         measures, histories, folder: the run's.
         check: called before each step; may raise to end the run there.
         stage: what is to be done.
-        baseline, restored_point: LFW and the curve before the first stage, or None.
+        start: what was measured before the first stage.
         results: of the stages before it.
     """
 
@@ -64,16 +60,14 @@ class StageRun:
         folder: RunFolder,
         check: Callable[[], None],
         stage: Stage,
-        baseline: LFWResult | None,
-        restored_point: CurvePoint | None,
+        start: Evidence,
         results: Sequence[StageResult],
     ) -> None:
         self._inputs, self._model, self._measures = inputs, inputs.model, measures
         self._histories, self._folder, self._check = histories, folder, check
         self._stage, self._index = stage, len(results) + 1
-        self._restored_point = restored_point
-        self._before = results[-1].lfw if results else baseline
-        self._point_before = results[-1].point if results else restored_point
+        self._start = start
+        self._began = results[-1].standing if results else start
         self._steps = results[-1].step if results else 0
         self._point: Callable[[], CurvePoint] | None = None
 
@@ -142,7 +136,7 @@ class StageRun:
             self._check,
             inputs.strategy.share,
         )
-        before, point = self._restored_point, self._point
+        before, point = self._start.point, self._point
 
         def on_epoch(state: StageState) -> None:
             self._histories.epoch(state)
@@ -170,54 +164,42 @@ class StageRun:
 
     def _judged(self, trainer: Trainer, state: StageState, failure: str) -> StageResult:
         """The result of an attempt, measured with the weights that it kept."""
-        stage, before, point_before = self._stage, self._before, self._point_before
-        kept = state.current[state.kept_epoch - 1]
-        accuracy = kept.validation_accuracy
+        stage, kept = self._stage, state.current[state.kept_epoch - 1]
         if not stage.loss.has_head:
-            accuracy = self._name_by_prototypes(trainer)
-        measured, point, verdict = None, None, Verdict(True, "")
+            self._write_head(self._measures.prelogits(self._inputs.train, trainer))
+        held_back = self._measures.held_back(trainer)
+        lfw, point, decision = None, None, Decision(True, "")
         try:
-            measured = self._measures.lfw_of(trainer)
+            lfw = self._measures.lfw_of(trainer)
             point = self._point() if self._point else None
         except NotFinite as error:
-            verdict = Verdict(False, f"{error}; rolled back")
-        else:
-            if stage.accept and stage.accept.pairs == "strangers":
-                old, new = (at.strangers if at else None for at in (point_before, point))
-            else:
-                old, new = before, measured
-            verdict = decide(stage.accept, old, new)
+            decision = Decision(False, f"{error}; rolled back")
+        measured = Evidence(lfw, point, held_back)
+        if decision.accepted:
+            decision = judge(stage.accept, self._start, self._began, measured)
+        accuracy = kept.validation_accuracy
+        if not stage.loss.has_head:
+            accuracy = held_back.accuracy if held_back else None
         return StageResult(
             index=self._index,
             name=stage.name,
             train_from=stage.train_from,
             epochs=state.epoch,
             kept_epoch=state.kept_epoch,
-            step=self._steps + (state.kept_step if verdict.accepted else 0),
+            step=self._steps + (state.kept_step if decision.accepted else 0),
             cross_entropy=kept.cross_entropy,
             accuracy=kept.accuracy,
             validation_loss=kept.validation_loss,
             validation_accuracy=accuracy,
-            accepted=verdict.accepted,
-            reason=verdict.reason,
+            accepted=decision.accepted,
+            reason=decision.reason,
             failure=failure,
             rejected=tuple(state.rejected),
             folder=self._folder.stage_path(self._index, stage.slug),
-            before=before,
-            measured=measured,
-            point_before=point_before,
-            measured_point=point,
+            start=self._start,
+            began=self._began,
+            trained=measured,
         )
-
-    def _name_by_prototypes(self, trainer: Trainer) -> float | None:
-        """Makes the classifier anew after a stage that trained none; its accuracy on the held-back images."""
-        held_back = self._inputs.validation
-        self._write_head(self._measures.prelogits(self._inputs.train, trainer))
-        if not len(held_back):
-            return None
-        prelogits = tf.constant(self._measures.prelogits(held_back, trainer))
-        logits = network.forward(prelogits, self._model.variables, LOGITS, LOGITS + 1)
-        return float(np.mean(np.argmax(logits, 1) == held_back.labels))
 
     def _write_head(self, prelogits: np.ndarray) -> None:
         """Makes the classifier from the mean embeddings of the training images."""

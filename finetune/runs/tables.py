@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,23 +15,25 @@ from finetune.evaluation import Difference, LFWResult
 from finetune.evaluation.comparison import paired_interval
 from finetune.model import Model
 from finetune.progress import say
-from finetune.recipe import Stage
+from finetune.recipe import Recipe, Stage
 from finetune.runs.curve import FAR, CurvePoint
-from finetune.runs.results import BASELINE, StageResult
+from finetune.runs.results import BASELINE, Evidence, StageResult
 from finetune.training import StageState, Trainer
 
 EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
 
 
-def baseline(result: LFWResult | None, point: CurvePoint | None) -> None:
-    """The figures that every later one is compared with."""
-    if point:
-        say(f"baseline: {_point(point)}")
-    if result is None:
+def baseline(start: Evidence) -> None:
+    """Show the figures that every later one is compared with."""
+    if start.point:
+        say(f"baseline: {_point(start.point)}")
+    if start.held_back:
+        say(f"baseline: {start.held_back.accuracy:.4f} of the held-back images are named rightly by the nearest mean")
+    if start.lfw is None:
         say("baseline: no LFW pairs are given, so nothing is validated on them")
     else:
-        say(f"baseline: {_figures(result)}")
-        for line in _without_overlap(result, None):
+        say(f"baseline: {_figures(start.lfw)}")
+        for line in _without_overlap(start.lfw, None):
             say(line)
 
 
@@ -63,7 +67,7 @@ def epoch(state: StageState, epochs: int) -> None:
 
 
 def stage_footer(result: StageResult) -> None:
-    """LFW after the stage with its difference, and what the gate decided."""
+    """Show LFW after the stage with its difference, what got worse, and what the gate decided."""
     if result.measured and result.difference:
         d = result.difference
         say(f"{_figures(result.measured)}; {_interval(d)}")
@@ -73,6 +77,8 @@ def stage_footer(result: StageResult) -> None:
         say(_point(result.measured_point))
         if result.point_before:
             say(_change(result.point_before, result.measured_point))
+    if result.harm:
+        say(result.harm)
     if not result.accepted:
         say(rolled_back(result.reason))
     elif result.reason:
@@ -86,28 +92,58 @@ def rolled_back(reason: str) -> str:
 
 
 def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
-    """The final table: each stage with LFW before, after and the paired difference."""
+    """Make the final table: each stage with LFW before, after and the paired difference."""
     held_back = any(r.validation_accuracy is not None for r in results)
     columns = ["stage", "trains from", "epochs", "kept", "held back" if held_back else "training"]
     caption = f"{columns[-1]}: accuracy on {'held-back' if held_back else 'training'} images"
+    first = results[0].start.held_back if results else None
+    if first:
+        caption += ", of the baseline by the nearest class mean"
     if baseline:
-        columns += ["LFW before", "LFW after", "difference (95 %)", "VAL", "outcome"]
+        columns += ["LFW before", "LFW after", "difference (95 %)", "VAL"]
         caption += f"; LFW: accuracy; VAL: validation rate at FAR {baseline.far_target:g}"
         caption += "".join(f"\n{line}" for line in _accuracies_without_overlap(baseline, results))
+    caption += "".join(f"\n{r.name}: {r.harm}" for r in results if r.harm)
+    columns += ["outcome"]
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     for name in columns:
         left = name in ("stage", "trains from", "outcome")
         table.add_column(name, justify="left" if left else "right", no_wrap=True)
-    if baseline:
-        table.add_row(BASELINE, "", "", "", "", "", f"{baseline.accuracy:.4f}", "", f"{baseline.val:.4f}", "")
+    if baseline or first:
+        lfw = ["", f"{baseline.accuracy:.4f}", "", f"{baseline.val:.4f}"] if baseline else []
+        table.add_row(BASELINE, "", "", "", f"{first.accuracy:.4f}" if first else "", *lfw, "")
     for r in results:
         accuracy = r.validation_accuracy if held_back else r.accuracy
         cells = [r.name, r.train_from, str(r.epochs), str(r.kept_epoch), "" if accuracy is None else f"{accuracy:.4f}"]
         if r.before and r.measured and r.difference:
             figures = [f"{r.before.accuracy:.4f}", f"{r.measured.accuracy:.4f}", _interval(r.difference)]
-            cells += [*figures, f"{r.measured.val:.4f}", "kept" if r.accepted else "rolled back"]
-        table.add_row(*cells)
+            cells += [*figures, f"{r.measured.val:.4f}"]
+        elif baseline:
+            cells += [""] * 4
+        table.add_row(*cells, outcome(r))
     return table
+
+
+def outcome(result: StageResult) -> str:
+    """Say whether a stage was kept, and whether something is shown to be worse since."""
+    if not result.accepted:
+        return "rolled back"
+    return "kept, but worse" if result.harm else "kept"
+
+
+def gallery_command(recipe: Recipe, stage: Path | None = None) -> str:
+    """Write the command that enrols the people of a recipe in a gallery.
+
+    Args:
+        stage: the folder of the weights; the recipe's checkpoint where it is not given.
+    """
+    data, options = recipe.data, recipe.preprocessing
+    words = ["finetune", "enroll", "people.h5", str(data.train), *(["--align"] if data.align else [])]
+    words += ["--checkpoint", str(stage or recipe.checkpoint)]
+    if stage is None:  # beside a stage's files lies what it expects of images
+        words += ["--image-size", str(options.image_size)] if options.image_size else []
+        words += ["--standardization", options.standardization] if options.standardization else []
+    return shlex.join(words)
 
 
 def curve(baseline: CurvePoint, results: Sequence[StageResult]) -> Table:
@@ -129,8 +165,8 @@ def curve(baseline: CurvePoint, results: Sequence[StageResult]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     for name in columns:
         table.add_column(name, justify="left" if name in ("stage", "outcome") else "right", no_wrap=True)
-    measured = [(r.name, r.measured_point, "kept" if r.accepted else "rolled back") for r in results]
-    for name, point, outcome in [(BASELINE, baseline, ""), *measured]:
+    measured = [(r.name, r.measured_point, outcome(r)) for r in results]
+    for name, point, what_became in [(BASELINE, baseline, ""), *measured]:
         if point is None:
             continue
         gain = change = ""
@@ -140,7 +176,7 @@ def curve(baseline: CurvePoint, results: Sequence[StageResult]) -> Table:
                 gain = _paired(baseline.learned.correct, point.learned.correct)
         learned = [f"{point.learned.rank1:.4f}", f"{point.learned.dir:.4f}"] if point.learned else ["", ""]
         accuracy, val = f"{point.strangers.accuracy:.4f}", f"{point.strangers.val:.4f}"
-        table.add_row(name, learned[0], gain, accuracy, change, val, learned[1], outcome)
+        table.add_row(name, learned[0], gain, accuracy, change, val, learned[1], what_became)
     return table
 
 

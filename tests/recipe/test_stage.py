@@ -45,7 +45,7 @@ def test_raw_values_and_sections_make_the_same_stage():
         epochs=3,
         optimizer=Optimizer("adam", {"epsilon": 0.1}),
         prelogits_norm=PrelogitsNorm(0.0005),
-        accept=Accept("lfw_val", 0.01),
+        accept=Accept("lfw_val", 0.01, since="previous"),
     )
 
 
@@ -149,6 +149,14 @@ BAD_STAGES = [
     ({"accept": {"metric": "accuracy", "max_drop": 0}}, "Stage('s').accept.metric: found the text 'accuracy'; did you"),
     ({"accept": {"metric": "lfw_auc"}}, "Stage('s').accept.max_drop: missing; give a number from 0 to 1"),
     ({"accept": {"metric": "lfw_auc", "max_drop": 0, "bound": "low"}}, "Stage('s').accept.bound: found the text 'low'"),
+    (
+        {"accept": {"metric": "lfw_auc", "max_drop": 0, "since": "start"}},
+        "Stage('s').accept.since: found the text 'start'; give previous or baseline",
+    ),
+    (
+        {"accept": {"metric": "lfw_auc", "max_drop": 0, "since": "basline"}},
+        "Stage('s').accept.since: found the text 'basline'; did you mean 'baseline'?",
+    ),
     ({"accept": {"metric": "lfw_auc", "max_drop": 0, "retries": 2}}, "Stage('s').accept.retries: found it with other"),
     (
         {"accept": {"metric": "lfw_auc", "max_drop": 0, "otherwise": "stop", "rate_factor": 0.5}},

@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("tensorflow")
 from finetune.errors import DataError, UserError
 from finetune.evaluation import LFWResult, read_pairs
-from finetune.report import page, write, write_into
+from finetune.report import card, page, write, write_into
 from finetune.report.faces import worst
 from finetune.report.record import Record
 
@@ -117,6 +117,50 @@ def test_what_was_rolled_back_is_said_with_its_figures(rolled_back):
     assert "2-last-block (as before the stage: it was rolled back)" in found.words
     assert "Gain against forgetting" in found.words
     assert "not finished" not in found.words
+
+
+def test_a_stage_that_made_pairs_worse_says_so_without_a_gate_and_is_not_the_one_to_use(interrupted, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(interrupted, run)
+    for name, digit in (("0-baseline", "1"), ("1-head", "0")):
+        path = run / name / "lfw.json"
+        stored = json.loads(path.read_text())
+        changed = {"accuracy": float(digit), "correct": digit * stored["n_pairs"]}
+        path.write_text(json.dumps(stored | changed))
+    record = Record.read(run)
+    difference = record.results[0].difference
+    interval = f"{difference.low:+.4f} to {difference.high:+.4f}"
+    harm = f"worse than before the stage: LFW accuracy fell from 1.0000 to 0.0000 (95 % of the difference: {interval})"
+    page_words = Page(page.render([record])).words
+    card_words = card.render(record)
+    for words in (page_words, card_words):
+        assert harm in words
+        assert "kept, but worse" in words
+        assert "Use the checkpoint that you started from, with a gallery: no stage is shown to be better." in words
+        assert "For 4 people a gallery without training may do." in words
+        assert "Worse than the start: stage 'head', where LFW accuracy fell" in words
+    assert f"They are in {record.recipe.checkpoint} ." in page_words
+    assert f"They are in `{record.recipe.checkpoint}`." in card_words
+    assert "For the checkpoint that the run started from, and distances" in card_words
+
+
+def test_the_weights_to_use_are_the_stage_that_is_shown_to_be_better(interrupted, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(interrupted, run)
+    for name, digit in (("0-baseline", "0"), ("1-head", "1")):
+        path = run / name / "held_back.json"
+        stored = json.loads(path.read_text())
+        answers = digit * 40
+        path.write_text(json.dumps(stored | {"accuracy": float(digit), "correct": answers}))
+    record = Record.read(run)
+    page_words, card_words = Page(page.render([record])).words, card.render(record)
+    for words in (page_words, card_words):
+        assert "Use stage 'head': compared with the checkpoint that you started from, held-back accuracy rose" in words
+    assert f"They are in {run / '1-head'} ." in page_words
+    assert "They are in `1-head`." in card_words
+    assert "For `1-head`, and distances" in card_words
+    assert "| baseline, by the nearest class mean | 0.0000 |" in card_words
+    assert "baseline as given — — — 0.0000" in page_words
 
 
 def test_an_interrupted_run_is_said_to_be_unfinished(interrupted):

@@ -11,7 +11,9 @@ from finetune.evaluation import evaluate_pairs
 from finetune.recipe import Accept
 
 pytest.importorskip("tensorflow")
-from finetune.runs.gate import decide
+from finetune.runs.curve import CurvePoint
+from finetune.runs.gate import decide, judge
+from finetune.runs.results import Evidence
 
 pytestmark = pytest.mark.tf
 
@@ -121,3 +123,24 @@ def test_of_older_results_without_distances_the_estimate_decides_and_it_is_said(
     verdict = decide(Accept("lfw_auc", 0.1, bound="lower"), old, old)
     assert verdict.accepted
     assert "no interval: a result from before distances were kept" in verdict.reason
+
+
+@pytest.mark.parametrize("pairs", ["lfw", "strangers"])
+@pytest.mark.parametrize(("since", "kept"), [("previous", [True, True, True]), ("baseline", [True, False, False])])
+def test_drops_that_a_gate_allows_one_by_one_do_not_add_up_since_the_baseline(pairs, since, kept):
+    def evidence(accuracy):
+        return Evidence(result(accuracy)) if pairs == "lfw" else Evidence(point=CurvePoint(result(accuracy), None))
+
+    accept = Accept(f"{pairs}_accuracy", 0.005, since=since)
+    # Each stage loses 0.003, less than the 0.005 allowed; the second is 0.006 below the baseline.
+    start, *after = [evidence(accuracy) for accuracy in (0.9, 0.897, 0.894, 0.891)]
+    decisions = [judge(accept, start, began, trained) for began, trained in zip([start, *after], after, strict=False)]
+    assert [decision.accepted for decision in decisions] == kept
+    assert all(("since the baseline" in decision.reason) is (since == "baseline") for decision in decisions)
+    assert f"fell by {0.9 - 0.891 if since == 'baseline' else 0.003:.4f}" in decisions[-1].reason
+
+
+def test_without_figures_to_compare_a_gate_keeps_the_stage():
+    accept = Accept("strangers_accuracy", 0.0, since="baseline")
+    assert judge(accept, Evidence(result(0.9)), Evidence(), Evidence(result(0.1))).accepted
+    assert judge(None, Evidence(result(0.9)), Evidence(result(0.9)), Evidence(result(0.1))).accepted

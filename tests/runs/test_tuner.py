@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -46,10 +47,12 @@ def test_the_run_folder_holds_what_the_readme_says(make, tmp_path, monkeypatch):
     monkeypatch.setattr(tuner_module, "write_into", report.write_into)
     tuner.run(Stage("head", train_from="Logits", epochs=1))
     assert tree(tmp_path / "run") == [
+        "0-baseline/held_back.json",
         "0-baseline/lfw.json",
         "1-head/certificate.json",
         "1-head/checkpoint",
         "1-head/class_names.txt",
+        "1-head/held_back.json",
         "1-head/lfw.json",
         "1-head/model-run.ckpt-2.data-00000-of-00001",
         "1-head/model-run.ckpt-2.index",
@@ -65,6 +68,44 @@ def test_the_run_folder_holds_what_the_readme_says(make, tmp_path, monkeypatch):
         "result.json",
     ]
     assert (tmp_path / "run/1-head/class_names.txt").read_text().split() == [f"person_{i:03d}" for i in range(1, 5)]
+
+
+def test_held_back_images_are_named_by_the_nearest_mean_before_and_by_the_classifier_after(make, monkeypatch):
+    tuner = make(lfw=None)
+    train, held_back = tuner.inputs.train, tuner.inputs.validation
+    gallery, probes = tuner.model.embed(train.paths), tuner.model.embed(held_back.paths)
+    means = np.stack([gallery[train.labels == person].mean(axis=0) for person in range(4)])
+    cosines = probes @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T
+    weights = tuner.model.digests()
+    tuner.begin()
+    assert tuner.model.digests() == weights
+    expected = (cosines.argmax(axis=1) == held_back.labels).tolist()
+    assert tuner.start.held_back.correct.tolist() == expected
+    result = tuner.run(Stage("block", "Block8", 2, learning_rate=0.01))
+    answers = Model.restore(result.folder).logits(held_back.paths).argmax(axis=1) == held_back.labels
+    assert result.trained.held_back.correct.tolist() == answers.tolist()
+    assert result.validation_accuracy == pytest.approx(answers.mean())
+
+    again = FineTuner.from_inputs(dataclasses.replace(tuner.inputs, recipe=tuner.recipe))
+    monkeypatch.setattr(type(again.measures), "restored_held_back", None)  # what was stored is taken
+    again.resume()
+    again.begin()
+    assert again.start.held_back.correct.tolist() == expected
+    assert again.results[0].trained.held_back.correct.tolist() == answers.tolist()
+    assert again.verdict() == tuner.verdict()
+    summary = json.loads((tuner.folder.path / "result.json").read_text())
+    assert summary["baseline_held_back_accuracy"] == pytest.approx(np.mean(expected))
+    assert summary["verdict"]["why"] == tuner.verdict().text
+    assert summary["verdict"]["use"] == (result.folder.name if tuner.verdict().place else None)
+
+
+def test_without_held_back_images_there_is_no_such_accuracy(make, faces):
+    tuner = make(lfw=None, data={"train": faces / "learn"})
+    tuner.run(Stage("head", "Logits", 1))
+    assert tuner.start.held_back is None
+    assert tuner.results[0].trained.held_back is None
+    assert tuner.verdict().place == 0
+    assert "nothing was measured that could show a stage to be better" in tuner.verdict().text
 
 
 def test_the_saved_stage_restores_to_the_weights_in_memory_with_its_head(make):

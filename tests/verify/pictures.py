@@ -23,7 +23,7 @@ from finetune.progress import WIDTH
 from finetune.recipe import Recipe
 from finetune.runs import tables
 from finetune.runs.folder import RunFolder
-from finetune.runs.gate import decide
+from finetune.runs.gate import judge
 from finetune.runs.results import stored_results
 from finetune.training.history import from_csv
 
@@ -33,12 +33,12 @@ GAIN, FORGETTING, MARGIN, GREY = "#1b6ca8", "#c2571a", "#8a1c1c", "#777777"
 def table(run: Path, out: Path) -> None:
     """The tables that the run printed at its end."""
     recipe = Recipe.load(run / "recipe.yaml")
-    baseline, point, results = stored_results(RunFolder(run), recipe.stages)
+    start, results = stored_results(RunFolder(run), recipe.stages)
     text = io.StringIO()
     console = Console(file=text, width=WIDTH)
-    console.print(tables.stages(baseline, results))
-    if point:
-        console.print(tables.curve(point, results))
+    console.print(tables.stages(start.lfw, results))
+    if start.point:
+        console.print(tables.curve(start.point, results))
     lines = [line.rstrip() for line in text.getvalue().strip("\n").splitlines()]
     figure = plt.figure(figsize=(0.102 * max(map(len, lines)) + 0.5, 0.205 * len(lines) + 0.4), facecolor="#1d1f21")
     figure.text(0.02, 0.5, "\n".join(lines), family="DejaVu Sans Mono", size=11.5, color="#e8e8e8", va="center")
@@ -81,23 +81,20 @@ def gate(out: Path, *runs: Path) -> None:
     judged = []
     for run in runs:
         recipe = Recipe.load(run / "recipe.yaml")
-        _, _, results = stored_results(RunFolder(run), recipe.stages)
+        _, results = stored_results(RunFolder(run), recipe.stages)
         for stage, result in zip(recipe.stages, results, strict=False):
             if stage.accept is None:
                 continue
-            before, after = result.before, result.measured
-            if stage.accept.pairs == "strangers":
-                before, after = (at and at.strangers for at in (result.point_before, result.measured_point))
-            verdict = decide(stage.accept, before, after)
-            judged.append((f"{run.name}: {stage.name}", stage.accept, verdict))
+            decision = judge(stage.accept, result.start, result.began, result.trained)
+            judged.append((f"{run.name}: {stage.name}", stage.accept, decision))
     figure, axes = plt.subplots(figsize=(9, 0.36 * len(judged) + 1.3), layout="constrained")
-    for place, (name, accept, verdict) in enumerate(reversed(judged)):
-        colour = GAIN if verdict.accepted else MARGIN
-        axes.plot([verdict.low, verdict.high], [place, place], color=colour, linewidth=2)
-        axes.plot(verdict.difference, place, "o", color=colour, markersize=6)
+    for place, (name, accept, decision) in enumerate(reversed(judged)):
+        colour = GAIN if decision.accepted else MARGIN
+        axes.plot([decision.low, decision.high], [place, place], color=colour, linewidth=2)
+        axes.plot(decision.difference, place, "o", color=colour, markersize=6)
         axes.plot(-accept.max_drop, place, "|", color="black", markersize=13, markeredgewidth=1.6)
-        word = "kept" if verdict.accepted else "rolled back"
-        p = "" if verdict.p_value is None else f", p {verdict.p_value:.2g}"
+        word = "kept" if decision.accepted else "rolled back"
+        p = "" if decision.p_value is None else f", p {decision.p_value:.2g}"
         axes.text(1.01, place, f"{word}{p}", transform=axes.get_yaxis_transform(), va="center", size=8.5, color=colour)
         judged_name = f"{name} ({accept.metric.replace('_', ' ')})"
         axes.text(-0.01, place, judged_name, transform=axes.get_yaxis_transform(), va="center", ha="right", size=8.5)
