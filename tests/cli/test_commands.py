@@ -78,7 +78,7 @@ def test_plan_says_what_would_be_done_and_writes_nothing(finetune, work: Path, t
     assert plan["stage 1"].startswith(
         "'head': trains Logits and after, 2,052 values in 2 variables; 490 variables frozen"
     )
-    assert any(line.startswith("2 epochs of 8 steps of 2 images, ") for line in plan), plan
+    assert any(line.startswith("2 epochs of 2 steps of 12 images, ") for line in plan), plan
     assert "its schedule stops after epoch 2 of 3" in plan
     assert plan["stage 2"].startswith("'last block': trains Block8 and after, ")
     assert tree(work) == before
