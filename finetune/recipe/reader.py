@@ -10,7 +10,7 @@ import yaml
 
 from finetune import resources
 from finetune.errors import RecipeError
-from finetune.recipe.checks import describe
+from finetune.recipe.checks import describe, did_you_mean
 from finetune.recipe.section import Problem, dotted
 
 At = tuple[Any, ...]
@@ -68,15 +68,17 @@ class Document:
         return cls(where, node, values, duplicates)
 
     def override(self, key: str, value: object) -> None:
-        """Puts a value in place of the file's; what can't be done is added to `problems`.
+        """Put a value in place of the file's; what can't be done is added to `problems`.
 
         Args:
-            key: dotted, lists counted from 0: `stages.1.epochs`.
+            key: dotted, a stage by its name or counted from 0: `stages.head.epochs`, `stages.1.epochs`.
             value: plain, or text that is read as YAML.
         """
         at = tuple(int(part) if part.isascii() and part.isdigit() else part for part in key.split("."))
-        self._overridden.add(at)
         try:
+            at = _stage_by_number(at, self.values.get("stages"))
+            if at in self._overridden:
+                raise ValueError("given twice, by name and by number; give it once")
             if isinstance(value, str):
                 node, parsed, duplicates = _parse(value)
                 if isinstance(node, yaml.ScalarNode) and value[node.end_mark.index :].strip():
@@ -86,6 +88,7 @@ class Document:
             self.values = _replaced(self.values, at, value)
         except (_NotYAMLError, ValueError) as error:
             self.problems.append(Problem(at, str(error)))
+        self._overridden.add(at)
 
     def lines(self, problems: Iterable[Problem]) -> list[str]:
         """The problems, each with its place, the file's first and in its order."""
@@ -175,6 +178,25 @@ def _duplicates(node: yaml.Node, at: At, visited: set[int]) -> Iterator[Problem]
             yield Problem((*at, key), f"written twice, first on line {seen[key]}; remove one")
         seen.setdefault(key, line)
         yield from _duplicates(child, (*at, key), visited)
+
+
+def _stage_by_number(at: At, stages: object) -> At:
+    """Return keys that name a stage, as it is called or as its folder is, with its number in the name's place.
+
+    Raises:
+        ValueError: no stage has that name, or several have.
+    """
+    if at[:1] != ("stages",) or len(at) < 2 or isinstance(at[1], int) or not isinstance(stages, list):
+        return at
+    names = [stage["name"] if isinstance(stage, dict) and "name" in stage else None for stage in stages]
+    spelled = {str(at[1]), str(at[1]).replace(" ", "-")}
+    found = [number for number, name in enumerate(names) if name and spelled & {str(name), str(name).replace(" ", "-")}]
+    if len(found) != 1:
+        what = f"{len(found)} stages have that name" if found else "no stage has that name"
+        known = ", ".join(f"{number} ({name})" for number, name in enumerate(names))
+        near = did_you_mean(at[1], [str(name) for name in names if name]) if not found else None
+        raise ValueError(f"{what}; {f'{near} ' if near else ''}the stages are {known}")
+    return ("stages", found[0], *at[2:])
 
 
 def _replaced(holder: Any, at: At, value: object) -> Any:

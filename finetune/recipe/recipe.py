@@ -81,7 +81,7 @@ class Recipe(Section):
         Args:
             path: the file, or the name of one that comes with finetune: `recipes/small.yaml`.
             overrides: values that go before the file's, by dotted key: `data.train`,
-                `stages.1.epochs`. Text is read as YAML.
+                `stages.head.epochs` or `stages.0.epochs`. Text is read as YAML.
 
         Raises:
             RecipeError: every problem, one line each, with the file's line or the override's key.

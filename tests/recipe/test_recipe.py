@@ -305,7 +305,7 @@ BAD_OVERRIDES = [
     ("dat.train", "x", "command line dat: unknown key; did you mean 'data'?"),
     ("data.trian", "x", "command line data.trian: unknown key; did you mean 'train'?"),
     ("stages.2.epochs", "3", "command line stages.2.epochs: no item 2 in a list of 2; count from 0"),
-    ("stages.last.epochs", "3", "command line stages.last.epochs: no item last in a list of 2; count from 0"),
+    ("stages.last.epochs", "3", "command line stages.last.epochs: no stage has that name; the stages are 0 (head), 1 (last block)"),
     ("stages.1.epochs", "0", "command line stages.1.epochs: found 0; give a whole number from 1"),
     ("stages.1.epochs", "1e1", "command line stages.1.epochs: found the text '1e1'; give a whole number from 1"),
     ("stages.1.learning_rate", "3e-4", "command line stages.1.learning_rate: found the text '3e-4'; write 3.0e-4"),
@@ -437,3 +437,39 @@ def test_a_section_where_a_single_value_stands_is_said_in_words():
     assert problems(GOOD + "seed: {a: 1}\n")[0].endswith(
         "found keys and values; give a whole number from 0 to 2147483647"
     )
+
+
+@pytest.mark.parametrize("key", ["stages.last block.epochs", "stages.last-block.epochs", "stages.1.epochs"])
+def test_an_override_finds_a_stage_by_its_name_its_folders_or_its_number(key: str):
+    assert [stage.epochs for stage in load(GOOD, {key: "3"}).stages] == [5, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "line"),
+    [
+        (
+            GOOD,
+            {"stages.haed.epochs": "3"},
+            "command line stages.haed.epochs: no stage has that name; did you mean 'head'? "
+            "the stages are 0 (head), 1 (last block)",
+        ),
+        (
+            GOOD,
+            {"stages.xyzzy.epochs": "3"},
+            "command line stages.xyzzy.epochs: no stage has that name; the stages are 0 (head), 1 (last block)",
+        ),
+        (
+            GOOD.replace("last block", "head"),
+            {"stages.head.epochs": "3"},
+            "command line stages.head.epochs: 2 stages have that name; the stages are 0 (head), 1 (head)",
+        ),
+        (
+            GOOD,
+            {"stages.head.epochs": "3", "stages.0.epochs": "4"},
+            "command line stages.0.epochs: given twice, by name and by number; give it once",
+        ),
+        (GOOD, {"stages.head.epochs": "x"}, "command line stages.0.epochs: found the text 'x'; give a whole number"),
+    ],
+)
+def test_an_override_of_a_stage_that_is_not_known_is_one_line(text: str, overrides: dict[str, object], line: str):
+    assert any(told.startswith(line) for told in problems(text, overrides))
