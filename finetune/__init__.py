@@ -9,7 +9,10 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import sys
 from typing import TYPE_CHECKING
+
+from finetune.runtime import TensorFlowFinder
 
 if TYPE_CHECKING:
     from finetune.errors import FinetuneError
@@ -25,6 +28,8 @@ if platform.machine() in ("x86_64", "AMD64"):
     # TensorFlow uses oneDNN's convolutions by itself only on CPUs with AVX-512's units for neural networks; they are
     # faster on others too. Read once, when TensorFlow is first imported.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+if "tensorflow" not in sys.modules:
+    sys.meta_path.insert(0, TensorFlowFinder())
 
 __all__ = [
     "FineTuner",

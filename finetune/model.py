@@ -32,6 +32,7 @@ from finetune.preprocessing import (
     Standardization,
 )
 from finetune.progress import track
+from finetune.runtime import refuse_fork
 
 BATCH_SIZE = 96
 LOGITS = len(UNITS) - 1
@@ -102,7 +103,8 @@ class Model:
         Raises:
             CheckpointError: the checkpoint is missing, damaged, or of another network; or the image
                 size is less than the network can take.
-            UserError: the runtime is not installed, or a word is none of those to choose from.
+            UserError: the runtime is not installed, a word is none of those to choose from, or this process was
+                forked from one that had used TensorFlow.
         """
         for what, word, words in (
             ("standardization", standardization or "fixed", STANDARDIZATIONS),
@@ -111,6 +113,7 @@ class Model:
         ):
             if word not in words:
                 raise UserError(f"{what}: found {word!r}; give {' or '.join(words)}")
+        refuse_fork()
         devices.prepare()
         found = checkpoints.account(
             checkpoint, class_names=class_names, image_size=image_size, standardization=standardization
@@ -280,6 +283,8 @@ class Model:
         return distances
 
     def _refresh(self) -> None:
+        """Take over weights that have changed, before anything is computed."""
+        refuse_fork()
         if self._changed:
             self._inference.refresh()
             self._changed = False

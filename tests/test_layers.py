@@ -18,6 +18,7 @@ SOURCES = sorted({*(ROOT / "finetune").rglob("*.py")} - {FACADE})
 ORDER = (
     "errors",
     "brief",
+    "runtime",
     "architecture",
     "preprocessing",
     "progress",
@@ -51,10 +52,13 @@ ORDER = (
 
 WITHOUT_TENSORFLOW = (
     "architecture",
+    "checkpoint",
+    "runtime",
     "dataset",
     "doctor",
     "errors",
     "brief",
+    "runtime",
     "evaluation",
     "files",
     "folders",

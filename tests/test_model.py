@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -232,3 +235,34 @@ def test_a_wrong_word_is_one_line(drawn_checkpoint, option, line):
     with pytest.raises(UserError) as caught:
         Model.restore(drawn_checkpoint, **option)
     assert caught.value.problems == (line,)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_is_told_to_restore_the_model_itself(model, drawn_checkpoint, images):
+    def embed():
+        return model.embed(images[:2])
+
+    embed()  # TensorFlow's threads are there
+    entries = (
+        embed,
+        lambda: model.logits(images[:2]),
+        lambda: model.prefix(3),
+        lambda: Model.restore(drawn_checkpoint),
+    )
+    reads, writes = os.pipe()
+    child = os.fork()
+    if not child:
+        signal.alarm(60)  # ends the process, should it wait for threads that are not there
+        for entry in entries:
+            try:
+                entry()
+            except UserError as error:
+                os.write(writes, f"{error}\n".encode())
+        os._exit(0)
+    os.close(writes)
+    assert os.waitpid(child, 0)[1] == 0
+    with open(reads, encoding="utf-8") as told:
+        lines = told.read().splitlines()
+    assert len(lines) == len(entries)
+    assert all(line.startswith(f"process {child}: forked from process {os.getpid()}") for line in lines)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from finetune.align.weights import load_weights
+from finetune.runtime import refuse_fork
 
 Floats = npt.NDArray[np.float32]
 
@@ -20,6 +21,7 @@ class Networks:
     """
 
     def __init__(self) -> None:
+        refuse_fork()
         self._propose = _traced(_propose, [None, None, None, 3])
         self._refine = _traced(_refine, [None, 24, 24, 3])
         self._output = _traced(_output, [None, 48, 48, 3])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune import network, preprocessing
+from finetune import preprocessing
 from finetune.architecture import HEAD, LEAST_IMAGE_SIZE, unit_of
 from finetune.checkpoint.locate import CLASS_NAMES, Located, locate
 from finetune.checkpoint.plan import Contents, RestorePlan, Shape, contents, holds_head, plan_restore
@@ -78,6 +78,8 @@ def account(
         classes: int | None = len(class_names)
     else:
         classes = found.num_classes if holds_head(stored.shapes) else None
+    from finetune import network  # imports TensorFlow
+
     shapes = network.variable_shapes(found.embedding_size, classes or 1)
     needed = {name: shape for name, shape in shapes.items() if classes or unit_of(name) != HEAD}
     fresh = [name for name in needed if class_names is not None and unit_of(name) == HEAD]

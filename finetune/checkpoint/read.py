@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from finetune.brief import Brief
@@ -19,8 +18,12 @@ from finetune.files import sha256
 _VARIABLES = frozenset({"weights", "biases", "beta", "gamma", "moving_mean", "moving_variance"})
 """What tf-slim calls its variables: the last part of their names."""
 
-# What TensorFlow and protobuf raise over damaged files, found by damaging them.
-_DAMAGE = (tf.errors.OpError, DecodeError, ValueError, TypeError, RuntimeError, IndexError, OSError)
+
+def _damage() -> tuple[type[Exception], ...]:
+    """Return what TensorFlow and protobuf raise over damaged files, found by damaging them."""
+    import tensorflow as tf
+
+    return (tf.errors.OpError, DecodeError, ValueError, TypeError, RuntimeError, IndexError, OSError)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -46,7 +49,7 @@ class StoredCheckpoint(Brief):
         """
         try:
             return self._get(name)
-        except _DAMAGE as error:
+        except _damage() as error:
             raise CheckpointError(_damaged(f"{self.located.prefix} {name}", error)) from error
 
     def tensors(self, names: Collection[str]) -> dict[str, np.ndarray]:
@@ -90,18 +93,22 @@ def read(located: Located) -> StoredCheckpoint:
 
 
 def _read_tf1(located: Located) -> StoredCheckpoint:
+    import tensorflow as tf
+
     refuse_pattern(located.prefix)
     try:
         reader = tf.train.load_checkpoint(str(located.prefix))
         shapes = {name: tuple(shape) for name, shape in sorted(reader.get_variable_to_shape_map().items())}
         dtypes = {name: np.dtype(dtype.as_numpy_dtype) for name, dtype in reader.get_variable_to_dtype_map().items()}
-    except _DAMAGE as error:
+    except _damage() as error:
         raise CheckpointError(_damaged(located.files[0], error)) from error
     return StoredCheckpoint(located, shapes, dtypes, reader.get_tensor)
 
 
 def _read_frozen(located: Located) -> StoredCheckpoint:
     """A frozen graph's constants: `tf.graph_util` left each variable's value under the variable's name."""
+    import tensorflow as tf
+
     path = located.files[0]
     graph = tf.compat.v1.GraphDef()
     try:
@@ -114,7 +121,7 @@ def _read_frozen(located: Located) -> StoredCheckpoint:
         }
         shapes = {name: tuple(d.size for d in value.tensor_shape.dim) for name, value in values.items()}
         dtypes = {name: np.dtype(tf.as_dtype(value.dtype).as_numpy_dtype) for name, value in values.items()}
-    except _DAMAGE as error:
+    except _damage() as error:
         raise CheckpointError(
             f"{path}: no frozen graph, or a damaged one ({_first_line(error)}); copy it again, or give a TF1 checkpoint"
         ) from error

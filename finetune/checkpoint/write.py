@@ -7,13 +7,16 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
 from finetune.checkpoint.locate import CLASS_NAMES, STATE_FILE, refuse_pattern
 from finetune.errors import RunError
 from finetune.preprocessing import FILE_NAME, Preprocessing
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 def write(
@@ -42,6 +45,8 @@ def write(
         CheckpointError: TensorFlow could not open it again under this path.
         RunError: the disk is full, or the folder can't be written; nothing half-written is left.
     """
+    import tensorflow as tf
+
     folder = Path(folder)
     prefix = folder / f"model-{name}.ckpt-{step}"
     refuse_pattern(prefix)
@@ -77,6 +82,8 @@ def texts(preprocessing: Preprocessing, class_names: Sequence[str]) -> dict[str,
 
 
 def _save(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    import tensorflow as tf
+
     names = sorted(tensors)
     with tf.device("CPU"):
         tf.raw_ops.SaveV2(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import keyword
+import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -13,6 +15,7 @@ from typing import Any, NoReturn
 
 from finetune import __version__
 from finetune.errors import FinetuneError
+from finetune.recipe.checks import did_you_mean, listed
 
 COMMANDS = {
     "import": "bring CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",
@@ -36,8 +39,6 @@ COMMANDS = {
     "inspect": "list what a checkpoint holds",
     "demo": "run the main job on synthetic faces, within three minutes",
 }
-WITHOUT_TENSORFLOW = {"check", "doctor", "import", "split", "pairs", "lfw", "gallery"}
-"""Commands that don't wait for it, unless they are given a checkpoint."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,7 +48,12 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        """Exits with status 2."""
+        """Exit with status 2; of a command that is nearly one of ours, ask whether that was meant."""
+        unknown = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
+        if unknown:
+            near = did_you_mean(unknown[1], COMMANDS)
+            advice = near or f"give one of {listed(COMMANDS, 'or')}; see {self.prog} --help"
+            self.exit(2, f"{self.prog}: {unknown[1]!r} is not a command; {advice}\n")
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
@@ -70,9 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif rest:
         subparsers.choices[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
     module = _module(options.command)
+    # TensorFlow's notes would stand between the user and the one line that matters. Commands import it when they have
+    # checked what needs no TensorFlow.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
-        if options.command not in WITHOUT_TENSORFLOW or getattr(options, "checkpoint", None):
-            _import_tensorflow_quietly()
         module.run(options)
         sys.stdout.flush()
     except FinetuneError as error:
@@ -106,23 +114,3 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _module(command: str) -> ModuleType:
     """A command's; `import` is Python's own word, so that it has an underscore after it."""
     return importlib.import_module(f"finetune.cli.{command}" + "_" * keyword.iskeyword(command))
-
-
-def _import_tensorflow_quietly() -> None:
-    """TensorFlow's notes at start-up would stand between the user and the one line that matters.
-
-    It writes some of them before it looks at TF_CPP_MIN_LOG_LEVEL, so stderr is closed to it meanwhile.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        import tensorflow as tf
-
-        tf.get_logger().setLevel("ERROR")
-        tf.config.list_physical_devices()
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)

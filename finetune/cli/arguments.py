@@ -140,7 +140,10 @@ def say_left_out(left_out: Sequence[Quarantined]) -> None:
 
 
 def restore(options: argparse.Namespace) -> Model:
-    """The checkpoint's model; says on stderr where its preprocessing was only assumed."""
+    """Return the checkpoint's model; says on stderr where its preprocessing was only assumed."""
+    from finetune.checkpoint import locate
+
+    locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
     from finetune.model import Model
     from finetune.runs.plan import describe
 

@@ -34,10 +34,7 @@ def run(options: argparse.Namespace) -> None:
     """Print similarity and distance; with a gallery, the answer too, or what it would take to give one."""
     import numpy as np
 
-    from finetune.features.embeddings import unit
-    from finetune.gallery.enrolment import fitting
     from finetune.gallery.gallery import Contract
-    from finetune.gallery.identification import embed_faces, faces_of
     from finetune.gallery.storage import read_gallery
 
     if options.gallery is None and options.checkpoint is None:
@@ -49,6 +46,10 @@ def run(options: argparse.Namespace) -> None:
     target = path(options.gallery) if options.gallery else None
     gallery = read_gallery(target) if target else None
     model = restore_of(options, gallery.contract if gallery is not None else None)
+    from finetune.features.embeddings import unit
+    from finetune.gallery.enrolment import fitting
+    from finetune.gallery.identification import embed_faces, faces_of
+
     if gallery is not None and target is not None:
         fitting(gallery, Contract.of(model), target)
     if not options.align:

@@ -15,8 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints the plan, a line an epoch, and the table of stages."""
     from finetune.checkpoint import refuse_pattern
-    from finetune.demo import demo
+    from finetune.files import refuse_used
 
     output = path(options.output)
     refuse_pattern(output)
+    refuse_used(output)
+    from finetune.demo import demo  # imports TensorFlow
+
     demo(output)

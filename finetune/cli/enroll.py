@@ -51,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints what was enrolled and what was there already; says on stderr what to look at."""
-    from finetune.gallery.enrolment import enroll, import_features
     from finetune.gallery.storage import read_contract
 
     folder = path(options.folder)
@@ -59,6 +58,8 @@ def run(options: argparse.Namespace) -> None:
     pickled = folder.suffix in (".pkl", ".pickle")
     _refuse(options, folder, pickled)
     model = restore_of(options, read_contract(target) if target.exists() else None)
+    from finetune.gallery.enrolment import enroll, import_features
+
     if pickled:
         gallery, added, owners = import_features(target, folder, model)
         print(

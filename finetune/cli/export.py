@@ -39,11 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints what was compared, and how near it came."""
-    from finetune.export import export
+    from finetune.checkpoint import locate
 
     out = path(options.out)
-    restored = functools.partial(restore, options)
     lfw = lfw_section(options)
+    locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
+    from finetune.export import export
+
+    restored = functools.partial(restore, options)
     certificate = export(restored, options.to, out, head=options.head, quantize=options.quantize, lfw=lfw)
     print(f"{out}: {certificate.format.name} of {certificate.made_from['checkpoint']}")
     for line in certificate.lines():

@@ -56,9 +56,6 @@ def run(options: argparse.Namespace) -> None:
     """Print one line per face, and how the threshold was found."""
     from finetune.gallery.calibration import left_out_share
     from finetune.gallery.classifiers import few_photos
-    from finetune.gallery.identification import faces_of, identify, refuse_nothing, write_csv
-    from finetune.gallery.labelled import figures
-    from finetune.gallery.pictures import draw
     from finetune.gallery.storage import read_gallery
 
     if options.min_face_size and not options.align:
@@ -71,6 +68,10 @@ def run(options: argparse.Namespace) -> None:
     table = text_file(options.csv, (".csv",), target, *photos) if options.csv else None
     out = _folder(options.draw, photos) if options.draw else None
     model = restore_of(options, gallery.contract)
+    from finetune.gallery.identification import faces_of, identify, refuse_nothing, write_csv
+    from finetune.gallery.labelled import figures
+    from finetune.gallery.pictures import draw
+
     people, classifier, threshold = _classifier(options, gallery, target, model)
     notes = [few_photos(options.classifier, gallery.labels)]
     if not options.align:

@@ -27,14 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints the four lines, and one more where the pairs name people who were trained on; notes go to stderr."""
+    from finetune.checkpoint import locate
     from finetune.evaluation import read_names
     from finetune.files import write_json
-    from finetune.runs.inputs import measure_model, open_pairs, refuse_unusable
 
     target = new_file(options.json) if options.json else None
     lfw = lfw_section(options)
     assert lfw is not None  # both are required
     named = read_names(options.trained) if options.trained else ()
+    locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
+    from finetune.runs.inputs import measure_model, open_pairs, refuse_unusable
+
     pairs = open_pairs(lfw)
     model = restore(options)
     refuse_unusable(pairs, lfw, model.preprocessing.image_size)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from finetune.runtime import silent_stderr
+
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
@@ -25,7 +27,8 @@ def prepare() -> tuple[str, ...]:
     """
     tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    gpus = tf.config.list_physical_devices("GPU")
+    with silent_stderr():  # without a GPU, CUDA says that there is none
+        gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         try:
             tf.config.experimental.set_memory_growth(gpu, True)

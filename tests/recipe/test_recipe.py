@@ -305,7 +305,11 @@ BAD_OVERRIDES = [
     ("dat.train", "x", "command line dat: unknown key; did you mean 'data'?"),
     ("data.trian", "x", "command line data.trian: unknown key; did you mean 'train'?"),
     ("stages.2.epochs", "3", "command line stages.2.epochs: no item 2 in a list of 2; count from 0"),
-    ("stages.last.epochs", "3", "command line stages.last.epochs: no stage has that name; the stages are 0 (head), 1 (last block)"),
+    (
+        "stages.last.epochs",
+        "3",
+        "command line stages.last.epochs: no stage has that name; the stages are 0 (head), 1 (last block)",
+    ),
     ("stages.1.epochs", "0", "command line stages.1.epochs: found 0; give a whole number from 1"),
     ("stages.1.epochs", "1e1", "command line stages.1.epochs: found the text '1e1'; give a whole number from 1"),
     ("stages.1.learning_rate", "3e-4", "command line stages.1.learning_rate: found the text '3e-4'; write 3.0e-4"),

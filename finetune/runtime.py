@@ -1,0 +1,84 @@
+"""How TensorFlow is started: without the notes that it writes to stderr, and never in a forked process."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from finetune.errors import UserError
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+@contextlib.contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Send nowhere what the process writes to stderr, unless TF_CPP_MIN_LOG_LEVEL is 0.
+
+    TensorFlow writes some of its notes before it looks at that variable. Python's exceptions are not affected.
+    """
+    try:
+        stderr = os.dup(2) if os.environ.get(LEVEL) != "0" else None
+    except OSError:  # closed, as a service may have it
+        stderr = None
+    if stderr is None:
+        yield
+        return
+    if sys.stderr:
+        sys.stderr.flush()
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+class TensorFlowFinder(MetaPathFinder):
+    """Silences the first import of TensorFlow; finds nothing else."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return TensorFlow's own spec, its loader silenced."""
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        os.environ.setdefault(LEVEL, "1")  # warnings, from here on
+        spec = importlib.util.find_spec(name)
+        if spec and spec.loader:
+            load = spec.loader.exec_module
+
+            def load_silently(module: ModuleType) -> None:
+                with silent_stderr():
+                    load(module)
+
+            spec.loader.exec_module = load_silently  # type: ignore[method-assign]
+        return spec
+
+
+@functools.cache
+def _computes_in() -> int:
+    """Return the process in which TensorFlow first computed for us; a forked one inherits the answer."""
+    return os.getpid()
+
+
+def refuse_fork() -> None:
+    """Refuse to compute in a process that was forked from one that has: it would wait forever for threads left there.
+
+    Raises:
+        UserError: this is such a process.
+    """
+    if _computes_in() != os.getpid():
+        raise UserError(
+            f"process {os.getpid()}: forked from process {_computes_in()}, which had used TensorFlow, and would never "
+            "answer; restore the model in each worker and not before the fork (gunicorn without --preload, "
+            "multiprocessing with 'spawn')"
+        )

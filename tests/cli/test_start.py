@@ -1,0 +1,71 @@
+"""How the command starts: what needs no TensorFlow is answered before it is imported, and near names are proposed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from finetune.cli import COMMANDS, main
+
+WITHOUT_TENSORFLOW = """
+import contextlib, io, json, sys
+sys.modules["tensorflow"] = None  # an import of it fails
+from finetune.cli import main
+answers = []
+for line in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as stderr:
+        answers.append([main(line), stderr.getvalue()])
+print(json.dumps(answers))
+"""
+
+
+def test_what_is_missing_is_told_before_tensorflow_is_imported(tmp_path):
+    nowhere, used = str(tmp_path / "nowhere"), str(tmp_path)
+    (tmp_path / "face.png").write_bytes(b"anything")
+    people = tmp_path / "people"
+    people.mkdir()
+    face = str(tmp_path / "face.png")
+    lines = [
+        ["run", nowhere],
+        ["plan", nowhere],
+        ["check", nowhere],
+        ["inspect", nowhere],
+        ["validate", nowhere, "--lfw", used, "--pairs", face],
+        ["embed", used, nowhere, "out.npz"],
+        ["embed", nowhere, used, str(tmp_path / "out.npz")],
+        ["classify", used, nowhere],
+        ["export", nowhere, str(tmp_path / "out"), "--to", "onnx"],
+        ["identify", nowhere, face],
+        ["compare", face, face, "--gallery", nowhere],
+        ["compare", face, face, "--checkpoint", nowhere],
+        ["enroll", str(tmp_path / "g.h5"), nowhere],
+        ["enroll", str(tmp_path / "g.h5"), str(people), "--checkpoint", nowhere],
+        ["doctor", nowhere, "--checkpoint", nowhere],
+        ["demo", "--output", used],
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, json.dumps(lines)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for line, (status, answer) in zip(lines, json.loads(done.stdout), strict=True):
+        assert (line, status) == (line, 2), answer
+        assert answer.startswith(f"finetune {line[0]}: ")
+        assert nowhere in answer or line[0] == "demo"
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("algin", "finetune: 'algin' is not a command; did you mean 'align'?\n"),
+        ("Identify", "finetune: 'Identify' is not a command; did you mean 'identify'?\n"),
+        ("xyzzy", f"finetune: 'xyzzy' is not a command; give one of {', '.join([*COMMANDS][:-1])} or demo; see "),
+    ],
+)
+def test_a_command_that_is_nearly_one_is_asked_for(typed, answer, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([typed])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(answer)
