@@ -18,6 +18,7 @@ SOURCES = sorted({*(ROOT / "finetune").rglob("*.py")} - {FACADE})
 ORDER = (
     "errors",
     "brief",
+    "words",
     "runtime",
     "architecture",
     "preprocessing",
@@ -58,6 +59,7 @@ WITHOUT_TENSORFLOW = (
     "doctor",
     "errors",
     "brief",
+    "words",
     "runtime",
     "evaluation",
     "files",

@@ -13,6 +13,7 @@ from finetune.align.journal import Outcome
 from finetune.brief import Brief
 from finetune.errors import bounded
 from finetune.folders import in_one_line
+from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.align.aligner import Alignment
@@ -61,7 +62,7 @@ class Coverage(Brief):
     def summary(self) -> str:
         """The counts in a line."""
         return (
-            f"{len(self.outcomes)} photos: {self.found} with a face, {self.several} of them with several; "
+            f"{counted(len(self.outcomes), 'photo')}: {self.found} with a face, {self.several} of them with several; "
             f"{self.none} without; {self.unusable} that could not be used"
         )
 

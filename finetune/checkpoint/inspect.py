@@ -14,6 +14,7 @@ from finetune.checkpoint.account import account
 from finetune.checkpoint.locate import Located
 from finetune.checkpoint.plan import Contents, Shape, plan_restore
 from finetune.preprocessing import Preprocessing
+from finetune.words import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,7 @@ class UnitContents:
         """The unit's counts, and below them its variables with their shapes."""
         own = ((name.partition(f"{self.name}/")[2], shape) for name, shape in self.variables.items())
         return [
-            f"{self.name}: {len(self.variables)} variables, {self.values:,} values",
+            f"{self.name}: {counted(len(self.variables), 'variable')}, {counted(self.values, 'value', ',')}",
             *(f"  {name} {list(shape)}" for name, shape in own),
         ]
 

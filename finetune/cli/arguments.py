@@ -197,11 +197,6 @@ def size_notes(paths: Sequence[Path], size: int) -> list[str]:
     return []
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 photo`, `2 photos`."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
-
-
 def path(text: str) -> Path:
     """A path as it was typed, `~` expanded; where there is no such user it stays, and is nowhere to be found."""
     return Path(os.path.expanduser(text))

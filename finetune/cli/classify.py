@@ -12,6 +12,7 @@ from finetune.cli.arguments import add_checkpoint, path, restore, say_left_out, 
 from finetune.dataset.scan import Quarantined, check_images, layout, refuse_two_forms
 from finetune.errors import DataError, RecipeError
 from finetune.folders import in_one_line
+from finetune.words import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,7 +92,10 @@ def run(options: argparse.Namespace) -> None:
     # Only what is trained on is kept; without --test, the folder is one training set.
     rows = _embedded(train.images, model, "auto")
     test_rows = _embedded(test.images, model, "off" if options.test else "auto")
-    print(f"{len(people.names)} people, {len(rows)} images to train on, {len(test_rows)} to test on")
+    print(
+        f"{counted(len(people.names), 'person')}, {counted(len(rows), 'image')} to train on, "
+        f"{len(test_rows)} to test on"
+    )
     for name in dict.fromkeys(options.classifier):
         note = few_photos(name, people.train)
         if note:
@@ -134,7 +138,7 @@ def _arrays(options: argparse.Namespace) -> dict[str, Images]:
         if text is not None and text.endswith(".npy"):
             images = open_images(path(text), options.height, options.width)
             names = read_labels(path(labels), len(images)) if labels else None
-            print(f"{text}: {len(images)} images, {images.how}, enlarged to the network's size")
+            print(f"{text}: {counted(len(images), 'image')}, {images.how}, enlarged to the network's size")
             found[text] = Images(images, names)
     return found
 

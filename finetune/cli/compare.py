@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, size_notes
 from finetune.errors import DataError, RecipeError
 from finetune.folders import in_one_line
+from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.gallery.gallery import Gallery
@@ -87,7 +88,7 @@ def _answer(similarity: float, gallery: Gallery | None, far: float) -> str:
     answer, side = ("one person", "above") if similarity > threshold.value else ("two people", "not above")
     return (
         f"{answer}: {side} {threshold.value:.4f}, which {threshold.far:g} of pairs of two people exceed "
-        f"(95 %: {threshold.low:.4f} to {threshold.high:.4f}; from {threshold.strangers} people)"
+        f"(95 %: {threshold.low:.4f} to {threshold.high:.4f}; from {counted(threshold.strangers, 'person')})"
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from finetune.cli.arguments import add_checkpoint, new_file, path, restore, whole_number
 from finetune.errors import UserError, attempt
 from finetune.folders import in_one_line
+from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.doctor import Report
@@ -47,14 +48,16 @@ def run(options: argparse.Namespace) -> None:
             print(f"gone from the quarantine, and not brought back: {in_one_line(path)}", file=sys.stderr)
         for path in undone.renamed:
             print(f"brought back under a new name, the old one is taken: {in_one_line(path)}", file=sys.stderr)
-        print(f"{undone.moved} files moved back to {in_one_line(options.folder)}")
+        print(f"{counted(undone.moved, 'file')} moved back to {in_one_line(options.folder)}")
         return
     report = _examine(options)
     if options.fix:
         quarantine = Quarantine.of(options.folder)
         moved = quarantine.move(report.suspects())
         undo = f"finetune doctor {in_one_line(shlex.quote(options.folder))} --undo moves them back"
-        print(f"{moved} files moved to {in_one_line(quarantine.place)}; {undo}" if moved else "no file to move")
+        print(
+            f"{counted(moved, 'file')} moved to {in_one_line(quarantine.place)}; {undo}" if moved else "no file to move"
+        )
 
 
 def _examine(options: argparse.Namespace) -> Report:

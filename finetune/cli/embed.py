@@ -9,6 +9,7 @@ from pathlib import Path
 from finetune.cli.arguments import add_checkpoint, new_file, path, restore, size_notes
 from finetune.errors import DataError
 from finetune.folders import in_one_line
+from finetune.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +59,8 @@ def run(options: argparse.Namespace) -> None:
     }
     files.write(target, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
     print(
-        f"{len(good)} embeddings of {model.embedding_size} values in {in_one_line(target)}; {len(bad)} files left out"
+        f"{counted(len(good), 'embedding')} of {model.embedding_size} values in {in_one_line(target)}; "
+        f"{counted(len(bad), 'file')} left out"
     )
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import (
     add_checkpoint,
-    counted,
     new_file,
     path,
     restore_of,
@@ -21,6 +20,7 @@ from finetune.cli.arguments import (
 from finetune.errors import DataError, RecipeError
 from finetune.folders import find_images, in_one_line
 from finetune.names import normal, shown, spelled_alike, why_unusable
+from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.gallery.gallery import Gallery
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     if pickled:
         gallery, added, owners = import_features(target, folder, model)
         print(
-            f"{in_one_line(folder)}: {counted(added, 'embedding')} of {counted(owners, 'person', 'people')} enrolled, "
+            f"{in_one_line(folder)}: {counted(added, 'embedding')} of {counted(owners, 'person')} enrolled, "
             f"taken to be of {model.source.name}: nothing in the file says what they are of"
         )
     elif options.strangers:
@@ -80,12 +80,12 @@ def run(options: argparse.Namespace) -> None:
             print(f"look again: {suspect}", file=sys.stderr)
         if done.lookalikes:
             print("finetune gallery --remove-photo and --move-photo put right what is wrong", file=sys.stderr)
-        new = f"{counted(len(done.new_people), 'person', 'people')} new" if done.new_people else "nobody new"
+        new = f"{counted(len(done.new_people), 'person')} new" if done.new_people else "nobody new"
         print(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
     for first, name in spelled_alike(gallery.people)[:20]:
         twice = f"{name} and {first} are one name, enrolled as two people"
         print(f"look again: {twice}; finetune gallery --merge makes them one", file=sys.stderr)
-    people = counted(len(gallery.people), "person", "people")
+    people = counted(len(gallery.people), "person")
     print(f"{in_one_line(target)}: {people}, {counted(len(gallery), 'photo')}")
 
 

@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import counted, new_file, path
+from finetune.cli.arguments import new_file, path
 from finetune.errors import RecipeError
 from finetune.folders import in_one_line
+from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.gallery.gallery import Gallery
@@ -71,14 +72,14 @@ def run(options: argparse.Namespace) -> None:
         gallery = update(target, change)
     if out:
         write_export(out, gallery)
-        people = counted(len(gallery.people), "person", "people")
+        people = counted(len(gallery.people), "person")
         print(f"{counted(len(gallery), 'photo')} of {people} in {in_one_line(out)}")
         return
     for name, count in zip(gallery.people, gallery.counts().tolist(), strict=True):
         print(f"{count:>7,} {name}")
     strangers = len(set(gallery.stranger_labels.tolist()))
     contract = gallery.contract
-    people, photos = counted(len(gallery.people), "person", "people"), counted(len(gallery), "photo")
+    people, photos = counted(len(gallery.people), "person"), counted(len(gallery), "photo")
     print(f"{people}, {photos}; {counted(strangers, 'stranger')} to calibrate by")
     print(
         f"made with {in_one_line(contract.checkpoint)}, {contract.image_size} pixels, "

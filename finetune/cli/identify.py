@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, counted, path, rate, restore_of, size_notes, text_file, whole_number
+from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, size_notes, text_file, whole_number
 from finetune.errors import DataError, RecipeError, UserError
 from finetune.files import refuse_used
 from finetune.folders import find_images, in_one_line, refuse_within
+from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.gallery.calibration import Threshold

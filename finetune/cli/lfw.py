@@ -8,6 +8,7 @@ import shlex
 
 from finetune.cli.arguments import path
 from finetune.folders import in_one_line
+from finetune.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,8 +25,9 @@ def run(options: argparse.Namespace) -> None:
     folder = path(options.folder)
     fetched = fetch_lfw(folder)
     print(
-        f"{in_one_line(fetched.images)}: {fetched.n_images:,} photos of {fetched.n_people:,} people; "
-        f"{in_one_line(fetched.pairs)}: {fetched.n_pairs:,} pairs"
+        f"{in_one_line(fetched.images)}: {counted(fetched.n_images, 'photo', ',')} of "
+        f"{counted(fetched.n_people, 'person', ',')}; "
+        f"{in_one_line(fetched.pairs)}: {counted(fetched.n_pairs, 'pair', ',')}"
     )
     aligned = f"{os.path.realpath(folder)}_160"  # the name that `.` stands for
     photos, crops = (shlex.quote(in_one_line(place)) for place in (fetched.images, aligned))

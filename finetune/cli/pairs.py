@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from finetune.cli.arguments import add_seed, counted, say_left_out, whole_number
+from finetune.cli.arguments import add_seed, say_left_out, whole_number
 from finetune.folders import in_one_line
+from finetune.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +51,8 @@ def run(options: argparse.Namespace) -> None:
         )
     n = drawn.folds * drawn.pairs_per_fold
     print(
-        f"{in_one_line(options.out)}: {n:,} pairs of one person and {n:,} of two "
-        f"in {drawn.folds} folds that share nobody, drawn from {drawn.images:,} images of {drawn.people:,} people, "
+        f"{in_one_line(options.out)}: {counted(n, 'pair', ',')} of one person and {n:,} of two "
+        f"in {drawn.folds} folds that share nobody, drawn from {counted(drawn.images, 'image', ',')} of "
+        f"{counted(drawn.people, 'person', ',')}, "
         f"seed {options.seed}"
     )

@@ -6,6 +6,7 @@ import argparse
 
 from finetune.cli.arguments import add_seed, path, say_left_out, whole_number
 from finetune.folders import in_one_line
+from finetune.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
         share = part.photos / total
         print(f"{part.name:{width}}  {part.identities:>10,} {part.photos:>10,}  {mean:>8.1f}  {share:>9.1%}")
     few = (
-        f"; {len(parted.too_few):,} people with fewer than {options.min_images} images left out"
+        f"; {counted(len(parted.too_few), 'person', ',')} with fewer than {options.min_images} images left out"
         if parted.too_few
         else ""
     )

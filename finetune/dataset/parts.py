@@ -21,6 +21,7 @@ from finetune.folders import refuse_within
 from finetune.images import SUFFIXES
 from finetune.names import first_spellings
 from finetune.progress import track
+from finetune.words import counted
 
 By = Literal["images", "identities"]
 Shares = Mapping[str, Fraction]
@@ -127,7 +128,11 @@ def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min
     parts = (by_images if by == "images" else by_identities)(kept, shares, seed)
     empty = [part.name for part in parts if not part.images]
     if empty:
-        n = f"{len(kept)} identities" if by == "identities" else f"{sum(map(len, kept.values()))} images"
+        n = (
+            f"{counted(len(kept), 'identity')}"
+            if by == "identities"
+            else f"{counted(sum(map(len, kept.values())), 'image')}"
+        )
         what = "give it a larger share" + (", or try another --seed" if by == "identities" else "")
         raise DataError(*(f"{root}: of {n} none falls to {name!r}; {what}" for name in empty))
     files.write_folder(out, lambda folder: _link(parts, folder))

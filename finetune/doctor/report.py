@@ -11,6 +11,7 @@ from typing import Any
 from finetune.brief import Brief
 from finetune.doctor.finding import KINDS, Finding
 from finetune.folders import in_one_line
+from finetune.words import counted
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -54,7 +55,8 @@ class Report(Brief):
     def summary(self) -> list[str]:
         """A line on the whole, one a kind with its worst case, and the notes."""
         first = self.worst()
-        said = f"{self.images} images of {self.people} people, {self.files - self.images} files that can't be read"
+        unread = counted(self.files - self.images, "file")
+        said = f"{counted(self.images, 'image')} of {counted(self.people, 'person')}, {unread} that can't be read"
         lines = [f"{said}; {len(self.findings)} findings"]
         lines += [f"{kind}: {count}; {self.line(first[kind])}" for kind, count in self.counts().items()]
         return [*lines, *self.notes]

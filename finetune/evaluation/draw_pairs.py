@@ -18,6 +18,7 @@ from finetune.errors import DataError, attempt
 from finetune.evaluation.pairs import DEFAULT_FOLDS, Pair, image_name, number_of, numbered
 from finetune.images import SUFFIXES
 from finetune.names import spelled_alike
+from finetune.words import counted
 
 Counts = npt.NDArray[np.int64]
 Images = Mapping[str, Sequence[int | str]]
@@ -138,7 +139,7 @@ def draw_places(
     """
     generator = np.random.default_rng(seed)
     able = int((counts > 1).sum())
-    people = f"{len(counts)} people, {able} with two images or more"
+    people = f"{counted(len(counts), 'person')}, {able} with two images or more"
     most = min(able, len(counts) // 2)
     if folds > most:
         what = f"ask for {most} folds or fewer" if most > 1 else "add people or images"

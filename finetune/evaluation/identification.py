@@ -14,6 +14,7 @@ from finetune.brief import Brief
 from finetune.errors import DataError
 from finetune.evaluation.result import decisions, digits
 from finetune.evaluation.search import nearest
+from finetune.words import counted
 
 Embeddings = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.int64]
@@ -81,7 +82,10 @@ def open_set(
         DataError: no probe, or no stranger.
     """
     if not len(probes) or not len(strangers):
-        raise DataError(f"identification: found {len(probes)} probes and {len(strangers)} strangers; give one of each")
+        raise DataError(
+            f"identification: found {counted(len(probes), 'probe')} and "
+            f"{counted(len(strangers), 'stranger')}; give one of each"
+        )
     means = class_means(gallery, gallery_labels)
     named = nearest(means, probes)
     scores = named.similarities[:, 0]

@@ -19,6 +19,7 @@ from finetune.files import read_text
 from finetune.folders import entries, excerpt
 from finetune.images import SUFFIXES as IMAGES
 from finetune.names import look_the_same, normal, spelled_alike, spelling
+from finetune.words import counted
 
 DEFAULT_FOLDS = 10
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -125,7 +126,7 @@ def read_pairs(path: str | Path) -> PairsFile:
         return PairsFile(tuple(pairs), DEFAULT_FOLDS, tuple(notes))
     n_folds, promised = header
     if promised != len(pairs):
-        notes.insert(0, f"the header of {path.name} promises {promised} pairs, it holds {len(pairs)}")
+        notes.insert(0, f"the header of {path.name} promises {counted(promised, 'pair')}, it holds {len(pairs)}")
     return PairsFile(tuple(pairs), n_folds if n_folds > 1 else DEFAULT_FOLDS, tuple(notes))
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from finetune.errors import DataError
 from finetune.evaluation.result import ACCURACY_STEP, THRESHOLDS_END, VAL_STEP, Distance, LFWResult
+from finetune.words import counted
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -254,7 +255,7 @@ def _checked(
     if first.shape != second.shape:
         problems.append(f"embeddings: found shapes {first.shape} and {second.shape}; give both the same [n, E]")
     if same.shape != first.shape[:1]:
-        problems.append(f"is_same: found shape {same.shape} for {len(first)} pairs; give one value a pair")
+        problems.append(f"is_same: found shape {same.shape} for {counted(len(first), 'pair')}; give one value a pair")
     if not np.isin(same, (0, 1)).all():
         problems.append("is_same: found values that are not true or false; give True for a pair of one person")
     if distance not in DISTANCES:
@@ -277,7 +278,9 @@ def _checked(
 def _checked_keep(keep: npt.ArrayLike, n: int) -> Bools:
     kept = np.asarray(keep)
     if kept.dtype != bool or kept.shape != (n,):
-        raise DataError(f"keep: found {kept.dtype} of shape {kept.shape} for {n} pairs; give True or False for each")
+        raise DataError(
+            f"keep: found {kept.dtype} of shape {kept.shape} for {counted(n, 'pair')}; give True or False for each"
+        )
     return kept
 
 

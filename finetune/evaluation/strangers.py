@@ -13,6 +13,7 @@ from finetune.errors import DataError
 from finetune.evaluation.draw_pairs import draw_places
 from finetune.evaluation.protocol import evaluate_pairs
 from finetune.evaluation.result import Distance, LFWResult
+from finetune.words import counted
 
 FOLDS = 10
 MOST = 3_000
@@ -60,7 +61,7 @@ def draw(labels: npt.NDArray[np.int64], seed: int) -> StrangerPairs:
     able = int((counts > 1).sum())
     if len(people) < 2 or not able:
         raise DataError(
-            f"strangers: found {len(people)} people, {able} with two images or more; "
+            f"strangers: found {counted(len(people), 'person')}, {able} with two images or more; "
             "there must be two, one of them with two images"
         )
     folds = max(1, min(FOLDS, able, len(people) // 2))
@@ -68,7 +69,10 @@ def draw(labels: npt.NDArray[np.int64], seed: int) -> StrangerPairs:
     pairs = np.array([(rows[p][i], rows[q][j], p == q) for fold in places for p, i, q, j in fold], np.int64)
     notes = []
     if len(pairs) < 2 * FEW:
-        notes.append(f"only {len(pairs)} pairs of {len(people)} strangers could be drawn: the figures are uncertain")
+        notes.append(
+            f"only {counted(len(pairs), 'pair')} of {counted(len(people), 'stranger')} could be drawn: "
+            f"the figures are uncertain"
+        )
     if folds == 1:
         # Threshold and figures then come from the same people, each from other pairs.
         notes.append("too few strangers for folds that share nobody")
@@ -76,7 +80,8 @@ def draw(labels: npt.NDArray[np.int64], seed: int) -> StrangerPairs:
         pairs = pairs[np.argsort(np.arange(len(pairs)) % (len(pairs) // 2), kind="stable")]
         if folds < 2:
             raise DataError(
-                f"strangers: only {len(pairs)} pairs could be drawn of {len(people)} people; give more images"
+                f"strangers: only {counted(len(pairs), 'pair')} could be drawn of "
+                f"{counted(len(people), 'person')}; give more images"
             )
     return StrangerPairs(pairs[:, 0], pairs[:, 1], pairs[:, 2].astype(bool), folds, tuple(notes))
 

@@ -12,6 +12,7 @@ from finetune.brief import Brief
 from finetune.errors import ExportFailed
 from finetune.evaluation import Difference, LFWResult, compare
 from finetune.export.formats import Format, Tolerance
+from finetune.words import counted
 
 FILE_NAME = "certificate.json"
 
@@ -95,7 +96,7 @@ class Certificate(Brief):
 
     def lines(self) -> list[str]:
         """For people: a line an output, and one for LFW."""
-        lines = [f"{self.runtime}, {self.n_images} images, {self.images_per_second:.0f} images/s"]
+        lines = [f"{self.runtime}, {counted(self.n_images, 'image')}, {self.images_per_second:.0f} images/s"]
         for name, agreement in self.agreements.items():
             cosine = "" if agreement.smallest_cosine is None else f", smallest cosine {agreement.smallest_cosine:.7f}"
             of = " of the largest" if name == "logits" else ""
@@ -104,7 +105,7 @@ class Certificate(Brief):
         if difference and self.lfw_before and self.lfw_after:
             lines.append(
                 f"LFW accuracy: {self.lfw_before.accuracy:.4f} before, {self.lfw_after.accuracy:.4f} after; "
-                f"{difference.gained} pairs gained, {difference.lost} lost"
+                f"{counted(difference.gained, 'pair')} gained, {difference.lost} lost"
             )
         return lines
 

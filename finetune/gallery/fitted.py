@@ -21,6 +21,7 @@ from finetune.gallery.gallery import Gallery
 from finetune.gallery.photos import Embeddings
 from finetune.gallery.svm import LinearSVM
 from finetune.resources import cache
+from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.model import Model
@@ -51,7 +52,11 @@ def fitted_head(model: Model) -> tuple[tuple[str, ...], SoftmaxHead]:
         CheckpointError: it has none, or nobody knows its people's names.
     """
     if not model.class_names:
-        has = "holds no classifier" if model.num_classes is None else f"has {model.num_classes} classes without names"
+        has = (
+            "holds no classifier"
+            if model.num_classes is None
+            else f"has {counted(model.num_classes, 'class')} without names"
+        )
         raise CheckpointError(
             f"{model.source.prefix}: {has}; give a checkpoint of a run, with class_names.txt, or another classifier"
         )

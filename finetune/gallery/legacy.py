@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from finetune.errors import DataError
 from finetune.gallery.photos import LEAST_NORM, MOST_NORM, Embeddings
+from finetune.words import counted
 
 MOST_BYTES = 8 * 2**30
 _BUILT_BY = """
@@ -239,7 +240,8 @@ def _features(parts: list[Any]) -> tuple[Embeddings, list[str]]:
         whose = [names[label] for label in labels]
     else:
         raise _Refused(
-            f"{len(table)} embeddings, {len(labels)} labels and {len(names)} names, which don't fit together"
+            f"{counted(len(table), 'embedding')}, {counted(len(labels), 'label')} and {len(names)} "
+            f"names, which don't fit together"
         )
     return table.astype(np.float32), whose
 

@@ -21,6 +21,7 @@ from finetune.dataset.share import WHOLE, Share
 from finetune.errors import RunError, UserError
 from finetune.network import devices
 from finetune.network.cluster import Cluster, read_cluster
+from finetune.words import counted
 
 Name = Literal["none", "mirrored", "multi_worker"]
 GONE = (
@@ -161,19 +162,14 @@ class Strategy:
     def describe(self, batch_size: int) -> str:
         """The replicas in a line, and what each takes of a batch."""
         n = self.share.replicas
-        where = f" on {count(self.workers, 'worker')}" if self.cluster else ""
+        where = f" on {counted(self.workers, 'worker')}" if self.cluster else ""
         least, most = batch_size // n, -(-batch_size // n)
         each = f"{least}" if least == most else f"{least} or {most}"
-        return f"{self.name}: {count(n, 'replica')}{where}; batches of {batch_size} images, {each} a replica"
+        return f"{self.name}: {counted(n, 'replica')}{where}; batches of {batch_size} images, {each} a replica"
 
 
 SINGLE = Strategy("none")
 """One process, one device."""
-
-
-def count(n: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def planned(name: Name) -> Strategy:

@@ -27,6 +27,7 @@ from finetune.preprocessing import Preprocessing
 from finetune.recipe import LFW, Recipe, Stage
 from finetune.runs.data import examined, open_data
 from finetune.runs.selection import Selection, names, without_noise, without_strangers
+from finetune.words import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,7 +217,8 @@ def open_pairs(lfw: LFW) -> ImagePairs:
     n_different = len(pairs.is_same) - n_same
     if min(n_same, n_different) < pairs.n_folds:
         raise DataError(
-            f"{lfw.pairs}: {n_same} pairs of one person and {n_different} of two can be used, and {pairs.n_folds} "
+            f"{lfw.pairs}: {counted(n_same, 'pair')} of one person and {n_different} of two can be used, "
+            f"and {pairs.n_folds} "
             f"folds need {pairs.n_folds} of each; give more pairs, or a header with fewer folds"
         )
     return pairs

@@ -26,6 +26,7 @@ from finetune.runs.inputs import Inputs
 from finetune.runs.tables import count_values, duration, gallery_command
 from finetune.training import trained
 from finetune.training.sampler import RANDOM, Sampler
+from finetune.words import counted
 
 PROBE = 64
 """Images that the preprocessing is checked on and the forward pass is timed with."""
@@ -106,10 +107,11 @@ def standardization_warnings(model: Model, pixels: np.ndarray) -> list[str]:
 def restored(model: Model) -> str:
     """The restore plan in a line."""
     skipped = "; ".join(sorted(set(model.plan.skipped.values())))
+    classes = counted(model.num_classes or 0, "class")
     return (
         f"{len(model.plan.restored)} variables restored, {len(model.plan.skipped)} skipped"
         f"{f' ({skipped})' if skipped else ''}, {len(model.plan.fresh)} fresh"
-        f"{f' ({HEAD} of {model.num_classes} classes)' if model.plan.fresh else ''}; "
+        f"{f' ({HEAD} of {classes})' if model.plan.fresh else ''}; "
         f"embeddings of {model.embedding_size} values"
     )
 
@@ -126,9 +128,9 @@ def data(inputs: Inputs) -> str:
     """The counts in a line."""
     scan = inputs.scan
     return (
-        f"{len(scan.dataset.class_names)} people, {len(inputs.train)} images to train on, "
-        f"{len(inputs.validation)} held back, {len(scan.quarantined)} files left out, "
-        f"{len(scan.left_out)} people with too few images"
+        f"{counted(len(scan.dataset.class_names), 'person')}, {counted(len(inputs.train), 'image')} to train on, "
+        f"{len(inputs.validation)} held back, {counted(len(scan.quarantined), 'file')} left out, "
+        f"{counted(len(scan.left_out), 'person')} with too few images"
     )
 
 
@@ -138,7 +140,8 @@ def _selection(inputs: Inputs) -> list[str]:
     if selection and selection.strangers:
         known = f"; {len(selection.known)} more are trained on, and so are none" if selection.known else ""
         lines.append(
-            f"strangers: {len(selection.strangers.class_names)} people held out, {len(selection.strangers)} images, "
+            f"strangers: {counted(len(selection.strangers.class_names), 'person')} held out, "
+            f"{counted(len(selection.strangers), 'image')}, "
             f"measured after each epoch{known}"
         )
         lines += [
@@ -149,8 +152,9 @@ def _selection(inputs: Inputs) -> list[str]:
     if selection and selection.filtered:
         filtered = selection.filtered
         lines.append(
-            f"filter: {len(filtered.images)} images left out, {filtered.threshold:.3f} or more from their centre; "
-            f"{len(filtered.people)} people whole"
+            f"filter: {counted(len(filtered.images), 'image')} left out, {filtered.threshold:.3f} or "
+            f"more from their centre; "
+            f"{counted(len(filtered.people), 'person')} whole"
         )
     return lines
 
@@ -203,7 +207,8 @@ def _stage(index: int, stage: Stage, inputs: Inputs, seconds: float) -> list[str
         f"stage {index}        {stage.name!r}: trains {stage.train_from} and after, "
         f"{count_values(model, names):,} values in {len(names)} variables; {frozen} variables frozen; "
         f"batch norm {stage.batch_norm}",
-        f"               {stage.last_epoch} epochs of {epoch.n_batches} steps of {epoch.batch_size} images, "
+        f"               {counted(stage.last_epoch, 'epoch')} of {counted(epoch.n_batches, 'step')} of "
+        f"{counted(epoch.batch_size, 'image')}, "
         f"{stage.optimizer.name}, {_loss(stage)}, about {duration(passes * seconds)}",
         f"               {_features(kept)}",
         *([f"               its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
@@ -242,9 +247,10 @@ def _lfw(inputs: Inputs, seconds: float) -> str:
     shared = (
         f"; {len(overlap.identities)} of {overlap.n_identities} identities are trained on, in {overlap.n_pairs} pairs"
     )
-    missing = f", {pairs.n_skipped} pairs skipped" if pairs.n_skipped else ""
+    missing = f", {counted(pairs.n_skipped, 'pair')} skipped" if pairs.n_skipped else ""
     return (
-        f"{len(pairs.is_same)} pairs of {len(pairs.paths)} images{missing}, measured before the first stage "
+        f"{counted(len(pairs.is_same), 'pair')} of {counted(len(pairs.paths), 'image')}{missing}, "
+        f"measured before the first stage "
         f"and after each, about {duration(passes * seconds)} each time{shared if overlap.identities else ''}"
     )
 

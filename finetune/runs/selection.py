@@ -20,6 +20,7 @@ from finetune.features.embeddings import embeddings
 from finetune.model import Model
 from finetune.names import same_identities
 from finetune.recipe import Recipe
+from finetune.words import counted
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -143,4 +144,4 @@ def without_noise(recipe: Recipe, selection: Selection, model: Model) -> Selecti
 
 
 def _people(dataset: Dataset) -> str:
-    return f"{len(dataset.class_names)} people"
+    return f"{counted(len(dataset.class_names), 'person')}"

@@ -19,6 +19,7 @@ from finetune.recipe import Recipe, Stage
 from finetune.runs.curve import FAR, CurvePoint
 from finetune.runs.results import BASELINE, Evidence, StageResult
 from finetune.training import StageState, Trainer
+from finetune.words import counted
 
 EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
 
@@ -40,7 +41,10 @@ def baseline(start: Evidence) -> None:
 def stage_header(stage: Stage, index: int, trainer: Trainer, n_images: int, state: StageState) -> None:
     """What trains, and the head of the lines of epochs."""
     values = count_values(trainer.model, trainer.names)
-    say(f"\nstage {index} {stage.name!r}: trains {stage.train_from} and after, {values:,} values, on {n_images} images")
+    say(
+        f"\nstage {index} {stage.name!r}: trains {stage.train_from} and after, {values:,} values, on "
+        f"{counted(n_images, 'image')}"
+    )
     if state.epoch:
         say(f"resumed after epoch {state.epoch}")
     say(EPOCH_HEADER)

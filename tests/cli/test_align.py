@@ -63,7 +63,7 @@ def test_a_photo_on_its_side_is_cut_upright(finetune, work):
     photo.save(work / "photos/side.png")
     ended = finetune("align", "photos", "out", "--turn", "--margin", "0")
     assert ended.out == [
-        "1 photos: 1 with a face, 0 of them with several; 0 without; 0 that could not be used; crops in out"
+        "1 photo: 1 with a face, 0 of them with several; 0 without; 0 that could not be used; crops in out"
     ]
     with Image.open(work / "out/side.png") as cut:
         crop = np.array(cut.convert("L").resize((40, 40)), float)
@@ -84,7 +84,7 @@ def test_another_size_needs_the_boxes_alone(photos, finetune, work, monkeypatch)
 def test_one_photo_may_be_given_and_its_crops_lie_beside_it(photos, finetune, work):
     ended = finetune("align", "photos/ann lee/ann lee_0002.png", "photos/ann lee/cut", "--all", "--format", "jpg")
     assert ended.status == 0
-    counts = "1 photos: 1 with a face, 1 of them with several; 0 without; 0 that could not be used"
+    counts = "1 photo: 1 with a face, 1 of them with several; 0 without; 0 that could not be used"
     assert ended.out[-1] == f"{counts}; crops in photos/ann lee/cut"
     assert {path.name for path in (work / "photos/ann lee/cut").glob("*.jpg")} >= {
         "ann lee_0002_0.jpg",

@@ -67,7 +67,7 @@ def test_plan_says_what_would_be_done_and_writes_nothing(finetune, work: Path, t
     plan = {line[:15].strip() or line.strip(): line[15:] for line in ended.out}
     assert plan["checkpoint"] == "model/model-demo.ckpt-0"
     assert plan["preprocessing"] == "75 x 75 pixels, fixed standardization (preprocessing.json)"
-    assert plan["data"].startswith("4 people, 16 images to train on, 8 held back, 1 files left out, 2 people with")
+    assert plan["data"].startswith("4 people, 16 images to train on, 8 held back, 1 file left out, 2 people with")
     assert "left out: mine/person_005/notes.txt: not an image (BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP)" in plan
     assert plan["doctor"].startswith(
         "2 copy-across: person_001/person_001_0001.png: the same pixels as person_006/1.png"
@@ -131,7 +131,7 @@ def test_embed_writes_names_and_embeddings(flip: bool, finetune, work: Path, mod
     ended = finetune("embed", "model", "mine", "out.npz", *(["--flip"] if flip else []))
     first = "mine/deep/down/person_001/person_001_0001.png"
     assert ended.status == 0
-    assert ended.out == ["24 embeddings of 512 values in out.npz; 1 files left out"]
+    assert ended.out == ["24 embeddings of 512 values in out.npz; 1 file left out"]
     assert ended.err == [
         f"{first}: {NOTE}",
         "left out: mine/a.txt: not an image (BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP)",

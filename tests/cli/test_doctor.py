@@ -34,7 +34,7 @@ def test_it_tells_counts_and_reasons_and_changes_nothing(finetune, mine: Path, t
     before = tree(mine)
     ended = finetune("doctor", "mine", "--image-size", "75")
     assert (ended.status, ended.err) == (0, [])
-    assert ended.out[0] == "25 images of 6 people, 1 files that can't be read; 3 findings"
+    assert ended.out[0] == "25 images of 6 people, 1 file that can't be read; 3 findings"
     rows = [line.split()[:3] for line in ended.out if line.split()[1:2] == line.split()[2:3] != []]
     assert rows == [["not-image", "1", "1"], ["copy-across", "2", "2"]]
     assert "  person_011/page.jpg: not an image (BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP)" in ended.out

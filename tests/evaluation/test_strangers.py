@@ -52,7 +52,7 @@ def test_of_two_or_three_people_the_folds_share_them_and_it_is_said(counts):
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ([5], "found 1 people, 1 with two images or more"),
+        ([5], "found 1 person, 1 with two images or more"),
         ([1, 1, 1], "found 3 people, 0 with two"),
         ([2, 1], "only 2 pairs could be drawn of 2 people"),
     ],

@@ -17,6 +17,7 @@ from finetune.errors import DataError, attempt, bounded
 from finetune.files import read_text, refuse_used
 from finetune.images import Pixels
 from finetune.progress import track
+from finetune.words import counted
 
 Array = npt.NDArray[Any]
 
@@ -62,7 +63,7 @@ def import_arrays(
     called = attempt(problems, lambda: _identities(_load(labels), labels, names))
     if pixels is not None and called is not None and len(pixels) != len(called):
         problems.append(
-            f"{labels}: {len(called)} labels for the {len(pixels)} images in {images}; give a label for each"
+            f"{labels}: {counted(len(called), 'label')} for the {len(pixels)} images in {images}; give a label for each"
         )
     folders, clashes = name_folders(called or (), str(labels))
     problems += clashes
@@ -115,7 +116,7 @@ def read_labels(labels: Path, images: int) -> list[str]:
     """
     found = _identities(_load(labels), labels, None)
     if len(found) != images:
-        raise DataError(f"{labels}: {len(found)} labels for {images} images; give a label for each")
+        raise DataError(f"{labels}: {counted(len(found), 'label')} for {images} images; give a label for each")
     return found
 
 

@@ -38,7 +38,7 @@ def test_import_celeba_says_what_was_left_out(finetune, work: Path):
     for name in ("Ann0_0001.jpg", "b.jpg", "c.jpg"):
         (work / "photos" / name).touch()
     ended = finetune("import", "celeba", "photos", "identity.txt", "out")
-    assert ended.out[0] == f"out: 1 people, 1 images, 1.0 a person ({LINKS})"
+    assert ended.out[0] == f"out: 1 person, 1 image, 1.0 a person ({LINKS})"
     assert ended.err == ["left out:       2 not in identity.txt: photos/b.jpg, …"]
 
 
@@ -82,7 +82,7 @@ def test_split_prints_each_parts_identities_and_photos(finetune, work: Path):
 def test_split_leaves_out_people_with_few_images_and_what_is_no_image(finetune, work: Path):
     (work / "faces/Ann 0/Ann 0_0004.jpg").rename(work / "faces/Ann 0/notes.txt")
     ended = finetune("split", "faces", "out", "--by", "identities", "--parts", "all=1", "--min-images", "4")
-    assert ended.out[-1] == ("out: links to the photos in faces, seed 666; 1 people with fewer than 4 images left out")
+    assert ended.out[-1] == ("out: links to the photos in faces, seed 666; 1 person with fewer than 4 images left out")
     assert ended.err == ["left out:       1 not named as an image: faces/Ann 0/notes.txt"]
 
 
