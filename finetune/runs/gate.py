@@ -11,6 +11,7 @@ from finetune.evaluation import LFWResult, compare
 from finetune.evaluation.bootstrap import RESAMPLES, bootstrap
 from finetune.recipe import Accept
 from finetune.runs.results import Evidence
+from finetune.words import counted
 
 FEW_FALSE_ACCEPTS = 2
 """Expected at the FAR; with fewer the interval of a validation rate is too narrow: its threshold hangs on one pair."""
@@ -92,7 +93,7 @@ def _evidence(
         return 0.0, 0.0, 1.0 if accept.figure == "accuracy" else None, "every distance is as it was"
     if accept.figure == "accuracy":
         paired = compare(before, after)
-        counts = f"{paired.gained} pairs gained, {paired.lost} lost, McNemar p {paired.p_value:.2g}"
+        counts = f"{counted(paired.gained, 'pair')} gained, {paired.lost} lost, McNemar p {paired.p_value:.2g}"
         text = f"95 %: {paired.low:+.4f} to {paired.high:+.4f}; {counts}"
         return paired.low, paired.high, paired.p_value, text
     if not known:
