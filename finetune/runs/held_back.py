@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from finetune.brief import Brief
 from finetune.evaluation.identification import class_means
 from finetune.evaluation.result import decisions, digits
 from finetune.evaluation.search import nearest
@@ -17,8 +18,8 @@ Embeddings = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class HeldBack:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class HeldBack(Brief):
     """The held-back images of the people who are trained on, each named rightly or not.
 
     Attributes:

@@ -91,8 +91,9 @@ def test_run_leaves_each_stage_and_the_table(finetune, work: Path):
     told = f"baseline: LFW accuracy {baseline['accuracy']:.4f}±{baseline['accuracy_std']:.4f}, "
     assert any(line.startswith(told) for line in ended.out)
     table = ended.out[ended.out.index("saved in out/2-last-block") + 1 :]
-    rows = [line.split()[0] for line in table if line.split()[-1:] == ["kept"] or " baseline " in line]
+    rows = [line.split()[0] for line in table if line.split()[-1:] == ["kept"] or line.split()[:1] == ["baseline"]]
     assert rows == ["baseline", "head", "last"]
+    assert [line.split(":")[0] for line in ended.out if line.startswith(("verdict: ", "next: "))] == ["verdict", "next"]
     for stage in ("1-head", "2-last-block"):
         assert finetune("inspect", f"out/{stage}", "--json", "description.json").status == 0
         described = json.loads((work / "description.json").read_text())
