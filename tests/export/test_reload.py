@@ -67,27 +67,6 @@ def test_what_is_read_again_computes_what_the_checkpoint_does(name, named, writt
     assert json.loads(last)["runtime"].startswith("Keras" if name == "keras" else "TensorFlow")
 
 
-def test_each_file_of_an_export_is_what_the_published_scripts_look_for(named, written):
-    folder = written("tf1")
-    assert {path.name for path in folder.iterdir()} == {
-        "checkpoint",
-        "class_names.txt",
-        "model-tf1.ckpt-0.data-00000-of-00001",
-        "model-tf1.ckpt-0.index",
-        "model-tf1.meta",
-        "preprocessing.json",
-    }
-    assert (folder / "class_names.txt").read_text().splitlines() == list(named.class_names)
-    assert json.loads((folder / "preprocessing.json").read_text()) == {"image_size": 75, "standardization": "fixed"}
-    graph = tf.compat.v1.MetaGraphDef()
-    graph.ParseFromString((folder / "model-tf1.meta").read_bytes())
-    names = {node.name: node.op for node in graph.graph_def.node}
-    fed = {"image_batch", "label_batch", "phase_train"}
-    assert {name for name, op in names.items() if op.startswith("Placeholder")} == fed
-    assert {"input", "embeddings", "logits", "probabilities"} < set(names)
-    assert not {"AddV2", "FusedBatchNormV3"} & set(names.values())  # unknown to TensorFlow 1.7
-
-
 class Sums:
     """A runtime whose one output is each image's sum over its left half."""
 

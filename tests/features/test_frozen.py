@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -181,3 +182,61 @@ def test_an_image_that_vanishes_before_it_was_computed_is_one_line(make, faces, 
     tuner.inputs.train.paths[3].unlink()
     with pytest.raises(RunError, match="no such file; it could be read when the run began"):
         tuner.run(Stage("head", train_from="Logits", epochs=1))
+
+
+BACKBONE = "InceptionResnetV1/Conv2d_1a_3x3/weights"
+
+
+def described(weights="a", image_size=160, standardization="fixed", **changes):
+    """All that the store asks of a model."""
+    names = {BACKBONE: weights, "InceptionResnetV1/Bottleneck/weights": "b", "Logits/weights": "c"}
+    values = {
+        "variables": dict.fromkeys(names),
+        "digests": lambda of: {name: names[name] for name in of},
+        "preprocessing": SimpleNamespace(image_size=image_size, standardization=standardization),
+        "precision": "float32",
+        "runtime": "tensorflow",
+        "embedding_size": 512,
+        "num_classes": 4,
+    }
+    return SimpleNamespace(**values | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"weights": "another"},
+        {"image_size": 182},
+        {"standardization": "per_image"},
+        {"precision": "bfloat16"},
+        {"runtime": "pip"},  # any other package that is installed
+    ],
+    ids=str,
+)
+def test_vectors_of_one_model_are_not_served_to_another(changes, tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
+    head, key = UNITS.index("Logits"), b"k" * 32
+    frozen.shelf(described(), head, [key]).add([key], np.ones([1, 512], np.float32))
+    assert key in frozen.shelf(described(), head, [key])
+    assert key not in frozen.shelf(described(**changes), head, [key])
+
+
+def test_vectors_of_one_cut_or_library_are_not_served_to_another(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
+    key = b"k" * 32
+    frozen.shelf(described(), UNITS.index("Logits"), [key]).add([key], np.ones([1, 512], np.float32))
+    assert key not in frozen.shelf(described(), UNITS.index("Bottleneck"), [key])
+    for where, name in ((frozen, "__version__"), (frozen.tf, "__version__"), (frozen.PIL, "__version__")):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, "0.0")
+            assert key not in frozen.shelf(described(), UNITS.index("Logits"), [key])
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0" if frozen.os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" else "1")
+    assert key not in frozen.shelf(described(), UNITS.index("Logits"), [key])
+
+
+def test_weights_that_train_do_not_change_where_features_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
+    cut, key = UNITS.index("Bottleneck"), b"k" * 32
+    frozen.shelf(described(), cut, [key]).add([key], np.ones([1, 1792], np.float32))
+    digests = {BACKBONE: "a", "InceptionResnetV1/Bottleneck/weights": "trained", "Logits/weights": "trained"}
+    assert key in frozen.shelf(described(digests=lambda of: {name: digests[name] for name in of}), cut, [key])
