@@ -240,3 +240,15 @@ def test_weights_that_train_do_not_change_where_features_are_kept(tmp_path, monk
     frozen.shelf(described(), cut, [key]).add([key], np.ones([1, 1792], np.float32))
     digests = {BACKBONE: "a", "InceptionResnetV1/Bottleneck/weights": "trained", "Logits/weights": "trained"}
     assert key in frozen.shelf(described(digests=lambda of: {name: digests[name] for name in of}), cut, [key])
+
+
+def test_a_view_of_an_image_that_was_replaced_is_computed_anew(make, passes, faces, tmp_path):
+    folder = tmp_path / "people"
+    shutil.copytree(faces / "learn", folder)
+    make("first", train=folder, augment=VIEWS).run(Stage("head", train_from="Logits", epochs=2))
+    passes.clear()
+    tuner = make("second", train=folder, augment=VIEWS)
+    tuner.inputs.train.paths[0].write_bytes(tuner.inputs.validation.paths[0].read_bytes())
+    tuner = make("third", train=folder, augment=VIEWS)
+    tuner.run(Stage("head", train_from="Logits", epochs=2))
+    assert sum(passes) == 2
