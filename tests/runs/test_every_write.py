@@ -37,6 +37,7 @@ from finetune.recipe import Recipe
 from finetune.report import page
 from finetune.runs import stage as stage_module
 from finetune.runs.curve import Curve
+from finetune.runs.held_back import HeldBack
 from finetune.runs.inputs import Inputs
 from finetune.runs.selection import Selection
 from finetune.runs.tensorboard import TensorBoard
@@ -147,6 +148,12 @@ class Measures:
 
     def points_of(self, trainer):
         return self.restored_point
+
+    def restored_held_back(self, point):
+        return HeldBack(point.learned.correct)
+
+    def held_back(self, trainer):
+        return HeldBack(self.restored_point().learned.correct)
 
 
 class Features:
