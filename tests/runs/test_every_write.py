@@ -235,9 +235,8 @@ def outputs(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         if "tfevents" in path.name:
-            values = [
-                (v.tag, e.step, v.tensor.float_val[0]) for e in events(path.read_bytes()) for v in e.summary.value
-            ]
+            read = events(path.read_bytes())
+            values = [(v.tag, e.step, float(tf.make_ndarray(v.tensor))) for e in read for v in e.summary.value]
             found.setdefault("tensorboard/events", []).append(values)
         else:
             found[path.relative_to(folder).as_posix()] = path.read_bytes() if path.is_file() else None
