@@ -151,6 +151,35 @@ def central_crop(pixels: Pixels, size: int) -> Pixels:
     return pixels[top : top + size, left : left + size]
 
 
+def size_notes(paths: Sequence[Path], size: int, largest: float = 1.0) -> list[str]:
+    """Return a line where images look as if they were never aligned to the network's size, else nothing.
+
+    Only the headers of the files are read; what can't be read is passed over.
+
+    Args:
+        size: side in pixels of what the network takes.
+        largest: times `size`, the longest side that an aligned face has.
+    """
+    larger = {path: shape for path in paths if (shape := _shape(path)) and max(shape) > largest * size}
+    if not larger:
+        return []
+    path, (width, height) = next(iter(larger.items()))
+    more = f", and so of {len(larger) - 1} more of {len(paths)} images" if len(larger) > 1 else ""
+    return [
+        f"{path}: {width} x {height} pixels, of which the central {size} x {size} are used{more}; "
+        f"FaceNet's figures need faces aligned to {size} pixels"
+    ]
+
+
+def _shape(path: Path) -> tuple[int, int] | None:
+    """Return width and height as a file's header says; None where it says nothing that can be read."""
+    try:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            return image.size
+    except Exception:  # whatever is wrong with it is said where the image is decoded
+        return None
+
+
 def too_small(width: int, height: int, crop: int) -> str:
     """The reason why an image that is smaller than the crop can't be used."""
     return f"{width}x{height} pixels, smaller than the crop of {crop}"

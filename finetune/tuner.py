@@ -260,7 +260,9 @@ class FineTuner:
     def _write_summary(self) -> None:
         verdict, held_back = self.verdict(), self.start.held_back
         summary = {
-            "baseline_lfw_accuracy": self.baseline.accuracy if self.baseline else None,
+            f"baseline_{self.baseline.of_what.lower() if self.baseline else 'lfw'}_accuracy": (
+                self.baseline.accuracy if self.baseline else None
+            ),
             "baseline_held_back_accuracy": held_back.accuracy if held_back else None,
             # `use` is a stage's folder within this one; null is the checkpoint that the run started from.
             "verdict": {"use": verdict.folder.name if verdict.place else None, "why": verdict.text},

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from finetune.images import SUFFIXES, ImageError, NotAnImage, central_crop, read_image
+from finetune.images import SUFFIXES, ImageError, NotAnImage, central_crop, read_image, size_notes
 
 GREY = np.arange(0, 240, 5, dtype=np.uint8).reshape(6, 8)
 COLOUR = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=2)
@@ -248,3 +248,18 @@ def test_a_path_may_be_text(tmp_path):
     path = Path(tmp_path / "face.png")
     Image.fromarray(COLOUR).save(path)
     np.testing.assert_array_equal(read_image(str(path)), COLOUR)
+
+
+def test_one_unaligned_image_among_aligned_ones_is_noted(tmp_path):
+    sizes = {"a.png": (160, 160), "b.jpg": (250, 250), "c.png": (160, 161), "d.png": (80, 80)}
+    paths = [tmp_path / name for name in sizes]
+    for path in paths:
+        Image.new("RGB", sizes[path.name]).save(path)
+    (tmp_path / "e.png").write_bytes(b"no image")
+    assert size_notes([*paths, tmp_path / "e.png", tmp_path / "nowhere.png"], 160) == [
+        f"{paths[1]}: 250 x 250 pixels, of which the central 160 x 160 are used, and so of 1 more of 6 images; "
+        "FaceNet's figures need faces aligned to 160 pixels"
+    ]
+    assert size_notes([paths[0], paths[3]], 160) == []
+    assert len(size_notes(paths, 160, largest=1.25)) == 1
+    assert size_notes(paths[2:], 160, largest=1.25) == []

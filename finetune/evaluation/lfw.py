@@ -58,7 +58,11 @@ def measure(
     )
     result = evaluate()
     result = dataclasses.replace(
-        result, flip=flip, notes=image_pairs.notes + result.notes, pairs_sha256=image_pairs.sha256
+        result,
+        flip=flip,
+        notes=image_pairs.notes + result.notes,
+        pairs_sha256=image_pairs.sha256,
+        sample_of=image_pairs.sample_of,
     )
     names = tuple(trained)
     return _with_overlap(result, names, image_pairs, evaluate) if names else result
@@ -79,5 +83,5 @@ def _with_overlap(
         return dataclasses.replace(result, notes=(*result.notes, note))
     index1, index2 = image_pairs.index1[clean], image_pairs.index2[clean]
     remaining = dataclasses.replace(image_pairs, index1=index1, index2=index2, is_same=image_pairs.is_same[clean])
-    without = dataclasses.replace(without, flip=result.flip, pairs_sha256=remaining.sha256)
+    without = dataclasses.replace(without, flip=result.flip, pairs_sha256=remaining.sha256, sample_of=result.sample_of)
     return dataclasses.replace(result, without_overlap=without)

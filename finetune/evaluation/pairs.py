@@ -64,6 +64,9 @@ class ImagePairs(Brief):
         missing: images named and not found, as `NAME/NAME_0001`.
         n_skipped: pairs left out for them.
         notes: what to say beside a result on these pairs, a sentence each.
+        unaligned: the one of `notes` that says that the images look unaligned; empty where they do not, or where
+            nobody looked.
+        sample_of: how many pairs these are a sample of; None where they are all.
     """
 
     paths: tuple[Path, ...]
@@ -74,6 +77,8 @@ class ImagePairs(Brief):
     missing: tuple[str, ...] = ()
     n_skipped: int = 0
     notes: tuple[str, ...] = ()
+    unaligned: tuple[str, ...] = ()
+    sample_of: int | None = None
 
     @property
     def identities(self) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def evaluate_pairs(
         DataError: the values can't be evaluated; one line for each reason.
     """
     rows1, rows2, same = _checked(embeddings1, embeddings2, is_same, distance, n_folds, far_target)
-    folds, notes = _folds(same, n_folds)
+    folds, notes = cut_into_folds(same, n_folds)
     if keep is not None:
         kept = _checked_keep(keep, len(same))
         rows1, rows2, same, folds = rows1[kept], rows2[kept], same[kept], _kept_folds(folds, same, kept)
@@ -174,8 +174,12 @@ def _equal_error_rate(fpr: Floats, tpr: Floats) -> float | None:
     return float(fpr[after - 1] + part * (fpr[after] - fpr[after - 1]))
 
 
-def _folds(same: Bools, n_folds: int) -> tuple[list[Indices], list[str]]:
-    """The indices of each fold's pairs, and what to say about them."""
+def cut_into_folds(same: Bools, n_folds: int) -> tuple[list[Indices], list[str]]:
+    """Return the indices of each fold's pairs, and what to say about them.
+
+    Args:
+        same: bool [n], whether each pair is of one person; each kind must be there as often as there are folds.
+    """
     folds = np.array_split(np.arange(len(same)), n_folds)
     if all(same[fold].any() and not same[fold].all() for fold in folds):
         return folds, []

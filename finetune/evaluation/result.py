@@ -75,6 +75,7 @@ class LFWResult(Brief):
         overlap: which identities of the pairs were trained on; None where nobody knows.
         without_overlap: the figures on the pairs that name none of them, each pair in the fold that it has among
             all. None where nothing overlaps, or where too few pairs are left, which `notes` then says.
+        sample_of: how many pairs the measured ones are a sample of; None where all were measured.
     """
 
     accuracy: float
@@ -101,6 +102,7 @@ class LFWResult(Brief):
     pairs_sha256: str | None = None
     overlap: Overlap | None = None
     without_overlap: LFWResult | None = None
+    sample_of: int | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LFWResult) and self.to_json() == other.to_json()
@@ -116,6 +118,11 @@ class LFWResult(Brief):
         ]
 
     @property
+    def of_what(self) -> str:
+        """What the figures are of, in a word: `LFW`, or `sample`, whose figures are not called LFW's."""
+        return "LFW" if self.sample_of is None else "sample"
+
+    @property
     def left_out(self) -> str:
         """What `without_overlap` is without, in words; empty where nobody overlaps."""
         if self.overlap is None or not self.overlap.identities:
@@ -128,10 +135,13 @@ class LFWResult(Brief):
     def to_json(self) -> dict[str, Any]:
         """The fields by name and the protocol's constants, ready for `json.dump`.
 
-        `correct` and `is_same` are texts of 0 and 1, a digit a pair; `distances` and `folds` are lists.
+        `correct` and `is_same` are texts of 0 and 1, a digit a pair; `distances` and `folds` are lists. There is
+        `sample_of` only where a sample was measured.
         """
+        names = [field.name for field in dataclasses.fields(self) if field.name != "sample_of"]
         return {
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
+            **{name: getattr(self, name) for name in names},
+            **({} if self.sample_of is None else {"sample_of": self.sample_of}),
             "fold_accuracy": list(self.fold_accuracy),
             "notes": list(self.notes),
             "correct": digits(self.correct),
@@ -152,7 +162,7 @@ class LFWResult(Brief):
         Raises:
             DataError: `stored` lacks some of the fields, or they are not of as many pairs as it says.
         """
-        later = ("overlap", "without_overlap", "distances", "is_same", "folds")
+        later = ("overlap", "without_overlap", "distances", "is_same", "folds", "sample_of")
         names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
         missing = [name for name in names if name not in stored]
         if missing:
@@ -174,6 +184,7 @@ class LFWResult(Brief):
             **fields,
             overlap=Overlap(**overlap | {"identities": tuple(overlap["identities"])}) if overlap else None,
             without_overlap=cls.from_json(without) if without else None,
+            sample_of=stored.get("sample_of"),
         )
 
 

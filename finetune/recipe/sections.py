@@ -124,6 +124,7 @@ class LFW(Section):
         subtract_mean: subtract the mean embedding of the other folds first.
         flip: embed the mirrored image too, and put the two embeddings side by side.
         missing: whether a missing image is an error, or its pairs are skipped and counted.
+        sample: the share of the pairs that is measured, above 0, below 1, the same ones each time; None: all.
     """
 
     dir: Annotated[Path, PATH]
@@ -132,6 +133,9 @@ class LFW(Section):
     subtract_mean: Annotated[bool, TRUTH] = False
     flip: Annotated[bool, TRUTH] = False
     missing: Annotated[Literal["error", "skip"], one_of(("error", "skip"))] = "error"
+    sample: Annotated[float | None, optional(number("a share of the pairs above 0, below 1", lambda x: 0 < x < 1))] = (
+        None
+    )
 
 
 METRICS = {

@@ -12,6 +12,7 @@ from PIL import Image
 
 from finetune.errors import DataError
 from finetune.evaluation import ImagePairs, LFWResult, read_pairs, resolve
+from finetune.evaluation.sample import sampled
 from finetune.images import ImageError, read_image
 from finetune.recipe import LFW
 
@@ -72,7 +73,7 @@ def worst(result: LFWResult, lfw: LFW, *, show: bool) -> Worst:
     if not show:
         return Worst([], [], *counts, "Pictures and names were left out, as asked for.")
     try:
-        pairs = resolve(read_pairs(lfw.pairs), lfw.dir, lfw.missing)
+        pairs = sampled(resolve(read_pairs(lfw.pairs), lfw.dir, lfw.missing), lfw.sample)
     except DataError as error:
         return Worst([], [], *counts, f"The pairs can't be read any more: {error.problems[0]}")
     if pairs.sha256 != result.pairs_sha256:

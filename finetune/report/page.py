@@ -110,12 +110,19 @@ def headline(record: Record) -> str:
     elif record.results:
         d = compare(first, last.lfw)
         parts.append(
-            f"LFW accuracy {first.accuracy:.4f} before, {last.lfw.accuracy:.4f} after: {_signed(d.accuracy)} "
+            f"{_accuracy(first)} {first.accuracy:.4f} before, {last.lfw.accuracy:.4f} after: {_signed(d.accuracy)} "
             f"(95 %: {_signed(d.low)} to {_signed(d.high)})."
         )
     else:
-        parts.append(f"LFW accuracy of the checkpoint: {first.accuracy:.4f}.")
+        parts.append(f"{_accuracy(first)} of the checkpoint: {first.accuracy:.4f}.")
     return " ".join(parts)
+
+
+def _accuracy(result: LFWResult) -> str:
+    """Return what an accuracy is called: a sample's is not LFW's."""
+    if result.sample_of is None:
+        return "LFW accuracy"
+    return f"Accuracy on a sample of {result.n_pairs:,} of {result.sample_of:,} pairs"
 
 
 def _section(record: Record, name: str, place: str, faces: bool) -> Section:

@@ -66,7 +66,8 @@ def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | N
     difference = float(getattr(after, accept.figure) - getattr(before, accept.figure))
     low, high, p_value, evidence = _evidence(accept, before, after)
     fell = "fell" if difference < 0 else "rose"
-    change = f"{accept.metric} {fell} by {abs(difference):.4f}" if difference else f"{accept.metric} stayed"
+    metric = accept.metric if after.sample_of is None else f"{accept.metric} of the sample"
+    change = f"{metric} {fell} by {abs(difference):.4f}" if difference else f"{metric} stayed"
     change += " since the baseline" if accept.since == "baseline" else ""
     judged = {"estimate": difference, "lower": low, "upper": high}[accept.bound]
     if low is None or high is None:

@@ -63,7 +63,7 @@ class Histories:
         if not self._asked.stat_h5:
             return self._stat
         stat = self._stat.joined(state.current, state.steps, state.epoch_steps, state.spread)
-        if lfw:
+        if lfw and lfw.sample_of is None:
             stat = stat.measured(-1, lfw.accuracy, lfw.val)
         self._folder.write_stat(stat)
         return stat

@@ -21,6 +21,8 @@ from finetune.doctor.thumbnails import Looked, look
 from finetune.errors import DataError, UserError, attempt
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
 from finetune.evaluation.lfw import Embed
+from finetune.evaluation.sample import sampled
+from finetune.images import size_notes
 from finetune.model import Model
 from finetune.network.strategy import SINGLE, Strategy
 from finetune.preprocessing import Preprocessing
@@ -85,9 +87,12 @@ class Inputs:
         opened = attempt(problems, lambda: open_data(recipe, crop, see)) if crop or not recipe.data.align else None
         held_out = attempt(problems, lambda: without_strangers(recipe, opened[0], crop, see)) if opened else None
         lfw = recipe.lfw
-        pairs = attempt(problems, lambda: open_pairs(lfw)) if lfw else None
+        # The doctor compares all of them with the training images; a sample of them may be measured.
+        every_pair = attempt(problems, lambda: open_pairs(lfw)) if lfw else None
+        pairs = sampled(every_pair, lfw.sample) if lfw and every_pair else None
         if lfw and pairs and crop:
-            attempt(problems, lambda: refuse_unusable(pairs, lfw, crop, see(pairs.paths).reasons))
+            found_pairs = pairs
+            pairs = attempt(problems, lambda: usable(found_pairs, lfw, crop, see(found_pairs.paths).reasons))
         if found is None or before is None or opened is None or held_out is None or problems:
             raise UserError(*problems)
         everybody, looked = opened
@@ -100,7 +105,7 @@ class Inputs:
         strategy.must_see_the_same(inputs.lines)
         with strategy.scope():
             model = restore(recipe, scanned.dataset.class_names)
-        report = examined(recipe, everybody, looked, crop, pairs) if strategy.is_chief else None
+        report = examined(recipe, everybody, looked, crop, every_pair) if strategy.is_chief else None
         return dataclasses.replace(inputs, model=model, strategy=strategy, report=report)
 
     @property
@@ -197,6 +202,7 @@ class Inputs:
             "pairs": len(pairs.is_same) if pairs else 0,
             "folds": pairs.n_folds if pairs else 0,
             "missing": list(pairs.missing) if pairs else [],
+            "unaligned": list(pairs.unaligned) if pairs else [],
             "sha256": pairs.sha256 if pairs else None,
             "trained": _digest(self.trained_names),
         }
@@ -207,7 +213,7 @@ def _digest(lines: Iterable[str]) -> str:
 
 
 def open_pairs(lfw: LFW) -> ImagePairs:
-    """The pairs that a recipe's `lfw` section, or `validate`'s options, name.
+    """Return all pairs that a recipe's `lfw` section, or `validate`'s options, name.
 
     Raises:
         DataError: the pairs file or the folder can't be used, or there are too few pairs for the folds.
@@ -224,12 +230,15 @@ def open_pairs(lfw: LFW) -> ImagePairs:
     return pairs
 
 
-def refuse_unusable(pairs: ImagePairs, lfw: LFW, crop: int, check: Check = check_images) -> None:
-    """Decodes the pairs' images, before hours are spent on what can't be measured.
+def usable(pairs: ImagePairs, lfw: LFW, crop: int, check: Check = check_images) -> ImagePairs:
+    """Decode the pairs' images, before hours are spent on what can't be measured.
 
     Args:
         crop: side in pixels; smaller images can't be used.
         check: says why files can't be used.
+
+    Returns:
+        The pairs, with a note where their images look unaligned.
 
     Raises:
         DataError: one line for each image that can't be used, or one for them all.
@@ -243,6 +252,8 @@ def refuse_unusable(pairs: ImagePairs, lfw: LFW, crop: int, check: Check = check
         )
     if bad:
         raise DataError(*(f"{problem}; replace it, or remove it and set missing: skip" for problem in bad))
+    unaligned = tuple(size_notes(pairs.paths, crop))
+    return dataclasses.replace(pairs, unaligned=unaligned, notes=(*pairs.notes, *unaligned))
 
 
 def refuse_unwritable(output: Path) -> None:

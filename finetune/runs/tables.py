@@ -104,8 +104,9 @@ def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
     if first:
         caption += ", of the baseline by the nearest class mean"
     if baseline:
-        columns += ["LFW before", "LFW after", "difference (95 %)", "VAL"]
-        caption += f"; LFW: accuracy; VAL: validation rate at FAR {baseline.far_target:g}"
+        of = baseline.of_what
+        columns += [f"{of} before", f"{of} after", "difference (95 %)", "VAL"]
+        caption += f"; {of}: accuracy{_sample(baseline)}; VAL: validation rate at FAR {baseline.far_target:g}"
         caption += "".join(f"\n{line}" for line in _accuracies_without_overlap(baseline, results))
     caption += "".join(f"\n{r.name}: {r.harm}" for r in results if r.harm)
     columns += ["outcome"]
@@ -244,11 +245,23 @@ def _accuracies_without_overlap(baseline: LFWResult, results: Sequence[StageResu
     # A run that was begun by an older finetune knows of no overlap in its first results.
     like = [(name, lfw.without_overlap) for name, lfw in measured if lfw.overlap == last.overlap]
     accuracies = ", ".join(f"{name} {without.accuracy:.4f}" for name, without in like if without)
-    return [f"without {last.left_out}, LFW accuracy: {accuracies}"]
+    return [f"without {last.left_out}, {_accuracy(last)}: {accuracies}"]
 
 
 def _figures(result: LFWResult) -> str:
     return (
-        f"LFW accuracy {result.accuracy:.4f}±{result.accuracy_std:.4f}, "
+        f"{_accuracy(result)} {result.accuracy:.4f}±{result.accuracy_std:.4f}, "
         f"validation rate {result.val:.4f}±{result.val_std:.4f} at FAR {result.far_target:g}"
     )
+
+
+def _accuracy(result: LFWResult) -> str:
+    """Return what the accuracy is called: a sample's is not LFW's."""
+    return "LFW accuracy" if result.sample_of is None else f"accuracy{_sample(result)}"
+
+
+def _sample(result: LFWResult) -> str:
+    """Return of which sample the figures are; nothing where all pairs were measured."""
+    if result.sample_of is None:
+        return ""
+    return f" on a sample of {result.n_pairs:,} of {result.sample_of:,} pairs"

@@ -70,6 +70,12 @@ def test_the_recipes_that_come_with_finetune_are_sound(name: str):
 
 # Each is GOOD with one text in place of another, and the line that answers it.
 BAD_VALUES = [
+    ("pairs.txt}", "pairs.txt, sample: 1}", "x.yaml:4 lfw.sample: found 1; give a share of the pairs above 0, below 1"),
+    (
+        "pairs.txt}",
+        "pairs.txt, sample: 20%}",
+        "x.yaml:4 lfw.sample: found the text '20%'; give a share of the pairs ab",
+    ),
     ("runs/r", "runs/r\nsede: 1", "x.yaml:3 sede: unknown key; did you mean 'seed'?"),
     ("runs/r", "runs/r\nzebra: 1", "x.yaml:3 zebra: unknown key; the keys here are checkpoint, output, data, stages, "),
     ("runs/r", "runs/r\n12: 1", "x.yaml:3 [12]: unknown key; the keys here are checkpoint, "),

@@ -144,3 +144,12 @@ def test_without_figures_to_compare_a_gate_keeps_the_stage():
     accept = Accept("strangers_accuracy", 0.0, since="baseline")
     assert judge(accept, Evidence(result(0.9)), Evidence(), Evidence(result(0.1))).accepted
     assert judge(None, Evidence(result(0.9)), Evidence(result(0.9)), Evidence(result(0.1))).accepted
+
+
+def test_a_gate_on_a_sample_says_that_it_is_one():
+    import dataclasses
+
+    before, after = (dataclasses.replace(result(accuracy), sample_of=6000) for accuracy in (0.9, 0.8))
+    assert decide(Accept("lfw_accuracy", 0.5), before, after).reason.startswith(
+        "lfw_accuracy of the sample fell by 0.1"
+    )
