@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -48,10 +49,15 @@ def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Datase
     Returns:
         Those who stay and those who are held out, each with class names of their own.
     """
-    # Not by the draw of `finetune split`: of a part of its making, some shares would hold nobody out.
-    first = first_spellings(dataset.class_names)
-    out = {name for name in first if generator_of(seed, f"held out: {first[name]}").random() < share}
+    out = {name for name, place in places(dataset.class_names, seed).items() if place < share}
     return dataset.of_people(set(dataset.class_names) - out), dataset.of_people(out)
+
+
+def places(class_names: Sequence[str], seed: int) -> dict[str, float]:
+    """Return the share up to which each person stays in training; any larger one holds them out."""
+    # Not by the draw of `finetune split`: of a part of its making, some shares would hold nobody out.
+    first = first_spellings(class_names)
+    return {name: float(generator_of(seed, f"held out: {first[name]}").random()) for name in first}
 
 
 def generator_of(seed: int, name: str) -> np.random.Generator:

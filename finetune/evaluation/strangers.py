@@ -18,6 +18,8 @@ from finetune.words import counted
 FOLDS = 10
 MOST = 3_000
 """Pairs of each kind that are drawn at the most, as many as LFW has."""
+LEAST = 4
+"""People from which on there can be two folds that share nobody, where two of them have two images or more."""
 FEW = 300
 """Pairs of each kind below which a result says that it is uncertain."""
 
@@ -84,6 +86,16 @@ def draw(labels: npt.NDArray[np.int64], seed: int) -> StrangerPairs:
                 f"{counted(len(people), 'person')}; give more images"
             )
     return StrangerPairs(pairs[:, 0], pairs[:, 1], pairs[:, 2].astype(bool), folds, tuple(notes))
+
+
+def enough(labels: npt.NDArray[np.int64]) -> bool:
+    """Return whether threshold and figures can come from different people.
+
+    Args:
+        labels: int64 [n], whose each image is.
+    """
+    _, counts = np.unique(labels, return_counts=True)
+    return len(counts) >= LEAST and np.count_nonzero(counts > 1) > 1
 
 
 def measure_strangers(

@@ -12,11 +12,13 @@ import numpy as np
 from finetune.brief import Brief
 from finetune.dataset.noise import distances_to_center, keep, threshold
 from finetune.dataset.scan import Dataset, Scan, layout, scan
-from finetune.dataset.split import hold_out
+from finetune.dataset.split import hold_out, places
+from finetune.doctor.examine import LARGEST
 from finetune.doctor.thumbnails import Look
 from finetune.errors import DataError
-from finetune.evaluation.strangers import draw
+from finetune.evaluation.strangers import LEAST, draw, enough
 from finetune.features.embeddings import embeddings
+from finetune.images import size_notes
 from finetune.model import Model
 from finetune.names import same_identities
 from finetune.recipe import Recipe
@@ -47,12 +49,14 @@ class Selection(Brief):
         strangers: who is held out; None where the recipe asks for none.
         known: people in a folder of strangers who are trained on, and so are none.
         filtered: None where the recipe asks for no filter.
+        warnings: what makes the strangers' figures uncertain, and what to do, a sentence each.
     """
 
     scan: Scan
     strangers: Dataset | None = None
     known: tuple[str, ...] = ()
     filtered: Filtered | None = None
+    warnings: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """For the run's folder; `sha256` is of the strangers' images' names."""
@@ -106,13 +110,18 @@ def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, look: Loo
             left = f"leaves {len(rest.class_names)} of {_people(dataset)} to train on"
             raise DataError(f"{where}: {left}; give a smaller share")
     try:
-        draw(strangers.labels, recipe.seed)
+        notes = draw(strangers.labels, recipe.seed).notes
     except DataError as error:
         trained = f", without {len(known)} who are trained on" if known else ""
-        advice = "give more people" if isinstance(asked, Path) else "give a larger share, another seed, or a folder"
-        few = error.problems[0].removeprefix("strangers: ")
-        raise DataError(f"{where}{trained}: {few}; {advice}") from None
-    return Selection(dataclasses.replace(scanned, dataset=rest), strangers, known)
+        too_few = error.problems[0].removeprefix("strangers: ")
+        raise DataError(f"{where}{trained}: {too_few}; {_more_strangers(recipe, dataset)}") from None
+    few = (
+        ["; ".join([*notes, *([] if enough(strangers.labels) else [_more_strangers(recipe, dataset)])])]
+        if notes
+        else []
+    )
+    unaligned = size_notes(strangers.paths, crop, LARGEST) if crop and isinstance(asked, Path) else []
+    return Selection(dataclasses.replace(scanned, dataset=rest), strangers, known, warnings=(*few, *unaligned))
 
 
 def without_noise(recipe: Recipe, selection: Selection, model: Model) -> Selection:
@@ -141,6 +150,26 @@ def without_noise(recipe: Recipe, selection: Selection, model: Model) -> Selecti
     )
     scanned = dataclasses.replace(selection.scan, dataset=remaining.of_people(left))
     return dataclasses.replace(selection, scan=scanned, filtered=filtered)
+
+
+def _more_strangers(recipe: Recipe, dataset: Dataset) -> str:
+    """Return what to do where too few people are held out to measure by.
+
+    Args:
+        dataset: the training folder, with those who are held out by a share.
+    """
+    if isinstance(recipe.data.strangers, Path):
+        return f"give a folder of {LEAST} people or more"
+    others = "give data.strangers a folder of other people"
+    order = sorted((place, name) for name, place in places(dataset.class_names, recipe.seed).items())
+    images = np.bincount(dataset.labels, minlength=len(dataset.class_names))
+    with_two = {name for name, count in zip(dataset.class_names, images, strict=True) if count > 1}
+    for n in range(LEAST, len(order) - 1):
+        share = (int(100 * order[n - 1][0]) + 1) / 100
+        held_out = [name for place, name in order if place < share]
+        if len(with_two.intersection(held_out)) > 1 and len(order) - len(held_out) > 1:
+            return f"{share:g} holds out {len(held_out)} of {_people(dataset)}, enough to measure by; or {others}"
+    return others
 
 
 def _people(dataset: Dataset) -> str:
