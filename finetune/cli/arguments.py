@@ -179,22 +179,6 @@ def restore_of(options: argparse.Namespace, contract: Contract | None) -> Model:
     return restore(options)
 
 
-def size_notes(paths: Sequence[Path], size: int) -> list[str]:
-    """A line where the first image that can be read looks as if it was never aligned to the network's size."""
-    from finetune.images import ImageError, read_image
-
-    for path in paths:
-        try:
-            height, width = read_image(path).shape[:2]
-        except ImageError:
-            continue
-        if min(height, width) <= size:
-            return []
-        return [
-            f"{path}: {width} x {height} pixels, of which the central {size} x {size} are used; "
-            f"FaceNet's figures need faces aligned to {size} pixels"
-        ]
-    return []
 
 
 def path(text: str) -> Path:

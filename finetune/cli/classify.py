@@ -12,6 +12,7 @@ from finetune.cli.arguments import add_checkpoint, path, restore, say_left_out, 
 from finetune.dataset.scan import Quarantined, check_images, layout, refuse_two_forms
 from finetune.errors import DataError, RecipeError
 from finetune.folders import in_one_line
+from finetune.images import size_notes
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -147,7 +148,10 @@ def _people(text: str, model: Model) -> dict[str, list[Path]]:
     """The images of a folder that can be used, `{person: paths}`; says which can't."""
     found = layout(path(text))
     paths = [photo for photos in found.files.values() for photo in photos]
-    reasons = dict(zip(paths, check_images(paths, model.preprocessing.image_size), strict=True))
+    size = model.preprocessing.image_size
+    reasons = dict(zip(paths, check_images(paths, size), strict=True))
+    for note in size_notes(paths, size):
+        print(note, file=sys.stderr)
     say_left_out([*found.misplaced, *(Quarantined(photo, reason) for photo, reason in reasons.items() if reason)])
     people = {name: [photo for photo in photos if not reasons[photo]] for name, photos in found.files.items()}
     people = {name: photos for name, photos in people.items() if photos}

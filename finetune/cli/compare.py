@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, size_notes
+from finetune.cli.arguments import add_checkpoint, path, rate, restore_of
 from finetune.errors import DataError, RecipeError
 from finetune.folders import in_one_line
 from finetune.words import counted
@@ -54,6 +54,8 @@ def run(options: argparse.Namespace) -> None:
     if gallery is not None and target is not None:
         fitting(gallery, Contract.of(model), target)
     if not options.align:
+        from finetune.images import size_notes
+
         for photo in photos:
             for note in size_notes([photo], model.preprocessing.image_size):
                 print(f"{note}; --align finds them", file=sys.stderr)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, restore, size_notes
+from finetune.cli.arguments import add_checkpoint, new_file, path, restore
 from finetune.errors import DataError
 from finetune.folders import in_one_line
 from finetune.words import counted
@@ -28,6 +28,7 @@ def run(options: argparse.Namespace) -> None:
 
     from finetune import files
     from finetune.folders import find_images
+    from finetune.images import size_notes
 
     target = new_file(options.out)
     if target.suffix != ".npz":

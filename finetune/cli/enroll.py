@@ -14,7 +14,6 @@ from finetune.cli.arguments import (
     path,
     restore_of,
     say_left_out,
-    size_notes,
     whole_number,
 )
 from finetune.errors import DataError, RecipeError
@@ -166,6 +165,8 @@ def _aligned(
 
 
 def _say_size(photos: list[Path], size: int) -> None:
+    from finetune.images import size_notes
+
     for note in size_notes(photos, size):
         print(f"{note}; --align finds them", file=sys.stderr)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, size_notes, text_file, whole_number
+from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, text_file, whole_number
 from finetune.errors import DataError, RecipeError, UserError
 from finetune.files import refuse_used
 from finetune.folders import find_images, in_one_line, refuse_within
@@ -76,6 +76,8 @@ def run(options: argparse.Namespace) -> None:
     people, classifier, threshold = _classifier(options, gallery, target, model)
     notes = [few_photos(options.classifier, gallery.labels)]
     if not options.align:
+        from finetune.images import size_notes
+
         found = [image for photo in photos for image in find_images(photo)]
         notes += [f"{note}; --align finds them" for note in size_notes(found, model.preprocessing.image_size)]
     for note in filter(None, notes):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, new_file, restore, size_notes
+from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, new_file, restore
 
 if TYPE_CHECKING:
     from finetune.evaluation import LFWResult
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the four lines, and one more where the pairs name people who were trained on; notes go to stderr."""
+    """Print the four lines, and one more where the pairs name people who were trained on; notes go to stderr."""
     from finetune.checkpoint import locate
     from finetune.evaluation import read_names
     from finetune.files import write_json
@@ -36,15 +37,15 @@ def run(options: argparse.Namespace) -> None:
     assert lfw is not None  # both are required
     named = read_names(options.trained) if options.trained else ()
     locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
-    from finetune.runs.inputs import measure_model, open_pairs, refuse_unusable
+    from finetune.runs.inputs import measure_model, open_pairs, usable
 
     pairs = open_pairs(lfw)
     model = restore(options)
-    refuse_unusable(pairs, lfw, model.preprocessing.image_size)
-    for note in size_notes(pairs.paths, model.preprocessing.image_size):
+    pairs = usable(pairs, lfw, model.preprocessing.image_size)
+    for note in pairs.notes:
         print(note, file=sys.stderr)
     result = measure_model(model, pairs, lfw, model.class_names + named)
-    _show(result)
+    _show(result, said=pairs.notes)
     if target:
         protocol = {
             "checkpoint": str(model.source.prefix),
@@ -63,8 +64,9 @@ def run(options: argparse.Namespace) -> None:
         write_json(target, result.to_json() | protocol)
 
 
-def _show(result: LFWResult) -> None:
-    notes = list(result.notes)
+def _show(result: LFWResult, said: Sequence[str]) -> None:
+    """Print the four lines; notes go to stderr, but for those that are said already."""
+    notes = [note for note in result.notes if note not in said]
     for line in result.lines():
         print(line)
     if result.without_overlap:

@@ -107,6 +107,7 @@ class Certificate(Brief):
                 f"LFW accuracy: {self.lfw_before.accuracy:.4f} before, {self.lfw_after.accuracy:.4f} after; "
                 f"{counted(difference.gained, 'pair')} gained, {difference.lost} lost"
             )
+            lines += self.lfw_before.notes
         return lines
 
     def to_json(self) -> dict[str, Any]:
@@ -120,6 +121,7 @@ class Certificate(Brief):
                 "difference": dataclasses.asdict(difference) if difference else None,
                 "pairs": before.n_pairs,
                 "pairs_sha256": before.pairs_sha256,
+                "notes": list(before.notes),
             }
         return {
             "format": self.format.name,

@@ -26,7 +26,7 @@ from finetune.features.embeddings import embeddings
 from finetune.images import central_crops
 from finetune.model import Model
 from finetune.recipe import LFW
-from finetune.runs.inputs import measure_model, open_pairs, refuse_unusable
+from finetune.runs.inputs import measure_model, open_pairs, usable
 
 DRAWN, NOISE = 32, 4
 """Probe images: drawn faces, and others that hold nothing but noise."""
@@ -72,7 +72,7 @@ def export(
     # Compared in float32, whatever it computes in.
     exact = Model(given.variables, given.preprocessing, given.class_names, given.plan, given.source)
     if lfw and pairs:
-        refuse_unusable(pairs, lfw, exact.preprocessing.image_size)
+        pairs = usable(pairs, lfw, exact.preprocessing.image_size)
     content = Content.of(exact, head)
     certificates: list[Certificate] = []
 

@@ -53,9 +53,17 @@ def render(record: Record) -> str:
             thresholds=[(far, operating_point(lfw, far)) for far in FARS] if lfw else [],
             credits=_credits(record),
             embedding_size=record.inputs["checkpoint"].get("embedding_size"),
+            unaligned=_unaligned(record),
         )
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _unaligned(record: Record) -> list[str]:
+    """Return what is known of images that were not aligned as the network expects, a sentence each."""
+    images = record.inputs["doctor"].get("counts", {}).get("unaligned", 0)
+    trained = [f"finetune doctor found {images:,} unaligned images in the training folder"] if images else []
+    return [*trained, *record.inputs["lfw"].get("unaligned", [])]
 
 
 def _credits(record: Record) -> list[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import shlex
-import time
 
 import numpy as np
 
-from finetune.architecture import HEAD, UNITS, boundary
+from finetune.architecture import HEAD, boundary
 from finetune.doctor import Report
+from finetune.doctor.examine import IMAGE_SIZE
 from finetune.errors import DataError, attempt
 from finetune.evaluation import find_overlap
 from finetune.evaluation.verdict import FEW_PEOPLE
@@ -19,9 +19,10 @@ from finetune.folders import in_one_line
 from finetune.images import central_crops
 from finetune.model import Model
 from finetune.names import spelled_alike
-from finetune.network import devices, multiply_adds
+from finetune.network import devices
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import Stage
+from finetune.runs.cost import Cost, costs, seconds_per_image, time_table
 from finetune.runs.inputs import Inputs
 from finetune.runs.tables import count_values, duration, gallery_command
 from finetune.training import trained
@@ -29,7 +30,7 @@ from finetune.training.sampler import RANDOM, Sampler
 from finetune.words import counted
 
 PROBE = 64
-"""Images that the preprocessing is checked on and the forward pass is timed with."""
+"""Images that the preprocessing is checked on."""
 ALONE = (
     "               warning: the last batch leaves a replica one image, a poor sample for batch norm; change batch_size"
 )
@@ -58,7 +59,8 @@ def plan(inputs: Inputs) -> list[str]:
     if problems:
         raise DataError(*problems)
     pixels = probe(inputs)
-    seconds = _seconds_per_image(model, pixels)
+    seconds = seconds_per_image(model, pixels)
+    parts = costs(inputs, seconds)
     more = len(inputs.scan.quarantined) - SHOWN
     lines = [
         f"devices        {'; '.join(devices.prepare())}",
@@ -73,14 +75,15 @@ def plan(inputs: Inputs) -> list[str]:
         *(f"               {line}" for line in (*_selection(inputs), *_few_people(inputs))),
         *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:SHOWN]),
         *([f"               and {more} more; see inputs.json in the output"] if more > 0 else []),
-        *_doctor(inputs.report, recipe.data.align),
-        f"LFW            {_lfw(inputs, seconds)}",
+        *_doctor(inputs),
+        f"LFW            {_lfw(inputs)}",
+        *(f"               warning: {note}" for note in (inputs.image_pairs.notes if inputs.image_pairs else ())),
         f"output         {recipe.output}",
         "",
     ]
-    for index, stage in enumerate(recipe.stages, start=1):
-        lines += _stage(index, stage, inputs, seconds)
-    return lines
+    for index, (stage, cost) in enumerate(zip(recipe.stages, parts[1:], strict=True), start=1):
+        lines += _stage(index, stage, inputs, cost)
+    return [*lines, "", *time_table(parts, seconds)]
 
 
 def probe(inputs: Inputs) -> np.ndarray:
@@ -149,6 +152,7 @@ def _selection(inputs: Inputs) -> list[str]:
             "put one person's images into one folder"
             for first, name in spelled_alike(selection.strangers.class_names)
         ]
+        lines += [f"warning: {warning}" for warning in selection.warnings]
     if selection and selection.filtered:
         filtered = selection.filtered
         lines.append(
@@ -167,8 +171,9 @@ def _few_people(inputs: Inputs) -> list[str]:
     return [f"for {people} people a gallery without training may do; try it first: {gallery_command(inputs.recipe)}"]
 
 
-def _doctor(report: Report | None, aligns: bool) -> list[str]:
-    """What the doctor says of the images, but for those that are left out anyway."""
+def _doctor(inputs: Inputs) -> list[str]:
+    """Return what the doctor says of the images, but for those that are left out anyway."""
+    report, recipe = inputs.report, inputs.recipe
     if report is None:
         return []
     counts = report.counts()
@@ -179,25 +184,27 @@ def _doctor(report: Report | None, aligns: bool) -> list[str]:
     ]
     if not lines:
         return [f"doctor         nothing suspect{''.join(f'; {note}' for note in report.notes)}"]
-    folder = in_one_line(shlex.quote(str(report.folder)))
-    advice = f"finetune doctor {folder} lists them, --sheet shows them"
+    advice = f"{_doctors_command(inputs, report)} lists them, and shows them with --sheet suspects.png; "
     # What is moved out of the cache would be cut again.
-    advice += "; mend the photos that they were cut from" if aligns else ", --fix moves suspects aside"
+    advice += "mend the photos that they were cut from" if recipe.data.align else "look before anything is moved"
     return [f"doctor         {lines[0]}", *(f"               {line}" for line in [*lines[1:], *report.notes, advice])]
 
 
-def _stage(index: int, stage: Stage, inputs: Inputs, seconds: float) -> list[str]:
+def _doctors_command(inputs: Inputs, report: Report) -> str:
+    """Return the command that finds what the plan has counted, and nothing else."""
+    recipe, crop, least = inputs.recipe, inputs.preprocessing.image_size, inputs.recipe.data.min_images_per_person
+    command = ["finetune", "doctor", str(report.folder)]
+    command += ["--image-size", str(crop)] if crop != IMAGE_SIZE else []
+    command += ["--min-images", str(least)] if least != 2 else []
+    command += ["--lfw", str(recipe.lfw.dir), "--pairs", str(recipe.lfw.pairs)] if recipe.lfw else []
+    return in_one_line(shlex.join(command))
+
+
+def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
     recipe, model, n_train, n_validation = inputs.recipe, inputs.model, len(inputs.train), len(inputs.validation)
     first = boundary(stage.train_from)
-    costs = multiply_adds(model.embedding_size, model.num_classes or 0, model.preprocessing.image_size)
-    # Backward costs twice the forward pass of what trains: once for the inputs, once for the weights.
-    share = sum(costs[first:]) / sum(costs)
     kept = choice(model, recipe, first, n_train, n_validation)
     epoch = Sampler(stage, inputs.train.labels, recipe.batch_size, recipe.seed, index).epoch(1)
-    passes = stage.last_epoch * (len(epoch.order) * (1 + 2 * share) + n_validation)
-    if kept.where != "off":  # the frozen share of what is found again
-        views = min(recipe.augment.views or 1, stage.last_epoch)
-        passes -= ((stage.last_epoch - views) * n_train + (stage.last_epoch - 1) * n_validation) * (1 - share)
     names = trained(model.variables, stage)
     frozen = len(model.variables) - len(names)
     last = len(epoch.order) % epoch.batch_size or epoch.batch_size
@@ -209,7 +216,7 @@ def _stage(index: int, stage: Stage, inputs: Inputs, seconds: float) -> list[str
         f"batch norm {stage.batch_norm}",
         f"               {counted(stage.last_epoch, 'epoch')} of {counted(epoch.n_batches, 'step')} of "
         f"{counted(epoch.batch_size, 'image')}, "
-        f"{stage.optimizer.name}, {_loss(stage)}, about {duration(passes * seconds)}",
+        f"{stage.optimizer.name}, {_loss(stage)}, about {duration(cost.training)}",
         f"               {_features(kept)}",
         *([f"               its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
         *([ALONE] if alone else []),
@@ -238,26 +245,17 @@ def _features(kept: Choice) -> str:
     )
 
 
-def _lfw(inputs: Inputs, seconds: float) -> str:
+def _lfw(inputs: Inputs) -> str:
     pairs, lfw = inputs.image_pairs, inputs.recipe.lfw
     if pairs is None or lfw is None:
         return "none; nothing will be validated on pairs"
-    passes = len(pairs.paths) * (2 if lfw.flip else 1)
     overlap, _ = find_overlap(inputs.trained_names, pairs)
     shared = (
         f"; {len(overlap.identities)} of {overlap.n_identities} identities are trained on, in {overlap.n_pairs} pairs"
     )
     missing = f", {counted(pairs.n_skipped, 'pair')} skipped" if pairs.n_skipped else ""
+    both = " and their mirror images" if lfw.flip else ""
     return (
-        f"{counted(len(pairs.is_same), 'pair')} of {counted(len(pairs.paths), 'image')}{missing}, "
-        f"measured before the first stage "
-        f"and after each, about {duration(passes * seconds)} each time{shared if overlap.identities else ''}"
+        f"{counted(len(pairs.is_same), 'pair')} of {counted(len(pairs.paths), 'image')}{both}{missing}, "
+        f"measured before the first stage and after each{shared if overlap.identities else ''}"
     )
-
-
-def _seconds_per_image(model: Model, pixels: np.ndarray) -> float:
-    forward = model.prefix(len(UNITS) - 1)
-    forward(pixels).numpy()
-    start = time.perf_counter()
-    forward(pixels).numpy()  # a GPU's call returns before it is done
-    return (time.perf_counter() - start) / len(pixels)

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,11 +18,15 @@ import pytest
 from finetune import LFWResult, __version__
 from finetune.cli import COMMANDS
 from finetune.demo import OLD
+from finetune.doctor.finding import KINDS
 from finetune.evaluation import evaluate_pairs, read_pairs, resolve
 
 pytestmark = pytest.mark.tf
 
-NOTE = "80 x 80 pixels, of which the central 75 x 75 are used; FaceNet's figures need faces aligned to 75 pixels"
+NOTE = (
+    "80 x 80 pixels, of which the central 75 x 75 are used, and so of 23 more of {} images; "
+    "FaceNet's figures need faces aligned to 75 pixels"
+)
 LFW = ("--lfw", "faces/strangers", "--pairs", "faces/pairs.txt")
 
 
@@ -72,8 +77,15 @@ def test_plan_says_what_would_be_done_and_writes_nothing(finetune, work: Path, t
     assert plan["doctor"].startswith(
         "2 copy-across: person_001/person_001_0001.png: the same pixels as person_006/1.png"
     )
-    assert "finetune doctor mine lists them, --sheet shows them, --fix moves suspects aside" in plan
+    assert "--fix" not in "".join(ended.out)
+    advice = next(line for line in ended.out if " lists them, " in line)
+    assert advice.endswith(" lists them, and shows them with --sheet suspects.png; look before anything is moved")
+    advised = finetune(*shlex.split(advice.partition(" lists them")[0])[1:])
+    counts = {line.split()[0]: line.split()[1] for line in advised.out if line.split()[1:2] and line[:1].isalpha()}
+    assert counts["copy-across"] == "2"
+    assert {kind for kind in KINDS if kind in counts} == {"copy-across", "same-person", "few-images", "misplaced"}
     assert plan["LFW"].startswith("40 pairs of 24 images, measured before the first stage and after each")
+    assert f"warning: faces/strangers/person_011/person_011_0001.png: {NOTE.format(24)}" in "\n".join(ended.out)
     assert plan["output"] == "out"
     assert plan["stage 1"].startswith(
         "'head': trains Logits and after, 2,052 values in 2 variables; 490 variables frozen"
@@ -134,7 +146,7 @@ def test_embed_writes_names_and_embeddings(flip: bool, finetune, work: Path, mod
     assert ended.status == 0
     assert ended.out == ["24 embeddings of 512 values in out.npz; 1 file left out"]
     assert ended.err == [
-        f"{first}: {NOTE}",
+        f"{first}: {NOTE.format(25)}",
         "left out: mine/a.txt: not an image (BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP)",
     ]
     with np.load("out.npz", allow_pickle=False) as stored:
@@ -177,7 +189,7 @@ def test_validate_prints_facenets_lines_and_writes_the_whole_protocol(options: d
     embeddings = model.embed(pairs.paths, flip=options.get("flip", False))
     protocol = {name: value for name, value in options.items() if name != "flip"}
     expected = evaluate_pairs(embeddings[pairs.index1], embeddings[pairs.index2], pairs.is_same, n_folds=2, **protocol)
-    assert ended.err == [f"{pairs.paths[0]}: {NOTE}", *expected.notes]
+    assert ended.err == [f"{pairs.paths[0]}: {NOTE.format(24)}", *expected.notes]
     assert ended.out == expected.lines()
     number = r"\d\.\d{5}"
     assert re.fullmatch(rf"Accuracy: {number}\+-{number}", ended.out[0])
@@ -187,7 +199,7 @@ def test_validate_prints_facenets_lines_and_writes_the_whole_protocol(options: d
     assert len(ended.out) == 4
 
     told = json.loads((work / "lfw.json").read_text())
-    assert {field.name for field in dataclasses.fields(LFWResult)} <= set(told)
+    assert {field.name for field in dataclasses.fields(LFWResult)} - {"sample_of"} <= set(told)
     assert told["accuracy"] == expected.accuracy
     assert {name: told[name] for name in options} == options
     rest = ("checkpoint", "lfw", "pairs", "images", "missing", "skipped_pairs", "image_size", "standardization")

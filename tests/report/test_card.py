@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow")
 from finetune.evaluation import LFWResult
 from finetune.evaluation.operating_points import operating_point
 from finetune.preprocessing import PUBLISHED
-from finetune.report import card
+from finetune.report import card, page
 from finetune.report.record import Record
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
@@ -105,3 +105,36 @@ def test_no_text_of_a_run_becomes_markdown(without_lfw, tmp_path):
     text = card.render(Record.read(run))
     assert text.startswith("# Model card: a\\_run\\|with \\`ticks\\`\n")
     assert "\\<b\\>\\[here\\](http://nowhere)\\</b\\> \\# heading" in text
+
+
+def test_images_that_were_not_aligned_are_said_beside_the_contract(rolled_back, without_lfw, tmp_path):
+    said = "**These weights were not trained and measured on such faces alone, and their figures suffer from it:**"
+    contract = (rolled_back / "MODEL_CARD.md").read_text(encoding="utf-8").split("## Preprocessing contract")[1]
+    assert said in contract  # of 80 pixels, where the network takes 75
+    assert "80 x 80 pixels, of which the central 75 x 75 are used" in contract.split("## Verification")[0]
+    aligned = (without_lfw / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert said not in aligned
+    run = tmp_path / "run"
+    shutil.copytree(without_lfw, run)
+    inputs = json.loads((run / "inputs.json").read_text())
+    inputs["doctor"]["counts"]["unaligned"] = 1234
+    (run / "inputs.json").write_text(json.dumps(inputs))
+    text = card.render(Record.read(run))
+    assert said in text
+    assert "- finetune doctor found 1,234 unaligned images in the training folder" in text
+
+
+def test_a_sample_of_the_pairs_is_said_to_be_one(rolled_back, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(rolled_back, run)
+    for path in run.rglob("*lfw.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"sample_of": 6000}))
+    record = Record.read(run)
+    assert "FaceNet's protocol on a sample of 40 of the 6,000 pairs of `pairs.txt`" in card.render(record)
+    both = page.render([record, record])
+    for text in (card.render(record), both):
+        assert "Accuracy on a sample of 40 of 6,000 pairs 0." in text
+        assert "LFW accuracy" not in text
+    assert ">LFW before<" not in page.render([record])
+    assert "sample: accuracy, 40 pairs of 6,000, which is not the accuracy on all" in both
+    assert both.count("(LFW: a sample of 40 of 6,000 pairs)") == 2

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
+import dataclasses
+import re
 
+import numpy as np
+import pytest
+from PIL import Image
+
+from finetune.dataset.synthetic import write_faces
 from finetune.errors import DataError
 from finetune.recipe import Stage
 
 pytest.importorskip("tensorflow")
+from finetune.runs.cost import costs
 from finetune.runs.plan import plan
 
 pytestmark = pytest.mark.tf
 
 
 def planned(tuner, *stages):
-    import dataclasses
-
     return plan(dataclasses.replace(tuner.inputs, recipe=dataclasses.replace(tuner.recipe, stages=stages)))
 
 
@@ -30,3 +35,102 @@ def test_stages_that_could_take_no_step_are_refused_by_the_plan_and_before_anyth
         tuner.run(first)
     assert not (tmp_path / "run").exists()
     assert tuner.recipe.stages == ()
+
+
+def test_unaligned_pairs_and_strangers_are_said_by_the_plan_and_kept_with_the_result(make, faces, tmp_path):
+    for path in sorted((faces / "strangers").rglob("*.png")):
+        target = tmp_path / "lfw" / path.relative_to(faces / "strangers")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(path).resize((250, 250)).save(target)
+    write_faces(tmp_path / "others", people=range(31, 39), images_per_person=3, size=250, seed=1)
+    lfw = {"dir": tmp_path / "lfw", "pairs": faces / "pairs.txt"}
+    tuner = make(lfw=lfw, data={"train": make.faces, "strangers": tmp_path / "others"})
+    said = [line for line in planned(tuner) if "FaceNet's figures need faces aligned to 75 pixels" in line]
+    assert [re.search(r"warning: .*/(lfw|others)/.*: 250 x 250 pixels", line)[1] for line in said] == ["others", "lfw"]
+    assert "and so of 23 more of 24 images" in said[1]
+    (note,) = tuner.inputs.summary()["lfw"]["unaligned"]
+    assert note in said[1]
+    assert note in tuner.lfw().notes
+
+
+def test_too_few_strangers_are_said_with_the_share_that_holds_out_enough(make, tmp_path):
+    write_faces(tmp_path / "people", people=range(1, 13), images_per_person=6, size=80, seed=1)
+
+    def inputs(share):
+        data = {"train": tmp_path / "people", "strangers": share}
+        return make(lfw=None, data=data, output=tmp_path / f"run {share}", seed=4).inputs
+
+    def of(share):
+        return len(inputs(share).strangers.class_names)
+
+    with pytest.raises(DataError, match=r"strangers: 0\.1: found 1 person, 1 with two images or more") as caught:
+        inputs(0.1)
+    enough = float(re.search(r"; ([0-9.]+) holds out 4 of 12 people, enough", caught.value.problems[0])[1])
+    assert of(enough) == 4
+    few = [line for line in plan(inputs(enough - 0.01)) if "too few strangers for folds that share nobody" in line]
+    assert of(enough - 0.01) < 4
+    assert f"{enough:g} holds out 4 of 12 people, enough to measure by" in few[0]
+    assert not [line for line in plan(inputs(enough)) if "too few strangers" in line]
+
+
+def test_a_sample_of_the_pairs_is_measured_and_said_in_place_of_lfw(make, faces, tmp_path, capsys):
+    lfw = {"dir": faces / "strangers", "pairs": faces / "pairs.txt", "sample": 0.3}
+    tuner = make(lfw=lfw, history={"stat_h5": True})
+    result = tuner.run(Stage("head", "Logits", 1))
+    assert (result.measured.n_pairs, result.measured.sample_of) == (12, 40)
+    out = capsys.readouterr().out
+    assert "baseline: accuracy on a sample of 12 of 40 pairs 0." in out
+    assert "LFW accuracy" not in out
+    assert any("warning: a sample of 12 of 40 pairs" in line for line in planned(tuner))
+    whole = make(output=tmp_path / "whole")
+    assert "sample" not in whole.recipe.to_yaml()
+    assert whole.inputs.report == tuner.inputs.report  # the doctor compares with all pairs
+    assert set(tuner.inputs.image_pairs.paths) < set(whole.inputs.image_pairs.paths)
+
+
+def test_the_time_table_counts_what_passes_the_network_and_what_is_kept(make, passes, monkeypatch, tmp_path):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+    tuner = make()
+    stages = Stage("head", "Logits", 2), Stage("block", "Block8", 2)
+    inputs = dataclasses.replace(tuner.inputs, recipe=dataclasses.replace(tuner.recipe, stages=stages))
+    n_lfw = 2 * len(tuner.inputs.image_pairs.paths)  # with their mirror images
+    before = costs(inputs, 1.0)
+    assert [(cost.embedded, cost.kept) for cost in before] == [(n_lfw, 0), (n_lfw, n_lfw), (n_lfw, 0)]
+    assert before[0].measuring == pytest.approx(n_lfw)
+    passes.clear()
+    tuner.begin()
+    assert sum(passes) == n_lfw
+    # The head trains on what the frozen units give once, and measures by what is kept.
+    tuner.run(stages[0])
+    n_data = len(inputs.train) + len(inputs.validation)
+    assert sum(passes) == n_lfw + n_data
+    tuner.run(stages[1])
+    assert sum(passes) == 2 * (n_lfw + n_data)
+    after = costs(inputs, 1.0)
+    assert [(cost.embedded, cost.kept) for cost in after] == [(n_lfw, n_lfw)] * 3
+    assert all(cost.seconds >= 0 for cost in after)
+    assert all(a.training < b.training for a, b in zip(after[1:], before[1:], strict=True))
+
+
+def test_the_plan_ends_with_the_time_of_each_part_and_of_all(make):
+    tuner = make()
+    lines = planned(tuner, Stage("head", "Logits", 2), Stage("triplets", "Block8", 2, loss="triplet"))
+    start = next(n for n, line in enumerate(lines) if line.startswith("time "))
+    rows = [line.split() for line in lines[start + 1 : start + 5]]
+    assert [row[0] for row in rows] == ["baseline", "head", "triplets", "in"]
+    assert rows[-1][-2] == str(3 * 2 * len(tuner.inputs.image_pairs.paths))
+    assert "-" not in "".join("".join(row) for row in rows)
+    assert "ms per image and pass, as measured here" in lines[start + 5]
+
+
+def test_an_estimate_is_never_below_zero(make):
+    # Held-back images take all but one of most people: the triplets of an epoch are few, the kept features many.
+    for cache in ("auto", "off", "memory"):
+        tuner = make(data={"train": make.faces, "validation_split": 0.7}, cache=cache, lfw=None)
+        triplets = Stage("t", "Block8", 3, loss="triplet")
+        inputs = dataclasses.replace(tuner.inputs, recipe=dataclasses.replace(tuner.recipe, stages=(triplets,)))
+        labels = inputs.train.labels
+        alone = dataclasses.replace(inputs.train, labels=np.arange(len(labels)))
+        inputs = dataclasses.replace(inputs, train=alone)
+        for cost in costs(inputs, 1.0):
+            assert min(cost.training, cost.measuring, cost.rest) >= 0

@@ -1,0 +1,237 @@
+"""What a run will cost: which images go through which units, at this machine's measured speed."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from finetune.architecture import boundary
+from finetune.features.central import mirrored
+from finetune.features.choice import Where
+from finetune.features.frozen import choice, choice_of, stored
+from finetune.features.store import image_digest
+from finetune.model import LOGITS, Model
+from finetune.network import multiply_adds
+from finetune.recipe import Stage
+from finetune.runs.inputs import Inputs
+from finetune.runs.results import BASELINE
+from finetune.runs.tables import duration
+from finetune.training.sampler import Sampler
+
+PROBE = 64
+"""Images that the forward pass is timed with."""
+BACKWARD = 2
+"""Forward passes that a backward pass costs: one for the inputs, one for the weights."""
+RESTORED: tuple[int, ...] = ()
+"""No stage has trained a unit that is asked for: the weights are the restored checkpoint's."""
+
+
+class Cost(NamedTuple):
+    """Seconds of a part of the run, and images that it measures.
+
+    Attributes:
+        name: the baseline or a stage.
+        training: epochs, with the frozen units that they take.
+        measuring: pairs and strangers.
+        rest: class means, banks and the restored checkpoint's embeddings of the training images.
+        embedded: images that are measured, as often as they are.
+        kept: those of them whose frozen units are in the store by then.
+    """
+
+    name: str
+    training: float = 0.0
+    measuring: float = 0.0
+    rest: float = 0.0
+    embedded: int = 0
+    kept: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """All together."""
+        return self.training + self.measuring + self.rest
+
+
+class Images(NamedTuple):
+    """Images that are taken together, mirrored or not."""
+
+    paths: tuple[Path, ...]
+    mirrored: bool = False
+
+
+@dataclasses.dataclass
+class _Pass:
+    """What taking some images through the network costs: full forward passes, and images found in the store."""
+
+    passes: float = 0.0
+    images: int = 0
+    kept: int = 0
+
+    def add(self, other: _Pass) -> None:
+        self.passes += other.passes
+        self.images += other.images
+        self.kept += other.kept
+
+
+def seconds_per_image(model: Model, pixels: np.ndarray) -> float:
+    """Return the time of a forward pass, measured on a full batch.
+
+    Args:
+        pixels: uint8 [n, s, s, 3]; some come several times where they are fewer than `PROBE`.
+    """
+    batch = np.resize(pixels, [PROBE, *pixels.shape[1:]])
+    forward = model.prefix(LOGITS)
+    forward(batch).numpy()
+    start = time.perf_counter()
+    forward(batch).numpy()  # a GPU's call returns before it is done
+    return (time.perf_counter() - start) / PROBE
+
+
+def costs(inputs: Inputs, seconds: float) -> list[Cost]:
+    """Return the cost of the baseline and of each stage, each tried once and trained to its last epoch.
+
+    Args:
+        seconds: of one image's forward pass.
+    """
+    return list(_Costs(inputs).parts(seconds))
+
+
+def time_table(parts: Sequence[Cost], seconds: float) -> list[str]:
+    """Return what the parts of the run take, as a table, and what is to be known of it."""
+    total = Cost("in all", *(sum(values) for values in list(zip(*parts, strict=True))[1:]))
+    width = max(len(part.name) for part in (*parts, total))
+    titles = ("training", "measuring", "the rest", "in all", "images measured", "of them kept")
+    head = "".join(f"{title:>{len(title) + 3}}" for title in titles)
+    lines = [f"time           {'':{width}}{head}"]
+    for part in (*parts, total):
+        values = [duration(value) for value in (part.training, part.measuring, part.rest, part.seconds)]
+        values += [f"{part.embedded:,}", f"{part.kept:,}"]
+        cells = "".join(f"{value:>{len(title) + 3}}" for value, title in zip(values, titles, strict=True))
+        lines.append(f"               {part.name:{width}}{cells}")
+    return [
+        *lines,
+        f"               at {1000 * seconds:.3g} ms per image and pass, as measured here just now; kept: their frozen "
+        "units are in the store by then",
+        "               without what starting and writing take, and without stages that are tried again",
+    ]
+
+
+class _Costs:
+    """The run in thought: what each part takes, and what the store holds by then."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs, self._model, self._recipe = inputs, inputs.model, inputs.recipe
+        model = inputs.model
+        by_unit = multiply_adds(model.embedding_size, model.num_classes or 0, model.preprocessing.image_size)
+        self._frozen = [sum(by_unit[:first]) / sum(by_unit) for first in range(len(by_unit) + 1)]
+        self._seen: set[tuple[Images, int, tuple[int, ...], int]] = set()
+        self._boundaries = [boundary(stage.train_from) for stage in inputs.recipe.stages]
+
+    def parts(self, seconds: float) -> Iterator[Cost]:
+        measured = self._taken(self._pairs(), LOGITS, 0)
+        measured.add(self._taken(self._curve(), LOGITS, 0))
+        yield Cost(BASELINE, measuring=measured.passes * seconds, embedded=measured.images, kept=measured.kept)
+        for index, stage in enumerate(self._recipe.stages, start=1):
+            rest = self._prepared(stage, index)
+            training, epochs = self._trained(stage, index)
+            measured = self._measured(index, epochs)
+            if not stage.loss.has_head:
+                rest += self._taken(self._data(), self._boundaries[index - 1], index).passes
+            yield Cost(
+                stage.name,
+                training * seconds,
+                measured.passes * seconds,
+                rest * seconds,
+                measured.images,
+                measured.kept,
+            )
+
+    def _prepared(self, stage: Stage, index: int) -> float:
+        """Return the passes that a stage takes before its first epoch."""
+        train = [Images(self._inputs.train.paths)]
+        passes = 0.0
+        if stage.init or (stage.mining and stage.mining.uses_bank):
+            passes += self._taken(train, LOGITS, index - 1).passes
+        if stage.distillation:
+            passes += self._taken(train, LOGITS, 0).passes
+        return passes
+
+    def _trained(self, stage: Stage, index: int) -> tuple[float, int]:
+        """Return the passes of a stage's epochs, and how many epochs its schedule has."""
+        inputs, recipe, first = self._inputs, self._recipe, self._boundaries[index - 1]
+        n_train, n_held_back = len(inputs.train), len(inputs.validation)
+        drawn = len(Sampler(stage, inputs.train.labels, recipe.batch_size, recipe.seed, index).epoch(1).order)
+        numbers = range(1, stage.epochs + 1)
+        epochs = next((n - 1 for n in numbers if stage.learning_rate.rate(n, stage.epochs) is None), stage.epochs)
+        frozen = self._frozen[first]
+        passes = epochs * ((1 + BACKWARD) * drawn + n_held_back) * (1 - frozen)
+        where = choice(self._model, recipe, first, n_train, n_held_back).where
+        if where == "off":
+            return passes + epochs * (drawn + n_held_back) * frozen, epochs
+        if recipe.augment.draws:  # views are kept under names of their own
+            views = n_train * min(recipe.augment.views or 1, epochs)
+            missing = views + self._fetch(Images(inputs.validation.paths), first, index, where)
+        else:
+            missing = sum(self._fetch(images, first, index, where) for images in self._data())
+        return passes + missing * frozen, epochs
+
+    def _measured(self, index: int, epochs: int) -> _Pass:
+        """Return what is measured after each epoch of a stage and at its end."""
+        first = self._boundaries[index - 1]
+        measured = self._taken(self._pairs(), first, index)
+        measured.add(self._taken(self._curve(), first, index))
+        again = self._taken(self._curve(), first, index)
+        measured.add(_Pass(epochs * again.passes, epochs * again.images, epochs * again.kept))
+        return measured
+
+    def _taken(self, groups: Sequence[Images], first: int, index: int) -> _Pass:
+        """Return the passes of images whose units before `first` may be in the store, at stage `index`."""
+        taken = _Pass()
+        for images in (images for images in groups if images.paths):
+            n = len(images.paths)
+            missing = self._fetch(images, first, index, choice_of(self._model, self._recipe.cache, first, n).where)
+            taken.add(_Pass(missing * self._frozen[first] + n * (1 - self._frozen[first]), n, n - missing))
+        return taken
+
+    def _fetch(self, images: Images, first: int, index: int, where: Where) -> int:
+        """Return of how many images it must be computed what the units before `first` give; it is kept from then on.
+
+        Args:
+            where: it is kept; what is in memory serves one stage alone.
+        """
+        weights = self._weights(first, index)
+        key = images, first, weights, index if where == "memory" else 0
+        if where != "off" and key in self._seen:
+            return 0
+        self._seen.add(key)
+        return self._not_stored(images, first) if where == "disk" and weights == RESTORED else len(images.paths)
+
+    def _weights(self, first: int, index: int) -> tuple[int, ...]:
+        """Return which stages, up to `index`, train units before `first`: with the same ones, the same weights."""
+        return tuple(n for n, at in enumerate(self._boundaries[:index], start=1) if at < first) or RESTORED
+
+    def _not_stored(self, images: Images, first: int) -> int:
+        shelf = stored(self._model, first)
+        if shelf.folder is None or not shelf.folder.is_dir():
+            return len(images.paths)
+        digests = (image_digest(path) for path in images.paths)
+        return sum((mirrored(digest) if images.mirrored else digest) not in shelf for digest in digests)
+
+    def _pairs(self) -> list[Images]:
+        pairs, lfw = self._inputs.image_pairs, self._recipe.lfw
+        if pairs is None or lfw is None:
+            return []
+        return [Images(pairs.paths, side) for side in ((False, True) if lfw.flip else (False,))]
+
+    def _curve(self) -> list[Images]:
+        strangers = self._inputs.strangers
+        if strangers is None:
+            return []
+        return [Images(strangers.paths), *(self._data() if len(self._inputs.validation) else [])]
+
+    def _data(self) -> list[Images]:
+        return [Images(self._inputs.train.paths), Images(self._inputs.validation.paths)]
