@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from finetune.model import Model
     from finetune.recipe import LFW, Recipe
 
+FEW = 16
+"""Images with fewer of which the first layer's statistics say nothing of how they are to be standardized."""
+
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """`RECIPE [key=value ...]`."""
@@ -179,6 +182,18 @@ def restore_of(options: argparse.Namespace, contract: Contract | None) -> Model:
     return restore(options)
 
 
+def standardization_notes(model: Model, paths: Sequence[Path]) -> list[str]:
+    """Return a line where the images look as if the checkpoint was trained on others, standardized otherwise.
+
+    Args:
+        paths: images that can be used; too few tell nothing.
+    """
+    from finetune.runs.plan import probe, standardization_warnings
+
+    if len(paths) < FEW:
+        return []
+    pixels = probe(paths, model.preprocessing.image_size)
+    return standardization_warnings(model, pixels, "give --standardization ")
 
 
 def path(text: str) -> Path:

@@ -8,7 +8,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from finetune.cli.arguments import add_checkpoint, path, restore, say_left_out, text_file, whole_number
+from finetune.cli.arguments import (
+    add_checkpoint,
+    path,
+    restore,
+    say_left_out,
+    standardization_notes,
+    text_file,
+    whole_number,
+)
 from finetune.dataset.scan import Quarantined, check_images, layout, refuse_two_forms
 from finetune.errors import DataError, RecipeError
 from finetune.folders import in_one_line
@@ -153,6 +161,8 @@ def _people(text: str, model: Model) -> dict[str, list[Path]]:
     for note in size_notes(paths, size):
         print(note, file=sys.stderr)
     say_left_out([*found.misplaced, *(Quarantined(photo, reason) for photo, reason in reasons.items() if reason)])
+    for note in standardization_notes(model, [photo for photo in paths if not reasons[photo]]):
+        print(note, file=sys.stderr)
     people = {name: [photo for photo in photos if not reasons[photo]] for name, photos in found.files.items()}
     people = {name: photos for name, photos in people.items() if photos}
     if not people:

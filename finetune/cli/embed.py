@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, restore
+from finetune.cli.arguments import add_checkpoint, new_file, path, restore, standardization_notes
 from finetune.errors import DataError
 from finetune.folders import in_one_line
 from finetune.words import counted
@@ -39,6 +39,8 @@ def run(options: argparse.Namespace) -> None:
         print(note, file=sys.stderr)
     bad: dict[Path, str] = {}
     embeddings = model.embed(paths, flip=options.flip, bad=bad)
+    for note in standardization_notes(model, [image for image in paths if image not in bad]):
+        print(note, file=sys.stderr)
     good = [i for i, path in enumerate(paths) if path not in bad]
     if not good:
         raise DataError(

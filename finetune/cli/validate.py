@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, new_file, restore
+from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, new_file, restore, standardization_notes
 
 if TYPE_CHECKING:
     from finetune.evaluation import LFWResult
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     pairs = open_pairs(lfw)
     model = restore(options)
     pairs = usable(pairs, lfw, model.preprocessing.image_size)
-    for note in pairs.notes:
+    for note in (*pairs.notes, *standardization_notes(model, pairs.paths)):
         print(note, file=sys.stderr)
     result = measure_model(model, pairs, lfw, model.class_names + named)
     _show(result, said=pairs.notes)

@@ -95,7 +95,7 @@ def enough(labels: npt.NDArray[np.int64]) -> bool:
         labels: int64 [n], whose each image is.
     """
     _, counts = np.unique(labels, return_counts=True)
-    return len(counts) >= LEAST and np.count_nonzero(counts > 1) > 1
+    return len(counts) >= LEAST and bool(np.count_nonzero(counts > 1) > 1)
 
 
 def measure_strangers(

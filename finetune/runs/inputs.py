@@ -22,6 +22,7 @@ from finetune.errors import DataError, UserError, attempt
 from finetune.evaluation import ImagePairs, LFWResult, measure, read_pairs, resolve
 from finetune.evaluation.lfw import Embed
 from finetune.evaluation.sample import sampled
+from finetune.folders import refuse_within
 from finetune.images import size_notes
 from finetune.model import Model
 from finetune.network.strategy import SINGLE, Strategy
@@ -80,6 +81,7 @@ class Inputs:
 
         if strategy.is_chief:
             attempt(problems, lambda: refuse_unwritable(recipe.output))
+            attempt(problems, lambda: refuse_output_within(recipe))
         # Restored once for what it expects of images, and again with a head for the people in them.
         found = attempt(problems, lambda: restore(recipe, ("nobody",)))
         before = attempt(problems, lambda: own_class_names(found)) if found else None
@@ -268,6 +270,22 @@ def refuse_unwritable(output: Path) -> None:
         raise UserError(f"{output}: {above} is a file, and no folder can be made in it; choose another output")
     if not os.access(above, os.W_OK):
         raise UserError(f"{output}: {above} may not be written to; choose another output")
+
+
+def refuse_output_within(recipe: Recipe) -> None:
+    """Refuse an output within a folder that is read, where the next run would take it for a person.
+
+    Raises:
+        DataError: one line per such folder.
+    """
+    if (recipe.output / "recipe.yaml").exists():
+        return  # a run that is continued
+    read = [recipe.data.train, recipe.data.strangers, recipe.lfw.dir if recipe.lfw else None]
+    problems: list[str] = []
+    for folder in dict.fromkeys(folder for folder in read if isinstance(folder, Path)):
+        attempt(problems, functools.partial(refuse_within, recipe.output, folder))
+    if problems:
+        raise DataError(*problems)
 
 
 def measure_model(

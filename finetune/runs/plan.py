@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -58,7 +60,7 @@ def plan(inputs: Inputs) -> list[str]:
         attempt(problems, functools.partial(inputs.refuse_unmet, stage))
     if problems:
         raise DataError(*problems)
-    pixels = probe(inputs)
+    pixels = probe(inputs.train.paths, model.preprocessing.image_size)
     seconds = seconds_per_image(model, pixels)
     parts = costs(inputs, seconds)
     more = len(inputs.scan.quarantined) - SHOWN
@@ -86,15 +88,20 @@ def plan(inputs: Inputs) -> list[str]:
     return [*lines, "", *time_table(parts, seconds)]
 
 
-def probe(inputs: Inputs) -> np.ndarray:
-    """Up to `PROBE` training images, from all over the folder: uint8 [n, s, s, 3]."""
-    paths = inputs.train.paths
+def probe(paths: Sequence[Path], size: int) -> np.ndarray:
+    """Return up to `PROBE` of the images, from all over the list: uint8 [n, size, size, 3]."""
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(PROBE, len(paths))).astype(int))
-    return central_crops([paths[i] for i in chosen], inputs.preprocessing.image_size)
+    return central_crops([paths[i] for i in chosen], size)
 
 
-def standardization_warnings(model: Model, pixels: np.ndarray) -> list[str]:
-    """Whether the first layer's statistics say that the images are standardized wrongly."""
+def standardization_warnings(
+    model: Model, pixels: np.ndarray, setting: str = "set preprocessing.standardization="
+) -> list[str]:
+    """Return a line where the first layer's statistics say that the images are standardized wrongly.
+
+    Args:
+        setting: how to standardize otherwise, before the word for it.
+    """
     used = model.preprocessing.standardization
     fit = model.standardization_fit(pixels)
     best = min(fit, key=lambda name: fit[name])
@@ -102,8 +109,7 @@ def standardization_warnings(model: Model, pixels: np.ndarray) -> list[str]:
         return []
     return [
         f"the first layer's statistics on this data fit {best!r} better than {used!r} "
-        f"({fit[best]:.3f} against {fit[used]:.3f}); if the checkpoint was trained so, set "
-        f"preprocessing.standardization={best}"
+        f"({fit[best]:.3f} against {fit[used]:.3f}); if the checkpoint was trained so, {setting}{best}"
     ]
 
 

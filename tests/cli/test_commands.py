@@ -81,9 +81,11 @@ def test_plan_says_what_would_be_done_and_writes_nothing(finetune, work: Path, t
     advice = next(line for line in ended.out if " lists them, " in line)
     assert advice.endswith(" lists them, and shows them with --sheet suspects.png; look before anything is moved")
     advised = finetune(*shlex.split(advice.partition(" lists them")[0])[1:])
-    counts = {line.split()[0]: line.split()[1] for line in advised.out if line.split()[1:2] and line[:1].isalpha()}
-    assert counts["copy-across"] == "2"
-    assert {kind for kind in KINDS if kind in counts} == {"copy-across", "same-person", "few-images", "misplaced"}
+    rows = [line.split() for line in advised.out]
+    counts = {row[0]: row[1] for row in rows if len(row) > 1 and row[0] in KINDS}
+    told = re.findall(r"^(?:doctor)? +(\d+) ([a-z-]+): ", "\n".join(ended.out), re.MULTILINE)
+    assert ("2", "copy-across") in told
+    assert {kind: counts[kind] for _, kind in told} == {kind: number for number, kind in told}
     assert plan["LFW"].startswith("40 pairs of 24 images, measured before the first stage and after each")
     assert f"warning: faces/strangers/person_011/person_011_0001.png: {NOTE.format(24)}" in "\n".join(ended.out)
     assert plan["output"] == "out"
@@ -214,6 +216,13 @@ def test_validate_prints_facenets_lines_and_writes_the_whole_protocol(options: d
         "fixed",
     ]
     assert told["preprocessing_source"] == "preprocessing.json"
+
+
+def test_images_that_a_checkpoint_was_not_trained_on_as_standardized_are_noted(finetune):
+    for command in (("validate", "model", *LFW), ("embed", "model", "faces/learn", "wrong.npz")):
+        ended = finetune(*command, "--standardization", "per_image")
+        (note,) = [line for line in ended.err if "fit 'fixed' better than 'per_image'" in line]
+        assert note.endswith("if the checkpoint was trained so, give --standardization fixed")
 
 
 def test_validate_counts_and_names_the_images_that_are_missing(finetune, work: Path):
