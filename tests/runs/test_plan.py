@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from finetune.dataset.synthetic import write_faces
-from finetune.errors import DataError
+from finetune.errors import DataError, UserError
 from finetune.recipe import Recipe, Stage
 
 pytest.importorskip("tensorflow")
@@ -78,7 +78,7 @@ def test_too_few_strangers_are_said_with_the_share_that_holds_out_enough(make, t
     def of(share):
         return len(inputs(share).strangers.class_names)
 
-    with pytest.raises(DataError, match=r"strangers: 0\.1: found 1 person, 1 with two images or more") as caught:
+    with pytest.raises(UserError, match=r"strangers: 0\.1: found 1 person, 1 with two images or more") as caught:
         inputs(0.1)
     enough = float(re.search(r"; ([0-9.]+) holds out 4 of 12 people, enough", caught.value.problems[0])[1])
     assert of(enough) == 4
@@ -98,7 +98,7 @@ def test_a_sample_of_the_pairs_is_measured_and_said_in_place_of_lfw(make, faces,
     assert "LFW accuracy" not in out
     assert any("warning: a sample of 12 of 40 pairs" in line for line in planned(tuner))
     whole = make(output=tmp_path / "whole")
-    assert "sample" not in whole.recipe.to_yaml()
+    assert "sample" not in whole.recipe.lfw.to_value()
     assert whole.inputs.report == tuner.inputs.report  # the doctor compares with all pairs
     assert set(tuner.inputs.image_pairs.paths) <= set(whole.inputs.image_pairs.paths)
 
