@@ -123,6 +123,13 @@ class LFWResult(Brief):
         return "LFW" if self.sample_of is None else "sample"
 
     @property
+    def accuracy_name(self) -> str:
+        """What the accuracy is called: a sample's is not LFW's."""
+        if self.sample_of is None:
+            return "LFW accuracy"
+        return f"accuracy on a sample of {self.n_pairs:,} of {self.sample_of:,} pairs"
+
+    @property
     def left_out(self) -> str:
         """What `without_overlap` is without, in words; empty where nobody overlaps."""
         if self.overlap is None or not self.overlap.identities:

@@ -119,10 +119,8 @@ def headline(record: Record) -> str:
 
 
 def _accuracy(result: LFWResult) -> str:
-    """Return what an accuracy is called: a sample's is not LFW's."""
-    if result.sample_of is None:
-        return "LFW accuracy"
-    return f"Accuracy on a sample of {result.n_pairs:,} of {result.sample_of:,} pairs"
+    """Return what an accuracy is called where a sentence begins."""
+    return result.accuracy_name[0].upper() + result.accuracy_name[1:]
 
 
 def _section(record: Record, name: str, place: str, faces: bool) -> Section:

@@ -137,8 +137,8 @@ class _Costs:
         yield Cost(BASELINE, measuring=measured.passes * seconds, embedded=measured.images, kept=measured.kept)
         for index, stage in enumerate(self._recipe.stages, start=1):
             rest = self._prepared(stage, index)
-            training, epochs = self._trained(stage, index)
-            measured = self._measured(index, epochs)
+            training = self._trained(stage, index)
+            measured = self._measured(index, stage.last_epoch)
             if not stage.loss.has_head:
                 rest += self._taken(self._data(), self._boundaries[index - 1], index).passes
             yield Cost(
@@ -160,24 +160,22 @@ class _Costs:
             passes += self._taken(train, LOGITS, 0).passes
         return passes
 
-    def _trained(self, stage: Stage, index: int) -> tuple[float, int]:
-        """Return the passes of a stage's epochs, and how many epochs its schedule has."""
+    def _trained(self, stage: Stage, index: int) -> float:
+        """Return the passes of a stage's epochs."""
         inputs, recipe, first = self._inputs, self._recipe, self._boundaries[index - 1]
         n_train, n_held_back = len(inputs.train), len(inputs.validation)
         drawn = len(Sampler(stage, inputs.train.labels, recipe.batch_size, recipe.seed, index).epoch(1).order)
-        numbers = range(1, stage.epochs + 1)
-        epochs = next((n - 1 for n in numbers if stage.learning_rate.rate(n, stage.epochs) is None), stage.epochs)
-        frozen = self._frozen[first]
+        epochs, frozen = stage.last_epoch, self._frozen[first]
         passes = epochs * ((1 + BACKWARD) * drawn + n_held_back) * (1 - frozen)
         where = choice(self._model, recipe, first, n_train, n_held_back).where
         if where == "off":
-            return passes + epochs * (drawn + n_held_back) * frozen, epochs
+            return passes + epochs * (drawn + n_held_back) * frozen
         if recipe.augment.draws:  # views are kept under names of their own
             views = n_train * min(recipe.augment.views or 1, epochs)
             missing = views + self._fetch(Images(inputs.validation.paths), first, index, where)
         else:
             missing = sum(self._fetch(images, first, index, where) for images in self._data())
-        return passes + missing * frozen, epochs
+        return passes + missing * frozen
 
     def _measured(self, index: int, epochs: int) -> _Pass:
         """Return what is measured after each epoch of a stage and at its end."""
@@ -218,7 +216,8 @@ class _Costs:
         shelf = stored(self._model, first)
         if shelf.folder is None or not shelf.folder.is_dir():
             return len(images.paths)
-        digests = (image_digest(path) for path in images.paths)
+        known = self._inputs.digests
+        digests = (known.get(path) or image_digest(path) for path in images.paths)
         return sum((mirrored(digest) if images.mirrored else digest) not in shelf for digest in digests)
 
     def _pairs(self) -> list[Images]:

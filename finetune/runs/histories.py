@@ -41,8 +41,7 @@ class Histories:
             self._stat = self._folder.read_stat().first(len(judged))
             ends = {stage: epoch for epoch, stage in enumerate(judged)}
             for result in results:  # a kill may have come before the last one's figures were written
-                if result.measured:
-                    lfw = result.measured
+                if (lfw := result.measured) and lfw.sample_of is None:
                     self._stat = self._stat.measured(ends[result.name], lfw.accuracy, lfw.val)
             self._folder.write_stat(self._stat)
 

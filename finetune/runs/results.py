@@ -50,10 +50,10 @@ class Evidence(Brief):
         if self.point:
             found["strangers' accuracy"] = Score(self.point.strangers.accuracy, self.point.strangers.correct)
         if self.lfw:
-            found["LFW accuracy"] = Score(self.lfw.accuracy, self.lfw.correct, bool(self.lfw.left_out))
+            found[self.lfw.accuracy_name] = Score(self.lfw.accuracy, self.lfw.correct, bool(self.lfw.left_out))
         if self.lfw and self.lfw.without_overlap:
             without = self.lfw.without_overlap
-            found["LFW accuracy without the people trained on"] = Score(without.accuracy, without.correct)
+            found[f"{self.lfw.accuracy_name} without the people trained on"] = Score(without.accuracy, without.correct)
         return found
 
 

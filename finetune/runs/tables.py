@@ -245,19 +245,14 @@ def _accuracies_without_overlap(baseline: LFWResult, results: Sequence[StageResu
     # A run that was begun by an older finetune knows of no overlap in its first results.
     like = [(name, lfw.without_overlap) for name, lfw in measured if lfw.overlap == last.overlap]
     accuracies = ", ".join(f"{name} {without.accuracy:.4f}" for name, without in like if without)
-    return [f"without {last.left_out}, {_accuracy(last)}: {accuracies}"]
+    return [f"without {last.left_out}, {last.accuracy_name}: {accuracies}"]
 
 
 def _figures(result: LFWResult) -> str:
     return (
-        f"{_accuracy(result)} {result.accuracy:.4f}±{result.accuracy_std:.4f}, "
+        f"{result.accuracy_name} {result.accuracy:.4f}±{result.accuracy_std:.4f}, "
         f"validation rate {result.val:.4f}±{result.val_std:.4f} at FAR {result.far_target:g}"
     )
-
-
-def _accuracy(result: LFWResult) -> str:
-    """Return what the accuracy is called: a sample's is not LFW's."""
-    return "LFW accuracy" if result.sample_of is None else f"accuracy{_sample(result)}"
 
 
 def _sample(result: LFWResult) -> str:
