@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("tensorflow")
 from finetune.errors import DataError, UserError
 from finetune.evaluation import LFWResult, read_pairs
+from finetune.evaluation.operating_points import operating_point
 from finetune.report import card, page, write, write_into
 from finetune.report.faces import worst
 from finetune.report.record import Record
@@ -126,6 +127,8 @@ def test_a_stage_that_made_pairs_worse_says_so_without_a_gate_and_is_not_the_one
         path = run / name / "lfw.json"
         stored = json.loads(path.read_text())
         changed = {"accuracy": float(digit), "correct": digit * stored["n_pairs"]}
+        if name == "1-head":
+            changed["distances"] = [distance + 0.5 for distance in stored["distances"]]
         path.write_text(json.dumps(stored | changed))
     record = Record.read(run)
     difference = record.results[0].difference
@@ -142,6 +145,9 @@ def test_a_stage_that_made_pairs_worse_says_so_without_a_gate_and_is_not_the_one
     assert f"They are in {record.recipe.checkpoint} ." in page_words
     assert f"They are in `{record.recipe.checkpoint}`." in card_words
     assert "For the checkpoint that the run started from, and distances" in card_words
+    first, head = (operating_point(lfw, 0.1).threshold for lfw in (record.baseline, record.results[0].measured))
+    assert f"| 0.1 | {first:.4f} |" in card_words
+    assert f"| 0.1 | {head:.4f} |" not in card_words
 
 
 def test_the_weights_to_use_are_the_stage_that_is_shown_to_be_better(interrupted, tmp_path):
