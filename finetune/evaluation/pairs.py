@@ -88,7 +88,7 @@ class ImagePairs(Brief):
     @property
     def sha256(self) -> str:
         """Digest of the pairs by their images' names, wherever the images lie."""
-        named = [path.stem if numbered(path) else f"{path.parent.name}/{path.name}" for path in self.paths]
+        named = [path.stem if numbered(path) is not None else f"{path.parent.name}/{path.name}" for path in self.paths]
         lines = (f"{named[i]}\t{named[j]}\n" for i, j in zip(self.index1, self.index2, strict=True))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
