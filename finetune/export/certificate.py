@@ -107,7 +107,7 @@ class Certificate(Brief):
                 f"LFW accuracy: {self.lfw_before.accuracy:.4f} before, {self.lfw_after.accuracy:.4f} after; "
                 f"{counted(difference.gained, 'pair')} gained, {difference.lost} lost"
             )
-            lines += self.lfw_before.notes
+            lines += [f"note: {note}" for note in self.lfw_before.notes]
         return lines
 
     def to_json(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Cost(NamedTuple):
     Attributes:
         name: the baseline or a stage.
         training: epochs, with the frozen units that they take.
-        measuring: pairs and strangers.
+        measuring: pairs, strangers and held-back images.
         rest: class means, banks and the restored checkpoint's embeddings of the training images.
         embedded: images that are measured, as often as they are.
         kept: those of them whose frozen units are in the store by then.
@@ -133,7 +133,8 @@ class _Costs:
 
     def parts(self, seconds: float) -> Iterator[Cost]:
         measured = self._taken(self._pairs(), LOGITS, 0)
-        measured.add(self._taken(self._curve(), LOGITS, 0))
+        # Held-back images are named by the nearest mean: the curve does so, where there is one.
+        measured.add(self._taken(self._curve() or (self._data() if len(self._inputs.validation) else []), LOGITS, 0))
         yield Cost(BASELINE, measuring=measured.passes * seconds, embedded=measured.images, kept=measured.kept)
         for index, stage in enumerate(self._recipe.stages, start=1):
             rest = self._prepared(stage, index)
@@ -180,7 +181,7 @@ class _Costs:
     def _measured(self, index: int, epochs: int) -> _Pass:
         """Return what is measured after each epoch of a stage and at its end."""
         first = self._boundaries[index - 1]
-        measured = self._taken(self._pairs(), first, index)
+        measured = self._taken([*self._pairs(), Images(self._inputs.validation.paths)], first, index)
         measured.add(self._taken(self._curve(), first, index))
         again = self._taken(self._curve(), first, index)
         measured.add(_Pass(epochs * again.passes, epochs * again.images, epochs * again.kept))
