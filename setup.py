@@ -78,6 +78,7 @@ setup(
             "pip>=24.2",
             "pre-commit>=3.7",
             "pytest>=8.2",
+            "pytest-xdist>=3.6",
             "ruff>=0.9",
             "setuptools>=70.1",
             "types-PyYAML",
