@@ -151,7 +151,7 @@ def central_crop(pixels: Pixels, size: int) -> Pixels:
     return pixels[top : top + size, left : left + size]
 
 
-def size_notes(paths: Sequence[Path], size: int, largest: float = 1.0) -> list[str]:
+def size_notes(paths: Sequence[Path], size: int, largest: float = 1.0, where: Path | None = None) -> list[str]:
     """Return a line where images look as if they were never aligned to the network's size, else nothing.
 
     Only the headers of the files are read; what can't be read is passed over.
@@ -159,6 +159,7 @@ def size_notes(paths: Sequence[Path], size: int, largest: float = 1.0) -> list[s
     Args:
         size: side in pixels of what the network takes.
         largest: times `size`, the longest side that an aligned face has.
+        where: what the line begins with, in place of the first such image: a path may name a person.
     """
     larger = {path: shape for path in paths if (shape := _shape(path)) and max(shape) > largest * size}
     if not larger:
@@ -166,7 +167,7 @@ def size_notes(paths: Sequence[Path], size: int, largest: float = 1.0) -> list[s
     path, (width, height) = next(iter(larger.items()))
     more = f", and so of {len(larger) - 1} more of {len(paths)} images" if len(larger) > 1 else ""
     return [
-        f"{path}: {width} x {height} pixels, of which the central {size} x {size} are used{more}; "
+        f"{where or path}: {width} x {height} pixels, of which the central {size} x {size} are used{more}; "
         f"FaceNet's figures need faces aligned to {size} pixels"
     ]
 

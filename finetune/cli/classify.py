@@ -98,6 +98,9 @@ def run(options: argparse.Namespace) -> None:
     people = published.People.of(train.names or [], test.names)
     if people.others:
         print(f"{people.others} test images of people who are not trained on count as wrong", file=sys.stderr)
+    files = [photo for side in (train, test) if isinstance(side.images, list) for photo in side.images]
+    for note in [*size_notes(files, model.preprocessing.image_size), *standardization_notes(model, files)]:
+        print(note, file=sys.stderr)
     # Only what is trained on is kept; without --test, the folder is one training set.
     rows = _embedded(train.images, model, "auto")
     test_rows = _embedded(test.images, model, "off" if options.test else "auto")
@@ -156,13 +159,8 @@ def _people(text: str, model: Model) -> dict[str, list[Path]]:
     """The images of a folder that can be used, `{person: paths}`; says which can't."""
     found = layout(path(text))
     paths = [photo for photos in found.files.values() for photo in photos]
-    size = model.preprocessing.image_size
-    reasons = dict(zip(paths, check_images(paths, size), strict=True))
-    for note in size_notes(paths, size):
-        print(note, file=sys.stderr)
+    reasons = dict(zip(paths, check_images(paths, model.preprocessing.image_size), strict=True))
     say_left_out([*found.misplaced, *(Quarantined(photo, reason) for photo, reason in reasons.items() if reason)])
-    for note in standardization_notes(model, [photo for photo in paths if not reasons[photo]]):
-        print(note, file=sys.stderr)
     people = {name: [photo for photo in photos if not reasons[photo]] for name, photos in found.files.items()}
     people = {name: photos for name, photos in people.items() if photos}
     if not people:

@@ -35,18 +35,17 @@ def run(options: argparse.Namespace) -> None:
         raise DataError(f"{target}: give a file name that ends in .npz")
     paths = find_images(options.images)
     model = restore(options)
-    for note in size_notes(paths, model.preprocessing.image_size):
-        print(note, file=sys.stderr)
     bad: dict[Path, str] = {}
     embeddings = model.embed(paths, flip=options.flip, bad=bad)
-    for note in standardization_notes(model, [image for image in paths if image not in bad]):
-        print(note, file=sys.stderr)
     good = [i for i, path in enumerate(paths) if path not in bad]
     if not good:
         raise DataError(
             f"{options.images}: no usable image; give faces aligned to {model.preprocessing.image_size} pixels; "
             f"the first of {len(paths)} not used is {paths[0]}: {bad[paths[0]]}"
         )
+    used = [paths[i] for i in good]
+    for note in [*size_notes(used, model.preprocessing.image_size), *standardization_notes(model, used)]:
+        print(note, file=sys.stderr)
     for image, reason in bad.items():
         print(f"left out: {in_one_line(image)}: {reason}", file=sys.stderr)
     root = _root(options.images)

@@ -254,7 +254,8 @@ def usable(pairs: ImagePairs, lfw: LFW, crop: int, check: Check = check_images) 
         )
     if bad:
         raise DataError(*(f"{problem}; replace it, or remove it and set missing: skip" for problem in bad))
-    unaligned = tuple(size_notes(pairs.paths, crop))
+    # Results are handed on in reports, which may have to leave names out.
+    unaligned = tuple(size_notes(pairs.paths, crop, where=lfw.dir))
     return dataclasses.replace(pairs, unaligned=unaligned, notes=(*pairs.notes, *unaligned))
 
 

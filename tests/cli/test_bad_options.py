@@ -87,7 +87,7 @@ OPTIONS = [
     bad(
         "an unknown command",
         "vaildate",
-        "argument COMMAND: invalid choice: 'vaildate' (choose from ...); see finetune --help",
+        "'vaildate' is not a command; did you mean 'validate'?",
     ),
     bad(
         "an unknown option",
