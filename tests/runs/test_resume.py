@@ -94,7 +94,7 @@ def left_alone(recipe):
 def test_stopped_and_resumed_equals_left_alone(recipe, left_alone, tmp_path, number, status):
     output = tmp_path / "run"
     returned, error = stop_in_the_middle(recipe, output, number)
-    assert returned == status
+    assert returned == status, error
     if number == signal.SIGTERM:
         assert error.splitlines()[-1].startswith(
             f"finetune run: stopped by SIGTERM; resume with: finetune run {recipe} output={output} --resume"
