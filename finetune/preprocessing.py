@@ -105,6 +105,6 @@ def _published(folder: Path, name: str) -> Preprocessing | None:
 
 
 def published_name(folder: Path, name: str) -> str | None:
-    """Which of the published models a checkpoint is called after, or its folder; None where it is none of them."""
+    """Return the published model that a checkpoint or its folder is called after; None where it is none of them."""
     found = (re.search(r"\d{8}-\d{6}", text) for text in (name, folder.name))
     return next((match[0] for match in found if match and match[0] in PUBLISHED), None)

@@ -1,4 +1,4 @@
-"""How TensorFlow is started: without the notes that it writes to stderr, and never in a forked process."""
+"""Starting TensorFlow: without the notes that it writes to stderr, and never in a forked process."""
 
 from __future__ import annotations
 

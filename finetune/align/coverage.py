@@ -1,4 +1,4 @@
-"""What became of the photos that were aligned, counted and in words."""
+"""The outcome of aligning photos, counted and in words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SMALL = 4
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Coverage(Brief):
-    """What became of the photos.
+    """The outcome of aligning a set of photos.
 
     Attributes:
         outcomes: in the photos' order.
@@ -85,7 +85,7 @@ class Coverage(Brief):
         ]
 
     def faces(self) -> dict[str, Faces]:
-        """Of each photo that could be read, by its name: what `write_boxes` takes."""
+        """The faces of each photo that could be read, by its name, as `write_boxes` takes them."""
         return {outcome.photo: outcome.faces for outcome in self.outcomes if outcome.faces is not None}
 
 

@@ -94,7 +94,7 @@ class Faces(Brief):
 
 
 def turns_of(landmarks: npt.NDArray[np.float64]) -> int:
-    """How often a face must be turned by 90 degrees, counterclockwise, until its mouth lies below its eyes.
+    """Count how often a face must be turned by 90 degrees, counterclockwise, until its mouth lies below its eyes.
 
     Args:
         landmarks: [10], as `Faces` has them; zeros, of which nothing can be told, give 0.

@@ -1,4 +1,4 @@
-"""What a stage needs of its images before it can take a step, or choose an epoch by those that are held back."""
+"""A stage's needs: images enough to take a step, and to choose an epoch by those that are held back."""
 
 from __future__ import annotations
 

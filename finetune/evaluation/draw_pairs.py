@@ -22,9 +22,9 @@ from finetune.words import counted
 
 Counts = npt.NDArray[np.int64]
 Images = Mapping[str, Sequence[int | str]]
-"""Of each person, numbers of images that are named as LFW's are, and names of files."""
+"""The images of each person: numbers where they are named as LFW's are, else names of files."""
 PAIRS_PER_FOLD = 300
-"""Of each kind, in LFW's pairs.txt."""
+"""The number of pairs of each kind in a fold of LFW's pairs.txt."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -259,7 +259,7 @@ def _order(image: int | str) -> tuple[int, str]:
 
 
 def _example(left_out: Sequence[Quarantined]) -> str:
-    """What to add to a refusal where files were left out that may have been meant."""
+    """Return what to add to a refusal where files were left out that may have been meant."""
     return f"; the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
 
 

@@ -119,12 +119,12 @@ class LFWResult(Brief):
 
     @property
     def of_what(self) -> str:
-        """What the figures are of, in a word: `LFW`, or `sample`, whose figures are not called LFW's."""
+        """The word for the pairs that were measured: `LFW`, or `sample`, since a sample's figures are not LFW's."""
         return "LFW" if self.sample_of is None else "sample"
 
     @property
     def accuracy_name(self) -> str:
-        """What the accuracy is called: a sample's is not LFW's."""
+        """The accuracy's name: a sample's is not called LFW's."""
         if self.sample_of is None:
             return "LFW accuracy"
         return f"accuracy on a sample of {self.n_pairs:,} of {self.sample_of:,} pairs"

@@ -1,4 +1,4 @@
-"""Which of several weights to use: the first, unless later ones are shown to be better."""
+"""The choice among several weights: the first, unless later ones are shown to be better."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Change(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Which weights to use.
+    """The weights to use.
 
     Attributes:
         place: 0 for the checkpoint that the run started from, else the number of the stage among the candidates.

@@ -33,7 +33,7 @@ People = Mapping[str, Place | Iterable[Place]]
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Enrolment(Brief):
-    """What became of the photos.
+    """The outcome of enrolling photos.
 
     Attributes:
         gallery: as it was written.

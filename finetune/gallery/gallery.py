@@ -237,7 +237,7 @@ class Gallery(Brief):
         return f"{self.people[self.labels[row]]}/{self.photos.take(np.array([row])).names()[0]}"
 
     def remove_photo(self, photo: str) -> Gallery:
-        """Without one photo; without its person too, where it is their last one.
+        """Return the gallery without one photo; without its person too, where it is their last one.
 
         Raises:
             DataError: there is no such photo, or there are several.
@@ -245,7 +245,7 @@ class Gallery(Brief):
         return self._only(np.arange(len(self)) != self.row(photo))
 
     def move_photo(self, photo: str, into: str) -> Gallery:
-        """With one photo under another person's name; whose last photo it was is gone.
+        """Return the gallery with one photo under another person's name; whoever has none left is gone.
 
         Raises:
             DataError: there is no such photo, there are several, or the other person is not enrolled or the same.
@@ -270,11 +270,11 @@ class Gallery(Brief):
         )
 
     def _only(self, kept: npt.NDArray[np.bool_]) -> Gallery:
-        """With some of the photos."""
+        """Return some of the photos."""
         return dataclasses.replace(self, photos=self.photos.take(kept))._relabelled(self.labels[kept])
 
     def _relabelled(self, labels: Labels) -> Gallery:
-        """With other people's labels for the photos, and without the people who have none left."""
+        """Return the gallery with other labels for the photos, and without the people who have none left."""
         left, places = np.unique(labels, return_inverse=True)
         people = tuple(self.people[label] for label in left)
         return dataclasses.replace(self, people=people, labels=places.astype(np.int64))

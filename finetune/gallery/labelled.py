@@ -1,4 +1,4 @@
-"""How many photos are named rightly, where each lies in a folder of its person's name."""
+"""The count of photos that are named rightly, where each lies in a folder of its person's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has become of the files that photos were enrolled from."""
+"""The files that photos were enrolled from: unchanged, changed or gone."""
 
 from __future__ import annotations
 

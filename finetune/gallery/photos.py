@@ -110,7 +110,7 @@ class Photos(Brief):
         return Photos(*map(np.concatenate, zip(self._parts(), other._parts(), strict=True)))
 
     def prelogits(self) -> Embeddings:
-        """What the embeddings were brought from, to rounding: float32 [n, E]."""
+        """The prelogits that the embeddings were brought from, to rounding: float32 [n, E]."""
         return self.embeddings * self.norms[:, np.newaxis]
 
     def hashes(self) -> list[bytes]:

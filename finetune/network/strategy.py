@@ -153,7 +153,7 @@ class Strategy:
         )
 
     def _agree(self, text: str) -> bool:
-        """Whether all workers have the same text; waits for them."""
+        """Return whether all workers have the same text; waits for them."""
         digests = np.zeros([self.workers, 32], np.float32)
         digests[self.worker] = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
         digests = self.sum(digests)

@@ -111,17 +111,17 @@ class Record(Brief):
 
     @property
     def point(self) -> CurvePoint | None:
-        """What is measured on strangers before the first stage, or None."""
+        """The measurements on strangers before the first stage, or None."""
         return self.start.point
 
     @property
     def verdict(self) -> Verdict:
-        """Which weights to use, and why."""
+        """The weights to use, and why."""
         return verdict_of(self.recipe.checkpoint, self.inputs["data"]["people"], self.start, self.results)
 
     @property
     def chosen(self) -> Evidence:
-        """What was measured with the weights that the verdict names."""
+        """The measurements of the weights that the verdict names."""
         place = self.verdict.place
         return self.results[place - 1].trained if place else self.start
 

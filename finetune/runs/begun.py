@@ -1,4 +1,4 @@
-"""What a run began with, as its folder keeps it, and what of it has changed when the run is resumed."""
+"""The inputs that a run began with, as its folder keeps them, and those that changed when it is resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run will cost: which images go through which units, at this machine's measured speed."""
+"""The cost of a run: which images go through which units, at this machine's measured speed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Images(NamedTuple):
 
 @dataclasses.dataclass
 class _Pass:
-    """What taking some images through the network costs: full forward passes, and images found in the store."""
+    """The cost of taking images through the network: full forward passes, and images found in the store."""
 
     passes: float = 0.0
     images: int = 0

@@ -1,4 +1,4 @@
-"""Which of the held-back images are named rightly."""
+"""The held-back images, and which of them are named rightly."""
 
 from __future__ import annotations
 

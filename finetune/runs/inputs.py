@@ -148,7 +148,7 @@ class Inputs:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What workers must see alike, a line each: the recipe, the images, the pairs and the checkpoint's texts."""
+        """Lines that workers must see alike: the recipe, the images, the pairs and the checkpoint's texts."""
         lfw, preprocessing = self.summary_of_pairs(), self.preprocessing
         return (
             *self.recipe.to_yaml().splitlines(),

@@ -24,7 +24,7 @@ BASELINE = "baseline"
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Evidence(Brief):
-    """What was measured with some weights; None where nothing could be.
+    """The measurements of some weights; None where nothing could be measured.
 
     Attributes:
         lfw: on the pairs.
@@ -110,17 +110,17 @@ class StageResult(Brief):
 
     @property
     def point_before(self) -> CurvePoint | None:
-        """What is measured on strangers with the weights that the stage started from, or None."""
+        """The measurements on strangers with the weights that the stage started from, or None."""
         return self.began.point
 
     @property
     def measured_point(self) -> CurvePoint | None:
-        """What is measured on strangers with the weights that the stage trained, or None."""
+        """The measurements on strangers with the weights that the stage trained, or None."""
         return self.trained.point
 
     @property
     def standing(self) -> Evidence:
-        """What was measured with the weights that stand after the stage."""
+        """The measurements of the weights that stand after the stage."""
         return self.trained if self.accepted else self.began
 
     @property
