@@ -47,7 +47,7 @@ BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), AVIF),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), HEIC),
 }
-"""Brands that ISO 23008-12 and AVIF's specification write behind `ftyp`; `mif1` stands before `avif` in some AVIF files."""
+"""Brands behind `ftyp`, by ISO 23008-12 and AVIF's specification; `mif1` stands before `avif` in some AVIF files."""
 BEGINNINGS = {b"\0\0\0\x0cjP  \r\n\x87\n": JPEG_2000, b"\xff\x4f\xff\x51": JPEG_2000}
 MAX_PIXELS = 89_478_485
 """Width times height above which an image is refused: Pillow's own limit, 256 MiB of RGB."""
