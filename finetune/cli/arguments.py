@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from finetune.recipe import LFW, Recipe
 
 FEW = 16
-"""Images with fewer of which the first layer's statistics say nothing of how they are to be standardized."""
+"""Least number of images whose first-layer statistics tell how they are to be standardized."""
+MOST_LINES = 20
+"""Photos that a command tells of one by one."""
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:

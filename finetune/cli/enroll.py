@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import (
+    MOST_LINES,
     add_checkpoint,
     new_file,
     path,
@@ -24,9 +25,6 @@ from finetune.words import counted
 if TYPE_CHECKING:
     from finetune.gallery.gallery import Gallery
     from finetune.model import Model
-
-MOST_LINES = 20
-"""Photos that are told of one by one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

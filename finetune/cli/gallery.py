@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import new_file, path
+from finetune.cli.arguments import MOST_LINES, new_file, path
 from finetune.errors import RecipeError
 from finetune.folders import in_one_line
 from finetune.words import counted
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from finetune.gallery.gallery import Gallery
 
 FORMATS = (".npz", ".csv")
-MOST_LINES = 20
-"""Photos that are told of one by one."""
 
 
 class _Change(argparse.Action):
