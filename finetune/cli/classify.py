@@ -109,9 +109,8 @@ def run(options: argparse.Namespace) -> None:
         f"{len(test_rows)} to test on"
     )
     for name in dict.fromkeys(options.classifier):
-        note = few_photos(name, people.train)
-        if note:
-            print(note, file=sys.stderr)
+        if few := few_photos(name, people.train):
+            print(few, file=sys.stderr)
         done = published.classify(name, rows, people.train, test_rows, people.test, options.seed)
         if done.accuracy is not None:
             right = round(done.accuracy * len(test_rows))
