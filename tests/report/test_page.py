@@ -9,6 +9,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,16 +121,18 @@ def test_what_was_rolled_back_is_said_with_its_figures(rolled_back):
     assert "not finished" not in found.words
 
 
+def change(path: Path, **values: object) -> None:
+    """Replaces values of a run's JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
 def test_a_stage_that_made_pairs_worse_says_so_without_a_gate_and_is_not_the_one_to_use(interrupted, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(interrupted, run)
-    for name, digit in (("0-baseline", "1"), ("1-head", "0")):
-        path = run / name / "lfw.json"
-        stored = json.loads(path.read_text())
-        changed = {"accuracy": float(digit), "correct": digit * stored["n_pairs"]}
-        if name == "1-head":
-            changed["distances"] = [distance + 0.5 for distance in stored["distances"]]
-        path.write_text(json.dumps(stored | changed))
+    n_pairs = Record.read(run).baseline.n_pairs
+    change(run / "0-baseline/lfw.json", accuracy=1.0, correct="1" * n_pairs)
+    farther = [distance + 0.5 for distance in json.loads((run / "1-head/lfw.json").read_text())["distances"]]
+    change(run / "1-head/lfw.json", accuracy=0.0, correct="0" * n_pairs, distances=farther)
     record = Record.read(run)
     difference = record.results[0].difference
     interval = f"{difference.low:+.4f} to {difference.high:+.4f}"
@@ -153,11 +156,8 @@ def test_a_stage_that_made_pairs_worse_says_so_without_a_gate_and_is_not_the_one
 def test_the_weights_to_use_are_the_stage_that_is_shown_to_be_better(interrupted, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(interrupted, run)
-    for name, digit in (("0-baseline", "0"), ("1-head", "1")):
-        path = run / name / "held_back.json"
-        stored = json.loads(path.read_text())
-        answers = digit * 40
-        path.write_text(json.dumps(stored | {"accuracy": float(digit), "correct": answers}))
+    change(run / "0-baseline/held_back.json", accuracy=0.0, correct="0" * 40)
+    change(run / "1-head/held_back.json", accuracy=1.0, correct="1" * 40)
     record = Record.read(run)
     page_words, card_words = Page(page.render([record])).words, card.render(record)
     for words in (page_words, card_words):
