@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FEW = 16
 """Least number of images whose first-layer statistics tell how they are to be standardized."""
 MOST_LINES = 20
-"""Photos that a command tells of one by one."""
+"""The number of photos, or of names, that a command tells of one by one."""
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:

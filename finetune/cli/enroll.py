@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
             print("finetune gallery --remove-photo and --move-photo put right what is wrong", file=sys.stderr)
         new = f"{counted(len(done.new_people), 'person')} new" if done.new_people else "nobody new"
         print(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
-    for first, name in spelled_alike(gallery.people)[:20]:
+    for first, name in spelled_alike(gallery.people)[:MOST_LINES]:
         twice = f"{name} and {first} are one name, enrolled as two people"
         print(f"look again: {twice}; finetune gallery --merge makes them one", file=sys.stderr)
     people = counted(len(gallery.people), "person")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.names import UNKNOWN, normal, same_identities
+from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.gallery.identification import Identification
@@ -35,7 +36,7 @@ def figures(answers: Faces, people: Sequence[str]) -> list[str]:
     lines = [_of_people(own)] if own else []
     lines += [_of_strangers(others)] if others else []
     if without := len(photos) - len(seen):
-        lines.append(f"{_photos(without)} without a face that can be used: not counted")
+        lines.append(f"{counted(without, 'photo')} without a face that can be used: not counted")
     return lines
 
 
@@ -48,8 +49,9 @@ def _of_people(photos: Sequence[tuple[Faces, str]]) -> str:
     theirs = sum(names.count(owner) for names, owner in named)
     beside = "" if count == n else f"; of their {count} faces {theirs} are named as the folder's person"
     return (
-        f"{_photos(n)} of enrolled people: {rightly / n:.4f} named rightly (detection and identification rate), "
-        f"{unknown / n:.4f} unknown, {(n - rightly - unknown) / n:.4f} as somebody else; rank 1 {first / n:.4f}{beside}"
+        f"{counted(n, 'photo')} of enrolled people: {rightly / n:.4f} named rightly "
+        f"(detection and identification rate), {unknown / n:.4f} unknown, "
+        f"{(n - rightly - unknown) / n:.4f} as somebody else; rank 1 {first / n:.4f}{beside}"
     )
 
 
@@ -58,8 +60,4 @@ def _of_strangers(photos: Sequence[Faces]) -> str:
     named = [sum(face.name != UNKNOWN for face in faces) for faces in photos]
     beside = "" if count == n else f"; of their {count} faces {sum(named)} are named"
     accepted = sum(map(bool, named)) / n
-    return f"{_photos(n)} of strangers: {accepted:.4f} named as somebody (false accept rate){beside}"
-
-
-def _photos(number: int) -> str:
-    return f"{number} photo{'' if number == 1 else 's'}"
+    return f"{counted(n, 'photo')} of strangers: {accepted:.4f} named as somebody (false accept rate){beside}"

@@ -14,6 +14,7 @@ from finetune.brief import Brief
 from finetune.dataset.pipeline import Batch
 from finetune.errors import RunError
 from finetune.progress import say, track
+from finetune.recipe import Stage
 from finetune.recipe.loss import Triplet
 from finetune.training.figures import Means, StepResult
 from finetune.training.history import EpochRow
@@ -133,10 +134,15 @@ def train(
         if watch is not None:
             _see(watch, row, state)
     if state.epoch < stage.epochs:
-        stalled = f"no lower validation loss in {state.epoch - state.kept_epoch} epochs"
-        why = "its schedule stops there" if state.epoch == stage.last_epoch else stalled
-        say(f"stage {stage.name!r} ends after epoch {state.epoch} of {stage.epochs}: {why}")
+        say(_why_it_ends(stage, state))
     trainer.model.assign(state.kept)
+
+
+def _why_it_ends(stage: Stage, state: StageState) -> str:
+    """Say what ends a stage before the last of its epochs."""
+    stalled = f"no lower validation loss in {state.epoch - state.kept_epoch} epochs"
+    why = "its schedule stops there" if state.epoch == stage.last_epoch else stalled
+    return f"stage {stage.name!r} ends after epoch {state.epoch} of {stage.epochs}: {why}"
 
 
 def _train_epoch(
