@@ -95,12 +95,12 @@ def run(options: argparse.Namespace) -> None:
         train, test = (
             arrays[text] if text in arrays else _listed(_people(text, model)) for text in (options.train, options.test)
         )
-    people = published.People.of(train.names or [], test.names)
-    if people.others:
-        print(f"{people.others} test images of people who are not trained on count as wrong", file=sys.stderr)
     files = [photo for side in (train, test) if isinstance(side.images, list) for photo in side.images]
     for note in [*size_notes(files, model.preprocessing.image_size), *standardization_notes(model, files)]:
         print(note, file=sys.stderr)
+    people = published.People.of(train.names or [], test.names)
+    if people.others:
+        print(f"{people.others} test images of people who are not trained on count as wrong", file=sys.stderr)
     # Only what is trained on is kept; without --test, the folder is one training set.
     rows = _embedded(train.images, model, "auto")
     test_rows = _embedded(test.images, model, "off" if options.test else "auto")
