@@ -16,15 +16,18 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def interruptible(how_to_resume: str) -> Iterator[Callable[[], None]]:
     """Within it, the first signal raises `Interrupted` in the main thread.
 
-    Everything that a run writes is renamed into place, so it may be raised anywhere. The yielded
-    function raises it too, should the exception have been lost in code that swallows exceptions.
+    Everything that a run writes is renamed into place, so it may be raised anywhere. Where a library makes an error of
+    its own of it, as TensorFlow's tracing does, `Interrupted` is what leaves. The yielded function raises it too, should
+    code that swallows exceptions have lost it.
     """
     received: list[int] = []
 
+    def interrupted() -> Interrupted:
+        return Interrupted(f"stopped by {signal.Signals(received[0]).name}; {how_to_resume}", received[0])
+
     def check() -> None:
         if received:
-            name = signal.Signals(received[0]).name
-            raise Interrupted(f"stopped by {name}; {how_to_resume}", received[0])
+            raise interrupted()
 
     def on_signal(number: int, _frame: object) -> None:
         received.append(number)
@@ -36,6 +39,10 @@ def interruptible(how_to_resume: str) -> Iterator[Callable[[], None]]:
     previous = {number: signal.signal(number, on_signal) for number in SIGNALS}
     try:
         yield check
+    except Exception as error:
+        if received and not isinstance(error, Interrupted):
+            raise interrupted() from error
+        raise
     finally:
         for number, handler in previous.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

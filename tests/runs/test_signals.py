@@ -1,0 +1,67 @@
+"""A run that is asked to stop ends as such, whatever the libraries in between make of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from finetune.errors import Interrupted
+from finetune.runs.signals import interruptible
+
+
+def ask_to_stop() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run(work: Callable[[Callable[[], None]], None]) -> None:
+    with interruptible("resume with X") as check:
+        work(check)
+
+
+def test_a_signal_is_an_interruption_that_says_how_to_resume():
+    with pytest.raises(Interrupted, match=r"^stopped by SIGTERM; resume with X$") as caught:
+        run(lambda check: ask_to_stop())
+    assert caught.value.exit_status == 128 + signal.SIGTERM
+
+
+def test_a_library_that_makes_an_error_of_its_own_of_it_changes_nothing():
+    def trace(_check: Callable[[], None]) -> None:
+        try:
+            ask_to_stop()
+        except Interrupted as error:
+            raise RuntimeError("in user code: stopped") from error
+
+    with pytest.raises(Interrupted, match=r"^stopped by SIGTERM; resume with X$") as caught:
+        run(trace)
+    assert caught.value.exit_status == 128 + signal.SIGTERM
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_a_library_that_swallows_it_is_told_again():
+    def swallow(check: Callable[[], None]) -> None:
+        with contextlib.suppress(Interrupted):
+            ask_to_stop()
+        check()
+
+    with pytest.raises(Interrupted):
+        run(swallow)
+
+
+def test_an_error_without_a_signal_stays_what_it_is():
+    def fail(check: Callable[[], None]) -> None:
+        check()
+        raise RuntimeError("a fault")
+
+    with pytest.raises(RuntimeError, match=r"^a fault$"):
+        run(fail)
+
+
+def test_the_handlers_are_those_of_before_afterwards():
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with interruptible("resume with X"):
+        assert signal.getsignal(signal.SIGTERM) != before[0]
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
