@@ -16,9 +16,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def interruptible(how_to_resume: str) -> Iterator[Callable[[], None]]:
     """Within it, the first signal raises `Interrupted` in the main thread.
 
-    Everything that a run writes is renamed into place, so it may be raised anywhere. Where a library makes an error of
-    its own of it, as TensorFlow's tracing does, `Interrupted` is what leaves. The yielded function raises it too, should
-    code that swallows exceptions have lost it.
+    Everything that a run writes is renamed into place, so it may be raised anywhere. Where a library makes an error
+    of its own of it, as TensorFlow's tracing does, `Interrupted` is what leaves. The yielded function raises it too,
+    should code that swallows exceptions have lost it.
     """
     received: list[int] = []
 
