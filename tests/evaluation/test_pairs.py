@@ -57,6 +57,13 @@ def test_a_header_that_promises_other_pairs_is_noted(tmp_path):
     assert notes == ("the header of pairs.txt promises 6000 pairs, it holds 2",)
 
 
+def test_a_first_pair_whose_person_is_a_number_is_no_header(tmp_path):
+    pairs_file = read(tmp_path, "1204\t1\t2\n" + BODY)
+    assert len(pairs_file.pairs) == 1 + len(PAIRS)
+    assert pairs_file.pairs[1:] == PAIRS
+    assert pairs_file.notes == ()
+
+
 def test_every_malformed_line_is_named_with_its_number(tmp_path):
     lines = ["10\t1", "Ann 1 2", "Ann 1", "Ann one 2", "", "Ann 1 Ann 2", "Ann -1 2", "A\tB\tC\tD\tE", "x" * 80]
     with pytest.raises(DataError) as raised:

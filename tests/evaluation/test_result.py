@@ -58,6 +58,14 @@ def test_json_holds_every_field_by_name_and_gives_the_result_back():
     assert back.correct.tolist() == RESULT.correct.tolist()
 
 
+def test_the_number_that_a_sample_was_drawn_from_is_stored_with_it_alone():
+    assert "sample_of" not in RESULT.to_json()
+    sampled = dataclasses.replace(RESULT, sample_of=6000)
+    stored = json.loads(json.dumps(sampled.to_json(), allow_nan=False))
+    assert stored["sample_of"] == 6000
+    assert LFWResult.from_json(stored) == sampled
+
+
 def test_an_overlap_and_the_figures_without_it_are_stored_with_the_result():
     stored = json.loads(json.dumps(OVERLAPPING.to_json(), allow_nan=False))
     assert stored["overlap"] == {"identities": ["Ann_Lee", "José_Serra"], "n_identities": 7, "n_pairs": 2}

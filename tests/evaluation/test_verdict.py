@@ -74,6 +74,14 @@ def test_of_a_stage_that_wins_the_gain_is_told_with_its_interval():
     )
 
 
+def test_a_later_stage_that_is_worse_is_told_once_as_worse():
+    stages = [stage("head", held_back=20), stage("block", lfw=-20), stage("all")]
+    text = verdict(START, stages, people=100).text
+    assert "Not shown to be better still: all." in text
+    assert "Worse than the start: block, where" in text
+    assert text.count("block") == 1
+
+
 def test_of_the_checkpoint_it_says_to_use_a_gallery_and_what_got_worse():
     text = verdict(START, [stage("head"), stage("block", lfw=-20)], people=12).text
     assert text.startswith(

@@ -316,6 +316,7 @@ BAD_OVERRIDES = [
         "3",
         "command line stages.last.epochs: no stage has that name; the stages are 0 (head), 1 (last block)",
     ),
+    ("stages.head", "3", "command line stages.0: found 3; "),
     ("stages.1.epochs", "0", "command line stages.1.epochs: found 0; give a whole number from 1"),
     ("stages.1.epochs", "1e1", "command line stages.1.epochs: found the text '1e1'; give a whole number from 1"),
     ("stages.1.learning_rate", "3e-4", "command line stages.1.learning_rate: found the text '3e-4'; write 3.0e-4"),

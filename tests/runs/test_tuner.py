@@ -119,6 +119,21 @@ def test_the_saved_stage_restores_to_the_weights_in_memory_with_its_head(make):
     assert set(checkpoints.read(checkpoints.locate(result.folder)).shapes) == set(tuner.model.variables)
 
 
+def test_where_averages_are_asked_for_they_are_what_is_saved(make, drawn_checkpoint, tmp_path):
+    name = "Bottleneck/weights"
+    name = next(full for full in make(output=tmp_path / "probe").model.variables if full.endswith(name))
+    saved = {}
+    for ema in (0.0, 0.9):
+        tuner = make(output=tmp_path / str(ema), batch_size=16)
+        stage = Stage("block", train_from="Bottleneck", epochs=1, learning_rate=0.01, ema=ema)
+        folder = tuner.run(stage).folder
+        saved[ema] = Model.restore(folder).tensors([name])[name]
+    start = Model.restore(drawn_checkpoint).tensors([name])[name]
+    # After a first step, and there is one, the published decay is (1 + 1) / (10 + 1).
+    np.testing.assert_allclose(saved[0.9], start * 2 / 11 + saved[0.0] * 9 / 11, rtol=1e-6, atol=1e-9)
+    assert np.abs(saved[0.9] - saved[0.0]).max() > 1e-6
+
+
 def test_a_stage_that_fails_its_gate_is_rolled_back_byte_for_byte(make, monkeypatch):
     tuner = make()
     tuner.begin()
