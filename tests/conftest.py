@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,16 @@ DRAWN_CHECKPOINT = "FINETUNE_DRAWN_CHECKPOINT"
 # The same examples in every run, however busy the machine.
 hypothesis.settings.register_profile("finetune", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("finetune")
+
+
+OF_TENSORFLOW = re.compile(r"^pytestmark = .*\bpytest\.mark\.tf\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave unread what `-m "not tf …"` leaves out: collecting those modules would import TensorFlow."""
+    if not re.match(r"not tf\b", config.option.markexpr) or collection_path.suffix != ".py":
+        return None
+    return True if OF_TENSORFLOW.search(collection_path.read_text(encoding="utf-8")) else None
 
 
 @pytest.fixture(scope="session", autouse=True)

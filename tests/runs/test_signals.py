@@ -12,6 +12,8 @@ import pytest
 from finetune.errors import Interrupted
 from finetune.runs.signals import interruptible
 
+pytestmark = pytest.mark.tf
+
 
 def ask_to_stop() -> None:
     os.kill(os.getpid(), signal.SIGTERM)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from finetune.training.history import FIELDS, EpochRow, from_csv, to_csv
+
+pytestmark = pytest.mark.tf
 
 
 def test_history_reads_back_exactly():

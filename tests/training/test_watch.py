@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from finetune.training.history import EpochRow
 from finetune.training.watch import Collapse, parted, settled
 
+pytestmark = pytest.mark.tf
+
 
 def rows(training, validation):
     pairs = enumerate(zip(training, validation, strict=True), start=1)
