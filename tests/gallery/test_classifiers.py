@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC, LinearSVC
 
 from finetune.errors import DataError
-from finetune.gallery.classifiers import NAMES, KNearest, SoftmaxHead, make
+from finetune.gallery.classifiers import NAMES, KNearest, SoftmaxHead, few_photos, make
 from finetune.gallery.fitted import fitted_svm
 from finetune.gallery.prototypes import NOBODY, NearestPrototype, two_best
 from finetune.gallery.svm import LinearSVM, PublishedSVM
@@ -139,20 +139,34 @@ def test_other_classifiers_are_the_same_bytes_each_time(name):
 
 
 @pytest.mark.parametrize("spread", [0.2, 0.8, 1.5])
-@pytest.mark.parametrize("tolerance", [0.02, 0.3])
-def test_adding_people_stays_within_the_tolerance_of_training_everything_again(spread, tolerance):
+@pytest.mark.parametrize(("slack_weight", "tolerance"), [(1.0, 0.02), (1.0, 0.3), (30.0, 0.3)])
+def test_adding_people_stays_within_the_tolerance_of_training_everything_again(spread, slack_weight, tolerance):
     labels = np.repeat(np.arange(12), 6)
     rows = vectors(labels, 64, spread)
-    grown = LinearSVM(tolerance=tolerance).fit(rows[:36], labels[:36])
+    grown = LinearSVM(C=slack_weight, tolerance=tolerance).fit(rows[:36], labels[:36])
     trained = []
     for person in range(6, 12):
         grown.partial_fit(rows[labels == person], labels[labels == person])
         trained.append(grown.retrained_)
         now = labels <= person
-        whole = LinearSVM().fit(rows[now], labels[now])
+        whole = LinearSVM(C=slack_weight).fit(rows[now], labels[now])
         difference = np.abs(grown.decision_function(rows[now]) - whole.decision_function(rows[now])).max()
         assert difference <= tolerance + 0.01  # what liblinear leaves
     assert all(count >= 1 for count in trained)
+
+
+def test_people_may_be_added_to_an_svm_that_has_none_yet():
+    svm = LinearSVM()
+    assert svm.partial_fit(ROWS, LABELS) is svm
+    np.testing.assert_array_equal(svm.coef_, LinearSVM().fit(ROWS, LABELS).coef_)
+
+
+def test_the_published_svm_is_said_to_need_more_photos_where_somebody_has_fewer_than_its_folds():
+    assert few_photos("svc", np.repeat([0, 1], [5, 9])) is None
+    assert few_photos("svm", np.repeat([0, 1], [4, 9])) is None
+    said = few_photos("svc", np.repeat([0, 1], [9, 4]))
+    assert said is not None
+    assert said.startswith("svc: somebody has 4 of the 5 photos that its probabilities need")
 
 
 def test_an_svm_whose_margin_no_new_photo_comes_near_is_left_as_it_is():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from finetune.errors import DataError
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
-from tests.gallery.conftest import CONTRACT, photos, vectors
+from tests.gallery.conftest import CONTRACT, gallery, photos, vectors
 
 pytestmark = pytest.mark.tf
 
@@ -160,6 +161,29 @@ def test_what_others_do_meanwhile_stands(model, people, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "prelogits", meanwhile)
     enroll(path, {"person_003": everybody["person_003"]}, model)
     assert read_gallery(path).people == ("person_002", "from elsewhere", "person_003")
+
+
+def test_a_gallery_notes_where_its_checkpoint_was_last_seen():
+    from finetune.gallery.enrolment import fitting
+
+    moved = dataclasses.replace(CONTRACT, checkpoint="elsewhere")
+    assert fitting(gallery(), moved, Path("g.h5")).contract == moved != CONTRACT
+
+
+def test_strangers_join_what_the_gallery_has_become_meanwhile(model, faces, people, tmp_path, monkeypatch):
+    from finetune.gallery import enrolment as module
+
+    path = tmp_path / "g.h5"
+    enroll(path, of(people), model)
+    embed = module.prelogits
+
+    def meanwhile(*arguments):
+        update(path, lambda now: now.remove("person_001"))
+        return embed(*arguments)
+
+    monkeypatch.setattr(module, "prelogits", meanwhile)
+    left = tuple(name for name in of(people) if name != "person_001")
+    assert module.enroll_strangers(path, faces / "strangers", model).gallery.people == left
 
 
 def test_strangers_are_kept_without_names_and_without_whom_somebody_knows(model, faces, people, tmp_path, monkeypatch):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.metrics import f1_score
 
 from finetune.errors import DataError
+from finetune.gallery import published
 from finetune.gallery.classifiers import NAMES
 from finetune.gallery.published import People, classify, split, write_submission
 from tests.gallery.conftest import vectors
@@ -68,6 +71,24 @@ def test_accuracy_and_macro_f_score_are_scikit_learns(name):
     assert done.accuracy == np.mean(done.predictions == labels) > 0.5
     assert done.macro_f1 == f1_score(labels, done.predictions, average="macro")
     assert classify(name, train, labels, test, seed=1).accuracy is None
+
+
+def test_every_image_of_an_array_is_embedded_once_in_its_order(monkeypatch):
+    """Two at a time, by a network whose embedding is an image's mean and its first pixel."""
+    images = [Image.new("RGB", (8, 4), (20 * number, 0, 0)) for number in range(5)]
+    array = type("Array", (), {"image": lambda _, index: images[index], "__len__": lambda _: len(images)})()
+    seen = []
+
+    def embed(pixels):
+        seen.append(pixels.shape)
+        return np.stack([pixels.mean(axis=(1, 2, 3)), pixels[:, 0, 0, 0]], axis=1).astype(np.float32)
+
+    model = SimpleNamespace(preprocessing=SimpleNamespace(image_size=6), embedding_size=2, embed=embed)
+    monkeypatch.setattr(published, "CHUNK", 2)
+    rows = published.embed_array(model, array)
+    np.testing.assert_allclose(rows[:, 1], [0, 20, 40, 60, 80])
+    assert seen == [(2, 6, 6, 3), (2, 6, 6, 3), (1, 6, 6, 3)]
+    assert published.embed_array(model, type("Empty", (), {"__len__": lambda _: 0})()).shape == (0, 2)
 
 
 def test_a_submission_has_a_line_an_image(tmp_path):

@@ -20,6 +20,7 @@ ALSO = {
     "gallery/export.py": ("gallery/test_classifiers.py",),
     "gallery/names.py": ("gallery/test_gallery.py",),
     "gallery/fitted.py": ("gallery/test_identification.py", "gallery/test_classifiers.py"),
+    "gallery/photos.py": ("gallery/test_gallery.py",),
     "gallery/svm.py": ("gallery/test_classifiers.py",),
     "gallery/prototypes.py": ("gallery/test_classifiers.py",),
     "runs/": ("runs/test_tuner.py", "runs/test_strangers.py"),

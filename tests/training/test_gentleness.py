@@ -80,6 +80,17 @@ def test_center_loss_enters_the_loss_and_pulls_prelogits_to_their_centres(model,
     assert result.loss == pytest.approx(without.loss + 0.5 * expected, rel=1e-4)
 
 
+def test_a_step_moves_the_centres_toward_the_prelogits_that_it_saw(model, features):
+    trainer = Trainer(model, sgd(center_loss={"factor": 0.5, "alfa": 0.9}))
+    trainer.begin()
+    prelogits = trainer.prelogits(features)
+    trainer.step(features, LABELS, 0.0, (1, 1))
+    expected = np.zeros([4, 512], np.float32)  # where the published graph begins
+    np.add.at(expected, LABELS.numpy(), (1 - 0.9) * prelogits)
+    np.testing.assert_allclose(trainer.centers.numpy(), expected, rtol=1e-3, atol=1e-5)
+    assert np.abs(expected).max() > 1e-2
+
+
 def test_weight_decay_is_half_the_squares_of_trained_kernels_and_leaves_biases(model, features):
     model.variables["Logits/biases"].assign([1.0, 2.0, 3.0, 4.0])
     plain, without = gradients(model, features, sgd())

@@ -39,6 +39,15 @@ def test_relative_paths_begin_at_the_root_and_absolute_ones_do_not(tmp_path):
     assert found == [("/photos/a.jpg", "ann"), ("/data/b.jpg", "bob")]
 
 
+def test_a_root_elsewhere_is_for_photos_alone_and_one_that_holds_the_table_is_not(tmp_path):
+    table = tmp_path / "home/list.csv"
+    table.parent.mkdir()
+    table.write_text("a.jpg,ann\n", encoding="utf-8")
+    assert read_csv(table, tmp_path / "photos").photos_folder == tmp_path / "photos"
+    assert read_csv(table, tmp_path).photos_folder is None
+    assert read_csv(table).photos_folder is None
+
+
 @given(st.lists(st.tuples(st.text("ab ,\"'é", min_size=1), st.text("ab ,\"'é\n", min_size=1)), min_size=1))
 def test_what_pythons_csv_writes_is_read_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("csv") / "list.csv"
