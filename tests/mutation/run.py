@@ -67,18 +67,18 @@ def main() -> None:
         seconds, red = results.setdefault("seconds", {}), []
         for package in PACKAGES:
             mutants = [mutant for mutant in left if mutant.path.split("/")[1] == package]
-            for tests, spent in _baseline(tree, Path(work), mutants, seconds, options.jobs):
-                red += [tests] if spent is None else []
-                seconds |= {} if spent is None else {_key(tree, tests): spent}
+            for test, spent in _baseline(tree, Path(work), mutants, seconds, options.jobs):
+                red += [test] if spent is None else []
+                seconds |= {} if spent is None else {_key(tree, (test,)): spent}
                 _write(options.results, results)
-            mutants = [mutant for mutant in mutants if tests_of(tree, mutant.path) not in red]
+            mutants = [mutant for mutant in mutants if not set(red) & set(tests_of(tree, mutant.path))]
             for mutant, result in _run(tree, Path(work), mutants, seconds, options.jobs):
                 results[keys[mutant]] = result
                 _write(options.results, results)
         drawn = [mutant for mutant in drawn if keys[mutant] in results]
         _print(tree, drawn, [results[keys[mutant]] for mutant in drawn])
-        for tests in red:
-            print(f"not green on the unchanged code, so nothing was tried: {' '.join(tests)}")
+        for test in red:
+            print(f"not green on the unchanged code, so nothing was tried with it: {test}")
         sys.exit(bool(red))
 
 
@@ -92,14 +92,14 @@ def _prepare(tree: Path, work: Path) -> None:
 
 def _baseline(
     tree: Path, work: Path, mutants: list[Mutant], known: Mapping[str, float], jobs: int
-) -> Iterator[tuple[Tests, float | None]]:
-    """Yield the CPU seconds that each set of tests needs on the unchanged code, None where they are not green."""
-    sets = sorted({tests for mutant in mutants if (tests := tests_of(tree, mutant.path))})
-    tasks = [(tests, tree, tests, 900.0) for tests in sets if _key(tree, tests) not in known]
-    for tests, status, spent, log in _children(tasks, work, jobs):
+) -> Iterator[tuple[str, float | None]]:
+    """Yield the CPU seconds that each file of tests needs on the unchanged code, None where it is not green."""
+    files = sorted({test for mutant in mutants for test in tests_of(tree, mutant.path)})
+    tasks = [(test, tree, (test,), 900.0) for test in files if _key(tree, (test,)) not in known]
+    for test, status, spent, log in _children(tasks, work, jobs):
         green = status in (0, 5)  # 5: every test is slow or needs real data
-        print(f"{spent:6.1f} s  {' '.join(tests)}" if green else f"{log}\n{' '.join(tests)}: not green", flush=True)
-        yield tests, spent if green else None
+        print(f"{spent:6.1f} s  {test}" if green else f"{log}\n{test}: not green", flush=True)
+        yield test, spent if green else None
 
 
 def _run(
@@ -116,7 +116,7 @@ def _run(
                 changed = mutant.apply(target.read_bytes())
                 target.unlink()
                 target.write_bytes(changed)
-                yield mutant, copy, tests, 3 * seconds[_key(tree, tests)] + 10
+                yield mutant, copy, tests, 3 * sum(seconds[_key(tree, (test,))] for test in tests) + 10
 
     for mutant in mutants:
         if not tests_of(tree, mutant.path):
