@@ -7,11 +7,12 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test compat mutation verify clean
+.PHONY: help demo test test-all compat mutation verify clean
 
 help:
 	@echo "make demo     install into $(VENV), then fine-tune a generated checkpoint on generated faces (minutes)"
-	@echo "make test     install into $(VENV) with the tools; lint, format check, type check and all tests"
+	@echo "make test     install into $(VENV) with the tools; lint, format check, type check and tests"
+	@echo "make test-all run every test, those too that show one more case of what another shows"
 	@echo "make compat   run all tests with the lowest versions (Python 3.10) and the highest (Python 3.13) of what is needed"
 	@echo "make mutation run mutants of the code against the tests that mirror it (an hour; goes on where it was stopped)"
 	@echo "make verify   make the longer tables of the README from FINETUNE_SHARED (default ../shared; an hour)"
@@ -26,6 +27,9 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not thorough"
+
+test-all: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 compat:

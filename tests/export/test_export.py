@@ -71,7 +71,9 @@ def test_with_its_head_it_computes_what_the_checkpoint_does(to, named, exported,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("to", ["saved_model", "h5", "tflite"])
+@pytest.mark.parametrize(
+    "to", ["h5", *(pytest.param(to, marks=pytest.mark.thorough) for to in ("saved_model", "tflite"))]
+)
 def test_each_image_is_standardized_within_where_the_checkpoint_asks_for_it(to, drawn_checkpoint, tmp_path):
     model = Model.restore(drawn_checkpoint, standardization="per_image")
     certificate = exporter.export(model, to, tmp_path / "mine")
@@ -81,7 +83,9 @@ def test_each_image_is_standardized_within_where_the_checkpoint_asks_for_it(to, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("quantize", "share"), [("float16", 0.5), ("int8", 0.25)])
+@pytest.mark.parametrize(
+    ("quantize", "share"), [pytest.param("float16", 0.5, marks=pytest.mark.thorough), ("int8", 0.25)]
+)
 def test_quantized_weights_take_their_share_of_the_bytes(quantize, share, drawn_checkpoint, tmp_path):
     certificate = exporter.export(drawn_checkpoint, "tflite", tmp_path / "small", quantize=quantize)
     values = sum(value.size for value in Model.restore(drawn_checkpoint).tensors().values()) - 512 * 120

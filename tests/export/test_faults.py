@@ -58,6 +58,8 @@ def faulty(monkeypatch: pytest.MonkeyPatch, fault) -> None:
 EACH = [(to, one_batch_norm_value) for to in FORMATS]
 EACH += [(to, a_swapped_axis) for to in ("pb", "saved_model", "keras")]  # each way that weights go
 EACH += [(to, the_other_standardization) for to in ("tf1", "saved_model", "h5", "onnx")]  # and each that pixels go
+FIRST = [("tflite", one_batch_norm_value), ("keras", a_swapped_axis), ("onnx", the_other_standardization)]
+EACH = [pytest.param(*case, marks=[] if case in FIRST else pytest.mark.thorough) for case in EACH]
 
 
 @pytest.mark.parametrize(("to", "fault"), EACH, ids=lambda value: getattr(value, "__name__", value))
@@ -68,7 +70,7 @@ def test_a_fault_fails_the_certificate(to, fault, drawn_checkpoint, tmp_path, mo
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("quantize", ["float16", "int8"])
+@pytest.mark.parametrize("quantize", [pytest.param("float16", marks=pytest.mark.thorough), "int8"])
 def test_quantized_exports_have_wider_tolerances_and_still_fail(quantize, drawn_checkpoint, tmp_path, monkeypatch):
     faulty(monkeypatch, the_other_standardization)
     with pytest.raises(ExportFailed, match=r"embeddings differ by .+; a cosine of .+ is the least allowed"):
@@ -128,7 +130,10 @@ def test_lfw_outside_the_tolerance_fails_the_certificate(drawn_checkpoint, faces
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("to", ["tf1", "pb", "saved_model", "keras", "h5", "tflite"])
+@pytest.mark.parametrize(
+    "to",
+    ["tf1", "keras", *(pytest.param(to, marks=pytest.mark.thorough) for to in ("pb", "saved_model", "h5", "tflite"))],
+)
 def test_a_full_disk_leaves_nothing_and_is_said_in_a_line(to, drawn_checkpoint, tmp_path):
     said = pytest.raises(RunError, match=r"^\S+/mine\S*: can't be written \(.*File too large.*\)")
     with full_disk(40 << 20), said as raised:
