@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,28 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if not re.match(r"not tf\b", config.option.markexpr) or collection_path.suffix != ".py":
         return None
     return True if OF_TENSORFLOW.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+BEGAN = time.monotonic()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let slow tests come last; of a file, the quick ones are one group to pytest-xdist, the slow ones another."""
+    items.sort(key=_is_slow)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0] + " slow" * _is_slow(item)))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a slow test that begins later than FINETUNE_SLOW_MINUTES after the first, where that is set."""
+    minutes = os.environ.get("FINETUNE_SLOW_MINUTES")
+    if minutes and _is_slow(item) and time.monotonic() - BEGAN > 60 * float(minutes):
+        pytest.skip(f"slow, and {minutes} minutes are over: make test has no such limit")
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
 
 
 @pytest.fixture(scope="session", autouse=True)
