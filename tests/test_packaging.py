@@ -77,6 +77,7 @@ def relative_files(folder: str, pattern: str) -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob(pattern)}
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_modules_recipes_and_data_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     files = {name for name in wheel.namelist() if ".dist-info/" not in name}
     recipes = {f"finetune/{name}" for name in relative_files("recipes", "*.yaml")}
@@ -104,6 +105,7 @@ def test_the_wheel_states_its_licence_and_authors(wheel: zipfile.ZipFile, metada
     assert wheel.read(licence) == (ROOT / "LICENSE").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_sdist_holds_what_a_clone_does(clone: Path, tmp_path: Path) -> None:
     expected = {path.relative_to(clone).as_posix() for path in clone.rglob("*") if path.is_file()}
     expected = {name for name in expected if name.split("/")[0] in {*FOLDERS, *FILES}}

@@ -22,6 +22,7 @@ print(json.dumps(answers))
 """
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_told_before_tensorflow_is_imported(tmp_path):
     nowhere, used = str(tmp_path / "nowhere"), str(tmp_path)
     (tmp_path / "face.png").write_bytes(b"anything")

@@ -257,6 +257,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path):
             read_gallery(path)
 
 
+@pytest.mark.slow
 def test_damaged_bytes_anywhere_are_read_as_a_sound_gallery_or_refused(tmp_path):
     """500 mutants of one file: what is accepted holds what the checks promise."""
     path, random_ = tmp_path / "g.h5", random.Random(3)
