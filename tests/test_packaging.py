@@ -77,7 +77,6 @@ def relative_files(folder: str, pattern: str) -> set[str]:
     return {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob(pattern)}
 
 
-@pytest.mark.slow
 def test_the_wheel_holds_the_modules_recipes_and_data_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     files = {name for name in wheel.namelist() if ".dist-info/" not in name}
     recipes = {f"finetune/{name}" for name in relative_files("recipes", "*.yaml")}

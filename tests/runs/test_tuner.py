@@ -120,9 +120,7 @@ def test_the_saved_stage_restores_to_the_weights_in_memory_with_its_head(make):
 
 
 def test_where_averages_are_asked_for_they_are_what_is_saved(make, drawn_checkpoint, tmp_path):
-    name = "Bottleneck/weights"
-    name = next(full for full in make(output=tmp_path / "probe").model.variables if full.endswith(name))
-    saved = {}
+    name, saved = "InceptionResnetV1/Bottleneck/weights", {}
     for ema in (0.0, 0.9):
         tuner = make(output=tmp_path / str(ema), batch_size=16)
         stage = Stage("block", train_from="Bottleneck", epochs=1, learning_rate=0.01, ema=ema)
