@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,26 +20,41 @@ LONGEST = 240
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True) -> None:
+def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True, private: bool = False) -> None:
     """Write a file; `fill` gets it open. A failure of any kind leaves what stood there before, and nothing beside it.
+
+    A symbolic link stays, and what it leads to is written. A file that stands there keeps its mode and its owner.
 
     Args:
         sync: wait until the disk has it, so that even a power failure leaves it whole; of many small files, each
             takes some milliseconds.
+        private: a new file is for its owner alone (mode 600).
 
     Raises:
+        DataError: what stands there is no regular file.
         RunError: it can't be written: a full disk, a folder that may not be written to.
     """
-    name = path.name if len(os.fsencode(path.name)) <= LONGEST else hashlib.sha256(os.fsencode(path.name)).hexdigest()
-    partial = path.with_name(f".{name}.partial")
+    place = Path(os.path.realpath(path))
+    name = (
+        place.name if len(os.fsencode(place.name)) <= LONGEST else hashlib.sha256(os.fsencode(place.name)).hexdigest()
+    )
+    partial = place.with_name(f".{name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w+b") as file:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        standing = place.stat() if place.exists() else None
+        if standing and not stat.S_ISREG(standing.st_mode) and not place.is_dir():
+            raise DataError(f"{path}: no regular file, so that it can't be replaced by one; give another path")
+        with contextlib.suppress(FileNotFoundError):
+            partial.unlink()  # of a process that was killed, and of another mode perhaps
+        descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600 if standing or private else 0o666)
+        with open(descriptor, "w+b") as file:
+            if standing:
+                _as(descriptor, standing)
             fill(file)
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(partial, path)
+        os.replace(partial, place)
     except BaseException as error:
         with contextlib.suppress(OSError):
             partial.unlink()
@@ -48,6 +64,22 @@ def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True) 
         raise RunError(
             f"{path}: can't be written ({error.strerror or error}); what stood there before is whole: {advice}"
         ) from error
+
+
+def _as(descriptor: int, standing: os.stat_result) -> None:
+    """Give a file the owner and the mode of another, as far as this process may."""
+    if (standing.st_uid, standing.st_gid) != (os.geteuid(), os.fstat(descriptor).st_gid):
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, standing.st_uid, standing.st_gid)
+    with contextlib.suppress(OSError):  # a file system without modes
+        os.fchmod(descriptor, stat.S_IMODE(standing.st_mode))
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder, and those above it; a new one is for its owner alone (mode 700)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
 
 
 def write_text(path: Path, text: str) -> None:

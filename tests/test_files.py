@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 
 import pytest
 
@@ -40,6 +41,66 @@ def test_what_is_no_error_of_the_disk_goes_on_and_leaves_nothing_either(error, t
     assert raised.value is error
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_what_it_leads_to_is_written(there, tmp_path):
+    (tmp_path / "far").mkdir()
+    real, link, second = tmp_path / "far/a.txt", tmp_path / "link.txt", tmp_path / "second.txt"
+    if there:
+        real.write_text("before")
+    link.symlink_to("far/a.txt")
+    second.symlink_to(link)
+    files.write_text(second, "after")
+    assert second.is_symlink()
+    assert link.is_symlink()
+    assert real.read_text() == "after"
+    assert names(tmp_path) == ["far", "link.txt", "second.txt"]
+    assert names(tmp_path / "far") == ["a.txt"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+@pytest.mark.parametrize("private", [True, False])
+def test_a_file_keeps_its_mode(mode, private, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    path.chmod(mode)
+    seen = []
+    files.write(path, lambda file: seen.append(stat.S_IMODE(os.fstat(file.fileno()).st_mode)), private=private)
+    assert seen == [mode]  # never another, while it is written
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.parametrize(("private", "mode"), [(True, 0o600), (False, 0o640)])
+def test_a_new_file_is_as_the_umask_says_or_its_owners_alone(private, mode, tmp_path):
+    before = os.umask(0o027)
+    try:
+        (tmp_path / ".a.txt.partial").write_text("of a process that was killed")
+        files.write(tmp_path / "a.txt", lambda file: file.write(b"new"), private=private)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == mode
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, who may give files away")
+def test_a_file_keeps_its_owner(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    os.chown(path, 1234, 4321)
+    files.write_text(path, "after")
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 4321)
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    (tmp_path / "link").symlink_to(path)
+    for given in (path, tmp_path / "link"):
+        with pytest.raises(DataError, match=rf"^{given}: no regular file, so that it can't be replaced"):
+            files.write_text(given, "new")
+    assert stat.S_ISFIFO(path.stat().st_mode)
+    assert names(tmp_path) == ["link", "pipe"]
 
 
 def test_folders_are_made_and_json_reads_back(tmp_path):

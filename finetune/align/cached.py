@@ -9,6 +9,7 @@ from pathlib import Path
 from finetune.align.aligner import Alignment, align, leftovers
 from finetune.align.coverage import Coverage
 from finetune.errors import DataError
+from finetune.files import private_folder
 from finetune.folders import in_one_line
 from finetune.resources import cache
 
@@ -24,7 +25,8 @@ def aligned(photos: Path, alignment: Alignment, folder: Path | None = None) -> t
         RunError: the crops can't be written.
     """
     identity = json.dumps([str(photos.resolve()), alignment.to_json()])
-    folder = folder or cache("aligned") / hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
+    name = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
+    folder = folder or private_folder(cache("aligned")) / name
     coverage = align(photos, folder, alignment)
     if not coverage.found:
         first = coverage.outcomes[0]

@@ -178,7 +178,7 @@ class Store:
         if self._make_way(folder, 4 * int(np.prod(shape)) * len({key for key in keys if key not in shelf})):
             shelf = Shelf(folder, shape)
         with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            files.private_folder(files.private_folder(self.folder) / name)
             os.utime(folder)
         return shelf
 

@@ -78,7 +78,7 @@ def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
         people = np.array([person.encode() for person in gallery.people], "S")
         arrays: dict[str, Any] = dict(zip(ARRAYS, (*values, people), strict=True))
         with contextlib.suppress(RunError):  # then they are trained again the next time
-            files.write(place, lambda file: np.savez(file, **arrays))
+            files.write(place, lambda file: np.savez(file, **arrays), private=True)
     return svm
 
 

@@ -97,7 +97,7 @@ def write_gallery(path: str | os.PathLike[str], gallery: Gallery) -> None:
             if array.dtype.kind == "S":  # read elsewhere as UTF-8; HDF5 has no strings of no bytes
                 array = array.astype(h5py.string_dtype("utf-8", max(1, array.dtype.itemsize)))
             file.create_dataset(name, data=array)
-    files.write(Path(os.path.expanduser(path)), lambda file: file.write(content.getbuffer()))
+    files.write(Path(os.path.expanduser(path)), lambda file: file.write(content.getbuffer()), private=True)
 
 
 def update(path: str | os.PathLike[str], change: Callable[[Gallery | None], Gallery]) -> Gallery:
@@ -119,7 +119,8 @@ def update(path: str | os.PathLike[str], change: Callable[[Gallery | None], Gall
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Waits until no other process changes the gallery. A lock goes with the process that holds it."""
+    """Wait until no other process changes the gallery, by whatever path. A lock goes with the process that holds it."""
+    path = Path(os.path.realpath(path))
     lock = path.with_name(f".{path.name}.lock")
     try:
         file = lock.open("ab")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 
@@ -212,3 +213,10 @@ def test_a_shelf_may_take_half_of_what_the_disk_has_free_within_the_limit(tmp_pa
     assert Store().room() == 300
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert Store().room() == 0
+
+
+def test_a_new_store_is_its_owners_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache/features"))
+    Store().shelf("s", (2,), [])
+    for folder in (tmp_path / "cache/features", tmp_path / "cache/features/s"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -157,6 +158,37 @@ def test_a_lock_goes_with_the_process_that_held_it(tmp_path):
         writer.stdout.readline()
         writer.send_signal(signal.SIGKILL)
     assert "late" in update(path, lambda now: now.add(["late"], photos(vectors([77]), seed=77_777))).people
+
+
+def test_a_gallery_behind_a_link_is_the_gallery(tmp_path):
+    real, link = tmp_path / "far/g.h5", tmp_path / "g.h5"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    write_gallery(real, gallery())
+    somebody = gallery().people[0]
+    update(link, lambda now: now.remove(somebody))
+    assert link.is_symlink()
+    assert somebody not in read_gallery(real).people
+    assert somebody.encode() not in real.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"far", "g.h5"}
+
+
+def test_writers_by_two_names_of_one_gallery_exclude_each_other(tmp_path):
+    (tmp_path / "far").mkdir()
+    link = tmp_path / "g.h5"
+    link.symlink_to(tmp_path / "far/g.h5")
+    with adding(link, 0, 12) as one, adding(tmp_path / "far/g.h5", 1000, 12) as two:
+        assert (one.wait(), two.wait()) == (0, 0)
+    assert len(read_gallery(link).people) == 24
+
+
+def test_a_new_gallery_is_its_owners_alone_and_an_old_one_keeps_its_mode(tmp_path):
+    path = tmp_path / "g.h5"
+    write_gallery(path, gallery())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    update(path, lambda now: now.remove(gallery().people[0]))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def absurd(file, name, shape, dtype="f4", **how):
