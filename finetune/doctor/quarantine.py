@@ -78,12 +78,14 @@ class Quarantine:
         the numbered names that they have in the quarantine.
 
         Raises:
-            DataError: there is nothing to undo, or files stand in the way, one line each; nothing is moved.
+            DataError: there is nothing to undo, the list names places outside of both folders, or files stand in
+                the way, one line each; nothing is moved.
             RunError: a move failed; what is left can still be undone.
         """
         if not (self.place / LIST).is_file():
             raise DataError(f"{self.place}: no {LIST} in it; nothing was moved there, or all is back")
         stored = self._read()
+        self._refuse_outside(stored)
         moves = [(source, target) for source, target in stored.moves if os.path.lexists(self.place / target)]
         back = self._way_back(moves)
         blocked = [name for name in back.values() if os.path.lexists(self.folder / name)]
@@ -115,10 +117,27 @@ class Quarantine:
         for folder in dict.fromkeys(path.parent for path in suspects):
             if folder.stat().st_dev != above.stat().st_dev:
                 problems.append(f"{folder}: on another file system than {self.place}; move its suspects by hand")
+            elif not folder.resolve().is_relative_to(self.folder):
+                problems.append(f"{folder}: a link that leads out of {self.folder}; move its suspects by hand")
             elif not os.access(folder, os.W_OK | os.X_OK):
                 problems.append(f"{folder}: may not be written to, and suspects are to be moved out of it; allow it")
         if problems:
             raise DataError(*map(in_one_line, problems))
+
+    def _refuse_outside(self, stored: _Stored) -> None:
+        """Refuse a list, which may come from anywhere, that leads out of the two folders, by its names or by links.
+
+        Raises:
+            DataError: it does; nothing is moved.
+        """
+        moves = [place for move in stored.moves for place in zip((self.folder, self.place), move, strict=True)]
+        outside = [name for top, name in moves if not _within(top, name, depth=2)]
+        outside += [name for name in stored.times if not _within(self.folder, name, depth=1)]
+        if outside:
+            raise DataError(
+                f"{in_one_line(self.place / LIST)}: names {in_one_line(outside[0])}, which is not in {self.folder} or "
+                "in the quarantine; move the files back by hand"
+            )
 
     def _plan(self, suspects: Sequence[Path]) -> list[tuple[str, str]]:
         """(path in the folder, path in the quarantine), each once, no target there already."""
@@ -182,6 +201,14 @@ class _Stored(NamedTuple):
 
     moves: list[tuple[str, str]]
     times: dict[str, int]
+
+
+def _within(top: Path, name: str, depth: int) -> bool:
+    """Tell whether a name has so many parts below a folder, and no link on its way leads out of the folder."""
+    parts = name.split("/")
+    if len(parts) != depth or not {"", ".", ".."}.isdisjoint(parts) or "\0" in name:
+        return False
+    return (top / parts[0]).resolve().is_relative_to(top.resolve())
 
 
 def _rename(source: Path, target: Path) -> None:

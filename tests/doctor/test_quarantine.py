@@ -248,3 +248,49 @@ def test_another_file_system_is_refused(tree: Path):
         assert (other / "1.png").exists()
     finally:
         shutil.rmtree(other)
+
+
+OUTSIDE = [
+    ([["../plant.txt", "ann/0.png"]], {}),
+    ([["ann/../../plant.txt", "ann/0.png"]], {}),
+    ([["{above}/plant.txt", "ann/0.png"]], {}),
+    ([["ann/0.png", "../secret.txt"]], {}),
+    ([["ann/0.png", "{above}/secret.txt"]], {}),
+    ([["ann", "ann/0.png"]], {}),
+    ([["./0.png", "ann/0.png"]], {}),
+    ([["ann/new/0.png", "ann/0.png"]], {}),
+    ([["out/plant.txt", "ann/0.png"]], {}),
+    ([["ann/0.png", "out/secret.txt"]], {}),
+    ([], {"..": 1}),
+    ([], {"{above}": 1}),
+    ([], {"out": 1}),
+]
+
+
+@pytest.mark.parametrize(("moves", "times"), OUTSIDE)
+def test_a_list_that_leads_out_of_the_two_folders_is_refused(tree: Path, snapshot, moves, times):
+    """A list that somebody else wrote, over folders in which `out` is a link to elsewhere."""
+    quarantine = Quarantine.of(tree)
+    quarantine.move(suspects(tree))
+    elsewhere = tree.parent / "elsewhere"
+    elsewhere.mkdir()
+    for path in (elsewhere / "secret.txt", tree.parent / "secret.txt"):
+        path.write_text("not yours")
+    (tree / "out").symlink_to(elsewhere)
+    (quarantine.place / "out").symlink_to(elsewhere)
+    text = json.dumps({"moves": moves, "times": times}).replace("{above}", str(tree.parent))
+    (quarantine.place / "undo.json").write_text(text)
+    before = snapshot(tree.parent)
+    with pytest.raises(DataError, match=r"undo\.json: names .*, which is not in .*; move the files back by hand"):
+        quarantine.undo()
+    assert snapshot(tree.parent) == before
+
+
+def test_suspects_behind_a_link_that_leads_out_are_not_moved(tree: Path, snapshot):
+    (tree.parent / "elsewhere").mkdir()
+    (tree.parent / "elsewhere/0.png").write_bytes(b"x")
+    (tree / "out").symlink_to("../elsewhere")
+    before = snapshot(tree.parent)
+    with pytest.raises(DataError, match=r"people/out: a link that leads out of .*; move its suspects by hand"):
+        Quarantine.of(tree).move([tree / "ann/0.png", tree / "out/0.png"])
+    assert snapshot(tree.parent) == before
