@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 
 from finetune import files
+from finetune.cells import csv_text
 from finetune.folders import in_one_line
 from finetune.gallery.gallery import Gallery
 
@@ -23,12 +22,9 @@ def write_export(path: Path, gallery: Gallery) -> None:
     names = [gallery.people[label] for label in gallery.labels.tolist()]
     photos = [file.decode("utf-8", "replace") for file in gallery.photos.files.tolist()]
     if path.suffix == ".csv":
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(("name", "file", "sha256"))
         digests = (bytes(digest).hex() for digest in gallery.photos.digests)
-        writer.writerows(zip(names, map(in_one_line, photos), digests, strict=True))
-        files.write_text(path, text.getvalue())
+        rows = zip(names, map(in_one_line, photos), digests, strict=True)
+        files.write_text(path, csv_text([("name", "file", "sha256"), *rows]))
         return
     contract = gallery.contract
     arrays = {

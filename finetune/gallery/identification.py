@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
-import io
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy.typing as npt
 from finetune import files
 from finetune.align import Alignment
 from finetune.align.aligner import cut
+from finetune.cells import csv_text
 from finetune.dataset.scan import check_images
 from finetune.errors import DataError
 from finetune.features.embeddings import prelogits, unit
@@ -167,17 +166,15 @@ def write_csv(path: Path, answers: Sequence[Identification]) -> None:
     Raises:
         RunError: it can't be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    rows: list[Sequence[object]] = [COLUMNS]
     for answer in answers:
         face = answer.face
         numbers = [answer.score, answer.runner_up_score, answer.margin]
         score, next_score, margin = ("" if number is None else f"{number:.6f}" for number in numbers)
         box = [f"{side:.1f}" for side in face.box] if face.box else [""] * 4
         answered = [answer.name, answer.best or "", score, answer.runner_up or "", next_score, margin, face.problem]
-        writer.writerow([in_one_line(face.photo), "" if face.problem else face.number, *box, *answered])
-    files.write_text(path, text.getvalue())
+        rows.append([in_one_line(face.photo), "" if face.problem else face.number, *box, *answered])
+    files.write_text(path, csv_text(rows))
 
 
 def _crops(given: Path, size: int) -> list[Face]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +14,7 @@ from sklearn.metrics import f1_score
 
 from finetune import files
 from finetune.brief import Brief
+from finetune.cells import csv_text
 from finetune.errors import DataError
 from finetune.gallery.classifiers import Name, make
 from finetune.gallery.prototypes import Floats, Labels
@@ -156,8 +155,5 @@ def write_submission(path: Path, predictions: Labels, names: Sequence[str]) -> N
     Raises:
         RunError: it can't be written.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("ImageId", "PredictedClass"))
-    writer.writerows((number, names[label]) for number, label in enumerate(predictions.tolist()))
-    files.write_text(path, text.getvalue())
+    rows = [(number, names[label]) for number, label in enumerate(predictions.tolist())]
+    files.write_text(path, csv_text([("ImageId", "PredictedClass"), *rows]))

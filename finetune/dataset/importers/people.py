@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from finetune import files
 from finetune.brief import Brief
+from finetune.cells import guarded
 from finetune.dataset.scan import Quarantined
 from finetune.folders import printable
 from finetune.names import normal
@@ -90,7 +91,7 @@ def write_people(
                 numbers[name] += 1
                 new = f"{name}/{name}_{numbers[name]:04d}{image.suffix}"
                 place(index, folder / new)
-                manifest.writerow([new, image.source, image.identity])
+                manifest.writerow(guarded([new, image.source, image.identity]))
 
     files.write_folder(out, fill)
     return Imported(out, len(numbers), len(images), tuple(left_out))

@@ -6,6 +6,7 @@ import csv
 import os
 from pathlib import Path
 
+from finetune.cells import unguarded
 from finetune.dataset.importers.listing import Listed, Listing
 from finetune.errors import DataError
 from finetune.files import read_text
@@ -48,7 +49,7 @@ def read_csv(file: Path, root: Path | None = None) -> Listing:
                 continue
             columns = columns or (0, 1)
             if len(fields) == width:
-                path, name = (fields[column] for column in columns)
+                path, name = (unguarded(fields[column]) for column in columns)
                 photos.append(Listed(root / os.path.expanduser(path), name, where))
             else:
                 problems.append(f"{where}: found {excerpt(','.join(row))}, {len(fields)} fields where {width} belong")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finetune.cells import csv_text
 from finetune.dataset.importers.table import read_csv
 from finetune.errors import DataError
 
@@ -46,6 +47,15 @@ def test_a_root_elsewhere_is_for_photos_alone_and_one_that_holds_the_table_is_no
     assert read_csv(table, tmp_path / "photos").photos_folder == tmp_path / "photos"
     assert read_csv(table, tmp_path).photos_folder is None
     assert read_csv(table).photos_folder is None
+
+
+def test_what_our_own_files_guard_against_spreadsheets_is_read_as_it_was(tmp_path):
+    found, _ = read(tmp_path, csv_text([("path", "name"), ("=a.jpg", "@SUM(1)"), ("b.jpg", "'=1"), ("c.jpg", "'tis")]))
+    assert found == [
+        (f"{tmp_path}/=a.jpg", "@SUM(1)"),
+        (f"{tmp_path}/b.jpg", "'=1"),
+        (f"{tmp_path}/c.jpg", "'tis"),
+    ]
 
 
 @given(st.lists(st.tuples(st.text("ab ,\"'é", min_size=1), st.text("ab ,\"'é\n", min_size=1)), min_size=1))
