@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import os
 import threading
 from collections.abc import Sequence
@@ -69,7 +71,11 @@ class NotAnImage(ImageError):
     """A file that is no image of any kind that is read."""
 
 
-def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pixels:
+class ChangedImage(ImageError):
+    """A file that is not the one whose digest was taken."""
+
+
+def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, digest: bytes | None = None) -> Pixels:
     """Decodes an image file.
 
     Grey, palette, 16-bit and CMYK images become RGB; an alpha channel is dropped, as the published
@@ -77,13 +83,15 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pi
 
     Args:
         max_pixels: width times height above which an image is refused.
+        digest: the sha256 that the very bytes have which are decoded. What is kept under a digest is computed with it:
+            a file may change after its digest was taken.
 
     Returns:
         uint8 [height, width, 3], RGB.
 
     Raises:
         ImageError: the file can't be opened, is no file, is empty or damaged; `NotAnImage` where it is none,
-            `TooManyPixels` where there are more than asked for.
+            `TooManyPixels` where there are more than asked for, `ChangedImage` where its digest is another.
     """
     try:
         if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
@@ -91,7 +99,12 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Pi
         with Path(path).open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 raise ImageError("an empty file")
-            return _decode(file, max_pixels)
+            if digest is None:
+                return _decode(file, max_pixels)
+            content = file.read()
+        if hashlib.sha256(content).digest() != digest:
+            raise ChangedImage("changed while it was used")
+        return _decode(io.BytesIO(content), max_pixels)
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except UnidentifiedImageError:

@@ -173,7 +173,7 @@ class Model:
         self._refresh()
         for rows, batch in self._batches(given, batch_size, reasons, "embedding images", standardized):
             sides = [batch, batch[:, :, ::-1]] if flip else [batch]
-            prelogits = [self._inference(side, LOGITS, standardized=standardized) for side in sides]
+            prelogits = [self._forward(side, LOGITS, standardized=standardized) for side in sides]
             embeddings[rows] = np.concatenate([network.l2_normalize(side).numpy() for side in prelogits], axis=1)
         _report(reasons, bad)
         return embeddings
@@ -193,14 +193,14 @@ class Model:
         reasons: dict[Path, str] = {}
         self._refresh()
         for rows, batch in self._batches(given, batch_size, reasons, "classifying images", standardized):
-            logits[rows] = self._inference(batch, LOGITS + 1, standardized=standardized).numpy()
+            logits[rows] = self._forward(batch, LOGITS + 1, standardized=standardized).numpy()
         _report(reasons, None)
         return logits
 
     def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
         """The units `UNITS[:stop]`: uint8 images [n, s, s, 3] to what unit `stop` takes, until its units change."""
         self._refresh()
-        return lambda pixels: self._inference(pixels, stop, pad=True)
+        return lambda pixels: self._forward(pixels, stop, pad=True)
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, str]:
         """The sha256 of each variable's bytes, for all of them or for `names`."""
@@ -281,6 +281,20 @@ class Model:
             divergence = 0.5 * (ratio - 1 - np.log(ratio) + (seen - mean) ** 2 / np.maximum(variance, 1e-12))
             distances[standardization] = float(divergence.mean())
         return distances
+
+    def _forward(self, pixels: np.ndarray | tf.Tensor, stop: int, **options: bool) -> tf.Tensor:
+        """Compute what the units `UNITS[:stop]` give, as `Inference` does. All vectors are made here.
+
+        Raises:
+            DataError: a value is no finite number, or is so large that an embedding's length is none.
+        """
+        vectors = self._inference(pixels, stop, **options)
+        if not np.isfinite(tf.reduce_sum(vectors * vectors).numpy()):
+            raise DataError(
+                f"{self.source.prefix}: gives NaN or infinite values for an image, so that its weights are damaged "
+                "or too large; give another copy of the checkpoint"
+            )
+        return vectors
 
     def _refresh(self) -> None:
         """Take over weights that have changed, before anything is computed."""

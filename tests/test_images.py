@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import sys
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from finetune.images import SUFFIXES, ImageError, NotAnImage, central_crop, read_image, size_notes
+from finetune.images import SUFFIXES, ChangedImage, ImageError, NotAnImage, central_crop, read_image, size_notes
 
 GREY = np.arange(0, 240, 5, dtype=np.uint8).reshape(6, 8)
 COLOUR = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=2)
@@ -263,3 +264,13 @@ def test_one_unaligned_image_among_aligned_ones_is_noted(tmp_path):
     assert size_notes([paths[0], paths[3]], 160) == []
     assert len(size_notes(paths, 160, largest=1.25)) == 1
     assert size_notes(paths[2:], 160, largest=1.25) == []
+
+
+def test_the_bytes_that_are_decoded_are_those_whose_digest_is_given(tmp_path):
+    path = tmp_path / "face.png"
+    Image.new("RGB", (8, 8), "red").save(path)
+    digest = hashlib.sha256(path.read_bytes()).digest()
+    np.testing.assert_array_equal(read_image(path, digest=digest), read_image(path))
+    Image.new("RGB", (8, 8), "blue").save(path)
+    with pytest.raises(ChangedImage, match="changed while it was used"):
+        read_image(path, digest=digest)

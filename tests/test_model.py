@@ -266,3 +266,15 @@ def test_a_forked_process_is_told_to_restore_the_model_itself(model, drawn_check
         lines = told.read().splitlines()
     assert len(lines) == len(entries)
     assert all(line.startswith(f"process {child}: forked from process {os.getpid()}") for line in lines)
+
+
+@pytest.mark.parametrize("factor", [1e30, np.float32(3e38)])
+def test_weights_that_give_no_finite_embedding_are_told(drawn_checkpoint, images, factor):
+    model = Model.restore(drawn_checkpoint)
+    name = "InceptionResnetV1/Bottleneck/weights"
+    model.assign({name: np.clip(model.variables[name].numpy() * factor, -3e38, 3e38).astype(np.float32)})
+    assert np.isfinite(model.variables[name].numpy()).all()
+    for compute in (model.embed, model.logits, model.prefix(LOGITS)):
+        pixels = np.stack([read_image(path) for path in images])
+        with pytest.raises(DataError, match=r"gives NaN or infinite values for an image.*; give another copy"):
+            compute(pixels)

@@ -15,7 +15,7 @@ from PIL import Image
 from finetune.dataset.scan import Dataset
 from finetune.dataset.share import WHOLE, Share
 from finetune.errors import DataError, RunError
-from finetune.images import ImageError, Pixels, central_crop, read_image
+from finetune.images import ChangedImage, ImageError, Pixels, central_crop, read_image
 from finetune.preprocessing import Preprocessing
 from finetune.recipe import Augment
 
@@ -77,13 +77,18 @@ def view_batches(
     augment: Augment,
     batch_size: int,
     key: int,
+    digests: Sequence[bytes] | None = None,
 ) -> tf.data.Dataset:
     """What an epoch of this `drawing_key` holds of the images with these indices, in their order.
+
+    Args:
+        digests: of the bytes of each path, where they must not have changed.
 
     Returns:
         Batches of uint8 [b, s, s, 3]; go through them by `iterate`.
     """
-    return _drawn(paths, indices, key, preprocessing.image_size, augment).batch(batch_size).prefetch(2)
+    images = _drawn(paths, indices, key, preprocessing.image_size, augment, digests)
+    return images.batch(batch_size).prefetch(2)
 
 
 def epoch_order(n: int, seed: int, stage: int, epoch: int) -> np.ndarray:
@@ -104,19 +109,31 @@ def drawing_key(augment: Augment, seed: int, stage: int, epoch: int) -> int:
     return int(np.random.default_rng(entropy).integers(2**63))
 
 
-def evaluation_batches(paths: Sequence[Path], *, preprocessing: Preprocessing, batch_size: int) -> tf.data.Dataset:
+def evaluation_batches(
+    paths: Sequence[Path], *, preprocessing: Preprocessing, batch_size: int, digests: Sequence[bytes] | None = None
+) -> tf.data.Dataset:
     """All images in order, cropped centrally.
+
+    Args:
+        digests: of the bytes of each path, where they must not have changed.
 
     Returns:
         Batches of uint8 [b, s, s, 3]; the last one holds what remains; go through them by `iterate`.
     """
-    images = _drawn(paths, np.arange(len(paths)), 0, preprocessing.image_size, Augment())
+    images = _drawn(paths, np.arange(len(paths)), 0, preprocessing.image_size, Augment(), digests)
     return images.batch(batch_size).prefetch(2)
 
 
-def _drawn(paths: Sequence[Path], indices: np.ndarray, key: int, size: int, augment: Augment) -> tf.data.Dataset:
+def _drawn(
+    paths: Sequence[Path],
+    indices: np.ndarray,
+    key: int,
+    size: int,
+    augment: Augment,
+    digests: Sequence[bytes] | None = None,
+) -> tf.data.Dataset:
     """Images in the published order of operations: rotation (bicubic, uniform in ± degrees), crop, flip."""
-    read = _reader(paths, None if augment.random_crop else size)
+    read = _reader(paths, None if augment.random_crop else size, digests)
 
     def load(index: tf.Tensor) -> tf.Tensor:
         rotation_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(tf.stack([key, index]), 3))
@@ -149,21 +166,25 @@ def iterate(batches: tf.data.Dataset) -> Iterator[Any]:
         found = re.search(rf"{DataError.__name__}: (.*)", error.message)
         if found is None:
             raise
-        raise RunError(f"{found[1]}; it could be read when the run began: put it back and resume") from error
+        raise RunError(found[1]) from error
 
 
-def _reader(paths: Sequence[Path], crop: int | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def _reader(
+    paths: Sequence[Path], crop: int | None, digests: Sequence[bytes] | None
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """(index, degrees) -> uint8 [height, width, 3]: one image read, rotated and, where asked, cropped."""
 
     def read(index: np.int64, degrees: np.float32) -> Pixels:
         path = paths[int(index)]
         try:
-            pixels = read_image(path)
+            pixels = read_image(path, digest=None if digests is None else digests[int(index)])
             if degrees:
                 pixels = _rotate(pixels, float(degrees))
             return pixels if crop is None else central_crop(pixels, crop)
+        except ChangedImage as error:
+            raise DataError(f"{path}: {error}; leave the images as they are, and start again") from error
         except ImageError as error:
-            raise DataError(f"{path}: {error}") from error
+            raise DataError(f"{path}: {error}; it could be read when the run began: put it back and resume") from error
 
     def read_tensor(index: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
         image = tf.numpy_function(read, [index, degrees], tf.uint8, stateful=False)

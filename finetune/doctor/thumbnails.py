@@ -18,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
+from finetune.errors import RunError
 from finetune.features.store import Shelf, Store, identity
 from finetune.images import ImageError, NotAnImage, read_image, too_small
 from finetune.progress import track
 
 Thumbnails = npt.NDArray[np.float32]
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 SIDE = 32
@@ -61,7 +63,7 @@ class Looked:
 
     def sizes(self) -> npt.NDArray[np.int64]:
         """Width and height in pixels, [n, 2]."""
-        parts = [self.shelf.read(self.keys[start : start + SEGMENT])[:, -2:] for start in self._starts()]
+        parts = [self._read(self.keys[start : start + SEGMENT])[:, -2:] for start in self._starts()]
         return np.concatenate([np.empty([0, 2]), *parts]).astype(np.int64)
 
     def reasons(self, paths: Sequence[Path], crop: int | None) -> list[str | None]:
@@ -78,7 +80,16 @@ class Looked:
 
     def thumbnails(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Thumbnails:
         """Grey levels 0 to 255 of some images, [n, SIDE, SIDE]: each image as a whole, whatever its shape."""
-        return self.shelf.read([self.keys[row] for row in rows])[:, :-2].reshape(-1, SIDE, SIDE)
+        return self._read([self.keys[row] for row in rows])[:, :-2].reshape(-1, SIDE, SIDE)
+
+    def _read(self, keys: Sequence[bytes]) -> Thumbnails:
+        """Return rows of the shelf; those that are damaged there are made again."""
+        return self.shelf.read(keys, self._make)
+
+    def _make(self, keys: list[bytes]) -> None:
+        paths = dict(zip(self.keys, self.paths, strict=True))
+        for key, problem in _fill(self.shelf, {key: paths[key] for key in keys}).items():
+            raise RunError(f"{paths[key]}: {problem.reason}; leave the images as they are, and start again")
 
     def _starts(self) -> range:
         return range(0, len(self.keys), SEGMENT)
@@ -112,7 +123,7 @@ def _fill(shelf: Shelf, missing: dict[bytes, Path]) -> dict[bytes, Problem]:
         rows.clear()
 
     try:
-        found_rows = _in_threads(_row, list(missing.values()), "decoding images")
+        found_rows = _in_threads(_row, list(missing.items()), "decoding images")
         for key, found in zip(missing, found_rows, strict=True):
             if isinstance(found, Problem):
                 unreadable[key] = found
@@ -142,9 +153,10 @@ def _digest(path: Path) -> bytes | Problem:
         return Problem("unreadable", f"can't be read ({error.strerror or error})")
 
 
-def _row(path: Path) -> Thumbnails | Problem:
+def _row(image: tuple[bytes, Path]) -> Thumbnails | Problem:
+    digest, path = image
     try:
-        pixels = read_image(path)
+        pixels = read_image(path, digest=digest)
     except NotAnImage as error:
         return Problem("not-image", str(error))
     except ImageError as error:
@@ -154,14 +166,14 @@ def _row(path: Path) -> Thumbnails | Problem:
     return np.append(grey.astype(np.float32).ravel(), np.array([width, height], np.float32))
 
 
-def _in_threads(function: Callable[[Path], Result], paths: Sequence[Path], what: str) -> Iterator[Result]:
+def _in_threads(function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
     """The results in order; no more than some chunks are ahead, so that memory stays bounded."""
 
     def chunk(start: int) -> list[Result]:
-        return [function(path) for path in paths[start : start + CHUNK]]
+        return [function(item) for item in items[start : start + CHUNK]]
 
     def chunks() -> Iterator[list[Result]]:
-        starts = iter(range(0, len(paths), CHUNK))
+        starts = iter(range(0, len(items), CHUNK))
         ahead = deque(pool.submit(chunk, start) for start in islice(starts, AHEAD))
         while ahead:
             yield ahead.popleft().result()
@@ -169,5 +181,5 @@ def _in_threads(function: Callable[[Path], Result], paths: Sequence[Path], what:
 
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the reason
-        for results in track(chunks(), len(paths), what, CHUNK):
+        for results in track(chunks(), len(items), what, CHUNK):
             yield from results

@@ -50,27 +50,35 @@ class CentralFeatures:
         prefix = model.prefix(first)
         self._prefix = (lambda pixels: prefix(pixels[:, :, ::-1])) if flip else prefix
         choice = choice_of(model, cache, first, len(paths))
+        self._digests = digests
         self._shelf = None
         if choice.where != "off":
-            known = (image_digest(path) for path in paths) if digests is None else digests
-            self._keys = [mirrored(digest) if flip else digest for digest in known]
+            self._digests = [image_digest(path) for path in paths] if digests is None else digests
+            self._keys = [mirrored(digest) if flip else digest for digest in self._digests]
             self._shelf = open_shelf(model, first, choice, self._keys)
 
     def batches(self) -> Iterator[tf.Tensor]:
         """Features float32 [b, ...] in the order of the images.
 
         Raises:
-            RunError: an image can no longer be read.
+            RunError: an image can no longer be read, or has changed since its digest was taken.
         """
         if self._shelf is None:
-            yield from map(self._prefix, self._images(self._paths))
+            for pixels in iterate(self._images(range(len(self._paths)))):
+                self._check()
+                yield self._prefix(pixels)
             return
         shelf, keys = self._shelf, self._keys
-        missing = {key: path for key, path in zip(keys, self._paths, strict=True) if key not in shelf}
-        if missing:
-            fill(shelf, self._prefix, list(missing), self._pixels(list(missing.values())), self._check, self._what)
+        rows = {key: row for row, key in enumerate(keys)}
+
+        def compute(wanted: list[bytes]) -> None:
+            batches = self._images([rows[key] for key in wanted])
+            fill(shelf, self._prefix, wanted, batches, self._check, self._what)
+
+        if missing := [key for key in rows if key not in shelf]:
+            compute(missing)
         for start in range(0, len(keys), FILL_BATCH):
-            yield tf.constant(shelf.read(keys[start : start + FILL_BATCH]))
+            yield tf.constant(shelf.read(keys[start : start + FILL_BATCH], compute))
 
     def embed(self, suffix: Callable[[tf.Tensor], np.ndarray]) -> np.ndarray:
         """What the units after them give for all images: [n, E].
@@ -80,10 +88,10 @@ class CentralFeatures:
         """
         return np.concatenate([suffix(features) for features in self.batches()])
 
-    def _pixels(self, paths: Sequence[Path]) -> tf.data.Dataset:
-        return evaluation_batches(paths, preprocessing=self._model.preprocessing, batch_size=FILL_BATCH)
-
-    def _images(self, paths: Sequence[Path]) -> Iterator[tf.Tensor]:
-        for pixels in iterate(self._pixels(paths)):
-            self._check()
-            yield pixels
+    def _images(self, rows: Sequence[int]) -> tf.data.Dataset:
+        return evaluation_batches(
+            [self._paths[row] for row in rows],
+            preprocessing=self._model.preprocessing,
+            batch_size=FILL_BATCH,
+            digests=None if self._digests is None else [self._digests[row] for row in rows],
+        )

@@ -149,7 +149,15 @@ class FrozenFeatures:
         shelf, keys = self._shelf, self._keys(dataset, drawing)
         rows, size = self._share.of(order, batch_size)
         self._keep(dataset, drawing, keys, np.sort(rows))
-        batches = (shelf.read([keys[row] for row in rows[start : start + size]]) for start in range(0, len(rows), size))
+        place = {keys[row]: row for row in rows}
+
+        def compute(damaged: list[bytes]) -> None:
+            self._keep(dataset, drawing, keys, np.array([place[key] for key in damaged]))
+
+        batches = (
+            shelf.read([keys[row] for row in rows[start : start + size]], compute)
+            for start in range(0, len(rows), size)
+        )
         labelled = zip(batches, _labelled(dataset, order, batch_size), strict=True)
         return (Batch(tf.constant(features), *labels) for features, labels in labelled)
 
@@ -166,6 +174,7 @@ class FrozenFeatures:
             augment=Augment() if drawing is None else self._recipe.augment,
             batch_size=FILL_BATCH,
             key=drawing or 0,
+            digests=[self._digests[path] for path in dataset.paths],
         )
         fill(self._shelf, self._prefix, [keys[index] for index in missing], batches, self._check)
 

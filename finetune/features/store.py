@@ -1,9 +1,12 @@
 """One store of vectors, by what gave them and by the image that they are of.
 
 A shelf holds the vectors of one network, cut and preprocessing; its name is a digest of all that they
-depend on, so that nothing stale can be found. It is a folder of segments, each a pair of `.npy` files
-that is never changed: rows, and the keys that they belong to, written last. So a kill leaves whole
-segments, and several runs may add to a shelf at once without a lock.
+depend on, so that nothing stale can be found. It is a folder of segments that are never changed, each a
+pair of files: rows, and the keys that they belong to, written last. So a kill leaves whole segments, and
+several runs may add to a shelf at once without a lock.
+
+Beside each key stands a checksum of key and row, which is verified whenever the row is read. A segment with a
+damaged row is removed, and what was asked of it is computed again.
 """
 
 from __future__ import annotations
@@ -16,8 +19,10 @@ import shutil
 import sys
 import uuid
 import weakref
-from collections.abc import Collection, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +35,12 @@ LIMIT = 20 * 2**30
 """Bytes that the store takes at most, unless FINETUNE_CACHE_GIB says otherwise."""
 KEY = 32
 """Bytes of a key: a sha256."""
+CHECK = 4
+"""Bytes of a checksum: a CRC-32, which finds what disks do and takes a tenth of a sha256's time."""
+ENTRY = KEY + CHECK
+KEYS, ROWS = ".keys", ".rows"
+"""What the names of a segment's two files end in."""
+Row = bytes | memoryview
 
 
 def image_digest(path: Path) -> bytes:
@@ -51,6 +62,16 @@ def identity(weights: Mapping[str, str], **others: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+class _Segment(Protocol):
+    """Rows that belong together."""
+
+    def row(self, index: int) -> tuple[Row, bytes | None]:
+        """Return a row in C order, and its checksum where it could have changed."""
+
+    def remove(self) -> None:
+        """Remove the files of it, if it has any."""
+
+
 class Shelf:
     """The vectors of one network, cut and preprocessing.
 
@@ -62,8 +83,7 @@ class Shelf:
     def __init__(self, folder: Path | None, shape: tuple[int, ...]) -> None:
         self.folder = folder
         self.shape = shape
-        self._places: dict[bytes, tuple[int, int]] = {}
-        self._segments: list[_Segment] = []
+        self._places: dict[bytes, tuple[_Segment, int]] = {}
         self._opened: set[Path] = set()
         self.refresh()
 
@@ -71,87 +91,120 @@ class Shelf:
         return key in self._places
 
     def refresh(self) -> None:
-        """Opens the segments that others have added since."""
+        """Open the segments that others have added since."""
         if self.folder is not None and self.folder.is_dir():
-            for keys in sorted(set(self.folder.glob("*.keys.npy")) - self._opened):
-                with contextlib.suppress(OSError, ValueError, EOFError):  # damaged from outside: computed again
-                    self._open(keys)
+            for path in sorted(set(self.folder.glob(f"*{KEYS}")) - self._opened):
+                with contextlib.suppress(OSError):  # removed meanwhile, or rows without keys: computed again
+                    self._open(path)
 
     def add(self, keys: Sequence[bytes], rows: npt.NDArray[np.float32]) -> None:
-        """Keeps rows [n, *shape], one a key; where the disk has no room, in memory, with a warning."""
+        """Keep rows [n, *shape], one a key; where the disk has no room, in memory, with a warning."""
         rows = np.ascontiguousarray(rows, np.float32)
         if self.folder is not None:
-            name = uuid.uuid4().hex
-            path = self.folder / f"{name}.keys.npy"
+            path = self.folder / f"{uuid.uuid4().hex}{KEYS}"
+            entries = b"".join(key + self._checksum(key, row.data) for key, row in zip(keys, rows, strict=True))
             try:
-                files.write(self.folder / f"{name}.rows.npy", lambda file: np.save(file, rows))
-                table = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY)
-                files.write(path, lambda file: np.save(file, table))
+                files.write(path.with_suffix(ROWS), lambda file: file.write(rows.data))
+                files.write(path, lambda file: file.write(entries))
                 self._open(path)
                 return
-            except RunError as error:
+            except (RunError, OSError) as error:
                 with contextlib.suppress(OSError):
-                    (self.folder / f"{name}.rows.npy").unlink()
+                    path.with_suffix(ROWS).unlink()
                 print(f"warning: {error}; features are kept in memory from here on", file=sys.stderr)
                 self.folder = None
-        self._index(keys, _Segment(rows=rows))
+        kept = _InMemory(rows)
+        self._places.update((key, (kept, index)) for index, key in enumerate(keys))
 
-    def read(self, keys: Sequence[bytes]) -> npt.NDArray[np.float32]:
-        """The vectors of keys that are kept, [n, *shape], in their order.
+    def read(self, keys: Sequence[bytes], compute: Callable[[list[bytes]], object]) -> npt.NDArray[np.float32]:
+        """Return the vectors of keys that are kept, [n, *shape], in their order.
+
+        Args:
+            compute: adds the vectors of these keys again; called where the file that holds them is damaged.
 
         Raises:
             KeyError: one is not kept.
-            RunError: the store was damaged since it was opened.
+            RunError: what was computed again is damaged too.
         """
-        out = np.empty([len(keys), *self.shape], np.float32)
-        for row, key in zip(out, keys, strict=True):
-            segment, index = self._places[key]
-            self._segments[segment].read_into(row, index)
+        out, damaged = self._read(keys)
+        if damaged:
+            print(f"warning: {self.folder}: damaged features of {len(damaged)} images; computed again", file=sys.stderr)
+            compute(damaged)
+            out, damaged = self._read(keys)
+        if damaged:
+            raise RunError(f"{self.folder}: what is written there can't be read again; set FINETUNE_CACHE elsewhere")
         return out
 
-    def _open(self, keys: Path) -> None:
-        self._opened.add(keys)
-        table = np.load(keys, allow_pickle=False)
-        segment = _Segment(path=keys.with_name(keys.name.replace(".keys.", ".rows.")))
-        if table.dtype != np.uint8 or table.shape != (segment.shape[0], KEY) or segment.shape[1:] != self.shape:
-            raise ValueError(f"{keys}: not of this shelf")
-        self._index([row.tobytes() for row in table], segment)
+    def _read(self, keys: Sequence[bytes]) -> tuple[npt.NDArray[np.float32], list[bytes]]:
+        """Return the vectors, and the keys of those that are damaged, which are kept no longer."""
+        out = np.empty([len(keys), *self.shape], np.float32)
+        damaged: dict[bytes, _Segment] = {}
+        for vector, key in zip(out, keys, strict=True):
+            segment, index = self._places[key]
+            row, checksum = segment.row(index)
+            if checksum is not None and self._checksum(key, row) != checksum:
+                damaged[key] = segment
+            else:
+                vector[...] = np.frombuffer(row, np.float32).reshape(self.shape)
+        for key, segment in damaged.items():
+            del self._places[key]
+            segment.remove()
+        return out, list(damaged)
 
-    def _index(self, keys: Sequence[bytes], segment: _Segment) -> None:
-        self._segments.append(segment)
-        number = len(self._segments) - 1
-        self._places.update((key, (number, index)) for index, key in enumerate(keys))
+    def _open(self, path: Path) -> None:
+        """Open a segment by its file of keys."""
+        self._opened.add(path)
+        segment = _OnDisk(path, 4 * int(np.prod(self.shape)))
+        self._places.update((key, (segment, index)) for index, key in enumerate(segment.keys()))
+
+    def _checksum(self, key: bytes, row: Row) -> bytes:
+        """Return what tells whether a key and its row, in C order, were written together to a shelf of this shape."""
+        of_key = zlib.crc32(key, zlib.crc32(repr(self.shape).encode()))
+        return zlib.crc32(row, of_key).to_bytes(CHECK, "little")
 
 
-class _Segment:
-    """Rows in memory, or in a file that is read row by row: mapped, it would count as resident memory."""
+class _InMemory:
+    """Rows in memory."""
 
-    def __init__(self, rows: npt.NDArray[np.float32] | None = None, path: Path | None = None) -> None:
-        self.rows = rows
-        if rows is not None:
-            self.shape = rows.shape
-        elif path is not None:
-            self.path = path
-            self.descriptor = os.open(path, os.O_RDONLY)
-            weakref.finalize(self, os.close, self.descriptor)
-            with open(self.descriptor, "rb", closefd=False) as file:
-                if np.lib.format.read_magic(file) != (1, 0):
-                    raise ValueError(f"{path}: another version of .npy")
-                self.shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-                self.start = file.tell()
-            self.row_bytes = 4 * int(np.prod(self.shape[1:]))
-            whole = self.start + self.row_bytes * self.shape[0]
-            if dtype != np.float32 or os.fstat(self.descriptor).st_size != whole:
-                raise ValueError(f"{path}: damaged")
+    def __init__(self, rows: npt.NDArray[np.float32]) -> None:
+        self._rows = rows
 
-    def read_into(self, row: npt.NDArray[np.float32], index: int) -> None:
-        if self.rows is not None:
-            row[...] = self.rows[index]
-            return
-        data = os.pread(self.descriptor, self.row_bytes, self.start + index * self.row_bytes)
-        if len(data) != self.row_bytes:
-            raise RunError(f"{self.path}: cut short; remove it and resume: what it held is computed again")
-        row[...] = np.frombuffer(data, np.float32).reshape(row.shape)
+    def row(self, index: int) -> tuple[Row, None]:
+        """Return a row, without a checksum: nobody else can have changed it."""
+        return self._rows[index].data, None
+
+    def remove(self) -> None:
+        """Leave it: there is no file."""
+
+
+class _OnDisk:
+    """Rows in a file that is read row by row: mapped, it would count as resident memory.
+
+    Raises:
+        OSError: the files of keys and rows can't be read.
+    """
+
+    def __init__(self, path: Path, row_bytes: int) -> None:
+        self._path, self._row_bytes = path, row_bytes
+        table = path.read_bytes()
+        self._entries = [table[start : start + ENTRY] for start in range(0, len(table) - ENTRY + 1, ENTRY)]
+        self._descriptor = os.open(path.with_suffix(ROWS), os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def keys(self) -> list[bytes]:
+        """Return the key of each row."""
+        return [entry[:KEY] for entry in self._entries]
+
+    def row(self, index: int) -> tuple[Row, bytes]:
+        """Return a row's bytes, fewer where the file was cut short, and its checksum."""
+        row = os.pread(self._descriptor, self._row_bytes, index * self._row_bytes)
+        return row, self._entries[index][KEY:]
+
+    def remove(self) -> None:
+        """Remove the files; those who have them open still read what is sound in them."""
+        for path in (self._path, self._path.with_suffix(ROWS)):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 class Store:
@@ -175,7 +228,7 @@ class Store:
         """Opens a shelf that is to hold these keys; what was used longest ago makes way for those that it lacks."""
         folder = self.folder / name
         shelf = Shelf(folder, shape)
-        if self._make_way(folder, 4 * int(np.prod(shape)) * len({key for key in keys if key not in shelf})):
+        if self._make_way(folder, (4 * int(np.prod(shape)) + ENTRY) * len({key for key in keys if key not in shelf})):
             shelf = Shelf(folder, shape)
         with contextlib.suppress(OSError):
             files.private_folder(files.private_folder(self.folder) / name)
@@ -184,19 +237,33 @@ class Store:
 
     def _make_way(self, opened: Path, needed: int) -> bool:
         """Removes shelves until so many bytes fit within the limit; says whether the opened one, last of all, went."""
-        sizes = {
-            path: sum(file.stat().st_size for file in path.glob("*.npy"))
-            for path in self.folder.glob("*")
-            if path.is_dir()
-        }
+        sizes = {path: _bytes(path) for path in self.folder.glob("*") if path.is_dir()}
         taken = needed + sum(sizes.values())
-        for path in sorted(sizes, key=lambda path: (path == opened, path.stat().st_mtime)):
+        for path in sorted(sizes, key=lambda path: (path == opened, _used(path))):
             if not needed or taken <= self.limit:
                 break
             # A run that reads from it has its files open, and goes on.
             shutil.rmtree(path, ignore_errors=True)
             taken -= sizes[path]
         return opened in sizes and not opened.exists()
+
+
+def _used(folder: Path) -> float:
+    """Return when a shelf was last opened, in seconds; 0 where it is gone."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _bytes(folder: Path) -> int:
+    """Return how large the files of a folder are; others may remove them meanwhile."""
+    total = 0
+    with contextlib.suppress(FileNotFoundError):
+        for file in folder.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                total += file.stat().st_size
+    return total
 
 
 def _limit(gib: str | None) -> int:

@@ -295,7 +295,7 @@ def test_nothing_stays_of_faces_that_were_only_asked_about(work, finetune, tree,
         *["identify", "people.h5", "faces/learn", "--threshold", "0", "--classifier", "svm"]
     )  # whose SVMs are kept
     finetune(*["classify", "model", "faces/learn", "--min-images", "2", "--train-images", "1", "--classifier", "svm"])
-    assert len(list(kept.rglob("*.rows.npy"))) == 1
+    assert len(list(kept.rglob("*.rows"))) == 1
     Image.fromarray(scene([(10, 20, 90), (120, 5, 70)], 190, 300)).save(work / "group.png")
     Image.fromarray(scene([(10, 20, 90)], 190, 220)).save(work / "one.png")
     photo = "faces/strangers/person_011/person_011_0001.png"

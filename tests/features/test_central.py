@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from finetune.architecture import UNITS
+from finetune.errors import RunError
 
 tf = pytest.importorskip("tensorflow")
 from finetune import network  # noqa: E402
-from finetune.features import frozen  # noqa: E402
+from finetune.features import central, frozen, store  # noqa: E402
 from finetune.features.central import CentralFeatures  # noqa: E402
 from finetune.model import LOGITS, Model  # noqa: E402
 
 pytestmark = pytest.mark.tf
+
+FIRST = "InceptionResnetV1/Conv2d_1a_3x3/weights"
 
 
 @pytest.fixture
@@ -83,3 +89,42 @@ def test_the_work_on_mirror_images_is_called_by_its_name(model, images, monkeypa
     for flip in (False, True):
         CentralFeatures(model, LOGITS, images[:3], flip=flip, cache="memory").embed(np.asarray)
     assert said == [("computing features", 3), ("computing features of mirror images", 3)]
+
+
+def swapped(monkeypatch, path, other):
+    """Let `path` hold the bytes of another image after its digest was taken, and its own again after a while."""
+    own = path.read_bytes()
+    take = store.image_digest
+
+    def digest(of):
+        path.write_bytes(own)
+        found = take(of)
+        path.write_bytes(other.read_bytes())
+        return found
+
+    for module in (central, frozen):
+        monkeypatch.setattr(module, "image_digest", digest)
+    return own
+
+
+def test_an_image_that_is_another_s_for_a_moment_is_not_kept_under_its_digest(model, images, tmp_path, monkeypatch):
+    path = Path(shutil.copy(images[0], tmp_path / "face.png"))
+    model.assign({name: value * 1.25 for name, value in model.tensors([FIRST]).items()})  # kept by no other test
+    expected = CentralFeatures(model, LOGITS, [path], cache="off").embed(np.asarray)
+    own = swapped(monkeypatch, path, images[1])
+    features = CentralFeatures(model, LOGITS, [path], cache="disk")
+    with pytest.raises(RunError, match=r"face\.png: changed while it was used; leave the images as they are"):
+        features.embed(np.asarray)
+    path.write_bytes(own)
+    np.testing.assert_allclose(features.embed(np.asarray), expected, atol=1e-5)
+
+
+def test_features_that_are_damaged_in_the_store_are_computed_again(model, images, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
+    expected = CentralFeatures(model, LOGITS, images[:3], cache="disk").embed(np.asarray)
+    rows = next(tmp_path.rglob("*.rows"))
+    content = bytearray(rows.read_bytes())
+    content[len(content) // 2] ^= 64
+    rows.write_bytes(content)
+    np.testing.assert_array_equal(CentralFeatures(model, LOGITS, images[:3], cache="disk").embed(np.asarray), expected)
+    assert "damaged features of 1 images; computed again" in capsys.readouterr().err

@@ -167,10 +167,10 @@ def test_after_some_seconds_what_was_computed_is_on_disk_where_a_kill_can_not_re
     monkeypatch.setattr(frozen, "FILL_BATCH", 4)
     monkeypatch.setattr(frozen, "SEGMENT_SECONDS", 0.0)
     inputs, kept = make().inputs, []
-    before = len(list((tmp_path / "cache").rglob("*.keys.npy")))
+    before = len(list((tmp_path / "cache").rglob("*.keys")))
 
     def count():
-        kept.append(len(list((tmp_path / "cache").rglob("*.keys.npy"))) - before)
+        kept.append(len(list((tmp_path / "cache").rglob("*.keys"))) - before)
 
     made = FrozenFeatures(inputs.model, inputs.recipe, UNITS.index("Block8"), 1, inputs.train, inputs.train, count)
     list(made.validation())

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune.errors import DataError
+from finetune.errors import DataError, RunError
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
 from tests.gallery.conftest import CONTRACT, gallery, photos, vectors
@@ -268,3 +268,22 @@ def test_pickled_features_are_enrolled_once(model, people, tmp_path):
     with pytest.raises(DataError, match="embeddings of 8 values"):
         import_features(path, features, model)
     assert found.contract != CONTRACT
+
+
+@pytest.mark.parametrize("cache", ["off", "disk"])
+def test_a_photo_that_changes_while_it_is_enrolled_is_refused(model, people, tmp_path, monkeypatch, cache):
+    from finetune.gallery import enrolment
+
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+    name, photos = next(iter(of(people).items()))
+    _, others = list(of(people).items())[1]
+    prelogits = enrolment.prelogits
+
+    def meanwhile(*arguments, **options):
+        shutil.copy(others[0], photos[0])
+        return prelogits(*arguments, **options)
+
+    monkeypatch.setattr(enrolment, "prelogits", meanwhile)
+    with pytest.raises(RunError, match=f"{photos[0].name}: changed while it was used; leave the images as they are"):
+        enroll(tmp_path / "g.h5", {name: photos}, model, cache=cache)
+    assert not (tmp_path / "g.h5").exists()
