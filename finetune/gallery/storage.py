@@ -8,6 +8,7 @@ import fcntl
 import io
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +25,9 @@ from finetune.names import why_unusable
 from finetune.preprocessing import STANDARDIZATIONS
 
 Read = TypeVar("Read")
-FORMAT = "finetune gallery 1"
+FORMAT = "finetune gallery 2"
+UNCHECKED = "finetune gallery 1"
+"""Of galleries that were made before, without checksums."""
 LONGEST_TEXT = 2**16
 """Bytes of an attribute."""
 WIDEST_NAME = 1024
@@ -91,12 +94,15 @@ def write_gallery(path: str | os.PathLike[str], gallery: Gallery) -> None:
     # In memory first: HDF5 has no words of its own for a disk that is full, and some versions of h5py crash over it.
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
-        file.attrs["format"] = np.bytes_(FORMAT)
-        file.attrs["contract"] = np.bytes_(json.dumps(dataclasses.asdict(gallery.contract)))
+        contract = json.dumps(dataclasses.asdict(gallery.contract))
+        checksums = {"contract": zlib.crc32(contract.encode())}
         for name, array in arrays.items():
             if array.dtype.kind == "S":  # read elsewhere as UTF-8; HDF5 has no strings of no bytes
                 array = array.astype(h5py.string_dtype("utf-8", max(1, array.dtype.itemsize)))
             file.create_dataset(name, data=array)
+            checksums[name] = _checksum(name, array)
+        for name, text in (("format", FORMAT), ("contract", contract), ("checksums", json.dumps(checksums))):
+            file.attrs[name] = np.bytes_(text)
     files.write(Path(os.path.expanduser(path)), lambda file: file.write(content.getbuffer()), private=True)
 
 
@@ -158,7 +164,7 @@ def _gallery(file: h5py.File, size: int) -> Gallery:
 
 def _text(file: h5py.File, name: str) -> str:
     if name not in file.attrs:
-        raise _Damaged(f"not a {FORMAT}")
+        raise _Damaged("not a gallery of finetune's")
     attribute = file.attrs.get_id(name)
     kind = attribute.dtype
     if kind.kind != "S" or attribute.shape != () or kind.itemsize > LONGEST_TEXT:
@@ -166,10 +172,24 @@ def _text(file: h5py.File, name: str) -> str:
     return bytes(file.attrs[name]).decode()
 
 
+def _checksum(name: str, array: npt.NDArray[Any]) -> int:
+    """Return a CRC-32 of an array's name, shape and values."""
+    return zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(f"{name} {array.shape}".encode()))
+
+
+def _checksums(file: h5py.File) -> dict[str, int] | None:
+    """Return the checksum of each part, None for a gallery that was made before there were any."""
+    stored = _text(file, "format")
+    if stored not in (FORMAT, UNCHECKED):
+        raise _Damaged("not a gallery of finetune's")
+    return dict(json.loads(_text(file, "checksums"))) if stored == FORMAT else None
+
+
 def _contract(file: h5py.File) -> Contract:
-    if _text(file, "format") != FORMAT:
-        raise _Damaged(f"not a {FORMAT}")
-    contract = Contract(**json.loads(_text(file, "contract")))
+    checksums, text = _checksums(file), _text(file, "contract")
+    if checksums is not None and checksums["contract"] != zlib.crc32(text.encode()):
+        raise _Damaged("damaged: its contract is not what was written")
+    contract = Contract(**json.loads(text))
     sound = isinstance(contract.checkpoint, str) and isinstance(contract.weights, str)
     if not sound or type(contract.image_size) is not int or contract.standardization not in STANDARDIZATIONS:
         raise _Damaged("its contract is none")
@@ -181,6 +201,7 @@ class _Reader:
 
     def __init__(self, file: h5py.File, size: int) -> None:
         self._file, self._size = file, size
+        self._checksums = _checksums(file)
 
     def photos(self, prefix: str) -> tuple[npt.NDArray[np.int64], Photos]:
         """Labels and photos that belong together."""
@@ -223,4 +244,6 @@ class _Reader:
         if needed and (data.id.get_offset() is None or data.id.get_offset() + needed > self._size):
             raise _Damaged(f"{name} says that it has {needed} bytes, which are not there")
         array: npt.NDArray[Any] = data[...]
+        if self._checksums is not None and self._checksums[name] != _checksum(name, array):
+            raise _Damaged(f"damaged: {name} is not what was written")
         return array
