@@ -1,15 +1,17 @@
-"""Files and folders written whole or not at all: beside, under another name, and renamed; and texts read."""
+"""Files and folders written whole or not at all: beside, under another name, and renamed; locks; and texts read."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
+import socket
 import stat
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -126,6 +128,47 @@ def refuse_used(path: Path) -> None:
         raise DataError(f"{path}: {standing} is no folder, and none can be made in it; give another place")
     if standing == path and (not path.is_dir() or any(path.iterdir())):
         raise DataError(f"{path}: already there and not an empty folder; give another, or remove it")
+
+
+class Held(DataError):
+    """A lock that another process holds; the text says which."""
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock, which goes with this process however it ends. The file is removed where the lock is given back.
+
+    Args:
+        path: a file for it, in a folder that is there.
+        wait: until whoever holds it is done.
+
+    Raises:
+        Held: another process holds it, and `wait` is not asked for.
+        OSError: the file can't be made.
+    """
+    while True:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(path.stat(), os.fstat(descriptor)):
+                    break
+        except BlockingIOError:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise Held(holder or "another process") from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # whoever held it has removed the file
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
 
 
 def sha256(path: Path) -> str:

@@ -37,11 +37,14 @@ def run(
         Interrupted: SIGTERM or Ctrl-C came; the run can be resumed.
     """
     folder = RunFolder(recipe.output)
+    is_chief = planned(recipe.strategy).is_chief
+    if is_chief:
+        folder.refuse_if_locked()
     with interruptible(how_to_resume) as check:
         begun = resume and (folder.path / "recipe.yaml").exists()
         if begun:
             refuse_other_recipe(recipe, folder.path / "recipe.yaml")
-        elif planned(recipe.strategy).is_chief:
+        elif is_chief:
             folder.refuse_if_used(resumable=not resume)
             if resume:
                 say(f"nothing to resume in {folder.path}; starting")
@@ -49,18 +52,19 @@ def run(
         for line in plan(inputs):
             say(line)
         tuner = FineTuner.from_inputs(inputs, check)
-        if begun:
-            tuner.resume()
-        inputs.strategy.must_agree(f"{begun} {len(tuner.results)}", tuner.unlike)
-        try:
-            tuner.begin()
-            for stage in recipe.stages[len(tuner.results) :]:
-                if not ended(recipe, tuner.results):
-                    tuner.run(stage)
-        except BaseException:
-            tuner.report()  # of a run that ends early too
-            raise
-        inputs.strategy.wait()  # until the chief has written all
+        with tuner.folder.locked():
+            if begun:
+                tuner.resume()
+            inputs.strategy.must_agree(f"{begun} {len(tuner.results)}", tuner.unlike)
+            try:
+                tuner.begin()
+                for stage in recipe.stages[len(tuner.results) :]:
+                    if not ended(recipe, tuner.results):
+                        tuner.run(stage)
+            except BaseException:
+                tuner.report()  # of a run that ends early too
+                raise
+            inputs.strategy.wait()  # until the chief has written all
     if inputs.strategy.is_chief:
         if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
             say(f"the run ends here: stage {tuner.results[-1].name!r} was rolled back, and the recipe says stop")

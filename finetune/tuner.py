@@ -88,7 +88,7 @@ class FineTuner:
         self.measures = Measures(inputs, check)
         self.start = Evidence()
         self.check = check
-        self._begun = False
+        self._begun = self._writing = False
         self._resuming: int | None = None
 
     @property
@@ -119,6 +119,10 @@ class FineTuner:
                 ends with its weights, measured, judged and saved like any other; else it never was.
             RunError: the disk is full, or an image can no longer be read; what was finished before stands.
         """
+        with self.folder.locked():
+            return self._run(stage)
+
+    def _run(self, stage: Stage) -> StageResult:
         index = len(self.results) + 1
         # The recipe checks the stage against those before it; on disk it grows with the run.
         stages = (*self.recipe.stages[: index - 1], stage, *self.recipe.stages[index:])
@@ -202,6 +206,13 @@ class FineTuner:
         """Writes what the run starts from and measures the baseline, once."""
         if self._begun:
             return
+        with self.folder.locked():
+            if self._resuming is None and not self._writing:  # another run may have begun there meanwhile
+                self.folder.refuse_if_used()
+            self._writing = True
+            self._begin()
+
+    def _begin(self) -> None:
         self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
         self.folder.write_json("environment.json", environment(self.strategy.share.replicas))
         self.folder.write_text(IMAGES, "".join(f"{line}\n" for line in self.inputs.image_lines))

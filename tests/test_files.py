@@ -6,11 +6,16 @@ import errno
 import hashlib
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from finetune import files
 from finetune.errors import DataError, RunError
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_a_failure_in_the_middle_leaves_what_stood_there(tmp_path):
@@ -184,3 +189,39 @@ def test_a_digest_is_of_the_whole_file(tmp_path):
     for size in (0, 1, 1 << 20, (1 << 20) + 1, len(data)):
         (tmp_path / "a").write_bytes(data[:size])
         assert files.sha256(tmp_path / "a") == hashlib.sha256(data[:size]).hexdigest()
+
+
+COUNT = """
+import sys
+from pathlib import Path
+from finetune.files import locked
+path = Path(sys.argv[1])
+for _ in range(200):
+    with locked(path.with_suffix(".lock"), wait=True):
+        number = int(path.read_text())
+        path.write_text(str(number + 1))
+"""
+
+
+def test_a_lock_that_is_waited_for_lets_one_process_in_at_a_time(tmp_path):
+    (tmp_path / "count").write_text("0")
+    command = [sys.executable, "-c", COUNT, str(tmp_path / "count")]
+    counting = [subprocess.Popen(command, cwd=ROOT) for _ in range(4)]
+    assert [process.wait() for process in counting] == [0] * 4
+    assert (tmp_path / "count").read_text() == "800"
+    assert names(tmp_path) == ["count"]
+
+
+def test_a_lock_goes_with_a_process_that_is_killed(tmp_path):
+    code = "import sys, time; from pathlib import Path; from finetune.files import locked\n"
+    code += "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "lock")], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(files.Held, match=f"process {other.pid} on "), files.locked(tmp_path / "lock"):
+            raise AssertionError("held twice")
+        other.kill()
+    with files.locked(tmp_path / "lock"):
+        assert names(tmp_path) == ["lock"]
+    assert names(tmp_path) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -96,26 +95,17 @@ def opened(out: Path, settings: Mapping[str, Any]) -> Iterator[Journal]:
         raise DataError(
             f"{in_one_line(out)}: already there and not made by align; give another folder, or an empty one"
         )
-    with _locked(out):
+    with contextlib.ExitStack() as stack:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(files.locked(out / LOCK))
+        except files.Held as holder:
+            raise DataError(f"{in_one_line(out)}: {holder} aligns into it; wait for its end") from None
+        except OSError as error:
+            raise RunError(
+                f"{in_one_line(out)}: can't be written to ({error.strerror}); choose another folder"
+            ) from error
         yield Journal(path, json.dumps(settings), _read(path, settings) if path.exists() else {})
-
-
-@contextlib.contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(out / LOCK, os.O_CREAT | os.O_RDWR)
-    except OSError as error:
-        raise RunError(f"{in_one_line(out)}: can't be written to ({error.strerror}); choose another folder") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise DataError(f"{in_one_line(out)}: another align writes into it; wait for its end") from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _read(path: Path, settings: Mapping[str, Any]) -> dict[str, Outcome]:

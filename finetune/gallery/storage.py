@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import io
 import json
 import os
@@ -128,12 +127,13 @@ def _alone(path: Path) -> Iterator[None]:
     """Wait until no other process changes the gallery, by whatever path. A lock goes with the process that holds it."""
     path = Path(os.path.realpath(path))
     lock = path.with_name(f".{path.name}.lock")
-    try:
-        file = lock.open("ab")
-    except OSError as error:
-        raise RunError(f"{lock}: can't be written ({error.strerror}); choose another place for the gallery") from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(lock, wait=True))
+        except OSError as error:
+            raise RunError(
+                f"{lock}: can't be written ({error.strerror}); choose another place for the gallery"
+            ) from error
         yield
 
 

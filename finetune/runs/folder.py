@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from finetune import files
-from finetune.errors import UserError
+from finetune.errors import RunError, UserError
 from finetune.model import Model
 from finetune.recipe import Stage
 from finetune.runs.stat_h5 import Stat
 from finetune.runs.tensorboard import TensorBoard
 from finetune.training import EpochRow, StageState
 
-RESUME = ".resume"
+RESUME, LOCK = ".resume", ".lock"
 STAT = "stat.h5"
 _PLAIN = ("attempt", "scale", "epoch", "step", "kept_epoch", "kept_step", "best", "rejected", "epoch_steps")
 """Of a stage's state, what JSON can hold."""
@@ -36,6 +36,38 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._locks = 0
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from writing into the folder; may be entered again while it is held.
+
+        Raises:
+            UserError: another process runs in it; names the process.
+            RunError: it can't be written to.
+        """
+        with contextlib.ExitStack() as stack:
+            if not self._locks:
+                try:
+                    self.path.mkdir(parents=True, exist_ok=True)
+                    stack.enter_context(files.locked(self.path / LOCK))
+                except files.Held as holder:
+                    raise UserError(f"{self.path}: {holder} runs in it; wait for its end, or stop it first") from None
+                except OSError as error:
+                    raise RunError(
+                        f"{self.path}: can't be written to ({error.strerror}); choose another output"
+                    ) from error
+            self._locks += 1
+            try:
+                yield
+            finally:
+                self._locks -= 1
+
+    def refuse_if_locked(self) -> None:
+        """Raise UserError where another process runs in the folder."""
+        if self.path.is_dir() and (self.path / LOCK).exists():
+            with self.locked():
+                pass
 
     def refuse_if_used(self, resumable: bool = True) -> None:
         """Raises UserError where the folder holds anything, or is none.
@@ -136,6 +168,14 @@ class RunFolder:
 class ReadOnlyFolder(RunFolder):
     """The run's folder for a worker that is not the chief: it writes nothing, and may not even see it."""
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold nothing: the chief does."""
+        yield
+
+    def refuse_if_used(self, resumable: bool = True) -> None:
+        """Refuse nothing: the chief does."""
+
     def write_text(self, name: str, text: str) -> None:
         """Writes nothing."""
 
@@ -165,5 +205,5 @@ class ReadOnlyFolder(RunFolder):
 
 
 def _unfinished(path: Path) -> bool:
-    """Whether a file was being written when a run was killed."""
-    return path.name.startswith(".") and path.name.endswith(".partial")
+    """Return whether a file was being written, or is the lock of a run that was killed."""
+    return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".partial"))
