@@ -15,10 +15,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from finetune.errors import DataError, RunError
+from finetune.errors import DataError, FinetuneError, RunError
 
 LONGEST = 240
 """Bytes of a name that has room for `.` and `.partial` besides."""
+LARGEST = 2**28
+"""Bytes of a text or a list above which it is not read."""
+SMALL = 2**20
+"""Bytes of what people write by hand, a recipe for one, above which it is not read."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -180,6 +184,42 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def read(path: Path, most: int = LARGEST) -> bytes:
+    """Return the content of a file.
+
+    Args:
+        most: bytes above which it is not read.
+
+    Raises:
+        OSError: it can't be read, is larger, or is no regular file: a named pipe would be waited for.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "not a file")
+    if path.exists() and path.stat().st_size > most:
+        raise OSError(errno.EFBIG, f"larger than {most >> 20} MiB")
+    return path.read_bytes()
+
+
+@contextlib.contextmanager
+def reading(path: Path, advice: str) -> Iterator[None]:
+    """Turn whatever a missing or damaged file makes its reader raise into one line.
+
+    Args:
+        advice: what to do.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        yield
+    except FinetuneError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path}: can't be read ({error.strerror or 'damaged'}); {advice}") from error
+    except Exception as error:  # a reader of damaged data raises whatever its parsing runs into
+        raise DataError(f"{path}: damaged ({type(error).__name__}); {advice}") from error
+
+
 def read_text(path: Path, what: str) -> str:
     """Reads UTF-8 text, with or without a byte order mark.
 
@@ -187,7 +227,7 @@ def read_text(path: Path, what: str) -> str:
         DataError: it can't be read or is no text; says to give `what`.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror}); give {what}") from error
     except UnicodeDecodeError as error:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from finetune import files
 from finetune.errors import CheckpointError
 
 Standardization = Literal["fixed", "per_image"]
@@ -85,11 +86,11 @@ def _beside(path: Path) -> Preprocessing | None:
     if not path.exists():
         return None
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(files.read(path, files.SMALL))
         result = Preprocessing(stored["image_size"], stored["standardization"], FILE_NAME)
     except OSError as error:
         raise CheckpointError(f"{path}: can't be read ({error.strerror})") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CheckpointError(f"{path}: no JSON with image_size and standardization; mend it or remove it") from error
     if type(result.image_size) is not int or result.standardization not in STANDARDIZATIONS:
         raise CheckpointError(

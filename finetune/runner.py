@@ -43,6 +43,7 @@ def run(
     with interruptible(how_to_resume) as check:
         begun = resume and (folder.path / "recipe.yaml").exists()
         if begun:
+            folder.refuse_changed_recipe()
             refuse_other_recipe(recipe, folder.path / "recipe.yaml")
         elif is_chief:
             folder.refuse_if_used(resumable=not resume)

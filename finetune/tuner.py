@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from finetune import checkpoint as checkpoints
+from finetune import files
 from finetune.errors import FinetuneError, UserError
 from finetune.evaluation import LFWResult
 from finetune.evaluation.verdict import Verdict
@@ -129,7 +130,7 @@ class FineTuner:
         self.inputs.refuse_unmet(stage)
         self.recipe = dataclasses.replace(self.recipe, stages=stages)
         self.begin()
-        self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
+        self.folder.write_recipe(self.recipe)
         trainer = build(self.model, stage, self.strategy)
         started_from = self.model.tensors(trainer.names)
         parts = self.inputs, self.measures, self.histories, self.folder, self.check
@@ -213,7 +214,7 @@ class FineTuner:
             self._begin()
 
     def _begin(self) -> None:
-        self.folder.write_text("recipe.yaml", self.recipe.to_yaml())
+        self.folder.write_recipe(self.recipe)
         self.folder.write_json("environment.json", environment(self.strategy.share.replicas))
         self.folder.write_text(IMAGES, "".join(f"{line}\n" for line in self.inputs.image_lines))
         self.folder.write_json("inputs.json", self.inputs.summary())
@@ -234,9 +235,11 @@ class FineTuner:
         if not self.folder.stage_path(0, BASELINE).is_dir():
             return
         path = self.folder.path
-        refuse_other_inputs(self.inputs, path, json.loads((path / "inputs.json").read_text(encoding="utf-8")))
-        replicas = self.strategy.share.replicas
-        warn_of_another_machine(json.loads((path / "environment.json").read_text(encoding="utf-8")), replicas)
+        with files.reading(path / "inputs.json", "put back what the run wrote, or begin another run"):
+            refuse_other_inputs(self.inputs, path, json.loads(files.read(path / "inputs.json")))
+        with files.reading(path / "environment.json", "put back what the run wrote, or begin another run"):
+            stored = json.loads(files.read(path / "environment.json"))
+            warn_of_another_machine(stored, self.strategy.share.replicas)
         self.start, self.results = stored_results(self.folder, self.recipe.stages)
         if self.results:
             stored_weights = checkpoints.read(checkpoints.locate(self.results[-1].folder))
@@ -264,6 +267,7 @@ class FineTuner:
             }
             folder.write_json("certificate.json", certificate)
             folder.write_json("result.json", result.to_json())
+            self.histories.write_stage(folder, finished.state, result.measured)
         self.results.append(result)
         self.histories.finished(finished.state, result.measured)
         self._write_summary()

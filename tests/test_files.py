@@ -225,3 +225,27 @@ def test_a_lock_goes_with_a_process_that_is_killed(tmp_path):
     with files.locked(tmp_path / "lock"):
         assert names(tmp_path) == ["lock"]
     assert names(tmp_path) == []
+
+
+def test_what_is_no_file_or_too_large_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(bytes(2**20 + 1))
+    for path, reason in (
+        (tmp_path / "pipe", "not a file"),
+        (Path("/dev/zero"), "not a file"),
+        (tmp_path / "large", "larger than 1 MiB"),
+        (tmp_path / "none", "No such file"),
+        (tmp_path, "Is a directory"),
+    ):
+        with pytest.raises(OSError, match=reason):
+            files.read(path, files.SMALL)
+    assert len(files.read(tmp_path / "large")) == 2**20 + 1
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RecursionError(), UnicodeDecodeError("utf-8", b"", 0, 1, "bad")])
+def test_whatever_a_damaged_file_makes_its_reader_raise_is_one_line(tmp_path, error):
+    line = rf"x\.json: damaged \({type(error).__name__}\); put it back"
+    with pytest.raises(DataError, match=line), files.reading(tmp_path / "x.json", "put it back"):
+        raise error
+    with pytest.raises(DataError, match="a line of its own"), files.reading(tmp_path / "x.json", "put it back"):
+        raise DataError("a line of its own")

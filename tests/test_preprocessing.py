@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from finetune.errors import CheckpointError
@@ -68,3 +70,19 @@ def test_a_file_that_can_not_be_used_is_named(folder, text):
     with pytest.raises(CheckpointError, match=FILE_NAME) as caught:
         resolve(folder, "x")
     assert len(caught.value.problems) == 1
+
+
+def test_a_file_that_would_be_waited_for_or_never_end_is_refused(folder):
+    os.mkfifo(folder / FILE_NAME)
+    with pytest.raises(CheckpointError, match=r"preprocessing\.json: can't be read \(not a file\)"):
+        resolve(folder, "x")
+    (folder / FILE_NAME).unlink()
+    (folder / FILE_NAME).symlink_to("/dev/zero")
+    with pytest.raises(CheckpointError, match=r"preprocessing\.json: can't be read \(not a file\)"):
+        resolve(folder, "x")
+
+
+def test_deep_json_is_no_preprocessing(folder):
+    (folder / FILE_NAME).write_text("[" * 100_000)
+    with pytest.raises(CheckpointError, match="no JSON with image_size and standardization; mend it or remove it"):
+        resolve(folder, "x")

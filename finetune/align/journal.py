@@ -138,13 +138,14 @@ def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Outcome]]:
     head, *lines = files.read_text(path, "another folder").split("\n")
     try:
         settings = json.loads(head)
-    except ValueError:
+    except (ValueError, RecursionError):
         settings = None
     if not isinstance(settings, dict):
         raise DataError(f"{in_one_line(path)}: damaged; give another folder")
     outcomes = {}
     for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # the end of the file, or where a kill cut a line
+        # The end of the file, or where a kill cut a line.
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             outcome = Outcome.from_line(line)
             outcomes[outcome.photo] = outcome
     return settings, outcomes

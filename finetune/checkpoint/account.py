@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune import preprocessing
+from finetune import files, preprocessing
 from finetune.architecture import HEAD, LEAST_IMAGE_SIZE, unit_of
 from finetune.checkpoint.locate import CLASS_NAMES, Located, locate
 from finetune.checkpoint.plan import Contents, RestorePlan, Shape, contents, holds_head, plan_restore
@@ -99,7 +99,7 @@ def stored_class_names(folder: Path, num_classes: int | None) -> tuple[str, ...]
     if num_classes is None or not path.is_file():
         return ()
     try:
-        names = tuple(path.read_text(encoding="utf-8").splitlines())
+        names = tuple(files.read(path).decode().splitlines())
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path}: can't be read as text; mend it or remove it") from error
     return names if len(names) == num_classes else ()

@@ -7,6 +7,7 @@ import re
 from pathlib import Path, PureWindowsPath
 from typing import Literal
 
+from finetune import files
 from finetune.errors import CheckpointError
 
 STATE_FILE = "checkpoint"
@@ -109,9 +110,18 @@ def _holds_checkpoint(folder: Path) -> bool:
     return any(next(folder.glob(pattern), None) for pattern in ("*.index", "*.pb"))
 
 
+def _content(state: Path) -> bytes:
+    try:
+        return files.read(state, files.SMALL)
+    except OSError as error:
+        raise CheckpointError(
+            f"{state}: can't be read ({error.strerror}); remove it, or give a checkpoint's prefix"
+        ) from error
+
+
 def _named_by_state(state: Path) -> Located:
     """What a `checkpoint` file names, looked for beside it first: its path may be another machine's."""
-    match = re.search(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\]|\\.)*)"', state.read_bytes(), re.MULTILINE)
+    match = re.search(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\]|\\.)*)"', _content(state), re.MULTILINE)
     if match is None:
         raise CheckpointError(f"{state}: names no model_checkpoint_path; remove it, or give a checkpoint's prefix")
     try:

@@ -165,12 +165,12 @@ class Quarantine:
     def _read(self) -> _Stored:
         path = self.place / LIST
         try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
+            stored = json.loads(files.read(path))
             moves = [(str(source), str(target)) for source, target in stored["moves"]]
             return _Stored(moves, {str(name): int(time) for name, time in stored["times"].items()})
         except FileNotFoundError:
             return _Stored([], {})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{in_one_line(path)}: damaged, or can't be read; move the files back by hand") from error
 
     def _clear(self, stored: _Stored) -> None:

@@ -8,16 +8,30 @@ from typing import Any
 
 import yaml
 
-from finetune import resources
+from finetune import files, resources
 from finetune.errors import RecipeError
 from finetune.recipe.checks import describe, did_you_mean
 from finetune.recipe.section import Problem, dotted
 
 At = tuple[Any, ...]
+DEEPEST = 100
+"""Values within values."""
 
 
 class _Loader(yaml.SafeLoader):
     """YAML's safe loader, to which a date is text: `name: 2018-04-02` is a name."""
+
+    def add_indent(self, column: int) -> bool:
+        """Begin a block within the others, unless there are too many."""
+        if len(self.indents) > DEEPEST:
+            raise RecursionError
+        return bool(super().add_indent(column))
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803 (the library's name)
+        """Open a bracket, unless too many are open: each takes the library time for all those around it."""
+        if self.flow_level > DEEPEST:
+            raise RecursionError
+        super().fetch_flow_collection_start(TokenClass)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -48,7 +62,7 @@ class Document:
         """
         where = os.fspath(path)
         try:
-            text = resources.find(path).read_bytes().decode("utf-8-sig")
+            text = files.read(resources.find(path), files.SMALL).decode("utf-8-sig")
         except FileNotFoundError:
             raise RecipeError(f"{where}: no such file; give a recipe, such as recipes/small.yaml") from None
         except IsADirectoryError:

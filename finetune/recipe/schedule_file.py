@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from finetune import resources
+from finetune import files, resources
 from finetune.recipe.checks import PATH
 from finetune.recipe.section import Problem, SectionError
 
@@ -31,7 +31,7 @@ def read_schedule(value: object) -> dict[int, float | None]:
     path: Path = PATH(value)
     found = resources.find(path)
     try:
-        lines = found.read_text(encoding="utf-8-sig").splitlines()
+        lines = files.read(found, files.SMALL).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no text file; give a file of `epoch: rate` lines") from None
     except OSError as error:

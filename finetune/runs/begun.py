@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from finetune import files
 from finetune.errors import UserError, bounded
 from finetune.progress import say
 from finetune.recipe import Recipe
@@ -42,7 +43,7 @@ def refuse_other_recipe(recipe: Recipe, stored: Path) -> None:
             )
         )
     # An earlier finetune kept the path of a schedule file in place of its steps.
-    values = yaml.safe_load(stored.read_text(encoding="utf-8"))
+    values = yaml.safe_load(files.read(stored, files.SMALL))
     for stage in values["stages"]:
         rate = stage.get("learning_rate")
         if isinstance(rate, Mapping) and "file" in rate:
@@ -117,7 +118,7 @@ def _checkpoint(inputs: Inputs, begun: Mapping[str, Any], now: Mapping[str, Any]
 def _images(inputs: Inputs, path: Path) -> list[str]:
     """Name the images that have changed, come or gone since `path` was written."""
     try:
-        before = _by_name(path.read_text(encoding="utf-8").splitlines())
+        before = _by_name(files.read(path).decode().splitlines())
     except (OSError, ValueError):
         before = {}
     now = _by_name(inputs.image_lines)

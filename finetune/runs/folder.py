@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -14,14 +15,18 @@ from typing import Any
 import numpy as np
 
 from finetune import files
-from finetune.errors import RunError, UserError
+from finetune.errors import DataError, RunError, UserError
 from finetune.model import Model
-from finetune.recipe import Stage
+from finetune.progress import say
+from finetune.recipe import Recipe, Stage
 from finetune.runs.stat_h5 import Stat
 from finetune.runs.tensorboard import TensorBoard
 from finetune.training import EpochRow, StageState
 
+OF_ABOVE = "# sha256 of the lines above: "
 RESUME, LOCK = ".resume", ".lock"
+LIST = "files.sha256"
+"""The file in a stage's folder that lists the others: a line each, `SHA256  NAME`."""
 STAT = "stat.h5"
 _PLAIN = ("attempt", "scale", "epoch", "step", "kept_epoch", "kept_step", "best", "rejected", "epoch_steps")
 """Of a stage's state, what JSON can hold."""
@@ -89,6 +94,22 @@ class RunFolder:
         """Writes a JSON file of the folder, whole or not at all."""
         files.write_json(self.path / name, value)
 
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write `recipe.yaml`, whose last line is a digest of those above it."""
+        text = recipe.to_yaml()
+        self.write_text("recipe.yaml", f"{text}{OF_ABOVE}{hashlib.sha256(text.encode()).hexdigest()}\n")
+
+    def refuse_changed_recipe(self) -> None:
+        """Refuse a `recipe.yaml` that is not what the run wrote; an earlier finetune wrote no digest.
+
+        Raises:
+            UserError: it is another.
+        """
+        path = self.path / "recipe.yaml"
+        text, found, digest = files.read_text(path, "the recipe that the run began with").partition(OF_ABOVE)
+        if found and digest.strip() != hashlib.sha256(text.encode()).hexdigest():
+            raise UserError(f"{path}: changed since the run wrote it; put back what it was, or begin another run")
+
     def write_model(self, model: Model, name: str, step: int) -> None:
         """Writes the model as a TF1 checkpoint, `model-NAME.ckpt-STEP`."""
         model.save(self.path, name=name, step=step)
@@ -104,11 +125,6 @@ class RunFolder:
         """Writes `stat.h5`."""
         stat.write(self.path / STAT)
 
-    def read_stat(self) -> Stat:
-        """What `write_stat` wrote, or of no epoch where there is none."""
-        path = self.path / STAT
-        return Stat.read(path) if path.exists() else Stat.empty()
-
     def stage_path(self, index: int, slug: str) -> Path:
         """The folder of stage `index` (0 is the baseline); it exists once the stage is finished."""
         return self.path / f"{index}-{slug}"
@@ -121,8 +137,28 @@ class RunFolder:
         shutil.rmtree(partial, ignore_errors=True)
         yield RunFolder(partial)
         partial.mkdir(parents=True, exist_ok=True)  # a baseline without LFW holds nothing
+        lines = [f"{files.sha256(path)}  {path.name}\n" for path in _listed(partial)]
+        files.write_text(partial / LIST, "".join(lines))
         os.replace(partial, target)
         shutil.rmtree(self.path / RESUME, ignore_errors=True)
+
+    @staticmethod
+    def refuse_damaged(stage: Path) -> None:
+        """Refuse a stage's folder whose files are not those that the run wrote; an earlier finetune kept no list.
+
+        Raises:
+            DataError: one line for each file that is missing or another; or the list itself is damaged.
+        """
+        advice = f"put back what the run wrote, or remove {stage} and the folders of later stages to make them again"
+        if not (stage / LIST).exists():
+            return
+        with files.reading(stage / LIST, advice):
+            lines = files.read(stage / LIST).decode().splitlines()
+            listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+        there = {path.name: files.sha256(path) for path in _listed(stage)}
+        if listed != there:
+            names = [name for name in {**listed, **there} if listed.get(name) != there.get(name)]
+            raise DataError(*(f"{stage / name}: missing, or not what the run wrote; {advice}" for name in names))
 
     def write_state(self, index: int, stage: Stage, state: StageState, trained: Mapping[str, np.ndarray]) -> None:
         """Writes where an unfinished stage is, after an epoch."""
@@ -132,37 +168,51 @@ class RunFolder:
         arrays = {f"trained/{name}": value for name, value in trained.items()}
         arrays |= {f"kept/{name}": value for name, value in state.kept.items()}
         arrays |= {"steps": np.array(state.steps, np.float32), "spread": np.array(state.spread, np.float32)}
+        meta["arrays"] = sorted(arrays)
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         files.write(self.path / RESUME / "state.npz", lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
     def read_state(self, index: int, stage: Stage) -> tuple[StageState, dict[str, np.ndarray]] | None:
-        """What `write_state` wrote for this very stage, or None."""
-        path = self.path / RESUME / "state.npz"
-        if not path.exists():
+        """Return what `write_state` wrote for this very stage, or None; says so where it is damaged."""
+        stored = self._state()
+        if stored is None:
             return None
-        with np.load(path, allow_pickle=False) as stored:
-            meta = json.loads(stored["meta"].tobytes())
-            if (meta.pop("index"), meta.pop("stage")) != (index, json.dumps(stage.to_value())):
-                return None
-            groups: dict[str, dict[str, np.ndarray]] = {"trained": {}, "kept": {}}
-            for key in stored.files:
-                group, _, name = key.partition("/")
-                if name:
-                    groups[group][name] = stored[key]
-            steps, spread = [tuple(row) for row in stored["steps"].tolist()], list(stored["spread"])
+        meta, arrays = stored
+        if (meta.pop("index"), meta.pop("stage")) != (index, json.dumps(stage.to_value())):
+            return None
+        groups: dict[str, dict[str, np.ndarray]] = {"trained": {}, "kept": {}}
+        for key, value in arrays.items():
+            group, _, name = key.partition("/")
+            if name:
+                groups[group][name] = value
+        steps, spread = [tuple(row) for row in arrays["steps"].tolist()], list(arrays["spread"])
         rows = [EpochRow(**row) for row in meta.pop("rows")]
         state = StageState(**meta, rows=rows, kept=groups["kept"], steps=steps, spread=spread)
         return state, groups["trained"]
 
     def drop_state(self, finished: int) -> None:
         """Remove the state of a stage that has been finished since, or what a kill left of it."""
+        stored = self._state()
+        if stored is None or stored[0]["index"] <= finished:
+            shutil.rmtree(self.path / RESUME, ignore_errors=True)
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+        """Read `state.npz`, whose every part has a checksum; a damaged one is removed."""
         path = self.path / RESUME / "state.npz"
-        if path.exists():
-            with np.load(path, allow_pickle=False) as stored:
-                index = json.loads(stored["meta"].tobytes())["index"]
-            if index > finished:
-                return
-        shutil.rmtree(self.path / RESUME, ignore_errors=True)
+        if not path.exists():
+            return None
+        try:
+            with files.reading(path, "the unfinished stage is trained from its first epoch again"):
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                    arrays = {name: stored[name] for name in stored.files}
+                meta = json.loads(arrays.pop("meta").tobytes())
+                if sorted(arrays) != meta.pop("arrays", sorted(arrays)):
+                    raise ValueError("the name of an array is another")
+        except DataError as error:
+            say(f"warning: {error}")
+            shutil.rmtree(self.path / RESUME, ignore_errors=True)
+            return None
+        return meta, arrays
 
 
 class ReadOnlyFolder(RunFolder):
@@ -202,6 +252,11 @@ class ReadOnlyFolder(RunFolder):
 
     def drop_state(self, finished: int) -> None:
         """Removes nothing."""
+
+
+def _listed(stage: Path) -> list[Path]:
+    """Return the files of a stage's folder that its list names. A checkpoint has checksums of its own."""
+    return sorted(path for path in stage.iterdir() if path.suffix in (".json", ".csv", ".h5"))
 
 
 def _unfinished(path: Path) -> bool:

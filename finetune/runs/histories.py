@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from finetune import files
 from finetune.evaluation import LFWResult
 from finetune.recipe.history import History
-from finetune.runs.folder import RunFolder
+from finetune.runs.folder import STAT, RunFolder
 from finetune.runs.results import StageResult
 from finetune.runs.stat_h5 import Stat
 from finetune.runs.tensorboard import TensorBoard
 from finetune.training import EpochRow, StageState
 from finetune.training.history import from_csv, to_csv
+
+HISTORY = "history.csv"
+ADVICE = "put back what the run wrote, or begin another run"
 
 
 class Histories:
@@ -32,37 +37,65 @@ class Histories:
         self._tensorboard: TensorBoard | None = None
 
     def resume(self, results: Sequence[StageResult]) -> None:
-        """Take up what is there of finished stages."""
+        """Take up what the folders of finished stages hold; the run's own files are made again from it.
+
+        Raises:
+            DataError: a file is missing or damaged.
+        """
+        if not all((result.folder / HISTORY).exists() for result in results):
+            self._resume_earlier(results)
+            return
+        self.rows = [row for result in results for row in _rows(result.folder / HISTORY)]
+        path, text = self._folder.path / HISTORY, to_csv(self.rows)
+        if not path.exists() or not files.read(path).startswith(text.encode()):
+            self._folder.write_text(HISTORY, text)
+        if self._asked.stat_h5:
+            with files.reading(results[-1].folder / STAT, ADVICE):
+                self._stat = Stat.read(results[-1].folder / STAT)
+            self._folder.write_stat(self._stat)
+
+    def _resume_earlier(self, results: Sequence[StageResult]) -> None:
+        """Take up a run of an earlier finetune, whose stages keep no history of their own."""
         attempts = {result.name: len(result.rejected) + 1 for result in results}
-        text = (self._folder.path / "history.csv").read_text(encoding="utf-8")
-        self.rows = [row for row in from_csv(text) if row.stage in attempts]
+        self.rows = [row for row in _rows(self._folder.path / HISTORY) if row.stage in attempts]
         if self._asked.stat_h5:
             judged = [row.stage for row in self.rows if row.attempt == attempts[row.stage]]
-            self._stat = self._folder.read_stat().first(len(judged))
+            with files.reading(self._folder.path / STAT, ADVICE):
+                self._stat = Stat.read(self._folder.path / STAT).first(len(judged))
             ends = {stage: epoch for epoch, stage in enumerate(judged)}
             for result in results:  # a kill may have come before the last one's figures were written
                 if (lfw := result.measured) and lfw.sample_of is None:
                     self._stat = self._stat.measured(ends[result.name], lfw.accuracy, lfw.val)
             self._folder.write_stat(self._stat)
 
+    def write_stage(self, folder: RunFolder, state: StageState, lfw: LFWResult | None) -> None:
+        """Write what is kept of a finished stage into its own folder, from which a resumed run takes it."""
+        folder.write_text(HISTORY, to_csv(state.rows))
+        if self._asked.stat_h5:
+            folder.write_stat(self._with(state, lfw))
+
     def epoch(self, state: StageState) -> None:
         """Writes the history with a stage's epochs so far."""
         rows = self.rows + state.rows
-        self._folder.write_text("history.csv", to_csv(rows))
+        self._folder.write_text(HISTORY, to_csv(rows))
         if self._asked.tensorboard:
             self._tensorboard = self._folder.add_to_tensorboard(self._tensorboard, rows)
-        self._write_stat(state)
+        if self._asked.stat_h5:
+            self._folder.write_stat(self._with(state, None))
 
     def finished(self, state: StageState, lfw: LFWResult | None) -> None:
         """Adds a finished stage, and what LFW gave after it."""
         self.rows += state.rows
-        self._stat = self._write_stat(state, lfw)
+        if self._asked.stat_h5:
+            self._stat = self._with(state, lfw)
+            self._folder.write_stat(self._stat)
 
-    def _write_stat(self, state: StageState, lfw: LFWResult | None = None) -> Stat:
-        if not self._asked.stat_h5:
-            return self._stat
+    def _with(self, state: StageState, lfw: LFWResult | None) -> Stat:
+        """Return `stat.h5` with the epochs of a stage, and what LFW gave after it."""
         stat = self._stat.joined(state.current, state.steps, state.epoch_steps, state.spread)
-        if lfw and lfw.sample_of is None:
-            stat = stat.measured(-1, lfw.accuracy, lfw.val)
-        self._folder.write_stat(stat)
-        return stat
+        return stat.measured(-1, lfw.accuracy, lfw.val) if lfw and lfw.sample_of is None else stat
+
+
+def _rows(path: Path) -> list[EpochRow]:
+    with files.reading(path, ADVICE):
+        return from_csv(files.read(path).decode())

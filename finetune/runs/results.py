@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from finetune import files
 from finetune.brief import Brief
 from finetune.evaluation import Difference, LFWResult, compare
 from finetune.evaluation.verdict import HELD_BACK, Candidate, Score, Verdict, losses, verdict
@@ -18,6 +19,7 @@ from finetune.runs.held_back import HeldBack
 
 Kind = TypeVar("Kind")
 
+ADVICE = "put back what the run wrote, or begin another run"
 BASELINE = "baseline"
 """The name of stage 0, which trains nothing."""
 
@@ -168,19 +170,26 @@ class StageResult(Brief):
 
 
 def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[Evidence, list[StageResult]]:
-    """Read what was measured before the first stage of a run, and what its finished stages gave."""
+    """Read what was measured before the first stage of a run, and what its finished stages gave.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    folder.refuse_damaged(folder.stage_path(0, BASELINE))
     start = began = _stored_evidence(folder.stage_path(0, BASELINE))
     results: list[StageResult] = []
     for index, stage in enumerate(stages, start=1):
         path = folder.stage_path(index, stage.slug)
         if not path.is_dir():
             break
-        fields = {"failure": "", "rejected": ()} | json.loads((path / "result.json").read_text(encoding="utf-8"))
-        for apart in ("lfw_difference", "curve"):
-            fields.pop(apart, None)
-        fields["rejected"] = tuple(fields["rejected"])
-        trained = _stored_evidence(path, "" if fields["accepted"] else "rejected_")
-        results.append(StageResult(**fields, folder=path, start=start, began=began, trained=trained))
+        folder.refuse_damaged(path)
+        with files.reading(path / "result.json", ADVICE):
+            fields = {"failure": "", "rejected": ()} | json.loads(files.read(path / "result.json"))
+            for apart in ("lfw_difference", "curve"):
+                fields.pop(apart, None)
+            fields["rejected"] = tuple(fields["rejected"])
+            trained = _stored_evidence(path, "" if fields["accepted"] else "rejected_")
+            results.append(StageResult(**fields, folder=path, start=start, began=began, trained=trained))
         began = results[-1].standing
     return start, results
 
@@ -226,4 +235,7 @@ def _stored_evidence(folder: Path, prefix: str = "") -> Evidence:
 
 
 def _stored(path: Path, read: Callable[[Any], Kind]) -> Kind | None:
-    return read(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    if not path.exists():
+        return None
+    with files.reading(path, ADVICE):
+        return read(json.loads(files.read(path)))

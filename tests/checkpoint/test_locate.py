@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,9 @@ def test_a_checkpoint_with_a_step_is_later_than_one_without(tmp_path: Path) -> N
     for name in ("model-a.ckpt", "model-a.ckpt-0"):
         make(tmp_path, f"{name}.index", f"{name}.data-00000-of-00001")
     assert locate(tmp_path).name == "model-a.ckpt-0"
+
+
+def test_a_checkpoint_file_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "checkpoint")
+    with pytest.raises(CheckpointError, match=r"checkpoint: can't be read \(not a file\); remove it, or give"):
+        locate(tmp_path)

@@ -176,6 +176,10 @@ BAD_FILES: list[tuple[str | bytes, str]] = [
     ("{[a]: b}", "x.yaml:1: not YAML: found unhashable key"),
     ("seed: " + "9" * 5000, "x.yaml:1: found a value that can't be read (Exceeds"),
     ("[" * 1000 + "]" * 1000, "x.yaml:1: nested too deeply to be a recipe"),
+    ("{" * 400_000, "x.yaml:1: nested too deeply to be a recipe"),
+    ("a: " + "[" * 102 + "]" * 102, "x.yaml:1: nested too deeply to be a recipe"),
+    ("- " * 400_000, "x.yaml:1: nested too deeply to be a recipe"),
+    ("#" * (2**20 + 1), "x.yaml: can't be read (larger than 1 MiB)"),
 ]
 
 

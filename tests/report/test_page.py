@@ -23,6 +23,8 @@ from finetune.report.faces import worst
 from finetune.report.record import Record
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
+UNLISTED = shutil.ignore_patterns("files.sha256")
+"""A run copied so is one of an earlier finetune, whose stages list no files: they may be changed."""
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 
@@ -128,7 +130,7 @@ def change(path: Path, **values: object) -> None:
 
 def test_a_stage_that_made_pairs_worse_says_so_without_a_gate_and_is_not_the_one_to_use(interrupted, tmp_path):
     run = tmp_path / "run"
-    shutil.copytree(interrupted, run)
+    shutil.copytree(interrupted, run, ignore=UNLISTED)
     n_pairs = Record.read(run).baseline.n_pairs
     change(run / "0-baseline/lfw.json", accuracy=1.0, correct="1" * n_pairs)
     farther = [distance + 0.5 for distance in json.loads((run / "1-head/lfw.json").read_text())["distances"]]
@@ -155,7 +157,7 @@ def test_a_stage_that_made_pairs_worse_says_so_without_a_gate_and_is_not_the_one
 
 def test_the_weights_to_use_are_the_stage_that_is_shown_to_be_better(interrupted, tmp_path):
     run = tmp_path / "run"
-    shutil.copytree(interrupted, run)
+    shutil.copytree(interrupted, run, ignore=UNLISTED)
     change(run / "0-baseline/held_back.json", accuracy=0.0, correct="0" * 40)
     change(run / "1-head/held_back.json", accuracy=1.0, correct="1" * 40)
     record = Record.read(run)
@@ -186,7 +188,7 @@ def test_a_run_without_lfw_says_what_nobody_knows(without_lfw):
 
 def test_a_run_that_its_recipe_ends_early_says_so(rolled_back, tmp_path):
     run = tmp_path / "run"
-    shutil.copytree(rolled_back, run)
+    shutil.copytree(rolled_back, run, ignore=UNLISTED)
     text = (run / "recipe.yaml").read_text()
     more = "- {name: never, train_from: Repeat_2, epochs: 1}\nseed:"
     assert "otherwise: continue" in text
@@ -199,7 +201,7 @@ def test_runs_side_by_side_are_told_apart_and_not_compared_where_they_can_not_be
     rolled_back, interrupted, without_lfw, tmp_path
 ):
     namesake = tmp_path / "rolled"
-    shutil.copytree(rolled_back, namesake)
+    shutil.copytree(rolled_back, namesake, ignore=UNLISTED)
     found = Page(page.render([Record.read(path) for path in (rolled_back, namesake, without_lfw, interrupted)]))
     assert f"{rolled_back} " in found.words
     assert f"{namesake} " in found.words
@@ -216,7 +218,7 @@ def test_runs_side_by_side_are_told_apart_and_not_compared_where_they_can_not_be
 
 def test_no_text_of_a_run_becomes_markup(rolled_back, tmp_path):
     run = tmp_path / "run"
-    shutil.copytree(rolled_back, run)
+    shutil.copytree(rolled_back, run, ignore=UNLISTED)
     inputs = json.loads((run / "inputs.json").read_text())
     bad = "<script>alert(1)</script>"
     inputs["data"]["quarantined"] = {f"a/{bad}{i}": f"no image {bad}" for i in range(30)}
@@ -284,19 +286,27 @@ def test_pairs_that_have_gone_or_changed_are_told(rolled_back, faces, tmp_path):
         (lambda run: (run / "inputs.json").write_text("[]"), "damaged (ValueError: inputs.json is no dict)"),
         (lambda run: (run / "environment.json").unlink(), "environment.json: can't be read (No such file"),
         (lambda run: (run / "1-head/lfw.json").write_text("{}"), "LFW result: found no accuracy"),
-        (lambda run: (run / "1-head/result.json").write_text('{"index": 1}'), "damaged (KeyError: 'accepted')"),
+        (lambda run: (run / "1-head/result.json").write_text('{"index": 1}'), "result.json: damaged (KeyError)"),
         (lambda run: (run / "1-head/certificate.json").write_bytes(b"\xff"), "certificate.json: not a text file"),
     ],
 )
 def test_what_is_no_run_or_a_damaged_one_is_refused_in_a_line(damage, message, rolled_back, tmp_path):
     run = tmp_path / "run"
-    shutil.copytree(rolled_back, run)
+    shutil.copytree(rolled_back, run, ignore=UNLISTED)
     damage(run)
     with pytest.raises(UserError) as raised:
         write([run, tmp_path / "nowhere"], tmp_path / "report.html")
     assert len(raised.value.problems) == 2
     assert message in raised.value.problems[0]
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_stage_s_file_that_was_changed_is_refused(rolled_back, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(rolled_back, run)
+    change(run / "2-last-block/result.json", accepted=True)
+    with pytest.raises(DataError, match=r"2-last-block/result\.json: missing, or not what the run wrote"):
+        Record.read(run)
 
 
 def keys(value: object, within: tuple[str, ...] = ()):
@@ -309,7 +319,7 @@ def test_a_file_that_lacks_what_is_read_of_it_is_refused_in_a_line(rolled_back, 
     from finetune.report import record
 
     run = tmp_path / "run"
-    shutil.copytree(rolled_back, run)
+    shutil.copytree(rolled_back, run, ignore=UNLISTED)
     for name, shape in (
         ("inputs.json", record.INPUTS),
         ("environment.json", record.ENVIRONMENT),

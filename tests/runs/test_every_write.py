@@ -29,6 +29,7 @@ from finetune.dataset.pipeline import Batch
 from finetune.dataset.scan import scan
 from finetune.dataset.split import split
 from finetune.doctor import Report
+from finetune.errors import DataError, FinetuneError, UserError
 from finetune.evaluation import read_pairs, resolve
 from finetune.features.store import image_digest
 from finetune.model import LOGITS, Model
@@ -44,7 +45,7 @@ from finetune.runs.tensorboard import TensorBoard
 from finetune.training import loop
 from finetune.training.figures import StepResult
 
-pytestmark = [pytest.mark.tf, pytest.mark.slow]
+pytestmark = pytest.mark.tf
 
 TRAINED = "Logits/biases"
 STAGES = [
@@ -255,6 +256,7 @@ def unlike(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     return sorted(name for name in found.keys() | expected.keys() if found.get(name, 0) != expected.get(name, 0))
 
 
+@pytest.mark.slow
 def test_killed_at_any_write_and_resumed_every_output_is_as_if_left_alone(inputs, run, tmp_path, monkeypatch):
     folder, kept = inputs.recipe.output, []
 
@@ -286,3 +288,114 @@ def test_killed_at_any_write_and_resumed_every_output_is_as_if_left_alone(inputs
         if found := unlike(outputs(folder), expected):
             failures.append((what, found))
     assert failures == []
+
+
+@pytest.fixture
+def finished(inputs, run):
+    """The folder of a run that is done, and what it holds."""
+    run(resume=False)
+    return inputs.recipe.output, outputs(inputs.recipe.output)
+
+
+def altered(path: Path) -> None:
+    """Change one character in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+OF_STAGES = ["0-baseline/lfw.json", "1-head/result.json", "1-head/history.csv", "2-too-much/rejected_lfw.json"]
+OF_STAGES += ["2-too-much/certificate.json", "3-last/strangers.json", "3-last/stat.h5", "3-last/held_back.json"]
+
+
+@pytest.mark.slow
+def test_a_stage_s_file_that_is_damaged_or_gone_is_told_and_nothing_is_written(finished, run):
+    folder, before = finished
+    for name in OF_STAGES:
+        path, whole = folder / name, before[name]
+        for damage in (altered, lambda path: path.write_bytes(b""), Path.unlink):
+            damage(path)
+            damaged = outputs(folder)
+            with pytest.raises(DataError) as refused:
+                run()
+            (line,) = refused.value.problems
+            assert line.startswith(
+                f"{path}: missing, or not what the run wrote; put back what the run wrote, or remove"
+            )
+            assert outputs(folder) == damaged
+            path.write_bytes(whole)
+    run()
+    assert unlike(outputs(folder), before) == []
+
+
+def test_stages_that_are_removed_are_made_again(finished, run):
+    folder, before = finished
+    altered(folder / "2-too-much/result.json")
+    for name in ("2-too-much", "3-last"):
+        shutil.rmtree(folder / name)
+    run()
+    assert unlike({**outputs(folder), "tensorboard/events": before["tensorboard/events"]}, before) == []
+
+
+@pytest.mark.parametrize("name", ["inputs.json", "environment.json", "recipe.yaml", "1-head/files.sha256"])
+def test_a_damaged_file_of_the_run_is_one_line(finished, run, name):
+    folder, before = finished
+    for content in (b"", b"{", b"\xff\xfe", b"[" * 100_000):
+        (folder / name).write_bytes(content)
+        with pytest.raises(FinetuneError) as refused:
+            run()
+        assert all(line.startswith(f"{folder / name.split('/')[0]}") for line in refused.value.problems)
+        assert all(line.isprintable() for line in refused.value.problems)
+    (folder / name).write_bytes(before[name])
+    run()
+    assert unlike(outputs(folder), before) == []
+
+
+def test_a_recipe_that_was_changed_in_the_run_s_folder_is_told(finished, inputs):
+    folder, _ = finished
+    path = folder / "recipe.yaml"
+    path.write_text(path.read_text().replace("epochs: 1\n", "epochs: 7\n"))
+    with pytest.raises(UserError, match=r"recipe\.yaml: changed since the run wrote it; put back what it was"):
+        runner.run(Recipe.load(path), resume=True)
+
+
+@pytest.mark.parametrize("name", ["history.csv", "stat.h5", "result.json", "report.html"])
+@pytest.mark.parametrize("damage", [altered, Path.unlink])
+def test_what_the_stages_hold_is_made_again(finished, run, name, damage):
+    folder, before = finished
+    damage(folder / name)
+    run()
+    assert unlike(outputs(folder), before) == []
+
+
+@pytest.mark.slow
+def test_a_damaged_state_starts_its_stage_again_and_says_so(inputs, run, tmp_path, capsys):
+    folder, state = inputs.recipe.output, inputs.recipe.output / ".resume/state.npz"
+    snapshot = tmp_path / "snapshot"
+
+    def look(what):
+        if state.exists() and (folder / "2-too-much").exists() and not snapshot.exists():
+            shutil.copytree(folder, snapshot)
+
+    sys.addaudithook(_heard)
+    with before_each_write(look):
+        run(resume=False)
+    expected, whole = outputs(folder), (snapshot / ".resume/state.npz").read_bytes()
+    capsys.readouterr()
+    told = 0
+    for place in [*range(0, len(whole), len(whole) // 40), "cut", "empty"]:
+        shutil.rmtree(folder)
+        shutil.copytree(snapshot, folder)
+        content = bytearray(whole)
+        if place == "cut":
+            del content[-100:]
+        elif place == "empty":
+            content.clear()
+        else:
+            content[place] ^= 8
+        state.write_bytes(content)
+        run()
+        told += "state.npz: " in (said := capsys.readouterr().out)
+        assert "state.npz: " not in said or "the unfinished stage is trained from its first epoch again" in said
+        assert unlike({**outputs(folder), "tensorboard/events": expected["tensorboard/events"]}, expected) == []
+    assert told > 20
