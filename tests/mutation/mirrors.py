@@ -23,14 +23,31 @@ ALSO = {
     "gallery/photos.py": ("gallery/test_gallery.py",),
     "gallery/svm.py": ("gallery/test_classifiers.py",),
     "gallery/prototypes.py": ("gallery/test_classifiers.py",),
-    "runs/": ("runs/test_tuner.py", "runs/test_strangers.py"),
-    "runs/data.py": ("runs/test_data.py",),
-    "runs/inputs.py": ("runs/test_overlap.py",),
+    "runs/cost.py": ("runs/test_plan.py",),
+    "runs/curve.py": ("runs/test_measures.py",),
+    "runs/folder.py": ("runs/test_every_write.py",),
+    "runs/histories.py": ("runs/test_every_write.py",),
+    "runs/inputs.py": ("runs/test_overlap.py", "runs/test_plan.py"),
+    "runs/results.py": ("runs/test_every_write.py",),
+    "runs/selection.py": ("runs/test_plan.py",),
+    "runs/stage.py": ("runs/test_every_write.py", "runs/test_tuner.py"),
+    "runs/tensorboard.py": ("runs/test_every_write.py",),
     "export/": ("export/test_reload.py", "export/test_export.py"),
     "dataset/face.py": ("dataset/test_synthetic.py",),
     "dataset/photo.py": ("dataset/test_face.py", "dataset/test_synthetic.py"),
 }
 """What is tested elsewhere, by module or by folder; paths below `finetune/` and `tests/`."""
+
+
+MARKS = "not slow and not real"
+"""What is run of the files, but for those of `SLOW`."""
+SLOW = {"tests/export/test_export.py": "not thorough and not real"}
+"""What is run where the quick tests cannot see the work: an export is made, and loaded, by processes."""
+
+
+def marks_of(tests: tuple[str, ...]) -> str:
+    """Return the expression of marks by which the tests of these files are chosen."""
+    return next((SLOW[test] for test in tests if test in SLOW), MARKS)
 
 
 def tests_of(tree: Path, path: str) -> tuple[str, ...]:

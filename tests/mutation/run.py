@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from mirrors import PACKAGES, tests_of
+from mirrors import MARKS, PACKAGES, marks_of, tests_of
 from mutants import Mutant, draw
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, when TensorFlow is first imported
@@ -39,7 +39,6 @@ LIBRARIES += ("scipy.stats", "scipy.optimize", "h5py", "yaml", "PIL.Image", "PIL
 LIBRARIES += ("joblib", "jinja2", "matplotlib", "rich.table", "hypothesis.strategies", "pytest")
 Tests = tuple[str, ...]
 """Test files, relative to the repository."""
-MARKS = "not slow and not real"
 SURVIVED = ("survived", "no test")
 
 
@@ -60,7 +59,10 @@ def main() -> None:
             copy(ROOT / name, _parent(tree / name))
         drawn = [m for m in draw(tree, PACKAGES, options.count, options.seed) if options.only in m.path]
         results = _read(options.results)
-        keys = {mutant: _key(tree, (mutant.path, *tests_of(tree, mutant.path)), mutant.key) for mutant in drawn}
+        keys = {}
+        for mutant in drawn:
+            tests = tests_of(tree, mutant.path)
+            keys[mutant] = _key(tree, (mutant.path, *tests), mutant.key, *_unusual(tests))
         left = [mutant for mutant in drawn if keys[mutant] not in results]
         if left:
             _prepare(tree, Path(work))
@@ -69,7 +71,7 @@ def main() -> None:
             mutants = [mutant for mutant in left if mutant.path.split("/")[1] == package]
             for test, spent in _baseline(tree, Path(work), mutants, seconds, options.jobs):
                 red += [test] if spent is None else []
-                seconds |= {} if spent is None else {_key(tree, (test,)): spent}
+                seconds |= {} if spent is None else {_key(tree, (test,), *_unusual((test,))): spent}
                 _write(options.results, results)
             mutants = [mutant for mutant in mutants if not set(red) & set(tests_of(tree, mutant.path))]
             for mutant, result in _run(tree, Path(work), mutants, seconds, options.jobs):
@@ -95,7 +97,7 @@ def _baseline(
 ) -> Iterator[tuple[str, float | None]]:
     """Yield the CPU seconds that each file of tests needs on the unchanged code, None where it is not green."""
     files = sorted({test for mutant in mutants for test in tests_of(tree, mutant.path)})
-    tasks = [(test, tree, (test,), 900.0) for test in files if _key(tree, (test,)) not in known]
+    tasks = [(test, tree, (test,), 900.0) for test in files if _key(tree, (test,), *_unusual((test,))) not in known]
     for test, status, spent, log in _children(tasks, work, jobs):
         green = status in (0, 5)  # 5: every test is slow or needs real data
         print(f"{spent:6.1f} s  {test}" if green else f"{log}\n{test}: not green", flush=True)
@@ -116,7 +118,12 @@ def _run(
                 changed = mutant.apply(target.read_bytes())
                 target.unlink()
                 target.write_bytes(changed)
-                yield mutant, copy, tests, 3 * sum(seconds[_key(tree, (test,))] for test in tests) + 10
+                yield (
+                    mutant,
+                    copy,
+                    tests,
+                    3 * sum(seconds[_key(tree, (test,), *_unusual((test,)))] for test in tests) + 10,
+                )
 
     for mutant in mutants:
         if not tests_of(tree, mutant.path):
@@ -127,6 +134,12 @@ def _run(
         where = f"{mutant.path}:{mutant.line}"
         print(f"{number:4} {verdict:8} {spent:5.1f} s  {where}  {mutant.kind}", flush=True)
         yield mutant, _result(mutant, verdict, spent, next((s for s in log.splitlines() if s.startswith("FAILED")), ""))
+
+
+def _unusual(tests: Tests) -> Tests:
+    """Return the marks of these tests where they are not the usual ones, as a part of a key."""
+    marks = marks_of(tests)
+    return () if marks == MARKS else (marks,)
 
 
 def _result(mutant: Mutant, verdict: str, seconds: float, failed: str) -> dict[str, object]:
@@ -182,7 +195,7 @@ def _child(folder: Path, tests: tuple[str, ...], log: Path, limit: float) -> Non
     try:
         import pytest
 
-        options = ["-x", "-q", "-m", MARKS, "-p", "no:cacheprovider", f"--basetemp={log.with_suffix('.tmp')}"]
+        options = ["-x", "-q", "-m", marks_of(tests), "-p", "no:cacheprovider", f"--basetemp={log.with_suffix('.tmp')}"]
         status = int(pytest.main([*options, *tests], plugins=[_Unshrunk()]))
     finally:
         sys.stdout.flush()

@@ -209,3 +209,15 @@ def test_other_versions_and_machines_are_told_of(capsys):
         f"warning: the run began with packages.numpy '0.1' and goes on with {now!r}{ends}",
         f"warning: the run began with replicas 1 and goes on with 2{ends}",
     ]
+
+
+def test_an_image_whose_name_has_blanks_is_named_whole(begun):
+    inputs, folder = begun.inputs, begun.folder.path
+    lines = list(inputs.image_lines)
+    digest, name = lines[0].split("  ", 1)
+    odd = name.replace(".png", "  and  more.png")
+    (folder / IMAGES).write_text("".join(f"{line}\n" for line in [f"{digest}  {odd}", *lines[1:]]))
+    stored = json.loads((folder / "inputs.json").read_text())
+    stored["images"]["sha256"] = "another"
+    gone = refused(refuse_other_inputs, inputs, folder, stored)
+    assert any(f"{odd.partition('/')[2]}: gone, but there when the run in {folder} began" in line for line in gone)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,12 +14,13 @@ from PIL import Image
 
 from finetune.dataset.synthetic import write_faces
 from finetune.errors import DataError, UserError
+from finetune.preprocessing import Preprocessing
 from finetune.recipe import Recipe, Stage
 
 pytest.importorskip("tensorflow")
 from finetune.runs.cost import costs
-from finetune.runs.inputs import refuse_output_within
-from finetune.runs.plan import plan
+from finetune.runs.inputs import refuse_output_within, refuse_unwritable
+from finetune.runs.plan import plan, standardization_warnings
 
 pytestmark = pytest.mark.tf
 
@@ -158,3 +162,77 @@ def test_an_estimate_is_never_below_zero(make):
         inputs = dataclasses.replace(inputs, train=alone)
         for cost in costs(inputs, 1.0):
             assert min(cost.training, cost.measuring, cost.rest) >= 0
+
+
+def test_the_plan_says_what_trains_what_is_frozen_and_by_which_loss(make):
+    tuner = make(data={"train": make.faces}, lfw=None, batch_size=23)  # of 24 images one is left to the last batch
+    lines = planned(
+        tuner,
+        Stage("head", "Logits", 1, init="prototypes"),
+        Stage("moving", "Block8", 1, batch_norm="train"),
+        Stage("pulled", "Block8", 1, loss="triplet", mining={"negatives": "hard"}, sampling={"people": 4, "images": 3}),
+    )
+    said = {
+        name: lines[n : n + 4]
+        for name in ("head", "moving", "pulled")
+        for n, line in enumerate(lines)
+        if f"'{name}'" in line
+    }
+    variables = tuner.model.variables
+    of_block = sum(name.startswith(("InceptionResnetV1/Block8", "InceptionResnetV1/Bottleneck")) for name in variables)
+    assert f"in 2 variables; {len(variables) - 2} variables frozen" in said["head"][0]
+    assert re.search(r"in (\d+) variables; (\d+) variables frozen", said["moving"][0])
+    for name in ("moving", "pulled"):
+        trained, frozen = map(int, re.search(r"in (\d+) variables; (\d+) variables frozen", said[name][0]).groups())
+        assert trained + frozen == len(variables)
+        assert trained > of_block / 2
+    assert "softmax loss, from the class means" in said["head"][1]
+    assert "softmax loss," in said["moving"][1]
+    assert "triplet loss, hard negatives" in said["pulled"][1]
+    warned = [n for n, line in enumerate(lines) if "leaves a replica one image" in line]
+    moving = next(n for n, line in enumerate(lines) if "'moving'" in line)
+    assert len(warned) == 1
+    assert moving < warned[0] <= moving + 3
+
+
+@pytest.mark.parametrize("units", [True, False])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_machine_without_units_for_bfloat16_is_said_to_be_slower_where_it_is_asked_for(
+    make, monkeypatch, units, precision
+):
+    from finetune.network import devices
+
+    monkeypatch.setattr(devices, "bfloat16_units", lambda: units)
+    lines = planned(make(precision=precision, lfw=None), Stage("head", "Logits", 1))
+    assert any("no units for it" in line for line in lines) == (precision == "bfloat16" and not units)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "per_image", "warned"),
+    [(0.1, 0.9, False), (0.9, 0.1, True), (0.9, 0.5, False), (0.1, 0.1, False), (0.9, 0.44, True)],
+)
+def test_another_standardization_is_spoken_of_where_it_fits_more_than_twice_as_well(fixed, per_image, warned):
+    fit = {"fixed": fixed, "per_image": per_image}
+    model = SimpleNamespace(preprocessing=Preprocessing(160, "fixed", ""), standardization_fit=lambda pixels: fit)
+    lines = standardization_warnings(model, None)
+    assert len(lines) == warned
+    if warned:
+        assert f"fit 'per_image' better than 'fixed' ({per_image:.3f} against {fixed:.3f})" in lines[0]
+        assert lines[0].endswith("set preprocessing.standardization=per_image")
+
+
+def test_what_is_left_out_anyway_is_no_suspect_of_the_doctor_s(make, tmp_path):
+    shutil.copytree(make.faces, tmp_path / "people")
+    (tmp_path / "people/person_001/broken.png").write_bytes(b"no image")
+    lines = planned(make(data={"train": tmp_path / "people"}, lfw=None), Stage("head", "Logits", 1))
+    start = next(n for n, line in enumerate(lines) if line.startswith("doctor "))
+    assert any("left out: " in line and "broken.png" in line for line in lines)
+    assert not any("broken.png" in line or "not-image" in line for line in lines[start : start + 4])
+
+
+def test_an_output_that_may_not_be_written_to_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    with pytest.raises(UserError, match=f"runs/first: {tmp_path} may not be written to; choose another output"):
+        refuse_unwritable(tmp_path / "runs/first")
+    (tmp_path / "runs").mkdir()
+    refuse_unwritable(tmp_path / "runs/first")
