@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
+import math
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from finetune.brief import Brief
+from finetune.checkpoint.index import refuse_unsound
 from finetune.checkpoint.locate import Located, refuse_pattern
 from finetune.errors import CheckpointError
+from finetune.files import read as read_bytes
 from finetune.files import sha256
 
+LARGEST_GRAPH = 2**31
+"""Bytes of a frozen graph: more than protocol buffers can hold."""
+MOST_REPEATED = 2**24
+"""Values of a constant that holds one value for all of them: more than any variable of FaceNet's has."""
 _VARIABLES = frozenset({"weights", "biases", "beta", "gamma", "moving_mean", "moving_variance"})
 """What tf-slim calls its variables: the last part of their names."""
 
@@ -97,6 +106,8 @@ def _read_tf1(located: Located) -> StoredCheckpoint:
 
     refuse_pattern(located.prefix)
     try:
+        if located.files[0].suffix == ".index":  # the first format has none
+            refuse_unsound(located.files[0])
         reader = tf.train.load_checkpoint(str(located.prefix))
         shapes = {name: tuple(shape) for name, shape in sorted(reader.get_variable_to_shape_map().items())}
         dtypes = {name: np.dtype(dtype.as_numpy_dtype) for name, dtype in reader.get_variable_to_dtype_map().items()}
@@ -112,13 +123,19 @@ def _read_frozen(located: Located) -> StoredCheckpoint:
     path = located.files[0]
     graph = tf.compat.v1.GraphDef()
     try:
-        graph.ParseFromString(path.read_bytes())
+        graph.ParseFromString(read_bytes(path, LARGEST_GRAPH))
         readers = {node.name for node in graph.node if node.op == "Identity"}
-        values = {
-            node.name: node.attr["value"].tensor
+        nodes = [
+            node
             for node in sorted(graph.node, key=lambda node: node.name)
             if node.op == "Const" and (node.name.split("/")[-1] in _VARIABLES or f"{node.name}/read" in readers)
-        }
+        ]
+        values = {node.name: node.attr["value"].tensor for node in nodes}
+        if len(values) < len(nodes):
+            twice = next(one.name for one, other in itertools.pairwise(nodes) if one.name == other.name)
+            raise ValueError(f"{twice} stands in it twice")
+        for name, value in values.items():
+            _refuse_absurd(name, value)
         shapes = {name: tuple(d.size for d in value.tensor_shape.dim) for name, value in values.items()}
         dtypes = {name: np.dtype(tf.as_dtype(value.dtype).as_numpy_dtype) for name, value in values.items()}
     except _damage() as error:
@@ -128,6 +145,20 @@ def _read_frozen(located: Located) -> StoredCheckpoint:
     if not values:
         raise CheckpointError(f"{path}: holds no frozen variables; freeze it with them, or give a TF1 checkpoint")
     return StoredCheckpoint(located, shapes, dtypes, lambda name: tf.make_ndarray(values[name]))
+
+
+def _refuse_absurd(name: str, value: Any) -> None:
+    """Refuse a constant whose shape asks for more values than are there; a few may repeat the last one.
+
+    Raises:
+        ValueError: what it asks for.
+    """
+    dims = [dim.size for dim in value.tensor_shape.dim]
+    values = math.prod(dims)
+    if value.tensor_shape.unknown_rank or min(dims, default=0) < 0:
+        raise ValueError(f"{name} has no shape: {dims}")
+    if values > MOST_REPEATED and values > len(value.tensor_content) + len(value.float_val):
+        raise ValueError(f"{name} says that it has {values} values, which are not there")
 
 
 def _sha256(path: Path) -> str:

@@ -141,7 +141,7 @@ def test_a_file_cut_short_never_gives_wrong_values(tmp_path: Path, make) -> None
 @pytest.mark.parametrize(
     ("suffix", "message"),
     [
-        (".index", "{path}: damaged, or can't be read (not an sstable (bad magic number)); copy the checkpoint again"),
+        (".index", "{path}: damaged, or can't be read (no table of variables); copy the checkpoint again"),
         (".pb", "{path}: no frozen graph, or a damaged one ("),
     ],
 )
@@ -199,3 +199,43 @@ def test_the_real_checkpoint_is_read_whole(shared: Path) -> None:
     assert (len(stored.shapes), len(body)) == (492, 490)
     assert stored.shapes["Logits/weights"] == (512, 739)
     assert sum(value.size for value in stored.tensors(body).values()) == 23_497_424
+
+
+def graph_of(**dims: tuple[int, ...]) -> tf.compat.v1.GraphDef:
+    """A graph of constants that say that they have these shapes, and hold one value."""
+    graph = v1.GraphDef()
+    for name, sides in dims.items():
+        tensor = graph.node.add(name=f"Logits/{name}", op="Const").attr["value"].tensor
+        tensor.dtype = 1
+        tensor.float_val.append(0.5)
+        for side in sides:
+            tensor.tensor_shape.dim.add(size=side)
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("sides", "reason"),
+    [
+        ((2**40, 2**10), "Logits/weights says that it has 1125899906842624 values, which are not there"),
+        ((2**40, 2**40), "Logits/weights says that it has 1208925819614629174706176 values, which are not there"),
+        ((-3, 4), "Logits/weights has no shape: [-3, 4]"),
+    ],
+)
+def test_a_frozen_graph_whose_shapes_lie_is_refused_before_anything_is_made(tmp_path, sides, reason):
+    path = tmp_path / "graph.pb"
+    path.write_bytes(graph_of(weights=sides).SerializeToString())
+    assert problem(path).startswith(f"{path}: no frozen graph, or a damaged one ({reason}")
+
+
+def test_two_constants_of_one_name_are_refused(tmp_path):
+    graph = graph_of(weights=(2, 3), biases=(3,))
+    graph.node.add().CopyFrom(graph.node[0])
+    path = tmp_path / "graph.pb"
+    path.write_bytes(graph.SerializeToString())
+    assert f"{path}: no frozen graph, or a damaged one (Logits/weights stands in it twice)" in problem(path)
+
+
+def test_a_constant_of_one_value_for_all_is_read(tmp_path):
+    path = tmp_path / "graph.pb"
+    path.write_bytes(graph_of(biases=(3,)).SerializeToString())
+    np.testing.assert_array_equal(read(locate(path)).tensor("Logits/biases"), [0.5] * 3)

@@ -1,0 +1,108 @@
+"""The entries of a checkpoint's `.index`, checked before TensorFlow reads them: it ends the process over some.
+
+The file is a table of LevelDB: blocks of keys and values, of which the last one says where the others lie. Each value
+is a message that says of what type and shape a variable is, and where its bytes are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from finetune import files
+
+MAGIC = bytes.fromhex("57fb808b247547db")
+FOOTER = 48
+TRAILER = 5
+"""Bytes behind a block: how it is compressed, and a checksum, which TensorFlow verifies."""
+MOST_DIMENSIONS = 32
+MOST_SHARDS = 10_000
+MOST_BYTES = 2**62
+TYPES = range(1, 24)
+"""Numbers of the types that variables are stored as, `DT_FLOAT` to `DT_UINT64`."""
+LARGEST = 2**26
+"""Bytes of an `.index` above which it is not read; FaceNet's has 22,000."""
+
+
+def refuse_unsound(path: Path) -> None:
+    """Refuse an `.index` with an entry that no checkpoint of FaceNet's has.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: what is wrong with it.
+    """
+    from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
+
+    try:
+        (_, header), *entries = _entries(files.read(path, LARGEST))
+        shards = BundleHeaderProto.FromString(header).num_shards
+        if not 1 <= shards <= MOST_SHARDS:
+            raise ValueError(f"says that it has {shards} data files")
+        for name, value in entries:
+            if problem := _problem(BundleEntryProto.FromString(value), shards):
+                raise ValueError(f"{name.decode(errors='replace')}: {problem}")
+    except (IndexError, DecodeError) as error:
+        raise ValueError("no table of variables") from error
+
+
+def _problem(entry: Any, shards: int) -> str:
+    """Return what is wrong with an entry; empty where nothing is."""
+    dims = [dim.size for dim in entry.shape.dim]
+    if entry.dtype not in TYPES:
+        return f"of no type ({entry.dtype})"
+    if entry.shape.unknown_rank or len(dims) > MOST_DIMENSIONS or min(dims, default=0) < 0:
+        return f"of no shape ({len(dims)} dimensions, the least {min(dims, default=0)})"
+    if entry.slices:
+        return "stored in slices"
+    if math.prod(dims) > MOST_BYTES or not 0 <= entry.size <= MOST_BYTES or not 0 <= entry.offset <= MOST_BYTES:
+        return f"larger than any file ({math.prod(dims)} values, {entry.size} bytes at {entry.offset})"
+    return "" if 0 <= entry.shard_id < shards else f"in data file {entry.shard_id} of {shards}"
+
+
+def _entries(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys and values of a table, in their order."""
+    footer = content[-FOOTER:]
+    if len(content) < FOOTER or footer[-8:] != MAGIC:
+        raise ValueError("no table of variables")
+    place = 0
+    for _ in range(2):  # where the block of meta data lies, and its size
+        _, place = _number(footer, place)
+    for _, handle in _block(content, footer[place:]):
+        yield from _block(content, handle)
+
+
+def _block(content: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the keys and values of the block that a handle, its offset and size, names."""
+    offset, place = _number(handle, 0)
+    size, _ = _number(handle, place)
+    block, trailer = content[offset : offset + size], content[offset + size : offset + size + TRAILER]
+    if len(block) != size or len(trailer) != TRAILER or trailer[0]:
+        raise ValueError("a block that is cut or compressed")
+    end = size - 4 - 4 * int.from_bytes(block[-4:], "little")  # restart points, and their number
+    key, place = b"", 0
+    while place < end:
+        shared, place = _number(block, place)
+        added, place = _number(block, place)
+        length, place = _number(block, place)
+        if shared > len(key) or place + added + length > end:
+            raise ValueError("an entry that leaves its block")
+        key = key[:shared] + block[place : place + added]
+        yield key, block[place + added : place + added + length]
+        place += added + length
+
+
+def _number(data: bytes, place: int) -> tuple[int, int]:
+    """Read a number of seven bits a byte, and return it with the place behind it."""
+    number = shift = 0
+    while True:
+        byte = data[place]
+        number |= (byte & 0x7F) << shift
+        place, shift = place + 1, shift + 7
+        if byte < 0x80:
+            return number, place
+        if shift > 63:
+            raise ValueError("a number without end")

@@ -1,0 +1,196 @@
+"""An `.index` is checked before TensorFlow reads it, which ends the process over some."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+from finetune.checkpoint import locate, read
+from finetune.checkpoint.index import refuse_unsound
+from finetune.errors import CheckpointError
+
+pytest.importorskip("tensorflow")
+from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
+
+pytestmark = pytest.mark.tf
+
+BIASES = b"Logits/biases"
+
+
+@functools.cache
+def crc_table() -> tuple[int, ...]:
+    """CRC-32C's, of a byte each."""
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return tuple(table)
+
+
+def masked_crc(data: bytes) -> int:
+    crc, table = 0xFFFFFFFF, crc_table()
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def number(value: int) -> bytes:
+    out = b""
+    while value > 0x7F:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def block(entries: list[tuple[bytes, bytes]]) -> bytes:
+    """A block whose keys share nothing, with its trailer."""
+    data = b"".join(number(0) + number(len(key)) + number(len(value)) + key + value for key, value in entries)
+    data += struct.pack("<II", 0, 1)
+    return data + b"\0" + struct.pack("<I", masked_crc(data + b"\0"))
+
+
+def table(entries: list[tuple[bytes, bytes]]) -> bytes:
+    """An `.index` of these entries, as the format of LevelDB's tables says."""
+    data, meta = block(entries), block([])
+    handles = [number(start) + number(len(part) - 5) for start, part in ((0, data), (len(data), meta))]
+    index = block([(entries[-1][0] + b"\xff", handles[0])])
+    footer = handles[1] + number(len(data) + len(meta)) + number(len(index) - 5)
+    return data + meta + index + footer.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db")
+
+
+@pytest.fixture
+def model(drawn_checkpoint, tmp_path) -> Path:
+    shutil.copytree(drawn_checkpoint, tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def entries(model) -> list[tuple[bytes, bytes]]:
+    """Of the drawn checkpoint's index, by TensorFlow's own reading of it, some variables and the header."""
+    found = read(locate(model))
+    entries = [(b"", BundleHeaderProto(num_shards=1).SerializeToString())]
+    for name in [*sorted(found.shapes)[:20], "Logits/biases"]:
+        entry = BundleEntryProto(dtype=1, size=4 * max(1, found.tensor(name).size))
+        for side in found.shapes[name]:
+            entry.shape.dim.add(size=side)
+        entries.append((name.encode(), entry.SerializeToString()))
+    return entries
+
+
+def rewritten(model: Path, entries: list[tuple[bytes, bytes]]) -> Path:
+    path = next(model.glob("*.index"))
+    path.write_bytes(table(entries))
+    return path
+
+
+def changed(entries: list[tuple[bytes, bytes]], **values: object) -> list[tuple[bytes, bytes]]:
+    """The entries with those of the biases changed."""
+    entry = BundleEntryProto.FromString(dict(entries)[BIASES])
+    for name, value in values.items():
+        if name == "dims":
+            del entry.shape.dim[:]
+            for side in value:
+                entry.shape.dim.add(size=side)
+        elif name == "slices":
+            entry.slices.add().extent.add(start=-(2**40), length=7)
+        elif name == "unknown_rank":
+            entry.shape.unknown_rank = True
+        else:
+            setattr(entry, name, value)
+    return [(key, entry.SerializeToString() if key == BIASES else old) for key, old in entries]
+
+
+def test_a_table_that_is_written_anew_is_read_as_before(model, entries):
+    shapes = read(locate(model)).shapes
+    refuse_unsound(rewritten(model, entries))
+    found = read(locate(model)).shapes
+    assert found == {name: shapes[name] for name in found}
+    assert len(found) == 21
+
+
+LIES = {
+    "a negative side": ({"dims": [-5]}, "Logits/biases: of no shape"),
+    "a product beyond any number": ({"dims": [2**40, 2**40]}, "Logits/biases: larger than any file"),
+    "300 dimensions": ({"dims": [1] * 300}, "Logits/biases: of no shape (300 dimensions"),
+    "an unknown rank": ({"unknown_rank": True}, "Logits/biases: of no shape"),
+    "a type of a reference": ({"dtype": 101}, "Logits/biases: of no type (101)"),
+    "no type": ({"dtype": 0}, "Logits/biases: of no type (0)"),
+    "a place before the file": ({"offset": -1}, "Logits/biases: larger than any file"),
+    "a negative size": ({"size": -1}, "Logits/biases: larger than any file"),
+    "a data file of others": ({"shard_id": 5}, "Logits/biases: in data file 5 of 1"),
+    "slices": ({"slices": True}, "Logits/biases: stored in slices"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_an_entry_that_lies_is_one_line(model, entries, lie):
+    values, problem = LIES[lie]
+    path = rewritten(model, changed(entries, **values))
+    with pytest.raises(CheckpointError) as refused:
+        read(locate(model))
+    (line,) = refused.value.problems
+    assert line.startswith(f"{path}: ")
+    assert problem in line
+
+
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        (BundleHeaderProto(num_shards=0), "says that it has 0 data files"),
+        (BundleHeaderProto(num_shards=2**31 - 1), "says that it has 2147483647 data files"),
+    ],
+)
+def test_a_header_that_lies_is_one_line(model, entries, header, problem):
+    rewritten(model, [(b"", header.SerializeToString()), *entries[1:]])
+    with pytest.raises(CheckpointError, match=problem):
+        read(locate(model))
+
+
+def test_garbage_in_place_of_an_entry_is_one_line(model, entries):
+    rewritten(model, [(key, b"\xff\xff\xff" if key == BIASES else value) for key, value in entries])
+    with pytest.raises(CheckpointError, match="no table of variables"):
+        read(locate(model))
+
+
+@pytest.mark.slow
+def test_mutants_with_right_checksums_are_read_or_refused_and_end_no_process(model):
+    """500 changes of bytes of the blocks, each with a checksum made anew. TensorFlow would end this process."""
+    path, random_ = next(model.glob("*.index")), random.Random(5)
+    whole = path.read_bytes()
+    end = whole.index(bytes(4), len(whole) - 48)  # of the footer's two handles
+    refused = 0
+    for _ in range(500):
+        content = bytearray(whole)
+        for _ in range(random_.choice([1, 1, 2, 8])):
+            content[random_.randrange(end)] = random_.choice([0, 127, 128, 255, random_.randrange(256)])
+        path.write_bytes(resealed(bytes(content)))
+        with contextlib.suppress(CheckpointError):
+            read(locate(model))
+            refused -= 1
+        refused += 1
+    assert 50 < refused < 500
+
+
+def resealed(content: bytes) -> bytes:
+    """The table with checksums that fit its data block and its index, where its footer says that they lie."""
+    from finetune.checkpoint.index import _number
+
+    place, numbers = len(content) - 48, []
+    for _ in range(4):
+        value, place = _number(content, place)
+        numbers.append(value)
+    sealed = bytearray(content)
+    for start, size in ((0, numbers[0] - 5), (numbers[2], numbers[3])):
+        if size > 0 and start + size + 5 <= len(content):
+            sealed[start + size + 1 : start + size + 5] = struct.pack(
+                "<I", masked_crc(content[start : start + size + 1])
+            )
+    return bytes(sealed)
