@@ -8,9 +8,9 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import socket
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -99,21 +99,30 @@ def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
 
 
 def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
-    """Makes a folder; `fill` gets it while it is empty and has another name. A failure leaves nothing there.
+    """Make a folder; `fill` gets it while it is empty and has another name. A failure leaves nothing there.
+
+    What a process that was killed has left is removed by the next one that makes the same folder.
 
     Raises:
-        DataError: `path` is in use.
+        DataError: `path` is in use, or another process makes it.
         RunError: it can't be written.
     """
     refuse_used(path)
     place = Path(os.path.realpath(path))  # where an empty folder was linked to
+    partial = place.with_name(f".{place.name}.partial")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as temporary:
-            folder = Path(temporary) / place.name
-            folder.mkdir()
-            fill(folder)
-            os.replace(folder, place)
+        with locked(place.with_name(f".{place.name}.lock")):
+            shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+            try:
+                folder = partial / place.name
+                folder.mkdir(parents=True)
+                fill(folder)
+                os.replace(folder, place)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    except Held as holder:
+        raise DataError(f"{path}: {holder} writes it; wait for its end, or give another place") from None
     except OSError as error:
         advice = ": make room" if error.errno in NO_ROOM else ""
         raise RunError(

@@ -8,15 +8,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from finetune.errors import DataError
+from finetune.words import UNPRINTABLE, escaped
 
 Place = str | os.PathLike[str]
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 """What Windows leaves in folders; files whose name begins with a dot are passed over too."""
-
-UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode's control characters, undecodable bytes, line and paragraph separators: in a name they would
-break class_names.txt, and the line that reports them."""
 
 
 def find_images(path: str | os.PathLike[str]) -> list[Path]:
@@ -116,8 +113,8 @@ def printable(name: str) -> bool:
 
 
 def in_one_line(path: str | os.PathLike[str]) -> str:
-    """A path as a line can show it: what can't be printed is written as an escape."""
-    return "".join(ascii(c)[1:-1] if unicodedata.category(c) in UNPRINTABLE else c for c in os.fspath(path))
+    """Return a path as a line can show it: what can't be printed is written as an escape."""
+    return escaped(os.fspath(path))
 
 
 def excerpt(line: str) -> str:

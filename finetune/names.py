@@ -5,14 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from finetune.folders import in_one_line, printable
+from finetune.folders import printable
+from finetune.words import DIRECTIONS, escaped
 
 UNKNOWN = "unknown"
 """The answer for a face of nobody who is enrolled, and so nobody's name."""
 LONGEST = 255
 """Bytes of UTF-8."""
-DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of what follows, so that a name reads as another."""
 
 
 def normal(name: str) -> str:
@@ -88,5 +87,5 @@ def why_unusable(name: str) -> str | None:
 
 def shown(name: str) -> str:
     """Return a name, or what should have been one, as a line can show it."""
-    clean = "".join(ascii(c)[1:-1] if c in DIRECTIONS else c for c in in_one_line(name))
+    clean = escaped(name)
     return (clean if len(clean) <= 60 else f"{clean[:60]}…") or "''"

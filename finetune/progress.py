@@ -10,10 +10,13 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from finetune.words import escaped
+
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 30.0
 WIDTH = 136
 """Columns that the tables need at the most, but for long names."""
+LINES = "\n\t"
 _silenced = False
 
 
@@ -23,15 +26,25 @@ def silence() -> None:
     _silenced = True
 
 
-def say(line: str = "") -> None:
-    """Prints a line at once, so that a log shows it while the run goes on."""
+def say(text: str = "") -> None:
+    """Print lines at once, so that a log shows them while the run goes on.
+
+    All that is printed goes through here or through `say_aside`: names of others' files and classes may hold what a
+    terminal acts on.
+    """
     if not _silenced:
-        print(line, flush=True)
+        print(escaped(text, LINES), flush=True)
+
+
+def say_aside(text: str) -> None:
+    """Print lines to stderr at once: what is to be known beside an answer."""
+    print(escaped(text, LINES), file=sys.stderr, flush=True)
 
 
 def wide_console() -> Console:
     """Wide enough for every table, whatever the terminal's width: no figure is cut."""
-    return Console(width=max(WIDTH, Console().width))
+    # Names are no markup, and no emoji.
+    return Console(width=max(WIDTH, Console().width), markup=False, emoji=False)
 
 
 def track(items: Iterable[Item], total: int, what: str, step: int = 1) -> Iterator[Item]:

@@ -1,7 +1,14 @@
-"""Numbers with their nouns, as messages count things."""
+"""Texts as messages show them: numbers with their nouns, and nothing that a terminal would act on."""
 
 from __future__ import annotations
 
+import unicodedata
+
+UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's control characters, undecodable bytes, line and paragraph separators: in a name they would break
+class_names.txt, and the line that reports them."""
+DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that turn the direction of what follows, so that a name reads as another."""
 IRREGULAR = {"person": "people"}
 
 
@@ -16,3 +23,15 @@ def counted(number: int, noun: str, form: str = "") -> str:
     else:
         many = IRREGULAR.get(noun, f"{noun}es" if noun.endswith("s") else f"{noun}s")
     return f"{number:{form}} {noun if number == 1 else many}"
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """Return text with an escape in place of each character that can't be printed, or that turns the direction.
+
+    Args:
+        keep: characters that stay all the same.
+    """
+    return "".join(
+        ascii(c)[1:-1] if c not in keep and (c in DIRECTIONS or unicodedata.category(c) in UNPRINTABLE) else c
+        for c in text
+    )

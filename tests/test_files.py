@@ -249,3 +249,28 @@ def test_whatever_a_damaged_file_makes_its_reader_raise_is_one_line(tmp_path, er
         raise error
     with pytest.raises(DataError, match="a line of its own"), files.reading(tmp_path / "x.json", "put it back"):
         raise DataError("a line of its own")
+
+
+FILL = """
+import sys, time
+from pathlib import Path
+from finetune.files import write_folder
+def fill(folder):
+    (folder / "half").touch()
+    print("half", flush=True)
+    time.sleep(60)
+write_folder(Path(sys.argv[1]), fill)
+"""
+
+
+def test_what_a_killed_process_left_of_a_folder_goes_with_the_next_one(tmp_path):
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", FILL, str(tmp_path / "out")], cwd=ROOT, stdout=pipe) as other:
+        assert other.stdout.readline() == b"half\n"
+        with pytest.raises(DataError, match=f"out: process {other.pid} on .* writes it; wait for its end"):
+            files.write_folder(tmp_path / "out", lambda folder: None)
+        other.kill()
+    assert names(tmp_path) == [".out.lock", ".out.partial"]
+    files.write_folder(tmp_path / "out", lambda folder: (folder / "whole").touch())
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["whole"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import keyword
 import logging
@@ -15,7 +16,9 @@ from typing import Any, NoReturn
 
 from finetune import __version__
 from finetune.errors import FinetuneError
+from finetune.progress import say_aside
 from finetune.recipe.checks import did_you_mean, listed
+from finetune.words import escaped
 
 COMMANDS = {
     "import": "bring CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",
@@ -54,7 +57,7 @@ class Parser(argparse.ArgumentParser):
             near = did_you_mean(unknown[1], COMMANDS)
             advice = near or f"give one of {listed(COMMANDS, 'or')}; see {self.prog} --help"
             self.exit(2, f"{self.prog}: {unknown[1]!r} is not a command; {advice}\n")
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {escaped(message)}; see {self.prog} --help\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,11 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.run(options)
         sys.stdout.flush()
     except FinetuneError as error:
-        for line in str(error).splitlines():
-            print(f"finetune {options.command}: {line}", file=sys.stderr)
+        for line in str(error).split("\n"):
+            say_aside(f"finetune {options.command}: {line}")
         return error.exit_status
     except KeyboardInterrupt:
-        print(f"finetune {options.command}: interrupted", file=sys.stderr)
+        say_aside(f"finetune {options.command}: interrupted")
         return 130
     except BrokenPipeError:
         # The reader of our output has gone, as `| head` does; nothing more can be said to it.
@@ -96,16 +99,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"finetune {options.command}: {where}{error.strerror or error}", file=sys.stderr)
+        if error.errno == errno.ENAMETOOLONG:
+            say_aside(f"finetune {options.command}: {where}a name that is too long; give a shorter one")
+            return 2
+        say_aside(f"finetune {options.command}: {where}{error.strerror or error}")
         return 1
     except Exception as error:
         if os.environ.get("FINETUNE_DEBUG"):
             raise
         first = (str(error).strip() or "no message").splitlines()[0]
-        print(
+        say_aside(
             f"finetune {options.command}: internal error: {type(error).__name__}: {first} "
             "(FINETUNE_DEBUG=1 shows where; please report it)",
-            file=sys.stderr,
         )
         return 1
     return 0

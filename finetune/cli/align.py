@@ -7,6 +7,7 @@ import contextlib
 
 from finetune.cli.arguments import new_file, path, probability, whole_number
 from finetune.errors import UserError
+from finetune.progress import say
 
 FORMATS = ("png", "jpg")
 
@@ -72,9 +73,9 @@ def run(options: argparse.Namespace) -> None:
     if target:
         write_boxes(target, coverage.faces())
     for outcome in coverage.failures:
-        print(f"{in_one_line(outcome.photo)}: {outcome.failure}")
+        say(f"{in_one_line(outcome.photo)}: {outcome.failure}")
     for remark in coverage.remarks(alignment):
-        print(remark)
+        say(remark)
     for left in leftovers(out, coverage, alignment):
-        print(f"{in_one_line(left)}: left from an earlier run; its photo has gone or has changed: remove it")
-    print(f"{coverage.summary}; crops in {in_one_line(out)}")
+        say(f"{in_one_line(left)}: left from an earlier run; its photo has gone or has changed: remove it")
+    say(f"{coverage.summary}; crops in {in_one_line(out)}")

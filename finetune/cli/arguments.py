@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from finetune.architecture import LEAST_IMAGE_SIZE
 from finetune.errors import CheckpointError, RecipeError, UserError
 from finetune.folders import in_one_line, refuse_within
 from finetune.preprocessing import PRECISIONS, RUNTIMES, STANDARDIZATIONS
+from finetune.progress import say_aside
 from finetune.resources import find
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def say_left_out(left_out: Sequence[Quarantined]) -> None:
         reasons.setdefault(entry.reason, []).append(entry)
     for reason, entries in sorted(reasons.items(), key=lambda item: -len(item[1])):
         first = in_one_line(entries[0].path)
-        print(f"left out: {len(entries):>7,} {reason}: {first}{', …' if len(entries) > 1 else ''}", file=sys.stderr)
+        say_aside(f"left out: {len(entries):>7,} {reason}: {first}{', …' if len(entries) > 1 else ''}")
 
 
 def restore(options: argparse.Namespace) -> Model:
@@ -160,7 +160,7 @@ def restore(options: argparse.Namespace) -> Model:
         runtime=options.runtime,
     )
     if "assumed" in model.preprocessing.source:
-        print(f"{model.source.prefix}: {describe(model.preprocessing)}", file=sys.stderr)
+        say_aside(f"{model.source.prefix}: {describe(model.preprocessing)}")
     return model
 
 

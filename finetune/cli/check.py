@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from finetune.cli.arguments import add_recipe, load_recipe
+from finetune.progress import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,4 +17,4 @@ def run(options: argparse.Namespace) -> None:
     """Prints one line when the recipe is well-formed."""
     recipe = load_recipe(options)
     names = ", ".join(repr(stage.name) for stage in recipe.stages)
-    print(f"{options.recipe}: no problems; stages: {names}")
+    say(f"{options.recipe}: no problems; stages: {names}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +20,7 @@ from finetune.dataset.scan import Quarantined, check_images, layout, refuse_two_
 from finetune.errors import DataError, RecipeError
 from finetune.folders import in_one_line
 from finetune.images import size_notes
+from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -97,29 +97,29 @@ def run(options: argparse.Namespace) -> None:
         )
     files = [photo for side in (train, test) if isinstance(side.images, list) for photo in side.images]
     for note in [*size_notes(files, model.preprocessing.image_size), *standardization_notes(model, files)]:
-        print(note, file=sys.stderr)
+        say_aside(note)
     people = published.People.of(train.names or [], test.names)
     if people.others:
-        print(f"{people.others} test images of people who are not trained on count as wrong", file=sys.stderr)
+        say_aside(f"{people.others} test images of people who are not trained on count as wrong")
     # Only what is trained on is kept; without --test, the folder is one training set.
     rows = _embedded(train.images, model, "auto")
     test_rows = _embedded(test.images, model, "off" if options.test else "auto")
-    print(
+    say(
         f"{counted(len(people.names), 'person')}, {counted(len(rows), 'image')} to train on, "
         f"{len(test_rows)} to test on"
     )
     for name in dict.fromkeys(options.classifier):
         if few := few_photos(name, people.train):
-            print(few, file=sys.stderr)
+            say_aside(few)
         done = published.classify(name, rows, people.train, test_rows, people.test, options.seed)
         if done.accuracy is not None:
             right = round(done.accuracy * len(test_rows))
-            print(
+            say(
                 f"{name}: accuracy {done.accuracy:.5f} ({right} of {len(test_rows)}), macro F-score {done.macro_f1:.5f}"
             )
         if target:
             published.write_submission(target, done.predictions, people.names)
-            print(f"{len(done.predictions)} predictions in {in_one_line(target)}")
+            say(f"{len(done.predictions)} predictions in {in_one_line(target)}")
 
 
 def _refuse(options: argparse.Namespace) -> None:
@@ -149,7 +149,7 @@ def _arrays(options: argparse.Namespace) -> dict[str, Images]:
         if text is not None and text.endswith(".npy"):
             images = open_images(path(text), options.height, options.width)
             names = read_labels(path(labels), len(images)) if labels else None
-            print(f"{text}: {counted(len(images), 'image')}, {images.how}, enlarged to the network's size")
+            say(f"{text}: {counted(len(images), 'image')}, {images.how}, enlarged to the network's size")
             found[text] = Images(images, names)
     return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from finetune.cli.arguments import add_checkpoint, path, rate, restore_of
 from finetune.errors import DataError, RecipeError
 from finetune.folders import in_one_line
+from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
 
         for photo in photos:
             for note in size_notes([photo], model.preprocessing.image_size):
-                print(f"{note}; --align finds them", file=sys.stderr)
+                say_aside(f"{note}; --align finds them")
     with contextlib.ExitStack() as stack:
         found = [stack.enter_context(faces_of([photo], model, detect=options.align)) for photo in photos]
         problems = [
@@ -70,11 +70,11 @@ def run(options: argparse.Namespace) -> None:
             raise DataError(*dict.fromkeys(problems))
         rows = unit(np.concatenate([embed_faces(model, faces) for faces in found]))
     similarity = float(np.dot(rows[0].astype(np.float64), rows[1]))
-    print(
+    say(
         f"cosine similarity {similarity:.4f}; squared Euclidean distance {max(0.0, 2 - 2 * similarity):.4f}, "
         f"angle {np.degrees(np.arccos(np.clip(similarity, -1, 1))):.1f} degrees"
     )
-    print(_answer(similarity, gallery, options.far))
+    say(_answer(similarity, gallery, options.far))
 
 
 def _answer(similarity: float, gallery: Gallery | None, far: float) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, new_file, path, restore, whole_number
 from finetune.errors import UserError, attempt
 from finetune.folders import in_one_line
+from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -45,17 +45,17 @@ def run(options: argparse.Namespace) -> None:
     if options.undo:
         undone = Quarantine.of(options.folder).undo()
         for path in undone.gone:
-            print(f"gone from the quarantine, and not brought back: {in_one_line(path)}", file=sys.stderr)
+            say_aside(f"gone from the quarantine, and not brought back: {in_one_line(path)}")
         for path in undone.renamed:
-            print(f"brought back under a new name, the old one is taken: {in_one_line(path)}", file=sys.stderr)
-        print(f"{counted(undone.moved, 'file')} moved back to {in_one_line(options.folder)}")
+            say_aside(f"brought back under a new name, the old one is taken: {in_one_line(path)}")
+        say(f"{counted(undone.moved, 'file')} moved back to {in_one_line(options.folder)}")
         return
     report = _examine(options)
     if options.fix:
         quarantine = Quarantine.of(options.folder)
         moved = quarantine.move(report.suspects())
         undo = f"finetune doctor {in_one_line(shlex.quote(options.folder))} --undo moves them back"
-        print(
+        say(
             f"{counted(moved, 'file')} moved to {in_one_line(quarantine.place)}; {undo}" if moved else "no file to move"
         )
 
@@ -88,7 +88,7 @@ def _examine(options: argparse.Namespace) -> Report:
     if json:
         write_json(json, report.to_json())
     if picture:
-        print(sheet.write(report, picture))
+        say(sheet.write(report, picture))
     return report
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from finetune.cli.arguments import add_checkpoint, new_file, path, restore, standardization_notes
 from finetune.errors import DataError
 from finetune.folders import in_one_line
+from finetune.progress import say, say_aside
 from finetune.words import counted
 
 
@@ -45,9 +45,9 @@ def run(options: argparse.Namespace) -> None:
         )
     used = [paths[i] for i in good]
     for note in [*size_notes(used, model.preprocessing.image_size), *standardization_notes(model, used)]:
-        print(note, file=sys.stderr)
+        say_aside(note)
     for image, reason in bad.items():
-        print(f"left out: {in_one_line(image)}: {reason}", file=sys.stderr)
+        say_aside(f"left out: {in_one_line(image)}: {reason}")
     root = _root(options.images)
     arrays = {
         "names": np.array([paths[i].relative_to(root).as_posix() for i in good]),
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
         "checkpoint": np.array(model.source.name),
     }
     files.write(target, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
-    print(
+    say(
         f"{counted(len(good), 'embedding')} of {model.embedding_size} values in {in_one_line(target)}; "
         f"{counted(len(bad), 'file')} left out"
     )

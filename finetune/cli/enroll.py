@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from finetune.cli.arguments import (
 from finetune.errors import DataError, RecipeError
 from finetune.folders import find_images, in_one_line
 from finetune.names import normal, shown, spelled_alike, why_unusable
+from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
 
     if pickled:
         gallery, added, owners = import_features(target, folder, model)
-        print(
+        say(
             f"{in_one_line(folder)}: {counted(added, 'embedding')} of {counted(owners, 'person')} enrolled, "
             f"taken to be of {model.source.name}: nothing in the file says what they are of"
         )
@@ -74,16 +74,16 @@ def run(options: argparse.Namespace) -> None:
         say_left_out(done.left_out)
         _say_already(done.already)
         for suspect in done.lookalikes[:MOST_LINES]:
-            print(f"look again: {suspect}", file=sys.stderr)
+            say_aside(f"look again: {suspect}")
         if done.lookalikes:
-            print("finetune gallery --remove-photo and --move-photo put right what is wrong", file=sys.stderr)
+            say_aside("finetune gallery --remove-photo and --move-photo put right what is wrong")
         new = f"{counted(len(done.new_people), 'person')} new" if done.new_people else "nobody new"
-        print(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
+        say(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
     for first, name in spelled_alike(gallery.people)[:MOST_LINES]:
         twice = f"{name} and {first} are one name, enrolled as two people"
-        print(f"look again: {twice}; finetune gallery --merge makes them one", file=sys.stderr)
+        say_aside(f"look again: {twice}; finetune gallery --merge makes them one")
     people = counted(len(gallery.people), "person")
-    print(f"{in_one_line(target)}: {people}, {counted(len(gallery), 'photo')}")
+    say(f"{in_one_line(target)}: {people}, {counted(len(gallery), 'photo')}")
 
 
 def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: Model) -> Gallery:
@@ -97,10 +97,10 @@ def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: M
     gallery = strangers.gallery
     say_left_out(strangers.left_out)
     for photo, name in strangers.lookalikes[:MOST_LINES]:
-        print(f"look again: {short(photo)}: a stranger who looks like {name}", file=sys.stderr)
+        say_aside(f"look again: {short(photo)}: a stranger who looks like {name}")
     people = counted(len(set(gallery.stranger_labels.tolist())), "stranger")
     photos = counted(len(gallery.strangers), "photo")
-    print(f"{counted(strangers.added, 'photo')} of strangers added: {people} with {photos} to calibrate by")
+    say(f"{counted(strangers.added, 'photo')} of strangers added: {people} with {photos} to calibrate by")
     return gallery
 
 
@@ -150,9 +150,9 @@ def _aligned(
     alignment = Alignment(size=size, min_face_size=options.min_face_size or 20)
     folder, coverage = aligned(photos, alignment, place)
     for outcome in coverage.failures:
-        print(f"left out: {in_one_line(outcome.photo)}: {outcome.failure}", file=sys.stderr)
+        say_aside(f"left out: {in_one_line(outcome.photo)}: {outcome.failure}")
     for remark in coverage.remarks(alignment):
-        print(remark, file=sys.stderr)
+        say_aside(remark)
     root = photos if photos.is_dir() else photos.parent
     crops = {
         folder / target: root / outcome.photo
@@ -166,14 +166,14 @@ def _say_size(photos: list[Path], size: int) -> None:
     from finetune.images import size_notes
 
     for note in size_notes(photos, size):
-        print(f"{note}; --align finds them", file=sys.stderr)
+        say_aside(f"{note}; --align finds them")
 
 
 def _say_already(already: tuple[tuple[Path, str, str], ...]) -> None:
     """Photos that were there: those under another name one by one, for something is wrong there."""
     under_other = [(photo, name) for photo, name, asked in already if normal(asked) != name]
     for photo, name in under_other[:MOST_LINES]:
-        print(f"there already, as {name}: {in_one_line(photo.name)}", file=sys.stderr)
+        say_aside(f"there already, as {name}: {in_one_line(photo.name)}")
     rest = len(already) - min(len(under_other), MOST_LINES)
     if rest:
-        print(f"there already: {counted(rest, 'photo')}", file=sys.stderr)
+        say_aside(f"there already: {counted(rest, 'photo')}")

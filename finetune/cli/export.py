@@ -6,6 +6,7 @@ import argparse
 import functools
 
 from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, path, restore
+from finetune.progress import say
 
 FORMATS = {
     "tf1": "a model directory that FaceNet's own scripts take, with its .meta",
@@ -48,6 +49,6 @@ def run(options: argparse.Namespace) -> None:
 
     restored = functools.partial(restore, options)
     certificate = export(restored, options.to, out, head=options.head, quantize=options.quantize, lfw=lfw)
-    print(f"{out}: {certificate.format.name} of {certificate.made_from['checkpoint']}")
+    say(f"{out}: {certificate.format.name} of {certificate.made_from['checkpoint']}")
     for line in certificate.lines():
-        print(f"  {line}")
+        say(f"  {line}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from finetune.cli.arguments import MOST_LINES, new_file, path
 from finetune.errors import RecipeError
 from finetune.folders import in_one_line
+from finetune.progress import say
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -71,20 +72,20 @@ def run(options: argparse.Namespace) -> None:
     if out:
         write_export(out, gallery)
         people = counted(len(gallery.people), "person")
-        print(f"{counted(len(gallery), 'photo')} of {people} in {in_one_line(out)}")
+        say(f"{counted(len(gallery), 'photo')} of {people} in {in_one_line(out)}")
         return
     for name, count in zip(gallery.people, gallery.counts().tolist(), strict=True):
-        print(f"{count:>7,} {name}")
+        say(f"{count:>7,} {name}")
     strangers = len(set(gallery.stranger_labels.tolist()))
     contract = gallery.contract
     people, photos = counted(len(gallery.people), "person"), counted(len(gallery), "photo")
-    print(f"{people}, {photos}; {counted(strangers, 'stranger')} to calibrate by")
-    print(
+    say(f"{people}, {photos}; {counted(strangers, 'stranger')} to calibrate by")
+    say(
         f"made with {in_one_line(contract.checkpoint)}, {contract.image_size} pixels, "
         f"{contract.standardization} standardization"
     )
     for line in _files(gallery):
-        print(line)
+        say(line)
 
 
 def _files(gallery: Gallery) -> list[str]:

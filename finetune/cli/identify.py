@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, text_
 from finetune.errors import DataError, RecipeError, UserError
 from finetune.files import refuse_used
 from finetune.folders import find_images, in_one_line, refuse_within
+from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -81,23 +81,23 @@ def run(options: argparse.Namespace) -> None:
         found = [image for photo in photos for image in find_images(photo)]
         notes += [f"{note}; --align finds them" for note in size_notes(found, model.preprocessing.image_size)]
     for note in filter(None, notes):
-        print(note, file=sys.stderr)
+        say_aside(note)
     with faces_of(photos, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:
         refuse_nothing(faces)
         answers = identify(faces, model, people, classifier, threshold)
     if table:
         write_csv(table, answers)
     for answer in answers:
-        print(answer)
-    print(threshold)
+        say(str(answer))
+    say(str(threshold))
     share = left_out_share(gallery, classifier, threshold)
     if share:
-        print(share)
+        say(share)
     if options.labelled:
         for line in figures(answers, people):
-            print(line)
+            say(line)
     if out:
-        print(f"{counted(draw(answers, out), 'photo')} drawn in {in_one_line(out)}")
+        say(f"{counted(draw(answers, out), 'photo')} drawn in {in_one_line(out)}")
 
 
 def _classifier(

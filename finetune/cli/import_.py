@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import path, say_left_out, whole_number
 from finetune.folders import in_one_line
+from finetune.progress import say
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ def run(options: argparse.Namespace) -> None:
         how = "copied" if options.copy else "links to the photos, nothing was copied; keep the photos where they are"
     say_left_out(made.left_out)
     mean = made.images / made.people
-    print(
+    say(
         f"{in_one_line(made.out)}: {counted(made.people, 'person', ',')}, "
         f"{counted(made.images, 'image', ',')}, {mean:.1f} a person ({how})"
     )
-    print(f"{in_one_line(made.manifest)}: where each image came from")
+    say(f"{in_one_line(made.manifest)}: where each image came from")
 
 
 def _listing(options: argparse.Namespace) -> Listing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from finetune.cli.arguments import new_file
+from finetune.progress import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,6 @@ def run(options: argparse.Namespace) -> None:
 
     target = new_file(options.json) if options.json else None
     description = describe(options.checkpoint)
-    print("\n".join(description.lines()))
+    say("\n".join(description.lines()))
     if target:
         write_json(target, description.to_json())

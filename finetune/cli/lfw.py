@@ -8,6 +8,7 @@ import shlex
 
 from finetune.cli.arguments import path
 from finetune.folders import in_one_line
+from finetune.progress import say
 from finetune.words import counted
 
 
@@ -24,11 +25,11 @@ def run(options: argparse.Namespace) -> None:
 
     folder = path(options.folder)
     fetched = fetch_lfw(folder)
-    print(
+    say(
         f"{in_one_line(fetched.images)}: {counted(fetched.n_images, 'photo', ',')} of "
         f"{counted(fetched.n_people, 'person', ',')}; "
         f"{in_one_line(fetched.pairs)}: {counted(fetched.n_pairs, 'pair', ',')}"
     )
     aligned = f"{os.path.realpath(folder)}_160"  # the name that `.` stands for
     photos, crops = (shlex.quote(in_one_line(place)) for place in (fetched.images, aligned))
-    print(f"next: finetune align {photos} {crops} --size 160 --margin 32")
+    say(f"next: finetune align {photos} {crops} --size 160 --margin 32")

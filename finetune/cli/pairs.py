@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from finetune.cli.arguments import add_seed, say_left_out, whole_number
 from finetune.folders import in_one_line
+from finetune.progress import say, say_aside
 from finetune.words import counted
 
 
@@ -42,15 +42,14 @@ def run(options: argparse.Namespace) -> None:
         if asked is None and n < usual
     ]
     if few:
-        print(f"few people or images: {' and '.join(few)}; the fewer, the less certain a result", file=sys.stderr)
+        say_aside(f"few people or images: {' and '.join(few)}; the fewer, the less certain a result")
     if drawn.files:
-        print(
+        say_aside(
             f"{counted(drawn.files, 'image')} not named NAME_0001: the pairs name such files, which finetune reads and "
             "other programs may not; finetune import numbers them",
-            file=sys.stderr,
         )
     n = drawn.folds * drawn.pairs_per_fold
-    print(
+    say(
         f"{in_one_line(options.out)}: {counted(n, 'pair', ',')} of one person and {n:,} of two "
         f"in {drawn.folds} folds that share nobody, drawn from {counted(drawn.images, 'image', ',')} of "
         f"{counted(drawn.people, 'person', ',')}, "

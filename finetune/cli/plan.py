@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from finetune.cli.arguments import add_recipe, load_recipe
+from finetune.progress import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,4 +22,4 @@ def run(options: argparse.Namespace) -> None:
     from finetune.runs.inputs import Inputs
 
     RunFolder(recipe.output).refuse_if_used()
-    print("\n".join(plan(Inputs.open(recipe, planned(recipe.strategy)))))
+    say("\n".join(plan(Inputs.open(recipe, planned(recipe.strategy)))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from finetune.cli.arguments import path, text_file
+from finetune.progress import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +27,8 @@ def run(options: argparse.Namespace) -> None:
     faces = not options.no_faces
     if options.out is None and len(runs) == 1:
         write_into(runs[0], faces=faces)
-        print(f"report: {runs[0] / FILE_NAME}")
+        say(f"report: {runs[0] / FILE_NAME}")
         return
     target = text_file(options.out or FILE_NAME, (".html", ".htm"))
     write(runs, target, faces=faces)
-    print(f"report: {target}")
+    say(f"report: {target}")

@@ -6,6 +6,7 @@ import argparse
 
 from finetune.cli.arguments import add_seed, path, say_left_out, whole_number
 from finetune.folders import in_one_line
+from finetune.progress import say
 from finetune.words import counted
 
 
@@ -47,15 +48,15 @@ def run(options: argparse.Namespace) -> None:
     say_left_out(parted.left_out)
     width = max(len("part"), *(len(part.name) for part in parted.parts))
     total = sum(part.photos for part in parted.parts)
-    print(f"{'part':{width}}  identities     photos  a person  of photos")
+    say(f"{'part':{width}}  identities     photos  a person  of photos")
     for part in parted.parts:
         mean = part.photos / part.identities
         share = part.photos / total
-        print(f"{part.name:{width}}  {part.identities:>10,} {part.photos:>10,}  {mean:>8.1f}  {share:>9.1%}")
+        say(f"{part.name:{width}}  {part.identities:>10,} {part.photos:>10,}  {mean:>8.1f}  {share:>9.1%}")
     few = (
         f"; {counted(len(parted.too_few), 'person', ',')} with fewer than {options.min_images} images left out"
         if parted.too_few
         else ""
     )
     out, folder = in_one_line(options.out), in_one_line(options.folder)
-    print(f"{out}: links to the photos in {folder}, seed {options.seed}{few}")
+    say(f"{out}: links to the photos in {folder}, seed {options.seed}{few}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, new_file, restore, standardization_notes
+from finetune.progress import say, say_aside
 
 if TYPE_CHECKING:
     from finetune.evaluation import LFWResult
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
     model = restore(options)
     pairs = usable(pairs, lfw, model.preprocessing.image_size)
     for note in (*pairs.notes, *standardization_notes(model, pairs.paths)):
-        print(note, file=sys.stderr)
+        say_aside(note)
     result = measure_model(model, pairs, lfw, model.class_names + named)
     _show(result, said=pairs.notes)
     if target:
@@ -68,9 +68,9 @@ def _show(result: LFWResult, said: Sequence[str]) -> None:
     """Print the four lines; notes go to stderr, but for those that are said already."""
     notes = [note for note in result.notes if note not in said]
     for line in result.lines():
-        print(line)
+        say(line)
     if result.without_overlap:
-        print(f"Without {result.left_out}: {'; '.join(result.without_overlap.lines())}")
+        say(f"Without {result.left_out}: {'; '.join(result.without_overlap.lines())}")
         notes += [f"without them, {note}" for note in result.without_overlap.notes]
     for note in notes:
-        print(note, file=sys.stderr)
+        say_aside(note)

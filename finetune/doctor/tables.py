@@ -8,7 +8,7 @@ from rich.text import Text
 
 from finetune.doctor.finding import KINDS
 from finetune.doctor.report import Report
-from finetune.progress import wide_console
+from finetune.progress import say, wide_console
 
 SHOWN = 3
 """Findings of a kind."""
@@ -16,7 +16,7 @@ SHOWN = 3
 
 def show(report: Report) -> None:
     """Prints it."""
-    print(report.summary()[0])
+    say(report.summary()[0])
     console = wide_console()
     if report.findings:
         console.print(_counts(report))
@@ -27,7 +27,7 @@ def show(report: Report) -> None:
         if count > SHOWN:
             console.print(Text(f"  and {count - SHOWN} more"))
     for note in report.notes:
-        print(note)
+        say(note)
 
 
 def _counts(report: Report) -> Table:

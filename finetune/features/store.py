@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import uuid
 import weakref
 import zlib
@@ -29,6 +28,7 @@ import numpy.typing as npt
 
 from finetune import files
 from finetune.errors import RunError
+from finetune.progress import say_aside
 from finetune.resources import cache
 
 LIMIT = 20 * 2**30
@@ -111,7 +111,7 @@ class Shelf:
             except (RunError, OSError) as error:
                 with contextlib.suppress(OSError):
                     path.with_suffix(ROWS).unlink()
-                print(f"warning: {error}; features are kept in memory from here on", file=sys.stderr)
+                say_aside(f"warning: {error}; features are kept in memory from here on")
                 self.folder = None
         kept = _InMemory(rows)
         self._places.update((key, (kept, index)) for index, key in enumerate(keys))
@@ -128,7 +128,7 @@ class Shelf:
         """
         out, damaged = self._read(keys)
         if damaged:
-            print(f"warning: {self.folder}: damaged features of {len(damaged)} images; computed again", file=sys.stderr)
+            say_aside(f"warning: {self.folder}: damaged features of {len(damaged)} images; computed again")
             compute(damaged)
             out, damaged = self._read(keys)
         if damaged:
@@ -270,5 +270,5 @@ def _limit(gib: str | None) -> int:
     try:
         return LIMIT if gib is None else int(float(gib) * 2**30)
     except (ValueError, OverflowError):
-        print(f"warning: FINETUNE_CACHE_GIB: found {gib!r}; give a number; 20 is used", file=sys.stderr)
+        say_aside(f"warning: FINETUNE_CACHE_GIB: found {gib!r}; give a number; 20 is used")
         return LIMIT

@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import hashlib
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
@@ -21,6 +20,7 @@ from finetune.dataset.share import WHOLE, Share
 from finetune.errors import RunError, UserError
 from finetune.network import devices
 from finetune.network.cluster import Cluster, read_cluster
+from finetune.progress import say_aside
 from finetune.words import counted
 
 Name = Literal["none", "mirrored", "multi_worker"]
@@ -209,7 +209,7 @@ def create(name: Name) -> Strategy:
         progress.silence()
     others = [address for index, address in enumerate(cluster.workers) if index != cluster.index]
     if others:
-        print(f"worker {cluster.index}: waiting for {', '.join(others)}", file=sys.stderr, flush=True)
+        say_aside(f"worker {cluster.index}: waiting for {', '.join(others)}")
     try:
         with strategy.together(), _signals_kept():
             distribution = tf.distribute.MultiWorkerMirroredStrategy()

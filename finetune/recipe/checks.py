@@ -17,6 +17,9 @@ MISSING = dataclasses.MISSING
 
 _EXPONENT = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+))[eE]([-+]?)(\d+)")
 
+LONGEST_NAME = 255
+"""Bytes of a file's name."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Check:
@@ -106,9 +109,13 @@ def _path(value: object) -> Path | None:
     if not name or "\0" in name:
         return None
     try:
-        return Path(name).expanduser()
+        path = Path(name).expanduser()
     except RuntimeError:
         raise ValueError(f"found {describe(name)}, but no such user has a home here; give the whole path") from None
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if longest > LONGEST_NAME:
+        raise ValueError(f"found a name of {longest} bytes; give one of at most {LONGEST_NAME}")
+    return path
 
 
 def one_of(names: Collection[str]) -> Check:

@@ -54,6 +54,9 @@ class RunFolder:
         with contextlib.ExitStack() as stack:
             if not self._locks:
                 try:
+                    for folder in reversed((self.path, *self.path.parents)):
+                        if not folder.exists():
+                            stack.callback(_remove_empty, folder)
                     self.path.mkdir(parents=True, exist_ok=True)
                     stack.enter_context(files.locked(self.path / LOCK))
                 except files.Held as holder:
@@ -252,6 +255,11 @@ class ReadOnlyFolder(RunFolder):
 
     def drop_state(self, finished: int) -> None:
         """Removes nothing."""
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _listed(stage: Path) -> list[Path]:

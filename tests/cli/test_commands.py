@@ -98,6 +98,7 @@ def test_plan_says_what_would_be_done_and_writes_nothing(finetune, work: Path, t
     assert tree(work) == before
 
 
+@pytest.mark.slow
 def test_run_leaves_each_stage_and_the_table(finetune, work: Path):
     ended = finetune("run", "recipe.yaml")
     assert (ended.status, ended.err) == (0, [])

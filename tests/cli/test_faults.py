@@ -60,6 +60,7 @@ def finished(output: Path) -> list[str]:
     return [folder.name for folder in folders]
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_in_a_stage_keeps_the_stage_before(two_stages: Path, finetune):
     with full_disk(CHECKPOINT + 30 * MIB):
         ended = finetune("run", "recipe.yaml", "stages.1.train_from=Repeat_2")
@@ -72,6 +73,7 @@ def test_a_disk_that_fills_in_a_stage_keeps_the_stage_before(two_stages: Path, f
     assert finished(two_stages / "out") == ["1-head"]
 
 
+@pytest.mark.slow
 def test_a_disk_too_full_for_a_checkpoint_leaves_no_half_of_it_and_the_run_goes_on_when_there_is_room(
     two_stages: Path, finetune
 ):
@@ -127,6 +129,7 @@ def test_an_image_that_goes_during_a_run_is_named(two_stages: Path, finetune, mo
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_a_signal_says_how_to_resume(
     number: signal.Signals, two_stages: Path, finetune, monkeypatch: pytest.MonkeyPatch
 ):

@@ -283,6 +283,7 @@ def test_listing_and_changing_do_not_wait_for_tensorflow(tmp_path):
     assert done.stdout.splitlines() == ["16 photos of 4 people in out.npz", "False"]
 
 
+@pytest.mark.slow
 def test_nothing_stays_of_faces_that_were_only_asked_about(work, finetune, tree, monkeypatch):
     """The whole cache and the folder of temporary files, before and after each command."""
     kept, temporary = work.parent / "kept", work.parent / "temporary"

@@ -70,3 +70,40 @@ def test_a_command_that_is_nearly_one_is_asked_for(typed, answer, capsys):
         main([typed])
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith(answer)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [["check", "{recipe}"], ["doctor", "{folder}/\x1b[2J\u202e"]],
+)
+def test_what_a_terminal_acts_on_is_printed_as_an_escape(tmp_path, capsys, line):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text('"\\e[2J\\u202Ekey": 1\n')
+    assert main([part.format(recipe=recipe, folder=tmp_path) for part in line]) == 2
+    captured = capsys.readouterr()
+    assert "\\x1b[2J\\u202e" in captured.err
+    assert "\x1b" not in captured.err + captured.out
+    assert "\u202e" not in captured.err + captured.out
+
+
+def test_what_a_checkpoint_file_names_is_printed_with_escapes(tmp_path, capsys):
+    (tmp_path / "checkpoint").write_bytes(b'model_checkpoint_path: "/old/\\033]0;owned\\007\\342\\200\\256gnp"\n')
+    assert main(["inspect", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "names /old/\\x1b]0;owned\\x07\\u202egnp, which isn't there" in said
+    assert {"\x1b", "\x07", "\u202e"}.isdisjoint(said)
+
+
+@pytest.mark.parametrize(
+    "line", [["check", "{name}"], ["gallery", "{name}"], ["report", "{name}"], ["lfw", "fetch", "{name}"]]
+)
+def test_a_name_that_is_too_long_is_one_line_of_advice(tmp_path, capsys, line):
+    assert main([part.format(name=tmp_path / ("x" * 300)) for part in line]) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.endswith("a name that is too long; give a shorter one")
+
+
+def test_a_recipe_names_no_path_that_is_too_long(tmp_path, capsys):
+    (tmp_path / "r.yaml").write_text(f"checkpoint: a\noutput: {'x' * 300}\ndata: {{train: b}}\nstages: []\n")
+    assert main(["check", str(tmp_path / "r.yaml")]) == 2
+    assert "r.yaml:2 output: found a name of 300 bytes; give one of at most 255" in capsys.readouterr().err

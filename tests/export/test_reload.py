@@ -54,6 +54,7 @@ def run(name, folder, pixels, tmp_path, monkeypatch, *options):
 
 
 @pytest.mark.parametrize("name", ["tf1", "pb", "saved_model", "keras"])
+@pytest.mark.slow
 def test_what_is_read_again_computes_what_the_checkpoint_does(name, named, written, tmp_path, monkeypatch, capsys):
     pixels = exporter.probes(75)[[0, 5, 33, 37]]
     found = run(name, written(name), pixels, tmp_path, monkeypatch)

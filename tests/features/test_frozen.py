@@ -33,6 +33,7 @@ def make(tmp_path, faces, drawn_checkpoint, monkeypatch, without_reports):
 
 
 @pytest.mark.parametrize(("cache", "train_from"), [("memory", "Logits"), ("disk", "Bottleneck"), ("disk", "Block8")])
+@pytest.mark.slow
 def test_the_loss_curve_is_that_of_the_uncached_run(make, cache, train_from):
     curves = []
     for output, mode in (("cached", cache), ("uncached", "off")):
@@ -48,6 +49,7 @@ def test_each_image_passes_the_frozen_units_once(make, passes):
     assert sum(passes) == len(tuner.inputs.train) + len(tuner.inputs.validation)
 
 
+@pytest.mark.slow
 def test_a_later_stage_of_the_same_boundary_and_a_second_run_compute_nothing(make, passes):
     tuner = make()
     tuner.run(Stage("head", train_from="Logits", epochs=1))
@@ -57,6 +59,7 @@ def test_a_later_stage_of_the_same_boundary_and_a_second_run_compute_nothing(mak
     assert passes == []
 
 
+@pytest.mark.slow
 def test_after_the_frozen_units_changed_nothing_stale_is_served(make, passes):
     tuner = make()
     tuner.run(Stage("head", train_from="Logits", epochs=1))
@@ -76,6 +79,7 @@ def test_after_the_frozen_units_changed_nothing_stale_is_served(make, passes):
     )
 
 
+@pytest.mark.slow
 def test_an_image_that_was_replaced_is_computed_anew_and_a_copy_is_not(make, passes, faces, tmp_path):
     folder = tmp_path / "people"
     shutil.copytree(faces / "learn", folder)
@@ -100,6 +104,7 @@ def test_with_augmentation_each_epoch_is_drawn_from_the_images(make, passes):
 VIEWS = {"random_flip": True, "random_rotate": 20, "views": 2}
 
 
+@pytest.mark.slow
 def test_kept_views_are_those_that_are_drawn_without_a_store(make):
     curves = []
     for output, mode in (("cached", "disk"), ("uncached", "off")):
@@ -109,6 +114,7 @@ def test_kept_views_are_those_that_are_drawn_without_a_store(make):
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_each_view_passes_the_frozen_units_once(make, passes):
     tuner = make(augment=VIEWS)
     tuner.run(Stage("head", train_from="Logits", epochs=5))
@@ -121,6 +127,7 @@ def test_each_view_passes_the_frozen_units_once(make, passes):
     assert sum(passes) == len(tuner.inputs.train)
 
 
+@pytest.mark.slow
 def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch):
     monkeypatch.setattr(frozen, "FILL_BATCH", 4)
     monkeypatch.setattr(frozen, "SEGMENT", 1)
@@ -244,6 +251,7 @@ def test_weights_that_train_do_not_change_where_features_are_kept(tmp_path, monk
     assert key in frozen.shelf(described(digests=lambda of: {name: digests[name] for name in of}), cut, [key])
 
 
+@pytest.mark.slow
 def test_a_view_of_an_image_that_was_replaced_is_computed_anew(make, passes, faces, tmp_path):
     folder = tmp_path / "people"
     shutil.copytree(faces / "learn", folder)

@@ -41,7 +41,7 @@ ALSO = {
 
 MARKS = "not slow and not real"
 """What is run of the files, but for those of `SLOW`."""
-SLOW = {"tests/export/test_export.py": "not thorough and not real"}
+SLOW = dict.fromkeys(("tests/export/test_export.py", "tests/runs/test_plan.py"), "not thorough and not real")
 """What is run where the quick tests cannot see the work: an export is made, and loaded, by processes."""
 
 

@@ -51,6 +51,10 @@ def test_a_folder_that_another_process_runs_in_is_refused_by_that_process(tmp_pa
     with folder.locked(), folder.locked():
         assert (folder.path / ".lock").read_text().startswith("process ")
     assert not any(folder.path.iterdir())
+    deep = RunFolder(tmp_path / "not/yet/there")
+    with deep.locked():
+        assert (tmp_path / "not/yet/there/.lock").exists()
+    assert not (tmp_path / "not").exists()
 
 
 def test_through_a_link_it_is_the_same_folder(tmp_path):

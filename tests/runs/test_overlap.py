@@ -76,6 +76,7 @@ def test_a_resumed_run_reads_the_overlap_again_and_results_without_one(overlappi
     assert (again.baseline, again.results[0].measured) == (tuner.baseline, tuner.results[0].measured)
     assert tables.stages(again.baseline, again.results).caption == caption
     path = tmp_path / "run/0-baseline/lfw.json"
+    path.with_name("files.sha256").unlink()  # an earlier finetune's
     older = {key: value for key, value in json.loads(path.read_text()).items() if "overlap" not in key}
     path.write_text(json.dumps(older))
     again = resumed()
@@ -94,6 +95,7 @@ def test_pairs_among_the_trained_people_alone_have_no_figures_without_them(make,
     assert tuner.baseline.notes[-1].startswith(said)
 
 
+@pytest.mark.slow
 def test_pairs_of_strangers_are_told_as_before(make, capsys):
     tuner = make()
     tuner.run(Stage("head", "Logits", 1))

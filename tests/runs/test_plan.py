@@ -73,6 +73,7 @@ def test_unaligned_pairs_and_strangers_are_said_by_the_plan_and_kept_with_the_re
     assert note in tuner.lfw().notes
 
 
+@pytest.mark.slow
 def test_too_few_strangers_are_said_with_the_share_that_holds_out_enough(make, tmp_path):
     write_faces(tmp_path / "people", people=range(1, 13), images_per_person=6, size=80, seed=1)
 
@@ -108,6 +109,7 @@ def test_a_sample_of_the_pairs_is_measured_and_said_in_place_of_lfw(make, faces,
     assert set(tuner.inputs.image_pairs.paths) <= set(whole.inputs.image_pairs.paths)
 
 
+@pytest.mark.slow
 def test_the_time_table_counts_what_passes_the_network_and_what_is_kept(make, passes, monkeypatch, tmp_path):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
     tuner = make()

@@ -62,6 +62,7 @@ def test_people_who_are_held_out_are_nowhere_in_the_training(tune, people):
     assert tune(data={"strangers": None}).inputs.summary()["strangers"]["sha256"] is None
 
 
+@pytest.mark.slow
 def test_each_epoch_and_the_stage_are_measured_on_strangers_and_on_the_learned(tune):
     tuner = tune()
     result = tuner.run(Stage("block", "Block8", 2, learning_rate=0.001))
@@ -84,6 +85,7 @@ def test_each_epoch_and_the_stage_are_measured_on_strangers_and_on_the_learned(t
     assert baseline["strangers"]["accuracy"] == tuner.start.point.strangers.accuracy
 
 
+@pytest.mark.slow
 def test_a_stage_that_costs_strangers_is_tried_again_at_lower_rates_and_then_rolled_back(tune, capsys):
     tuner = tune(lfw=None)
     before = tuner.model.digests()
@@ -99,6 +101,7 @@ def test_a_stage_that_costs_strangers_is_tried_again_at_lower_rates_and_then_rol
     assert (result.folder / "rejected_strangers.json").exists()
 
 
+@pytest.mark.slow
 def test_a_retry_that_is_harmless_is_kept_and_is_the_stage_at_that_rate(tune, tmp_path):
     accept = HARMLESS | {"otherwise": "retry", "rate_factor": 1e-9}
     first, second = tune(output=tmp_path / "a"), tune(output=tmp_path / "b")
@@ -111,6 +114,7 @@ def test_a_retry_that_is_harmless_is_kept_and_is_the_stage_at_that_rate(tune, tm
 
 
 @pytest.mark.parametrize(("otherwise", "stages"), [("stop", 1), ("continue", 2)])
+@pytest.mark.slow
 def test_after_a_roll_back_the_run_goes_on_or_ends_as_the_recipe_says(
     people, drawn_checkpoint, tmp_path, otherwise, stages, capsys
 ):
@@ -137,6 +141,7 @@ def test_after_a_roll_back_the_run_goes_on_or_ends_as_the_recipe_says(
     assert [result.to_json() for result in again] == [result.to_json() for result in results]
 
 
+@pytest.mark.slow
 def test_weights_that_give_no_numbers_are_rolled_back_and_said(tune, monkeypatch):
     tuner = tune()
     before = tuner.model.digests()
@@ -210,6 +215,7 @@ def test_the_filter_leaves_out_what_the_published_one_does_and_the_run_records_i
     assert set(recorded["people"]) == set(dataset.class_names) - set(found.scan.dataset.class_names)
 
 
+@pytest.mark.slow
 def test_prototypes_and_triplets_leave_a_classifier_of_the_people(tune):
     tuner = tune(data={"strangers": None})
     head = tuner.run(Stage("head", "Logits", 1, learning_rate=1e-9, init="prototypes"))
@@ -230,6 +236,7 @@ def test_prototypes_and_triplets_leave_a_classifier_of_the_people(tune):
     assert float(rows[-1]["drawn_mean"]) == pytest.approx(6)
 
 
+@pytest.mark.slow
 def test_tensorboard_and_stat_h5_hold_the_history(tune):
     tuner = tune(history={"tensorboard": True, "stat_h5": True})
     for name, epochs in (("head", 2), ("again", 3)):
