@@ -47,12 +47,15 @@ def test_the_run_folder_holds_what_the_readme_says(make, tmp_path, monkeypatch):
     monkeypatch.setattr(tuner_module, "write_into", report.write_into)
     tuner.run(Stage("head", train_from="Logits", epochs=1))
     assert tree(tmp_path / "run") == [
+        "0-baseline/files.sha256",
         "0-baseline/held_back.json",
         "0-baseline/lfw.json",
         "1-head/certificate.json",
         "1-head/checkpoint",
         "1-head/class_names.txt",
+        "1-head/files.sha256",
         "1-head/held_back.json",
+        "1-head/history.csv",
         "1-head/lfw.json",
         "1-head/model-run.ckpt-2.data-00000-of-00001",
         "1-head/model-run.ckpt-2.index",
