@@ -24,7 +24,7 @@ from finetune.report import write_into
 from finetune.runs import tables
 from finetune.runs.begun import IMAGES, refuse_other_inputs, warn_of_another_machine
 from finetune.runs.environment import environment
-from finetune.runs.folder import ReadOnlyFolder, RunFolder
+from finetune.runs.folder import ADVICE, ReadOnlyFolder, RunFolder
 from finetune.runs.histories import Histories
 from finetune.runs.inputs import Inputs
 from finetune.runs.measures import Measures
@@ -235,9 +235,9 @@ class FineTuner:
         if not self.folder.stage_path(0, BASELINE).is_dir():
             return
         path = self.folder.path
-        with files.reading(path / "inputs.json", "put back what the run wrote, or begin another run"):
+        with files.reading(path / "inputs.json", ADVICE):
             refuse_other_inputs(self.inputs, path, json.loads(files.read(path / "inputs.json")))
-        with files.reading(path / "environment.json", "put back what the run wrote, or begin another run"):
+        with files.reading(path / "environment.json", ADVICE):
             stored = json.loads(files.read(path / "environment.json"))
             warn_of_another_machine(stored, self.strategy.share.replicas)
         self.start, self.results = stored_results(self.folder, self.recipe.stages)

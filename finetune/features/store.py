@@ -39,7 +39,7 @@ CHECK = 4
 """Bytes of a checksum: a CRC-32, which finds what disks do and takes a tenth of a sha256's time."""
 ENTRY = KEY + CHECK
 KEYS, ROWS = ".keys", ".rows"
-"""What the names of a segment's two files end in."""
+"""The endings of a segment's two files."""
 Row = bytes | memoryview
 
 

@@ -26,7 +26,7 @@ from finetune.preprocessing import STANDARDIZATIONS
 Read = TypeVar("Read")
 FORMAT = "finetune gallery 2"
 UNCHECKED = "finetune gallery 1"
-"""Of galleries that were made before, without checksums."""
+"""The format of galleries that were made before, without checksums."""
 LONGEST_TEXT = 2**16
 """Bytes of an attribute."""
 WIDEST_NAME = 1024

@@ -23,6 +23,8 @@ from finetune.runs.stat_h5 import Stat
 from finetune.runs.tensorboard import TensorBoard
 from finetune.training import EpochRow, StageState
 
+ADVICE = "put back what the run wrote, or begin another run"
+"""What to do about a damaged file of a run."""
 OF_ABOVE = "# sha256 of the lines above: "
 RESUME, LOCK = ".resume", ".lock"
 LIST = "files.sha256"

@@ -8,7 +8,7 @@ from pathlib import Path
 from finetune import files
 from finetune.evaluation import LFWResult
 from finetune.recipe.history import History
-from finetune.runs.folder import STAT, RunFolder
+from finetune.runs.folder import ADVICE, STAT, RunFolder
 from finetune.runs.results import StageResult
 from finetune.runs.stat_h5 import Stat
 from finetune.runs.tensorboard import TensorBoard
@@ -16,7 +16,6 @@ from finetune.training import EpochRow, StageState
 from finetune.training.history import from_csv, to_csv
 
 HISTORY = "history.csv"
-ADVICE = "put back what the run wrote, or begin another run"
 
 
 class Histories:

@@ -14,12 +14,11 @@ from finetune.evaluation import Difference, LFWResult, compare
 from finetune.evaluation.verdict import HELD_BACK, Candidate, Score, Verdict, losses, verdict
 from finetune.recipe import Recipe, Stage
 from finetune.runs.curve import CurvePoint, columns
-from finetune.runs.folder import RunFolder
+from finetune.runs.folder import ADVICE, RunFolder
 from finetune.runs.held_back import HeldBack
 
 Kind = TypeVar("Kind")
 
-ADVICE = "put back what the run wrote, or begin another run"
 BASELINE = "baseline"
 """The name of stage 0, which trains nothing."""
 

@@ -74,7 +74,7 @@ def model(drawn_checkpoint, tmp_path) -> Path:
 
 @pytest.fixture
 def entries(model) -> list[tuple[bytes, bytes]]:
-    """Of the drawn checkpoint's index, by TensorFlow's own reading of it, some variables and the header."""
+    """Return the header and some variables of the drawn checkpoint's index, as TensorFlow itself reads it."""
     found = read(locate(model))
     entries = [(b"", BundleHeaderProto(num_shards=1).SerializeToString())]
     for name in [*sorted(found.shapes)[:20], "Logits/biases"]:

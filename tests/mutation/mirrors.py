@@ -40,9 +40,9 @@ ALSO = {
 
 
 MARKS = "not slow and not real"
-"""What is run of the files, but for those of `SLOW`."""
+"""The marks of the tests that are run, but for files of `SLOW`."""
 SLOW = dict.fromkeys(("tests/export/test_export.py", "tests/runs/test_plan.py"), "not thorough and not real")
-"""What is run where the quick tests cannot see the work: an export is made, and loaded, by processes."""
+"""The marks where quick tests cannot see the work: an export is made, and loaded, by processes."""
 
 
 def marks_of(tests: tuple[str, ...]) -> str:

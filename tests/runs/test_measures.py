@@ -1,4 +1,4 @@
-"""What a run measures: by which weights, and what is no measurement."""
+"""The measurements of a run: by which weights, and what is none."""
 
 from __future__ import annotations
 
