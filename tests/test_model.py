@@ -71,6 +71,7 @@ class TestAgainstThePublishedScripts:
         fit = real.standardization_fit(probe["pixels"])
         assert fit["fixed"] < 0.5 * fit["per_image"]
 
+    @pytest.mark.slow
     def test_whole_floats_and_standardized_images_give_the_same_embeddings(self, shared, real, probe):
         x = probe["pixels"].astype(np.float64)
         assert np.abs(real.embed(x) - probe["fixed"]).max() < 1e-5
@@ -150,6 +151,7 @@ def test_standardized_images_reach_the_network_as_they_are(model, images):
         model.embed(images, standardized=True, bad={})
 
 
+@pytest.mark.slow
 def test_standardized_images_of_a_per_image_model(drawn_checkpoint, images):
     model = Model.restore(drawn_checkpoint, standardization="per_image")
     x = np.stack([read_image(image)[2:77, 2:77] for image in images[:3]])
@@ -206,6 +208,7 @@ def test_a_missing_checkpoint_is_one_line(tmp_path):
     assert len(caught.value.problems) == 1
 
 
+@pytest.mark.slow
 def test_embeddings_follow_the_weights_whoever_changes_them(drawn_checkpoint, images, tmp_path):
     from finetune.recipe import Stage
     from finetune.training import Trainer

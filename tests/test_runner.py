@@ -17,6 +17,7 @@ from finetune.runs.inputs import Inputs
 pytestmark = pytest.mark.tf
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_the_stage_to_use_and_the_next_command_uses_it(
     faces, drawn_checkpoint, tmp_path, without_reports, monkeypatch, capsys
 ):

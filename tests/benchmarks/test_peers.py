@@ -28,6 +28,7 @@ def pixels(faces) -> np.ndarray:
     return np.stack([read_image(path)[:75, :75] for path in paths])
 
 
+@pytest.mark.slow
 def test_folding_leaves_no_batch_norm_and_no_scale(model, pixels) -> None:
     found = graph.embedding_graph(model)
     operations = [node.op for node in found.node]

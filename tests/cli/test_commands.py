@@ -219,6 +219,7 @@ def test_validate_prints_facenets_lines_and_writes_the_whole_protocol(options: d
     assert told["preprocessing_source"] == "preprocessing.json"
 
 
+@pytest.mark.slow
 def test_images_that_a_checkpoint_was_not_trained_on_as_standardized_are_noted(finetune):
     for command in (("validate", "model", *LFW), ("embed", "model", "faces/learn", "wrong.npz")):
         ended = finetune(*command, "--standardization", "per_image")
@@ -242,6 +243,7 @@ def test_validate_counts_and_names_the_images_that_are_missing(finetune, work: P
     assert f"{skipped} of {len(pairs)} pairs were skipped; missing images: 1" in ended.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("checkpoint", "options"),
     [

@@ -99,6 +99,7 @@ def test_an_undo_tells_which_file_has_a_new_name(finetune, mine: Path):
     assert (page.read_text(), new.read_text()) == ("<html>not found</html>", "another page")
 
 
+@pytest.mark.slow
 def test_with_a_checkpoint_a_second_run_embeds_nothing(finetune, mine: Path, monkeypatch):
     from finetune.model import Model
 

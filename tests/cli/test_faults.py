@@ -106,6 +106,7 @@ def test_a_full_disk_leaves_the_embeddings_of_before(work: Path, finetune):
     assert {path.name for path in work.iterdir()} == {"faces", "model", "recipe.yaml", "out.npz"}
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_stage_before(two_stages: Path, finetune):
     ended = finetune("run", "recipe.yaml", "stages.1.learning_rate=1.0e+38")
     assert ended.status == 1
@@ -115,6 +116,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_stage_before(two_st
     assert finished(two_stages / "out") == ["1-head"]
 
 
+@pytest.mark.slow
 def test_an_image_that_goes_during_a_run_is_named(two_stages: Path, finetune, monkeypatch: pytest.MonkeyPatch):
     from finetune.runs import tables
 
@@ -137,7 +139,7 @@ def test_a_signal_says_how_to_resume(
 
     output = two_stages / "my runs" / "1"
     with monkeypatch.context() as patch:
-        patch.setattr(tables, "epoch", lambda *_: os.kill(os.getpid(), number))
+        patch.setattr(tables, "epoch", lambda *_: signal.raise_signal(number))
         ended = finetune("run", "recipe.yaml", "output=my runs/1", "stages.1.epochs=1")
     assert ended.status == 128 + number
     (line,) = ended.err
@@ -152,7 +154,7 @@ def test_a_signal_says_how_to_resume(
 def test_ctrl_c_ends_any_command(finetune, monkeypatch: pytest.MonkeyPatch):
     from finetune.model import Model
 
-    monkeypatch.setattr(Model, "embed", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(Model, "embed", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     ended = finetune("embed", "model", "faces/learn", "out.npz")
     assert (ended.status, ended.err[-1]) == (130, "finetune embed: interrupted")
 

@@ -153,6 +153,7 @@ def test_other_classifiers_name_the_enrolled_photos(enrolled, finetune, classifi
     assert float(figures.split(": ")[1].split()[0]) > 0.4
 
 
+@pytest.mark.slow
 def test_photos_are_aligned_on_the_way(work, finetune):
     for number, name in enumerate(("ann", "bob")):
         (work / "photos" / name).mkdir(parents=True)
@@ -175,6 +176,7 @@ def test_photos_are_aligned_on_the_way(work, finetune):
     ]
 
 
+@pytest.mark.slow
 def test_two_photos_are_compared(enrolled, finetune):
     a, b = (f"faces/learn/person_001/person_001_000{number}.png" for number in (1, 2))
     same = finetune("compare", a, a, "--checkpoint", "model")

@@ -39,6 +39,7 @@ def after(model, first):
     return suffix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cache", ["auto", "off", "memory", "disk"])
 @pytest.mark.parametrize("cut", ["Logits", "Block8", "Conv2d_1a_3x3"])
 def test_with_the_units_after_them_they_are_the_embeddings(model, images, cut, cache):

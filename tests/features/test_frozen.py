@@ -94,6 +94,7 @@ def test_an_image_that_was_replaced_is_computed_anew_and_a_copy_is_not(make, pas
     assert sum(passes) == 1
 
 
+@pytest.mark.slow
 def test_with_augmentation_each_epoch_is_drawn_from_the_images(make, passes):
     tuner = make(augment={"random_flip": True})
     tuner.run(Stage("head", train_from="Logits", epochs=2))

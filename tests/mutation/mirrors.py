@@ -41,7 +41,9 @@ ALSO = {
 
 MARKS = "not slow and not real"
 """The marks of the tests that are run, but for files of `SLOW`."""
-SLOW = dict.fromkeys(("tests/export/test_export.py", "tests/runs/test_plan.py"), "not thorough and not real")
+SLOW = dict.fromkeys(
+    ("tests/export/test_export.py", "tests/runs/test_plan.py", "tests/runs/test_tuner.py"), "not thorough and not real"
+)
 """The marks where quick tests cannot see the work: an export is made, and loaded, by processes."""
 
 

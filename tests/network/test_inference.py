@@ -40,6 +40,7 @@ def pixels():
 RUNTIMES = pytest.mark.parametrize("runtime", ["tensorflow", "openvino"])
 
 
+@pytest.mark.slow
 @RUNTIMES
 @pytest.mark.parametrize("stop", [0, boundary("Repeat"), boundary("Block8"), LOGITS, LOGITS + 1])
 def test_gives_what_the_network_gives_in_one_call(make, variables, pixels, stop, runtime):
@@ -49,6 +50,7 @@ def test_gives_what_the_network_gives_in_one_call(make, variables, pixels, stop,
     np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 7, 24, 48, 49, 100])
 def test_any_number_of_images_passes_in_their_order_by_one_trace(make, pixels, n):
     forward = make()
@@ -66,6 +68,7 @@ def test_an_image_gives_the_same_bits_in_each_pass(make, pixels, runtime):
     assert first.tobytes() == second.tobytes()
 
 
+@pytest.mark.slow
 @RUNTIMES
 def test_weights_that_changed_are_taken_over_at_the_next_refresh(make, variables, pixels, runtime):
     forward = make(runtime=runtime)

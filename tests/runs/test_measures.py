@@ -14,6 +14,7 @@ pytestmark = pytest.mark.tf
 FIRST = "InceptionResnetV1/Conv2d_1a_3x3/weights"
 
 
+@pytest.mark.slow
 def test_embeddings_are_by_the_weights_as_they_stand_and_restored_ones_by_the_checkpoint_s(make):
     tuner = make(lfw=None)
     model, images, measures = tuner.model, tuner.inputs.train, tuner.measures

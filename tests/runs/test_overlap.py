@@ -37,6 +37,7 @@ def overlapping(make, faces, drawn_checkpoint, tmp_path):
     return overlapping
 
 
+@pytest.mark.slow
 def test_people_of_the_pairs_who_are_trained_on_stand_in_every_result(overlapping, capsys):
     tuner = overlapping()
     shared = {"person_013", "person_012"}
@@ -62,6 +63,7 @@ def test_people_of_the_pairs_who_are_trained_on_stand_in_every_result(overlappin
     assert caption.endswith(f"{left_out}, LFW accuracy: baseline {accuracies[0]}, block {accuracies[1]}")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_reads_the_overlap_again_and_results_without_one(overlapping, tmp_path):
     tuner = overlapping()
     tuner.run(Stage("head", "Logits", 1))
@@ -86,6 +88,7 @@ def test_a_resumed_run_reads_the_overlap_again_and_results_without_one(overlappi
     assert tables.stages(again.baseline, again.results).caption.endswith(f"LFW accuracy: head {accuracy:.4f}")
 
 
+@pytest.mark.slow
 def test_pairs_among_the_trained_people_alone_have_no_figures_without_them(make, faces, capsys):
     tuner = make(data={"train": faces / "strangers"})
     tuner.run(Stage("head", "Logits", 1))

@@ -56,6 +56,7 @@ def test_an_output_within_a_folder_that_is_read_is_refused_unless_a_run_lies_the
     refuse_output_within(recipe)
 
 
+@pytest.mark.slow
 def test_unaligned_pairs_and_strangers_are_said_by_the_plan_and_kept_with_the_result(make, faces, tmp_path):
     for path in sorted((faces / "strangers").rglob("*.png")):
         target = tmp_path / "lfw" / path.relative_to(faces / "strangers")
@@ -94,6 +95,7 @@ def test_too_few_strangers_are_said_with_the_share_that_holds_out_enough(make, t
     assert not [line for line in plan(inputs(enough)) if "too few strangers" in line]
 
 
+@pytest.mark.slow
 def test_a_sample_of_the_pairs_is_measured_and_said_in_place_of_lfw(make, faces, tmp_path, capsys):
     lfw = {"dir": faces / "strangers", "pairs": faces / "pairs.txt", "sample": 0.3}
     tuner = make(lfw=lfw, history={"stat_h5": True})
@@ -140,6 +142,7 @@ def test_the_time_table_counts_what_passes_the_network_and_what_is_kept(make, pa
     assert after[2].training < before[2].training
 
 
+@pytest.mark.slow
 def test_the_plan_ends_with_the_time_of_each_part_and_of_all(make):
     tuner = make()
     lines = planned(tuner, Stage("head", "Logits", 2), Stage("triplets", "Block8", 2, loss="triplet"))
@@ -166,6 +169,7 @@ def test_an_estimate_is_never_below_zero(make):
             assert min(cost.training, cost.measuring, cost.rest) >= 0
 
 
+@pytest.mark.slow
 def test_the_plan_says_what_trains_what_is_frozen_and_by_which_loss(make):
     tuner = make(data={"train": make.faces}, lfw=None, batch_size=23)  # of 24 images one is left to the last batch
     lines = planned(
@@ -197,6 +201,7 @@ def test_the_plan_says_what_trains_what_is_frozen_and_by_which_loss(make):
     assert moving < warned[0] <= moving + 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", [True, False])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_machine_without_units_for_bfloat16_is_said_to_be_slower_where_it_is_asked_for(

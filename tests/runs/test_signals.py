@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from collections.abc import Callable
 
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.tf
 
 
 def ask_to_stop() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def run(work: Callable[[Callable[[], None]], None]) -> None:

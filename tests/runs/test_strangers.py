@@ -49,6 +49,7 @@ def history(tuner):
     return list(csv.DictReader((tuner.folder.path / "history.csv").read_text().splitlines()))
 
 
+@pytest.mark.slow
 def test_people_who_are_held_out_are_nowhere_in_the_training(tune, people):
     inputs = tune().inputs
     strangers, learned = set(inputs.strangers.class_names), set(inputs.model.class_names)
@@ -199,6 +200,7 @@ def test_a_folder_of_strangers_that_is_not_there_is_told_with_all_other_problems
     ]
 
 
+@pytest.mark.slow
 def test_the_filter_leaves_out_what_the_published_one_does_and_the_run_records_it(tune):
     everything = tune(data={"strangers": None}).inputs
     dataset = everything.scan.dataset
@@ -269,6 +271,7 @@ def test_tensorboard_and_stat_h5_hold_the_history(tune):
         assert stat["time_train"].shape == stat["lfw_accuracy"].shape == (5,)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_has_the_history_of_one_that_was_left_alone(people, drawn_checkpoint, tmp_path):
     from finetune.errors import Interrupted
     from finetune.runs.inputs import Inputs

@@ -73,6 +73,7 @@ def test_the_run_folder_holds_what_the_readme_says(make, tmp_path, monkeypatch):
     assert (tmp_path / "run/1-head/class_names.txt").read_text().split() == [f"person_{i:03d}" for i in range(1, 5)]
 
 
+@pytest.mark.slow
 def test_held_back_images_are_named_by_the_nearest_mean_before_and_by_the_classifier_after(make, monkeypatch):
     tuner = make(lfw=None)
     train, held_back = tuner.inputs.train, tuner.inputs.validation
@@ -111,6 +112,7 @@ def test_without_held_back_images_there_is_no_such_accuracy(make, faces):
     assert "nothing was measured that could show a stage to be better" in tuner.verdict().text
 
 
+@pytest.mark.slow
 def test_the_saved_stage_restores_to_the_weights_in_memory_with_its_head(make):
     tuner = make()
     result = tuner.run(Stage("head", train_from="Block8", epochs=1, learning_rate=0.01, batch_norm="train"))
@@ -122,6 +124,7 @@ def test_the_saved_stage_restores_to_the_weights_in_memory_with_its_head(make):
     assert set(checkpoints.read(checkpoints.locate(result.folder)).shapes) == set(tuner.model.variables)
 
 
+@pytest.mark.slow
 def test_where_averages_are_asked_for_they_are_what_is_saved(make, drawn_checkpoint, tmp_path):
     name, saved = "InceptionResnetV1/Bottleneck/weights", {}
     for ema in (0.0, 0.9):
@@ -135,6 +138,7 @@ def test_where_averages_are_asked_for_they_are_what_is_saved(make, drawn_checkpo
     assert np.abs(saved[0.9] - saved[0.0]).max() > 1e-6
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_its_gate_is_rolled_back_byte_for_byte(make, monkeypatch):
     tuner = make()
     tuner.begin()
@@ -153,6 +157,7 @@ def test_a_stage_that_fails_its_gate_is_rolled_back_byte_for_byte(make, monkeypa
     assert result.step == 0
 
 
+@pytest.mark.slow
 def test_without_lfw_a_run_says_that_nothing_is_validated(make, capsys):
     tuner = make(lfw=None)
     result = tuner.run(Stage("head", train_from="Logits", epochs=1))
@@ -169,6 +174,7 @@ def test_save_writes_a_checkpoint_anywhere(make, tmp_path):
     assert Model.restore(prefix).digests() == tuner.model.digests()
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_result_and_another_seed_another(make, tmp_path):
     stage = Stage("last block", "Block8", 1, learning_rate=0.01, batch_norm="train", keep_probability=0.5)
     settings = {"lfw": None, "augment": {"random_crop": True, "random_flip": True}}
@@ -181,6 +187,7 @@ def test_one_seed_gives_one_result_and_another_seed_another(make, tmp_path):
     assert results[0] != results[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "message"),
     [
@@ -199,6 +206,7 @@ def test_a_stage_that_does_not_fit_the_run_is_refused(make, stage, message):
         tuner.run(stage)
 
 
+@pytest.mark.slow
 def test_a_boundary_that_moves_back_is_refused(make):
     tuner = make(lfw=None)
     tuner.run(Stage("block", "Bottleneck", 1))
@@ -224,6 +232,7 @@ def test_every_input_that_can_not_be_used_is_named_at_once(make, tmp_path, faces
     assert len(caught.value.problems) == 3
 
 
+@pytest.mark.slow
 def test_a_frozen_tensor_that_changed_is_never_saved(make, monkeypatch, tmp_path):
     tuner = make(lfw=None)
     name = "InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/moving_mean"
@@ -251,6 +260,7 @@ def test_frozen_tensors_see_a_single_bit(make):
         frozen.verify(model)
 
 
+@pytest.mark.slow
 def test_a_stage_that_failed_leaves_no_trace_and_can_be_tried_again(make, tmp_path):
     """As if it had never been tried: the weights in memory, the recipe, and the bytes of the next try."""
     settings = {"lfw": None, "augment": {"random_flip": True}}
@@ -267,6 +277,7 @@ def test_a_stage_that_failed_leaves_no_trace_and_can_be_tried_again(make, tmp_pa
     assert "1.0e+30" not in (tmp_path / "a/recipe.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_a_loss_that_becomes_nan_ends_the_stage_with_the_last_good_weights_and_exit_status_1(make, tmp_path):
     stages = [
         Stage("block", "Block8", 2, learning_rate=0.001, optimizer="momentum"),
@@ -287,6 +298,7 @@ def test_a_loss_that_becomes_nan_ends_the_stage_with_the_last_good_weights_and_e
     assert json.loads((result.folder / "result.json").read_text())["failure"] == result.failure
 
 
+@pytest.mark.slow
 def test_the_step_is_that_of_the_kept_epoch(make, monkeypatch):
     tuner = make(lfw=None)
     train = stage_module.train
@@ -301,6 +313,7 @@ def test_the_step_is_that_of_the_kept_epoch(make, monkeypatch):
     assert f'"model-run.ckpt-{result.step}"' in (result.folder / "checkpoint").read_text()
 
 
+@pytest.mark.slow
 def test_lfw_that_can_no_longer_be_measured_is_a_late_fault_in_one_line(make, monkeypatch):
     tuner = make()
     tuner.begin()
@@ -321,6 +334,7 @@ def test_a_broken_old_classifier_is_no_reason_to_refuse_a_checkpoint(make, drawn
     assert make(checkpoint=tmp_path / "broken", lfw=None).model.num_classes == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["images", "lfw"])
 def test_a_run_is_not_resumed_on_other_inputs(make, part):
     tuner = make()

@@ -70,6 +70,7 @@ def test_the_triplets_of_a_batch_are_those_of_brute_force(mine, brute, batch):
     assert [tuple(t) for t in triplets.numpy()] == brute(distances, labels, images)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(batches(), st.sampled_from(["squared", "euclidean"]))
 def test_every_triplet_is_counted_once(batch, kind):

@@ -132,6 +132,7 @@ def test_gradients_are_the_slopes_of_the_loss(model):
     assert (slopes[0] - slopes[1]) / 2e-3 == pytest.approx(float((gradient * direction).sum()), rel=2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_norm", ["frozen", "train"])
 def test_in_bfloat16_masters_head_and_loss_are_float32_and_a_step_is_nearly_the_same(drawn_checkpoint, batch_norm):
     pixels = np.random.default_rng(9).integers(256, size=(8, 75, 75, 3), dtype=np.uint8)
