@@ -216,8 +216,9 @@ class FineTuner:
     def _begin(self) -> None:
         self.folder.write_recipe(self.recipe)
         self.folder.write_json("environment.json", environment(self.strategy.share.replicas))
-        self.folder.write_text(IMAGES, "".join(f"{line}\n" for line in self.inputs.image_lines))
+        self._write_images()
         self.folder.write_json("inputs.json", self.inputs.summary())
+        self.folder.write_list("inputs.json", "environment.json")
         lfw, point = self.measures.lfw_of(None), self.measures.restored_point()
         self.start = Evidence(lfw, point, self.measures.restored_held_back(point))
         with self.folder.finishing(0, BASELINE) as folder:
@@ -235,8 +236,10 @@ class FineTuner:
         if not self.folder.stage_path(0, BASELINE).is_dir():
             return
         path = self.folder.path
+        self.folder.refuse_damaged()
         with files.reading(path / "inputs.json", ADVICE):
-            refuse_other_inputs(self.inputs, path, json.loads(files.read(path / "inputs.json")))
+            begun = json.loads(files.read(path / "inputs.json"))
+            refuse_other_inputs(self.inputs, path, begun)
         with files.reading(path / "environment.json", ADVICE):
             stored = json.loads(files.read(path / "environment.json"))
             warn_of_another_machine(stored, self.strategy.share.replicas)
@@ -248,8 +251,13 @@ class FineTuner:
             # A kill may have come between a stage's folder and what follows it.
             self._write_summary()
             self.folder.drop_state(len(self.results))
+        if "images" in begun:
+            self._write_images()  # the images are the same; the file that names them may be damaged
         self._begun = True
         self._resuming = len(self.results) + 1
+
+    def _write_images(self) -> None:
+        self.folder.write_text(IMAGES, "".join(f"{line}\n" for line in self.inputs.image_lines))
 
     def _finish(self, finished: Finished, slug: str, trained: list[str]) -> None:
         result = finished.result

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
@@ -19,16 +18,14 @@ from finetune.errors import DataError, RunError, UserError
 from finetune.model import Model
 from finetune.progress import say
 from finetune.recipe import Recipe, Stage
+from finetune.runs.listing import refuse_damaged, sealed, unsealed, write_list
 from finetune.runs.stat_h5 import Stat
 from finetune.runs.tensorboard import TensorBoard
 from finetune.training import EpochRow, StageState
 
 ADVICE = "put back what the run wrote, or begin another run"
 """What to do about a damaged file of a run."""
-OF_ABOVE = "# sha256 of the lines above: "
 RESUME, LOCK = ".resume", ".lock"
-LIST = "files.sha256"
-"""The file in a stage's folder that lists the others: a line each, `SHA256  NAME`."""
 STAT = "stat.h5"
 _PLAIN = ("attempt", "scale", "epoch", "step", "kept_epoch", "kept_step", "best", "rejected", "epoch_steps")
 """Of a stage's state, what JSON can hold."""
@@ -101,8 +98,7 @@ class RunFolder:
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Write `recipe.yaml`, whose last line is a digest of those above it."""
-        text = recipe.to_yaml()
-        self.write_text("recipe.yaml", f"{text}{OF_ABOVE}{hashlib.sha256(text.encode()).hexdigest()}\n")
+        self.write_text("recipe.yaml", sealed(recipe.to_yaml()))
 
     def refuse_changed_recipe(self) -> None:
         """Refuse a `recipe.yaml` that is not what the run wrote; an earlier finetune wrote no digest.
@@ -111,9 +107,15 @@ class RunFolder:
             UserError: it is another.
         """
         path = self.path / "recipe.yaml"
-        text, found, digest = files.read_text(path, "the recipe that the run began with").partition(OF_ABOVE)
-        if found and digest.strip() != hashlib.sha256(text.encode()).hexdigest():
-            raise UserError(f"{path}: changed since the run wrote it; put back what it was, or begin another run")
+        text = files.read_text(path, "the recipe that the run began with")
+        try:
+            unsealed(text)
+        except ValueError as changed:
+            raise UserError(f"{path}: {changed}; {ADVICE}") from None
+
+    def write_list(self, *names: str) -> None:
+        """Write `files.sha256` of these files of the folder."""
+        write_list(self.path, list(names))
 
     def write_model(self, model: Model, name: str, step: int) -> None:
         """Writes the model as a TF1 checkpoint, `model-NAME.ckpt-STEP`."""
@@ -142,28 +144,27 @@ class RunFolder:
         shutil.rmtree(partial, ignore_errors=True)
         yield RunFolder(partial)
         partial.mkdir(parents=True, exist_ok=True)  # a baseline without LFW holds nothing
-        lines = [f"{files.sha256(path)}  {path.name}\n" for path in _listed(partial)]
-        files.write_text(partial / LIST, "".join(lines))
+        write_list(partial, [path.name for path in partial.iterdir()])
         os.replace(partial, target)
         shutil.rmtree(self.path / RESUME, ignore_errors=True)
 
-    @staticmethod
-    def refuse_damaged(stage: Path) -> None:
-        """Refuse a stage's folder whose files are not those that the run wrote; an earlier finetune kept no list.
+    def refuse_damaged(self) -> None:
+        """Refuse a run whose inputs are no longer described as they were when it began.
 
         Raises:
-            DataError: one line for each file that is missing or another; or the list itself is damaged.
+            DataError: one line for each file that is missing or another.
         """
-        advice = f"put back what the run wrote, or remove {stage} and the folders of later stages to make them again"
-        if not (stage / LIST).exists():
-            return
-        with files.reading(stage / LIST, advice):
-            lines = files.read(stage / LIST).decode().splitlines()
-            listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-        there = {path.name: files.sha256(path) for path in _listed(stage)}
-        if listed != there:
-            names = [name for name in {**listed, **there} if listed.get(name) != there.get(name)]
-            raise DataError(*(f"{stage / name}: missing, or not what the run wrote; {advice}" for name in names))
+        refuse_damaged(self.path, ADVICE)
+
+    def refuse_damaged_stage(self, index: int, slug: str) -> None:
+        """Refuse a stage's folder whose files are not those that the run wrote.
+
+        Raises:
+            DataError: one line for each file that is missing or another.
+        """
+        path = self.stage_path(index, slug)
+        advice = f"put back what the run wrote, or remove {path} and the folders of later stages to make them again"
+        refuse_damaged(path, advice)
 
     def write_state(self, index: int, stage: Stage, state: StageState, trained: Mapping[str, np.ndarray]) -> None:
         """Writes where an unfinished stage is, after an epoch."""
@@ -237,6 +238,9 @@ class ReadOnlyFolder(RunFolder):
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Writes nothing."""
 
+    def write_list(self, *names: str) -> None:
+        """Writes nothing."""
+
     def write_model(self, model: Model, name: str, step: int) -> None:
         """Writes nothing."""
 
@@ -262,11 +266,6 @@ class ReadOnlyFolder(RunFolder):
 def _remove_empty(folder: Path) -> None:
     with contextlib.suppress(OSError):
         folder.rmdir()
-
-
-def _listed(stage: Path) -> list[Path]:
-    """Return the files of a stage's folder that its list names. A checkpoint has checksums of its own."""
-    return sorted(path for path in stage.iterdir() if path.suffix in (".json", ".csv", ".h5"))
 
 
 def _unfinished(path: Path) -> bool:

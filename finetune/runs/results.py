@@ -174,14 +174,14 @@ def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[Evidence
     Raises:
         DataError: a file is missing or damaged.
     """
-    folder.refuse_damaged(folder.stage_path(0, BASELINE))
+    folder.refuse_damaged_stage(0, BASELINE)
     start = began = _stored_evidence(folder.stage_path(0, BASELINE))
     results: list[StageResult] = []
     for index, stage in enumerate(stages, start=1):
         path = folder.stage_path(index, stage.slug)
         if not path.is_dir():
             break
-        folder.refuse_damaged(path)
+        folder.refuse_damaged_stage(index, stage.slug)
         with files.reading(path / "result.json", ADVICE):
             fields = {"failure": "", "rejected": ()} | json.loads(files.read(path / "result.json"))
             for apart in ("lfw_difference", "curve"):

@@ -22,3 +22,27 @@ def make(tmp_path, faces, drawn_checkpoint, without_reports):
 
     make.faces = faces / "learn"
     return make
+
+
+@pytest.fixture
+def inputs(faces, tmp_path, monkeypatch):
+    """The inputs of a run of a few numbers, which takes a moment."""
+    from tests.runs.of_numbers import standing_in
+
+    return standing_in(faces, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def run(inputs, monkeypatch):
+    """Runs it, or resumes it, with the weights of a new process."""
+    from finetune import runner
+    from finetune.runs.inputs import Inputs
+
+    restored = inputs.model.tensors()
+    monkeypatch.setattr(Inputs, "open", lambda *_: inputs)
+
+    def run(resume=True):
+        inputs.model.assign(restored)
+        runner.run(inputs.recipe, resume=resume)
+
+    return run

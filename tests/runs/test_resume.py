@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,8 +47,10 @@ def finish(recipe: Path, output: Path, *options: str) -> str:
     return out
 
 
-def stop_in_the_middle(recipe: Path, output: Path, number: int) -> tuple[int, str]:
-    """Sends a signal while the second epoch of the second stage is being trained."""
+def stop_in_the_middle(
+    recipe: Path, output: Path, number: int, while_it_runs: Callable[[], object] = lambda: None
+) -> tuple[int, str]:
+    """Sends a signal while the second stage is being trained, after its first epoch."""
     process = start(recipe, output)
     history, state = output / "history.csv", output / ".resume/state.npz"
     try:
@@ -55,6 +59,7 @@ def stop_in_the_middle(recipe: Path, output: Path, number: int) -> tuple[int, st
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.02)
         time.sleep(0.1)
+        while_it_runs()
         process.send_signal(number)
         error = process.communicate(timeout=60)[1]
     finally:
@@ -105,6 +110,31 @@ def test_stopped_and_resumed_equals_left_alone(recipe, left_alone, tmp_path, num
     assert history(output) == history(left_alone)
     assert not (output / ".resume").exists()
     assert not [path for path in output.rglob("*") if path.name.endswith(".partial")]
+
+
+def test_killed_through_a_link_beside_a_second_process_it_equals_one_left_alone(recipe, left_alone, tmp_path):
+    """The second process resumes the run by the folder's own name, and is refused."""
+    folder = tmp_path / "disk/run"
+    folder.mkdir(parents=True)
+    link = tmp_path / "run"
+    link.symlink_to(folder)
+    refused = []
+
+    def second():
+        process = start(recipe, folder, "--resume")
+        refused.append((process.communicate(timeout=60)[1], process.returncode))
+
+    returned, error = stop_in_the_middle(recipe, link, signal.SIGKILL, second)
+    assert returned == -9, error
+    ((error, status),) = refused
+    assert status == 2
+    assert re.fullmatch(rf"finetune run: {folder}: process \d+ on \S+ runs in it; wait for its end.*\n", error)
+    both = [start(recipe, path, "--resume") for path in (link, folder)]
+    ended = [(process.communicate(timeout=300)[1], process.returncode) for process in both]
+    assert sorted(status for _, status in ended) in ([0, 2], [0, 0]), ended
+    assert link.is_symlink()
+    assert checkpoint_bytes(folder) == checkpoint_bytes(left_alone)
+    assert history(folder) == history(left_alone)
 
 
 def test_resuming_a_finished_run_changes_nothing(recipe, left_alone):

@@ -63,6 +63,7 @@ def test_the_run_folder_holds_what_the_readme_says(make, tmp_path, monkeypatch):
         "1-head/result.json",
         "MODEL_CARD.md",
         "environment.json",
+        "files.sha256",
         "history.csv",
         "images.sha256",
         "inputs.json",
@@ -343,6 +344,7 @@ def test_a_run_is_not_resumed_on_other_inputs(make, part):
     stored = json.loads(path.read_text())
     stored[part]["sha256"] = "another"
     path.write_text(json.dumps(stored))
+    tuner.folder.write_list("inputs.json")
     again = FineTuner.from_inputs(tuner.inputs)
     with pytest.raises(UserError, match=r"other (images|pairs) than .*when the run in .* began"):
         again.resume()

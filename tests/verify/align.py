@@ -81,11 +81,17 @@ def accuracy_on(folder: Path, pairs: str, model: Model) -> float:
 
 
 def killed_and_run_again(command: list[str]) -> tuple[int, bool]:
-    """Aligns some people in one run, and again with SIGKILL at random moments, each time further on."""
-    photos, whole, out = (OUT / name for name in ("kill_photos", "kill_whole", "kill_out"))
+    """Align some people in one run, and again with SIGKILL at random moments, each time further on.
+
+    What is killed are two processes at once, one of which writes through a link.
+    """
+    photos, whole, out, link = (OUT / name for name in ("kill_photos", "kill_whole", "kill_out", "kill_link"))
+    link.unlink(missing_ok=True)
     for folder in (photos, whole, out):
         shutil.rmtree(folder, ignore_errors=True)
     photos.mkdir()
+    out.mkdir()
+    link.symlink_to(out)
     for person in (SHARED / "lfw/images").glob(f"{KILLED_PEOPLE}*"):
         (photos / person.name).symlink_to(person)
     start = time.monotonic()
@@ -93,13 +99,18 @@ def killed_and_run_again(command: list[str]) -> tuple[int, bool]:
     seconds = time.monotonic() - start
     moments, kills = random.Random(0), 0
     for _ in range(KILLS):
-        with subprocess.Popen([*command, str(photos), str(out)], stdout=subprocess.DEVNULL) as process:
-            time.sleep(moments.uniform(0.2, 0.35) * seconds)
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
+        both = [start([*command, str(photos), str(folder)]) for folder in (out, link)]
+        time.sleep(moments.uniform(0.2, 0.35) * seconds)
+        for process in both:
+            process.send_signal(signal.SIGKILL)
+        kills += -signal.SIGKILL in [process.wait() for process in both]
     subprocess.run([*command, str(photos), str(out)], check=True, stdout=subprocess.DEVNULL)
     return kills, tree(whole) == tree(out)
+
+
+def start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Starts a process that prints nothing."""
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def tree(folder: Path) -> dict[str, bytes]:

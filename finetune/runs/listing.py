@@ -1,0 +1,64 @@
+"""Digests of the files that a run wrote, kept beside them, so that a damaged one is never taken for what it was."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from finetune import files
+from finetune.errors import DataError
+
+LIST = "files.sha256"
+"""The file of a folder that lists the others: a line each, `SHA256  NAME`; `sha256sum -c` reads it."""
+OF_ABOVE = "# sha256 of the lines above: "
+
+
+def sealed(text: str) -> str:
+    """Return a text with a last line that holds the digest of what stands above it."""
+    return f"{text}{OF_ABOVE}{hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
+def unsealed(text: str) -> str | None:
+    """Return the lines above the last one; of a text that has no digest, None.
+
+    Raises:
+        ValueError: the lines are not those that the digest was taken of.
+    """
+    above, found, _ = text.partition(OF_ABOVE)
+    if not found:
+        return None
+    if sealed(above) != text:
+        raise ValueError("changed since it was written")
+    return above
+
+
+def write_list(folder: Path, names: list[str]) -> None:
+    """Write `files.sha256` of these files of a folder."""
+    lines = [f"{files.sha256(folder / name)}  {name}\n" for name in sorted(names)]
+    files.write_text(folder / LIST, sealed("".join(lines)))
+
+
+def refuse_damaged(folder: Path, advice: str) -> None:
+    """Refuse a folder with a listed file that is not what the run wrote; an earlier finetune kept no list.
+
+    Args:
+        advice: what to do.
+
+    Raises:
+        DataError: one line for each file that is missing or another; or the list itself is damaged.
+    """
+    path = folder / LIST
+    if not path.exists():
+        return
+    with files.reading(path, advice):
+        lines = unsealed(files.read(path).decode())
+        if lines is None:
+            raise ValueError("its last line is gone")
+        listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines.splitlines())}
+    wrong = [name for name, digest in listed.items() if not _is(folder / name, digest)]
+    if wrong:
+        raise DataError(*(f"{folder / name}: missing, or not what the run wrote; {advice}" for name in wrong))
+
+
+def _is(path: Path, digest: str) -> bool:
+    return path.is_file() and files.sha256(path) == digest

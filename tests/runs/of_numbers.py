@@ -1,0 +1,241 @@
+"""A run of a few numbers, and what it writes.
+
+Network, images and charts are stood in for, so that a run takes a moment; all that decides what is written when is the
+package's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from finetune import checkpoint as checkpoints
+from finetune import runner
+from finetune import tuner as tuner_module
+from finetune.dataset.pipeline import Batch
+from finetune.dataset.scan import scan
+from finetune.dataset.split import split
+from finetune.doctor import Report
+from finetune.evaluation import read_pairs, resolve
+from finetune.features.store import image_digest
+from finetune.model import LOGITS, Model
+from finetune.preprocessing import Preprocessing
+from finetune.recipe import Recipe
+from finetune.report import page
+from finetune.runs import stage as stage_module
+from finetune.runs.curve import Curve
+from finetune.runs.held_back import HeldBack
+from finetune.runs.inputs import Inputs
+from finetune.runs.selection import Selection
+from finetune.training import loop
+from finetune.training.figures import StepResult
+
+TRAINED = "Logits/biases"
+STAGES = [
+    {"name": "head", "train_from": "Logits", "epochs": 2, "learning_rate": {0: 0.01, 2: "-"}},
+    {
+        "name": "too much",
+        "train_from": "Bottleneck",
+        "epochs": 1,
+        "learning_rate": 50.0,
+        "accept": {"metric": "lfw_accuracy", "max_drop": 0, "otherwise": "retry", "rate_factor": 0.5},
+    },
+    {"name": "last", "train_from": "Bottleneck", "epochs": 2},
+]
+EVENTS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink"}
+"""Audit events of writes, beside the opening of a file to be written."""
+_before_a_write: Callable[[str], None] | None = None
+
+
+def heard(event: str, arguments: tuple[Any, ...]) -> None:
+    """Audit hooks can't be removed: without `_before_a_write` this one does nothing."""
+    if _before_a_write and (event in EVENTS or (event == "open" and set(str(arguments[1])) & set("wax+"))):
+        _before_a_write(f"{event} {arguments[0]}")
+
+
+@contextlib.contextmanager
+def before_each_write(look: Callable[[str], None]):
+    """Calls `look` before everything that is written; what it writes itself is not told of."""
+    global _before_a_write
+
+    def looking(what: str) -> None:
+        global _before_a_write
+        _before_a_write = None
+        look(what)
+        _before_a_write = looking
+
+    _before_a_write = looking
+    try:
+        yield looking
+    finally:
+        _before_a_write = None
+
+
+class Trainer:
+    """A trainer of four numbers, which carries something over from step to step, as an optimizer does."""
+
+    names = (TRAINED,)
+    first = LOGITS
+
+    def __init__(self, model, stage, strategy):
+        self.model, self.stage, self.carried = model, stage, 0.0
+
+    @property
+    def weight(self):
+        return float(self.model.variables[TRAINED][0])
+
+    def begin(self):
+        self.carried = 0.0
+
+    def state(self):
+        return {"weights": self.model.variables[TRAINED].numpy(), "carried": np.array(self.carried)}
+
+    def load(self, state):
+        self.model.assign({TRAINED: state["weights"]})
+        self.carried = float(state["carried"])
+
+    def step(self, features, labels, rate, key, **_):
+        self.carried = 0.9 * self.carried + rate * (1 + key[0] % 5 + key[1] % 3)
+        self.model.assign({TRAINED: self.model.variables[TRAINED].numpy() + np.float32(self.carried)})
+        return StepResult(loss=1 / (1 + self.weight), cross_entropy=0.5, correct=1.0, prelogits_norm=self.weight)
+
+    def evaluate(self, features, labels):
+        return StepResult(cross_entropy=2 + np.cos(self.weight), correct=1.0)
+
+    def seen(self):
+        return np.full([2, 512], self.weight)
+
+    def averaged(self):
+        return contextlib.nullcontext()
+
+
+class Measures:
+    """Measurements of made-up embeddings, the worse the larger the trained number is."""
+
+    def __init__(self, inputs, check):
+        self.inputs = inputs
+        self.curve = Curve(inputs.recipe, inputs.train, inputs.validation, inputs.strangers)
+
+    def embed(self, paths, flip=False):
+        weight = float(self.inputs.model.variables[TRAINED][0])
+        rows = []
+        for path in paths:
+            person, image = (np.random.default_rng(zlib.crc32(text.encode())) for text in (path.parent.name, path.name))
+            rows.append(person.normal(size=8) + (0.3 + weight) * image.normal(size=8))
+        return (np.array(rows) / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    def lfw_of(self, trainer):
+        return self.inputs.measure(self.embed)
+
+    def restored_point(self):
+        return self.curve.point(lambda dataset: self.embed(dataset.paths))
+
+    def points_of(self, trainer):
+        return self.restored_point
+
+    def restored_held_back(self, point):
+        return HeldBack(point.learned.correct)
+
+    def held_back(self, trainer):
+        return HeldBack(self.restored_point().learned.correct)
+
+
+class Features:
+    """Batches without features."""
+
+    def __init__(self, model, recipe, first, stage, train, validation, *_):
+        self._validation = validation
+
+    def training(self, epoch, order, size):
+        parts = [order[start : start + size] for start in range(0, len(order), size)]
+        return [Batch(np.zeros([len(rows), 1]), np.zeros(len(rows), np.int64), rows) for rows in parts]
+
+    def validation(self):
+        return self.training(0, np.arange(len(self._validation)), 8)
+
+
+def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Inputs:
+    """Return the inputs of such a run, whose output is `folder/run`; what would take time is replaced."""
+    monkeypatch.setattr(runner, "plan", lambda inputs: [])
+    monkeypatch.setattr(tuner_module, "build", Trainer)
+    monkeypatch.setattr(tuner_module, "Measures", Measures)
+    monkeypatch.setattr(stage_module, "FrozenFeatures", Features)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(page, "_charts", lambda record: {})
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: 0.0))  # wall times differ from run to run
+    recipe = Recipe.from_values(
+        {
+            "checkpoint": str(folder / "checkpoint"),
+            "output": str(folder / "run"),
+            "data": {"train": faces / "learn", "validation_split": 0.2, "strangers": faces / "strangers"},
+            "lfw": {"dir": faces / "strangers", "pairs": faces / "pairs.txt"},
+            "batch_size": 8,
+            "history": {"tensorboard": True, "stat_h5": True},
+            "stages": STAGES,
+        }
+    )
+    scanned, strangers = scan(faces / "learn"), scan(faces / "strangers").dataset
+    train, validation = split(scanned.dataset, 0.2, recipe.seed)
+    pairs = resolve(read_pairs(faces / "pairs.txt"), faces / "strangers")
+    variables = {
+        "InceptionResnetV1/Bottleneck/weights": tf.Variable(np.ones([3, 8], np.float32)),
+        "Logits/weights": tf.Variable(np.ones([8, 4], np.float32)),
+        TRAINED: tf.Variable(np.zeros(4, np.float32)),
+    }
+    checkpoints.write(folder / "checkpoint", "x", 0, {name: value.numpy() for name, value in variables.items()})
+    located, plan = checkpoints.locate(folder / "checkpoint"), checkpoints.RestorePlan(tuple(variables), {}, ())
+    model = Model(variables, Preprocessing(75), scanned.dataset.class_names, plan, located)
+    paths = {*scanned.dataset.paths, *strangers.paths, *pairs.paths}
+    return Inputs(
+        recipe,
+        model,
+        scanned,
+        train,
+        validation,
+        pairs,
+        scanned.dataset.class_names,
+        report=Report(faces / "learn", 4, 24, 24, ()),
+        selection=Selection(scanned, strangers),
+        digests={path: image_digest(path) for path in paths},
+    )
+
+
+def outputs(folder: Path) -> dict[str, Any]:
+    """Every file and folder with its bytes; of TensorBoard's events, which hold the time, their values."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        if "tfevents" in path.name:
+            read = events(path.read_bytes())
+            values = [(v.tag, e.step, float(tf.make_ndarray(v.tensor))) for e in read for v in e.summary.value]
+            found.setdefault("tensorboard/events", []).append(values)
+        else:
+            found[path.relative_to(folder).as_posix()] = path.read_bytes() if path.is_file() else None
+    return found
+
+
+def events(records: bytes):
+    """TensorBoard's events; a record is its length, a check sum, the event and another check sum."""
+    while records:
+        size = int.from_bytes(records[:8], "little")
+        yield tf.compat.v1.Event.FromString(records[12 : 12 + size])
+        records = records[16 + size :]
+
+
+def unlike(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    return sorted(name for name in found.keys() | expected.keys() if found.get(name, 0) != expected.get(name, 0))
+
+
+def altered(path: Path) -> None:
+    """Change one character in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
