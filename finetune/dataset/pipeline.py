@@ -45,6 +45,7 @@ def training_batches(
     epoch: int,
     share: Share = WHOLE,
     order: np.ndarray | None = None,
+    digests: Sequence[bytes] | None = None,
 ) -> tf.data.Dataset:
     """One epoch: every image once and shuffled, or those of `order`, augmented.
 
@@ -57,6 +58,7 @@ def training_batches(
         seed, stage, epoch: 0 or more each.
         share: which images of each batch are drawn; all, where it is not given.
         order: the epoch's images, int64 [n]; `epoch_order` where it is not given.
+        digests: of the bytes of each image of `dataset`, where they must not have changed.
 
     Returns:
         Batches of (uint8 [b, s, s, 3], int64 [b]); go through them by `iterate`.
@@ -64,7 +66,7 @@ def training_batches(
     order = epoch_order(len(dataset), seed, stage, epoch) if order is None else order
     key = drawing_key(augment, seed, stage, epoch)
     order, batch_size = share.of(order, batch_size)
-    images = _drawn(dataset.paths, order, key, preprocessing.image_size, augment)
+    images = _drawn(dataset.paths, order, key, preprocessing.image_size, augment, digests)
     labels = tf.data.Dataset.from_tensor_slices(dataset.labels[order])
     return tf.data.Dataset.zip((images, labels)).batch(batch_size).prefetch(2)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import PIL
@@ -27,7 +28,7 @@ from finetune.dataset.pipeline import (
 from finetune.dataset.scan import Dataset
 from finetune.dataset.share import WHOLE, Share
 from finetune.features.choice import Choice, choose
-from finetune.features.store import Shelf, Store, identity, image_digest
+from finetune.features.store import Shelf, Store, identity
 from finetune.model import Model
 from finetune.progress import track
 from finetune.recipe import Augment, Recipe
@@ -67,6 +68,7 @@ class FrozenFeatures:
         first: index in `UNITS` of the first unit that trains.
         stage: its number, for the order of the images.
         train, validation: the stage's images.
+        digests: of the bytes of each image, sha256; an image that changes meanwhile ends the run.
         check: called before each batch that is computed to be kept; may raise to end the run there.
         share: of each batch, the images whose features are wanted here; the labels are always the whole batch's.
     """
@@ -79,17 +81,17 @@ class FrozenFeatures:
         stage: int,
         train: Dataset,
         validation: Dataset,
+        digests: Mapping[Path, bytes],
         check: Callable[[], None] = lambda: None,
         share: Share = WHOLE,
     ) -> None:
         self._check, self._share = check, share
         self._model, self._recipe, self._stage = model, recipe, stage
-        self._train, self._validation = train, validation
+        self._train, self._validation, self._digests = train, validation, digests
         self._prefix = model.prefix(first)
         self.choice = choice(model, recipe, first, len(train), len(validation))
         self._shelf: Shelf | None = None
         if self.choice.where != "off":
-            self._digests = {path: image_digest(path) for path in (*train.paths, *validation.paths)}
             views = (self._keys(train, self._drawing(epoch)) for epoch in range(1, 1 + (recipe.augment.views or 1)))
             keys = chain(chain.from_iterable(views), self._keys(validation, None))
             self._shelf = open_shelf(model, first, self.choice, keys)
@@ -116,6 +118,7 @@ class FrozenFeatures:
             epoch=epoch,
             share=self._share,
             order=order,
+            digests=self._of(train.paths),
         )
         batches = zip(iterate(images), _labelled(train, order, batch_size), strict=True)
         return (Batch(self._prefix(pixels), *labelled) for (pixels, _), labelled in batches)
@@ -127,9 +130,13 @@ class FrozenFeatures:
             return self._kept(held_back, None, order, self._recipe.batch_size)
         rows, size = self._share.of(order, self._recipe.batch_size)
         paths = [held_back.paths[row] for row in rows]
-        batches = evaluation_batches(paths, preprocessing=self._model.preprocessing, batch_size=size)
+        preprocessing, digests = self._model.preprocessing, self._of(paths)
+        batches = evaluation_batches(paths, preprocessing=preprocessing, batch_size=size, digests=digests)
         labelled = zip(iterate(batches), _labelled(held_back, order, self._recipe.batch_size), strict=True)
         return (Batch(self._prefix(pixels), *labels) for pixels, labels in labelled)
+
+    def _of(self, paths: Sequence[Path]) -> list[bytes]:
+        return [self._digests[path] for path in paths]
 
     def _drawing(self, epoch: int) -> int | None:
         """The key of what an epoch draws, None where it draws nothing."""
@@ -138,7 +145,7 @@ class FrozenFeatures:
 
     def _keys(self, dataset: Dataset, drawing: int | None) -> list[bytes]:
         """The shelf's key of each image: its digest, or that of all that decides what was drawn of it."""
-        digests = [self._digests[path] for path in dataset.paths]
+        digests = self._of(dataset.paths)
         if drawing is None:
             return digests
         drawn = repr((drawing, sorted(self._recipe.augment.to_value().items())))
@@ -174,7 +181,7 @@ class FrozenFeatures:
             augment=Augment() if drawing is None else self._recipe.augment,
             batch_size=FILL_BATCH,
             key=drawing or 0,
-            digests=[self._digests[path] for path in dataset.paths],
+            digests=self._of(dataset.paths),
         )
         fill(self._shelf, self._prefix, [keys[index] for index in missing], batches, self._check)
 

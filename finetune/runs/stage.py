@@ -133,6 +133,7 @@ class StageRun:
             index,
             inputs.train,
             inputs.validation,
+            inputs.digests,
             self._check,
             inputs.strategy.share,
         )

@@ -69,11 +69,11 @@ def test_after_the_frozen_units_changed_nothing_stale_is_served(make, passes):
     tuner.model.assign({name: tuner.model.variables[name].numpy() + 1})
     model, inputs = tuner.model, tuner.inputs
     head = UNITS.index("Logits")
-    features = FrozenFeatures(model, tuner.recipe, head, 1, inputs.train, inputs.validation)
+    features = FrozenFeatures(model, tuner.recipe, head, 1, inputs.train, inputs.validation, inputs.digests)
     got = np.concatenate([batch.features.numpy() for batch in features.validation()])
     assert sum(passes) == len(inputs.validation)
     fresh = dataclasses.replace(tuner.recipe, cache="off")
-    expected = FrozenFeatures(model, fresh, head, 1, inputs.train, inputs.validation)
+    expected = FrozenFeatures(model, fresh, head, 1, inputs.train, inputs.validation, inputs.digests)
     np.testing.assert_allclose(
         got, np.concatenate([b.features.numpy() for b in expected.validation()]), rtol=1e-4, atol=1e-5
     )
@@ -135,7 +135,7 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
 
     def read(tuner, check=lambda: None):
         inputs = tuner.inputs
-        made = FrozenFeatures(tuner.model, tuner.recipe, UNITS.index("Block8"), 1, inputs.train, inputs.train, check)
+        made = on_block8(inputs, check)
         return np.concatenate([batch.features.numpy() for batch in made.validation()])
 
     calls = iter([None, None, RunError("stopped")])
@@ -151,6 +151,12 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
     assert resumed.tobytes() == read(make("fresh", cache="memory")).tobytes()
 
 
+def on_block8(inputs, check):
+    """Features before Block8 of the training images, which are the held-back ones too."""
+    first, train = UNITS.index("Block8"), inputs.train
+    return FrozenFeatures(inputs.model, inputs.recipe, first, 1, train, train, inputs.digests, check)
+
+
 def test_what_was_computed_before_an_interruption_is_not_computed_again(make, monkeypatch, passes):
     monkeypatch.setattr(frozen, "FILL_BATCH", 4)
     calls = iter([None, None, RunError("stopped"), *[None] * 99])
@@ -161,9 +167,7 @@ def test_what_was_computed_before_an_interruption_is_not_computed_again(make, mo
 
     inputs = make().inputs
     for _ in range(2):
-        made = FrozenFeatures(
-            inputs.model, inputs.recipe, UNITS.index("Block8"), 1, inputs.train, inputs.train, stop_at_the_third
-        )
+        made = on_block8(inputs, stop_at_the_third)
         try:
             assert len(list(made.validation())) == -(-len(inputs.train) // 8)
         except RunError:
@@ -180,7 +184,7 @@ def test_after_some_seconds_what_was_computed_is_on_disk_where_a_kill_can_not_re
     def count():
         kept.append(len(list((tmp_path / "cache").rglob("*.keys"))) - before)
 
-    made = FrozenFeatures(inputs.model, inputs.recipe, UNITS.index("Block8"), 1, inputs.train, inputs.train, count)
+    made = on_block8(inputs, count)
     list(made.validation())
     assert kept == list(range(-(-len(inputs.train) // 4)))
 
@@ -191,6 +195,17 @@ def test_an_image_that_vanishes_before_it_was_computed_is_one_line(make, faces, 
     tuner = make(train=folder)
     tuner.inputs.train.paths[3].unlink()
     with pytest.raises(RunError, match="no such file; it could be read when the run began"):
+        tuner.run(Stage("head", train_from="Logits", epochs=1))
+
+
+@pytest.mark.parametrize("cache", ["memory", "off"])
+def test_an_image_that_changes_after_the_run_has_read_it_is_one_line(make, faces, tmp_path, cache):
+    folder = tmp_path / "people"
+    shutil.copytree(faces / "learn", folder)
+    tuner = make(train=folder, cache=cache)
+    changed, other = tuner.inputs.train.paths[3], tuner.inputs.train.paths[4]
+    changed.write_bytes(other.read_bytes())
+    with pytest.raises(RunError, match=rf"{changed}: .*leave the images as they are, and start again"):
         tuner.run(Stage("head", train_from="Logits", epochs=1))
 
 
