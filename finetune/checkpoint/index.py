@@ -1,7 +1,8 @@
-"""The entries of a checkpoint's `.index`, checked before TensorFlow reads them: it ends the process over some.
+"""The entries of a checkpoint, checked before TensorFlow reads them: it ends the process over some.
 
-The file is a table of LevelDB: blocks of keys and values, of which the last one says where the others lie. Each value
-is a message that says of what type and shape a variable is, and where its bytes are.
+An `.index` is a table of LevelDB: blocks of keys and values, of which the last one says where the others lie. Each
+value is a message that says of what type and shape a variable is, and where its bytes are. The single file of the first
+format is such a table too: its first value describes all variables, and the others hold their values.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ TYPES = range(1, 24)
 """Numbers of the types that variables are stored as, `DT_FLOAT` to `DT_UINT64`."""
 LARGEST = 2**26
 """Bytes of an `.index` above which it is not read; FaceNet's has 22,000."""
+LARGEST_FILE = 2**31
+"""Bytes of a file of the first format above which it is not read."""
 
 
 def refuse_unsound(path: Path) -> None:
@@ -49,13 +52,58 @@ def refuse_unsound(path: Path) -> None:
         raise ValueError("no table of variables") from error
 
 
-def _problem(entry: Any, shards: int) -> str:
-    """Return what is wrong with an entry; empty where nothing is."""
-    dims = [dim.size for dim in entry.shape.dim]
-    if entry.dtype not in TYPES:
-        return f"of no type ({entry.dtype})"
-    if entry.shape.unknown_rank or len(dims) > MOST_DIMENSIONS or min(dims, default=0) < 0:
+def refuse_unsound_file(path: Path) -> None:
+    """Refuse a file of the first format with an entry that no checkpoint of FaceNet's has.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: what is wrong with it.
+    """
+    from tensorflow.core.util.saved_tensor_slice_pb2 import SavedTensorSlices
+
+    try:
+        (_, meta), *entries = _entries(files.read(path, LARGEST_FILE))
+        described = {tensor.name: tensor for tensor in SavedTensorSlices.FromString(meta).meta.tensor}
+        for name, tensor in described.items():
+            if problem := _problem_of(tensor.type, tensor.shape) or _sliced(tensor.slice):
+                raise ValueError(f"{name}: {problem}")
+        for _, value in entries:
+            data = SavedTensorSlices.FromString(value).data
+            if data.name not in described:
+                raise ValueError(f"{data.name}: values of a variable that is not described")
+            expected = math.prod(dim.size for dim in described[data.name].shape.dim)
+            held = sum(len(getattr(data.data, field.name)) for field in data.data.DESCRIPTOR.fields if _holds(field))
+            if _sliced([data.slice]) or held != expected:
+                raise ValueError(f"{data.name}: {held} values, where its shape says {expected}")
+    except (IndexError, DecodeError) as error:
+        raise ValueError("no table of variables") from error
+
+
+def _holds(field: Any) -> bool:
+    return bool(field.name.endswith("_val"))
+
+
+def _sliced(slices: Any) -> str:
+    """Return that a variable is in parts, empty where it is one whole."""
+    whole = len(slices) == 1 and not any(extent.start or extent.HasField("length") for extent in slices[0].extent)
+    return "" if whole else "stored in slices"
+
+
+def _problem_of(dtype: int, shape: Any) -> str:
+    """Return what is wrong with a type or a shape; empty where nothing is."""
+    dims = [dim.size for dim in shape.dim]
+    if dtype not in TYPES:
+        return f"of no type ({dtype})"
+    if shape.unknown_rank or len(dims) > MOST_DIMENSIONS or min(dims, default=0) < 0:
         return f"of no shape ({len(dims)} dimensions, the least {min(dims, default=0)})"
+    return ""
+
+
+def _problem(entry: Any, shards: int) -> str:
+    """Return what is wrong with an entry of an `.index`; empty where nothing is."""
+    if problem := _problem_of(entry.dtype, entry.shape):
+        return problem
+    dims = [dim.size for dim in entry.shape.dim]
     if entry.slices:
         return "stored in slices"
     if math.prod(dims) > MOST_BYTES or not 0 <= entry.size <= MOST_BYTES or not 0 <= entry.offset <= MOST_BYTES:
