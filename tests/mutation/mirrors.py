@@ -7,7 +7,7 @@ from pathlib import Path
 PACKAGES = ["evaluation", "checkpoint", "recipe", "features", "training", "gallery", "runs", "export", "dataset"]
 
 ALSO = {
-    "recipe/": ("recipe/test_recipe.py", "recipe/test_stage.py"),
+    "recipe/": ("recipe/test_recipe.py", "recipe/test_overrides.py", "recipe/test_written.py", "recipe/test_stage.py"),
     "recipe/schedule_file.py": ("recipe/test_learning_rate.py",),
     "features/choice.py": ("features/test_store.py",),
     "features/embeddings.py": ("features/test_central.py",),
