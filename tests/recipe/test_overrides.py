@@ -71,6 +71,11 @@ def test_an_override_finds_a_stage_by_its_name_its_folders_or_its_number(key: st
     assert [stage.epochs for stage in load(GOOD, {key: "3"}).stages] == [5, 3]
 
 
+def test_a_blank_in_an_override_finds_a_stage_that_is_named_with_a_hyphen():
+    recipe = load(GOOD.replace("last block", "last-block"), {"stages.last block.epochs": 7})
+    assert [stage.epochs for stage in recipe.stages] == [5, 7]
+
+
 @pytest.mark.parametrize(
     ("text", "overrides", "line"),
     [
