@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from finetune.evaluation import LFWResult, evaluate_pairs
+from finetune.evaluation.comparison import Difference, paired_interval
 from finetune.evaluation.result import Overlap
 from finetune.recipe import Recipe
 
@@ -124,3 +126,17 @@ def test_the_command_that_enrols_reads_photos_as_the_run_did(align):
     start = f"finetune enroll people.h5 'my people'{options} --checkpoint "
     assert tables.gallery_command(recipe) == f"{start}model --image-size 96"
     assert tables.gallery_command(recipe, Path("run/1-head")) == f"{start}run/1-head"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [("110", "110", "none"), ("100", "110", r"\+0\.3333 \(.* to .*\)"), ("100", "010", r"\+0\.0000 \(.* to .*\)")],
+)
+def test_only_where_every_answer_is_as_before_no_interval_is_shown(before, after, said):
+    """As much lost as gained is a difference of 0 with an interval; one answer each way is not nothing."""
+    paired = [np.array([answer == "1" for answer in answers]) for answers in (before, after)]
+    assert re.fullmatch(said, tables._paired(*paired))
+    interval = paired_interval(*paired)
+    difference = Difference(*interval[:5], interval.p_value, 0.0, 0.0)
+    whole = tables._interval(difference)
+    assert re.fullmatch("every pair decided as before" if said == "none" else said, whole)
