@@ -204,7 +204,7 @@ def path(text: str) -> Path:
 
 
 def new_file(text: str, apart_from: Path | None = None) -> Path:
-    """A file to be written: its folder must be there, and it must not be a folder, a link or a device.
+    """A file to be written, or what a link leads to: its folder must be there, and it must be no folder and no device.
 
     Args:
         apart_from: a folder that is read, in which nothing is to be written.
@@ -215,12 +215,13 @@ def new_file(text: str, apart_from: Path | None = None) -> Path:
     file = path(text)
     if file.is_dir():
         raise RecipeError(f"{file}: a folder; give the name of a file to write")
-    if file.is_symlink() or (file.exists() and not file.is_file()):
-        raise RecipeError(f"{file}: a link or a device; give the name of a file to write")
+    if file.exists() and not file.is_file():
+        raise RecipeError(f"{file}: a device; give the name of a file to write")
     if apart_from is not None and apart_from.is_dir():
         refuse_within(file, apart_from)
-    if not file.parent.is_dir():
-        raise RecipeError(f"{file.parent}: no such folder; make it first")
+    place = Path(os.path.realpath(file)).parent if file.is_symlink() else file.parent
+    if not place.is_dir():
+        raise RecipeError(f"{place}: no such folder; make it first")
     return file
 
 

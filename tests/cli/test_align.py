@@ -112,7 +112,7 @@ def test_one_photo_may_be_given_and_its_crops_lie_beside_it(photos, finetune, wo
         ),
         ("align faces out --boxes gone/boxes.txt", ["gone: no such folder; make it first"]),
         ("align faces out --boxes faces/pairs.txt", ["faces/pairs.txt: lies in faces, which stays as it is; give ..."]),
-        ("align faces out --boxes /dev/null", ["/dev/null: a link or a device; give the name of a file to write"]),
+        ("align faces out --boxes /dev/null", ["/dev/null: a device; give the name of a file to write"]),
         ("align faces out --boxes faces", ["faces: a folder; give the name of a file to write"]),
         (
             "align faces out --size 0",

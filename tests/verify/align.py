@@ -99,7 +99,7 @@ def killed_and_run_again(command: list[str]) -> tuple[int, bool]:
     seconds = time.monotonic() - start
     moments, kills = random.Random(0), 0
     for _ in range(KILLS):
-        both = [start([*command, str(photos), str(folder)]) for folder in (out, link)]
+        both = [begun([*command, str(photos), str(folder)]) for folder in (out, link)]
         time.sleep(moments.uniform(0.2, 0.35) * seconds)
         for process in both:
             process.send_signal(signal.SIGKILL)
@@ -108,7 +108,7 @@ def killed_and_run_again(command: list[str]) -> tuple[int, bool]:
     return kills, tree(whole) == tree(out)
 
 
-def start(command: list[str]) -> subprocess.Popen[bytes]:
+def begun(command: list[str]) -> subprocess.Popen[bytes]:
     """Starts a process that prints nothing."""
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
