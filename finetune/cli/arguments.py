@@ -204,7 +204,7 @@ def path(text: str) -> Path:
 
 
 def new_file(text: str, apart_from: Path | None = None) -> Path:
-    """A file to be written, or what a link leads to: its folder must be there, and it must be no folder and no device.
+    """Return a file to be written. Its folder, or that of what a link leads to, must be there; it is no folder, no device.
 
     Args:
         apart_from: a folder that is read, in which nothing is to be written.

@@ -118,7 +118,7 @@ class FrozenFeatures:
             epoch=epoch,
             share=self._share,
             order=order,
-            digests=self._of(train.paths),
+            digests=self._digests_of(train.paths),
         )
         batches = zip(iterate(images), _labelled(train, order, batch_size), strict=True)
         return (Batch(self._prefix(pixels), *labelled) for (pixels, _), labelled in batches)
@@ -130,12 +130,12 @@ class FrozenFeatures:
             return self._kept(held_back, None, order, self._recipe.batch_size)
         rows, size = self._share.of(order, self._recipe.batch_size)
         paths = [held_back.paths[row] for row in rows]
-        preprocessing, digests = self._model.preprocessing, self._of(paths)
+        preprocessing, digests = self._model.preprocessing, self._digests_of(paths)
         batches = evaluation_batches(paths, preprocessing=preprocessing, batch_size=size, digests=digests)
         labelled = zip(iterate(batches), _labelled(held_back, order, self._recipe.batch_size), strict=True)
         return (Batch(self._prefix(pixels), *labels) for pixels, labels in labelled)
 
-    def _of(self, paths: Sequence[Path]) -> list[bytes]:
+    def _digests_of(self, paths: Sequence[Path]) -> list[bytes]:
         return [self._digests[path] for path in paths]
 
     def _drawing(self, epoch: int) -> int | None:
@@ -145,7 +145,7 @@ class FrozenFeatures:
 
     def _keys(self, dataset: Dataset, drawing: int | None) -> list[bytes]:
         """The shelf's key of each image: its digest, or that of all that decides what was drawn of it."""
-        digests = self._of(dataset.paths)
+        digests = self._digests_of(dataset.paths)
         if drawing is None:
             return digests
         drawn = repr((drawing, sorted(self._recipe.augment.to_value().items())))
@@ -181,7 +181,7 @@ class FrozenFeatures:
             augment=Augment() if drawing is None else self._recipe.augment,
             batch_size=FILL_BATCH,
             key=drawing or 0,
-            digests=self._of(dataset.paths),
+            digests=self._digests_of(dataset.paths),
         )
         fill(self._shelf, self._prefix, [keys[index] for index in missing], batches, self._check)
 
