@@ -204,13 +204,13 @@ def path(text: str) -> Path:
 
 
 def new_file(text: str, apart_from: Path | None = None) -> Path:
-    """Return a file to be written. Its folder, or that of what a link leads to, must be there; it is no folder, no device.
+    """Return the path of a file to be written; a link is followed. The folder that it is written into must be there.
 
     Args:
         apart_from: a folder that is read, in which nothing is to be written.
 
     Raises:
-        UserError: it can't be written there.
+        UserError: it is a folder or a device, or can't be written there.
     """
     file = path(text)
     if file.is_dir():
