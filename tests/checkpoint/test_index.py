@@ -205,8 +205,8 @@ def first(tmp_path) -> Path:
     """A file of the first format, as TensorFlow writes it."""
     path, v1 = tmp_path / "first.ckpt", tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
-        v1.get_variable("Logits/weights", [3, 4])
-        v1.get_variable("Logits/biases", [4])
+        v1.get_variable("Logits/weights", initializer=tf.reshape(tf.range(12.0), [3, 4]))
+        v1.get_variable("Logits/biases", initializer=tf.range(4.0))
         session.run(v1.global_variables_initializer())
         v1.train.Saver(write_version=v1.train.SaverDef.V1).save(session, str(path), write_meta_graph=False)
     return path

@@ -155,7 +155,11 @@ def test_ctrl_c_ends_any_command(finetune, monkeypatch: pytest.MonkeyPatch):
     from finetune.model import Model
 
     monkeypatch.setattr(Model, "embed", lambda *_, **__: signal.raise_signal(signal.SIGINT))
-    ended = finetune("embed", "model", "faces/learn", "out.npz")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores it
+    try:
+        ended = finetune("embed", "model", "faces/learn", "out.npz")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (ended.status, ended.err[-1]) == (130, "finetune embed: interrupted")
 
 

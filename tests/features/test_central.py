@@ -103,8 +103,7 @@ def swapped(monkeypatch, path, other):
         path.write_bytes(other.read_bytes())
         return found
 
-    for module in (central, frozen):
-        monkeypatch.setattr(module, "image_digest", digest)
+    monkeypatch.setattr(central, "image_digest", digest)
     return own
 
 
