@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from finetune import checkpoint as checkpoints
 from finetune import files
 from finetune.errors import DataError, RunError, UserError
 from finetune.model import Model
@@ -144,7 +145,8 @@ class RunFolder:
         shutil.rmtree(partial, ignore_errors=True)
         yield RunFolder(partial)
         partial.mkdir(parents=True, exist_ok=True)  # a baseline without LFW holds nothing
-        write_list(partial, [path.name for path in partial.iterdir()])
+        # The values of a checkpoint have checksums of their own; a digest of them takes as long as some steps.
+        write_list(partial, [path.name for path in partial.iterdir() if ".data-" not in path.name])
         os.replace(partial, target)
         shutil.rmtree(self.path / RESUME, ignore_errors=True)
 
@@ -161,10 +163,14 @@ class RunFolder:
 
         Raises:
             DataError: one line for each file that is missing or another.
+            CheckpointError: the stage's checkpoint is damaged.
         """
         path = self.stage_path(index, slug)
         advice = f"put back what the run wrote, or remove {path} and the folders of later stages to make them again"
         refuse_damaged(path, advice)
+        if index:
+            stored = checkpoints.read(checkpoints.locate(path))
+            stored.tensors(stored.shapes)  # which verifies their checksums
 
     def write_state(self, index: int, stage: Stage, state: StageState, trained: Mapping[str, np.ndarray]) -> None:
         """Writes where an unfinished stage is, after an epoch."""
