@@ -32,51 +32,46 @@ LARGEST_FILE = 2**31
 
 
 def refuse_unsound(path: Path) -> None:
-    """Refuse an `.index` with an entry that no checkpoint of FaceNet's has.
+    """Refuse an `.index`, or a file of the first format, with an entry that no checkpoint of FaceNet's has.
 
     Raises:
         OSError: the file can't be read.
         ValueError: what is wrong with it.
     """
+    refuse, largest = (_refuse_index, LARGEST) if path.suffix == ".index" else (_refuse_file, LARGEST_FILE)
+    try:
+        (_, first), *entries = _entries(files.read(path, largest))
+        refuse(first, entries)
+    except (IndexError, DecodeError) as error:
+        raise ValueError("no table of variables") from error
+
+
+def _refuse_index(header: bytes, entries: list[tuple[bytes, bytes]]) -> None:
     from tensorflow.core.protobuf.tensor_bundle_pb2 import BundleEntryProto, BundleHeaderProto
 
-    try:
-        (_, header), *entries = _entries(files.read(path, LARGEST))
-        shards = BundleHeaderProto.FromString(header).num_shards
-        if not 1 <= shards <= MOST_SHARDS:
-            raise ValueError(f"says that it has {shards} data files")
-        for name, value in entries:
-            if problem := _problem(BundleEntryProto.FromString(value), shards):
-                raise ValueError(f"{name.decode(errors='replace')}: {problem}")
-    except (IndexError, DecodeError) as error:
-        raise ValueError("no table of variables") from error
+    shards = BundleHeaderProto.FromString(header).num_shards
+    if not 1 <= shards <= MOST_SHARDS:
+        raise ValueError(f"says that it has {shards} data files")
+    for name, value in entries:
+        if problem := _problem(BundleEntryProto.FromString(value), shards):
+            raise ValueError(f"{name.decode(errors='replace')}: {problem}")
 
 
-def refuse_unsound_file(path: Path) -> None:
-    """Refuse a file of the first format with an entry that no checkpoint of FaceNet's has.
-
-    Raises:
-        OSError: the file can't be read.
-        ValueError: what is wrong with it.
-    """
+def _refuse_file(meta: bytes, entries: list[tuple[bytes, bytes]]) -> None:
     from tensorflow.core.util.saved_tensor_slice_pb2 import SavedTensorSlices
 
-    try:
-        (_, meta), *entries = _entries(files.read(path, LARGEST_FILE))
-        described = {tensor.name: tensor for tensor in SavedTensorSlices.FromString(meta).meta.tensor}
-        for name, tensor in described.items():
-            if problem := _problem_of(tensor.type, tensor.shape) or _sliced(tensor.slice):
-                raise ValueError(f"{name}: {problem}")
-        for _, value in entries:
-            data = SavedTensorSlices.FromString(value).data
-            if data.name not in described:
-                raise ValueError(f"{data.name}: values of a variable that is not described")
-            expected = math.prod(dim.size for dim in described[data.name].shape.dim)
-            held = sum(len(getattr(data.data, field.name)) for field in data.data.DESCRIPTOR.fields if _holds(field))
-            if _sliced([data.slice]) or held != expected:
-                raise ValueError(f"{data.name}: {held} values, where its shape says {expected}")
-    except (IndexError, DecodeError) as error:
-        raise ValueError("no table of variables") from error
+    described = {tensor.name: tensor for tensor in SavedTensorSlices.FromString(meta).meta.tensor}
+    for name, tensor in described.items():
+        if problem := _problem_of(tensor.type, tensor.shape) or _sliced(tensor.slice):
+            raise ValueError(f"{name}: {problem}")
+    for _, value in entries:
+        data = SavedTensorSlices.FromString(value).data
+        if data.name not in described:
+            raise ValueError(f"{data.name}: values of a variable that is not described")
+        expected = math.prod(dim.size for dim in described[data.name].shape.dim)
+        held = sum(len(getattr(data.data, field.name)) for field in data.data.DESCRIPTOR.fields if _holds(field))
+        if _sliced([data.slice]) or held != expected:
+            raise ValueError(f"{data.name}: {held} values, where its shape says {expected}")
 
 
 def _holds(field: Any) -> bool:

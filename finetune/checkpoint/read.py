@@ -14,7 +14,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from finetune.brief import Brief
-from finetune.checkpoint.index import refuse_unsound, refuse_unsound_file
+from finetune.checkpoint.index import refuse_unsound
 from finetune.checkpoint.locate import Located, refuse_pattern
 from finetune.errors import CheckpointError
 from finetune.files import read as read_bytes
@@ -106,10 +106,7 @@ def _read_tf1(located: Located) -> StoredCheckpoint:
 
     refuse_pattern(located.prefix)
     try:
-        if located.files[0].suffix == ".index":
-            refuse_unsound(located.files[0])
-        else:
-            refuse_unsound_file(located.files[0])
+        refuse_unsound(located.files[0])
         reader = tf.train.load_checkpoint(str(located.prefix))
         shapes = {name: tuple(shape) for name, shape in sorted(reader.get_variable_to_shape_map().items())}
         dtypes = {name: np.dtype(dtype.as_numpy_dtype) for name, dtype in reader.get_variable_to_dtype_map().items()}

@@ -133,7 +133,7 @@ def test_the_command_that_enrols_reads_photos_as_the_run_did(align):
     [("110", "110", "none"), ("100", "110", r"\+0\.3333 \(.* to .*\)"), ("100", "010", r"\+0\.0000 \(.* to .*\)")],
 )
 def test_only_where_every_answer_is_as_before_no_interval_is_shown(before, after, said):
-    """As much lost as gained is a difference of 0 with an interval; one answer each way is not nothing."""
+    """Show an interval where as much is lost as gained: one answer each way is not nothing."""
     paired = [np.array([answer == "1" for answer in answers]) for answers in (before, after)]
     assert re.fullmatch(said, tables._paired(*paired))
     interval = paired_interval(*paired)
