@@ -27,7 +27,7 @@ from finetune.model import Model, initial_value
 from finetune.network.standardization import standardize
 from finetune.preprocessing import FILE_NAME, Preprocessing
 from finetune.recipe import Augment, Recipe, Stage
-from finetune.resources import find
+from finetune.folders import find_file
 from finetune.runner import run
 from finetune.runs import StageResult
 from finetune.training import StageState, Trainer, train
@@ -87,7 +87,7 @@ def demo(
         "lfw.pairs": data / "pairs.txt",
         "output": output / "run",
     }
-    return run(Recipe.load(find("recipes/demo.yaml"), settings))
+    return run(Recipe.load(find_file("recipes/demo.yaml"), settings))
 
 
 def pretrain(folder: Path, faces: Path, image_size: int) -> Path:

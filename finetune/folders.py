@@ -1,7 +1,8 @@
-"""Folders as people leave them: what in them counts, and the files below them."""
+"""Paths: files that come with finetune, the user's cache, folders as people leave them, and names as lines show them."""
 
 from __future__ import annotations
 
+import importlib.resources
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,36 @@ Place = str | os.PathLike[str]
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 """What Windows leaves in folders; files whose name begins with a dot are passed over too."""
+
+
+SHIPPED = ("recipes", "data")
+"""The folders that come with finetune: inside the package once installed, beside it in a clone."""
+
+
+def find_file(path: str | os.PathLike[str]) -> Path:
+    """Return the file that a path means: the path itself where it exists, else the one that was shipped.
+
+    Args:
+        path: `~` is expanded. Only a relative path that begins with `recipes/` or `data/` is looked
+            for among the shipped files.
+
+    Returns:
+        The path of an existing file, or `path` itself where there is none.
+    """
+    asked = Path(os.path.expanduser(path))
+    if asked.exists() or asked.is_absolute() or asked.parts[:1] not in {(name,) for name in SHIPPED}:
+        return asked
+    package = Path(str(importlib.resources.files("finetune")))
+    return next((root / asked for root in (package, package.parent) if (root / asked).is_file()), asked)
+
+
+def cache_folder(name: str) -> Path:
+    """Return a folder of the user's cache: `~/.cache/finetune/NAME`.
+
+    `FINETUNE_CACHE` names the folder of `features`; the others then lie beside it.
+    """
+    features = os.environ.get("FINETUNE_CACHE") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/finetune/features"
+    return Path(features).expanduser().with_name(name) if name != "features" else Path(features).expanduser()
 
 
 def find_images(path: str | os.PathLike[str]) -> list[Path]:

@@ -11,7 +11,7 @@ from finetune.align.coverage import Coverage
 from finetune.errors import DataError
 from finetune.files import private_folder
 from finetune.folders import in_one_line
-from finetune.resources import cache
+from finetune.folders import cache_folder
 
 
 def aligned(photos: Path, alignment: Alignment, folder: Path | None = None) -> tuple[Path, Coverage]:
@@ -26,7 +26,7 @@ def aligned(photos: Path, alignment: Alignment, folder: Path | None = None) -> t
     """
     identity = json.dumps([str(photos.resolve()), alignment.to_json()])
     name = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
-    folder = folder or private_folder(cache("aligned")) / name
+    folder = folder or private_folder(cache_folder("aligned")) / name
     coverage = align(photos, folder, alignment)
     if not coverage.found:
         first = coverage.outcomes[0]

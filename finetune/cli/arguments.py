@@ -13,7 +13,7 @@ from finetune.errors import CheckpointError, RecipeError, UserError
 from finetune.folders import in_one_line, refuse_within
 from finetune.preprocessing import PRECISIONS, RUNTIMES, STANDARDIZATIONS
 from finetune.progress import say_aside
-from finetune.resources import find
+from finetune.folders import find_file
 
 if TYPE_CHECKING:
     from finetune.dataset.scan import Quarantined
@@ -50,7 +50,7 @@ def load_recipe(options: argparse.Namespace) -> Recipe:
     repeated = sorted({key for key, _, _ in pairs if [k for k, _, _ in pairs].count(key) > 1})
     if repeated:
         raise RecipeError(*(f"command line {key}: given twice; give it once" for key in repeated))
-    return Recipe.load(find(options.recipe), {key: value for key, _, value in pairs})
+    return Recipe.load(find_file(options.recipe), {key: value for key, _, value in pairs})
 
 
 def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, computes: bool = True) -> None:

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from finetune import files
 from finetune.errors import RunError
 from finetune.progress import say_aside
-from finetune.resources import cache
+from finetune.folders import cache_folder
 
 LIMIT = 20 * 2**30
 """Bytes that the store takes at most, unless FINETUNE_CACHE_GIB says otherwise."""
@@ -216,7 +216,7 @@ class Store:
     """
 
     def __init__(self) -> None:
-        self.folder = cache("features")
+        self.folder = cache_folder("features")
         self.limit = _limit(os.environ.get("FINETUNE_CACHE_GIB"))
 
     def room(self) -> int:

@@ -20,7 +20,7 @@ from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.photos import Embeddings
 from finetune.gallery.svm import LinearSVM
-from finetune.resources import cache
+from finetune.folders import cache_folder
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
         path: of the gallery, by which they are found again.
     """
     name = hashlib.sha256(os.path.realpath(path).encode(errors="surrogateescape")).hexdigest()[:32]
-    place = cache("classifiers") / f"{name}.npz"
+    place = cache_folder("classifiers") / f"{name}.npz"
     svm = _resumed(gallery, place) or LinearSVM().fit(gallery.embeddings, gallery.labels)
     if svm.retrained_:
         values = (svm.coef_, svm.intercept_, svm.slack_, gallery.labels, _digest(gallery.embeddings))

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from finetune import files, resources
+from finetune import files
+from finetune.folders import find_file
 from finetune.errors import RecipeError
 from finetune.recipe.checks import describe, did_you_mean
 from finetune.recipe.section import Problem, dotted
@@ -62,7 +63,7 @@ class Document:
         """
         where = os.fspath(path)
         try:
-            text = files.read(resources.find(path), files.SMALL).decode("utf-8-sig")
+            text = files.read(find_file(path), files.SMALL).decode("utf-8-sig")
         except FileNotFoundError:
             raise RecipeError(f"{where}: no such file; give a recipe, such as recipes/small.yaml") from None
         except IsADirectoryError:

@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from finetune import files, resources
+from finetune import files
+from finetune.folders import find_file
 from finetune.recipe.checks import PATH
 from finetune.recipe.section import Problem, SectionError
 
@@ -29,7 +30,7 @@ def read_schedule(value: object) -> dict[int, float | None]:
         SectionError: its lines can't be used; every problem, with file and line.
     """
     path: Path = PATH(value)
-    found = resources.find(path)
+    found = find_file(path)
     try:
         lines = files.read(found, files.SMALL).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
