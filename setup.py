@@ -43,6 +43,7 @@ setup(
     packages=[*find_packages(include=["finetune", "finetune.*"]), "finetune.recipes", "finetune.data"],
     package_dir={"finetune.recipes": "recipes", "finetune.data": "data"},
     package_data={
+        "": ["*.pyi"],
         "finetune": ["py.typed", "report/templates/*"],
         "finetune.recipes": ["*.yaml"],
         "finetune.data": ["*.txt"],
@@ -59,6 +60,7 @@ setup(
         "pillow>=10.3",
         "opencv-python-headless>=4.8",
         "rich>=13.7",
+        "lazy-loader>=0.4",
         "jinja2>=3.1",
         "matplotlib>=3.9",
         "mtcnn==1.0.0",  # its weights alone, which are checked by digest

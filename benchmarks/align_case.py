@@ -17,8 +17,8 @@ from typing import Any
 
 from benchmarks.peak import peak_mib
 from benchmarks.processes import READY
-from finetune.folders import find_images
-from finetune.images import read_image
+from finetune.images.reading import read_image
+from finetune.paths import find_images
 
 PACKAGE_BATCH = 64
 """Photos that the package `mtcnn` is given at once: in smaller batches it is slower."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from finetune.dataset.synthetic import write_faces
 from finetune.errors import UserError
-from finetune.evaluation.draw_pairs import write_pairs
-from finetune.folders import find_images
+from finetune.images.drawn_people import write_faces
+from finetune.paths import find_images
+from finetune.verification.pair_drawing import write_pairs
 
 VERIFY = Path(__file__).resolve().parent.parent / "tests/verify/common.py"
 DRAWN_PEOPLE, DRAWN_IMAGES, DRAWN_SIZE = 20, 16, 80

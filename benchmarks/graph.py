@@ -11,7 +11,7 @@ import tensorflow as tf
 from benchmarks import plain
 from finetune import Model, network
 from finetune.architecture import UNITS
-from finetune.network.standardization import standardize
+from finetune.images.standardization import standardize
 
 PIXELS, IMAGES, EMBEDDINGS, CLASS_LOGITS = "pixels", "images", "embeddings", "class_logits"
 """Names of nodes: the inputs and outputs of the two graphs. Graphs ignore case, and `Logits` is a scope."""

@@ -17,9 +17,9 @@ import tensorflow as tf
 from finetune import Model, network
 from finetune.architecture import UNITS
 from finetune.dataset.pipeline import iterate, training_batches
-from finetune.dataset.scan import Dataset
-from finetune.network.standardization import standardize
-from finetune.recipe import Augment
+from finetune.dataset.scanning import Dataset
+from finetune.images.standardization import standardize
+from finetune.recipe.sections import Augment
 
 
 class NaiveLoop:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from benchmarks import graph, machine, plain
 from finetune import Model, network
 from finetune.architecture import UNITS
-from finetune.network.standardization import standardize
+from finetune.images.standardization import standardize
 
 Embed = Callable[[np.ndarray], np.ndarray]
 Builder = Callable[[Model, int], Embed]

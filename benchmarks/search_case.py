@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peak import peak_mib
-from finetune.evaluation.search import nearest
 from finetune.gallery.storage import read_gallery
+from finetune.identification.search import nearest
 
 
 def main() -> None:

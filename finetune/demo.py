@@ -17,21 +17,17 @@ import tensorflow as tf
 from finetune import checkpoint as checkpoints
 from finetune import network
 from finetune.architecture import UNITS
-from finetune.dataset.pipeline import Batch, iterate, training_batches
-from finetune.dataset.scan import scan
-from finetune.dataset.synthetic import write_faces
-from finetune.evaluation.draw_pairs import write_pairs
+from finetune.dataset import Batch, iterate, scan, training_batches
 from finetune.files import refuse_used
-from finetune.images import central_crops
+from finetune.images import PREPROCESSING_FILE, Preprocessing, central_crops, standardize, write_faces
 from finetune.model import Model, initial_value
-from finetune.network.standardization import standardize
-from finetune.preprocessing import FILE_NAME, Preprocessing
+from finetune.paths import find_file
 from finetune.recipe import Augment, Recipe, Stage
-from finetune.folders import find_file
-from finetune.runner import run
-from finetune.runs import StageResult
+from finetune.record import StageResult
+from finetune.runs import run
 from finetune.training import StageState, Trainer, train
-from finetune.training.sampler import Epoch, Sampler
+from finetune.training.sampling import Epoch, Sampler
+from finetune.verification import write_pairs
 
 SEED = 20180402
 NAME = "demo"
@@ -139,7 +135,7 @@ def write_checkpoint(folder: Path, images: Sequence[Path], image_size: int = IMA
         NAME,
         0,
         {name: variable.numpy() for name, variable in variables.items()},
-        {FILE_NAME: Preprocessing(image_size, "fixed").to_text()},
+        {PREPROCESSING_FILE: Preprocessing(image_size, "fixed").to_text()},
     )
 
 

@@ -17,22 +17,23 @@ from finetune import network
 from finetune.architecture import HEAD, UNITS
 from finetune.checkpoint import RestorePlan
 from finetune.errors import DataError, UserError
-from finetune.given import Images, OneImage, network_input, one_by_one
-from finetune.images import ImageError
-from finetune.network import devices
-from finetune.network.inference import Inference
-from finetune.network.standardization import standardize
-from finetune.preprocessing import (
+from finetune.images import (
     PRECISIONS,
     RUNTIMES,
     STANDARDIZATIONS,
+    ImageError,
+    Images,
+    OneImage,
     Precision,
     Preprocessing,
     Runtime,
     Standardization,
+    network_input,
+    one_by_one,
+    standardize,
 )
 from finetune.progress import track
-from finetune.runtime import refuse_fork
+from finetune.runtime import Inference, devices, refuse_fork
 
 BATCH_SIZE = 96
 LOGITS = len(UNITS) - 1

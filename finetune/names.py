@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
-from finetune.folders import printable
+from finetune.paths import printable
 from finetune.words import DIRECTIONS, escaped
 
 UNKNOWN = "unknown"

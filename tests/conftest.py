@@ -84,8 +84,8 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def draw_faces(root: Path) -> Path:
     """Draw the faces of the fixture `faces` into a folder, and return it."""
-    from finetune.dataset.synthetic import write_faces
-    from finetune.evaluation.draw_pairs import write_pairs
+    from finetune.images.drawn_people import write_faces
+    from finetune.verification.pair_drawing import write_pairs
 
     write_faces(root / "learn", people=4, images_per_person=6, size=80, seed=1)
     write_faces(root / "strangers", people=range(11, 17), images_per_person=4, size=80, seed=1)
@@ -112,7 +112,7 @@ def draw_checkpoint(folder: Path, faces: Path) -> Path:
 @pytest.fixture
 def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stages write no report: each takes most of a second, and has tests of its own."""
-    from finetune import tuner
+    from finetune.runs import tuner
 
     monkeypatch.setattr(tuner, "write_into", lambda path: None)
 

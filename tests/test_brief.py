@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from finetune.brief import Brief
-from finetune.dataset.scan import Layout
-from finetune.evaluation import evaluate_pairs
-from finetune.evaluation.result import Overlap
+from finetune.dataset.scanning import Layout
 from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.photos import Photos
+from finetune.verification.protocols.lfw import evaluate_pairs
+from finetune.verification.result import Overlap
 
 PAIRS = 900
 
@@ -61,19 +61,17 @@ def test_few_items_are_shown_and_many_counted():
     "part",
     [
         "align",
-        "dataset.scan",
-        "dataset.parts",
+        "dataset",
         "doctor",
-        "evaluation",
-        "evaluation.identification",
-        "gallery.gallery",
-        "gallery.photos",
+        "verification",
+        "identification",
+        "gallery",
     ],
 )
 def test_every_result_that_holds_arrays_or_long_lists_is_brief(part):
     module = importlib.import_module(f"finetune.{part}")
     long = re.compile(r"NDArray|Embeddings|Labels|Digests|Photos|LFWResult|Path, \.\.\.|Quarantined, \.\.\.|Outcome, ")
-    kinds = [kind for kind in vars(module).values() if dataclasses.is_dataclass(kind) and kind.__name__[0] != "_"]
+    kinds = [kind for kind in (getattr(module, name) for name in module.__all__) if dataclasses.is_dataclass(kind)]
     assert kinds
     for kind in kinds:
         if any(long.search(str(field.type)) for field in dataclasses.fields(kind)):

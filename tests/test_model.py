@@ -11,7 +11,7 @@ from PIL import Image
 
 from finetune.architecture import UNITS
 from finetune.errors import CheckpointError, DataError, UserError
-from finetune.images import read_image
+from finetune.images.reading import read_image
 
 tf = pytest.importorskip("tensorflow")
 from finetune import network  # noqa: E402
@@ -210,8 +210,8 @@ def test_a_missing_checkpoint_is_one_line(tmp_path):
 
 @pytest.mark.slow
 def test_embeddings_follow_the_weights_whoever_changes_them(drawn_checkpoint, images, tmp_path):
-    from finetune.recipe import Stage
-    from finetune.training import Trainer
+    from finetune.recipe.stage import Stage
+    from finetune.training.step import Trainer
 
     model = Model.restore(drawn_checkpoint, class_names=["a", "b"])
     start = model.tensors()

@@ -85,7 +85,8 @@ def test_the_wheel_holds_the_modules_recipes_and_data_and_nothing_else(wheel: zi
     assert data
     templates = relative_files("finetune/report/templates", "*")
     assert templates
-    assert files == relative_files("finetune", "*.py") | {"finetune/py.typed"} | templates | recipes | data
+    modules = relative_files("finetune", "*.py") | relative_files("finetune", "*.pyi")
+    assert files == modules | {"finetune/py.typed"} | templates | recipes | data
 
 
 def test_the_wheel_states_its_version_python_and_command(wheel: zipfile.ZipFile, metadata: Message) -> None:

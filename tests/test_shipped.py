@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.folders import find_file
+from finetune.paths import find_file
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -19,7 +19,7 @@ from benchmarks.processes import clocked
 from benchmarks.report import Result, Target, number
 from benchmarks.settings import Settings
 from benchmarks.timing import alternate, ratio
-from finetune.folders import find_images
+from finetune.paths import find_images
 from finetune.progress import track
 
 ALIGN, DETECTOR = "finetune align", "detector alone"

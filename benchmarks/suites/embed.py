@@ -16,10 +16,10 @@ from benchmarks.report import Result, Target, number
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, alternate, clock, ratio, timed
 from finetune import Model, network
-from finetune.folders import find_images
-from finetune.images import central_crops
+from finetune.images.preprocessing import Precision, Runtime
+from finetune.images.reading import central_crops
 from finetune.model import LOGITS
-from finetune.preprocessing import Precision, Runtime
+from finetune.paths import find_images
 from finetune.progress import track
 
 OURS = "finetune, float32"

@@ -12,8 +12,8 @@ from benchmarks.settings import Settings
 from benchmarks.stages import run_stage
 from benchmarks.timing import Case, alternate, clock, ratio
 from finetune import Model
-from finetune.dataset.scan import scan
-from finetune.folders import find_images
+from finetune.dataset.scanning import scan
+from finetune.paths import find_images
 
 STAGE, AGAIN = "stage, cold store", "stage, cache: off, scaled"
 LOWERED = f"{STAGE}, bfloat16"

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from benchmarks.report import Result, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, alternate, ratio, timed
-from finetune.evaluation.search import nearest
 from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.photos import Photos
 from finetune.gallery.storage import write_gallery
+from finetune.identification.search import nearest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SIZE = 512

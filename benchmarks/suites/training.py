@@ -16,10 +16,10 @@ from benchmarks.timing import alternate, clock, ratio
 from finetune import Model, Stage, network
 from finetune.architecture import UNITS
 from finetune.dataset.pipeline import evaluation_batches, iterate
-from finetune.dataset.scan import scan
+from finetune.dataset.scanning import scan
 from finetune.errors import RunError
-from finetune.network.standardization import standardize
-from finetune.training import Trainer
+from finetune.images.standardization import standardize
+from finetune.training.step import Trainer
 
 if TYPE_CHECKING:
     from benchmarks.torch_training import TorchTrainer

@@ -8,9 +8,9 @@ from benchmarks.report import Result, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import alternate, ratio, timed
 from finetune import Model, evaluate_pairs
-from finetune.evaluation import LFWResult
-from finetune.recipe import LFW
-from finetune.runs.inputs import measure_model, open_pairs
+from finetune.recipe.sections import LFW
+from finetune.runs.opening import measure_model, open_pairs
+from finetune.verification.result import LFWResult
 
 WHOLE, EMBEDDING, PROTOCOL = "validate", "embedding alone", "protocol alone, 6,000 pairs"
 PAIRS, FOLDS = 6000, 10

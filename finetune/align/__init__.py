@@ -1,10 +1,5 @@
 """Photos to aligned faces, by MTCNN as FaceNet ran it."""
 
-from __future__ import annotations
+import lazy_loader
 
-from finetune.align.aligner import Alignment, align, leftovers
-from finetune.align.cached import aligned
-from finetune.align.coverage import Coverage
-from finetune.align.faces import Faces, read_boxes, write_boxes
-
-__all__ = ["Alignment", "Coverage", "Faces", "align", "aligned", "leftovers", "read_boxes", "write_boxes"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

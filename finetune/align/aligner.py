@@ -22,8 +22,8 @@ from finetune.align.crop import choose, crop
 from finetune.align.faces import Faces, turns_of
 from finetune.align.journal import Journal, Outcome, opened, version
 from finetune.errors import DataError
-from finetune.folders import find_images, in_one_line, refuse_within
 from finetune.images import LARGE, SUFFIXES, ImageError, Pixels, TooManyPixels, read_image
+from finetune.paths import find_images, in_one_line, refuse_within
 from finetune.progress import track
 
 Format = Literal["png", "jpg"]

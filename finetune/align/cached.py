@@ -10,8 +10,7 @@ from finetune.align.aligner import Alignment, align, leftovers
 from finetune.align.coverage import Coverage
 from finetune.errors import DataError
 from finetune.files import private_folder
-from finetune.folders import in_one_line
-from finetune.folders import cache_folder
+from finetune.paths import cache_folder, in_one_line
 
 
 def aligned(photos: Path, alignment: Alignment, folder: Path | None = None) -> tuple[Path, Coverage]:

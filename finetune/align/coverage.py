@@ -12,7 +12,7 @@ from finetune.align.faces import Faces
 from finetune.align.journal import Outcome
 from finetune.brief import Brief
 from finetune.errors import bounded
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.words import counted
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from finetune import files
 from finetune.align.geometry import Boxes
 from finetune.brief import Brief
 from finetune.errors import DataError, bounded
-from finetune.folders import excerpt
+from finetune.paths import excerpt
 
 NONE = "NONE"
 LANDMARKS = 10

@@ -13,7 +13,7 @@ from typing import Any
 from finetune import files
 from finetune.align.faces import Faces
 from finetune.errors import DataError, RunError
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 
 NAME = ".align.jsonl"
 LOCK = ".align.lock"

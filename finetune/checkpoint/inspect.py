@@ -10,10 +10,10 @@ from pathlib import Path
 
 from finetune.architecture import HEAD, UNITS, unit_of
 from finetune.brief import Brief
-from finetune.checkpoint.account import account
-from finetune.checkpoint.locate import Located
+from finetune.checkpoint.accounting import account
+from finetune.checkpoint.location import Located
 from finetune.checkpoint.plan import Contents, Shape, plan_restore
-from finetune.preprocessing import Preprocessing
+from finetune.images import Preprocessing
 from finetune.words import counted
 
 

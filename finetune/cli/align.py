@@ -49,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints each photo that has no crop with the reason, and the coverage."""
     from finetune.align import Alignment, align, leftovers, read_boxes, write_boxes
-    from finetune.folders import in_one_line
-    from finetune.network import devices
+    from finetune.paths import in_one_line
+    from finetune.runtime import devices
 
     found_by = {name: getattr(options, name) for name in ("min_face_size", "score")}
     chosen = {name: value for name, value in found_by.items() if value is not None}

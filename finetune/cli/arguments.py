@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from finetune.architecture import LEAST_IMAGE_SIZE
 from finetune.errors import CheckpointError, RecipeError, UserError
-from finetune.folders import in_one_line, refuse_within
-from finetune.preprocessing import PRECISIONS, RUNTIMES, STANDARDIZATIONS
+from finetune.images import PRECISIONS, RUNTIMES, STANDARDIZATIONS
+from finetune.paths import find_file, in_one_line, refuse_within
 from finetune.progress import say_aside
-from finetune.folders import find_file
 
 if TYPE_CHECKING:
-    from finetune.dataset.scan import Quarantined
-    from finetune.gallery.gallery import Contract
+    from finetune.dataset import Quarantined
+    from finetune.gallery import Contract
     from finetune.model import Model
     from finetune.recipe import LFW, Recipe
 
@@ -150,7 +149,7 @@ def restore(options: argparse.Namespace) -> Model:
 
     locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
     from finetune.model import Model
-    from finetune.runs.plan import describe
+    from finetune.runs import describe
 
     model = Model.restore(
         options.checkpoint,
@@ -190,7 +189,7 @@ def standardization_notes(model: Model, paths: Sequence[Path]) -> list[str]:
     Args:
         paths: images that can be used; too few tell nothing.
     """
-    from finetune.runs.plan import probe, standardization_warnings
+    from finetune.runs import probe, standardization_warnings
 
     if len(paths) < FEW:
         return []

@@ -16,10 +16,10 @@ from finetune.cli.arguments import (
     text_file,
     whole_number,
 )
-from finetune.dataset.scan import Quarantined, check_images, layout, refuse_two_forms
+from finetune.dataset import Quarantined, check_images, layout, refuse_two_forms
 from finetune.errors import DataError, RecipeError
-from finetune.folders import in_one_line
 from finetune.images import size_notes
+from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from finetune.dataset.importers.arrays import ImageArray
+    from finetune.dataset.importers import ImageArray
     from finetune.model import Model
-    from finetune.recipe.recipe import Cache
+    from finetune.recipe import Cache
 
 CLASSIFIERS = ("svc", "svm", "prototype", "k-nearest", "logistic")
 
@@ -69,8 +69,7 @@ class Images(NamedTuple):
 
 def run(options: argparse.Namespace) -> None:
     """Prints the numbers of photos, then accuracy and macro F-score of each classifier."""
-    from finetune.gallery import published
-    from finetune.gallery.classifiers import few_photos
+    from finetune.gallery import few_photos, published
 
     options.classifier = options.classifier or ["svc"]
     _refuse(options)
@@ -142,7 +141,7 @@ def _refuse(options: argparse.Namespace) -> None:
 
 def _arrays(options: argparse.Namespace) -> dict[str, Images]:
     """Those of the two sides that are arrays."""
-    from finetune.dataset.importers.arrays import open_images, read_labels
+    from finetune.dataset.importers import open_images, read_labels
 
     found = {}
     for text, labels in ((options.train, options.labels), (options.test, None)):
@@ -173,7 +172,7 @@ def _listed(people: Mapping[str, Sequence[Path]]) -> Images:
 
 
 def _embedded(images: list[Path] | ImageArray, model: Model, cache: Cache) -> npt.NDArray[np.float32]:
-    from finetune.features.embeddings import embeddings
-    from finetune.gallery.published import embed_array
+    from finetune.embedding import embeddings
+    from finetune.gallery import embed_array
 
     return embeddings(model, images, cache=cache) if isinstance(images, list) else embed_array(model, images)

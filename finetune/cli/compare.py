@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, path, rate, restore_of
 from finetune.errors import DataError, RecipeError
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.gallery.gallery import Gallery
-    from finetune.gallery.identification import Face
+    from finetune.gallery import Face, Gallery
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +34,7 @@ def run(options: argparse.Namespace) -> None:
     """Print similarity and distance; with a gallery, the answer too, or what it would take to give one."""
     import numpy as np
 
-    from finetune.gallery.gallery import Contract
-    from finetune.gallery.storage import read_gallery
+    from finetune.gallery import Contract, read_gallery
 
     if options.gallery is None and options.checkpoint is None:
         raise RecipeError("nothing to embed with; give --gallery or --checkpoint")
@@ -47,9 +45,8 @@ def run(options: argparse.Namespace) -> None:
     target = path(options.gallery) if options.gallery else None
     gallery = read_gallery(target) if target else None
     model = restore_of(options, gallery.contract if gallery is not None else None)
-    from finetune.features.embeddings import unit
-    from finetune.gallery.enrolment import fitting
-    from finetune.gallery.identification import embed_faces, faces_of
+    from finetune.embedding import unit
+    from finetune.gallery import embed_faces, faces_of, fitting
 
     if gallery is not None and target is not None:
         fitting(gallery, Contract.of(model), target)
@@ -79,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _answer(similarity: float, gallery: Gallery | None, far: float) -> str:
     """Say whether two photos show one person, or why nobody can tell."""
-    from finetune.gallery.compare import pair_threshold
+    from finetune.gallery import pair_threshold
 
     if gallery is None:
         return "no answer without --gallery, whose people say how alike two people are"

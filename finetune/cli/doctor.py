@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, new_file, path, restore, whole_number
 from finetune.errors import UserError, attempt
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
 
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints the table, and what was moved."""
-    from finetune.doctor.quarantine import Quarantine
+    from finetune.doctor import Quarantine
 
     _refuse_contradictions(options)
     if options.undo:
@@ -62,12 +62,11 @@ def run(options: argparse.Namespace) -> None:
 
 def _examine(options: argparse.Namespace) -> Report:
     """Opens what the options name, saying all that is wrong with it at once; examines, prints and writes."""
-    from finetune.dataset.scan import layout
-    from finetune.doctor import examine, sheet, tables
-    from finetune.doctor.quarantine import Quarantine
-    from finetune.evaluation import read_pairs, resolve
+    from finetune.dataset import layout
+    from finetune.doctor import Quarantine, examine, show_report, write_sheet
     from finetune.files import write_json
-    from finetune.folders import in_one_line
+    from finetune.paths import in_one_line
+    from finetune.verification import read_pairs, resolve
 
     problems: list[str] = []
     found = attempt(problems, lambda: layout(options.folder))
@@ -84,11 +83,11 @@ def _examine(options: argparse.Namespace) -> Report:
         raise UserError(*problems)
     minimum = options.min_images
     report = examine(options.folder, crop=options.image_size, min_images=minimum, model=model, lfw=pairs)
-    tables.show(report)
+    show_report(report)
     if json:
         write_json(json, report.to_json())
     if picture:
-        say(sheet.write(report, picture))
+        say(write_sheet(report, picture))
     return report
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from finetune.cli.arguments import add_checkpoint, new_file, path, restore, standardization_notes
 from finetune.errors import DataError
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
 
@@ -27,8 +27,8 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from finetune import files
-    from finetune.folders import find_images
     from finetune.images import size_notes
+    from finetune.paths import find_images
 
     target = new_file(options.out)
     if target.suffix != ".npz":

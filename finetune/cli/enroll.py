@@ -7,23 +7,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import (
-    MOST_LINES,
-    add_checkpoint,
-    new_file,
-    path,
-    restore_of,
-    say_left_out,
-    whole_number,
-)
+from finetune.cli.arguments import MOST_LINES, add_checkpoint, new_file, path, restore_of, say_left_out, whole_number
 from finetune.errors import DataError, RecipeError
-from finetune.folders import find_images, in_one_line
 from finetune.names import normal, shown, spelled_alike, why_unusable
+from finetune.paths import find_images, in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.gallery.gallery import Gallery
+    from finetune.gallery import Gallery
     from finetune.model import Model
 
 
@@ -48,14 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints what was enrolled and what was there already; says on stderr what to look at."""
-    from finetune.gallery.storage import read_contract
+    from finetune.gallery import read_contract
 
     folder = path(options.folder)
     target = new_file(options.gallery, folder)
     pickled = folder.suffix in (".pkl", ".pickle")
     _refuse(options, folder, pickled)
     model = restore_of(options, read_contract(target) if target.exists() else None)
-    from finetune.gallery.enrolment import enroll, import_features
+    from finetune.gallery import enroll, import_features
 
     if pickled:
         gallery, added, owners = import_features(target, folder, model)
@@ -88,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: Model) -> Gallery:
     """Add the strangers; of their crops, whose files have names, nothing is kept."""
-    from finetune.gallery.enrolment import enroll_strangers, short
+    from finetune.gallery import enroll_strangers, short
 
     with tempfile.TemporaryDirectory(prefix="finetune-") as place:
         if options.align:
@@ -124,7 +116,7 @@ def _refuse(options: argparse.Namespace, folder: Path, pickled: bool) -> None:
 
 def _people(options: argparse.Namespace, size: int) -> tuple[dict[str, list[Path]], dict[Path, Path]]:
     """Return `{name: images}`, and the photo of each image that was cut from one."""
-    from finetune.dataset.scan import layout
+    from finetune.dataset import layout
 
     folder, sources = path(options.folder), dict[Path, Path]()
     if options.align:
@@ -144,8 +136,7 @@ def _aligned(
     photos: Path, size: int, options: argparse.Namespace, place: Path | None = None
 ) -> tuple[Path, dict[Path, Path]]:
     """Return the folder with the crops, and the photo that each was cut from."""
-    from finetune.align import Alignment, aligned
-    from finetune.align.aligner import targets
+    from finetune.align import Alignment, aligned, targets
 
     alignment = Alignment(size=size, min_face_size=options.min_face_size or 20)
     folder, coverage = aligned(photos, alignment, place)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import MOST_LINES, new_file, path
 from finetune.errors import RecipeError
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.gallery.gallery import Gallery
+    from finetune.gallery import Gallery
 
 FORMATS = (".npz", ".csv")
 
@@ -53,8 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the people with their numbers of photos, after the changes; which files are gone; what it was made with."""
-    from finetune.gallery.export import write_export
-    from finetune.gallery.storage import read_gallery, update
+    from finetune.gallery import read_gallery, update, write_export
 
     target = path(options.gallery)
     gallery = read_gallery(target)
@@ -90,7 +89,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _files(gallery: Gallery) -> list[str]:
     """Say which photos are no longer the files that they were enrolled from: first who they are, then how many."""
-    from finetune.gallery.on_disk import on_disk
+    from finetune.gallery import on_disk
 
     states = on_disk(gallery)
     words = {"gone": "gone, it was {}", "changed": "has other content now in {}; enroll adds that too"}

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING
 from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, text_file, whole_number
 from finetune.errors import DataError, RecipeError, UserError
 from finetune.files import refuse_used
-from finetune.folders import find_images, in_one_line, refuse_within
+from finetune.paths import find_images, in_one_line, refuse_within
 from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.gallery.calibration import Threshold
-    from finetune.gallery.classifiers import Classifier
-    from finetune.gallery.gallery import Gallery
+    from finetune.gallery import Classifier, Gallery, Threshold
     from finetune.model import Model
 
 CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
@@ -55,9 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print one line per face, and how the threshold was found."""
-    from finetune.gallery.calibration import left_out_share
-    from finetune.gallery.classifiers import few_photos
-    from finetune.gallery.storage import read_gallery
+    from finetune.gallery import few_photos, left_out_share, read_gallery
 
     if options.min_face_size and not options.align:
         raise RecipeError("--min-face-size: given without --align, which is what looks for faces")
@@ -69,9 +65,7 @@ def run(options: argparse.Namespace) -> None:
     table = text_file(options.csv, (".csv",), target, *photos) if options.csv else None
     out = _folder(options.draw, photos) if options.draw else None
     model = restore_of(options, gallery.contract)
-    from finetune.gallery.identification import faces_of, identify, refuse_nothing, write_csv
-    from finetune.gallery.labelled import figures
-    from finetune.gallery.pictures import draw
+    from finetune.gallery import draw, faces_of, figures, identify, refuse_nothing, write_csv
 
     people, classifier, threshold = _classifier(options, gallery, target, model)
     notes = [few_photos(options.classifier, gallery.labels)]
@@ -104,10 +98,7 @@ def _classifier(
     options: argparse.Namespace, gallery: Gallery, target: Path, model: Model
 ) -> tuple[tuple[str, ...], Classifier, Threshold]:
     """The people whom a classifier tells apart, the classifier, and from which score on it names them."""
-    from finetune.gallery.calibration import Threshold, calibrate
-    from finetune.gallery.enrolment import fitting
-    from finetune.gallery.fitted import fitted, fitted_head
-    from finetune.gallery.gallery import Contract
+    from finetune.gallery import Contract, Threshold, calibrate, fitted, fitted_head, fitting
 
     fitting(gallery, Contract.of(model), target)
     people: tuple[str, ...] = gallery.people

@@ -6,12 +6,12 @@ import argparse
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import path, say_left_out, whole_number
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.dataset.importers.listing import Listing
+    from finetune.dataset.importers import Listing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,13 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints what was made, how, and where each image came from; what was left out goes to stderr."""
     if options.source == "arrays":
-        from finetune.dataset.importers.arrays import import_arrays
+        from finetune.dataset.importers import import_arrays
 
         size = {"height": options.height, "width": options.width}
         made, how = import_arrays(options.pixels, options.labels, options.out, names=options.names, **size)
         how = f"{how}; written as PNG"
     else:
-        from finetune.dataset.importers.listing import import_photos
+        from finetune.dataset.importers import import_photos
 
         made = import_photos(_listing(options), options.out, copy=options.copy)
         how = "copied" if options.copy else "links to the photos, nothing was copied; keep the photos where they are"
@@ -66,10 +66,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _listing(options: argparse.Namespace) -> Listing:
-    from finetune.dataset.importers import celeba, layout, table
+    from finetune.dataset.importers import CASIA, VGGFACE2, read_celeba, read_csv, read_layout
 
     if options.source == "celeba":
-        return celeba.read_celeba(options.images, options.identities)
+        return read_celeba(options.images, options.identities)
     if options.source == "csv":
-        return table.read_csv(options.file, options.root)
-    return layout.read_layout(options.folder, {"vggface2": layout.VGGFACE2, "casia": layout.CASIA}[options.source])
+        return read_csv(options.file, options.root)
+    return read_layout(options.folder, {"vggface2": VGGFACE2, "casia": CASIA}[options.source])

@@ -7,7 +7,7 @@ import os
 import shlex
 
 from finetune.cli.arguments import path
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.words import counted
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints where the images and the pairs lie, and what to do next."""
-    from finetune.evaluation.fetch_lfw import fetch_lfw
+    from finetune.downloads import fetch_lfw
 
     folder = path(options.folder)
     fetched = fetch_lfw(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from finetune.cli.arguments import add_seed, say_left_out, whole_number
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
 
@@ -26,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints what was drawn; what was left out goes to stderr."""
-    from finetune.evaluation.draw_pairs import PAIRS_PER_FOLD, write_pairs
-    from finetune.evaluation.pairs import DEFAULT_FOLDS
+    from finetune.verification import DEFAULT_FOLDS, PAIRS_PER_FOLD, write_pairs
 
     drawn = write_pairs(
         options.out, options.folder, folds=options.folds, pairs_per_fold=options.pairs, seed=options.seed

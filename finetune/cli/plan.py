@@ -16,10 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints the plan."""
     recipe = load_recipe(options)
-    from finetune.network.strategy import planned
-    from finetune.runs import plan
-    from finetune.runs.folder import RunFolder
-    from finetune.runs.inputs import Inputs
+    from finetune.record import RunFolder
+    from finetune.runs import Inputs, plan
+    from finetune.runtime import planned_strategy
 
     RunFolder(recipe.output).refuse_if_used()
-    say("\n".join(plan(Inputs.open(recipe, planned(recipe.strategy)))))
+    say("\n".join(plan(Inputs.open(recipe, planned_strategy(recipe.strategy)))))

@@ -21,14 +21,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints where the report is."""
-    from finetune.report import FILE_NAME, write, write_into
+    from finetune.report import REPORT_FILE, write, write_into
 
     runs = [path(text) for text in options.runs]
     faces = not options.no_faces
     if options.out is None and len(runs) == 1:
         write_into(runs[0], faces=faces)
-        say(f"report: {runs[0] / FILE_NAME}")
+        say(f"report: {runs[0] / REPORT_FILE}")
         return
-    target = text_file(options.out or FILE_NAME, (".html", ".htm"))
+    target = text_file(options.out or REPORT_FILE, (".html", ".htm"))
     write(runs, target, faces=faces)
     say(f"report: {target}")

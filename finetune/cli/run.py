@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints the plan, a line an epoch, and the table of stages."""
     recipe = load_recipe(options)
-    from finetune.runner import run as run_recipe
+    from finetune.runs import run as run_recipe
 
     command = shlex.join(["finetune", "run", options.recipe, *options.overrides, "--resume"])
     run_recipe(recipe, resume=options.resume, how_to_resume=f"resume with: {command}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from finetune.cli.arguments import add_seed, path, say_left_out, whole_number
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.words import counted
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints a line a part; what was left out goes to stderr."""
-    from finetune.dataset.parts import part_folder, read_shares
+    from finetune.dataset import part_folder, read_shares
 
     parted = part_folder(
         path(options.folder),

@@ -10,7 +10,7 @@ from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, new_fil
 from finetune.progress import say, say_aside
 
 if TYPE_CHECKING:
-    from finetune.evaluation import LFWResult
+    from finetune.verification import LFWResult
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,15 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the four lines, and one more where the pairs name people who were trained on; notes go to stderr."""
     from finetune.checkpoint import locate
-    from finetune.evaluation import read_names
     from finetune.files import write_json
+    from finetune.verification import read_names
 
     target = new_file(options.json) if options.json else None
     lfw = lfw_section(options)
     assert lfw is not None  # both are required
     named = read_names(options.trained) if options.trained else ()
     locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
-    from finetune.runs.inputs import measure_model, open_pairs, usable
+    from finetune.runs import measure_model, open_pairs, usable
 
     pairs = open_pairs(lfw)
     model = restore(options)

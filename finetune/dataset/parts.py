@@ -14,12 +14,12 @@ from typing import Literal
 
 from finetune import files
 from finetune.brief import Brief
-from finetune.dataset.scan import Quarantined, layout
-from finetune.dataset.split import generator_of
+from finetune.dataset.scanning import Quarantined, layout
+from finetune.dataset.splitting import generator_of
 from finetune.errors import DataError, attempt
-from finetune.folders import refuse_within
 from finetune.images import SUFFIXES
 from finetune.names import first_spellings
+from finetune.paths import refuse_within
 from finetune.progress import track
 from finetune.words import counted
 

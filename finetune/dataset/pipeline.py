@@ -12,12 +12,11 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from finetune.dataset.scan import Dataset
-from finetune.dataset.share import WHOLE, Share
+from finetune.dataset.scanning import Dataset
 from finetune.errors import DataError, RunError
-from finetune.images import ChangedImage, ImageError, Pixels, central_crop, read_image
-from finetune.preprocessing import Preprocessing
+from finetune.images import ChangedImage, ImageError, Pixels, Preprocessing, central_crop, read_image
 from finetune.recipe import Augment
+from finetune.runtime import WHOLE, Share
 
 
 class Batch(NamedTuple):

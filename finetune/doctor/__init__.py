@@ -1,9 +1,5 @@
-"""Says what is wrong with a dataset before it is trained on, and moves what is suspected aside."""
+"""The examination of a dataset before it is trained on, and a quarantine for suspect files."""
 
-from __future__ import annotations
+import lazy_loader
 
-from finetune.doctor.examine import examine
-from finetune.doctor.finding import KINDS, Finding
-from finetune.doctor.report import Report
-
-__all__ = ["KINDS", "Finding", "Report", "examine"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from finetune.doctor.copies import SAME_PICTURE, Edge
 from finetune.doctor.finding import Finding
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 
 Labels = npt.NDArray[np.int64]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def embed(model: Model, looked: Looked, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
     """Embeddings of some images, by way of the store."""
-    from finetune.features.embeddings import embeddings
+    from finetune.embedding import embeddings
 
     return embeddings(model, [looked.paths[row] for row in rows], [looked.keys[row] for row in rows])
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from finetune.align.aligner import Alignment, targets
-from finetune.align.coverage import enlarged
-from finetune.align.journal import NAME, read_journal
+from finetune.align import NAME, Alignment, enlarged, read_journal, targets
 from finetune.doctor.finding import Finding
 from finetune.errors import DataError
 

@@ -15,9 +15,9 @@ from finetune.doctor.copies import copies_between
 from finetune.doctor.embedded import Embedded, embed
 from finetune.doctor.finding import Finding
 from finetune.doctor.thumbnails import Looked, look
-from finetune.evaluation import ImagePairs
-from finetune.folders import in_one_line
 from finetune.names import same_identities
+from finetune.paths import in_one_line
+from finetune.verification import ImagePairs
 
 
 def findings(

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from finetune import files
 from finetune.errors import DataError, RunError
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.progress import track
 
 LIST = "undo.json"

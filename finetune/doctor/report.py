@@ -10,7 +10,7 @@ from typing import Any
 
 from finetune.brief import Brief
 from finetune.doctor.finding import KINDS, Finding
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 from finetune.words import counted
 
 

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from finetune import files
 from finetune.doctor.finding import KINDS, Finding
 from finetune.doctor.report import Report
-from finetune.folders import entries, in_one_line
 from finetune.images import ImageError, read_image
+from finetune.paths import entries, in_one_line
 
 MOST = 60
 """Suspects on a sheet."""
@@ -25,7 +25,7 @@ FONT, LINES = 14, 6
 PAPER, INK, FAINT, LINE = "#ffffff", "#202124", "#5f6368", "#dadce0"
 
 
-def write(report: Report, target: Path) -> str:
+def write_sheet(report: Report, target: Path) -> str:
     """Writes the sheet, a PNG; says how many suspects it shows, and how many it does not.
 
     Of each kind the worst come first, and every kind has its turn.

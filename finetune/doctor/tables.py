@@ -14,7 +14,7 @@ SHOWN = 3
 """Findings of a kind."""
 
 
-def show(report: Report) -> None:
+def show_report(report: Report) -> None:
     """Prints it."""
     say(report.summary()[0])
     console = wide_console()

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
+from finetune.brief import Brief
+from finetune.embedding import Shelf, Store, identity
 from finetune.errors import RunError
-from finetune.features.store import Shelf, Store, identity
 from finetune.images import ImageError, NotAnImage, read_image, too_small
 from finetune.progress import track
 
@@ -46,8 +47,8 @@ class Problem:
     reason: str
 
 
-@dataclass(frozen=True, eq=False)
-class Looked:
+@dataclass(frozen=True, eq=False, repr=False)
+class Looked(Brief):
     """What a pass found.
 
     Attributes:
@@ -67,7 +68,7 @@ class Looked:
         return np.concatenate([np.empty([0, 2]), *parts]).astype(np.int64)
 
     def reasons(self, paths: Sequence[Path], crop: int | None) -> list[str | None]:
-        """Why each file can't be trained on, or None: what `finetune.dataset.scan.check_images` says."""
+        """Why each file can't be trained on, or None: what `finetune.dataset.scanning.check_images` says."""
         sizes = dict(zip(self.paths, self.sizes().tolist(), strict=True))
 
         def reason(path: Path) -> str | None:
@@ -138,7 +139,7 @@ def _fill(shelf: Shelf, missing: dict[bytes, Path]) -> dict[bytes, Problem]:
 
 
 def _digest(path: Path) -> bytes | Problem:
-    """The sha256 of a file's bytes, as `finetune.features.image_digest` gives it."""
+    """The sha256 of a file's bytes, as `finetune.embedding.image_digest` gives it."""
     if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
         return Problem("unreadable", "not a file")
     digest = hashlib.sha256()

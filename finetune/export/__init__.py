@@ -1,10 +1,5 @@
 """A checkpoint in other formats, each proved by its own runtime."""
 
-from __future__ import annotations
+import lazy_loader
 
-from finetune.errors import ExportFailed
-from finetune.export.certificate import Certificate
-from finetune.export.exporter import export
-from finetune.export.formats import FORMATS, QUANTIZATIONS
-
-__all__ = ["FORMATS", "QUANTIZATIONS", "Certificate", "ExportFailed", "export"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

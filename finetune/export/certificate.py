@@ -10,8 +10,8 @@ import numpy as np
 
 from finetune.brief import Brief
 from finetune.errors import ExportFailed
-from finetune.evaluation import Difference, LFWResult, compare
 from finetune.export.formats import Format, Tolerance
+from finetune.verification import Difference, LFWResult, compare
 from finetune.words import counted
 
 FILE_NAME = "certificate.json"

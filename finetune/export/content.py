@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from finetune.errors import UserError
+from finetune.images import Preprocessing
 from finetune.model import Model, is_head
-from finetune.preprocessing import Preprocessing
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

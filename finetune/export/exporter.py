@@ -14,19 +14,17 @@ import tensorflow as tf
 
 from finetune import __version__, files
 from finetune import checkpoint as checkpoints
-from finetune.dataset.face import Identity
-from finetune.dataset.photo import draw_face
+from finetune.embedding import embeddings
 from finetune.errors import DataError, ExportFailed, RunError
-from finetune.evaluation import ImagePairs
 from finetune.export import formats, process
 from finetune.export.certificate import FILE_NAME, Certificate, agreements
 from finetune.export.content import Content
 from finetune.export.formats import SUFFIXES, Format
-from finetune.features.embeddings import embeddings
-from finetune.images import central_crops
+from finetune.images import Identity, central_crops, draw_face
 from finetune.model import Model
 from finetune.recipe import LFW
-from finetune.runs.inputs import measure_model, open_pairs, usable
+from finetune.runs import measure_model, open_pairs, usable
+from finetune.verification import ImagePairs
 
 DRAWN, NOISE = 32, 4
 """Probe images: drawn faces, and others that hold nothing but noise."""

@@ -12,8 +12,8 @@ import tensorflow as tf
 from finetune import network
 from finetune.export.content import Content
 from finetune.export.graph import CLASS_LOGITS, EMBEDDINGS, PROBABILITIES
+from finetune.images import standardize
 from finetune.model import LOGITS
-from finetune.network.standardization import standardize
 
 IMAGES = "images"
 """What goes in: uint8 [n, s, s, 3], RGB."""

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.errors import DataError
-from finetune.evaluation.operating_points import interval, least_rate
 from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.prototypes import NearestPrototype
+from finetune.verification import interval, least_rate
 
 Scores = npt.NDArray[np.floating[Any]]
 FAR = 0.01

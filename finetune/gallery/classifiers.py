@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 from finetune.errors import DataError
-from finetune.evaluation.search import nearest
 from finetune.gallery.prototypes import NOBODY, Best, Floats, Labels, NearestPrototype, two_best
 from finetune.gallery.svm import LinearSVM, PublishedSVM
+from finetune.identification import nearest
 
 Name = Literal["prototype", "k-nearest", "svm", "logistic", "svc"]
 NAMES: tuple[Name, ...] = get_args(Name)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from finetune.errors import DataError
-from finetune.evaluation.operating_points import interval, least_rate
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.gallery import Gallery
+from finetune.verification import interval, least_rate
 
 FAR = 0.01
 MOST_PEOPLE = 3_000

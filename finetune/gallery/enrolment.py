@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from finetune.brief import Brief
-from finetune.dataset.scan import Quarantined, check_images, layout
+from finetune.dataset import Quarantined, check_images, layout
+from finetune.embedding import image_digest, prelogits
 from finetune.errors import DataError, RunError
-from finetune.features.embeddings import prelogits
-from finetune.features.store import image_digest
-from finetune.folders import Place, find_images, image_paths, in_one_line
 from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.legacy import read_features
 from finetune.gallery.lookalikes import Lookalikes, look_alike, usual
@@ -25,7 +23,8 @@ from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
 from finetune.model import Model
 from finetune.names import normal, same_identities, shown, why_unusable
-from finetune.recipe.recipe import Cache
+from finetune.paths import Place, find_images, image_paths, in_one_line
+from finetune.recipe import Cache
 
 ENROLLED, TRAINED = "enrolled: no stranger", "trained on: no stranger to this checkpoint"
 People = Mapping[str, Place | Iterable[Place]]

@@ -8,8 +8,8 @@ import numpy as np
 
 from finetune import files
 from finetune.cells import csv_text
-from finetune.folders import in_one_line
 from finetune.gallery.gallery import Gallery
+from finetune.paths import in_one_line
 
 
 def write_export(path: Path, gallery: Gallery) -> None:

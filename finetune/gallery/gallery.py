@@ -13,8 +13,8 @@ import numpy.typing as npt
 from finetune.brief import Brief
 from finetune.errors import DataError
 from finetune.gallery.photos import Embeddings, Photos, Source
+from finetune.images import Standardization
 from finetune.names import normal, shown, spelling, why_unusable
-from finetune.preprocessing import Standardization
 
 if TYPE_CHECKING:
     from finetune.model import Model

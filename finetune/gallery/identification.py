@@ -13,20 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune import files
-from finetune.align import Alignment
-from finetune.align.aligner import cut
+from finetune.align import Alignment, cut
 from finetune.cells import csv_text
-from finetune.dataset.scan import check_images
+from finetune.dataset import check_images
+from finetune.embedding import FILL_BATCH, prelogits, unit
 from finetune.errors import DataError
-from finetune.features.embeddings import prelogits, unit
-from finetune.features.frozen import FILL_BATCH
-from finetune.folders import Place, as_paths, find_images, in_one_line
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.classifiers import Classifier, SoftmaxHead
 from finetune.gallery.prototypes import NOBODY
 from finetune.images import Pixels
 from finetune.model import LOGITS, Model
 from finetune.names import UNKNOWN
+from finetune.paths import Place, as_paths, find_images, in_one_line
 
 Box = tuple[float, float, float, float]
 COLUMNS = (

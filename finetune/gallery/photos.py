@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from finetune.brief import Brief
 from finetune.errors import NotFinite
-from finetune.folders import in_one_line
 from finetune.names import shown
+from finetune.paths import in_one_line
 
 Embeddings = npt.NDArray[np.float32]
 Digests = npt.NDArray[np.uint8]

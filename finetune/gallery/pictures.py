@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from finetune import files
 from finetune.errors import DataError
-from finetune.folders import in_one_line
 from finetune.gallery.identification import Identification
 from finetune.images import ImageError, read_image
 from finetune.names import UNKNOWN
+from finetune.paths import in_one_line
 from finetune.progress import track
 
 NAMED, STRANGER, INK = "#1b6ca8", "#8a4b08", "#ffffff"

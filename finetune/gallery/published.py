@@ -21,7 +21,7 @@ from finetune.gallery.prototypes import Floats, Labels
 from finetune.names import same_identities
 
 if TYPE_CHECKING:
-    from finetune.dataset.importers.arrays import ImageArray
+    from finetune.dataset.importers import ImageArray
     from finetune.model import Model
 
 CHUNK = 1024

@@ -20,8 +20,8 @@ from finetune import files
 from finetune.errors import DataError, RunError
 from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.photos import DIGEST, Photos
+from finetune.images import STANDARDIZATIONS
 from finetune.names import why_unusable
-from finetune.preprocessing import STANDARDIZATIONS
 
 Read = TypeVar("Read")
 FORMAT = "finetune gallery 2"

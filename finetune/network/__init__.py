@@ -12,8 +12,8 @@ import tensorflow as tf
 import tf_slim as slim
 
 from finetune.architecture import HEAD, SCOPE, UNITS, unit_of
+from finetune.images import Precision
 from finetune.network import inception_resnet_v1, layers
-from finetune.preprocessing import Precision
 
 __all__ = [
     "computes_in",

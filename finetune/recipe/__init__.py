@@ -1,20 +1,5 @@
 """The recipe of a run: its sections, and how they are read from YAML and written back."""
 
-from finetune.recipe.learning_rate import LearningRate
-from finetune.recipe.optimizer import Optimizer
-from finetune.recipe.recipe import Recipe
-from finetune.recipe.sections import LFW, Accept, Augment, Data, PrelogitsNorm, PreprocessingSection
-from finetune.recipe.stage import Stage
+import lazy_loader
 
-__all__ = [
-    "LFW",
-    "Accept",
-    "Augment",
-    "Data",
-    "LearningRate",
-    "Optimizer",
-    "PrelogitsNorm",
-    "PreprocessingSection",
-    "Recipe",
-    "Stage",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

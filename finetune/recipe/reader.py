@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from finetune import files
-from finetune.folders import find_file
 from finetune.errors import RecipeError
+from finetune.paths import find_file
 from finetune.recipe.checks import describe, did_you_mean
 from finetune.recipe.section import Problem, dotted
 

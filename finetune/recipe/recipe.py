@@ -13,7 +13,7 @@ import yaml
 
 from finetune.architecture import boundary
 from finetune.errors import RecipeError
-from finetune.preprocessing import PRECISIONS, RUNTIMES, Precision, Runtime
+from finetune.images import PRECISIONS, RUNTIMES, Precision, Runtime
 from finetune.recipe.checks import PATH, Check, one_of, optional, whole
 from finetune.recipe.history import History
 from finetune.recipe.reader import Document

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from finetune import files
-from finetune.folders import find_file
+from finetune.paths import find_file
 from finetune.recipe.checks import PATH
 from finetune.recipe.section import Problem, SectionError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from finetune.architecture import LEAST_IMAGE_SIZE
-from finetune.preprocessing import STANDARDIZATIONS, Standardization
+from finetune.images import STANDARDIZATIONS, Standardization
 from finetune.recipe.checks import (
     ABOVE_0,
     FROM_0,
@@ -31,7 +31,7 @@ class PreprocessingSection(Section):
 
     Attributes:
         image_size: side of the network's square input, in pixels, from 75.
-        standardization: `fixed` or `per_image`; see `finetune.preprocessing`.
+        standardization: `fixed` or `per_image`; see `finetune.images.preprocessing`.
     """
 
     image_size: Annotated[int | None, optional(whole(LEAST_IMAGE_SIZE, unit="pixels"))] = None

@@ -9,17 +9,7 @@ from typing import Annotated, Any, Literal
 
 from finetune.architecture import HEAD, boundary
 from finetune.recipe.batches import MINING, SAMPLING, Mining, PeopleTimesImages, Sampling
-from finetune.recipe.checks import (
-    ABOVE_0,
-    ABOVE_0_TO_1,
-    FROM_0,
-    FROM_0_BELOW_1,
-    Check,
-    one_of,
-    optional,
-    text,
-    whole,
-)
+from finetune.recipe.checks import ABOVE_0, ABOVE_0_TO_1, FROM_0, FROM_0_BELOW_1, Check, one_of, optional, text, whole
 from finetune.recipe.learning_rate import LEARNING_RATE, LearningRate
 from finetune.recipe.loss import LOSS, Loss, Triplet
 from finetune.recipe.optimizer import OPTIMIZER, Optimizer

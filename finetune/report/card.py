@@ -11,10 +11,10 @@ from pathlib import Path
 
 import jinja2
 
-from finetune.evaluation.operating_points import operating_point
-from finetune.preprocessing import published_name
+from finetune.images import published_name
 from finetune.report.page import FARS, environment, headline
 from finetune.report.record import Record
+from finetune.verification import operating_point
 
 FILE_NAME = "MODEL_CARD.md"
 VGGFACE2 = (

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from finetune.evaluation import LFWResult
-from finetune.runs.curve import CurvePoint
-from finetune.training.history import EpochRow
+from finetune.record import CurvePoint
+from finetune.training import EpochRow
+from finetune.verification import LFWResult
 
 SIZE = (4.9, 3.3)
 """Inches: at 72 points to the inch a little more than a phone is wide."""

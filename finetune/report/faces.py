@@ -11,10 +11,9 @@ import numpy as np
 from PIL import Image
 
 from finetune.errors import DataError
-from finetune.evaluation import ImagePairs, LFWResult, read_pairs, resolve
-from finetune.evaluation.sample import sampled
 from finetune.images import ImageError, read_image
 from finetune.recipe import LFW
+from finetune.verification import ImagePairs, LFWResult, read_pairs, resolve, sampled
 
 SHOWN = 6
 """Pairs of each kind."""

@@ -12,17 +12,15 @@ import jinja2
 
 from finetune import __version__, files
 from finetune.errors import UserError, attempt
-from finetune.evaluation import LFWResult, compare
-from finetune.evaluation.comparison import paired_interval
-from finetune.evaluation.operating_points import operating_point
+from finetune.record import StageResult
 from finetune.report import charts
 from finetune.report.charts import Chart, Named
 from finetune.report.faces import Worst, worst
 from finetune.report.record import Record
-from finetune.runs.results import StageResult
-from finetune.runs.tables import duration, outcome
+from finetune.report.tables import duration, outcome
+from finetune.verification import LFWResult, compare, operating_point, paired_interval
 
-FILE_NAME = "report.html"
+REPORT_FILE = "report.html"
 FARS = (0.1, 0.01, 0.001)
 LISTED = 20
 """Files that were left out, and findings of the doctor."""

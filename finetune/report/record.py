@@ -10,14 +10,11 @@ from typing import Any
 
 from finetune.brief import Brief
 from finetune.errors import DataError, UserError
-from finetune.evaluation import LFWResult
-from finetune.evaluation.verdict import Verdict
 from finetune.files import read_text
 from finetune.recipe import Recipe
-from finetune.runs.curve import CurvePoint
-from finetune.runs.folder import RunFolder
-from finetune.runs.results import BASELINE, Evidence, StageResult, ended, stored_results, verdict_of
-from finetune.training.history import EpochRow, from_csv
+from finetune.record import BASELINE, CurvePoint, Evidence, RunFolder, StageResult, ended, stored_results, verdict_of
+from finetune.training import EpochRow, from_csv
+from finetune.verification import LFWResult, Verdict
 
 ADVICE = "give the folder that a run wrote"
 PREPROCESSING = {"image_size": int, "standardization": str, "source": str}

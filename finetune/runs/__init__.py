@@ -1,8 +1,5 @@
 """A run: stages trained one after another, measured, accepted or rolled back, and saved."""
 
-from __future__ import annotations
+import lazy_loader
 
-from finetune.runs.plan import plan
-from finetune.runs.results import StageResult
-
-__all__ = ["StageResult", "plan"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,10 +12,9 @@ import yaml
 from finetune import files
 from finetune.errors import UserError, bounded
 from finetune.progress import say
-from finetune.recipe import Recipe
-from finetune.recipe.section import dotted
-from finetune.runs.environment import environment
-from finetune.runs.inputs import Inputs
+from finetune.recipe import Recipe, dotted
+from finetune.record import environment
+from finetune.runs.opening import Inputs
 
 IMAGES = "images.sha256"
 """The file that lists the images: a line each, `SHA256  PART/PERSON/FILE`."""

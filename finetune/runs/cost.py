@@ -11,17 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from finetune.architecture import boundary
-from finetune.features.central import mirrored
-from finetune.features.choice import Where
-from finetune.features.frozen import choice, choice_of, stored
-from finetune.features.store import image_digest
+from finetune.embedding import Where, choice, choice_of, image_digest, mirrored, stored
 from finetune.model import LOGITS, Model
 from finetune.network import multiply_adds
 from finetune.recipe import Stage
-from finetune.runs.inputs import Inputs
-from finetune.runs.results import BASELINE
-from finetune.runs.tables import duration
-from finetune.training.sampler import Sampler
+from finetune.record import BASELINE
+from finetune.report import duration
+from finetune.runs.opening import Inputs
+from finetune.training.sampling import Sampler
 
 PROBE = 64
 """Images that the forward pass is timed with."""

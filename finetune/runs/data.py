@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from finetune.align import Alignment, aligned
-from finetune.dataset.scan import Quarantined, Scan, layout, scan
-from finetune.doctor import Report, examine
-from finetune.doctor.thumbnails import Look, Looked
+from finetune.dataset import Quarantined, Scan, layout, scan
+from finetune.doctor import Look, Looked, Report, examine
 from finetune.errors import DataError
-from finetune.evaluation import ImagePairs
 from finetune.recipe import Recipe
+from finetune.verification import ImagePairs
 
 NEAR_COPIES = 50_000
 """Images up to which a run looks for near copies among them: some minutes."""

@@ -7,10 +7,9 @@ import math
 
 import numpy as np
 
-from finetune.evaluation import LFWResult, compare
-from finetune.evaluation.bootstrap import RESAMPLES, bootstrap
 from finetune.recipe import Accept
-from finetune.runs.results import Evidence
+from finetune.record import Evidence
+from finetune.verification import RESAMPLES, LFWResult, bootstrap, compare
 from finetune.words import counted
 
 FEW_FALSE_ACCEPTS = 2

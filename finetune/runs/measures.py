@@ -10,16 +10,14 @@ import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
 from finetune import network
-from finetune.dataset.scan import Dataset
+from finetune.dataset import Dataset
+from finetune.embedding import CentralFeatures, unit
 from finetune.errors import DataError, RunError
-from finetune.evaluation import LFWResult
-from finetune.features.central import CentralFeatures
-from finetune.features.embeddings import unit
 from finetune.model import LOGITS, is_head
-from finetune.runs.curve import Curve, CurvePoint, finite
-from finetune.runs.held_back import HeldBack, by_nearest_mean
-from finetune.runs.inputs import Inputs
+from finetune.record import Curve, CurvePoint, HeldBack, by_nearest_mean, finite
+from finetune.runs.opening import Inputs
 from finetune.training import Trainer
+from finetune.verification import LFWResult
 
 
 class Measures:

@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 
 from finetune.brief import Brief
-from finetune.dataset.noise import distances_to_center, keep, threshold
-from finetune.dataset.scan import Dataset, Scan, layout, scan
-from finetune.dataset.split import hold_out, places
-from finetune.doctor.examine import LARGEST
-from finetune.doctor.thumbnails import Look
+from finetune.dataset import Dataset, Scan, distances_to_center, hold_out, keep, layout, places, scan, threshold
+from finetune.doctor import LARGEST, Look
+from finetune.embedding import embeddings
 from finetune.errors import DataError
-from finetune.evaluation.strangers import LEAST, draw, enough
-from finetune.features.embeddings import embeddings
 from finetune.images import size_notes
 from finetune.model import Model
 from finetune.names import same_identities
 from finetune.recipe import Recipe
+from finetune.verification import LEAST, draw, enough
 from finetune.words import counted
 
 

@@ -8,22 +8,18 @@ from typing import NamedTuple
 import numpy as np
 
 from finetune.architecture import HEAD
+from finetune.embedding import FrozenFeatures
 from finetune.errors import NotFinite
-from finetune.features.frozen import FrozenFeatures
 from finetune.progress import say
 from finetune.recipe import Stage
-from finetune.runs import tables
+from finetune.record import CurvePoint, Evidence, Histories, RunFolder, StageResult, columns
+from finetune.report import tables
 from finetune.runs.certificate import FrozenTensors
-from finetune.runs.curve import CurvePoint, columns
-from finetune.runs.folder import RunFolder
 from finetune.runs.gate import Decision, judge
-from finetune.runs.histories import Histories
-from finetune.runs.inputs import Inputs
 from finetune.runs.measures import Measures
-from finetune.runs.results import Evidence, StageResult
-from finetune.training import StageFailed, StageState, Trainer, train
-from finetune.training.head import prototypes
-from finetune.training.sampler import Sampler
+from finetune.runs.opening import Inputs
+from finetune.training import StageFailed, StageState, Trainer, prototypes, train
+from finetune.training.sampling import Sampler
 
 
 class Finished(NamedTuple):

@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 
 from finetune.brief import Brief
-from finetune.dataset.pipeline import Batch
+from finetune.dataset import Batch
 from finetune.errors import RunError
 from finetune.progress import say, track
-from finetune.recipe import Stage
-from finetune.recipe.loss import Triplet
+from finetune.recipe import Stage, Triplet
 from finetune.training.figures import Means, StepResult
 from finetune.training.history import EpochRow
-from finetune.training.sampler import Epoch, Sampler
-from finetune.training.trainer import Trainer
-from finetune.training.watch import Collapse, Seen, parted
+from finetune.training.monitors import Collapse, Seen, parted
+from finetune.training.sampling import Epoch, Sampler
+from finetune.training.step import Trainer
 
 MOST, BINS = 10.0, 1000
 """Of the published histogram of |prelogits|."""

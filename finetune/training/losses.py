@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-from finetune.recipe.loss import ArcFace, CosFace, Loss, Softmax, TripletDistance
+from finetune.recipe import ArcFace, CosFace, Loss, Softmax, TripletDistance
 
 PRELOGITS_EPSILON = 1e-4
 """Added to |prelogits| under their norm, as the published script does."""

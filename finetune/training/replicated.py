@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from finetune import network
 from finetune.model import Model
-from finetune.network.strategy import Strategy
 from finetune.recipe import Stage
+from finetune.runtime import Strategy
 from finetune.training.figures import COUNTS, StepResult
-from finetune.training.trainer import Trainer
+from finetune.training.step import Trainer
 
 
-def build(model: Model, stage: Stage, strategy: Strategy) -> Trainer:
+def build_trainer(model: Model, stage: Stage, strategy: Strategy) -> Trainer:
     """The trainer of a stage under a strategy."""
     return Trainer(model, stage) if strategy.distribution is None else ReplicatedTrainer(model, stage, strategy)
 

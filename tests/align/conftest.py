@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finetune.dataset.face import Identity
-from finetune.dataset.photo import draw_face
+from finetune.images.drawn_face import Identity
+from finetune.images.drawn_photo import draw_face
 
 
 def drawn(number: int, size: int = 120) -> np.ndarray:

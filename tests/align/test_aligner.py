@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finetune.align import Alignment, Faces, align, aligner, leftovers, read_boxes, write_boxes
+from finetune.align import aligner
+from finetune.align.aligner import Alignment, align, leftovers
+from finetune.align.faces import Faces, read_boxes, write_boxes
 from finetune.errors import DataError
-from finetune.images import ImageError, read_image
+from finetune.images.reading import ImageError, read_image
 from tests.align.conftest import drawn, scene
 
 ROOT = Path(__file__).resolve().parents[2]

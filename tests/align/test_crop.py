@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from finetune.align.crop import choose, crop
-from finetune.images import ImageError
+from finetune.images.reading import ImageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 

@@ -13,7 +13,7 @@ pytest.importorskip("tensorflow")
 from benchmarks.data import Data, open_data
 from benchmarks.settings import Settings
 from benchmarks.suites import align
-from finetune.folders import find_images
+from finetune.paths import find_images
 
 pytestmark = pytest.mark.tf
 

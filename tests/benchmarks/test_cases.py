@@ -15,8 +15,8 @@ from benchmarks.stages import run_stage
 from benchmarks.suites import mining, search
 from benchmarks.suites.scaling import slopes
 from finetune import Model
-from finetune.dataset.scan import scan
-from finetune.folders import find_images
+from finetune.dataset.scanning import scan
+from finetune.paths import find_images
 
 pytestmark = pytest.mark.tf
 

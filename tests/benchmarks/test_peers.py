@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from benchmarks import graph, peers
 from benchmarks.suites import training
-from finetune.images import read_image
+from finetune.images.reading import read_image
 from finetune.model import Model
 
 pytestmark = pytest.mark.tf

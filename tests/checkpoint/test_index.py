@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from finetune.checkpoint import locate, read
 from finetune.checkpoint.index import _entries, refuse_unsound
+from finetune.checkpoint.location import locate
+from finetune.checkpoint.stored import read
 from finetune.errors import CheckpointError
 
 pytest.importorskip("tensorflow")

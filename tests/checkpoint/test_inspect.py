@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune import preprocessing
-from finetune.checkpoint import describe, write
+from finetune.checkpoint.inspect import describe
+from finetune.checkpoint.saver import write
 from finetune.errors import CheckpointError
+from finetune.images import preprocessing
 from finetune.network import variable_shapes
 
 pytestmark = pytest.mark.tf
@@ -24,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tensors["centers"] = np.zeros((5, 8), np.float32)
     folder = tmp_path_factory.mktemp("inspect")
     contract = preprocessing.Preprocessing(144, "per_image").to_text()
-    write(folder, "tiny", 3, tensors, {preprocessing.FILE_NAME: contract})
+    write(folder, "tiny", 3, tensors, {preprocessing.PREPROCESSING_FILE: contract})
     return folder
 
 
@@ -32,7 +33,7 @@ def test_sizes_preprocessing_and_digests_are_read(folder: Path) -> None:
     found = describe(folder)
     assert (found.contents.embedding_size, found.contents.num_classes) == (8, 5)
     assert (found.preprocessing.image_size, found.preprocessing.standardization) == (144, "per_image")
-    assert found.preprocessing.source == preprocessing.FILE_NAME
+    assert found.preprocessing.source == preprocessing.PREPROCESSING_FILE
     index = folder / "model-tiny.ckpt-3.index"
     assert found.sha256[index.name] == hashlib.sha256(index.read_bytes()).hexdigest()
 

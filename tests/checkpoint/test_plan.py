@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.checkpoint import contents, plan_restore
+from finetune.checkpoint.plan import contents, plan_restore
 from finetune.errors import CheckpointError
 
 pytestmark = pytest.mark.tf

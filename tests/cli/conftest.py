@@ -177,7 +177,9 @@ def bad_pairs(root: Path, faces: Path) -> None:
 
 
 def bad_checkpoints(root: Path, drawn_checkpoint: Path) -> None:
-    from finetune.checkpoint import locate, read, write
+    from finetune.checkpoint.location import locate
+    from finetune.checkpoint.saver import write
+    from finetune.checkpoint.stored import read
 
     located = locate(drawn_checkpoint)
     index, data = located.files

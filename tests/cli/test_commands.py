@@ -19,7 +19,8 @@ from finetune import LFWResult, __version__
 from finetune.cli import COMMANDS
 from finetune.demo import OLD
 from finetune.doctor.finding import KINDS
-from finetune.evaluation import evaluate_pairs, read_pairs, resolve
+from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytestmark = pytest.mark.tf
 

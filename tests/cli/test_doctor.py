@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from finetune.folders import in_one_line
+from finetune.paths import in_one_line
 
 pytestmark = pytest.mark.tf
 

@@ -67,7 +67,7 @@ def test_what_can_not_be_exported_is_said_and_nothing_written(refused, command, 
 
 def test_its_help_names_every_format_there_is():
     from finetune.cli import export as command
-    from finetune.export import FORMATS, QUANTIZATIONS
+    from finetune.export.formats import FORMATS, QUANTIZATIONS
 
     assert tuple(command.FORMATS) == FORMATS
     assert command.QUANTIZATIONS == QUANTIZATIONS

@@ -118,7 +118,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_stage_before(two_st
 
 @pytest.mark.slow
 def test_an_image_that_goes_during_a_run_is_named(two_stages: Path, finetune, monkeypatch: pytest.MonkeyPatch):
-    from finetune.runs import tables
+    from finetune.report import tables
 
     shutil.copytree(two_stages / "faces" / "learn", two_stages / "mine")
     gone = Path("mine/person_002/person_002_0003.png")
@@ -135,7 +135,7 @@ def test_an_image_that_goes_during_a_run_is_named(two_stages: Path, finetune, mo
 def test_a_signal_says_how_to_resume(
     number: signal.Signals, two_stages: Path, finetune, monkeypatch: pytest.MonkeyPatch
 ):
-    from finetune.runs import tables
+    from finetune.report import tables
 
     output = two_stages / "my runs" / "1"
     with monkeypatch.context() as patch:

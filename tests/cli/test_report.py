@@ -31,8 +31,8 @@ WRONG = [
 @pytest.fixture(scope="module")
 def finished(faces, drawn_checkpoint, tmp_path_factory):
     """A run's folder."""
-    from finetune.recipe import Recipe
-    from finetune.runner import run
+    from finetune.recipe.recipe import Recipe
+    from finetune.runs.runner import run
 
     output = tmp_path_factory.mktemp("runs") / "run"
     stage = {"name": "head", "train_from": "Logits", "epochs": 1}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finetune.dataset.scan import Dataset
+from finetune.dataset.scanning import Dataset
 from finetune.errors import RunError
-from finetune.preprocessing import Preprocessing
-from finetune.recipe import Augment
+from finetune.images.preprocessing import Preprocessing
+from finetune.recipe.sections import Augment
 
 pytestmark = pytest.mark.tf
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from finetune.dataset.scan import layout
-from finetune.doctor import Finding, examine
-from finetune.doctor.examine import Examination
+from finetune.dataset.scanning import layout
+from finetune.doctor.examination import Examination, examine
+from finetune.doctor.finding import Finding
 from finetune.doctor.links import needed
 from finetune.doctor.thumbnails import look
-from finetune.evaluation import read_pairs, resolve
+from finetune.verification.pairs import read_pairs, resolve
 
 
 @pytest.fixture

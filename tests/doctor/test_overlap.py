@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from finetune.doctor import examine
-from finetune.evaluation import read_pairs, resolve
+from finetune.doctor.examination import examine
+from finetune.verification.pairs import read_pairs, resolve
 
 
 def test_people_by_name_and_pictures_by_pixels(people: Path, save, tmp_path: Path):

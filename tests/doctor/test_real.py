@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.doctor import examine
+from finetune.doctor.examination import examine
 
 pytestmark = [pytest.mark.real, pytest.mark.tf, pytest.mark.slow]
 

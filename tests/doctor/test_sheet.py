@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageColor, ImageFont
 
-from finetune.doctor import Finding, Report, sheet
+from finetune.doctor import sheet
+from finetune.doctor.finding import Finding
+from finetune.doctor.report import Report
 
 
 def report(folder: Path, findings: list[Finding]) -> Report:
@@ -18,7 +20,7 @@ def test_it_is_bounded_and_says_how_many_are_left_out(tmp_path: Path, save):
     path = save(tmp_path / "ann" / "1.png", 1)
     findings = [Finding("near-copy-within", path, "the same picture", path, score=i) for i in range(1000)]
     findings += [Finding("few-images", path.parent, "1 usable image"), Finding("empty", path, "an empty file")]
-    said = sheet.write(report(tmp_path, findings), tmp_path / "sheet.png")
+    said = sheet.write_sheet(report(tmp_path, findings), tmp_path / "sheet.png")
     assert said.startswith("60 suspects in ")
     assert "942 findings are not on it" in said
     with Image.open(tmp_path / "sheet.png") as image:
@@ -34,7 +36,7 @@ def test_every_kind_has_its_turn(tmp_path: Path, save):
 
 def test_both_pictures_are_on_it(tmp_path: Path, save):
     first, second = (save(tmp_path / "ann" / f"{seed}.png", seed, sheet.FACE) for seed in (1, 2))
-    sheet.write(report(tmp_path, [Finding("copy-within", first, "as 2", second)]), tmp_path / "sheet.png")
+    sheet.write_sheet(report(tmp_path, [Finding("copy-within", first, "as 2", second)]), tmp_path / "sheet.png")
     pixels = np.asarray(Image.open(tmp_path / "sheet.png"))
     for place, path in enumerate([first, second]):
         left = sheet.GAP + place * (sheet.FACE + sheet.GAP)
@@ -56,7 +58,7 @@ def test_what_has_gone_is_shown_as_such(tmp_path: Path, save):
     found = report(tmp_path, [Finding("too-small", gone, "40x40 pixels")])
 
     def shown() -> np.ndarray:
-        assert sheet.write(found, tmp_path / "sheet.png") == f"1 suspects in {tmp_path / 'sheet.png'}"
+        assert sheet.write_sheet(found, tmp_path / "sheet.png") == f"1 suspects in {tmp_path / 'sheet.png'}"
         pixels = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
         return pixels[sheet.GAP : sheet.GAP + sheet.FACE, sheet.GAP : sheet.GAP + sheet.FACE]
 

@@ -13,10 +13,11 @@ import pytest
 
 pytest.importorskip("tensorflow")
 from finetune.errors import UserError
-from finetune.export import FORMATS, exporter
+from finetune.export import exporter
 from finetune.export.certificate import Agreement, Certificate, agreements
+from finetune.export.formats import FORMATS
 from finetune.model import Model
-from finetune.recipe import LFW
+from finetune.recipe.sections import LFW
 
 pytestmark = pytest.mark.tf
 

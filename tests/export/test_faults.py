@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("tensorflow")
 from finetune.errors import ExportFailed, RunError
-from finetune.export import FORMATS, exporter, process, reload
-from finetune.export.formats import Format
+from finetune.export import exporter, process, reload
+from finetune.export.formats import FORMATS, Format
 from finetune.model import Model
 from tests.cli.test_faults import full_disk
 
@@ -111,7 +111,7 @@ def test_a_runtime_that_can_not_load_it_is_told(drawn_checkpoint, tmp_path, monk
 
 def test_lfw_outside_the_tolerance_fails_the_certificate(drawn_checkpoint, faces, tmp_path, monkeypatch):
     """What probes do not show: images of the pairs that are embedded wrongly."""
-    from finetune.recipe import LFW
+    from finetune.recipe.sections import LFW
 
     answer = process.answer
 

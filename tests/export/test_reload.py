@@ -11,11 +11,11 @@ import pytest
 pytest.importorskip("tensorflow")
 import tensorflow as tf
 
-from finetune.dataset.face import Identity
-from finetune.dataset.photo import draw_face
 from finetune.export import exporter, reload
 from finetune.export.content import Content
 from finetune.export.formats import find
+from finetune.images.drawn_face import Identity
+from finetune.images.drawn_photo import draw_face
 from finetune.model import Model
 
 pytestmark = pytest.mark.tf

@@ -12,8 +12,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC, LinearSVC
 
 from finetune.errors import DataError
+from finetune.gallery.classifier_cache import fitted_svm
 from finetune.gallery.classifiers import NAMES, KNearest, SoftmaxHead, few_photos, make
-from finetune.gallery.fitted import fitted_svm
 from finetune.gallery.prototypes import NOBODY, NearestPrototype, two_best
 from finetune.gallery.svm import LinearSVM, PublishedSVM
 from tests.gallery.conftest import CONTRACT, gallery, photos, vectors

@@ -72,7 +72,8 @@ def test_one_at_a_time_gives_what_one_go_gives(model, people, tmp_path):
 
 
 def test_paths_may_be_strings(model, people, tmp_path, monkeypatch):
-    from finetune.gallery import enroll_strangers, faces_of
+    from finetune.gallery.enrolment import enroll_strangers
+    from finetune.gallery.identification import faces_of
 
     monkeypatch.setenv("HOME", str(tmp_path))
     enroll("~/g.h5", {"ann": ["~/people/person_001/person_001_0001.png"]}, model)

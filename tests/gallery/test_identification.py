@@ -13,7 +13,7 @@ from PIL import Image, ImageFont
 from finetune.errors import DataError
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.prototypes import NearestPrototype
-from finetune.images import read_image
+from finetune.images.reading import read_image
 from tests.align.conftest import scene
 from tests.gallery.conftest import bomb
 
@@ -86,7 +86,7 @@ def test_every_face_of_a_photo_is_answered(model, enrolled, tmp_path):
 
 
 def test_crops_of_faces_to_be_named_are_no_files_at_any_time(model, enrolled, tmp_path, monkeypatch):
-    from finetune.align import Alignment, align
+    from finetune.align.aligner import Alignment, align
     from finetune.gallery.identification import embed_faces, faces_of
 
     (tmp_path / "temporary").mkdir()
@@ -186,7 +186,7 @@ def test_photos_without_any_face_are_refused():
 
 
 def test_the_checkpoints_own_head_names_its_own_classes(drawn_checkpoint, faces, tmp_path):
-    from finetune.gallery.fitted import fitted_head
+    from finetune.gallery.classifier_cache import fitted_head
     from finetune.model import Model
 
     people = ("ann", "bob", "cleo")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from finetune.doctor import faces
+from finetune.gallery import lookalikes
 from finetune.gallery.lookalikes import look_alike
 from tests.gallery.conftest import gallery, photos, vectors
 
@@ -59,7 +60,7 @@ def test_in_a_large_gallery_the_test_is_made_with_some_people(monkeypatch):
     found, row = mixed_up(people=40)
     monkeypatch.setattr("finetune.gallery.lookalikes.JUDGED", 60)  # every fourth person, and those in question
     judged, seen = faces.judge, []
-    monkeypatch.setattr(faces, "judge", lambda rows, labels: seen.append(len(rows)) or judged(rows, labels))
+    monkeypatch.setattr(lookalikes, "judge", lambda rows, labels: seen.append(len(rows)) or judged(rows, labels))
     told = look_alike(found, np.flatnonzero(found.labels == 7))
     assert found.photo_name(row) in [photo for one in told for photo in one.photos]
     assert 60 <= seen[0] < len(found) // 2

@@ -4,37 +4,48 @@ from __future__ import annotations
 
 from pathlib import Path
 
-PACKAGES = ["evaluation", "checkpoint", "recipe", "features", "training", "gallery", "runs", "export", "dataset"]
+PACKAGES = [
+    "verification",
+    "identification",
+    "checkpoint",
+    "recipe",
+    "embedding",
+    "training",
+    "gallery",
+    "record",
+    "runs",
+    "export",
+    "dataset",
+]
 
 ALSO = {
     "recipe/": ("recipe/test_recipe.py", "recipe/test_overrides.py", "recipe/test_written.py", "recipe/test_stage.py"),
     "recipe/schedule_file.py": ("recipe/test_learning_rate.py",),
-    "features/choice.py": ("features/test_store.py",),
-    "features/embeddings.py": ("features/test_central.py",),
+    "embedding/placement.py": ("embedding/test_store.py",),
+    "embedding/vectors.py": ("embedding/test_central.py",),
     "training/optimizers.py": ("training/test_gentleness.py",),
     "training/figures.py": ("training/test_loop.py",),
-    "training/trainer.py": ("training/test_gentleness.py", "training/test_losses.py"),
+    "training/step.py": ("training/test_gentleness.py", "training/test_losses.py"),
     "training/replicated.py": ("training/test_strategy.py",),
     "gallery/compare.py": ("gallery/test_calibration.py",),
     "gallery/pictures.py": ("gallery/test_identification.py",),
     "gallery/export.py": ("gallery/test_classifiers.py",),
-    "gallery/names.py": ("gallery/test_gallery.py",),
-    "gallery/fitted.py": ("gallery/test_identification.py", "gallery/test_classifiers.py"),
+    "gallery/classifier_cache.py": ("gallery/test_identification.py", "gallery/test_classifiers.py"),
     "gallery/photos.py": ("gallery/test_gallery.py",),
     "gallery/svm.py": ("gallery/test_classifiers.py",),
     "gallery/prototypes.py": ("gallery/test_classifiers.py",),
-    "runs/cost.py": ("runs/test_plan.py",),
-    "runs/curve.py": ("runs/test_measures.py",),
-    "runs/folder.py": ("runs/test_every_write.py", "runs/test_damage.py"),
-    "runs/histories.py": ("runs/test_every_write.py", "runs/test_damage.py"),
-    "runs/inputs.py": ("runs/test_overlap.py", "runs/test_plan.py"),
-    "runs/results.py": ("runs/test_every_write.py", "runs/test_damage.py"),
-    "runs/selection.py": ("runs/test_plan.py",),
+    "runs/cost.py": ("runs/test_planning.py",),
+    "record/curve.py": ("runs/test_measures.py",),
+    "record/folder.py": ("runs/test_every_write.py", "runs/test_damage.py"),
+    "record/histories.py": ("runs/test_every_write.py", "runs/test_damage.py"),
+    "runs/opening.py": ("runs/test_overlap.py", "runs/test_planning.py"),
+    "record/results.py": ("runs/test_every_write.py", "runs/test_damage.py"),
+    "runs/selection.py": ("runs/test_planning.py",),
     "runs/stage.py": ("runs/test_every_write.py", "runs/test_damage.py", "runs/test_tuner.py"),
-    "runs/tensorboard.py": ("runs/test_every_write.py", "runs/test_damage.py"),
+    "record/tensorboard.py": ("runs/test_every_write.py", "runs/test_damage.py"),
     "export/": ("export/test_reload.py", "export/test_export.py"),
-    "dataset/face.py": ("dataset/test_synthetic.py",),
-    "dataset/photo.py": ("dataset/test_face.py", "dataset/test_synthetic.py"),
+    "images/drawn_face.py": ("images/test_drawn_people.py",),
+    "images/drawn_photo.py": ("images/test_drawn_face.py", "images/test_drawn_people.py"),
 }
 """What is tested elsewhere, by module or by folder; paths below `finetune/` and `tests/`."""
 
@@ -42,7 +53,8 @@ ALSO = {
 MARKS = "not slow and not real"
 """The marks of the tests that are run, but for files of `SLOW`."""
 SLOW = dict.fromkeys(
-    ("tests/export/test_export.py", "tests/runs/test_plan.py", "tests/runs/test_tuner.py"), "not thorough and not real"
+    ("tests/export/test_export.py", "tests/runs/test_planning.py", "tests/runs/test_tuner.py"),
+    "not thorough and not real",
 )
 """The marks where quick tests cannot see the work: an export is made, and loaded, by processes."""
 

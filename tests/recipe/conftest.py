@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from finetune.errors import RecipeError
-from finetune.recipe import Recipe
+from finetune.recipe.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.errors import RecipeError
-from finetune.recipe import LearningRate, Stage
+from finetune.recipe.learning_rate import LearningRate
+from finetune.recipe.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 RATES = st.floats(1e-8, 10)

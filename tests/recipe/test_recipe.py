@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from finetune.architecture import BOUNDARIES, boundary
 from finetune.errors import RecipeError
-from finetune.recipe import LFW, Augment, Data, Recipe, Stage
+from finetune.recipe.recipe import Recipe
+from finetune.recipe.sections import LFW, Augment, Data
+from finetune.recipe.stage import Stage
 from tests.recipe.conftest import GOOD, ROOT, load, problems
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from finetune.errors import RecipeError
-from finetune.recipe import Accept, Recipe
 from finetune.recipe.batches import Mining
 from finetune.recipe.optimizer import Optimizer
+from finetune.recipe.recipe import Recipe
+from finetune.recipe.sections import Accept
 
 WHOLE: dict[str, Any] = {
     "checkpoint": "m",

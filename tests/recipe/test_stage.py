@@ -11,7 +11,10 @@ import pytest
 
 from finetune.architecture import BOUNDARIES
 from finetune.errors import RecipeError
-from finetune.recipe import LFW, Accept, Augment, Data, Optimizer, PrelogitsNorm, Recipe, Stage
+from finetune.recipe.optimizer import Optimizer
+from finetune.recipe.recipe import Recipe
+from finetune.recipe.sections import LFW, Accept, Augment, Data, PrelogitsNorm
+from finetune.recipe.stage import Stage
 
 
 def test_a_silent_stage_is_adam_at_0_001_with_nothing_else():

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.recipe import Recipe, Stage
+from finetune.recipe.recipe import Recipe
+from finetune.recipe.stage import Stage
 from tests.recipe.conftest import GOOD, load
 
 PATHS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12).filter(lambda p: p[0] != "~")

@@ -11,7 +11,7 @@ BLOCK = {"name": "last block", "train_from": "Block8", "epochs": 2}
 
 
 def recipe(faces: Path, checkpoint: Path, output: Path, **changes):
-    from finetune.recipe import Recipe
+    from finetune.recipe.recipe import Recipe
 
     values = {
         "checkpoint": checkpoint,
@@ -27,7 +27,7 @@ def recipe(faces: Path, checkpoint: Path, output: Path, **changes):
 @pytest.fixture(scope="session")
 def rolled_back(faces, drawn_checkpoint, tmp_path_factory) -> Path:
     """Two stages, the second with a gate that hardly anything passes; strangers are measured after each epoch."""
-    from finetune.runner import run
+    from finetune.runs.runner import run
 
     output = tmp_path_factory.mktemp("runs") / "rolled"
     strict = BLOCK | {"accept": {"metric": "lfw_accuracy", "max_drop": 0.0, "bound": "lower"}}
@@ -39,7 +39,7 @@ def rolled_back(faces, drawn_checkpoint, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def without_lfw(faces, drawn_checkpoint, tmp_path_factory) -> Path:
     """One stage, and nothing but its loss to judge it by."""
-    from finetune.runner import run
+    from finetune.runs.runner import run
 
     output = tmp_path_factory.mktemp("runs") / "plain"
     run(recipe(faces, drawn_checkpoint, output, lfw=None, stages=[HEAD], data={"train": faces / "learn"}))
@@ -50,8 +50,8 @@ def without_lfw(faces, drawn_checkpoint, tmp_path_factory) -> Path:
 def interrupted(faces, drawn_checkpoint, tmp_path_factory) -> Path:
     """Asked to stop after the first epoch of the second stage."""
     from finetune.errors import Interrupted
-    from finetune.runner import run
-    from finetune.runs.histories import Histories
+    from finetune.record.histories import Histories
+    from finetune.runs.runner import run
 
     output = tmp_path_factory.mktemp("runs") / "stopped"
     epoch = Histories.epoch

@@ -9,11 +9,11 @@ import shutil
 import pytest
 
 pytest.importorskip("tensorflow")
-from finetune.evaluation import LFWResult
-from finetune.evaluation.operating_points import operating_point
-from finetune.preprocessing import PUBLISHED
+from finetune.images.preprocessing import PUBLISHED
 from finetune.report import card, page
 from finetune.report.record import Record
+from finetune.verification.operating_points import operating_point
+from finetune.verification.result import LFWResult
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
 UNLISTED = shutil.ignore_patterns("files.sha256")

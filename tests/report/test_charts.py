@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("tensorflow")
-from finetune.evaluation import evaluate_pairs
 from finetune.report import charts
 from finetune.training.history import EpochRow
+from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytestmark = pytest.mark.tf
 

@@ -16,11 +16,13 @@ import pytest
 
 pytest.importorskip("tensorflow")
 from finetune.errors import DataError, UserError
-from finetune.evaluation import LFWResult, read_pairs
-from finetune.evaluation.operating_points import operating_point
-from finetune.report import card, page, write, write_into
+from finetune.report import card, page, write_into
 from finetune.report.faces import worst
+from finetune.report.page import write
 from finetune.report.record import Record
+from finetune.verification.operating_points import operating_point
+from finetune.verification.pairs import read_pairs
+from finetune.verification.result import LFWResult
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
 UNLISTED = shutil.ignore_patterns("files.sha256")
@@ -364,7 +366,7 @@ def test_it_is_the_same_each_time_and_leaves_the_run_as_it_was(rolled_back, tmp_
 def test_a_report_that_can_not_be_made_does_not_cost_the_run(
     fault, line, faces, drawn_checkpoint, tmp_path, monkeypatch, capsys
 ):
-    from finetune import runner, tuner
+    from finetune.runs import runner, tuner
     from tests.report.conftest import HEAD, recipe
 
     def fail(path):

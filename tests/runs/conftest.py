@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture
 def make(tmp_path, faces, drawn_checkpoint, without_reports):
     """A `FineTuner` with these arguments in place of the usual ones."""
-    from finetune.tuner import FineTuner
+    from finetune.runs.tuner import FineTuner
 
     def make(**changes):
         arguments = {
@@ -35,8 +35,8 @@ def inputs(faces, tmp_path, monkeypatch):
 @pytest.fixture
 def run(inputs, monkeypatch):
     """Runs it, or resumes it, with the weights of a new process."""
-    from finetune import runner
-    from finetune.runs.inputs import Inputs
+    from finetune.runs import runner
+    from finetune.runs.opening import Inputs
 
     restored = inputs.model.tensors()
     monkeypatch.setattr(Inputs, "open", lambda *_: inputs)

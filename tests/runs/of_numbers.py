@@ -19,25 +19,25 @@ import pytest
 import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
-from finetune import runner
-from finetune import tuner as tuner_module
 from finetune.dataset.pipeline import Batch
-from finetune.dataset.scan import scan
-from finetune.dataset.split import split
-from finetune.doctor import Report
-from finetune.evaluation import read_pairs, resolve
-from finetune.features.store import image_digest
+from finetune.dataset.scanning import scan
+from finetune.dataset.splitting import split
+from finetune.doctor.report import Report
+from finetune.embedding.store import image_digest
+from finetune.images.preprocessing import Preprocessing
 from finetune.model import LOGITS, Model
-from finetune.preprocessing import Preprocessing
-from finetune.recipe import Recipe
+from finetune.recipe.recipe import Recipe
+from finetune.record.curve import Curve
+from finetune.record.held_back import HeldBack
 from finetune.report import page
+from finetune.runs import runner
 from finetune.runs import stage as stage_module
-from finetune.runs.curve import Curve
-from finetune.runs.held_back import HeldBack
-from finetune.runs.inputs import Inputs
+from finetune.runs import tuner as tuner_module
+from finetune.runs.opening import Inputs
 from finetune.runs.selection import Selection
 from finetune.training import loop
 from finetune.training.figures import StepResult
+from finetune.verification.pairs import read_pairs, resolve
 
 TRAINED = "Logits/biases"
 STAGES = [

@@ -9,13 +9,13 @@ import shutil
 import pytest
 
 from finetune.errors import UserError
-from finetune.recipe import Recipe
+from finetune.recipe.recipe import Recipe
 
 pytest.importorskip("tensorflow")
+from finetune.record.machine import environment
 from finetune.runs.begun import IMAGES, refuse_other_inputs, refuse_other_recipe, warn_of_another_machine
-from finetune.runs.environment import environment
-from finetune.runs.inputs import Inputs
-from finetune.tuner import FineTuner
+from finetune.runs.opening import Inputs
+from finetune.runs.tuner import FineTuner
 
 pytestmark = pytest.mark.tf
 

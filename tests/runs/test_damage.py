@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from finetune import runner
 from finetune.errors import DataError, FinetuneError, UserError
-from finetune.recipe import Recipe
+from finetune.recipe.recipe import Recipe
+from finetune.runs import runner
 from tests.runs.of_numbers import altered, before_each_write, heard, outputs, unlike
 
 pytestmark = pytest.mark.tf

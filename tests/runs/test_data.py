@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from finetune.dataset.synthetic import write_faces
-from finetune.images import read_image
+from finetune.images.drawn_people import write_faces
+from finetune.images.reading import read_image
 
 pytestmark = pytest.mark.tf
 

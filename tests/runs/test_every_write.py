@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from finetune.runs.tensorboard import TensorBoard
+from finetune.record.tensorboard import TensorBoard
 from tests.runs.of_numbers import before_each_write, heard, outputs, unlike
 
 pytestmark = pytest.mark.tf

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.evaluation import evaluate_pairs
-from finetune.recipe import Accept
+from finetune.recipe.sections import Accept
+from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytest.importorskip("tensorflow")
-from finetune.runs.curve import CurvePoint
+from finetune.record.curve import CurvePoint
+from finetune.record.results import Evidence
 from finetune.runs.gate import decide, judge
-from finetune.runs.results import Evidence
 
 pytestmark = pytest.mark.tf
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 from finetune.errors import NotFinite
-from finetune.runs.curve import finite
+from finetune.record.curve import finite
 
 pytestmark = pytest.mark.tf
 

@@ -7,12 +7,13 @@ import json
 
 import pytest
 
-from finetune.recipe import Stage
+from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
 from finetune.demo import OLD
-from finetune.runs import plan, tables
-from finetune.tuner import FineTuner
+from finetune.report import tables
+from finetune.runs.planning import plan
+from finetune.runs.tuner import FineTuner
 
 pytestmark = pytest.mark.tf
 

@@ -9,12 +9,13 @@ import sys
 import numpy as np
 import pytest
 
-from finetune.evaluation import measure, read_pairs, resolve
-from finetune.recipe import Stage
+from finetune.recipe.stage import Stage
+from finetune.verification.measuring import measure
+from finetune.verification.pairs import read_pairs, resolve
 
 pytest.importorskip("tensorflow")
 from finetune.model import Model
-from finetune.tuner import FineTuner
+from finetune.runs.tuner import FineTuner
 
 pytestmark = [pytest.mark.tf, pytest.mark.real, pytest.mark.slow]
 PAIRS = "pairs_strangers.txt"

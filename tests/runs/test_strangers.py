@@ -10,18 +10,19 @@ import numpy as np
 import pytest
 
 from finetune.dataset.noise import distances_to_center, keep
-from finetune.dataset.synthetic import write_faces
 from finetune.errors import UserError
-from finetune.evaluation.identification import open_set
-from finetune.evaluation.strangers import draw, measure_strangers
-from finetune.recipe import Recipe, Stage
+from finetune.identification.rates import open_set
+from finetune.images.drawn_people import write_faces
+from finetune.recipe.recipe import Recipe
+from finetune.recipe.stage import Stage
+from finetune.verification.strangers import draw, measure_strangers
 
 tf = pytest.importorskip("tensorflow")
 from finetune.model import Model  # noqa: E402
-from finetune.runner import run  # noqa: E402
-from finetune.runs import plan  # noqa: E402
-from finetune.runs.curve import CurvePoint  # noqa: E402
-from finetune.runs.results import ended  # noqa: E402
+from finetune.record.curve import CurvePoint  # noqa: E402
+from finetune.record.results import ended  # noqa: E402
+from finetune.runs.planning import plan  # noqa: E402
+from finetune.runs.runner import run  # noqa: E402
 
 pytestmark = pytest.mark.tf
 HARMLESS = {"metric": "strangers_auc", "max_drop": 0.0, "bound": "lower"}
@@ -274,8 +275,8 @@ def test_tensorboard_and_stat_h5_hold_the_history(tune):
 @pytest.mark.slow
 def test_a_resumed_run_has_the_history_of_one_that_was_left_alone(people, drawn_checkpoint, tmp_path):
     from finetune.errors import Interrupted
-    from finetune.runs.inputs import Inputs
-    from finetune.tuner import FineTuner
+    from finetune.runs.opening import Inputs
+    from finetune.runs.tuner import FineTuner
 
     def values(name):
         block = {"name": "block", "train_from": "Bottleneck", "epochs": 2, "loss": "triplet", "mining": "bank"}

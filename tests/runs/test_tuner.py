@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from finetune.errors import DataError, RecipeError, RunError, UserError
-from finetune.recipe import Stage
+from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
 from finetune import checkpoint as checkpoints
 from finetune import report
-from finetune import tuner as tuner_module
 from finetune.model import Model
 from finetune.runs import stage as stage_module
+from finetune.runs import tuner as tuner_module
 from finetune.runs.certificate import FrozenTensors
-from finetune.tuner import FineTuner
+from finetune.runs.tuner import FineTuner
 
 pytestmark = pytest.mark.tf
 PREPROCESSING = '{"image_size": 75, "standardization": "fixed"}'

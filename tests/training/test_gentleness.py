@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finetune.recipe import Stage
+from finetune.recipe.stage import Stage
 
 tf = pytest.importorskip("tensorflow")
 from finetune.model import is_head  # noqa: E402
-from finetune.training import Trainer  # noqa: E402
+from finetune.training.step import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.tf
 LABELS = tf.constant([0, 1, 2, 3, 0, 1], tf.int64)

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from finetune.errors import Interrupted, RunError
-from finetune.recipe import Stage
+from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
 from finetune.dataset.pipeline import Batch
-from finetune.training import EpochRow, StageFailed, StageState, train
 from finetune.training.figures import Means, StepResult
-from finetune.training.sampler import Sampler
+from finetune.training.history import EpochRow
+from finetune.training.loop import StageFailed, StageState, train
+from finetune.training.sampling.sampler import Sampler
 
 pytestmark = pytest.mark.tf
 

@@ -20,8 +20,8 @@ from finetune.cli import main
 from finetune.errors import UserError
 
 tf = pytest.importorskip("tensorflow")
-from finetune.network.cluster import Cluster  # noqa: E402
-from finetune.network.strategy import Strategy, planned  # noqa: E402
+from finetune.runtime.cluster import Cluster  # noqa: E402
+from finetune.runtime.strategy import Strategy, planned_strategy  # noqa: E402
 
 pytestmark = pytest.mark.tf
 TWO_DEVICES = Path(__file__).with_name("two_devices.py")
@@ -279,4 +279,4 @@ def test_the_plan_says_what_each_replica_takes(monkeypatch, name, batch_size, li
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
     cluster = {"cluster": {"worker": ["a:1", "b:1", "c:1"]}, "task": {"type": "worker", "index": 2}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-    assert planned(name).describe(batch_size) == line
+    assert planned_strategy(name).describe(batch_size) == line

@@ -16,14 +16,14 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 from finetune import cli  # noqa: E402
 from finetune.model import Model  # noqa: E402
-from finetune.network.strategy import SINGLE, create  # noqa: E402
-from finetune.recipe import Stage  # noqa: E402
-from finetune.training.replicated import build  # noqa: E402
+from finetune.recipe.stage import Stage  # noqa: E402
+from finetune.runtime.strategy import SINGLE, create_strategy  # noqa: E402
+from finetune.training.replicated import build_trainer  # noqa: E402
 
 
 def step_with_batch_norm(checkpoint: str) -> None:
     """The moving statistics become the mean of those that each replica's images give alone."""
-    strategy = create("mirrored")
+    strategy = create_strategy("mirrored")
     assert strategy.share.replicas == 2
     stage = Stage("s", "Block8", 1, batch_norm="train")
     features = np.random.default_rng(1).normal(size=[7, 1, 1, 1792]).astype(np.float32)
@@ -32,7 +32,7 @@ def step_with_batch_norm(checkpoint: str) -> None:
     def after_a_step(strategy, rows: slice) -> dict[str, np.ndarray]:
         with strategy.scope():
             model = Model.restore(checkpoint, class_names=("ann", "bob", "cid"), seed=1)
-        trainer = build(model, stage, strategy)
+        trainer = build_trainer(model, stage, strategy)
         trainer.step(tf.constant(features[rows]), tf.constant(labels[rows]), 0.01, (1, 1))
         for name in trainer.names:
             copies = tf.distribute.get_strategy().experimental_local_results(model.variables[name])

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from common import OUT, SHARED, crops, write
 
-from finetune.align import Faces, read_boxes
-from finetune.evaluation import measure, read_pairs, resolve
+from finetune.align.faces import Faces, read_boxes
 from finetune.model import Model
+from finetune.verification.measuring import measure
+from finetune.verification.pairs import read_pairs, resolve
 
 PAIRS = ("pairs.txt", "pairs_novel.txt", "pairs_strangers.txt")
 KILLS = 10

@@ -18,9 +18,12 @@ import numpy as np
 from common import OUT, SHARED, crops, write
 from PIL import Image
 
-from finetune.doctor import KINDS, Finding, Report, examine, sheet
-from finetune.evaluation import PairsFile, read_pairs, resolve
+from finetune.doctor import sheet
+from finetune.doctor.examination import examine
+from finetune.doctor.finding import KINDS, Finding
+from finetune.doctor.report import Report
 from finetune.model import Model
+from finetune.verification.pairs import PairsFile, read_pairs, resolve
 
 SEEDS = (1, 2, 3)
 LEAST, MOST = 5, 20

@@ -14,12 +14,14 @@ from typing import Any
 
 from common import OUT, SHARED, crops, write
 
-from finetune.export import FORMATS, QUANTIZATIONS, export, formats, process
+from finetune.export import formats, process
 from finetune.export.content import Content
-from finetune.folders import find_images
-from finetune.images import central_crops
+from finetune.export.exporter import export
+from finetune.export.formats import FORMATS, QUANTIZATIONS
+from finetune.images.reading import central_crops
 from finetune.model import Model
-from finetune.recipe import LFW
+from finetune.paths import find_images
+from finetune.recipe.sections import LFW
 
 FINE_TUNED = "recipes-small-1/3-last-repeat"
 """Of the table `recipes`."""

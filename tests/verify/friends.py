@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from finetune.dataset.face import Identity
-from finetune.dataset.photo import draw_face
+from finetune.images.drawn_face import Identity
+from finetune.images.drawn_photo import draw_face
 
 FRIENDS = {"Ann": 57, "Bob": 116, "Zoë": 64}
 """Drawn people whose looks are not too common."""

@@ -11,9 +11,9 @@ from common import OUT, SHARED, crops, write
 
 from finetune import FineTuner, Stage, network
 from finetune.dataset.pipeline import training_batches
+from finetune.images.standardization import standardize
 from finetune.model import LOGITS, Model
-from finetune.network.standardization import standardize
-from finetune.runs.inputs import Inputs
+from finetune.runs.opening import Inputs
 
 EPOCHS, RATE = 10, 0.01
 SETTINGS = {"seed": 1, "batch_size": 90, "augment": {"random_crop": True, "random_flip": True}}

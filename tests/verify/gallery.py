@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from common import OUT, SHARED, crops, write
 
-from finetune.features.store import image_digest
+from finetune.embedding.store import image_digest
 from finetune.gallery.classifiers import KNearest
 from finetune.gallery.enrolment import enroll
 from finetune.gallery.gallery import Contract, Gallery

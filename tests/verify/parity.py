@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from common import SHARED, crops, write
 
-from finetune.evaluation import measure, read_pairs, resolve
 from finetune.model import Model
+from finetune.verification.measuring import measure
+from finetune.verification.pairs import read_pairs, resolve
 
 FIGURES = ("accuracy", "val", "auc", "eer")
 FILES = ("pairs.txt", "pairs_novel.txt", "pairs_strangers.txt")

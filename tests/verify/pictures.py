@@ -20,11 +20,11 @@ from matplotlib.ticker import MaxNLocator
 from rich.console import Console
 
 from finetune.progress import WIDTH
-from finetune.recipe import Recipe
-from finetune.runs import tables
-from finetune.runs.folder import RunFolder
+from finetune.recipe.recipe import Recipe
+from finetune.record.folder import RunFolder
+from finetune.record.results import stored_results
+from finetune.report import tables
 from finetune.runs.gate import judge
-from finetune.runs.results import stored_results
 from finetune.training.history import from_csv
 
 GAIN, FORGETTING, MARGIN, GREY = "#1b6ca8", "#c2571a", "#8a1c1c", "#777777"

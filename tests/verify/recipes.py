@@ -24,14 +24,16 @@ from sklearn.svm import SVC
 
 from finetune import Recipe, network
 from finetune.architecture import boundary
-from finetune.evaluation import compare, measure, read_pairs, resolve
-from finetune.evaluation.identification import class_means
-from finetune.features.central import CentralFeatures
+from finetune.embedding.central import CentralFeatures
+from finetune.identification.rates import class_means
 from finetune.model import LOGITS, Model
-from finetune.runs import tables
-from finetune.runs.inputs import Inputs
-from finetune.runs.results import ended
-from finetune.tuner import FineTuner
+from finetune.record.results import ended
+from finetune.report import tables
+from finetune.runs.opening import Inputs
+from finetune.runs.tuner import FineTuner
+from finetune.verification.comparison import compare
+from finetune.verification.measuring import measure
+from finetune.verification.pairs import read_pairs, resolve
 
 SEEDS = tuple(range(1, 1 + int(os.environ.get("SEEDS", "3"))))
 ONCE = ("vggface2",)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from finetune.dataset import Quarantined
 from finetune.dataset.importers.listing import Listed, Listing
-from finetune.dataset.scan import Quarantined
 from finetune.errors import DataError, attempt
 from finetune.files import read_text
-from finetune.folders import excerpt, open_folder
+from finetune.paths import excerpt, open_folder
 
 FORM = "an identity file such as CelebA's identity_CelebA.txt"
 

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from finetune.dataset import Quarantined
 from finetune.dataset.importers.listing import Listed, Listing
-from finetune.dataset.scan import Quarantined
 from finetune.errors import DataError
-from finetune.folders import open_folder
 from finetune.images import SUFFIXES
+from finetune.paths import open_folder
 
 PARTS = ("train", "test")
 """The level that VGGFace2's archives have above the people."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from finetune.dataset import Quarantined
 from finetune.dataset.importers.people import Image, Imported, name_folders, write_people
-from finetune.dataset.scan import Quarantined
 from finetune.errors import DataError, attempt, bounded
 from finetune.files import refuse_used
-from finetune.folders import in_one_line, refuse_within
 from finetune.images import SUFFIXES
+from finetune.paths import in_one_line, refuse_within
 from finetune.progress import track
 
 

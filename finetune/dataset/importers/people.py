@@ -13,9 +13,9 @@ from typing import NamedTuple
 from finetune import files
 from finetune.brief import Brief
 from finetune.cells import guarded
-from finetune.dataset.scan import Quarantined
-from finetune.folders import printable
+from finetune.dataset import Quarantined
 from finetune.names import normal
+from finetune.paths import printable
 from finetune.progress import track
 
 MANIFEST = ".manifest.csv"

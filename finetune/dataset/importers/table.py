@@ -10,8 +10,8 @@ from finetune.cells import unguarded
 from finetune.dataset.importers.listing import Listed, Listing
 from finetune.errors import DataError
 from finetune.files import read_text
-from finetune.folders import excerpt
 from finetune.images import SUFFIXES
+from finetune.paths import excerpt
 
 FORM = "a CSV file of paths and names"
 PATHS = ("path", "file", "filename", "file_name", "image", "photo")

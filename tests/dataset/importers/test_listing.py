@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from finetune.dataset.importers.listing import Listed, Listing, import_photos
-from finetune.dataset.scan import layout
+from finetune.dataset.scanning import layout
 from finetune.errors import SHOWN, DataError, RunError
 
 

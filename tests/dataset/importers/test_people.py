@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.dataset.importers.people import LONGEST, name_folders
-from finetune.folders import printable
+from finetune.paths import printable
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,13 @@
+from .aligner import Alignment as Alignment
+from .aligner import align as align
+from .aligner import cut as cut
+from .aligner import leftovers as leftovers
+from .aligner import targets as targets
+from .cached import aligned as aligned
+from .coverage import Coverage as Coverage
+from .coverage import enlarged as enlarged
+from .faces import Faces as Faces
+from .faces import read_boxes as read_boxes
+from .faces import write_boxes as write_boxes
+from .journal import NAME as NAME
+from .journal import read_journal as read_journal

@@ -1,0 +1,105 @@
+"""The one account of a checkpoint: all that restoring checks and takes, which `finetune inspect` shows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from finetune import files
+from finetune.architecture import HEAD, LEAST_IMAGE_SIZE, unit_of
+from finetune.checkpoint.location import CLASS_NAMES, Located, locate
+from finetune.checkpoint.plan import Contents, RestorePlan, Shape, contents, holds_head, plan_restore
+from finetune.checkpoint.stored import StoredCheckpoint, read
+from finetune.errors import CheckpointError
+from finetune.images import Preprocessing, Standardization, resolve_preprocessing
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    """A checkpoint of Inception-ResNet-v1 that can be restored, every variable accounted for.
+
+    Attributes:
+        stored: the checkpoint, open for reading.
+        contents: embedding size and number of classes, as stored.
+        preprocessing: what it expects of its images, and where that is known from.
+        class_names: what the classes of `Logits` are called, in order; empty where nobody knows.
+        plan: what becomes of every variable on both sides.
+        needed: shapes of the network's variables by TF1 name, in the order of the units.
+        values: of the variables that are restored, by TF1 name.
+    """
+
+    stored: StoredCheckpoint
+    contents: Contents
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...]
+    plan: RestorePlan
+    needed: Mapping[str, Shape]
+    values: Mapping[str, np.ndarray]
+
+    @property
+    def located(self) -> Located:
+        """The checkpoint's files."""
+        return self.stored.located
+
+
+def account(
+    path: str | Path,
+    *,
+    class_names: Sequence[str] | None = None,
+    image_size: int | None = None,
+    standardization: Standardization | None = None,
+) -> Account:
+    """Read a checkpoint, and check all that restoring it needs.
+
+    Args:
+        path: a directory, a prefix, any of the checkpoint's files, or a frozen `.pb`.
+        class_names: the people of a new head, in place of the stored one. Without it, `Logits` is restored
+            where it is stored with weights and biases.
+        image_size: pixels, in place of what the checkpoint is known to expect.
+        standardization: in place of what the checkpoint is known to expect.
+
+    Raises:
+        CheckpointError: the checkpoint is missing, damaged or of another network, a variable is unaccounted
+            for, or the image size is less than the network can take.
+    """
+    located = locate(path)
+    stored = read(located)
+    contract = resolve_preprocessing(located.folder, located.name, image_size, standardization)
+    if contract.image_size < LEAST_IMAGE_SIZE:
+        raise CheckpointError(
+            f"{located.prefix}: an image size of {contract.image_size} ({contract.source}); "
+            f"the network needs {LEAST_IMAGE_SIZE} pixels or more"
+        )
+    found = contents(stored.shapes, located.prefix)
+    if class_names is not None:
+        classes: int | None = len(class_names)
+    else:
+        classes = found.num_classes if holds_head(stored.shapes) else None
+    from finetune import network  # imports TensorFlow
+
+    shapes = network.variable_shapes(found.embedding_size, classes or 1)
+    needed = {name: shape for name, shape in shapes.items() if classes or unit_of(name) != HEAD}
+    fresh = [name for name in needed if class_names is not None and unit_of(name) == HEAD]
+    plan = plan_restore(stored.shapes, needed, fresh, where=located.prefix)
+    values = stored.tensors(plan.restored)
+    names = stored_class_names(located.folder, classes) if class_names is None else tuple(class_names)
+    return Account(stored, found, contract, names, plan, needed, values)
+
+
+def stored_class_names(folder: Path, num_classes: int | None) -> tuple[str, ...]:
+    """Read the names in `class_names.txt` beside a checkpoint; none where there is not one per class.
+
+    Raises:
+        CheckpointError: the file can't be read.
+    """
+    path = folder / CLASS_NAMES
+    if num_classes is None or not path.is_file():
+        return ()
+    try:
+        names = tuple(files.read(path).decode().splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path}: can't be read as text; mend it or remove it") from error
+    return names if len(names) == num_classes else ()

@@ -1,0 +1,116 @@
+"""Writes a checkpoint as a TF1 Saver does: values under their names, readable by TensorFlow 1 and 2."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from finetune.checkpoint.location import CLASS_NAMES, STATE_FILE, refuse_pattern
+from finetune.errors import RunError
+from finetune.images import PREPROCESSING_FILE, Preprocessing
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+def write(
+    folder: str | Path,
+    name: str,
+    step: int,
+    tensors: Mapping[str, np.ndarray],
+    beside: Mapping[str, str] | None = None,
+) -> Path:
+    """Writes `model-NAME.ckpt-STEP.{index,data-00000-of-00001}` and `checkpoint` into a folder.
+
+    The same tensors give the same bytes. Every file is complete before it gets its name; the
+    `checkpoint` file, which points to the rest, comes last.
+
+    Args:
+        folder: made where it doesn't exist.
+        name: NAME.
+        step: STEP, as FaceNet counts: the number of batches trained on.
+        tensors: the values by TF1 name.
+        beside: text files that travel with it, by file name.
+
+    Returns:
+        The prefix, `folder/model-NAME.ckpt-STEP`.
+
+    Raises:
+        CheckpointError: TensorFlow could not open it again under this path.
+        RunError: the disk is full, or the folder can't be written; nothing half-written is left.
+    """
+    import tensorflow as tf
+
+    folder = Path(folder)
+    prefix = folder / f"model-{name}.ckpt-{step}"
+    refuse_pattern(prefix)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
+            unfinished = Path(temporary)
+            _save(unfinished / prefix.name, tensors)
+            texts = {**(beside or {}), STATE_FILE: _state(prefix.name)}
+            for file, text in texts.items():
+                (unfinished / file).write_text(text, encoding="utf-8", newline="\n")
+            files = (f"{prefix.name}.data-00000-of-00001", f"{prefix.name}.index", *texts)
+            for file in files:
+                _sync(unfinished / file)
+            for file in files:
+                os.replace(unfinished / file, folder / file)
+    except (OSError, tf.errors.OpError) as error:
+        raise RunError(
+            f"{prefix}: can't be written ({reason_of(error)}); make room, or choose another folder"
+        ) from error
+    return prefix
+
+
+def published_form(name: str) -> str:
+    """A NAME by which the published scripts find a checkpoint: their pattern allows no other characters."""
+    return re.sub(r"[^\w\- ]", "_", name) or "finetuned"
+
+
+def texts(preprocessing: Preprocessing, class_names: Sequence[str]) -> dict[str, str]:
+    """The text files that travel with a checkpoint's weights, by name: its contract, and its classes where known."""
+    names = {CLASS_NAMES: "".join(f"{name}\n" for name in class_names)} if class_names else {}
+    return {PREPROCESSING_FILE: preprocessing.to_text(), **names}
+
+
+def _save(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    import tensorflow as tf
+
+    names = sorted(tensors)
+    with tf.device("CPU"):
+        tf.raw_ops.SaveV2(
+            prefix=str(prefix),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.constant(tensors[name]) for name in names],
+        )
+
+
+def _sync(path: Path) -> None:
+    """A machine that loses its power must not keep the name of a file without its bytes."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _state(name: str) -> str:
+    """TensorFlow's text form, with a path relative to the folder, so that it can be moved."""
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'model_checkpoint_path: "{quoted}"\nall_model_checkpoint_paths: "{quoted}"\n'
+
+
+def reason_of(error: OSError | tf.errors.OpError) -> str:
+    """What went wrong, as the operating system says it: TensorFlow puts paths before and its op behind."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return error.message.split("; ")[-1].split(" [Op:")[0]

@@ -1,0 +1,121 @@
+"""The command line: which subcommands there are, and how their errors become one line and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import keyword
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, NoReturn
+
+from finetune import __version__
+from finetune.errors import FinetuneError
+from finetune.progress import say_aside
+from finetune.recipe import did_you_mean, listed
+from finetune.words import escaped
+
+COMMANDS = {
+    "import": "bring CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",
+    "lfw": "fetch LFW and its pairs file",
+    "align": "find the faces of photos and cut them as FaceNet did",
+    "doctor": "say what is wrong with a folder of people's faces, and move suspects aside",
+    "split": "part a folder of people by images or by identities",
+    "pairs": "draw a pairs file in LFW's form from any folder of people",
+    "check": "read a recipe and say everything that is wrong with it",
+    "plan": "say what a recipe's run would do and cost, without doing it",
+    "run": "run a recipe: train its stages, measure LFW after each",
+    "report": "show what runs gave as one HTML file",
+    "validate": "measure a checkpoint on LFW's pairs as FaceNet does",
+    "embed": "write the embeddings of a folder of aligned faces",
+    "enroll": "add people's photos to a gallery, or make it",
+    "gallery": "list a gallery; rename, merge and remove people; write it out",
+    "identify": "name the faces of photos by a gallery, or say unknown",
+    "compare": "say how far apart two photos' faces are, and whether they show one person",
+    "classify": "train and test a classifier on embeddings, as FaceNet's classifier.py does",
+    "export": "bring a checkpoint into another format, and prove it by that format's own runtime",
+    "inspect": "list what a checkpoint holds",
+    "demo": "run the main job on synthetic faces, within three minutes",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers a mistake in one line, as the rest of finetune does, where argparse puts the usage before it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2; of a command that is nearly one of ours, ask whether that was meant."""
+        unknown = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
+        if unknown:
+            near = did_you_mean(unknown[1], COMMANDS)
+            advice = near or f"give one of {listed(COMMANDS, 'or')}; see {self.prog} --help"
+            self.exit(2, f"{self.prog}: {unknown[1]!r} is not a command; {advice}\n")
+        self.exit(2, f"{self.prog}: {escaped(message)}; see {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit status: 0, 1 for our faults, 2 for the user's mistakes."""
+    parser = Parser(prog="finetune", description="Fine-tunes TF1-era FaceNet checkpoints.")
+    parser.add_argument("--version", action="version", version=f"finetune {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for name, summary in COMMANDS.items():
+        module = _module(name)
+        module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
+    options, rest = parser.parse_known_args(arguments)
+    # argparse leaves aside what comes after an option: `finetune run RECIPE --resume key=value`.
+    several = next(
+        (name for name in ("overrides", "photos", "runs") if isinstance(getattr(options, name, None), list)), None
+    )
+    if rest and several and not any(text.startswith("-") for text in rest):
+        getattr(options, several).extend(rest)
+    elif rest:
+        subparsers.choices[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
+    module = _module(options.command)
+    # TensorFlow's notes would stand between the user and the one line that matters. Commands import it when they have
+    # checked what needs no TensorFlow.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    try:
+        module.run(options)
+        sys.stdout.flush()
+    except FinetuneError as error:
+        for line in str(error).split("\n"):
+            say_aside(f"finetune {options.command}: {line}")
+        return error.exit_status
+    except KeyboardInterrupt:
+        say_aside(f"finetune {options.command}: interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        if error.errno == errno.ENAMETOOLONG:
+            say_aside(f"finetune {options.command}: {where}a name that is too long; give a shorter one")
+            return 2
+        say_aside(f"finetune {options.command}: {where}{error.strerror or error}")
+        return 1
+    except Exception as error:
+        if os.environ.get("FINETUNE_DEBUG"):
+            raise
+        first = (str(error).strip() or "no message").splitlines()[0]
+        say_aside(
+            f"finetune {options.command}: internal error: {type(error).__name__}: {first} "
+            "(FINETUNE_DEBUG=1 shows where; please report it)",
+        )
+        return 1
+    return 0
+
+
+def _module(command: str) -> ModuleType:
+    """A command's; `import` is Python's own word, so that it has an underscore after it."""
+    return importlib.import_module(f"finetune.cli.{command}" + "_" * keyword.iskeyword(command))

@@ -1,0 +1,59 @@
+from .noise import distances_to_center as distances_to_center
+from .noise import keep as keep
+from .noise import threshold as threshold
+from .parts import part_folder as part_folder
+from .parts import read_shares as read_shares
+from .pipeline import (
+    Batch as Batch,
+)
+from .pipeline import (
+    drawing_key as drawing_key,
+)
+from .pipeline import (
+    epoch_generator as epoch_generator,
+)
+from .pipeline import (
+    epoch_order as epoch_order,
+)
+from .pipeline import (
+    evaluation_batches as evaluation_batches,
+)
+from .pipeline import (
+    iterate as iterate,
+)
+from .pipeline import (
+    training_batches as training_batches,
+)
+from .pipeline import (
+    view_batches as view_batches,
+)
+from .scanning import (
+    Check as Check,
+)
+from .scanning import (
+    Dataset as Dataset,
+)
+from .scanning import (
+    Layout as Layout,
+)
+from .scanning import (
+    Quarantined as Quarantined,
+)
+from .scanning import (
+    Scan as Scan,
+)
+from .scanning import (
+    check_images as check_images,
+)
+from .scanning import (
+    layout as layout,
+)
+from .scanning import (
+    refuse_two_forms as refuse_two_forms,
+)
+from .scanning import (
+    scan as scan,
+)
+from .splitting import hold_out as hold_out
+from .splitting import places as places
+from .splitting import split as split

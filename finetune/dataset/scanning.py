@@ -1,0 +1,225 @@
+"""A folder with one folder per person: who is in it, and which of its files are images that can be used."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune.brief import Brief
+from finetune.errors import DataError, bounded
+from finetune.images import ImageError, central_crop, read_image
+from finetune.names import look_the_same
+from finetune.paths import entries, in_one_line, open_folder, printable
+from finetune.progress import track
+
+CHUNK = 64
+Check = Callable[[Sequence[Path], int | None], list[str | None]]
+"""Files and the side of the crop in pixels, to why each can't be used, or None."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset(Brief):
+    """Images and whose they are.
+
+    Attributes:
+        root: the folder that was scanned.
+        class_names: the people, sorted; a label is an index into them.
+        paths: one an image, sorted within each person.
+        labels: int64 [n], one a path.
+    """
+
+    root: Path
+    class_names: tuple[str, ...]
+    paths: tuple[Path, ...]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> Dataset:
+        """The images at these indices, with the same class names."""
+        return Dataset(self.root, self.class_names, tuple(self.paths[i] for i in indices), self.labels[indices])
+
+    def of_people(self, names: Collection[str]) -> Dataset:
+        """The images of these people alone, with labels of their own."""
+        class_names = tuple(name for name in self.class_names if name in names)
+        new = {self.class_names.index(name): label for label, name in enumerate(class_names)}
+        rows = [row for row, label in enumerate(self.labels.tolist()) if label in new]
+        labels = np.array([new[label] for label in self.labels[rows].tolist()], np.int64)
+        return Dataset(self.root, class_names, tuple(self.paths[row] for row in rows), labels)
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A file or folder that is kept out of training, and why; as a string, one line that can be printed."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{in_one_line(self.path)}: {self.reason}"
+
+
+@dataclass(frozen=True, repr=False)
+class Scan(Brief):
+    """What a folder holds.
+
+    Attributes:
+        dataset: the images that can be used.
+        quarantined: what was found beside them, with reasons.
+        left_out: people with too few images.
+    """
+
+    dataset: Dataset
+    quarantined: tuple[Quarantined, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Layout(Brief):
+    """The files of a folder that holds one folder per person, before any is opened.
+
+    Attributes:
+        root: the folder that was walked.
+        files: `{person: paths}`, both sorted.
+        misplaced: files and folders that can't be anybody's images where they lie, with reasons.
+    """
+
+    root: Path
+    files: Mapping[str, Sequence[Path]]
+    misplaced: tuple[Quarantined, ...]
+
+
+def scan(
+    root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: int | None = None, check: Check | None = None
+) -> Scan:
+    """Reads a folder that holds one folder of images per person.
+
+    Every file is decoded once, so that nothing unreadable reaches training. Symbolic links are
+    followed. Files that begin with a dot, `Thumbs.db` and `desktop.ini` are passed over.
+
+    Args:
+        min_images_per_person: people with fewer usable images are left out.
+        crop: side in pixels; smaller images are quarantined.
+        check: says why files can't be used, as `check_images` does, which is called where none is given.
+
+    Raises:
+        DataError: the folder is missing, holds no folders of images, or one name in two Unicode forms; or fewer than
+            two people remain.
+    """
+    found = layout(root)
+    root, quarantined = found.root, list(found.misplaced)
+    refuse_two_forms(found)
+    files = [(name, path) for name, paths in found.files.items() for path in paths]
+    images: dict[str, list[Path]] = {name: [] for name in found.files}
+    reasons = (check or check_images)([path for _, path in files], crop)
+    for (name, path), reason in zip(files, reasons, strict=True):
+        if reason is None:
+            images[name].append(path)
+        else:
+            quarantined.append(Quarantined(path, reason))
+
+    kept = {name: paths for name, paths in images.items() if len(paths) >= max(1, min_images_per_person)}
+    if len(kept) < 2:
+        example = f"; the first of {len(quarantined)} not used is {quarantined[0]}" if quarantined else ""
+        raise DataError(f"{root}: {_too_few(images, list(kept), min_images_per_person)}{example}")
+    labels = np.repeat(np.arange(len(kept), dtype=np.int64), [len(paths) for paths in kept.values()])
+    dataset = Dataset(root, tuple(kept), tuple(path for paths in kept.values() for path in paths), labels)
+    return Scan(dataset, tuple(quarantined), tuple(name for name in images if name not in kept))
+
+
+def layout(root: str | os.PathLike[str]) -> Layout:
+    """Walks a folder that holds one folder per person; nothing is decoded.
+
+    Raises:
+        DataError: the folder is missing or can't be opened.
+    """
+    root = Path(os.path.expanduser(root))
+    people, misplaced = _people(root)
+    files: dict[str, list[Path]] = {}
+    for person in people:
+        files[person.name] = []
+        try:
+            inside = entries(person)
+        except OSError as error:
+            misplaced.append(Quarantined(person, f"can't be opened ({error.strerror})"))
+            continue
+        for entry in inside:
+            if os.path.isdir(entry):
+                misplaced.append(Quarantined(entry, "a folder inside a person's folder; move its images up"))
+            elif not printable(entry.name):
+                misplaced.append(Quarantined(entry, "a name that can't be printed; rename the file"))
+            else:
+                files[person.name].append(entry)
+    return Layout(root, files, tuple(misplaced))
+
+
+def refuse_two_forms(found: Layout) -> None:
+    """Refuse folders whose names differ in their Unicode form alone: nobody means them to be two people.
+
+    Raises:
+        DataError: there are such; one line each.
+    """
+    problems = [
+        f"{found.root}: {first!a} and {other!a} are one name in two Unicode forms, and would be two people; "
+        "put their images into one folder, or rename one"
+        for first, other in look_the_same(found.files)
+    ]
+    if problems:
+        raise DataError(*bounded(problems, str(found.root), "were two copies of one folder put together?"))
+
+
+def check_images(paths: Sequence[Path], crop: int | None = None) -> list[str | None]:
+    """Decodes each file: the reason why it can't be used, or None, for each of `paths`."""
+
+    def check(path: Path) -> str | None:
+        try:
+            pixels = read_image(path)
+            if crop is not None:
+                central_crop(pixels, crop)
+        except ImageError as error:
+            return str(error)
+        return None
+
+    def check_chunk(start: int) -> list[str | None]:
+        return [check(path) for path in paths[start : start + CHUNK]]
+
+    with ThreadPoolExecutor() as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the reason
+        chunks = pool.map(check_chunk, range(0, len(paths), CHUNK))
+        return [reason for chunk in track(chunks, len(paths), "reading images", CHUNK) for reason in chunk]
+
+
+def _people(root: Path) -> tuple[list[Path], list[Quarantined]]:
+    """The people's folders, and what else lies beside them."""
+    people, others = [], []
+    for entry in open_folder(root, "the folder that holds one folder of images per person"):
+        if not os.path.isdir(entry):
+            others.append(Quarantined(entry, "not in a person's folder"))
+        elif not printable(entry.name):
+            others.append(Quarantined(entry, "a name that can't be printed; rename the folder"))
+        else:
+            people.append(entry)
+    return people, others
+
+
+def _too_few(images: dict[str, list[Path]], kept: list[str], minimum: int) -> str:
+    """What to say where a classifier has nobody, or nobody to tell apart."""
+    with_images = sum(map(bool, images.values()))
+    if not images:
+        return "no folders in it; put each person's images into a folder of their own"
+    if not with_images:
+        return "no usable image in any of its folders; give one that holds one folder of images per person"
+    if len(kept) < with_images:
+        return (
+            f"{len(kept)} of {with_images} people with {minimum} images or more, and a classifier needs two; "
+            "lower min_images_per_person or add images"
+        )
+    return f"images of one person ({kept[0]}), and a classifier needs two; add another person's folder"

@@ -1,0 +1,14 @@
+from .examination import IMAGE_SIZE as IMAGE_SIZE
+from .examination import LARGEST as LARGEST
+from .examination import examine as examine
+from .faces import centred as centred
+from .faces import judge as judge
+from .finding import KINDS as KINDS
+from .finding import Finding as Finding
+from .quarantine import Quarantine as Quarantine
+from .report import Report as Report
+from .sheet import write_sheet as write_sheet
+from .tables import show_report as show_report
+from .thumbnails import Look as Look
+from .thumbnails import Looked as Looked
+from .thumbnails import look as look

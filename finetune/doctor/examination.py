@@ -1,0 +1,196 @@
+"""The examination: one pass over the files, then what each part of the doctor sees in them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetune.dataset import Layout, layout
+from finetune.doctor import enlarged, faces, links, overlap
+from finetune.doctor.copies import copies, likeness_of
+from finetune.doctor.duplicates import Duplicates
+from finetune.doctor.embedded import Embedded
+from finetune.doctor.finding import KINDS, Finding
+from finetune.doctor.report import Report
+from finetune.doctor.thumbnails import Looked, look
+from finetune.images import too_small
+from finetune.names import look_the_same, spelled_alike
+from finetune.paths import in_one_line
+from finetune.verification import ImagePairs
+
+if TYPE_CHECKING:
+    from finetune.model import Model
+
+IMAGE_SIZE = 160
+LARGEST = 1.25
+"""Times the crop. FaceNet's training crops are 182 pixels for a crop of 160, 1.14 times; LFW's originals are 1.56."""
+
+
+def examine(
+    folder: str | os.PathLike[str],
+    *,
+    crop: int | None = None,
+    min_images: int = 2,
+    model: Model | None = None,
+    lfw: ImagePairs | None = None,
+    looked: Looked | None = None,
+    near_copies: bool = True,
+) -> Report:
+    """Reads a folder that holds one folder of images per person, and says what is wrong with it.
+
+    What counts as a person and as a file is what `finetune.dataset.scanning` counts; a folder that it
+    refuses is examined too. Nothing is changed.
+
+    Args:
+        crop: side in pixels of what training takes of an image; the model's, else 160, where not given.
+        min_images: people with fewer usable images are told of.
+        model: for what only faces tell; embeds each image once, by way of the store.
+        lfw: the pairs that the model is to be measured on.
+        looked: what a pass over the folder's files gave, where one was made already.
+        near_copies: look for pictures that are there twice in other bytes too, in a time that grows with the square
+            of the images' number.
+
+    Raises:
+        DataError: the folder is missing or can't be opened.
+    """
+    crop = crop or (model.preprocessing.image_size if model else IMAGE_SIZE)
+    found = layout(folder)
+    looked = looked or look([path for paths in found.files.values() for path in paths])
+    return Examination(found, looked, crop, min_images, model, lfw, near_copies).report()
+
+
+class Examination:
+    """One folder under examination; `report` does it all."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        looked: Looked,
+        crop: int,
+        min_images: int,
+        model: Model | None,
+        lfw: ImagePairs | None,
+        near_copies: bool,
+    ) -> None:
+        self._layout, self._looked = layout, looked
+        self._near_copies = near_copies
+        self._crop, self._min_images = crop, min_images
+        self._model, self._lfw = model, lfw
+        self._people = list(layout.files)
+        number = {name: label for label, name in enumerate(self._people)}
+        self._labels = np.array([number[path.parent.name] for path in looked.paths], np.int64)
+        self._sizes = looked.sizes()
+        self._large_enough = self._sizes.min(1, initial=np.iinfo(np.int64).max) >= crop
+        square = self._sizes[:, 0] == self._sizes[:, 1]
+        self._aligned = square & (self._sizes.max(1, initial=0) <= LARGEST * crop)  # as far as sizes tell
+        self._notes: list[str] = []
+        self._settings: dict[str, Any] = {"crop": crop, "min_images": min_images}
+
+    def report(self) -> Report:
+        """Everything that is found."""
+        findings = [*self._files(), *self._shapes(), *self._counts(), *self._names()]
+        findings += enlarged.findings(self._layout.root)
+        duplicates = Duplicates(
+            self._looked.paths,
+            self._labels,
+            self._sizes,
+            copies(self._looked, near=self._near_copies),
+            2 * ~self._large_enough + ~self._aligned,
+            lambda row, other: likeness_of(*self._looked.thumbnails([row, other])),
+        )
+        if not self._near_copies:
+            self._notes.append("near copies: not looked for; finetune doctor does")
+        embedded = self._embed(self._model) if self._model else None
+        findings += duplicates.findings(embedded.stays if embedded else lambda rows: None)
+        one_person = list(self._one_person(duplicates, embedded))
+        findings += one_person
+        if embedded:
+            threshold = embedded.judged.threshold
+            self._settings["mislabelled_above"] = None if np.isinf(threshold) else threshold
+            folders = [{finding.path, finding.other} for finding in one_person]
+            findings += [
+                finding
+                for finding in embedded.mislabelled()
+                if finding.other and {finding.path.parent, finding.other.parent} not in folders
+            ]
+        if self._lfw:
+            root, people = self._layout.root, self._people
+            findings += overlap.findings(root, people, self._looked, self._lfw, embedded)
+        findings = self._without_needed(findings)
+        order = list(KINDS)
+        findings.sort(key=lambda finding: (order.index(finding.kind), -finding.score, finding.path))
+        files = sum(map(len, self._layout.files.values()))
+        images = len(self._looked.paths)
+        counts = len(self._people), files, images
+        return Report(self._layout.root, *counts, tuple(findings), tuple(self._notes), self._settings)
+
+    def _without_needed(self, findings: list[Finding]) -> list[Finding]:
+        """The findings, none of which moves a file that one that stays, or one of the LFW pairs', leads to."""
+        suspects = {finding.path for finding in findings if finding.moves}
+        files = (path for paths in self._layout.files.values() for path in paths if path not in suspects)
+        needed = links.needed(suspects, [*files, *(self._lfw.paths if self._lfw else ())]) if suspects else set()
+        if needed:
+            self._notes.append(
+                f"{len(needed)} suspects are not moved: files that stay are links to them, or the same file"
+            )
+        return [replace(finding, moves=finding.moves and finding.path not in needed) for finding in findings]
+
+    def _files(self) -> Iterator[Finding]:
+        for misplaced in self._layout.misplaced:
+            yield Finding("misplaced", misplaced.path, misplaced.reason)
+        for path, problem in self._looked.problems.items():
+            yield Finding(problem.kind, path, problem.reason, moves=True)
+
+    def _shapes(self) -> Iterator[Finding]:
+        for path, (width, height) in zip(self._looked.paths, self._sizes.tolist(), strict=True):
+            side = min(width, height)
+            if side < self._crop:
+                yield Finding("too-small", path, too_small(width, height, self._crop), score=1 / side, moves=True)
+            elif width != height:
+                yield Finding("unaligned", path, f"{width}x{height} pixels, not square", score=max(width, height))
+            elif side > LARGEST * self._crop:
+                reason = f"{width}x{height} pixels, of which a crop of {self._crop} keeps the middle"
+                yield Finding("unaligned", path, reason, score=side)
+
+    def _counts(self) -> Iterator[Finding]:
+        usable = np.bincount(self._labels[self._large_enough], minlength=len(self._people))
+        for name, count in zip(self._people, usable.tolist(), strict=True):
+            person = self._layout.root / name
+            if not count:
+                yield Finding("no-images", person, f"none of {len(self._layout.files[name])} files can be used")
+            elif count < self._min_images:
+                reason = f"{count} usable images where {self._min_images} are asked for"
+                yield Finding("few-images", person, reason, score=-count)
+
+    def _names(self) -> Iterator[Finding]:
+        root, same = self._layout.root, look_the_same(self._people)
+        for first, name in spelled_alike(self._people):
+            shown = ascii(first) if (first, name) in same else in_one_line(first)
+            reason = f"one name with {shown}; put one person's images into one folder, or rename one of two people"
+            yield Finding("same-name", root / name, reason, root / first)
+
+    def _one_person(self, duplicates: Duplicates, embedded: Embedded | None) -> Iterator[Finding]:
+        root, people = self._layout.root, self._people
+        for (a, b), number in duplicates.one_person.items():
+            reason = f"one person with {people[b]}: {number} pictures lie in both"
+            yield Finding("same-person", root / people[a], reason, root / people[b], score=1 + number)
+        for a, b, cosine in faces.alike(embedded.centres()) if embedded else ():
+            if (a, b) not in duplicates.one_person:
+                reason = f"one person with {people[b]}: their faces are alike to {cosine:.2f}"
+                yield Finding("same-person", root / people[a], reason, root / people[b], score=cosine)
+
+    def _embed(self, model: Model) -> Embedded:
+        """The faces of what could be an aligned image."""
+        rows = np.flatnonzero(self._aligned & self._large_enough)
+        if len(rows) < len(self._aligned):
+            self._notes.append(
+                f"{len(self._aligned) - len(rows)} images are too small or unaligned, and not judged by face"
+            )
+        embedded = Embedded(self._layout.root, self._people, self._looked, self._labels, rows, model)
+        if np.isinf(embedded.judged.threshold):
+            self._notes.append(f"mislabelled: not looked for; it takes two people with {faces.LEAST} aligned images")
+        return embedded

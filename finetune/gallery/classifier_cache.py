@@ -1,0 +1,104 @@
+"""Classifiers ready for use. SVMs are kept in the user's cache between commands, so that a person who was added costs
+what must be trained again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune import files
+from finetune.architecture import HEAD
+from finetune.errors import CheckpointError, RunError
+from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
+from finetune.gallery.gallery import Gallery
+from finetune.gallery.photos import Embeddings
+from finetune.gallery.svm import LinearSVM
+from finetune.paths import cache_folder
+from finetune.words import counted
+
+if TYPE_CHECKING:
+    from finetune.model import Model
+
+ARRAYS = ("coef", "intercept", "slack", "labels", "embeddings", "people")
+
+
+def fitted(name: Name, gallery: Gallery, path: Path) -> Classifier:
+    """A classifier of the gallery's people.
+
+    Args:
+        path: of the gallery, by which what was kept is found again.
+
+    Raises:
+        DataError: it can't tell so many, or so few, apart.
+    """
+    classifier = make(name, len(gallery.people))
+    if isinstance(classifier, LinearSVM):
+        return fitted_svm(gallery, path)
+    classifier.fit(gallery.embeddings, gallery.labels)
+    return classifier
+
+
+def fitted_head(model: Model) -> tuple[tuple[str, ...], SoftmaxHead]:
+    """A checkpoint's own classifier, and the people whom it tells apart.
+
+    Raises:
+        CheckpointError: it has none, or nobody knows its people's names.
+    """
+    if not model.class_names:
+        has = (
+            "holds no classifier"
+            if model.num_classes is None
+            else f"has {counted(model.num_classes, 'class')} without names"
+        )
+        raise CheckpointError(
+            f"{model.source.prefix}: {has}; give a checkpoint of a run, with class_names.txt, or another classifier"
+        )
+    weights, biases = (model.variables[f"{HEAD}/{name}"].numpy() for name in ("weights", "biases"))
+    return model.class_names, SoftmaxHead(weights, biases)
+
+
+def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
+    """The gallery's SVMs: those that were kept, with what has been enrolled since; else trained, and kept.
+
+    Args:
+        path: of the gallery, by which they are found again.
+    """
+    name = hashlib.sha256(os.path.realpath(path).encode(errors="surrogateescape")).hexdigest()[:32]
+    place = cache_folder("classifiers") / f"{name}.npz"
+    svm = _resumed(gallery, place) or LinearSVM().fit(gallery.embeddings, gallery.labels)
+    if svm.retrained_:
+        values = (svm.coef_, svm.intercept_, svm.slack_, gallery.labels, _digest(gallery.embeddings))
+        people = np.array([person.encode() for person in gallery.people], "S")
+        arrays: dict[str, Any] = dict(zip(ARRAYS, (*values, people), strict=True))
+        with contextlib.suppress(RunError):  # then they are trained again the next time
+            files.write(place, lambda file: np.savez(file, **arrays), private=True)
+    return svm
+
+
+def _resumed(gallery: Gallery, place: Path) -> LinearSVM | None:
+    """Return the kept SVMs with what was added since; None where anything else of the gallery changed."""
+    try:
+        with np.load(place, allow_pickle=False) as kept:
+            coef, intercept, slack, labels, embeddings, people = (kept[name] for name in ARRAYS)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    n, p = len(labels), len(people)
+    same = n <= len(gallery) and np.array_equal(embeddings, _digest(gallery.embeddings[:n]))
+    same = same and np.array_equal(labels, gallery.labels[:n])
+    same = same and people.tolist() == [person.encode() for person in gallery.people[:p]]
+    if not same or coef.shape != (p, gallery.embedding_size) or not (intercept.shape == slack.shape == (p,)):
+        return None
+    svm = LinearSVM().resume(gallery.embeddings[:n], gallery.labels[:n], coef, intercept, slack)
+    return svm if n == len(gallery) else svm.partial_fit(gallery.embeddings[n:], gallery.labels[n:])
+
+
+def _digest(embeddings: Embeddings) -> npt.NDArray[np.uint8]:
+    """Return the sha256 of the rows themselves: the same photos have other rows under another checkpoint."""
+    return np.frombuffer(hashlib.sha256(np.ascontiguousarray(embeddings).data).digest(), np.uint8)

@@ -1,0 +1,166 @@
+"""Images as callers give them: paths, Pillow's images or arrays, one or many; and what the network takes of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from finetune.errors import DataError
+from finetune.images.preprocessing import Preprocessing
+from finetune.images.reading import ImageError, Pixels, central_crop, read_image, rgb
+from finetune.paths import image_paths
+
+Array = npt.NDArray[Any]
+OneImage = str | os.PathLike[str] | Image.Image | Array
+Images = OneImage | Iterable[OneImage]
+
+MOST_FIXED = 1.5
+"""Largest magnitude that is taken for fixed standardization, which gives -1 to 1: resizing overshoots a little, and
+per-image standardization of a face goes beyond."""
+MOST_MEAN = 1.0
+"""Largest magnitude of an image's mean that is taken for per-image standardization, which gives 0 before a crop."""
+
+
+def one_by_one(images: Images) -> Sequence[OneImage]:
+    """Return the images one by one.
+
+    Args:
+        images: one image or several. The path of a folder stands for all files below it, in sorted order. An array
+            is one image [h, w, 3] or several [n, h, w, 3]. A generator is read to its end.
+
+    Raises:
+        DataError: these are no images; says what was found and what to give.
+    """
+    if isinstance(images, (str, os.PathLike)):
+        return image_paths(images)
+    if isinstance(images, Image.Image):
+        return [images]
+    if hasattr(images, "__array__"):  # TensorFlow's and PyTorch's tensors too
+        return _rows(np.asarray(images))
+    if isinstance(images, Iterable):
+        return list(images)
+    raise DataError(f"images: found {type(images).__name__}; give paths, Pillow's images or arrays")
+
+
+def network_input(image: OneImage, preprocessing: Preprocessing, *, standardized: bool = False) -> Array:
+    """Return what the network takes of one image.
+
+    Args:
+        image: a path, an image of Pillow's, or an array [h, w, 3] of whole values from 0 to 255.
+        preprocessing: says how large the input is; larger images are cropped centrally.
+        standardized: `image` is instead a float array that is cropped and standardized already.
+
+    Returns:
+        uint8 [s, s, 3] with s the image size; float32 [s, s, 3], the values as given, where they are standardized.
+
+    Raises:
+        ImageError: the image can't be used; its text is the reason alone.
+    """
+    if standardized:
+        return _standardized(image, preprocessing)
+    if isinstance(image, (str, os.PathLike)):
+        pixels = read_image(os.path.expanduser(image))
+    elif isinstance(image, Image.Image):
+        pixels = rgb(image)
+    elif hasattr(image, "__array__"):
+        array = np.asarray(image)
+        _refuse_shape(array, "[h, w, 3]", (3,))
+        pixels = _whole_values(array)
+    else:
+        raise ImageError(f"found {type(image).__name__}; give a path, an image of Pillow's or an array")
+    return central_crop(pixels, preprocessing.image_size)
+
+
+def _rows(array: Array) -> Sequence[OneImage]:
+    """Return the images of an array, or the paths; checked as a whole, so that one line tells of all of it."""
+    if array.ndim == 1 and (array.dtype.kind in "OU" or not array.size):
+        return list(array.tolist())
+    try:
+        _refuse_shape(array, "[n, h, w, 3], or [h, w, 3] for one image", (3, 4))
+    except ImageError as error:
+        raise DataError(f"images: {error}") from None
+    return [array] if array.ndim == 3 else list(array)
+
+
+def _refuse_shape(array: Array, wanted: str, ranks: tuple[int, ...]) -> None:
+    """Refuse any order or number of channels but RGB in the last place: there is no telling which was meant.
+
+    Raises:
+        ImageError: says what was found, and how to bring it to what is wanted.
+    """
+    shape = array.shape
+    if len(shape) in ranks and shape[-1] == 3:
+        return
+    advice = ""
+    if len(shape) in ranks and shape[-3] == 3:
+        advice = ": move the channels to the last place, np.moveaxis(x, -3, -1)"
+    elif len(shape) in ranks and shape[-1] == 4:
+        advice = ": leave the fourth channel out, x[..., :3]"
+    elif len(shape) in ranks and shape[-1] == 1:
+        advice = ": repeat the grey channel, np.repeat(x, 3, axis=-1)"
+    elif len(shape) in (2, 3):
+        advice = ": repeat grey values as three channels, np.repeat(x[..., None], 3, axis=-1)"
+    raise ImageError(f"found {array.dtype} of shape {list(shape)}; give {wanted}, RGB{advice}")
+
+
+def _whole_values(array: Array) -> Pixels:
+    """Return whole values from 0 to 255 as uint8, whatever type holds them.
+
+    Raises:
+        ImageError: there are others.
+    """
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind in "iuf":
+        with np.errstate(invalid="ignore"):  # NaN and what is out of range become some number, which differs
+            pixels = array.astype(np.uint8)
+        if np.array_equal(pixels, array):
+            return pixels
+    found = f"found {array.dtype} of shape {list(array.shape)}"
+    if array.dtype.kind not in "iuf":
+        raise ImageError(f"{found}; give whole values from 0 to 255 (uint8)")
+    low, high = float(array.min()), float(array.max())
+    advice = _advice(low, high, whole=array.dtype.kind != "f")
+    raise ImageError(f"{found}, values from {low:g} to {high:g}; give whole values from 0 to 255 (uint8): {advice}")
+
+
+def _advice(low: float, high: float, whole: bool) -> str:
+    """Return how such values become pixels, or what else they may be."""
+    if np.isnan(low):
+        return "replace NaN"
+    if low < 0 and not whole:
+        return "or pass standardized=True, where they are standardized as the checkpoint expects"
+    if low < 0 or high > 0xFFFF:
+        return "scale and round"
+    if high > 255:
+        return "divide 16-bit values by 257 and round"
+    return "multiply by 255 and round" if high <= 1 else "round"
+
+
+def _standardized(image: OneImage, preprocessing: Preprocessing) -> npt.NDArray[np.float32]:
+    size = preprocessing.image_size
+    array = np.asarray(image)
+    if array.dtype.kind != "f" or array.shape != (size, size, 3):
+        is_array = not isinstance(image, (str, os.PathLike, Image.Image))
+        found = f"{array.dtype} of shape {list(array.shape)}" if is_array else type(image).__name__
+        raise ImageError(
+            f"found {found}; standardized=True takes float arrays [{size}, {size}, 3], cropped and standardized: "
+            "leave it out for pixels and files"
+        )
+    low, high, mean = float(array.min()), float(array.max()), float(array.mean(dtype=np.float64))
+    fixed = preprocessing.standardization == "fixed"
+    if fixed and not -MOST_FIXED <= low <= high <= MOST_FIXED:
+        wanted = "fixed standardization, (x - 127.5) / 128, which gives -1 to 1"
+    elif not fixed and not abs(mean) <= MOST_MEAN:
+        wanted = "per-image standardization, which gives a mean of 0"
+    else:
+        return array.astype(np.float32)
+    raise ImageError(
+        f"found values from {low:g} to {high:g} of mean {mean:g}; the checkpoint expects {wanted}: "
+        "give pixels without standardized=True"
+    )

@@ -1,0 +1,111 @@
+"""The contract between a checkpoint and its pixels: image size and standardization."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Literal
+
+from finetune import files
+from finetune.errors import CheckpointError
+
+Standardization = Literal["fixed", "per_image"]
+STANDARDIZATIONS: tuple[Standardization, ...] = ("fixed", "per_image")
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+Runtime = Literal["tensorflow", "openvino"]
+RUNTIMES: tuple[Runtime, ...] = ("tensorflow", "openvino")
+PREPROCESSING_FILE = "preprocessing.json"
+
+PUBLISHED: dict[str, Standardization] = {
+    # The two of 2018 say "fixed image standardization" in the published README; those of 2017 came
+    # before that option existed, when per_image_standardization was the only one.
+    "20180402-114759": "fixed",
+    "20180408-102900": "fixed",
+    "20170511-185253": "per_image",
+    "20170512-110547": "per_image",
+}
+"""The published Inception-ResNet-v1 checkpoints, by name, and what each was trained with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """How pixels become the network's input.
+
+    Attributes:
+        image_size: side of the square input, in pixels; larger images are cropped centrally.
+        standardization: `fixed` is (x - 127.5) / 128; `per_image` is (x - mean) / max(std, 1/sqrt(n))
+            over one image, as `tf.image.per_image_standardization`.
+        source: where this was known from, for people to read.
+    """
+
+    image_size: int = 160
+    standardization: Standardization = "fixed"
+    source: str = "given"
+
+    def to_text(self) -> str:
+        """What `preprocessing.json` holds beside a checkpoint."""
+        return json.dumps({"image_size": self.image_size, "standardization": self.standardization}) + "\n"
+
+
+def resolve_preprocessing(
+    folder: Path,
+    name: str,
+    image_size: int | None = None,
+    standardization: Standardization | None = None,
+) -> Preprocessing:
+    """What a checkpoint expects: as asked for, else as its folder says, else as its name is known.
+
+    Args:
+        folder: the checkpoint's folder, where `preprocessing.json` may lie.
+        name: the checkpoint's own name, such as `model-20180402-114759.ckpt-275`; the folder's name
+            is looked at too.
+        image_size: pixels, where the recipe or an option gives it.
+        standardization: likewise.
+
+    Raises:
+        CheckpointError: `preprocessing.json` is there and can't be used.
+    """
+    found = _beside(folder / PREPROCESSING_FILE) or _published(folder, name)
+    if found is None:
+        found = Preprocessing(source="assumed; nothing beside the checkpoint says otherwise")
+    if image_size is None and standardization is None:
+        return found
+    given = [
+        key for key, value in (("image_size", image_size), ("standardization", standardization)) if value is not None
+    ]
+    source = "given" if len(given) == 2 else f"{given[0]} given, the rest {found.source}"
+    return Preprocessing(
+        found.image_size if image_size is None else image_size, standardization or found.standardization, source
+    )
+
+
+def _beside(path: Path) -> Preprocessing | None:
+    if not path.exists():
+        return None
+    try:
+        stored = json.loads(files.read(path, files.SMALL))
+        result = Preprocessing(stored["image_size"], stored["standardization"], PREPROCESSING_FILE)
+    except OSError as error:
+        raise CheckpointError(f"{path}: can't be read ({error.strerror})") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise CheckpointError(f"{path}: no JSON with image_size and standardization; mend it or remove it") from error
+    if type(result.image_size) is not int or result.standardization not in STANDARDIZATIONS:
+        raise CheckpointError(
+            f"{path}: found {stored}; image_size must be a whole number of pixels "
+            f"and standardization one of {', '.join(STANDARDIZATIONS)}"
+        )
+    return result
+
+
+def _published(folder: Path, name: str) -> Preprocessing | None:
+    model = published_name(folder, name)
+    return Preprocessing(160, PUBLISHED[model], f"the published model {model}") if model else None
+
+
+def published_name(folder: Path, name: str) -> str | None:
+    """Return the published model that a checkpoint or its folder is called after; None where it is none of them."""
+    found = (re.search(r"\d{8}-\d{6}", text) for text in (name, folder.name))
+    return next((match[0] for match in found if match and match[0] in PUBLISHED), None)

@@ -1,0 +1,99 @@
+"""The history of a run, in each form that its recipe asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from finetune import files
+from finetune.recipe import History
+from finetune.record.folder import ADVICE, STAT, RunFolder
+from finetune.record.results import StageResult
+from finetune.record.stat_h5 import Stat
+from finetune.record.tensorboard import TensorBoard
+from finetune.training import EpochRow, StageState, from_csv, to_csv
+from finetune.verification import LFWResult
+
+HISTORY = "history.csv"
+
+
+class Histories:
+    """What is written of each epoch.
+
+    Args:
+        folder: of the run.
+        asked: the forms beside `history.csv`.
+
+    Attributes:
+        rows: of the finished stages.
+    """
+
+    def __init__(self, folder: RunFolder, asked: History) -> None:
+        self._folder, self._asked = folder, asked
+        self.rows: list[EpochRow] = []
+        self._stat = Stat.empty()
+        self._tensorboard: TensorBoard | None = None
+
+    def resume(self, results: Sequence[StageResult]) -> None:
+        """Take up what the folders of finished stages hold; the run's own files are made again from it.
+
+        Raises:
+            DataError: a file is missing or damaged.
+        """
+        if not all((result.folder / HISTORY).exists() for result in results):
+            self._resume_earlier(results)
+            return
+        self.rows = [row for result in results for row in _rows(result.folder / HISTORY)]
+        path, text = self._folder.path / HISTORY, to_csv(self.rows)
+        if not path.exists() or not files.read(path).startswith(text.encode()):
+            self._folder.write_text(HISTORY, text)
+        if self._asked.stat_h5:
+            with files.reading(results[-1].folder / STAT, ADVICE):
+                self._stat = Stat.read(results[-1].folder / STAT)
+            self._folder.write_stat(self._stat)
+
+    def _resume_earlier(self, results: Sequence[StageResult]) -> None:
+        """Take up a run of an earlier finetune, whose stages keep no history of their own."""
+        attempts = {result.name: len(result.rejected) + 1 for result in results}
+        self.rows = [row for row in _rows(self._folder.path / HISTORY) if row.stage in attempts]
+        if self._asked.stat_h5:
+            judged = [row.stage for row in self.rows if row.attempt == attempts[row.stage]]
+            with files.reading(self._folder.path / STAT, ADVICE):
+                self._stat = Stat.read(self._folder.path / STAT).first(len(judged))
+            ends = {stage: epoch for epoch, stage in enumerate(judged)}
+            for result in results:  # a kill may have come before the last one's figures were written
+                if (lfw := result.measured) and lfw.sample_of is None:
+                    self._stat = self._stat.measured(ends[result.name], lfw.accuracy, lfw.val)
+            self._folder.write_stat(self._stat)
+
+    def write_stage(self, folder: RunFolder, state: StageState, lfw: LFWResult | None) -> None:
+        """Write what is kept of a finished stage into its own folder, from which a resumed run takes it."""
+        folder.write_text(HISTORY, to_csv(state.rows))
+        if self._asked.stat_h5:
+            folder.write_stat(self._with(state, lfw))
+
+    def epoch(self, state: StageState) -> None:
+        """Writes the history with a stage's epochs so far."""
+        rows = self.rows + state.rows
+        self._folder.write_text(HISTORY, to_csv(rows))
+        if self._asked.tensorboard:
+            self._tensorboard = self._folder.add_to_tensorboard(self._tensorboard, rows)
+        if self._asked.stat_h5:
+            self._folder.write_stat(self._with(state, None))
+
+    def finished(self, state: StageState, lfw: LFWResult | None) -> None:
+        """Adds a finished stage, and what LFW gave after it."""
+        self.rows += state.rows
+        if self._asked.stat_h5:
+            self._stat = self._with(state, lfw)
+            self._folder.write_stat(self._stat)
+
+    def _with(self, state: StageState, lfw: LFWResult | None) -> Stat:
+        """Return `stat.h5` with the epochs of a stage, and what LFW gave after it."""
+        stat = self._stat.joined(state.current, state.steps, state.epoch_steps, state.spread)
+        return stat.measured(-1, lfw.accuracy, lfw.val) if lfw and lfw.sample_of is None else stat
+
+
+def _rows(path: Path) -> list[EpochRow]:
+    with files.reading(path, ADVICE):
+        return from_csv(files.read(path).decode())

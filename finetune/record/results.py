@@ -1,0 +1,239 @@
+"""What a stage gave, as the run's folder keeps it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from finetune import files
+from finetune.brief import Brief
+from finetune.recipe import Recipe, Stage
+from finetune.record.curve import CurvePoint, columns
+from finetune.record.folder import ADVICE, RunFolder
+from finetune.record.held_back import HeldBack
+from finetune.verification import HELD_BACK, Candidate, Difference, LFWResult, Score, Verdict, compare, losses, verdict
+
+Kind = TypeVar("Kind")
+
+BASELINE = "baseline"
+"""The name of stage 0, which trains nothing."""
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Evidence(Brief):
+    """The measurements of some weights; None where nothing could be measured.
+
+    Attributes:
+        lfw: on the pairs.
+        point: on people who are held out, and on those who are trained on.
+        held_back: images that were not trained on, named by the classifier; before the first stage, which has no
+            classifier of these people, by the nearest class mean.
+    """
+
+    lfw: LFWResult | None = None
+    point: CurvePoint | None = None
+    held_back: HeldBack | None = None
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """Return the accuracies by name, each with its single answers."""
+        found = {}
+        if self.held_back:
+            found[HELD_BACK] = Score(self.held_back.accuracy, self.held_back.correct)
+        if self.point and self.point.learned:
+            found["held-back accuracy by the nearest mean"] = Score(
+                self.point.learned.rank1, self.point.learned.correct
+            )
+        if self.point:
+            found["strangers' accuracy"] = Score(self.point.strangers.accuracy, self.point.strangers.correct)
+        if self.lfw:
+            found[self.lfw.accuracy_name] = Score(self.lfw.accuracy, self.lfw.correct, bool(self.lfw.left_out))
+        if self.lfw and self.lfw.without_overlap:
+            without = self.lfw.without_overlap
+            found[f"{self.lfw.accuracy_name} without the people trained on"] = Score(without.accuracy, without.correct)
+        return found
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class StageResult(Brief):
+    """A finished stage.
+
+    Attributes:
+        index: counted from 1.
+        name, train_from: of the stage.
+        epochs: how many were trained.
+        kept_epoch: whose weights were kept.
+        step: training steps of the whole run that the saved weights have had.
+        cross_entropy, accuracy: of the kept epoch on its training images, 0..1 for the accuracy.
+        validation_loss, validation_accuracy: of the kept epoch on the held-back images, or None.
+        accepted: False where the stage was rolled back.
+        reason: why, in words; empty where the recipe asks for no gate.
+        failure: what ended the stage before its last epoch, in words; empty where nothing did.
+        rejected: why earlier attempts were rolled back, a text each.
+        folder: of the stage.
+        start: what was measured before the first stage.
+        began: what was measured with the weights that the stage started from.
+        trained: what was measured with the weights that it trained, rolled back or not.
+    """
+
+    index: int
+    name: str
+    train_from: str
+    epochs: int
+    kept_epoch: int
+    step: int
+    cross_entropy: float | None
+    accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    accepted: bool
+    reason: str
+    failure: str
+    rejected: tuple[str, ...]
+    folder: Path
+    start: Evidence
+    began: Evidence
+    trained: Evidence
+
+    @property
+    def before(self) -> LFWResult | None:
+        """LFW on the weights that the stage started from, or None."""
+        return self.began.lfw
+
+    @property
+    def measured(self) -> LFWResult | None:
+        """LFW on the weights that the stage trained, rolled back or not, or None."""
+        return self.trained.lfw
+
+    @property
+    def point_before(self) -> CurvePoint | None:
+        """The measurements on strangers with the weights that the stage started from, or None."""
+        return self.began.point
+
+    @property
+    def measured_point(self) -> CurvePoint | None:
+        """The measurements on strangers with the weights that the stage trained, or None."""
+        return self.trained.point
+
+    @property
+    def standing(self) -> Evidence:
+        """The measurements of the weights that stand after the stage."""
+        return self.trained if self.accepted else self.began
+
+    @property
+    def lfw(self) -> LFWResult | None:
+        """LFW on the weights that stand after the stage."""
+        return self.standing.lfw
+
+    @property
+    def point(self) -> CurvePoint | None:
+        """What is measured on strangers with the weights that stand after the stage."""
+        return self.standing.point
+
+    @property
+    def harm(self) -> str:
+        """Say what the stage's weights do worse than those before it, or before the run, by more than chance explains.
+
+        Empty where no such loss is shown.
+        """
+        before = {"before the stage": self.began}
+        if self.began is not self.start:
+            before["before the run"] = self.start
+        found = {when: losses(evidence.scores, self.trained.scores) for when, evidence in before.items()}
+        return "; ".join(f"worse than {when}: {', '.join(map(str, lost))}" for when, lost in found.items() if lost)
+
+    @property
+    def difference(self) -> Difference | None:
+        """`measured` less `before`, on the same pairs."""
+        return compare(self.before, self.measured) if self.before and self.measured else None
+
+    @property
+    def difference_without_overlap(self) -> Difference | None:
+        """Likewise on the pairs of people who are not trained on, where both were measured on the same ones."""
+        before, after = (result and result.without_overlap for result in (self.before, self.measured))
+        same = before and after and before.pairs_sha256 == after.pairs_sha256
+        return compare(before, after) if before and after and same else None
+
+    def to_json(self) -> dict[str, Any]:
+        """For `result.json`; the results on LFW and on strangers lie beside it. The intervals in `curve` are those of
+        the differences to before the stage."""
+        apart = ("folder", "start", "began", "trained")
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
+        difference = self.difference
+        curve = columns(self.point_before, self.measured_point) if self.point_before and self.measured_point else None
+        return fields | {"lfw_difference": dataclasses.asdict(difference) if difference else None, "curve": curve}
+
+
+def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[Evidence, list[StageResult]]:
+    """Read what was measured before the first stage of a run, and what its finished stages gave.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    folder.refuse_damaged_stage(0, BASELINE)
+    start = began = _stored_evidence(folder.stage_path(0, BASELINE))
+    results: list[StageResult] = []
+    for index, stage in enumerate(stages, start=1):
+        path = folder.stage_path(index, stage.slug)
+        if not path.is_dir():
+            break
+        folder.refuse_damaged_stage(index, stage.slug)
+        with files.reading(path / "result.json", ADVICE):
+            fields = {"failure": "", "rejected": ()} | json.loads(files.read(path / "result.json"))
+            for apart in ("lfw_difference", "curve"):
+                fields.pop(apart, None)
+            fields["rejected"] = tuple(fields["rejected"])
+            trained = _stored_evidence(path, "" if fields["accepted"] else "rejected_")
+            results.append(StageResult(**fields, folder=path, start=start, began=began, trained=trained))
+        began = results[-1].standing
+    return start, results
+
+
+def verdict_of(checkpoint: Path, people: int, start: Evidence, results: Sequence[StageResult]) -> Verdict:
+    """Return which weights of a run to use: the checkpoint's, or those of a stage that was kept.
+
+    `place` of the verdict is the stage's index.
+
+    Args:
+        checkpoint: as the recipe names it.
+        people: how many are trained on.
+    """
+    kept = [result for result in results if result.accepted]
+    stages = [Candidate(f"stage {r.name!r}", r.folder, r.trained.scores) for r in kept]
+    found = verdict(Candidate("the checkpoint that you started from", checkpoint, start.scores), stages, people)
+    return found._replace(place=kept[found.place - 1].index) if found.place else found
+
+
+def ended(recipe: Recipe, results: Sequence[StageResult]) -> bool:
+    """Whether the last stage was rolled back, and the recipe says that the run then ends."""
+    if not results or results[-1].accepted:
+        return False
+    accept = recipe.stages[len(results) - 1].accept
+    return accept is not None and accept.otherwise == "stop"
+
+
+def write_evidence(folder: RunFolder, evidence: Evidence, prefix: str = "") -> None:
+    """Write what was measured into a stage's folder."""
+    parts = {"lfw": evidence.lfw, "strangers": evidence.point, "held_back": evidence.held_back}
+    for name, part in parts.items():
+        if part:
+            folder.write_json(f"{prefix}{name}.json", part.to_json())
+
+
+def _stored_evidence(folder: Path, prefix: str = "") -> Evidence:
+    """Read what `write_evidence` wrote."""
+    return Evidence(
+        _stored(folder / f"{prefix}lfw.json", LFWResult.from_json),
+        _stored(folder / f"{prefix}strangers.json", CurvePoint.from_json),
+        _stored(folder / f"{prefix}held_back.json", HeldBack.from_json),
+    )
+
+
+def _stored(path: Path, read: Callable[[Any], Kind]) -> Kind | None:
+    if not path.exists():
+        return None
+    with files.reading(path, ADVICE):
+        return read(json.loads(files.read(path)))

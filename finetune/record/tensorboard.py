@@ -1,0 +1,45 @@
+"""The history as scalars for TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import tensorflow as tf
+
+from finetune.training import NUMBERS, EpochRow
+
+# What `tf.summary.scalar` writes; that itself needs the package `tensorboard`.
+_SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
+)
+
+
+class TensorBoard:
+    """Writes a scalar for each column of each row, as soon as there is one.
+
+    The tags are the columns of `history.csv`, the steps count the epochs of the whole run from 1. Only TensorFlow is
+    needed to write them. A run that is resumed writes them anew from its history, so that none is there twice.
+
+    Args:
+        folder: of the event files; those that are there are replaced.
+        rows: of the epochs so far.
+    """
+
+    def __init__(self, folder: Path, rows: Iterable[EpochRow]) -> None:
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()
+        self._writer = tf.summary.create_file_writer(str(folder))
+        self._step = 0
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: EpochRow) -> None:
+        """Writes the next epoch's scalars."""
+        self._step += 1
+        with self._writer.as_default(step=self._step):
+            for name in NUMBERS:
+                value = getattr(row, name)
+                if value is not None:
+                    tf.summary.write(name, tf.constant(value, tf.float32), metadata=_SCALAR)
+        self._writer.flush()

@@ -1,0 +1,25 @@
+"""The files that a person reads of a run, written into the run's own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from finetune import files
+from finetune.report import card, page
+from finetune.report.record import Record
+
+
+def write_into(path: Path, *, faces: bool = True) -> None:
+    """Write `report.html` and `MODEL_CARD.md` into a run's own folder, finished or not.
+
+    Args:
+        path: the folder.
+        faces: whether the report shows the worst pairs.
+
+    Raises:
+        UserError: it holds no run, or is damaged.
+        RunError: they can't be written.
+    """
+    record = Record.read(path)
+    files.write_text(path / page.REPORT_FILE, page.render([record], faces=faces))
+    files.write_text(path / card.FILE_NAME, card.render(record))

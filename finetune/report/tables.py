@@ -1,0 +1,260 @@
+"""What a run shows: a line an epoch as it goes, and the table of stages at its end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from finetune.model import Model
+from finetune.progress import say
+from finetune.recipe import Recipe, Stage
+from finetune.record import BASELINE, FAR, CurvePoint, Evidence, StageResult
+from finetune.training import StageState, Trainer
+from finetune.verification import Difference, LFWResult, paired_interval
+from finetune.words import counted
+
+EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
+
+
+def baseline(start: Evidence) -> None:
+    """Show the figures that every later one is compared with."""
+    if start.point:
+        say(f"baseline: {_point(start.point)}")
+    if start.held_back:
+        say(f"baseline: {start.held_back.accuracy:.4f} of the held-back images are named rightly by the nearest mean")
+    if start.lfw is None:
+        say("baseline: no LFW pairs are given, so nothing is validated on them")
+    else:
+        say(f"baseline: {_figures(start.lfw)}")
+        for line in _without_overlap(start.lfw, None):
+            say(line)
+
+
+def stage_header(stage: Stage, index: int, trainer: Trainer, n_images: int, state: StageState) -> None:
+    """What trains, and the head of the lines of epochs."""
+    values = count_values(trainer.model, trainer.names)
+    say(
+        f"\nstage {index} {stage.name!r}: trains {stage.train_from} and after, {values:,} values, on "
+        f"{counted(n_images, 'image')}"
+    )
+    if state.epoch:
+        say(f"resumed after epoch {state.epoch}")
+    say(EPOCH_HEADER)
+
+
+def epoch(state: StageState, epochs: int) -> None:
+    """The line of the last finished epoch; `held-back` gives loss and accuracy, `*` the lowest loss yet."""
+    row = state.rows[-1]
+    held_back = ""
+    if row.validation_loss is not None:
+        mark = "*" if state.kept_epoch == row.epoch else " "
+        accuracy = "" if row.validation_accuracy is None else f" {row.validation_accuracy:.4f}"
+        held_back = f"{row.validation_loss:.4f}{accuracy}{mark}"
+    loss = f"{row.loss:.4f}" if row.loss < 1000 else f"{row.loss:.3g}"
+    # Triplets have no accuracy; the share of them that is satisfied takes its place.
+    share = 1 - (row.active_triplets or 0) if row.accuracy is None else row.accuracy
+    # The first epoch tells nothing of the others: it traces the step, and computes the features that they read.
+    later = [r.seconds for r in state.rows[1:]]
+    remains = duration(sum(later) / len(later) * (epochs - row.epoch)) if later else ""
+    say(
+        f"{row.epoch:>4}/{epochs:<2}{row.learning_rate:>10.3g}{loss:>9}{share:>10.4f}"
+        f"{held_back:>22}{duration(row.seconds):>8}{remains:>10}".rstrip()
+    )
+
+
+def stage_footer(result: StageResult) -> None:
+    """Show LFW after the stage with its difference, what got worse, and what the gate decided."""
+    if result.measured and result.difference:
+        d = result.difference
+        say(f"{_figures(result.measured)}; {_interval(d)}")
+        for line in _without_overlap(result.measured, result.difference_without_overlap):
+            say(line)
+    if result.measured_point:
+        say(_point(result.measured_point))
+        if result.point_before:
+            say(_change(result.point_before, result.measured_point))
+    if result.harm:
+        say(result.harm)
+    if not result.accepted:
+        say(rolled_back(result.reason))
+    elif result.reason:
+        say(f"kept: {result.reason}")
+    say(f"saved in {result.folder}")
+
+
+def rolled_back(reason: str) -> str:
+    """That a stage was, and why."""
+    return f"rolled back: {reason.removesuffix('; rolled back')}"
+
+
+def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
+    """Make the final table: each stage with LFW before, after and the paired difference."""
+    held_back = any(r.validation_accuracy is not None for r in results)
+    columns = ["stage", "trains from", "epochs", "kept", "held back" if held_back else "training"]
+    caption = f"{columns[-1]}: accuracy on {'held-back' if held_back else 'training'} images"
+    first = results[0].start.held_back if results else None
+    if first:
+        caption += ", of the baseline by the nearest class mean"
+    if baseline:
+        of = baseline.of_what
+        columns += [f"{of} before", f"{of} after", "difference (95 %)", "VAL"]
+        caption += f"; {of}: accuracy{_sample(baseline)}; VAL: validation rate at FAR {baseline.far_target:g}"
+        caption += "".join(f"\n{line}" for line in _accuracies_without_overlap(baseline, results))
+    caption += "".join(f"\n{r.name}: {r.harm}" for r in results if r.harm)
+    columns += ["outcome"]
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
+    for name in columns:
+        left = name in ("stage", "trains from", "outcome")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
+    if baseline or first:
+        lfw = ["", f"{baseline.accuracy:.4f}", "", f"{baseline.val:.4f}"] if baseline else []
+        table.add_row(BASELINE, "", "", "", f"{first.accuracy:.4f}" if first else "", *lfw, "")
+    for r in results:
+        accuracy = r.validation_accuracy if held_back else r.accuracy
+        cells = [r.name, r.train_from, str(r.epochs), str(r.kept_epoch), "" if accuracy is None else f"{accuracy:.4f}"]
+        if r.before and r.measured and r.difference:
+            figures = [f"{r.before.accuracy:.4f}", f"{r.measured.accuracy:.4f}", _interval(r.difference)]
+            cells += [*figures, f"{r.measured.val:.4f}"]
+        elif baseline:
+            cells += [""] * 4
+        table.add_row(*cells, outcome(r))
+    return table
+
+
+def outcome(result: StageResult) -> str:
+    """Say whether a stage was kept, and whether something is shown to be worse since."""
+    if not result.accepted:
+        return "rolled back"
+    return "kept, but worse" if result.harm else "kept"
+
+
+def gallery_command(recipe: Recipe, stage: Path | None = None) -> str:
+    """Write the command that enrols the people of a recipe in a gallery.
+
+    Args:
+        stage: the folder of the weights; the recipe's checkpoint where it is not given.
+    """
+    data, options = recipe.data, recipe.preprocessing
+    words = ["finetune", "enroll", "people.h5", str(data.train), *(["--align"] if data.align else [])]
+    words += ["--checkpoint", str(stage or recipe.checkpoint)]
+    if stage is None:  # beside a stage's files lies what it expects of images
+        words += ["--image-size", str(options.image_size)] if options.image_size else []
+        words += ["--standardization", options.standardization] if options.standardization else []
+    return shlex.join(words)
+
+
+def curve(baseline: CurvePoint, results: Sequence[StageResult]) -> Table:
+    """Gain against forgetting, each with its 95 % interval against the checkpoint before the run."""
+    columns = [
+        "stage",
+        "learned",
+        "gain (95 %)",
+        "strangers",
+        "change (95 %)",
+        "VAL",
+        f"DIR at FAR {FAR:.0%}",
+        "outcome",
+    ]
+    caption = (
+        "learned: held-back images of those trained on, named by the nearest mean; strangers: accuracy and VAL on "
+        "pairs\nof people held out; DIR: held-back images named rightly above the score that 1 % of the strangers reach"
+    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("stage", "outcome") else "right", no_wrap=True)
+    measured = [(r.name, r.measured_point, outcome(r)) for r in results]
+    for name, point, what_became in [(BASELINE, baseline, ""), *measured]:
+        if point is None:
+            continue
+        gain = change = ""
+        if point is not baseline:
+            change = _paired(baseline.strangers.correct, point.strangers.correct)
+            if baseline.learned and point.learned:
+                gain = _paired(baseline.learned.correct, point.learned.correct)
+        learned = [f"{point.learned.rank1:.4f}", f"{point.learned.dir:.4f}"] if point.learned else ["", ""]
+        accuracy, val = f"{point.strangers.accuracy:.4f}", f"{point.strangers.val:.4f}"
+        table.add_row(name, learned[0], gain, accuracy, change, val, learned[1], what_became)
+    return table
+
+
+def duration(seconds: float) -> str:
+    """As people say it: `42 s`, `3 min`, `2.5 h`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def count_values(model: Model, names: Sequence[str]) -> int:
+    """How many numbers these variables hold."""
+    return sum(int(model.variables[name].shape.num_elements()) for name in names)
+
+
+def _point(point: CurvePoint) -> str:
+    verification = f"strangers {point.strangers.accuracy:.4f}, validation rate {point.strangers.val:.4f}"
+    if point.learned is None:
+        return verification
+    return f"learned {point.learned.rank1:.4f}, DIR at FAR {FAR:.0%} {point.learned.dir:.4f}; {verification}"
+
+
+def _change(before: CurvePoint, after: CurvePoint) -> str:
+    """What the stage gave and took."""
+    change = f"strangers {_paired(before.strangers.correct, after.strangers.correct)}"
+    if before.learned and after.learned:
+        return f"this stage: learned {_paired(before.learned.correct, after.learned.correct)}, {change}"
+    return f"this stage: {change}"
+
+
+def _paired(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> str:
+    """The difference of two accuracies on the same images or pairs, with its interval."""
+    difference = paired_interval(before, after)
+    if difference.gained == difference.lost == 0:
+        return "none"
+    return f"{difference.difference:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+
+
+def _interval(difference: Difference) -> str:
+    if difference.gained == difference.lost == 0:
+        return "every pair decided as before"
+    return f"{difference.accuracy:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+
+
+def _without_overlap(result: LFWResult, difference: Difference | None) -> list[str]:
+    """The figures without the people who are trained on; nothing where the pairs name none of them."""
+    if not result.left_out:
+        return []
+    if result.without_overlap is None:
+        return [f"no figures without {result.left_out}: too few are left"]
+    change = f"; {_interval(difference)}" if difference else ""
+    return [f"without {result.left_out}: {_figures(result.without_overlap)}{change}"]
+
+
+def _accuracies_without_overlap(baseline: LFWResult, results: Sequence[StageResult]) -> list[str]:
+    """The same for the whole run, in the accuracies alone."""
+    measured = [(BASELINE, baseline), *((r.name, r.measured) for r in results if r.measured)]
+    _, last = measured[-1]
+    if last.without_overlap is None:
+        return _without_overlap(last, None)
+    # A run that was begun by an older finetune knows of no overlap in its first results.
+    like = [(name, lfw.without_overlap) for name, lfw in measured if lfw.overlap == last.overlap]
+    accuracies = ", ".join(f"{name} {without.accuracy:.4f}" for name, without in like if without)
+    return [f"without {last.left_out}, {last.accuracy_name}: {accuracies}"]
+
+
+def _figures(result: LFWResult) -> str:
+    return (
+        f"{result.accuracy_name} {result.accuracy:.4f}±{result.accuracy_std:.4f}, "
+        f"validation rate {result.val:.4f}±{result.val_std:.4f} at FAR {result.far_target:g}"
+    )
+
+
+def _sample(result: LFWResult) -> str:
+    """Return of which sample the figures are; nothing where all pairs were measured."""
+    if result.sample_of is None:
+        return ""
+    return f" on a sample of {result.n_pairs:,} of {result.sample_of:,} pairs"

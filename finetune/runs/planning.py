@@ -1,0 +1,263 @@
+"""What a run would do, before it does: what trains, what is frozen, and what it will cost."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from finetune.architecture import HEAD, boundary
+from finetune.doctor import IMAGE_SIZE, Report
+from finetune.embedding import Choice, Store, choice
+from finetune.errors import DataError, attempt
+from finetune.images import Preprocessing, central_crops
+from finetune.model import Model
+from finetune.names import spelled_alike
+from finetune.paths import in_one_line
+from finetune.recipe import Stage
+from finetune.report import count_values, duration, gallery_command
+from finetune.runs.cost import Cost, costs, seconds_per_image, time_table
+from finetune.runs.opening import Inputs
+from finetune.runtime import devices
+from finetune.training import trained
+from finetune.training.sampling import RANDOM, Sampler
+from finetune.verification import FEW_PEOPLE, find_overlap
+from finetune.words import counted
+
+PROBE = 64
+"""Images that the preprocessing is checked on."""
+ALONE = (
+    "               warning: the last batch leaves a replica one image, a poor sample for batch norm; change batch_size"
+)
+SLOW = (
+    "               warning: this machine has no units for it (AVX-512 BF16, AMX, or a GPU from Ampere on); "
+    "float32 is faster here"
+)
+LEFT_OUT = ("misplaced", "empty", "not-image", "unreadable", "too-small", "few-images", "no-images")
+"""Kinds of what is not trained on, and is counted and listed as such."""
+SHOWN = 5
+"""Of the files that are left out."""
+BETTER = 0.5
+"""Another standardization is spoken of when its distance is less than this share of the one in use."""
+
+
+def plan(inputs: Inputs) -> list[str]:
+    """Return the plan in lines: devices, checkpoint, data, LFW, and a few lines per stage.
+
+    Raises:
+        DataError: a stage needs more of its images than there are; one line per need.
+    """
+    recipe, model = inputs.recipe, inputs.model
+    problems: list[str] = []
+    for stage in recipe.stages:
+        attempt(problems, functools.partial(inputs.refuse_unmet, stage))
+    if problems:
+        raise DataError(*problems)
+    pixels = probe(inputs.train.paths, model.preprocessing.image_size)
+    seconds = seconds_per_image(model, pixels)
+    parts = costs(inputs, seconds)
+    more = len(inputs.scan.quarantined) - SHOWN
+    lines = [
+        f"devices        {'; '.join(devices.prepare())}",
+        *([f"strategy       {inputs.strategy.describe(recipe.batch_size)}"] if recipe.strategy != "none" else []),
+        f"checkpoint     {model.source.prefix}",
+        f"               {restored(model)}",
+        f"preprocessing  {describe(model.preprocessing)}",
+        *(f"               warning: {warning}" for warning in standardization_warnings(model, pixels)),
+        *([f"precision      {recipe.precision}"] if recipe.precision != "float32" else []),
+        *([SLOW] if recipe.precision == "bfloat16" and not devices.bfloat16_units() else []),
+        f"data           {data(inputs)}",
+        *(f"               {line}" for line in (*_selection(inputs), *_few_people(inputs))),
+        *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:SHOWN]),
+        *([f"               and {more} more; see inputs.json in the output"] if more > 0 else []),
+        *_doctor(inputs),
+        f"LFW            {_lfw(inputs)}",
+        *(f"               warning: {note}" for note in (inputs.image_pairs.notes if inputs.image_pairs else ())),
+        f"output         {recipe.output}",
+        "",
+    ]
+    for index, (stage, cost) in enumerate(zip(recipe.stages, parts[1:], strict=True), start=1):
+        lines += _stage(index, stage, inputs, cost)
+    return [*lines, "", *time_table(parts, seconds)]
+
+
+def probe(paths: Sequence[Path], size: int) -> np.ndarray:
+    """Return up to `PROBE` of the images, from all over the list: uint8 [n, size, size, 3]."""
+    chosen = np.unique(np.linspace(0, len(paths) - 1, min(PROBE, len(paths))).astype(int))
+    return central_crops([paths[i] for i in chosen], size)
+
+
+def standardization_warnings(
+    model: Model, pixels: np.ndarray, setting: str = "set preprocessing.standardization="
+) -> list[str]:
+    """Return a line where the first layer's statistics say that the images are standardized wrongly.
+
+    Args:
+        setting: how to standardize otherwise, before the word for it.
+    """
+    used = model.preprocessing.standardization
+    fit = model.standardization_fit(pixels)
+    best = min(fit, key=lambda name: fit[name])
+    if best == used or fit[best] > BETTER * fit[used]:
+        return []
+    return [
+        f"the first layer's statistics on this data fit {best!r} better than {used!r} "
+        f"({fit[best]:.3f} against {fit[used]:.3f}); if the checkpoint was trained so, {setting}{best}"
+    ]
+
+
+def restored(model: Model) -> str:
+    """The restore plan in a line."""
+    skipped = "; ".join(sorted(set(model.plan.skipped.values())))
+    classes = counted(model.num_classes or 0, "class")
+    return (
+        f"{len(model.plan.restored)} variables restored, {len(model.plan.skipped)} skipped"
+        f"{f' ({skipped})' if skipped else ''}, {len(model.plan.fresh)} fresh"
+        f"{f' ({HEAD} of {classes})' if model.plan.fresh else ''}; "
+        f"embeddings of {model.embedding_size} values"
+    )
+
+
+def describe(preprocessing: Preprocessing) -> str:
+    """The contract in a line, with where it was known from."""
+    return (
+        f"{preprocessing.image_size} x {preprocessing.image_size} pixels, {preprocessing.standardization} "
+        f"standardization ({preprocessing.source})"
+    )
+
+
+def data(inputs: Inputs) -> str:
+    """The counts in a line."""
+    scan = inputs.scan
+    return (
+        f"{counted(len(scan.dataset.class_names), 'person')}, {counted(len(inputs.train), 'image')} to train on, "
+        f"{len(inputs.validation)} held back, {counted(len(scan.quarantined), 'file')} left out, "
+        f"{counted(len(scan.left_out), 'person')} with too few images"
+    )
+
+
+def _selection(inputs: Inputs) -> list[str]:
+    """Who is held out, and what the filter left out."""
+    selection, lines = inputs.selection, []
+    if selection and selection.strangers:
+        known = f"; {len(selection.known)} more are trained on, and so are none" if selection.known else ""
+        lines.append(
+            f"strangers: {counted(len(selection.strangers.class_names), 'person')} held out, "
+            f"{counted(len(selection.strangers), 'image')}, "
+            f"measured after each epoch{known}"
+        )
+        lines += [
+            f"strangers: {name!a} and {first!a} are one name, and measured as two people; "
+            "put one person's images into one folder"
+            for first, name in spelled_alike(selection.strangers.class_names)
+        ]
+        lines += [f"warning: {warning}" for warning in selection.warnings]
+    if selection and selection.filtered:
+        filtered = selection.filtered
+        lines.append(
+            f"filter: {counted(len(filtered.images), 'image')} left out, {filtered.threshold:.3f} or "
+            f"more from their centre; "
+            f"{counted(len(filtered.people), 'person')} whole"
+        )
+    return lines
+
+
+def _few_people(inputs: Inputs) -> list[str]:
+    """Say what may do without training, where there are few people."""
+    people = len(inputs.scan.dataset.class_names)
+    if people > FEW_PEOPLE:
+        return []
+    return [f"for {people} people a gallery without training may do; try it first: {gallery_command(inputs.recipe)}"]
+
+
+def _doctor(inputs: Inputs) -> list[str]:
+    """Return what the doctor says of the images, but for those that are left out anyway."""
+    report, recipe = inputs.report, inputs.recipe
+    if report is None:
+        return []
+    counts = report.counts()
+    lines = [
+        f"{counts[kind]} {kind}: {report.line(finding)}"
+        for kind, finding in report.worst().items()
+        if kind not in LEFT_OUT
+    ]
+    if not lines:
+        return [f"doctor         nothing suspect{''.join(f'; {note}' for note in report.notes)}"]
+    advice = f"{_doctors_command(inputs, report)} lists them, and shows them with --sheet suspects.png; "
+    # What is moved out of the cache would be cut again.
+    advice += "mend the photos that they were cut from" if recipe.data.align else "look before anything is moved"
+    return [f"doctor         {lines[0]}", *(f"               {line}" for line in [*lines[1:], *report.notes, advice])]
+
+
+def _doctors_command(inputs: Inputs, report: Report) -> str:
+    """Return the command that finds what the plan has counted, and nothing else."""
+    recipe, crop, least = inputs.recipe, inputs.preprocessing.image_size, inputs.recipe.data.min_images_per_person
+    command = ["finetune", "doctor", str(report.folder)]
+    command += ["--image-size", str(crop)] if crop != IMAGE_SIZE else []
+    command += ["--min-images", str(least)] if least != 2 else []
+    command += ["--lfw", str(recipe.lfw.dir), "--pairs", str(recipe.lfw.pairs)] if recipe.lfw else []
+    return in_one_line(shlex.join(command))
+
+
+def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
+    recipe, model, n_train, n_validation = inputs.recipe, inputs.model, len(inputs.train), len(inputs.validation)
+    first = boundary(stage.train_from)
+    kept = choice(model, recipe, first, n_train, n_validation)
+    epoch = Sampler(stage, inputs.train.labels, recipe.batch_size, recipe.seed, index).epoch(1)
+    names = trained(model.variables, stage)
+    frozen = len(model.variables) - len(names)
+    last = len(epoch.order) % epoch.batch_size or epoch.batch_size
+    stops = stage.last_epoch < stage.epochs
+    alone = last // inputs.strategy.share.replicas <= 1 and stage.batch_norm == "train"
+    return [
+        f"stage {index}        {stage.name!r}: trains {stage.train_from} and after, "
+        f"{count_values(model, names):,} values in {len(names)} variables; {frozen} variables frozen; "
+        f"batch norm {stage.batch_norm}",
+        f"               {counted(stage.last_epoch, 'epoch')} of {counted(epoch.n_batches, 'step')} of "
+        f"{counted(epoch.batch_size, 'image')}, "
+        f"{stage.optimizer.name}, {_loss(stage)}, about {duration(cost.training)}",
+        f"               {_features(kept)}",
+        *([f"               its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
+        *([ALONE] if alone else []),
+    ]
+
+
+def _loss(stage: Stage) -> str:
+    """The loss, and where its triplets come from."""
+    if stage.loss.has_head:
+        return f"{stage.loss.name} loss{', from the class means' if stage.init else ''}"
+    return f"triplet loss, {' then '.join((stage.mining or RANDOM).used)} negatives"
+
+
+def _features(kept: Choice) -> str:
+    if not kept.needed:
+        return "the whole network trains; nothing is frozen"
+    size = f"{kept.needed / 2**20:,.1f} MiB"
+    if kept.where == "off":
+        return f"frozen units computed in each epoch ({kept.reason}; kept, their features would take {size})"
+    if kept.where == "memory":
+        return f"frozen units computed once; {size} of features kept in memory"
+    store = Store()
+    return (
+        f"frozen units computed once; {size} of features kept in {store.folder}, "
+        f"which takes {store.limit / 2**30:g} GiB at most"
+    )
+
+
+def _lfw(inputs: Inputs) -> str:
+    pairs, lfw = inputs.image_pairs, inputs.recipe.lfw
+    if pairs is None or lfw is None:
+        return "none; nothing will be validated on pairs"
+    overlap, _ = find_overlap(inputs.trained_names, pairs)
+    shared = (
+        f"; {len(overlap.identities)} of {overlap.n_identities} identities are trained on, in {overlap.n_pairs} pairs"
+    )
+    missing = f", {counted(pairs.n_skipped, 'pair')} skipped" if pairs.n_skipped else ""
+    both = " and their mirror images" if lfw.flip else ""
+    return (
+        f"{counted(len(pairs.is_same), 'pair')} of {counted(len(pairs.paths), 'image')}{both}{missing}, "
+        f"measured before the first stage and after each{shared if overlap.identities else ''}"
+    )

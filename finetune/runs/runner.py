@@ -1,0 +1,78 @@
+"""A recipe from its first stage to its last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from finetune.progress import say, wide_console
+from finetune.recipe import Recipe
+from finetune.record import RunFolder, StageResult, ended
+from finetune.report import REPORT_FILE, tables
+from finetune.runs.begun import refuse_other_recipe
+from finetune.runs.opening import Inputs
+from finetune.runs.planning import plan
+from finetune.runs.signals import interruptible
+from finetune.runs.tuner import FineTuner
+from finetune.runtime import create_strategy, planned_strategy
+
+
+def run(
+    recipe: Recipe, *, resume: bool = False, how_to_resume: str = "continue it with resume=True"
+) -> Sequence[StageResult]:
+    """Runs a recipe: everything is checked and planned first, then the stages follow one another.
+
+    Args:
+        resume: continue the run in the recipe's output after its last finished epoch; a folder
+            that holds none is begun.
+        how_to_resume: what to say when SIGTERM or Ctrl-C ends the run.
+
+    Returns:
+        A result a stage.
+
+    Raises:
+        UserError: an input can't be used, or the output holds another run; one line a problem.
+        RunError: the loss became NaN, or the disk is full; what was finished before stands.
+        Interrupted: SIGTERM or Ctrl-C came; the run can be resumed.
+    """
+    folder = RunFolder(recipe.output)
+    is_chief = planned_strategy(recipe.strategy).is_chief
+    if is_chief:
+        folder.refuse_if_locked()
+    with interruptible(how_to_resume) as check:
+        begun = resume and (folder.path / "recipe.yaml").exists()
+        if begun:
+            folder.refuse_changed_recipe()
+            refuse_other_recipe(recipe, folder.path / "recipe.yaml")
+        elif is_chief:
+            folder.refuse_if_used(resumable=not resume)
+            if resume:
+                say(f"nothing to resume in {folder.path}; starting")
+        inputs = Inputs.open(recipe, create_strategy(recipe.strategy))
+        for line in plan(inputs):
+            say(line)
+        tuner = FineTuner.from_inputs(inputs, check)
+        with tuner.folder.locked():
+            if begun:
+                tuner.resume()
+            inputs.strategy.must_agree(f"{begun} {len(tuner.results)}", tuner.unlike)
+            try:
+                tuner.begin()
+                for stage in recipe.stages[len(tuner.results) :]:
+                    if not ended(recipe, tuner.results):
+                        tuner.run(stage)
+            except BaseException:
+                tuner.report()  # of a run that ends early too
+                raise
+            inputs.strategy.wait()  # until the chief has written all
+    if inputs.strategy.is_chief:
+        if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
+            say(f"the run ends here: stage {tuner.results[-1].name!r} was rolled back, and the recipe says stop")
+        wide_console().print(tables.stages(tuner.baseline, tuner.results))
+        if tuner.start.point:
+            wide_console().print(tables.curve(tuner.start.point, tuner.results))
+        verdict = tuner.verdict()
+        say(f"verdict: {verdict}")
+        say(f"next: {tables.gallery_command(recipe, verdict.folder if verdict.place else None)}")
+        if (recipe.output / REPORT_FILE).exists():
+            say(f"report: {recipe.output / REPORT_FILE}")
+    return tuner.results

@@ -1,0 +1,315 @@
+"""FineTuner: one checkpoint, one dataset, stage after stage."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finetune import checkpoint as checkpoints
+from finetune import files
+from finetune.errors import FinetuneError, UserError
+from finetune.model import Model
+from finetune.progress import say
+from finetune.recipe import Recipe, Stage
+from finetune.record import (
+    ADVICE,
+    BASELINE,
+    Evidence,
+    Histories,
+    ReadOnlyFolder,
+    RunFolder,
+    StageResult,
+    environment,
+    stored_results,
+    verdict_of,
+    write_evidence,
+)
+from finetune.report import tables, write_into
+from finetune.runs.begun import IMAGES, refuse_other_inputs, warn_of_another_machine
+from finetune.runs.measures import Measures
+from finetune.runs.opening import Inputs
+from finetune.runs.stage import Finished, StageRun
+from finetune.runtime import create_strategy, planned_strategy
+from finetune.training import EpochRow, StageFailed, StageState, build_trainer
+from finetune.verification import LFWResult, Verdict
+
+
+class FineTuner:
+    """Fine-tunes one checkpoint on one dataset.
+
+    Args:
+        checkpoint: a directory, a prefix, any of the checkpoint's files, or a frozen `.pb`.
+        data: the folder with one folder of aligned faces per person, or a recipe's `data` section
+            as a mapping: `{"train": ..., "validation_split": 0.1}`.
+        output: the run's folder, missing or empty.
+        lfw: a recipe's `lfw` section as a mapping, or the folder of aligned LFW faces with its
+            `pairs.txt` inside or beside it. Without it nothing is validated on pairs.
+        settings: any other top-level key of a recipe: `seed`, `batch_size`, `augment`,
+            `cache`, `history`, `precision`, `runtime`, `strategy`, `preprocessing`.
+
+    Raises:
+        UserError: some input can't be used; one line for every problem.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        data: str | Path | Mapping[str, Any],
+        output: str | Path,
+        lfw: str | Path | Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
+        values = settings | {"checkpoint": str(checkpoint), "output": str(output)}
+        values["data"] = data if isinstance(data, Mapping) else {"train": str(data)}
+        if lfw is not None:
+            values["lfw"] = lfw if isinstance(lfw, Mapping) else _lfw_section(Path(os.path.expanduser(lfw)))
+        recipe = Recipe.from_values(values | {"stages": ()})
+        if planned_strategy(recipe.strategy).is_chief:
+            RunFolder(recipe.output).refuse_if_used()
+        self._start(Inputs.open(recipe, create_strategy(recipe.strategy)))
+
+    @classmethod
+    def from_inputs(cls, inputs: Inputs, check: Callable[[], None] = lambda: None) -> FineTuner:
+        """For inputs that are open already; the output may hold the run that is continued.
+
+        Args:
+            check: called before each step and around each measurement; may raise to end the run there.
+        """
+        tuner = cls.__new__(cls)
+        tuner._start(inputs, check)
+        return tuner
+
+    def _start(self, inputs: Inputs, check: Callable[[], None] = lambda: None) -> None:
+        self.inputs = inputs
+        self.recipe = inputs.recipe
+        self.strategy = inputs.strategy
+        self.folder = (RunFolder if self.strategy.is_chief else ReadOnlyFolder)(inputs.recipe.output)
+        self.results: list[StageResult] = []
+        self.histories = Histories(self.folder, self.recipe.history)
+        self.measures = Measures(inputs, check)
+        self.start = Evidence()
+        self.check = check
+        self._begun = self._writing = False
+        self._resuming: int | None = None
+
+    @property
+    def rows(self) -> list[EpochRow]:
+        """Of the epochs of finished stages."""
+        return self.histories.rows
+
+    @property
+    def baseline(self) -> LFWResult | None:
+        """LFW before the first stage, or None."""
+        return self.start.lfw
+
+    @property
+    def model(self) -> Model:
+        """The network with the weights as they stand."""
+        return self.inputs.model
+
+    def run(self, stage: Stage) -> StageResult:
+        """Trains a stage, measures it on LFW and on strangers, and keeps it or rolls it back.
+
+        Before the first stage the baseline is measured. Afterwards the stage's folder lies in the
+        run's folder.
+
+        Raises:
+            RecipeError: the stage does not go with those before it, or needs what was not given.
+            DataError: it needs more of the training or held-back images than there are; nothing is written.
+            StageFailed: the loss became NaN, or the embeddings collapsed. Where an epoch was kept before, the stage
+                ends with its weights, measured, judged and saved like any other; else it never was.
+            RunError: the disk is full, or an image can no longer be read; what was finished before stands.
+        """
+        with self.folder.locked():
+            return self._run(stage)
+
+    def _run(self, stage: Stage) -> StageResult:
+        index = len(self.results) + 1
+        # The recipe checks the stage against those before it; on disk it grows with the run.
+        stages = (*self.recipe.stages[: index - 1], stage, *self.recipe.stages[index:])
+        self.inputs.refuse_unmet(stage)
+        self.recipe = dataclasses.replace(self.recipe, stages=stages)
+        self.begin()
+        self.folder.write_recipe(self.recipe)
+        trainer = build_trainer(self.model, stage, self.strategy)
+        started_from = self.model.tensors(trainer.names)
+        parts = self.inputs, self.measures, self.histories, self.folder, self.check
+        stage_run = StageRun(*parts, stage, self.start, self.results)
+        try:
+            finished = stage_run.run(trainer, *(self._resumed(index, stage) or (StageState(), None)))
+            self._finish(finished, stage.slug, trainer.names)
+        except BaseException:
+            # What was finished before stands, in memory as on disk.
+            self.model.assign(started_from)
+            raise
+        result = finished.result
+        tables.stage_footer(result)
+        if result.failure:
+            raise StageFailed(result.failure)
+        return result
+
+    @property
+    def unlike(self) -> str:
+        """What to say where the workers don't find the same run to continue."""
+        return (
+            f"{self.folder.path}: the workers do not find the same run there; "
+            "to resume, give them all the folder of the chief, under the same path"
+        )
+
+    def measure(self) -> LFWResult | None:
+        """LFW with the weights as they stand; None where no pairs were given.
+
+        Raises:
+            RunError: an image can no longer be read, or the embeddings are no numbers.
+        """
+        return self.measures.lfw()
+
+    def lfw(self) -> LFWResult:
+        """LFW with the weights as they stand.
+
+        Raises:
+            UserError: no LFW pairs were given.
+        """
+        result = self.measure()
+        if result is None:
+            raise UserError("no LFW pairs were given; pass lfw={'dir': ..., 'pairs': ...} to FineTuner")
+        return result
+
+    def verdict(self) -> Verdict:
+        """Return which weights to use, those of the checkpoint or of a finished stage, and why in plain words."""
+        people = len(self.inputs.scan.dataset.class_names)
+        return verdict_of(self.recipe.checkpoint, people, self.start, self.results)
+
+    def save(self, folder: str | Path) -> Path:
+        """Writes the weights as they stand: a TF1 checkpoint with FaceNet's own names.
+
+        Returns:
+            The checkpoint's prefix.
+        """
+        folder = Path(os.path.expanduser(folder))
+        return self.model.save(folder, name=folder.name, step=self.results[-1].step if self.results else 0)
+
+    def report(self) -> None:
+        """Writes `report.html` and `MODEL_CARD.md` of what is finished; done after each stage by itself.
+
+        Where they can't be written, or can't be made by a fault of ours, that is said: the run stands without them.
+        """
+        if not self.strategy.is_chief or not self.folder.stage_path(0, BASELINE).is_dir():
+            return
+        try:
+            write_into(self.folder.path)
+        except FinetuneError as error:
+            say(f"no report: {error}")
+        except Exception as error:  # hours of training are not to be lost over a picture
+            say(f"no report: internal error: {type(error).__name__}: {error}; please report it")
+
+    def begin(self) -> None:
+        """Writes what the run starts from and measures the baseline, once."""
+        if self._begun:
+            return
+        with self.folder.locked():
+            if self._resuming is None and not self._writing:  # another run may have begun there meanwhile
+                self.folder.refuse_if_used()
+            self._writing = True
+            self._begin()
+
+    def _begin(self) -> None:
+        self.folder.write_recipe(self.recipe)
+        self.folder.write_json("environment.json", environment(self.strategy.share.replicas))
+        self._write_images()
+        self.folder.write_json("inputs.json", self.inputs.summary())
+        self.folder.write_list("inputs.json", "environment.json")
+        lfw, point = self.measures.lfw_of(None), self.measures.restored_point()
+        self.start = Evidence(lfw, point, self.measures.restored_held_back(point))
+        with self.folder.finishing(0, BASELINE) as folder:
+            write_evidence(folder, self.start)
+        tables.baseline(self.start)
+        self._begun = True
+
+    def resume(self) -> None:
+        """Takes up the run in the output folder after its last finished stage.
+
+        Raises:
+            UserError: the checkpoint, the images or the pairs changed since.
+        """
+        self._resuming = 1
+        if not self.folder.stage_path(0, BASELINE).is_dir():
+            return
+        path = self.folder.path
+        self.folder.refuse_damaged()
+        with files.reading(path / "inputs.json", ADVICE):
+            begun = json.loads(files.read(path / "inputs.json"))
+            refuse_other_inputs(self.inputs, path, begun)
+        with files.reading(path / "environment.json", ADVICE):
+            stored = json.loads(files.read(path / "environment.json"))
+            warn_of_another_machine(stored, self.strategy.share.replicas)
+        self.start, self.results = stored_results(self.folder, self.recipe.stages)
+        if self.results:
+            stored_weights = checkpoints.read(checkpoints.locate(self.results[-1].folder))
+            self.model.assign(stored_weights.tensors(self.model.variables))
+            self.histories.resume(self.results)
+            # A kill may have come between a stage's folder and what follows it.
+            self._write_summary()
+            self.folder.drop_state(len(self.results))
+        if "images" in begun:
+            self._write_images()  # the images are the same; the file that names them may be damaged
+        self._begun = True
+        self._resuming = len(self.results) + 1
+
+    def _write_images(self) -> None:
+        self.folder.write_text(IMAGES, "".join(f"{line}\n" for line in self.inputs.image_lines))
+
+    def _finish(self, finished: Finished, slug: str, trained: list[str]) -> None:
+        result = finished.result
+        with self.folder.finishing(result.index, slug) as folder:
+            folder.write_model(self.model, self.folder.path.name, result.step)
+            write_evidence(folder, result.standing)
+            if not result.accepted:
+                write_evidence(folder, result.trained, "rejected_")
+            certificate = {
+                "stage": result.name,
+                "train_from": result.train_from,
+                "accepted": result.accepted,
+                "trained": trained,
+                "frozen_sha256": finished.frozen,
+            }
+            folder.write_json("certificate.json", certificate)
+            folder.write_json("result.json", result.to_json())
+            self.histories.write_stage(folder, finished.state, result.measured)
+        self.results.append(result)
+        self.histories.finished(finished.state, result.measured)
+        self._write_summary()
+
+    def _write_summary(self) -> None:
+        verdict, held_back = self.verdict(), self.start.held_back
+        summary = {
+            f"baseline_{self.baseline.of_what.lower() if self.baseline else 'lfw'}_accuracy": (
+                self.baseline.accuracy if self.baseline else None
+            ),
+            "baseline_held_back_accuracy": held_back.accuracy if held_back else None,
+            # `use` is a stage's folder within this one; null is the checkpoint that the run started from.
+            "verdict": {"use": verdict.folder.name if verdict.place else None, "why": verdict.text},
+            "stages": [result.to_json() for result in self.results],
+        }
+        self.folder.write_json("result.json", summary)
+        self.report()
+
+    def _resumed(self, index: int, stage: Stage) -> tuple[StageState, dict[str, np.ndarray]] | None:
+        if self.strategy.workers > 1 and index != self._resuming:
+            return None  # what lies there now is the chief's, of this run
+        stored = self.folder.read_state(index, stage)
+        self.strategy.must_agree(str(stored and stored[0].step), self.unlike)
+        return stored
+
+
+def _lfw_section(folder: Path) -> dict[str, str]:
+    pairs = next((p for p in (folder / "pairs.txt", folder.parent / "pairs.txt") if p.is_file()), None)
+    if pairs is None:
+        raise UserError(f"{folder}: no pairs.txt in it or beside it; pass lfw={{'dir': ..., 'pairs': ...}}")
+    return {"dir": str(folder), "pairs": str(pairs)}

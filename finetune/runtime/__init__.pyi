@@ -1,0 +1,10 @@
+from . import devices as devices
+from .inference import Inference as Inference
+from .sharing import WHOLE as WHOLE
+from .sharing import Share as Share
+from .starting import TensorFlowFinder as TensorFlowFinder
+from .starting import refuse_fork as refuse_fork
+from .strategy import SINGLE as SINGLE
+from .strategy import Strategy as Strategy
+from .strategy import create_strategy as create_strategy
+from .strategy import planned_strategy as planned_strategy

@@ -1,0 +1,156 @@
+"""One compiled forward pass for all that takes no gradient: embeddings, validation, frozen units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import network
+from finetune.architecture import unit_of
+from finetune.errors import DataError
+from finetune.images import Precision, Preprocessing, Runtime, standardize
+from finetune.runtime.openvino import OpenVINO
+
+CHUNK = 48
+"""Images that pass at once. Kernels round by the shape that they are given, and matrix products the rows left over
+from tiles of 6 or 8 otherwise than the rest: what is kept is computed in whole chunks, filled up, so that it depends
+as little as can be on the images beside."""
+LEAST_CHUNK = 8
+STREAMS = 2
+"""Chunks that pass side by side on a CPU: where one waits at the end of a layer, the other computes."""
+
+Pass = Callable[[tf.Tensor], tf.Tensor]
+
+
+class Engine(Protocol):
+    """What computes the passes, with the weights that the variables had at the last `refresh`."""
+
+    def refresh(self) -> None:
+        """Takes over the weights as they are now."""
+
+    def compiled(self, stop: int, standardized: bool = False) -> Pass:
+        """Return the units `UNITS[:stop]`: uint8 pixels [n, s, s, 3] to float32 [n, ...]. Several threads may call it.
+
+        Args:
+            standardized: it takes float32 images that are standardized already, in place of pixels.
+        """
+
+
+class Inference:
+    """The network on pixels, with batch normalization and residual scales folded into the convolutions.
+
+    Args:
+        variables: by TF1 name.
+        preprocessing: the contract of the pixels.
+        precision: `bfloat16` computes from the second convolution to the pooling in it.
+        runtime: what computes it.
+
+    Raises:
+        UserError: the runtime is not installed.
+    """
+
+    def __init__(
+        self,
+        variables: Mapping[str, tf.Variable],
+        preprocessing: Preprocessing,
+        precision: Precision = "float32",
+        runtime: Runtime = "tensorflow",
+    ) -> None:
+        on_gpu = runtime == "tensorflow" and tf.config.list_physical_devices("GPU")
+        self._streams = 1 if on_gpu else STREAMS
+        self._engine: Engine
+        if runtime == "openvino":
+            graphs = TensorFlow(variables, preprocessing, "float32")
+            self._engine = OpenVINO(graphs, precision, STREAMS)
+        else:
+            self._engine = TensorFlow(variables, preprocessing, precision)
+
+    def refresh(self) -> None:
+        """Takes over the weights as they are now; until then, those of the last time are used."""
+        self._engine.refresh()
+
+    def __call__(
+        self, pixels: np.ndarray | tf.Tensor, stop: int, *, pad: bool = False, standardized: bool = False
+    ) -> tf.Tensor:
+        """Compute what the units `UNITS[:stop]` give.
+
+        Args:
+            pixels: uint8 [n, s, s, 3], n from 1.
+            stop: of the slice.
+            pad: to whole chunks, for what is kept.
+            standardized: `pixels` are instead float32 images that are standardized already.
+
+        Returns:
+            float32 [n, ...].
+
+        Raises:
+            DataError: `pixels` are of another type, which TensorFlow would cast without a word.
+        """
+        dtype = tf.float32 if standardized else tf.uint8
+        if tf.as_dtype(pixels.dtype) != dtype:
+            raise DataError(
+                f"pixels: found {pixels.dtype} of shape {list(pixels.shape)}; give {dtype.name} [n, s, s, 3]"
+            )
+        forward = self._engine.compiled(stop, standardized)
+        size = CHUNK if pad else min(CHUNK, max(LEAST_CHUNK, -(-len(pixels) // self._streams)))
+        chunks = [pixels[start : start + size] for start in range(0, len(pixels), size)]
+        if pad:
+            chunks[-1] = tf.pad(chunks[-1], [[0, CHUNK - len(chunks[-1])], [0, 0], [0, 0], [0, 0]])
+        if len(chunks) == 1:
+            return forward(chunks[0])[: len(pixels)]
+        with ThreadPoolExecutor(self._streams) as pool:
+            return tf.concat(list(pool.map(forward, chunks)), 0)[: len(pixels)]
+
+
+class TensorFlow:
+    """Functions over folded variables: new weights are assigned, and nothing is traced again."""
+
+    def __init__(
+        self, variables: Mapping[str, tf.Variable], preprocessing: Preprocessing, precision: Precision
+    ) -> None:
+        self._variables = variables
+        self._standardization = preprocessing.standardization
+        self._precision = precision
+        size = preprocessing.image_size
+        self._shape = [None, size, size, 3]
+        self._folded: dict[str, tf.Variable] = {}
+        self._passes: dict[tuple[int, bool], Pass] = {}
+
+    def refresh(self) -> None:
+        """Takes over the weights as they are now."""
+        for name, value in network.fold(self._variables).items():
+            cast = tf.cast(value, network.computes_in(unit_of(name) or "", self._precision))
+            if name in self._folded:
+                self._folded[name].assign(cast)
+            else:
+                self._folded[name] = tf.Variable(cast)
+
+    def compiled(self, stop: int, standardized: bool = False) -> Pass:
+        """Return the units `UNITS[:stop]`."""
+        key = stop, standardized
+        if key not in self._passes:
+            self._passes[key] = self._trace(self._folded, stop, standardized)
+        return self._passes[key]
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The folded weights as they are now."""
+        return {name: np.asarray(value) for name, value in network.fold(self._variables).items()}
+
+    def constant(self, weights: Mapping[str, np.ndarray], stop: int, standardized: bool = False) -> tf.GraphDef:
+        """Return the graph of the units `UNITS[:stop]` with these weights in it."""
+        return self._trace(weights, stop, standardized).graph.as_graph_def()
+
+    def _trace(
+        self, folded: Mapping[str, tf.Variable | np.ndarray], stop: int, standardized: bool
+    ) -> tf.types.experimental.ConcreteFunction:
+        def forward(pixels: tf.Tensor) -> tf.Tensor:
+            images = pixels if standardized else standardize(pixels, self._standardization)
+            values = {name: tf.convert_to_tensor(value) for name, value in network.units_of(folded, 0, stop).items()}
+            return network.forward(images, values, 0, stop, batch_norm="folded", precision=self._precision)
+
+        taken = tf.TensorSpec(self._shape, tf.float32 if standardized else tf.uint8)
+        return tf.function(forward, input_signature=[taken], autograph=False).get_concrete_function()

@@ -1,0 +1,88 @@
+"""Intel's runtime for CPUs, an extra: TensorFlow's graphs of the passes, compiled for this processor."""
+
+from __future__ import annotations
+
+import importlib.util
+import queue
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from finetune.errors import UserError
+from finetune.images import Precision
+
+Pass = Callable[[tf.Tensor], tf.Tensor]
+PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+class Graphs(Protocol):
+    """Where the graphs come from."""
+
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """The folded weights as they are now."""
+
+    def constant(self, weights: Mapping[str, np.ndarray], stop: int, standardized: bool = False) -> tf.GraphDef:
+        """Return the graph of the units `UNITS[:stop]` with these weights in it."""
+
+
+class OpenVINO:
+    """Compiled graphs with constant weights: where these changed, they are compiled anew, in seconds.
+
+    Args:
+        graphs: of the passes.
+        precision: of what is computed.
+        streams: passes side by side; the cores are shared among them.
+
+    Raises:
+        UserError: it is not installed.
+    """
+
+    def __init__(self, graphs: Graphs, precision: Precision, streams: int) -> None:
+        if importlib.util.find_spec("openvino") is None:
+            raise UserError(
+                "runtime: openvino is not installed; pip install 'facenet-finetune[openvino]', or use tensorflow"
+            )
+        self._graphs = graphs
+        self._settings = {"INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision], "NUM_STREAMS": str(streams)}
+        self._streams = streams
+        self._weights: Mapping[str, np.ndarray] = {}
+        self._passes: dict[tuple[int, bool], Pass] = {}
+
+    def refresh(self) -> None:
+        """Takes over the weights as they are now."""
+        weights = self._graphs.weights()
+        if not self._weights or any(not np.array_equal(weights[name], self._weights[name]) for name in weights):
+            self._weights = weights
+            self._passes.clear()
+
+    def compiled(self, stop: int, standardized: bool = False) -> Pass:
+        """Return the units `UNITS[:stop]`."""
+        key = stop, standardized
+        if key not in self._passes:
+            self._passes[key] = self._compile(self._graphs.constant(self._weights, stop, standardized))
+        return self._passes[key]
+
+    def _compile(self, graph: tf.GraphDef) -> Pass:
+        import openvino
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "graph.pb"
+            path.write_bytes(graph.SerializeToString())
+            compiled = openvino.Core().compile_model(str(path), "CPU", self._settings)
+        requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self._streams):
+            requests.put(compiled.create_infer_request())
+
+        def forward(pixels: tf.Tensor) -> tf.Tensor:
+            request = requests.get()
+            try:
+                request.infer([np.asarray(pixels)])
+                return tf.constant(request.get_output_tensor(0).data)
+            finally:
+                requests.put(request)
+
+        return forward

@@ -1,0 +1,14 @@
+from . import losses as losses
+from .figures import STEP_COLUMNS as STEP_COLUMNS
+from .head import prototypes as prototypes
+from .history import NUMBERS as NUMBERS
+from .history import EpochRow as EpochRow
+from .history import from_csv as from_csv
+from .history import to_csv as to_csv
+from .loop import StageFailed as StageFailed
+from .loop import StageState as StageState
+from .loop import train as train
+from .monitors import settled as settled
+from .replicated import build_trainer as build_trainer
+from .step import Trainer as Trainer
+from .step import trained as trained

@@ -1,0 +1,87 @@
+"""A model's result on LFW, or on any pairs file in its form."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune.errors import DataError
+from finetune.verification.overlap import find_overlap
+from finetune.verification.pairs import ImagePairs
+from finetune.verification.protocols import evaluate_pairs
+from finetune.verification.result import Distance, LFWResult
+
+Embed = Callable[[Sequence[Path], bool], npt.NDArray[np.float32]]
+"""Embeds images: paths and whether to flip to [n, E], a row a path; flipped, [n, 2E], mirror image beside."""
+
+
+def measure(
+    embed: Embed,
+    image_pairs: ImagePairs,
+    *,
+    distance: Distance = "euclidean",
+    subtract_mean: bool = False,
+    flip: bool = False,
+    trained: Iterable[str] = (),
+) -> LFWResult:
+    """FaceNet's protocol on the pairs' images, each embedded once, however many pairs name it.
+
+    Args:
+        embed: called once, with `image_pairs.paths` and `flip`; must give a row a path.
+        image_pairs: what `finetune.verification.resolve` gave.
+        distance: as `evaluate_pairs` takes it.
+        subtract_mean: likewise.
+        flip: embed each image's mirror image too, and compare both side by side.
+        trained: the identities that the model was trained on, where they are known. Where the pairs name some
+            of them, the result has an `overlap` and its figures `without_overlap`.
+
+    Raises:
+        DataError: the pairs can't be evaluated, such as too few for the folds; one line for each reason.
+        ValueError: `embed` left images out.
+    """
+    embeddings = embed(image_pairs.paths, flip)
+    if len(embeddings) != len(image_pairs.paths):
+        raise ValueError(f"embed gave {len(embeddings)} rows for {len(image_pairs.paths)} images")
+    evaluate = functools.partial(
+        evaluate_pairs,
+        embeddings[image_pairs.index1],
+        embeddings[image_pairs.index2],
+        image_pairs.is_same,
+        distance=distance,
+        subtract_mean=subtract_mean,
+        n_folds=image_pairs.n_folds,
+    )
+    result = evaluate()
+    result = dataclasses.replace(
+        result,
+        flip=flip,
+        notes=image_pairs.notes + result.notes,
+        pairs_sha256=image_pairs.sha256,
+        sample_of=image_pairs.sample_of,
+    )
+    names = tuple(trained)
+    return _with_overlap(result, names, image_pairs, evaluate) if names else result
+
+
+def _with_overlap(
+    result: LFWResult, trained: Sequence[str], image_pairs: ImagePairs, evaluate: Callable[..., LFWResult]
+) -> LFWResult:
+    """The result with which identities of the pairs were trained on, and with the figures without them."""
+    overlap, clean = find_overlap(trained, image_pairs)
+    result = dataclasses.replace(result, overlap=overlap)
+    if not overlap.identities:
+        return result
+    try:
+        without = evaluate(keep=clean)
+    except DataError as error:
+        note = f"no figures without {result.left_out}; {error.problems[0]}"
+        return dataclasses.replace(result, notes=(*result.notes, note))
+    index1, index2 = image_pairs.index1[clean], image_pairs.index2[clean]
+    remaining = dataclasses.replace(image_pairs, index1=index1, index2=index2, is_same=image_pairs.is_same[clean])
+    without = dataclasses.replace(without, flip=result.flip, pairs_sha256=remaining.sha256, sample_of=result.sample_of)
+    return dataclasses.replace(result, without_overlap=without)

@@ -1,0 +1,275 @@
+"""Pairs drawn from any folder of people, in LFW's form, with folds that share nobody."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune import files
+from finetune.brief import Brief
+from finetune.dataset import Quarantined, layout
+from finetune.errors import DataError, attempt
+from finetune.images import SUFFIXES
+from finetune.names import spelled_alike
+from finetune.verification.pairs import DEFAULT_FOLDS, Pair, image_name, number_of, numbered
+from finetune.words import counted
+
+Counts = npt.NDArray[np.int64]
+Images = Mapping[str, Sequence[int | str]]
+"""The images of each person: numbers where they are named as LFW's are, else names of files."""
+PAIRS_PER_FOLD = 300
+"""The number of pairs of each kind in a fold of LFW's pairs.txt."""
+
+
+@dataclass(frozen=True, repr=False)
+class Drawn(Brief):
+    """What pairs were drawn from.
+
+    Attributes:
+        people: identities with an image.
+        images: theirs.
+        files: how many of these are not named as LFW's are, so that the pairs name files.
+        folds: of the pairs.
+        pairs_per_fold: of each kind.
+        left_out: files and folders that were not drawn from, with reasons.
+    """
+
+    people: int
+    images: int
+    files: int
+    folds: int
+    pairs_per_fold: int
+    left_out: tuple[Quarantined, ...]
+
+
+def write_pairs(
+    path: str | os.PathLike[str],
+    root: str | os.PathLike[str],
+    *,
+    folds: int | None = None,
+    pairs_per_fold: int | None = None,
+    seed: int,
+) -> Drawn:
+    """Draw pairs from a folder of people and write them as LFW's `pairs.txt` is written.
+
+    The header is `folds<TAB>pairs_per_fold`; then, for each fold, that many pairs of one person
+    (`name<TAB>1<TAB>4`) and as many of two (`name<TAB>1<TAB>name<TAB>4`). An image that is not named
+    `NAME/NAME_0001.jpg`, `.jpeg` or `.png` stands there as its file's name. See `draw_pairs`.
+
+    Args:
+        root: one folder of images per person; none is opened.
+        folds: 10 as LFW where not given, or fewer where there are too few people.
+        pairs_per_fold: of each kind; 300 as LFW where not given, or fewer where there are too few images.
+
+    Raises:
+        DataError: `path` is there already, there is no such folder, no image, or they do not make so many pairs.
+        RunError: the file can't be written.
+    """
+    path, root = Path(os.path.expanduser(path)), Path(os.path.expanduser(root))
+    problems = [f"{path}: already there; give another name, or remove it"] if os.path.lexists(path) else []
+    found = attempt(problems, lambda: _images(root))
+    if found is None or problems:
+        raise DataError(*problems)
+    images, left_out = found
+    able = sum(len(numbers) > 1 for numbers in images.values())
+    folds = folds or max(2, min(DEFAULT_FOLDS, able, len(images) // 2))
+    fewer = pairs_per_fold is None
+    try:
+        drawn = draw_pairs(images, folds=folds, pairs_per_fold=pairs_per_fold or PAIRS_PER_FOLD, seed=seed, fewer=fewer)
+    except ValueError as error:
+        raise DataError(f"{root}: {error}{_example(left_out)}") from None
+    pairs_per_fold = len(drawn[0]) // 2
+    lines = [f"{folds}\t{pairs_per_fold}", *(_line(pair) for fold in drawn for pair in fold)]
+    files.write_text(path, "\n".join(lines) + "\n")
+    every = [image for person in images.values() for image in person]
+    named = sum(isinstance(image, str) for image in every)
+    return Drawn(len(images), len(every), named, folds, pairs_per_fold, tuple(left_out))
+
+
+def draw_pairs(images: Images, *, folds: int, pairs_per_fold: int, seed: int, fewer: bool = False) -> list[list[Pair]]:
+    """Draw pairs as LFW's view 2 has them (Huang et al. 2007): folds that share no identity, no pair twice.
+
+    Identities with as many images are dealt out at random, so that each fold gets as many identities, give or
+    take one, and about as many pairs of one person. Within a fold the pairs are spread over its people, and
+    over its pairs of people, as evenly as what they have allows; which images, is drawn. The pairs that could be
+    drawn are never all listed: time and memory grow with the identities, and with the pairs that are drawn.
+
+    Args:
+        images: the numbers of each person's images, or the names of their files.
+        folds: 2 or more.
+        pairs_per_fold: of each kind, 1 or more.
+        seed: 0 or more.
+        fewer: draw fewer pairs where there are not so many, in each fold as many.
+
+    Returns:
+        For each fold its pairs, those of one person first.
+
+    Raises:
+        ValueError: there are not so many; says how many there are.
+    """
+    names = list(images)
+    counts = np.array([len(images[name]) for name in names], np.int64)
+    return [
+        [
+            Pair(image_name(names[p], images[names[p]][i]), image_name(names[q], images[names[q]][j]), bool(p == q))
+            for p, i, q, j in fold
+        ]
+        for fold in draw_places(counts, folds=folds, pairs_per_fold=pairs_per_fold, seed=seed, fewer=fewer)
+    ]
+
+
+def draw_places(
+    counts: Counts, *, folds: int, pairs_per_fold: int, seed: int, fewer: bool = False
+) -> list[list[tuple[int, int, int, int]]]:
+    """What `draw_pairs` draws, as numbers: who and which of their images, twice.
+
+    Args:
+        counts: int64 [people], how many images each has.
+        folds, pairs_per_fold, seed: as there; one fold may be asked for.
+        fewer: draw fewer pairs a fold where there are not so many, in each fold as many.
+
+    Raises:
+        ValueError: there are not so many, or none; says how many there are.
+    """
+    generator = np.random.default_rng(seed)
+    able = int((counts > 1).sum())
+    people = f"{counted(len(counts), 'person')}, {able} with two images or more"
+    most = min(able, len(counts) // 2)
+    if folds > most:
+        what = f"ask for {most} folds or fewer" if most > 1 else "add people or images"
+        raise ValueError(
+            f"{people}; each of {folds} folds needs two people of its own, one of them with two images; {what}"
+        )
+    dealt = _deal(counts, folds, generator)
+    same = min(int(_two_of(counts[fold]).sum()) for fold in dealt)
+    different = min(int(_two_of(counts[fold].sum()) - _two_of(counts[fold]).sum()) for fold in dealt)
+    if fewer:
+        pairs_per_fold = min(same, different, pairs_per_fold)
+    elif min(same, different) < pairs_per_fold:
+        raise ValueError(
+            f"{people}; each of {folds} folds can have {same} pairs of one person and {different} of two; "
+            f"ask for {min(same, different)} pairs or fewer, or for fewer folds"
+        )
+    return [
+        [*_of_one(fold, counts, pairs_per_fold, generator), *_of_two(fold, counts, pairs_per_fold, generator)]
+        for fold in dealt
+    ]
+
+
+def _deal(counts: Counts, folds: int, generator: np.random.Generator) -> list[Counts]:
+    """The identities of each fold, by their places in `counts`.
+
+    Those with the most images first, one to each fold in turn, the fold with the fewest pairs before the others.
+    """
+    shuffled = generator.permutation(len(counts))
+    order = shuffled[np.argsort(-counts[shuffled], kind="stable")]
+    dealt: list[list[int]] = [[] for _ in range(folds)]
+    pairs = np.zeros(folds, np.int64)
+    for start in range(0, len(order), folds):
+        for fold, identity in zip(np.argsort(pairs, kind="stable"), order[start : start + folds], strict=False):
+            dealt[fold].append(identity)
+            pairs[fold] += _two_of(counts[identity])
+    return [np.array(fold, np.int64) for fold in dealt]
+
+
+def _of_one(fold: Counts, counts: Counts, n: int, generator: np.random.Generator) -> list[tuple[int, int, int, int]]:
+    """`n` pairs of one person: who and which image, twice."""
+    room = _two_of(counts[fold])
+    drawn = []
+    for person, taken, most in zip(fold, _spread(room, n, generator), room, strict=True):
+        for pair in generator.choice(most, taken, replace=False) if taken else ():
+            first, second = _unrank(int(pair))
+            drawn.append((person, first, person, second))
+    return drawn
+
+
+def _of_two(fold: Counts, counts: Counts, n: int, generator: np.random.Generator) -> list[tuple[int, int, int, int]]:
+    """`n` pairs of two people, likewise."""
+    couples = int(_two_of(len(fold)))
+    # Of more couples than pairs each gives one or none, and they need not be listed.
+    chosen = generator.choice(couples, n, replace=False) if couples > n else np.arange(couples)
+    people = [(fold[i], fold[j]) for i, j in map(_unrank, map(int, chosen))]
+    room = np.array([counts[p] * counts[q] for p, q in people], np.int64)
+    drawn = []
+    for (p, q), taken, most in zip(people, _spread(room, n, generator), room, strict=True):
+        for pair in generator.choice(most, taken, replace=False) if taken else ():
+            first, second = divmod(int(pair), int(counts[q]))
+            drawn.append((p, first, q, second))
+    return drawn
+
+
+def _spread(room: Counts, n: int, generator: np.random.Generator) -> Counts:
+    """How many each gives of `n` in all, none above its room, as evenly as can be; who gives one more is drawn."""
+    low, high = 0, n
+    while low < high:  # the highest level that all can be filled to
+        level = (low + high + 1) // 2
+        low, high = (level, high) if np.minimum(room, level).sum() <= n else (low, level - 1)
+    given = np.minimum(room, low)
+    more = np.flatnonzero(room > low)
+    given[generator.permutation(more)[: n - int(given.sum())]] += 1
+    return given
+
+
+def _two_of(n: npt.ArrayLike) -> Counts:
+    """How many pairs `n` things make."""
+    n = np.asarray(n, np.int64)
+    return n * (n - 1) // 2
+
+
+def _unrank(pair: int) -> tuple[int, int]:
+    """The pair of that number: 0 is (0, 1), 1 is (0, 2), 2 is (1, 2), 3 is (0, 3) …"""
+    second = (1 + math.isqrt(1 + 8 * pair)) // 2
+    return pair - second * (second - 1) // 2, second
+
+
+def _images(root: Path) -> tuple[dict[str, list[int | str]], list[Quarantined]]:
+    """The images of each person, by number or by file; and what can't be drawn from."""
+    found = layout(root)
+    left_out = list(found.misplaced)
+    again = {name: first for first, name in spelled_alike(found.files)}
+    images: dict[str, list[int | str]] = {}
+    for name, paths in found.files.items():
+        stems: set[str] = set()  # one image in two formats is one
+        for path in paths:
+            if path.suffix.lower() not in SUFFIXES:
+                left_out.append(Quarantined(path, f"not named as an image ({', '.join(SUFFIXES)})"))
+            elif name != name.strip() or path.name != path.name.strip():
+                left_out.append(Quarantined(path, "a name that begins or ends with a space, which no pairs file holds"))
+            elif name in again:
+                reason = f"of {again[name]!a} by name, so that nobody can say if they are two people; rename one"
+                left_out.append(Quarantined(path, reason))
+            elif path.stem not in stems:
+                stems.add(path.stem)
+                number = numbered(path)
+                images.setdefault(name, []).append(path.name if number is None else number)
+    if not images:
+        nobody = "no image in a person's folder; give one folder of images per person"
+        raise DataError(f"{root}: {nobody}{_example(left_out)}")
+    return {name: sorted(found, key=_order) for name, found in images.items()}, left_out
+
+
+def _order(image: int | str) -> tuple[int, str]:
+    return (image, "") if isinstance(image, int) else (10**9, image)
+
+
+def _example(left_out: Sequence[Quarantined]) -> str:
+    """Return what to add to a refusal where files were left out that may have been meant."""
+    return f"; the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
+
+
+def _line(pair: Pair) -> str:
+    (name1, image1), (name2, image2) = (_split(image) for image in pair[:2])
+    return f"{name1}\t{image1}\t{image2}" if pair.is_same else f"{name1}\t{image1}\t{name2}\t{image2}"
+
+
+def _split(image: str) -> tuple[str, int | str]:
+    """The fields of an image in a line: its person, and its number or its file."""
+    name, _, file = image.rpartition("/")
+    number = number_of(image)
+    return name, file if number is None else number

@@ -1,0 +1,299 @@
+"""FaceNet's verification protocol, in float64 and NumPy alone.
+
+It follows `src/lfw.py`, `calculate_roc` and `calculate_val` of `src/facenet.py`, and
+`src/validate_on_lfw.py` of davidsandberg/facenet, and gives their figures but for one: their
+validation rate interpolates a threshold with `scipy.interpolate.interp1d` over abscissae with many
+ties, whose order depended on SciPy's version. Here it is `numpy.interp` over the same arrays.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune.errors import DataError
+from finetune.verification import ACCURACY_STEP, THRESHOLDS_END, VAL_STEP, Distance, LFWResult
+from finetune.words import counted
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
+
+DISTANCES: tuple[Distance, ...] = get_args(Distance)
+ACCURACY_THRESHOLDS: Floats = np.arange(0, THRESHOLDS_END, ACCURACY_STEP)
+VAL_THRESHOLDS: Floats = np.arange(0, THRESHOLDS_END, VAL_STEP)
+
+
+def evaluate_pairs(
+    embeddings1: npt.ArrayLike,
+    embeddings2: npt.ArrayLike,
+    is_same: npt.ArrayLike,
+    *,
+    distance: Distance = "euclidean",
+    subtract_mean: bool = False,
+    n_folds: int = 10,
+    far_target: float = 1e-3,
+    keep: npt.ArrayLike | None = None,
+) -> LFWResult:
+    """Accuracy, validation rate, AUC and EER of telling pairs of one person from pairs of two.
+
+    The pairs are cut into consecutive folds. For each fold, the threshold of best accuracy and the
+    one of false accept rate `far_target` are found on the other folds and applied to it. A pair is
+    accepted as of one person where its distance is below the threshold.
+
+    Args:
+        embeddings1: [n, E], a row for the first image of each pair; with flips, the embeddings of the
+            image and of its mirror image side by side.
+        embeddings2: [n, E], likewise for the second image.
+        is_same: bool [n], whether the pair is of one person.
+        distance: `euclidean` for the squared Euclidean distance, `cosine` for the angle over pi (0 to 1).
+        subtract_mean: subtract the mean embedding of the other folds from each fold's first.
+        n_folds: at least 2; each kind of pair must be there as often.
+        far_target: above 0, at most 1.
+        keep: bool [n], the pairs to evaluate, as if the others were not there; but each stays in the fold
+            that it has among all of them. None: all.
+
+    Raises:
+        DataError: the values can't be evaluated; one line for each reason.
+    """
+    rows1, rows2, same = _checked(embeddings1, embeddings2, is_same, distance, n_folds, far_target)
+    folds, notes = cut_into_folds(same, n_folds)
+    if keep is not None:
+        kept = _checked_keep(keep, len(same))
+        rows1, rows2, same, folds = rows1[kept], rows2[kept], same[kept], _kept_folds(folds, same, kept)
+    first, second = rows1.astype(np.float64), rows2.astype(np.float64)
+    outcomes = [
+        _outcome(distances, same, fold, far_target)
+        for fold, distances in zip(folds, _distances(first, second, folds, distance, subtract_mean), strict=True)
+    ]
+    order = np.argsort(np.concatenate(folds))  # from fold after fold to the order of the pairs
+    accuracy = [float(np.mean(outcome.correct)) for outcome in outcomes]
+    val = [outcome.val for outcome in outcomes]
+    auc, eer, curve_notes = _curve(outcomes)
+    return LFWResult(
+        accuracy=float(np.mean(accuracy)),
+        accuracy_std=float(np.std(accuracy)),
+        val=float(np.mean(val)),
+        val_std=float(np.std(val)),
+        far=float(np.mean([outcome.far for outcome in outcomes])),
+        auc=auc,
+        eer=eer,
+        threshold=float(np.mean([outcome.threshold for outcome in outcomes])),
+        fold_accuracy=tuple(accuracy),
+        n_pairs=len(same),
+        n_same=int(np.count_nonzero(same)),
+        n_folds=n_folds,
+        distance=distance,
+        subtract_mean=subtract_mean,
+        flip=False,
+        far_target=far_target,
+        notes=(*notes, *curve_notes),
+        correct=np.concatenate([outcome.correct for outcome in outcomes])[order],
+        distances=np.concatenate([outcome.distances for outcome in outcomes])[order].astype(np.float32),
+        is_same=same,
+        folds=np.repeat(np.arange(n_folds, dtype=np.int16), [len(fold) for fold in folds])[order],
+    )
+
+
+class _Outcome(NamedTuple):
+    """One fold, judged by thresholds from the others."""
+
+    threshold: float
+    correct: Bools
+    distances: Floats
+    val: float
+    far: float
+    tpr: Floats
+    fpr: Floats
+
+
+def _outcome(distances: Floats, same: Bools, fold: Indices, far_target: float) -> _Outcome:
+    in_fold = np.zeros(len(same), dtype=bool)
+    in_fold[fold] = True
+    others_same, others_different = distances[~in_fold & same], distances[~in_fold & ~same]
+    fold_same, fold_different = distances[in_fold & same], distances[in_fold & ~same]
+
+    # True rejects are the different pairs less the false accepts, a constant that argmax ignores.
+    score = _accepted(others_same, ACCURACY_THRESHOLDS) - _accepted(others_different, ACCURACY_THRESHOLDS)
+    threshold = ACCURACY_THRESHOLDS[np.argmax(score)]
+
+    far_others = _accepted(others_different, VAL_THRESHOLDS) / len(others_different)
+    at_far = val_threshold(far_others, far_target)
+    return _Outcome(
+        threshold=float(threshold),
+        correct=(distances[fold] < threshold) == same[fold],
+        distances=distances[fold],
+        val=float(np.mean(fold_same < at_far)),
+        far=float(np.mean(fold_different < at_far)),
+        tpr=_accepted(fold_same, ACCURACY_THRESHOLDS) / len(fold_same),
+        fpr=_accepted(fold_different, ACCURACY_THRESHOLDS) / len(fold_different),
+    )
+
+
+def val_threshold(far: Floats, far_target: float) -> float:
+    """The threshold at a false accept rate, from the rates at each of `VAL_THRESHOLDS`."""
+    # Below the target over the whole grid: the published code then accepts nothing.
+    return float(np.interp(far_target, far, VAL_THRESHOLDS)) if far[-1] >= far_target else 0.0
+
+
+def area(fpr: Floats, tpr: Floats) -> float:
+    """Under a ROC curve, by trapezoids."""
+    return float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
+
+
+def _accepted(distances: Floats, thresholds: Floats) -> Indices:
+    """How many distances lie below each threshold."""
+    return np.searchsorted(np.sort(distances), thresholds, side="left")
+
+
+def _curve(outcomes: list[_Outcome]) -> tuple[float, float | None, list[str]]:
+    """AUC and EER of the folds' mean ROC curve, and what to say about them."""
+    tpr = np.mean([outcome.tpr for outcome in outcomes], axis=0)
+    fpr = np.mean([outcome.fpr for outcome in outcomes], axis=0)
+    auc = area(fpr, tpr)
+    eer = _equal_error_rate(fpr, tpr)
+    notes = []
+    if fpr[-1] < 1:
+        notes.append(f"the AUC is truncated: the thresholds end at a false accept rate of {fpr[-1]:.4f}")
+    if eer is None:
+        notes.append("there is no EER: the thresholds end before false accepts and false rejects cross")
+    return auc, eer, notes
+
+
+def _equal_error_rate(fpr: Floats, tpr: Floats) -> float | None:
+    """The false accept rate where the ROC polyline meets fpr + tpr = 1, or None where it ends before."""
+    total = fpr + tpr
+    if total[-1] < 1:
+        return None
+    after = int(np.argmax(total >= 1))  # never 0: no distance lies below the first threshold
+    part = (1 - total[after - 1]) / (total[after] - total[after - 1])
+    return float(fpr[after - 1] + part * (fpr[after] - fpr[after - 1]))
+
+
+def cut_into_folds(same: Bools, n_folds: int) -> tuple[list[Indices], list[str]]:
+    """Return the indices of each fold's pairs, and what to say about them.
+
+    Args:
+        same: bool [n], whether each pair is of one person; each kind must be there as often as there are folds.
+    """
+    folds = np.array_split(np.arange(len(same)), n_folds)
+    if all(same[fold].any() and not same[fold].all() for fold in folds):
+        return folds, []
+    # As in LFW's view 1, which lists every pair of one person first; the published code divides by zero.
+    kinds = (np.array_split(np.flatnonzero(kind), n_folds) for kind in (same, ~same))
+    dealt = [np.concatenate(parts) for parts in zip(*kinds, strict=True)]
+    return dealt, ["consecutive folds would lack a kind of pair, so each kind was cut into folds by itself"]
+
+
+def _kept_folds(folds: list[Indices], same: Bools, kept: Bools) -> list[Indices]:
+    """Each fold's indices among the pairs that are kept.
+
+    Raises:
+        DataError: a fold is left without one of the kinds of pair.
+    """
+    folds = [fold[kept[fold]] for fold in folds]
+    lacking = sum(not same[fold].any() or bool(same[fold].all()) for fold in folds)
+    if lacking:
+        n_same, n_kept = np.count_nonzero(same & kept), np.count_nonzero(kept)
+        raise DataError(
+            f"pairs kept: found {n_same} of one person and {n_kept - n_same} of two, and {lacking} of {len(folds)} "
+            "folds without one of the kinds; keep more of each"
+        )
+    position = np.cumsum(kept) - 1
+    return [position[fold] for fold in folds]
+
+
+def _distances(
+    first: Floats, second: Floats, folds: list[Indices], distance: Distance, subtract_mean: bool
+) -> Iterator[Floats]:
+    """For each fold, the distance [n] of every pair, the fold's own and the others'."""
+    if distance == "euclidean" or not subtract_mean:  # what both lose leaves a Euclidean distance as it was
+        yield from itertools.repeat(_distance(first, second, distance), len(folds))
+        return
+    total = first.sum(axis=0) + second.sum(axis=0)
+    for fold in folds:
+        own = first[fold].sum(axis=0) + second[fold].sum(axis=0)
+        mean = (total - own) / (2 * (len(first) - len(fold)))
+        yield _distance(first - mean, second - mean, distance)
+
+
+def _distance(first: Floats, second: Floats, distance: Distance) -> Floats:
+    with np.errstate(over="ignore", invalid="ignore"):
+        if distance == "euclidean":
+            difference = first - second
+            result = _dot(difference, difference)
+        else:
+            norms = np.sqrt(_dot(first, first)) * np.sqrt(_dot(second, second))
+            # Rounding takes a cosine to 1.0000001, whose arccos is not a number.
+            result = np.arccos(np.clip(_dot(first, second) / norms, -1, 1)) / np.pi
+    unknown = np.flatnonzero(~np.isfinite(result))
+    if len(unknown):
+        raise DataError(
+            f"embeddings: found {len(unknown)} pairs without a {distance} distance, the first in row {unknown[0]}: "
+            "one is zero or the mean, or too large; check the model that gave them"
+        )
+    return result
+
+
+def _dot(first: Floats, second: Floats) -> Floats:
+    """The inner product of each pair of rows."""
+    return np.einsum("ne,ne->n", first, second)
+
+
+def _checked(
+    embeddings1: npt.ArrayLike,
+    embeddings2: npt.ArrayLike,
+    is_same: npt.ArrayLike,
+    distance: Distance,
+    n_folds: int,
+    far_target: float,
+) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic], Bools]:
+    first, second, same = np.asarray(embeddings1), np.asarray(embeddings2), np.asarray(is_same)
+    problems = [*_problems("embeddings1", first), *_problems("embeddings2", second)]
+    if problems:
+        raise DataError(*problems)
+    if first.shape != second.shape:
+        problems.append(f"embeddings: found shapes {first.shape} and {second.shape}; give both the same [n, E]")
+    if same.shape != first.shape[:1]:
+        problems.append(f"is_same: found shape {same.shape} for {counted(len(first), 'pair')}; give one value a pair")
+    if not np.isin(same, (0, 1)).all():
+        problems.append("is_same: found values that are not true or false; give True for a pair of one person")
+    if distance not in DISTANCES:
+        problems.append(f"distance: found {distance!r}; choose one of {', '.join(DISTANCES)}")
+    if not 0 < far_target <= 1:
+        problems.append(f"far_target: found {far_target}; give a rate above 0, at most 1")
+    n_same = int(np.count_nonzero(same))
+    if n_folds < 2:
+        problems.append(f"n_folds: found {n_folds}; give 2 or more")
+    elif min(n_same, same.size - n_same) < n_folds:
+        problems.append(
+            f"pairs: found {n_same} of one person and {same.size - n_same} of two; "
+            f"{n_folds} folds need {n_folds} of each, give more pairs or fewer folds"
+        )
+    if problems:
+        raise DataError(*problems)
+    return first, second, same.astype(bool)
+
+
+def _checked_keep(keep: npt.ArrayLike, n: int) -> Bools:
+    kept = np.asarray(keep)
+    if kept.dtype != bool or kept.shape != (n,):
+        raise DataError(
+            f"keep: found {kept.dtype} of shape {kept.shape} for {counted(n, 'pair')}; give True or False for each"
+        )
+    return kept
+
+
+def _problems(name: str, embeddings: npt.NDArray[np.generic]) -> Iterator[str]:
+    if embeddings.ndim != 2 or not np.issubdtype(embeddings.dtype, np.number):
+        found = f"{embeddings.dtype} of shape {embeddings.shape}"
+        yield f"{name}: found {found}; give numbers of shape [n, E], a row for each pair"
+        return
+    unknown = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    if len(unknown):
+        found = f"NaN or infinity in {len(unknown)} of {len(embeddings)} rows, the first in row {unknown[0]}"
+        yield f"{name}: found {found}; check the model that gave them"

@@ -1,0 +1,142 @@
+"""What a stage made worse, and which of a run's weights to use."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finetune.verification.protocols.lfw import evaluate_pairs
+from finetune.verification.result import Overlap
+
+pytest.importorskip("tensorflow")
+from finetune.identification.rates import OpenSet
+from finetune.record.curve import CurvePoint
+from finetune.record.held_back import HeldBack
+from finetune.record.results import Evidence, StageResult, verdict_of
+from finetune.report import tables
+
+pytestmark = pytest.mark.tf
+N = 400
+
+
+def right(n):
+    return np.arange(N) < n
+
+
+def lfw(n, **changes):
+    """A result of 400 pairs, of which the first `n` are decided rightly."""
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(size=(2, N, 4))
+    base = evaluate_pairs(first, second, np.arange(N) % 2 == 0, n_folds=4)
+    return dataclasses.replace(base, correct=right(n), accuracy=n / N, **changes)
+
+
+def point(strangers, learned):
+    return CurvePoint(lfw(strangers), OpenSet(0.5, 0.01, 0.01, 0.5, learned / N, N, N, right(learned)))
+
+
+START = Evidence(lfw(360), None, HeldBack(right(300)))
+
+
+def stage(index, began, trained, accepted=True, start=START):
+    return StageResult(
+        index=index,
+        name=f"stage{index}",
+        train_from="Block8",
+        epochs=1,
+        kept_epoch=1,
+        step=1,
+        cross_entropy=0.5,
+        accuracy=1.0,
+        validation_loss=0.5,
+        validation_accuracy=trained.held_back.accuracy if trained.held_back else None,
+        accepted=accepted,
+        reason="",
+        failure="",
+        rejected=(),
+        folder=Path(f"run/{index}-stage{index}"),
+        start=start,
+        began=began,
+        trained=trained,
+    )
+
+
+def test_a_stage_without_a_gate_whose_interval_lies_below_0_says_so_at_its_end_and_in_the_table(capsys):
+    result = stage(1, START, Evidence(lfw(340), None, HeldBack(right(303))))
+    assert result.difference.high < 0
+    words = f"worse than before the stage: LFW accuracy fell from 0.9000 to 0.8500 (95 % of the difference: {result.difference.low:+.4f} to {result.difference.high:+.4f})"  # noqa: E501
+    assert result.harm == words
+    tables.stage_footer(result)
+    assert words in capsys.readouterr().out.splitlines()
+    table = tables.stages(START.lfw, [result])
+    assert f"stage1: {words}" in table.caption.splitlines()
+    assert list(table.columns[-1].cells) == ["", "kept, but worse"]
+
+
+@pytest.mark.parametrize(
+    ("trained", "what"),
+    [
+        (Evidence(lfw(360), None, HeldBack(right(280))), ["held-back accuracy"]),
+        (Evidence(point=point(320, 300)), ["strangers' accuracy"]),
+        (Evidence(point=point(350, 280)), ["held-back accuracy by the nearest mean"]),
+        (Evidence(lfw(340), point(320, 300)), ["strangers' accuracy", "LFW accuracy"]),
+        (
+            Evidence(lfw(360, overlap=Overlap(("a",), 9, 9), without_overlap=lfw(330))),
+            ["LFW accuracy without the people trained on"],
+        ),
+        (Evidence(lfw(358), point(348, 298), HeldBack(right(298))), []),
+        (Evidence(), []),
+    ],
+)
+def test_whatever_was_measured_before_and_after_is_compared(trained, what):
+    overlap = {"overlap": Overlap(("a",), 9, 9), "without_overlap": lfw(360)}
+    before = Evidence(lfw(360, **overlap), point(350, 300), HeldBack(right(300)))
+    harm = stage(1, before, trained, start=before).harm
+    assert [
+        part.split(" fell from ")[0] for part in harm.removeprefix("worse than before the stage: ").split(", ")
+    ] == (what or [""])
+
+
+def test_small_losses_that_add_up_are_said_against_the_start_and_the_stage_is_not_used():
+    evidence = [Evidence(lfw(360 - 4 * i), None, HeldBack(right(300 + 20 * i))) for i in range(4)]
+    results = [stage(i, evidence[i - 1], evidence[i], start=evidence[0]) for i in (1, 2, 3)]
+    assert [result.difference.high < 0 for result in results] == [False, False, False]
+    assert [result.harm.split(" fell")[0] for result in results] == [
+        "",
+        *["worse than before the run: LFW accuracy"] * 2,
+    ]
+    verdict = verdict_of(Path("models/mine"), 100, evidence[0], results)
+    assert (verdict.place, verdict.folder) == (1, Path("run/1-stage1"))
+
+
+def test_a_stage_that_was_rolled_back_is_never_used_and_the_place_is_its_index():
+    better = Evidence(lfw(360), None, HeldBack(right(340)))
+    results = [stage(1, START, better, accepted=False), stage(2, START, better), stage(3, better, better)]
+    verdict = verdict_of(Path("models/mine"), 12, START, results)
+    assert (verdict.place, verdict.folder) == (2, Path("run/2-stage2"))
+    assert verdict.text.startswith("Use stage 'stage2': compared with the checkpoint that you started from, held-back")
+    none = verdict_of(Path("models/mine"), 12, START, results[:1])
+    assert (none.place, none.folder) == (0, Path("models/mine"))
+    assert "with a gallery: no stage was kept. For 12 people a gallery without training may do." in none.text
+
+
+def test_pairs_of_people_who_were_trained_on_do_not_make_a_stage_better():
+    overlap = {"overlap": Overlap(("a",), 9, 9)}
+    start = Evidence(lfw(340, **overlap, without_overlap=lfw(350)))
+    flattered = Evidence(lfw(390, **overlap, without_overlap=lfw(352)))
+    assert verdict_of(Path("models/mine"), 99, start, [stage(1, start, flattered, start=start)]).place == 0
+    real = Evidence(lfw(390, **overlap, without_overlap=lfw(390)))
+    assert verdict_of(Path("models/mine"), 99, start, [stage(1, start, real, start=start)]).place == 1
+
+
+def test_the_baseline_has_a_row_with_its_held_back_accuracy_even_without_pairs():
+    start = Evidence(held_back=HeldBack(right(300)))
+    table = tables.stages(None, [stage(1, start, Evidence(held_back=HeldBack(right(310))), start=start)])
+    cells = [list(column.cells) for column in table.columns]
+    assert cells[0] == ["baseline", "stage1"]
+    assert cells[4] == ["0.7500", "0.7750"]
+    assert cells[-1] == ["", "kept"]
+    assert "of the baseline by the nearest class mean" in table.caption
