@@ -1,33 +1,57 @@
-"""What finetune raises: one line a problem, and the exit status that the command ends with."""
+"""What finetune raises: problems as data, and the exit status that the command ends with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
 Found = TypeVar("Found")
 SHOWN = 20
 """Problems of one kind that are told in full."""
 
 
+@dataclass(frozen=True)
+class Problem:
+    """One problem, as data: its text ``where: what was found; what to do`` is made when it is printed.
+
+    Attributes:
+        where: the file (with its line), the key, the option or the argument; empty where `found` says it all.
+        found: what is wrong there.
+        advice: what to do; empty where `found` says it all.
+    """
+
+    where: str | Path
+    found: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        said = "; ".join(filter(None, (self.found, self.advice)))
+        return f"{self.where}: {said}" if self.where else said
+
+
 class FinetuneError(Exception):
-    """Something that finetune could not do; exit status 1 unless a child says otherwise."""
+    """Something that finetune could not do; exit status 1 unless a child says otherwise.
+
+    Args:
+        problems: every problem, as data or as a sentence; the text of the error has one line for each.
+    """
 
     exit_status = 1
 
+    def __init__(self, *problems: Problem | str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
 
 class UserError(FinetuneError):
-    """Input that can't be used. Holds every problem found, one line each.
-
-    Args:
-        problems: one line each, of the form ``where: what was found; what to do``.
-    """
+    """Input that can't be used, with every problem that was found."""
 
     exit_status = 2
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 class RecipeError(UserError):
@@ -67,14 +91,14 @@ class Interrupted(FinetuneError):
         self.exit_status = 128 + signal_number
 
 
-def bounded(problems: Sequence[str], where: str, hint: str) -> list[str]:
-    """The first `SHOWN` problems; one line more counts the rest and says what may be behind so many."""
+def bounded(problems: Sequence[Any], where: str | Path, hint: str) -> list[Any]:
+    """Return the first `SHOWN` problems, and one more that counts the rest and says what may be behind so many."""
     rest = len(problems) - SHOWN
-    return [*problems[:SHOWN], *([f"{where}: {rest} more lines like these; {hint}"] if rest > 0 else [])]
+    return [*problems[:SHOWN], *([Problem(where, f"{rest} more lines like these", hint)] if rest > 0 else [])]
 
 
-def attempt(problems: list[str], read: Callable[[], Found]) -> Found | None:
-    """What `read` gives; or None, its problems added to the others, so that all can be told at once."""
+def attempt(problems: list[Any], read: Callable[[], Found]) -> Found | None:
+    """Return what `read` gives; or None, its problems added to the others, so that all can be told at once."""
     try:
         return read()
     except UserError as error:

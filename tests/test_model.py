@@ -237,7 +237,7 @@ def test_embeddings_follow_the_weights_whoever_changes_them(drawn_checkpoint, im
 def test_a_wrong_word_is_one_line(drawn_checkpoint, option, line):
     with pytest.raises(UserError) as caught:
         Model.restore(drawn_checkpoint, **option)
-    assert caught.value.problems == (line,)
+    assert tuple(map(str, caught.value.problems)) == (line,)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")

@@ -110,7 +110,7 @@ def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, look: Loo
         notes = draw(strangers.labels, recipe.seed).notes
     except DataError as error:
         trained = f", without {len(known)} who are trained on" if known else ""
-        too_few = error.problems[0].removeprefix("strangers: ")
+        too_few = str(error.problems[0]).removeprefix("strangers: ")
         raise DataError(f"{where}{trained}: {too_few}; {_more_strangers(recipe, dataset)}") from None
     few = (
         ["; ".join([*notes, *([] if enough(strangers.labels) else [_more_strangers(recipe, dataset)])])]

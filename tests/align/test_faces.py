@@ -66,8 +66,11 @@ def test_every_malformed_line_is_named(tmp_path):
     with pytest.raises(DataError) as raised:
         read_boxes(path)
     wanted = "write NAME left top right bottom score faces x1 … x5 y1 … y5, or NAME NONE"
-    assert raised.value.problems[:2] == (f"{path}:2: found '1 2 3'; {wanted}", f"{path}:4: found 'none'; {wanted}")
-    assert raised.value.problems[2].startswith(f"{path}:5: found '66.193 63.648")
+    assert tuple(map(str, raised.value.problems[:2])) == (
+        f"{path}:2: found '1 2 3'; {wanted}",
+        f"{path}:4: found 'none'; {wanted}",
+    )
+    assert str(raised.value.problems[2]).startswith(f"{path}:5: found '66.193 63.648")
     assert len(raised.value.problems) == 3
 
 
@@ -77,8 +80,11 @@ def test_a_photo_has_faces_or_none(tmp_path):
     with pytest.raises(DataError) as raised:
         read_boxes(path)
     again = "again, with NONE; write it once, or a line for each face"
-    assert raised.value.problems[:2] == (f"{path}:2: found 'a' {again}", f"{path}:5: found 'b' {again}")
-    assert raised.value.problems[2].startswith(f"{path}:6: found '66.193")
+    assert tuple(map(str, raised.value.problems[:2])) == (
+        f"{path}:2: found 'a' {again}",
+        f"{path}:5: found 'b' {again}",
+    )
+    assert str(raised.value.problems[2]).startswith(f"{path}:6: found '66.193")
 
 
 @pytest.mark.parametrize(
@@ -95,4 +101,4 @@ def test_what_is_no_file_of_boxes_says_so(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(DataError) as raised:
         read_boxes(path)
-    assert raised.value.problems == (f"{path}: {message}",)
+    assert tuple(map(str, raised.value.problems)) == (f"{path}: {message}",)

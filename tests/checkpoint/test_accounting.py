@@ -130,7 +130,7 @@ def answer(ask: Callable[[Path], object], folder: Path) -> tuple[str, ...]:
     try:
         ask(folder)
     except CheckpointError as error:
-        return error.problems
+        return tuple(map(str, error.problems))
     return ()
 
 

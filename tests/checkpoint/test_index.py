@@ -141,7 +141,7 @@ def test_an_entry_that_lies_is_one_line(model, entries, lie):
     path = rewritten(model, changed(entries, **values))
     with pytest.raises(CheckpointError) as refused:
         read(locate(model))
-    (line,) = refused.value.problems
+    (line,) = map(str, refused.value.problems)
     assert line.startswith(f"{path}: ")
     assert problem in line
 
@@ -244,7 +244,7 @@ def test_an_entry_of_the_first_format_that_lies_is_one_line(first, lie):
     of_first(first, change)
     with pytest.raises(CheckpointError) as refused:
         read(locate(first))
-    (line,) = refused.value.problems
+    (line,) = map(str, refused.value.problems)
     assert line.startswith(f"{first}: ")
     assert problem in line
 

@@ -78,7 +78,9 @@ def test_a_checkpoint_without_a_variable_is_refused_by_name(tmp_path: Path) -> N
     with pytest.raises(CheckpointError) as caught:
         describe(tmp_path)
     assert len(caught.value.problems) == 489
-    assert all(line.startswith(f"{tmp_path}/model-part.ckpt-1 InceptionResnetV1/") for line in caught.value.problems)
+    assert all(
+        line.startswith(f"{tmp_path}/model-part.ckpt-1 InceptionResnetV1/") for line in map(str, caught.value.problems)
+    )
 
 
 @pytest.mark.real

@@ -118,7 +118,10 @@ def test_every_file_in_the_way_is_named_and_nothing_is_moved(tree: Path, snapsho
     before = snapshot(tree.parent)
     with pytest.raises(DataError) as refused:
         quarantine.undo()
-    assert [line.split(": ")[0] for line in refused.value.problems] == [f"{tree}/ann/1.png", f"{tree}/bob/2.png"]
+    assert [line.split(": ")[0] for line in map(str, refused.value.problems)] == [
+        f"{tree}/ann/1.png",
+        f"{tree}/bob/2.png",
+    ]
     assert snapshot(tree.parent) == before
 
 

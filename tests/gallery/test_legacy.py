@@ -42,7 +42,7 @@ def refused(tmp_path):
         path.write_bytes(content)
         with pytest.raises(DataError) as error:
             read_features(path)
-        (line,) = error.value.problems
+        (line,) = map(str, error.value.problems)
         assert line.isprintable()
         advice = "; give a pickle of embeddings [n, E], labels [n] and names"
         assert line.endswith(advice)

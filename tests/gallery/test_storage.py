@@ -272,7 +272,7 @@ def test_what_lies_is_refused_in_one_line(tmp_path, lie):
         change(file)
     with pytest.raises(DataError) as refused:
         read_gallery(path)
-    (line,) = refused.value.problems
+    (line,) = map(str, refused.value.problems)
     assert line.startswith(f"{path}: ")
     assert problem in line
     assert line.isprintable()

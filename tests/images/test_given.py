@@ -103,7 +103,7 @@ X = PIXELS.astype(np.float32)
 def test_other_values_are_a_sentence(images, found, advice):
     with pytest.raises(ImageError) as caught:
         inputs(images)
-    (line,) = caught.value.problems
+    (line,) = map(str, caught.value.problems)
     assert line.startswith(f"found {found}")
     assert advice in line
 
@@ -127,7 +127,7 @@ def test_other_shapes_are_a_sentence(images, advice):
     shape = list(images.shape)
     with pytest.raises(DataError) as caught:
         one_by_one(images)
-    (line,) = caught.value.problems
+    (line,) = map(str, caught.value.problems)
     assert line.startswith(f"images: found {images.dtype} of shape {shape}; give [n, h, w, 3]")
     assert advice in line
 

@@ -222,7 +222,7 @@ def test_damage_gives_pixels_or_a_reason_and_nothing_else(tmp_path_factory, whol
     try:
         pixels = read_image(path)
     except ImageError as error:
-        (reason,) = error.problems
+        (reason,) = map(str, error.problems)
         lines = reason.splitlines()
         pixels = np.zeros((0, 0, 3), np.uint8) if len(lines) == 1 else None
     assert pixels is not None, "a reason of no line, or of several"

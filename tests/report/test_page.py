@@ -299,7 +299,7 @@ def test_what_is_no_run_or_a_damaged_one_is_refused_in_a_line(damage, message, r
     with pytest.raises(UserError) as raised:
         write([run, tmp_path / "nowhere"], tmp_path / "report.html")
     assert len(raised.value.problems) == 2
-    assert message in raised.value.problems[0]
+    assert message in str(raised.value.problems[0])
     assert not (tmp_path / "report.html").exists()
 
 

@@ -44,7 +44,7 @@ def recipe(here, rate, **overrides):
 def refused(call, *arguments):
     with pytest.raises(UserError) as caught:
         call(*arguments)
-    return list(caught.value.problems)
+    return list(map(str, caught.value.problems))
 
 
 def test_the_steps_of_a_rate_file_are_part_of_the_run(here, capsys):

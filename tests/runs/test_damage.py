@@ -41,7 +41,7 @@ def test_a_stage_s_file_that_is_damaged_or_gone_is_told_and_nothing_is_written(f
             damaged = outputs(folder)
             with pytest.raises(DataError) as refused:
                 run()
-            (line,) = refused.value.problems
+            (line,) = map(str, refused.value.problems)
             assert line.startswith(
                 f"{path}: missing, or not what the run wrote; put back what the run wrote, or remove"
             )
@@ -67,8 +67,8 @@ def test_a_damaged_file_of_the_run_is_one_line(finished, run, name):
         (folder / name).write_bytes(content)
         with pytest.raises(FinetuneError) as refused:
             run()
-        assert all(line.startswith(f"{folder / name.split('/')[0]}") for line in refused.value.problems)
-        assert all(line.isprintable() for line in refused.value.problems)
+        assert all(line.startswith(f"{folder / name.split('/')[0]}") for line in map(str, refused.value.problems))
+        assert all(line.isprintable() for line in map(str, refused.value.problems))
     (folder / name).write_bytes(before[name])
     run()
     assert unlike(outputs(folder), before) == []
@@ -166,7 +166,7 @@ def test_of_mutants_of_its_files_a_run_is_refused_or_ends_as_if_they_were_whole(
             run()
         except FinetuneError as error:
             refused += 1
-            if outputs(folder) != damaged or not all(line.isprintable() for line in error.problems):
+            if outputs(folder) != damaged or not all(line.isprintable() for line in map(str, error.problems)):
                 wrong.append((name, f"{unlike(outputs(folder), damaged)} {error}"))
         else:
             wrong += [(name, other) for other in unlike(outputs(folder), expected) if other != "tensorboard/events"]

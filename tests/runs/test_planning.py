@@ -36,7 +36,7 @@ def test_stages_that_could_take_no_step_are_refused_by_the_plan_and_before_anyth
     grouped = Stage("second", "Block8", 1, sampling={"people": 5, "images": 2})
     with pytest.raises(DataError) as caught:
         planned(tuner, first, grouped)
-    assert [line.split(":")[0] for line in caught.value.problems] == ["stage 'first'", "stage 'second'"]
+    assert [line.split(":")[0] for line in map(str, caught.value.problems)] == ["stage 'first'", "stage 'second'"]
     with pytest.raises(DataError, match="nobody has two training images"):
         tuner.run(first)
     assert not (tmp_path / "run").exists()
@@ -48,7 +48,7 @@ def test_an_output_within_a_folder_that_is_read_is_refused_unless_a_run_lies_the
     recipe = Recipe.from_values(values)
     with pytest.raises(DataError) as caught:
         refuse_output_within(recipe)
-    assert [line.split(", which")[0] for line in caught.value.problems] == [
+    assert [line.split(", which")[0] for line in map(str, caught.value.problems)] == [
         f"{tmp_path / 'b/run'}: lies in {tmp_path}",
         f"{tmp_path / 'b/run'}: lies in {tmp_path / 'b'}",
     ]
@@ -88,7 +88,7 @@ def test_too_few_strangers_are_said_with_the_share_that_holds_out_enough(make, t
 
     with pytest.raises(UserError, match=r"strangers: 0\.1: found 1 person, 1 with two images or more") as caught:
         inputs(0.1)
-    enough = float(re.search(r"; ([0-9.]+) holds out 4 of 12 people, enough", caught.value.problems[0])[1])
+    enough = float(re.search(r"; ([0-9.]+) holds out 4 of 12 people, enough", str(caught.value.problems[0]))[1])
     assert of(enough) == 4
     few = [line for line in plan(inputs(enough - 0.01)) if "too few strangers for folds that share nobody" in line]
     assert of(enough - 0.01) < 4

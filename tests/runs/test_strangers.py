@@ -195,7 +195,7 @@ def test_a_folder_of_strangers_that_is_not_there_is_told_with_all_other_problems
     lfw = {"dir": tmp_path / "no_lfw", "pairs": faces / "pairs.txt"}
     with pytest.raises(UserError) as caught:
         tune(data={"strangers": tmp_path / "nobody"}, lfw=lfw)
-    assert [line.split(":")[0] for line in caught.value.problems] == [
+    assert [line.split(":")[0] for line in map(str, caught.value.problems)] == [
         str(tmp_path / "nobody"),
         str(tmp_path / "no_lfw"),
     ]

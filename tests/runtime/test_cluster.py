@@ -52,7 +52,7 @@ def test_what_is_wrong_is_said_a_line_a_problem(monkeypatch, text, lines):
     with pytest.raises(UserError) as error:
         read_cluster()
     assert len(error.value.problems) == len(lines)
-    for problem, line in zip(error.value.problems, lines, strict=True):
+    for problem, line in zip(map(str, error.value.problems), lines, strict=True):
         assert line in problem
 
 

@@ -55,6 +55,6 @@ def test_a_forked_process_is_refused_where_its_parent_has_computed(monkeypatch):
     monkeypatch.setattr(os, "getpid", lambda: parent + 1)  # as the child sees it
     with pytest.raises(UserError) as caught:
         runtime.refuse_fork()
-    (line,) = caught.value.problems
+    (line,) = map(str, caught.value.problems)
     assert line.startswith(f"process {parent + 1}: forked from process {parent}, which had used TensorFlow")
     assert "restore the model in each worker" in line

@@ -139,7 +139,7 @@ def test_a_name_ends_where_its_line_does_and_nowhere_else(end, bring, tmp_path, 
 def test_pixels_that_can_not_be_taken_are_told(images, options, line, bring, tmp_path):
     with pytest.raises(DataError) as raised:
         bring(images, **options)
-    assert raised.value.problems[0].startswith(f"{tmp_path}/X.npy: {line}")
+    assert str(raised.value.problems[0]).startswith(f"{tmp_path}/X.npy: {line}")
     assert {path.name for path in tmp_path.iterdir()} == {"X.npy", "y.npy"}
 
 
@@ -156,7 +156,7 @@ def test_pixels_that_can_not_be_taken_are_told(images, options, line, bring, tmp
 def test_labels_that_can_not_be_taken_are_told(labels, line, bring, tmp_path):
     with pytest.raises(DataError) as raised:
         bring(pixels(), labels)
-    (problem,) = raised.value.problems
+    (problem,) = map(str, raised.value.problems)
     assert problem.startswith(f"{tmp_path}/y.npy: {line}")
 
 
@@ -166,12 +166,12 @@ def test_everything_that_is_wrong_is_told_at_once(bring, tmp_path):
     (tmp_path / "names.txt").write_text("a\nb\n")
     with pytest.raises(DataError) as raised:
         bring(pixels(np.float32) * 2, names=tmp_path / "names.txt")
-    assert [problem.partition(": ")[0] for problem in raised.value.problems] == [
+    assert [problem.partition(": ")[0] for problem in map(str, raised.value.problems)] == [
         f"{tmp_path}/out",
         f"{tmp_path}/X.npy",
         f"{tmp_path}/names.txt",
     ]
-    assert raised.value.problems[2].endswith("names labels 0 to 1, and none for 2, 7; add a line for each label")
+    assert str(raised.value.problems[2]).endswith("names labels 0 to 1, and none for 2, 7; add a line for each label")
 
 
 class Harm:

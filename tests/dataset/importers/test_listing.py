@@ -18,7 +18,7 @@ def listing(root, *named, **rest):
 def problems(*arguments, **options):
     with pytest.raises(DataError) as raised:
         import_photos(*arguments, **options)
-    return list(raised.value.problems)
+    return list(map(str, raised.value.problems))
 
 
 NAMED = ("3.jpg", "bob"), ("1.jpg", "Ann Lee"), ("2.jpg", "bob")
