@@ -120,7 +120,7 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
         return (Batch(standardize(pixels, contract.standardization), labels, of) for (pixels, labels), of in pairs)
 
     sampler = Sampler(PRETRAINING, dataset.labels, BATCH_SIZE, SEED, 0)
-    train(Trainer(model, PRETRAINING), StageState(), batches, sampler, None, key=0, on_epoch=lambda state: None)
+    train(Trainer(model, PRETRAINING), StageState(), batches, sampler, None, key=0, on_epoch=lambda _: None)
     _take_statistics(model.variables, sample, image_size)
     return model.save(folder, NAME)
 

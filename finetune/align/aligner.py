@@ -103,7 +103,7 @@ def align(
         refuse_within(out, photos)
     names = [path.relative_to(root).as_posix() for path in found]
     if boxes is not None:
-        _refuse_others(boxes, photos, names, alignment.all_faces)
+        _refuse_others(boxes, photos, names, all_faces=alignment.all_faces)
     namesakes = _namesakes(root, names)
     distinct = [name for name in names if name not in namesakes]
     chunks = [distinct[start : start + CHUNK] for start in range(0, len(distinct), CHUNK)]
@@ -140,7 +140,7 @@ def leftovers(out: Path, coverage: Coverage, alignment: Alignment) -> list[Path]
     return sorted(path for path in out.rglob(f"*.{alignment.format}") if path not in wanted)
 
 
-def _refuse_others(boxes: Mapping[str, Faces], photos: Path, names: Sequence[str], all_faces: bool) -> None:
+def _refuse_others(boxes: Mapping[str, Faces], photos: Path, names: Sequence[str], *, all_faces: bool) -> None:
     """Raises `DataError` where the boxes are of other photos, or lack faces of which all are to be cut."""
     if boxes.keys().isdisjoint(names):
         raise DataError(

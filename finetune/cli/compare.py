@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
         problems = [
             problem
             for photo, faces in zip(photos, found, strict=True)
-            if (problem := _problem(photo, faces, options.align))
+            if (problem := _problem(photo, faces, aligned=options.align))
         ]
         if problems:
             raise DataError(*dict.fromkeys(problems))
@@ -91,7 +91,7 @@ def _answer(similarity: float, gallery: Gallery | None, far: float) -> str:
     )
 
 
-def _problem(photo: Path, faces: Sequence[Face], aligned: bool) -> str | None:
+def _problem(photo: Path, faces: Sequence[Face], *, aligned: bool) -> str | None:
     """Why a photo is not one of one face."""
     where = in_one_line(photo)
     if len(faces) > 1:

@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     folder = path(options.folder)
     target = new_file(options.gallery, folder)
     pickled = folder.suffix in (".pkl", ".pickle")
-    _refuse(options, folder, pickled)
+    _refuse(options, folder, pickled=pickled)
     model = restore_of(options, read_contract(target) if target.exists() else None)
     from finetune.gallery import enroll, import_features
 
@@ -96,7 +96,7 @@ def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: M
     return gallery
 
 
-def _refuse(options: argparse.Namespace, folder: Path, pickled: bool) -> None:
+def _refuse(options: argparse.Namespace, folder: Path, *, pickled: bool) -> None:
     """What is wrong before a checkpoint is opened, all at once."""
     problems = []
     if not folder.exists() and not pickled:

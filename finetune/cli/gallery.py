@@ -22,7 +22,7 @@ FORMATS = (".npz", ".csv")
 class _Change(argparse.Action):
     """Adds a change, by the option's name, to those before it."""
 
-    def __call__(self, parser: object, options: argparse.Namespace, values: object, option: str | None = None) -> None:
+    def __call__(self, _: object, options: argparse.Namespace, values: object, option: str | None = None) -> None:
         options.changes = [*options.changes, ((option or "").lstrip("-").replace("-", "_"), values)]
 
 

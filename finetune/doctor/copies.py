@@ -49,7 +49,7 @@ class Edge(NamedTuple):
     equal: bool
 
 
-def copies(looked: Looked, near: bool = True) -> list[Edge]:
+def copies(looked: Looked, *, near: bool = True) -> list[Edge]:
     """The pairs of one picture among images.
 
     Of n images of the same bytes only n - 1 pairs are given, each with the first of them.
@@ -59,7 +59,9 @@ def copies(looked: Looked, near: bool = True) -> list[Edge]:
     """
     first: dict[bytes, int] = {}
     edges = [
-        Edge(first[key], row, 1.0, True) for row, key in enumerate(looked.keys) if first.setdefault(key, row) != row
+        Edge(first[key], row, 1.0, equal=True)
+        for row, key in enumerate(looked.keys)
+        if first.setdefault(key, row) != row
     ]
     if not near:
         return edges
@@ -70,7 +72,7 @@ def copies(looked: Looked, near: bool = True) -> list[Edge]:
 def copies_between(looked: Looked, others: Looked) -> list[Edge]:
     """The pairs of one picture of which the first is among `looked`, the second among `others`."""
     known = {key: row for row, key in enumerate(others.keys)}
-    edges = [Edge(row, known[key], 1.0, True) for row, key in enumerate(looked.keys) if key in known]
+    edges = [Edge(row, known[key], 1.0, equal=True) for row, key in enumerate(looked.keys) if key in known]
     rest = np.array([row for row, key in enumerate(looked.keys) if key not in known], np.int64)
     every = np.array(sorted(known.values()), np.int64)
     return edges + _verified(looked, others, _candidates(looked, rest, others, every))
@@ -135,9 +137,9 @@ def _verified(looked: Looked, others: Looked, pairs: list[tuple[int, int]]) -> l
         i, j = pair
         a, b = looked.thumbnails([i])[0], others.thumbnails([j])[0]
         if np.array_equal(a, b) and _same_pixels(looked, i, others, j):
-            return Edge(i, j, 1.0, True)
+            return Edge(i, j, 1.0, equal=True)
         likeness = likeness_of(a, b)
-        return Edge(i, j, likeness, False) if likeness >= SAME_PICTURE else None
+        return Edge(i, j, likeness, equal=False) if likeness >= SAME_PICTURE else None
 
     def verify_chunk(start: int) -> list[Edge | None]:
         return [verify(pair) for pair in pairs[start : start + CHUNK]]

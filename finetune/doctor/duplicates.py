@@ -73,7 +73,7 @@ class Duplicates:
 
     def _of(self, group: list[int], stays: Callable[[Sequence[int]], int | None]) -> list[Finding]:
         kept = self._kept(group)
-        found = [self._finding("within", row, other, True) for row, other in kept.items() if other != row]
+        found = [self._finding("within", row, other, moves=True) for row, other in kept.items() if other != row]
         across = self._across(kept)
         best: dict[int, int] = {}
         for row in across:
@@ -83,7 +83,7 @@ class Duplicates:
             keeps = None if one else stays(list(best.values()))
             for row, other in across.items():
                 rightly = keeps is not None and self._labels[row] == self._labels[keeps]
-                found.append(self._finding("across", row, other, not one and not rightly))
+                found.append(self._finding("across", row, other, moves=not one and not rightly))
         return found
 
     def _kept(self, group: list[int]) -> dict[int, int]:
@@ -133,7 +133,7 @@ class Duplicates:
             self._measured[a, b] = self._measured[b, a] = likeness
         return self._measured[a, b]
 
-    def _finding(self, where: str, row: int, other: int, moves: bool) -> Finding:
+    def _finding(self, where: str, row: int, other: int, *, moves: bool) -> Finding:
         equal, likeness = self._content[other] == self._content[row], self._likeness(row, other)
         name = in_one_line(f"{self._paths[other].parent.name}/{self._paths[other].name}")
         said = f"the same pixels as {name}" if equal else f"the same picture as {name}, alike to {likeness:.3f}"

@@ -30,7 +30,7 @@ class Content:
     step: int
 
     @classmethod
-    def of(cls, model: Model, head: bool) -> Content:
+    def of(cls, model: Model, *, head: bool) -> Content:
         """A model's, with its classifier or without.
 
         Raises:

@@ -71,7 +71,7 @@ def export(
     exact = Model(given.variables, given.preprocessing, given.class_names, given.plan, given.source)
     if lfw and pairs:
         pairs = usable(pairs, lfw, exact.preprocessing.image_size)
-    content = Content.of(exact, head)
+    content = Content.of(exact, head=head)
     certificates: list[Certificate] = []
 
     def fill(folder: Path) -> None:
@@ -162,7 +162,9 @@ def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pa
     def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
         nonlocal rate
         pixels = central_crops(paths, model.preprocessing.image_size)
-        found = process.answer(certificate.format.name, folder, pixels, folder.parent, "embedding by the export", flip)
+        found = process.answer(
+            certificate.format.name, folder, pixels, folder.parent, "embedding by the export", flip=flip
+        )
         rate = len(paths) * (2 if flip else 1) / found.seconds
         return found.outputs["embeddings"]
 

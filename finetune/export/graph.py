@@ -71,7 +71,7 @@ def _build(content: Content, read: Reader) -> None:
     image_batch = tf.compat.v1.placeholder(tf.float32, [None, size, size, 3], "image_batch")
     inputs = tf.identity(image_batch, "input")
     tf.compat.v1.placeholder(tf.int32, [None], "label_batch")
-    tf.compat.v1.placeholder_with_default(False, [], "phase_train")
+    tf.compat.v1.placeholder_with_default(input=False, shape=[], name="phase_train")
     prelogits = network.forward(inputs, values, batch_norm="stored")
     tf.identity(network.l2_normalize(prelogits), EMBEDDINGS)
     if content.head:

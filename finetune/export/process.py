@@ -50,7 +50,7 @@ def interpreter(name: str) -> str:
     return python
 
 
-def answer(name: str, folder: Path, pixels: np.ndarray, scratch: Path, what: str, flip: bool = False) -> Answer:
+def answer(name: str, folder: Path, pixels: np.ndarray, scratch: Path, what: str, *, flip: bool = False) -> Answer:
     """Runs an export on pixels.
 
     Args:

@@ -70,7 +70,7 @@ def tf1(folder):
 def pb(folder):
     """The frozen graph, imported under its own names."""
 
-    def load(tf1, session):
+    def load(tf1, _):
         graph = tf1.GraphDef()
         with open(only(folder, "*.pb"), "rb") as file:
             graph.ParseFromString(file.read())

@@ -53,7 +53,7 @@ def read_contract(path: str | os.PathLike[str]) -> Contract:
     Raises:
         DataError: it is missing, of another kind, or damaged.
     """
-    return _read(path, lambda file, size: _contract(file))
+    return _read(path, lambda file, _: _contract(file))
 
 
 def _read(path: str | os.PathLike[str], read: Callable[[h5py.File, int], Read]) -> Read:

@@ -129,7 +129,7 @@ def _whole_values(array: Array) -> Pixels:
     raise ImageError(f"{found}, values from {low:g} to {high:g}; give whole values from 0 to 255 (uint8): {advice}")
 
 
-def _advice(low: float, high: float, whole: bool) -> str:
+def _advice(low: float, high: float, *, whole: bool) -> str:
     """Return how such values become pixels, or what else they may be."""
     if np.isnan(low):
         return "replace NaN"

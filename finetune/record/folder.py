@@ -77,7 +77,7 @@ class RunFolder:
             with self.locked():
                 pass
 
-    def refuse_if_used(self, resumable: bool = True) -> None:
+    def refuse_if_used(self, *, resumable: bool = True) -> None:
         """Raises UserError where the folder holds anything, or is none.
 
         Args:
@@ -235,7 +235,7 @@ class ReadOnlyFolder(RunFolder):
         """Hold nothing: the chief does."""
         yield
 
-    def refuse_if_used(self, resumable: bool = True) -> None:
+    def refuse_if_used(self, *, resumable: bool = True) -> None:
         """Refuse nothing: the chief does."""
 
     def write_text(self, name: str, text: str) -> None:

@@ -71,7 +71,7 @@ def render(records: Sequence[Record], *, faces: bool = True) -> str:
         environment()
         .get_template("report.html.jinja")
         .render(
-            sections=[_section(record, name, f"run-{i}", faces) for i, (record, name) in enumerate(named, 1)],
+            sections=[_section(record, name, f"run-{i}", faces=faces) for i, (record, name) in enumerate(named, 1)],
             comparison=_comparison(named) if len(named) > 1 else None,
             version=__version__,
         )
@@ -121,7 +121,7 @@ def _accuracy(result: LFWResult) -> str:
     return result.accuracy_name[0].upper() + result.accuracy_name[1:]
 
 
-def _section(record: Record, name: str, place: str, faces: bool) -> Section:
+def _section(record: Record, name: str, place: str, *, faces: bool) -> Section:
     lfw, final = record.recipe.lfw, record.final
     return Section(
         record,

@@ -26,12 +26,12 @@ def prepare() -> tuple[str, ...]:
     - GPU memory grows as it is needed, where all of it would be taken at the first operation.
     """
     tf.config.experimental.enable_op_determinism()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.experimental.enable_tensor_float_32_execution(enabled=False)
     with silent_stderr():  # without a GPU, CUDA says that there is none
         gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         try:
-            tf.config.experimental.set_memory_growth(gpu, True)
+            tf.config.experimental.set_memory_growth(gpu, enable=True)
         except RuntimeError:
             # The caller's own TensorFlow work has already begun on it; its choice stands.
             continue

@@ -206,11 +206,11 @@ def _pair(line: str) -> Pair:
     fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
     match fields:
         case [name, n1, n2] if _is_image(n1) and _is_image(n2):
-            return Pair(image_name(name, n1), image_name(name, n2), True)
+            return Pair(image_name(name, n1), image_name(name, n2), is_same=True)
         case [name1, n1, name2, n2] if _is_image(n1) and _is_image(n2):
             if name1 == name2 or look_the_same([name1, name2]):
                 raise ValueError(f"names {name1!r} twice; write {name1} {n1} {n2} for a pair of one person")
-            return Pair(image_name(name1, n1), image_name(name2, n2), False)
+            return Pair(image_name(name1, n1), image_name(name2, n2), is_same=False)
     tabs = "; separate them by tabs where a name holds spaces" if "\t" not in line and len(fields) > 3 else ""
     raise ValueError(f"found {excerpt(line)}; write NAME n1 n2 for one person, NAME1 n1 NAME2 n2 for two{tabs}")
 

@@ -68,7 +68,9 @@ def evaluate_pairs(
     first, second = rows1.astype(np.float64), rows2.astype(np.float64)
     outcomes = [
         _outcome(distances, same, fold, far_target)
-        for fold, distances in zip(folds, _distances(first, second, folds, distance, subtract_mean), strict=True)
+        for fold, distances in zip(
+            folds, _distances(first, second, folds, distance, subtract_mean=subtract_mean), strict=True
+        )
     ]
     order = np.argsort(np.concatenate(folds))  # from fold after fold to the order of the pairs
     accuracy = [float(np.mean(outcome.correct)) for outcome in outcomes]
@@ -208,7 +210,7 @@ def _kept_folds(folds: list[Indices], same: Bools, kept: Bools) -> list[Indices]
 
 
 def _distances(
-    first: Floats, second: Floats, folds: list[Indices], distance: Distance, subtract_mean: bool
+    first: Floats, second: Floats, folds: list[Indices], distance: Distance, *, subtract_mean: bool
 ) -> Iterator[Floats]:
     """For each fold, the distance [n] of every pair, the fold's own and the others'."""
     if distance == "euclidean" or not subtract_mean:  # what both lose leaves a Euclidean distance as it was
