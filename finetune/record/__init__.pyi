@@ -4,7 +4,6 @@ from .curve import CurvePoint as CurvePoint
 from .curve import columns as columns
 from .curve import finite as finite
 from .folder import ADVICE as ADVICE
-from .folder import ReadOnlyFolder as ReadOnlyFolder
 from .folder import RunFolder as RunFolder
 from .held_back import HeldBack as HeldBack
 from .held_back import by_nearest_mean as by_nearest_mean

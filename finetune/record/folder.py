@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -32,15 +33,30 @@ _PLAIN = ("attempt", "scale", "epoch", "step", "kept_epoch", "kept_step", "best"
 """Of a stage's state, what JSON can hold."""
 
 
+Write = TypeVar("Write", bound=Callable[..., Any])
+
+
+def by_the_chief(write: Write) -> Write:
+    """Let a method of `RunFolder` act where the folder is the chief's, and do nothing elsewhere."""
+
+    @functools.wraps(write)
+    def method(folder: RunFolder, *arguments: Any, **options: Any) -> Any:
+        return write(folder, *arguments, **options) if folder.is_chief else None
+
+    return cast(Write, method)
+
+
 class RunFolder:
     """The folder of one run.
 
     Args:
         path: made at the first write.
+        is_chief: whether this process writes the run. A worker that is not the chief writes nothing, and may not even
+            see the folder.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, is_chief: bool = True) -> None:
+        self.path, self.is_chief = path, is_chief
         self._locks = 0
 
     @contextlib.contextmanager
@@ -52,7 +68,7 @@ class RunFolder:
             RunError: it can't be written to.
         """
         with contextlib.ExitStack() as stack:
-            if not self._locks:
+            if self.is_chief and not self._locks:
                 try:
                     for folder in reversed((self.path, *self.path.parents)):
                         if not folder.exists():
@@ -77,6 +93,7 @@ class RunFolder:
             with self.locked():
                 pass
 
+    @by_the_chief
     def refuse_if_used(self, *, resumable: bool = True) -> None:
         """Raises UserError where the folder holds anything, or is none.
 
@@ -89,10 +106,12 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"{self.path}: the output is a file; choose a folder")
 
+    @by_the_chief
     def write_text(self, name: str, text: str) -> None:
         """Writes a text file of the folder, whole or not at all."""
         files.write_text(self.path / name, text)
 
+    @by_the_chief
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Writes a JSON file of the folder, whole or not at all."""
         files.write_json(self.path / name, value)
@@ -114,14 +133,17 @@ class RunFolder:
         except ValueError as changed:
             raise UserError(f"{path}: {changed}; {ADVICE}") from None
 
+    @by_the_chief
     def write_list(self, *names: str) -> None:
         """Write `files.sha256` of these files of the folder."""
         write_list(self.path, list(names))
 
+    @by_the_chief
     def write_model(self, model: Model, name: str, step: int) -> None:
         """Writes the model as a TF1 checkpoint, `model-NAME.ckpt-STEP`."""
         model.save(self.path, name=name, step=step)
 
+    @by_the_chief
     def add_to_tensorboard(self, writer: TensorBoard | None, rows: Sequence[EpochRow]) -> TensorBoard | None:
         """Writes the last row's scalars, or with no writer yet those of all rows; gives the writer."""
         if writer is None:
@@ -129,6 +151,7 @@ class RunFolder:
         writer.add(rows[-1])
         return writer
 
+    @by_the_chief
     def write_stat(self, stat: Stat) -> None:
         """Writes `stat.h5`."""
         stat.write(self.path / STAT)
@@ -139,7 +162,10 @@ class RunFolder:
 
     @contextlib.contextmanager
     def finishing(self, index: int, slug: str) -> Iterator[RunFolder]:
-        """A folder to write a stage into, which becomes `stage_path` at the end."""
+        """Give a folder to write a stage into, which becomes `stage_path` at the end; that of others keeps nothing."""
+        if not self.is_chief:
+            yield self
+            return
         target = self.stage_path(index, slug)
         partial = target.with_name(f".{target.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -172,6 +198,7 @@ class RunFolder:
             stored = checkpoints.read(checkpoints.locate(path))
             stored.tensors(stored.shapes)  # which verifies their checksums
 
+    @by_the_chief
     def write_state(self, index: int, stage: Stage, state: StageState, trained: Mapping[str, np.ndarray]) -> None:
         """Writes where an unfinished stage is, after an epoch."""
         meta = {name: getattr(state, name) for name in _PLAIN}
@@ -202,6 +229,7 @@ class RunFolder:
         state = StageState(**meta, rows=rows, kept=groups["kept"], steps=steps, spread=spread)
         return state, groups["trained"]
 
+    @by_the_chief
     def drop_state(self, finished: int) -> None:
         """Remove the state of a stage that has been finished since, or what a kill left of it."""
         stored = self._state()
@@ -225,48 +253,6 @@ class RunFolder:
             shutil.rmtree(self.path / RESUME, ignore_errors=True)
             return None
         return meta, arrays
-
-
-class ReadOnlyFolder(RunFolder):
-    """The run's folder for a worker that is not the chief: it writes nothing, and may not even see it."""
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold nothing: the chief does."""
-        yield
-
-    def refuse_if_used(self, *, resumable: bool = True) -> None:
-        """Refuse nothing: the chief does."""
-
-    def write_text(self, name: str, text: str) -> None:
-        """Writes nothing."""
-
-    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        """Writes nothing."""
-
-    def write_list(self, *names: str) -> None:
-        """Writes nothing."""
-
-    def write_model(self, model: Model, name: str, step: int) -> None:
-        """Writes nothing."""
-
-    def add_to_tensorboard(self, writer: TensorBoard | None, rows: Sequence[EpochRow]) -> TensorBoard | None:
-        """Writes nothing."""
-        return None
-
-    def write_stat(self, stat: Stat) -> None:
-        """Writes nothing."""
-
-    @contextlib.contextmanager
-    def finishing(self, index: int, slug: str) -> Iterator[RunFolder]:
-        """A folder that takes what is written of a stage, and keeps nothing."""
-        yield self
-
-    def write_state(self, index: int, stage: Stage, state: StageState, trained: Mapping[str, np.ndarray]) -> None:
-        """Writes nothing."""
-
-    def drop_state(self, finished: int) -> None:
-        """Removes nothing."""
 
 
 def _remove_empty(folder: Path) -> None:

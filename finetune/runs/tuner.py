@@ -22,7 +22,6 @@ from finetune.record import (
     BASELINE,
     Evidence,
     Histories,
-    ReadOnlyFolder,
     RunFolder,
     StageResult,
     environment,
@@ -89,7 +88,7 @@ class FineTuner:
         self.inputs = inputs
         self.recipe = inputs.recipe
         self.strategy = inputs.strategy
-        self.folder = (RunFolder if self.strategy.is_chief else ReadOnlyFolder)(inputs.recipe.output)
+        self.folder = RunFolder(inputs.recipe.output, is_chief=self.strategy.is_chief)
         self.results: list[StageResult] = []
         self.histories = Histories(self.folder, self.recipe.history)
         self.measures = Measures(inputs, check)
