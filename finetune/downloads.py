@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune import files
-from finetune.errors import DataError, RunError
+from finetune.errors import DataError, Problem, RunError
 from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.verification import PairsFile, read_pairs, resolve
@@ -60,7 +60,7 @@ def fetch_lfw(folder: Path) -> FetchedLFW:
         pairs_file = read_pairs(pairs)
         resolve(pairs_file, images)
     except DataError as error:
-        raise DataError(f"{error}; or move {images} and {pairs} away, and fetch again") from None
+        raise DataError(*error.within(advice=f"or move {images} and {pairs} away, and fetch again")) from None
     return _count(images, pairs, pairs_file)
 
 
@@ -86,7 +86,9 @@ def _fetch(folder: Path) -> None:
                 os.replace(home / "pairs.txt", place / "pairs.txt")
             os.replace(unpacked, place / "images")
     except OSError as error:
-        raise RunError(f"{folder}: can't be written ({error.strerror or error}); nothing was left there") from error
+        raise RunError(
+            Problem(folder, f"can't be written ({error.strerror or error}); nothing was left there")
+        ) from error
 
 
 def _let_scikit_learn_fetch(folder: Path, home: str, present: list[str]) -> None:
@@ -101,8 +103,12 @@ def _let_scikit_learn_fetch(folder: Path, home: str, present: list[str]) -> None
         reason = str(getattr(error, "reason", None) or error) or type(error).__name__
         wanted = ", ".join(f"{name} ({url})" for name, url in FILES.items())
         raise RunError(
-            f"{folder}: LFW can't be fetched ({reason.splitlines()[0]}); by hand: put {wanted} into {folder}"
-            f"{', in place of those that lie there,' if present else ''} and run this again"
+            Problem(
+                folder,
+                f"LFW can't be fetched ({reason.splitlines()[0]})",
+                f"by hand: put {wanted} into {folder}{', in place of those that lie there,' if present else ''} "
+                "and run this again",
+            )
         ) from error
 
 

@@ -30,6 +30,11 @@ class Problem:
         said = "; ".join(filter(None, (self.found, self.advice)))
         return f"{self.where}: {said}" if self.where else said
 
+    def within(self, place: str | Path = "", advice: str = "") -> Problem:
+        """Return the problem with a wider place before its own, and more advice after its own; both may be empty."""
+        where = f"{place}: {self.where}" if place and self.where else place or self.where
+        return Problem(where, self.found, "; ".join(filter(None, (self.advice, advice))))
+
 
 class FinetuneError(Exception):
     """Something that finetune could not do; exit status 1 unless a child says otherwise.
@@ -40,12 +45,17 @@ class FinetuneError(Exception):
 
     exit_status = 1
 
-    def __init__(self, *problems: Problem | str) -> None:
+    def __init__(self, *problems: Any) -> None:
         super().__init__(*problems)
-        self.problems = problems
+        self.problems: tuple[Problem, ...] = problems
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
+
+    def within(self, place: str | Path = "", advice: str = "") -> list[Problem]:
+        """Return each problem within a wider place, with more advice; see `Problem.within`."""
+        problems = (problem if isinstance(problem, Problem) else Problem("", problem) for problem in self.problems)
+        return [problem.within(place, advice) for problem in problems]
 
 
 class UserError(FinetuneError):
@@ -82,12 +92,12 @@ class Interrupted(FinetuneError):
     """A run that was asked to stop (SIGTERM, Ctrl-C) and can be resumed.
 
     Args:
-        message: what was stopped and how to resume it.
+        problem: what was stopped and how to resume it.
         signal_number: the signal; the exit status is 128 + signal_number, as shells count.
     """
 
-    def __init__(self, message: str, signal_number: int) -> None:
-        super().__init__(message)
+    def __init__(self, problem: Problem, signal_number: int) -> None:
+        super().__init__(problem)
         self.exit_status = 128 + signal_number
 
 

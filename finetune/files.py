@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from finetune.errors import DataError, FinetuneError, RunError
+from finetune.errors import DataError, FinetuneError, Problem, RunError
 
 LONGEST = 240
 """Bytes of a name that has room for `.` and `.partial` besides."""
@@ -49,7 +49,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True, 
         place.parent.mkdir(parents=True, exist_ok=True)
         standing = place.stat() if place.exists() else None
         if standing and not stat.S_ISREG(standing.st_mode) and not place.is_dir():
-            raise DataError(f"{path}: no regular file, so that it can't be replaced by one; give another path")
+            raise DataError(Problem(path, "no regular file, so that it can't be replaced by one", "give another path"))
         with contextlib.suppress(FileNotFoundError):
             partial.unlink()  # of a process that was killed, and of another mode perhaps
         descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600 if standing or private else 0o666)
@@ -68,7 +68,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True, 
             raise
         advice = "make room" if error.errno in NO_ROOM else "choose another place"
         raise RunError(
-            f"{path}: can't be written ({error.strerror or error}); what stood there before is whole: {advice}"
+            Problem(path, f"can't be written ({error.strerror or error}); what stood there before is whole", advice)
         ) from error
 
 
@@ -121,12 +121,12 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
                 os.replace(folder, place)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
-    except Held as holder:
-        raise DataError(f"{path}: {holder} writes it; wait for its end, or give another place") from None
+    except Held as held:
+        raise DataError(Problem(path, f"{held.holder} writes it", "wait for its end, or give another place")) from None
     except OSError as error:
-        advice = ": make room" if error.errno in NO_ROOM else ""
+        advice = "make room" if error.errno in NO_ROOM else ""
         raise RunError(
-            f"{path}: can't be written ({error.strerror or error}); nothing was left there{advice}"
+            Problem(path, f"can't be written ({error.strerror or error}); nothing was left there", advice)
         ) from error
 
 
@@ -138,13 +138,22 @@ def refuse_used(path: Path) -> None:
     """
     standing = next(place for place in (path, *path.parents) if os.path.lexists(place))
     if standing != path and not standing.is_dir():
-        raise DataError(f"{path}: {standing} is no folder, and none can be made in it; give another place")
+        raise DataError(Problem(path, f"{standing} is no folder, and none can be made in it", "give another place"))
     if standing == path and (not path.is_dir() or any(path.iterdir())):
-        raise DataError(f"{path}: already there and not an empty folder; give another, or remove it")
+        raise DataError(Problem(path, "already there and not an empty folder", "give another, or remove it"))
 
 
 class Held(DataError):
-    """A lock that another process holds; the text says which."""
+    """A lock that another process holds.
+
+    Args:
+        path: the lock's file.
+        holder: the process, in words.
+    """
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(Problem(path, f"held by {holder}", "wait for its end"))
+        self.holder = holder
 
 
 @contextlib.contextmanager
@@ -169,7 +178,7 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
         except BlockingIOError:
             holder = os.read(descriptor, 200).decode(errors="replace").strip()
             os.close(descriptor)
-            raise Held(holder or "another process") from None
+            raise Held(path, holder or "another process") from None
         except BaseException:
             os.close(descriptor)
             raise
@@ -224,9 +233,9 @@ def reading(path: Path, advice: str) -> Iterator[None]:
     except FinetuneError:
         raise
     except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror or 'damaged'}); {advice}") from error
+        raise DataError(Problem(path, f"can't be read ({error.strerror or 'damaged'})", advice)) from error
     except Exception as error:  # a reader of damaged data raises whatever its parsing runs into
-        raise DataError(f"{path}: damaged ({type(error).__name__}); {advice}") from error
+        raise DataError(Problem(path, f"damaged ({type(error).__name__})", advice)) from error
 
 
 def read_text(path: Path, what: str) -> str:
@@ -238,9 +247,9 @@ def read_text(path: Path, what: str) -> str:
     try:
         text = read(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror}); give {what}") from error
+        raise DataError(Problem(path, f"can't be read ({error.strerror})", f"give {what}")) from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file; give {what}") from error
+        raise DataError(Problem(path, "not a text file", f"give {what}")) from error
     if "\0" in text:
-        raise DataError(f"{path}: not a text file; give {what}")
+        raise DataError(Problem(path, "not a text file", f"give {what}"))
     return text

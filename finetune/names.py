@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from finetune.errors import Problem
 from finetune.paths import printable
 from finetune.words import DIRECTIONS, escaped
 
@@ -69,20 +70,20 @@ def look_the_same(names: Iterable[str]) -> list[tuple[str, str]]:
     return [(earlier, name) for earlier, name in pairs if name != earlier]
 
 
-def why_unusable(name: str) -> str | None:
-    """Say why nobody can be called that, and what to do; None where it is a name."""
-    problem = None
+def why_unusable(name: str) -> Problem | None:
+    """Return why nobody can be called that, and what to do; None where it is a name."""
+    found = None
     if not name.strip() or name != name.strip():
-        problem = "it is empty, or begins or ends with a space"
+        found = "it is empty, or begins or ends with a space"
     elif not printable(name) or not DIRECTIONS.isdisjoint(name):
-        problem = "it holds characters that can't be printed"
+        found = "it holds characters that can't be printed"
     elif {"/", "\\"} & set(name) or name in (".", ".."):
-        problem = "it reads as a path"
+        found = "it reads as a path"
     elif len(name.encode()) > LONGEST:
-        problem = f"it is longer than {LONGEST} bytes"
+        found = f"it is longer than {LONGEST} bytes"
     elif name.casefold() == UNKNOWN:
-        problem = "it is the answer for strangers"
-    return problem and f"can't be a person's name: {problem}; rename them"
+        found = "it is the answer for strangers"
+    return Problem(shown(name), f"can't be a person's name: {found}", "rename them") if found else None
 
 
 def shown(name: str) -> str:

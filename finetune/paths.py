@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.words import UNPRINTABLE, escaped
 
 Place = str | os.PathLike[str]
@@ -61,7 +61,7 @@ def find_images(path: str | os.PathLike[str]) -> list[Path]:
         return [path]
     found = sorted(_walk(path, ()))
     if not found:
-        raise DataError(f"{path}: no files in it; give an image or a folder of images")
+        raise DataError(Problem(path, "no files in it", "give an image or a folder of images"))
     return found
 
 
@@ -74,7 +74,7 @@ def as_paths(places: Place | Iterable[Place]) -> list[Path]:
     given = [places] if isinstance(places, (str, os.PathLike)) else list(places)
     for place in given:
         if not isinstance(place, (str, os.PathLike)):
-            raise DataError(f"images: found {type(place).__name__}; give paths of images or folders")
+            raise DataError(Problem("images", f"found {type(place).__name__}", "give paths of images or folders"))
     return [Path(os.path.expanduser(place)) for place in given]
 
 
@@ -121,11 +121,11 @@ def open_folder(folder: Path, what: str) -> list[Path]:
     try:
         return entries(folder)
     except FileNotFoundError:
-        raise DataError(f"{folder}: no such file or folder; give {what}") from None
+        raise DataError(Problem(folder, "no such file or folder", f"give {what}")) from None
     except NotADirectoryError:
-        raise DataError(f"{folder}: not a folder; give {what}") from None
+        raise DataError(Problem(folder, "not a folder", f"give {what}")) from None
     except OSError as error:
-        raise DataError(f"{folder}: can't be opened ({error.strerror}); give {what}") from error
+        raise DataError(Problem(folder, f"can't be opened ({error.strerror})", f"give {what}")) from error
 
 
 def refuse_within(out: Path, folder: Path) -> None:
@@ -135,7 +135,7 @@ def refuse_within(out: Path, folder: Path) -> None:
         DataError: it does.
     """
     if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(folder)):
-        raise DataError(f"{out}: lies in {folder}, which stays as it is; give a place beside it")
+        raise DataError(Problem(out, f"lies in {folder}, which stays as it is", "give a place beside it"))
 
 
 def printable(name: str) -> bool:

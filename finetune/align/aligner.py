@@ -21,7 +21,7 @@ from finetune.align.coverage import Coverage
 from finetune.align.crop import choose, crop
 from finetune.align.faces import Faces, turns_of
 from finetune.align.journal import Journal, Outcome, opened, version
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.images import LARGE, SUFFIXES, ImageError, Pixels, TooManyPixels, read_image
 from finetune.paths import find_images, in_one_line, refuse_within
 from finetune.progress import track
@@ -144,14 +144,21 @@ def _refuse_others(boxes: Mapping[str, Faces], photos: Path, names: Sequence[str
     """Raises `DataError` where the boxes are of other photos, or lack faces of which all are to be cut."""
     if boxes.keys().isdisjoint(names):
         raise DataError(
-            f"{in_one_line(photos)}: none of its {len(names)} photos, such as {in_one_line(names[0])}, is in the "
-            "file of boxes; give the folder that it was written for"
+            Problem(
+                in_one_line(photos),
+                f"none of its {len(names)} photos, such as {in_one_line(names[0])}, is in the file of boxes",
+                "give the folder that it was written for",
+            )
         )
     lacking = [name for name, faces in boxes.items() if len(faces) < faces.count]
     if all_faces and lacking:
         raise DataError(
-            f"{in_one_line(lacking[0])}: {boxes[lacking[0]].count} faces, of which the file of boxes holds "
-            f"{len(boxes[lacking[0]])}, as of {len(lacking) - 1} photos more; write it with --all too"
+            Problem(
+                in_one_line(lacking[0]),
+                f"{boxes[lacking[0]].count} faces, of which the file of boxes holds {len(boxes[lacking[0]])}, as of "
+                f"{len(lacking) - 1} photos more",
+                "write it with --all too",
+            )
         )
 
 
@@ -285,7 +292,7 @@ class _Worker:
     def _write(self, name: str, pixels: Pixels, faces: Faces) -> None:
         for path, image in zip(self._targets(name, faces), self._crops(pixels, faces), strict=True):
             if len(os.fsencode(path.name)) > LONGEST_NAME:
-                raise ImageError("a name too long for its crop's; rename it")
+                raise ImageError("a name too long for its crop's", "rename it")
             files.write(path, functools.partial(image.save, **ENCODINGS[self._alignment.format]), sync=False)
 
     def _targets(self, name: str, faces: Faces | None) -> list[Path]:

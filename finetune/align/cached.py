@@ -8,7 +8,7 @@ from pathlib import Path
 
 from finetune.align.aligner import Alignment, align, leftovers
 from finetune.align.coverage import Coverage
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.files import private_folder
 from finetune.paths import cache_folder, in_one_line
 
@@ -30,8 +30,11 @@ def aligned(photos: Path, alignment: Alignment, folder: Path | None = None) -> t
     if not coverage.found:
         first = coverage.outcomes[0]
         raise DataError(
-            f"{photos}: no face found; the first of {len(coverage.outcomes)} photos is "
-            f"{in_one_line(first.photo)}: {first.failure}"
+            Problem(
+                photos,
+                f"no face found; the first of {len(coverage.outcomes)} photos is {in_one_line(first.photo)}: "
+                f"{first.failure}",
+            )
         )
     for path in leftovers(folder, coverage, alignment):
         path.unlink()

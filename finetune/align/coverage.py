@@ -11,7 +11,7 @@ import numpy.typing as npt
 from finetune.align.faces import Faces
 from finetune.align.journal import Outcome
 from finetune.brief import Brief
-from finetune.errors import bounded
+from finetune.errors import Problem, bounded
 from finetune.paths import in_one_line
 from finetune.words import counted
 
@@ -74,15 +74,15 @@ class Coverage(Brief):
             if not faces:
                 continue
             if faces.count > len(faces):
-                several.append(f"{photo}: {faces.count} faces; the largest and most central one was cut")
+                several.append(Problem(photo, f"{faces.count} faces", "the largest and most central one was cut"))
             smallest = (faces.boxes[:, 2:] - faces.boxes[:, :2]).min(1).argmin()
             if said := enlarged(faces.boxes[smallest], alignment.size):
-                small.append(f"{photo}: {said}; look at it, or raise --min-face-size")
-        return [
+                small.append(Problem(photo, said, "look at it, or raise --min-face-size"))
+        told = [
             *bounded(several, "several faces", "align --boxes FILE counts each photo's"),
             *bounded(small, "small faces", "align --boxes FILE gives each face's sides"),
-            *([TURNED] if self.none and not alignment.turn else []),
         ]
+        return [*map(str, told), *([TURNED] if self.none and not alignment.turn else [])]
 
     def faces(self) -> dict[str, Faces]:
         """The faces of each photo that could be read, by its name, as `write_boxes` takes them."""

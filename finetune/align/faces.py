@@ -13,7 +13,7 @@ import numpy.typing as npt
 from finetune import files
 from finetune.align.geometry import Boxes
 from finetune.brief import Brief
-from finetune.errors import DataError, bounded
+from finetune.errors import DataError, Problem, bounded
 from finetune.paths import excerpt
 
 NONE = "NONE"
@@ -124,7 +124,7 @@ def read_boxes(path: Path) -> dict[str, Faces]:
     """
     text = files.read_text(path, "a file that align --boxes wrote")
     by_name: dict[str, list[str]] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for number, line in enumerate(text.splitlines(), 1):
         name, _, rest = line.strip().partition(" ")
         if not name:
@@ -133,14 +133,15 @@ def read_boxes(path: Path) -> dict[str, Faces]:
             Faces.from_lines([rest])
             lines = by_name.setdefault(urllib.parse.unquote(name, errors="surrogateescape"), [])
             if NONE in lines or (lines and rest == NONE):
-                raise ValueError(f"found {excerpt(name)} again, with {NONE}; write it once, or a line for each face")
+                again = f"found {excerpt(name)} again, with {NONE}"
+                raise DataError(Problem("", again, "write it once, or a line for each face"))
             lines.append(rest)
-        except ValueError as error:
-            problems.append(f"{path}:{number}: {error}")
+        except DataError as error:
+            problems += error.within(f"{path}:{number}")
     if not by_name and not problems:
-        problems.append(f"{path}: no boxes in it; give a file that align --boxes wrote")
+        problems.append(Problem(path, "no boxes in it", "give a file that align --boxes wrote"))
     if problems:
-        raise DataError(*bounded(problems, str(path), "is it a file of boxes?"))
+        raise DataError(*bounded(problems, path, "is it a file of boxes?"))
     return {name: Faces.from_lines(lines) for name, lines in by_name.items()}
 
 
@@ -155,5 +156,5 @@ def _numbers(line: str) -> list[float]:
     except ValueError:
         numbers = []
     if len(numbers) != 6 + LANDMARKS or not np.isfinite(numbers).all() or numbers[5] not in range(1, MOST_FACES):
-        raise ValueError(f"found {excerpt(line)}; {wanted}")
+        raise DataError(Problem("", f"found {excerpt(line)}", wanted))
     return numbers

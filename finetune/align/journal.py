@@ -12,7 +12,7 @@ from typing import Any
 
 from finetune import files
 from finetune.align.faces import Faces
-from finetune.errors import DataError, RunError
+from finetune.errors import DataError, Problem, RunError
 from finetune.paths import in_one_line
 
 NAME = ".align.jsonl"
@@ -74,7 +74,9 @@ class Journal:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write("".join(f"{outcome.to_line()}\n" for outcome in outcomes))
         except OSError as error:
-            raise RunError(f"{self._path}: can't be written ({error.strerror}); make room and run it again") from error
+            raise RunError(
+                Problem(self._path, f"can't be written ({error.strerror})", "make room and run it again")
+            ) from error
 
 
 @contextlib.contextmanager
@@ -93,17 +95,17 @@ def opened(out: Path, settings: Mapping[str, Any]) -> Iterator[Journal]:
     path = out / NAME
     if not path.exists() and out.exists() and (not out.is_dir() or any(found.name != LOCK for found in out.iterdir())):
         raise DataError(
-            f"{in_one_line(out)}: already there and not made by align; give another folder, or an empty one"
+            Problem(in_one_line(out), "already there and not made by align", "give another folder, or an empty one")
         )
     with contextlib.ExitStack() as stack:
         try:
             out.mkdir(parents=True, exist_ok=True)
             stack.enter_context(files.locked(out / LOCK))
-        except files.Held as holder:
-            raise DataError(f"{in_one_line(out)}: {holder} aligns into it; wait for its end") from None
+        except files.Held as held:
+            raise DataError(Problem(in_one_line(out), f"{held.holder} aligns into it", "wait for its end")) from None
         except OSError as error:
             raise RunError(
-                f"{in_one_line(out)}: can't be written to ({error.strerror}); choose another folder"
+                Problem(in_one_line(out), f"can't be written to ({error.strerror})", "choose another folder")
             ) from error
         yield Journal(path, json.dumps(settings), _read(path, settings) if path.exists() else {})
 
@@ -122,7 +124,9 @@ def _read(path: Path, settings: Mapping[str, Any]) -> dict[str, Outcome]:
     ]
     if other:
         text = in_one_line("; ".join(other))
-        raise DataError(f"{in_one_line(path.parent)}: was aligned with {text}; use the same settings or another folder")
+        raise DataError(
+            Problem(in_one_line(path.parent), f"was aligned with {text}", "use the same settings or another folder")
+        )
     return outcomes
 
 
@@ -141,7 +145,7 @@ def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Outcome]]:
     except (ValueError, RecursionError):
         settings = None
     if not isinstance(settings, dict):
-        raise DataError(f"{in_one_line(path)}: damaged; give another folder")
+        raise DataError(Problem(in_one_line(path), "damaged", "give another folder"))
     outcomes = {}
     for line in lines:
         # The end of the file, or where a kill cut a line.

@@ -16,7 +16,7 @@ import joblib
 import numpy as np
 import numpy.typing as npt
 
-from finetune.errors import UserError
+from finetune.errors import Problem, UserError
 
 Weights = list[npt.NDArray[np.float32]]
 """In the order of the layers: kernel, bias and, where one follows, PReLU's alpha."""
@@ -39,15 +39,17 @@ def load_weights(network: str) -> Weights:
     """
     package = importlib.util.find_spec("mtcnn")
     if package is None or package.origin is None:
-        raise UserError("mtcnn: not installed, and the detector's weights come with it; pip install mtcnn==1.0.0")
+        raise UserError(
+            Problem("mtcnn", "not installed, and the detector's weights come with it", "pip install mtcnn==1.0.0")
+        )
     path = Path(package.origin).parent / "assets" / "weights" / f"{network}.lz4"
     try:
         stored = path.read_bytes()
     except OSError as error:
         raise UserError(
-            f"{path}: can't be read ({error.strerror}); pip install --force-reinstall mtcnn==1.0.0"
+            Problem(path, f"can't be read ({error.strerror})", "pip install --force-reinstall mtcnn==1.0.0")
         ) from error
     if hashlib.sha256(stored).hexdigest() != SHA256[network]:
-        raise UserError(f"{path}: not the weights that FaceNet ran; pip install --force-reinstall mtcnn==1.0.0")
+        raise UserError(Problem(path, "not the weights that FaceNet ran", "pip install --force-reinstall mtcnn==1.0.0"))
     weights: Weights = joblib.load(io.BytesIO(stored))
     return weights

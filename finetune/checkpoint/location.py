@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Literal
 
 from finetune import files
-from finetune.errors import CheckpointError
+from finetune.errors import CheckpointError, Problem
 
 STATE_FILE = "checkpoint"
 """TensorFlow's file that names a folder's latest checkpoint."""
@@ -61,7 +61,7 @@ def locate(path: str | Path) -> Located:
     try:
         path = Path(path).expanduser()
     except RuntimeError as error:  # `~nobody`
-        raise CheckpointError(f"{path}: no such home folder; {_EXPECTED}") from error
+        raise CheckpointError(Problem(path, "no such home folder", _EXPECTED)) from error
     try:
         if path.is_dir():
             return _in_folder(path)
@@ -71,7 +71,7 @@ def locate(path: str | Path) -> Located:
             return _frozen(path)
         return _with_prefix(_prefix_of(path), path)
     except OSError as error:
-        raise CheckpointError(f"{path}: can't be read ({error.strerror}); {_EXPECTED}") from error
+        raise CheckpointError(Problem(path, f"can't be read ({error.strerror})", _EXPECTED)) from error
 
 
 def refuse_pattern(path: Path) -> None:
@@ -81,7 +81,7 @@ def refuse_pattern(path: Path) -> None:
         CheckpointError: it is one.
     """
     if any(character in str(path) for character in "[\\"):
-        raise CheckpointError(f"{path}: TensorFlow opens no path with '[' or '\\' in it; rename it")
+        raise CheckpointError(Problem(path, "TensorFlow opens no path with '[' or '\\' in it", "rename it"))
 
 
 def _in_folder(folder: Path) -> Located:
@@ -92,13 +92,13 @@ def _in_folder(folder: Path) -> Located:
         return _with_prefix(_latest(prefixes, folder), folder)
     graphs = sorted(folder.glob("*.pb"))
     if len(graphs) > 1:
-        raise CheckpointError(f"{folder}: holds {_names(graphs)}; name the one that is meant")
+        raise CheckpointError(Problem(folder, f"holds {_names(graphs)}", "name the one that is meant"))
     if graphs:
         return _frozen(graphs[0])
     shards = [path for path in sorted(folder.iterdir()) if _SHARD.search(path.name)]
     if shards:
         return _with_prefix(_prefix_of(shards[0]), folder)  # says that its .index is missing
-    raise CheckpointError(f"{folder}: holds no checkpoint; {_advice_for_empty(folder)}")
+    raise CheckpointError(Problem(folder, "holds no checkpoint", _advice_for_empty(folder)))
 
 
 def _advice_for_empty(folder: Path) -> str:
@@ -115,7 +115,7 @@ def _content(state: Path) -> bytes:
         return files.read(state, files.SMALL)
     except OSError as error:
         raise CheckpointError(
-            f"{state}: can't be read ({error.strerror}); remove it, or give a checkpoint's prefix"
+            Problem(state, f"can't be read ({error.strerror})", "remove it, or give a checkpoint's prefix")
         ) from error
 
 
@@ -123,19 +123,21 @@ def _named_by_state(state: Path) -> Located:
     """What a `checkpoint` file names, looked for beside it first: its path may be another machine's."""
     match = re.search(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\]|\\.)*)"', _content(state), re.MULTILINE)
     if match is None:
-        raise CheckpointError(f"{state}: names no model_checkpoint_path; remove it, or give a checkpoint's prefix")
+        raise CheckpointError(
+            Problem(state, "names no model_checkpoint_path", "remove it, or give a checkpoint's prefix")
+        )
     try:
         # The text format of protocol buffers escapes as C does: octal bytes of UTF-8.
         named = match[1].decode("unicode_escape").encode("latin-1").decode("utf-8")
     except UnicodeError as error:
-        raise CheckpointError(f"{state}: is damaged; remove it, or give a checkpoint's prefix") from error
+        raise CheckpointError(Problem(state, "is damaged", "remove it, or give a checkpoint's prefix")) from error
     beside = state.parent / PureWindowsPath(named).name  # splits at either slash
     for prefix in (beside, state.parent / named):
         if _exists(prefix):
             return _with_prefix(prefix, state)
     others = _prefixes(state.parent)
-    found = f"the folder holds {_names(others)}; give that one" if others else "the folder holds no other"
-    raise CheckpointError(f"{state}: names {named}, which isn't there; {found}")
+    found = f"names {named}, which isn't there; the folder holds {_names(others) if others else 'no other'}"
+    raise CheckpointError(Problem(state, found, "give that one" if others else ""))
 
 
 def _prefix_of(path: Path) -> Path:
@@ -177,7 +179,7 @@ def _latest(prefixes: list[Path], folder: Path) -> Path:
     """The highest step of one training; several trainings in a folder are the person's to choose from."""
     trainings = {_STEP.sub("", prefix.name) for prefix in prefixes}
     if len(trainings) > 1:
-        raise CheckpointError(f"{folder}: holds {_names(prefixes)}; name the one that is meant")
+        raise CheckpointError(Problem(folder, f"holds {_names(prefixes)}", "name the one that is meant"))
 
     def step(prefix: Path) -> int:
         match = _STEP.search(prefix.name)
@@ -193,7 +195,9 @@ def _with_prefix(prefix: Path, given: Path) -> Located:
     missing = [] if index.is_file() else [index]
     missing += [path for path in _all_shards(prefix, shards) if not path.is_file()]
     if missing:
-        raise CheckpointError(*(f"{path}: is missing, and {prefix.name} can't be read without it" for path in missing))
+        raise CheckpointError(
+            *(Problem(path, f"is missing, and {prefix.name} can't be read without it") for path in missing)
+        )
     return Located("tf1", prefix, (index, *shards))
 
 
@@ -208,17 +212,17 @@ def _first_format(prefix: Path, given: Path) -> Located:
     """A checkpoint of TensorFlow before 0.12: one file, without an index, named as the prefix is."""
     if not prefix.is_file():
         found = "no such file or folder" if not given.exists() else f"has no {prefix.name}.index beside it"
-        raise CheckpointError(f"{given}: {found}; {_EXPECTED}")
+        raise CheckpointError(Problem(given, found, _EXPECTED))
     with prefix.open("rb") as file:
         file.seek(max(0, prefix.stat().st_size - len(_TABLE_MAGIC)))
         if file.read() != _TABLE_MAGIC:
-            raise CheckpointError(f"{given}: is no checkpoint; {_EXPECTED}")
+            raise CheckpointError(Problem(given, "is no checkpoint", _EXPECTED))
     return Located("tf1", prefix, (prefix,))
 
 
 def _frozen(path: Path) -> Located:
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; {_EXPECTED}")
+        raise CheckpointError(Problem(path, "no such file", _EXPECTED))
     return Located("frozen", path, (path,))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finetune.checkpoint.location import CLASS_NAMES, STATE_FILE, refuse_pattern
-from finetune.errors import RunError
+from finetune.errors import Problem, RunError
 from finetune.images import PREPROCESSING_FILE, Preprocessing
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def write(
                 os.replace(unfinished / file, folder / file)
     except (OSError, tf.errors.OpError) as error:
         raise RunError(
-            f"{prefix}: can't be written ({reason_of(error)}); make room, or choose another folder"
+            Problem(prefix, f"can't be written ({reason_of(error)})", "make room, or choose another folder")
         ) from error
     return prefix
 

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 
 from finetune.cli.arguments import new_file, path, probability, whole_number
-from finetune.errors import UserError
+from finetune.errors import Problem, UserError
 from finetune.progress import say
 
 FORMATS = ("png", "jpg")
@@ -56,11 +56,15 @@ def run(options: argparse.Namespace) -> None:
     chosen = {name: value for name, value in found_by.items() if value is not None}
     if options.from_boxes and chosen:
         flags = (f"--{name.replace('_', '-')}" for name in chosen)
-        raise UserError(*(f"{flag}: given with --from-boxes, which detects nothing; drop one" for flag in flags))
+        raise UserError(
+            *(Problem(flag, "given with --from-boxes, which detects nothing", "drop one") for flag in flags)
+        )
     alignment = Alignment(options.size, options.margin, options.all_faces, options.format, turn=options.turn, **chosen)
     target = new_file(options.boxes, path(options.photos)) if options.boxes else None
     if target and options.from_boxes and target.resolve() == path(options.from_boxes).resolve():
-        raise UserError(f"{in_one_line(target)}: given with --boxes and --from-boxes; give another file to write")
+        raise UserError(
+            Problem(in_one_line(target), "given with --boxes and --from-boxes", "give another file to write")
+        )
     boxes = read_boxes(path(options.from_boxes)) if options.from_boxes else None
     import tensorflow as tf
 

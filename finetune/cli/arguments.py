@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.architecture import LEAST_IMAGE_SIZE
-from finetune.errors import CheckpointError, RecipeError, UserError
+from finetune.errors import CheckpointError, Problem, RecipeError, UserError
 from finetune.images import PRECISIONS, RUNTIMES, STANDARDIZATIONS
 from finetune.paths import find_file, in_one_line, refuse_within
 from finetune.progress import say_aside
@@ -45,10 +45,10 @@ def load_recipe(options: argparse.Namespace) -> Recipe:
     pairs = [text.partition("=") for text in options.overrides]
     unusable = [text for text, (key, equals, _) in zip(options.overrides, pairs, strict=True) if not key or not equals]
     if unusable:
-        raise RecipeError(*(f"command line {text!r}: no override; write key=value" for text in unusable))
+        raise RecipeError(*(Problem(f"command line {text!r}", "no override", "write key=value") for text in unusable))
     repeated = sorted({key for key, _, _ in pairs if [k for k, _, _ in pairs].count(key) > 1})
     if repeated:
-        raise RecipeError(*(f"command line {key}: given twice; give it once" for key in repeated))
+        raise RecipeError(*(Problem(f"command line {key}", "given twice", "give it once") for key in repeated))
     return Recipe.load(find_file(options.recipe), {key: value for key, _, value in pairs})
 
 
@@ -105,7 +105,7 @@ def lfw_section(options: argparse.Namespace) -> LFW | None:
         return None
     if not options.lfw or not options.pairs:
         given, other = ("--lfw", "--pairs") if options.lfw else ("--pairs", "--lfw")
-        raise UserError(f"{given}: given without {other}; give both, or neither")
+        raise UserError(Problem(given, f"given without {other}", "give both, or neither"))
     protocol = options.distance, options.subtract_mean, options.flip, options.missing
     return LFW(path(options.lfw), path(options.pairs), *protocol)
 
@@ -158,7 +158,7 @@ def restore(options: argparse.Namespace) -> Model:
         precision=options.precision,
         runtime=options.runtime,
     )
-    if "assumed" in model.preprocessing.source:
+    if model.preprocessing.assumed:
         say_aside(f"{model.source.prefix}: {describe(model.preprocessing)}")
     return model
 
@@ -177,9 +177,10 @@ def restore_of(options: argparse.Namespace, contract: Contract | None) -> Model:
             try:
                 return restore(options)
             except CheckpointError as error:
-                raise CheckpointError(f"{error.problems[0]} (where the gallery's was): give --checkpoint") from error
+                advice = "the gallery's checkpoint was there: give --checkpoint"
+                raise CheckpointError(*error.within(advice=advice)) from error
     if options.checkpoint is None:
-        raise UserError("--checkpoint: not given; give the checkpoint that embeds the photos")
+        raise UserError(Problem("--checkpoint", "not given", "give the checkpoint that embeds the photos"))
     return restore(options)
 
 
@@ -213,14 +214,14 @@ def new_file(text: str, apart_from: Path | None = None) -> Path:
     """
     file = path(text)
     if file.is_dir():
-        raise RecipeError(f"{file}: a folder; give the name of a file to write")
+        raise RecipeError(Problem(file, "a folder", "give the name of a file to write"))
     if file.exists() and not file.is_file():
-        raise RecipeError(f"{file}: a device; give the name of a file to write")
+        raise RecipeError(Problem(file, "a device", "give the name of a file to write"))
     if apart_from is not None and apart_from.is_dir():
         refuse_within(file, apart_from)
     place = Path(os.path.realpath(file)).parent if file.is_symlink() else file.parent
     if not place.is_dir():
-        raise RecipeError(f"{place}: no such folder; make it first")
+        raise RecipeError(Problem(place, "no such folder", "make it first"))
     return file
 
 
@@ -245,9 +246,9 @@ def text_file(text: str, suffixes: Sequence[str], *read: Path) -> Path:
     for place in read:
         file = new_file(text, place)
         if file.resolve() == place.resolve():
-            raise RecipeError(f"{file}: is read; give another file to write")
+            raise RecipeError(Problem(file, "is read", "give another file to write"))
     if file.suffix not in suffixes:
-        raise RecipeError(f"{file}: give a file name that ends in {' or '.join(suffixes)}")
+        raise RecipeError(Problem(file, "", f"give a file name that ends in {' or '.join(suffixes)}"))
     return file
 
 

@@ -17,7 +17,7 @@ from finetune.cli.arguments import (
     whole_number,
 )
 from finetune.dataset import Quarantined, check_images, layout, refuse_two_forms
-from finetune.errors import DataError, RecipeError
+from finetune.errors import DataError, Problem, RecipeError
 from finetune.images import size_notes
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
@@ -126,15 +126,17 @@ def _refuse(options: argparse.Namespace) -> None:
     problems = []
     is_array = [text is not None and text.endswith(".npy") for text in (options.train, options.test)]
     if options.test is not None and (options.min_images or options.train_images):
-        problems.append("--min-images and --train-images: given with --test, where nothing is parted; leave them out")
+        problems.append(
+            Problem("--min-images and --train-images", "given with --test, where nothing is parted", "leave them out")
+        )
     if is_array[0] and options.test is None:
-        problems.append(f"{options.train}: an array; give --test beside it")
+        problems.append(Problem(options.train, "an array", "give --test beside it"))
     if is_array[0] != (options.labels is not None):
-        problems.append("--labels: goes with PEOPLE in .npy, and has to be given with it")
+        problems.append(Problem("--labels", "goes with PEOPLE in .npy, and has to be given with it"))
     if not any(is_array) and (options.height or options.width):
-        problems.append("--height and --width: say how large rows in .npy are, and there is none")
+        problems.append(Problem("--height and --width", "say how large rows in .npy are, and there is none"))
     if options.submission and len(set(options.classifier)) > 1:
-        problems.append("--submission: takes one classifier; name one")
+        problems.append(Problem("--submission", "takes one classifier", "name one"))
     if problems:
         raise RecipeError(*problems)
 
@@ -162,7 +164,7 @@ def _people(text: str, model: Model) -> dict[str, list[Path]]:
     people = {name: [photo for photo in photos if not reasons[photo]] for name, photos in found.files.items()}
     people = {name: photos for name, photos in people.items() if photos}
     if not people:
-        raise DataError(f"{text}: no usable image in any folder; give one folder of aligned faces per person")
+        raise DataError(Problem(text, "no usable image in any folder", "give one folder of aligned faces per person"))
     return people
 
 

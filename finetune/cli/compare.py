@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, path, rate, restore_of
-from finetune.errors import DataError, RecipeError
+from finetune.errors import DataError, Problem, RecipeError
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
@@ -37,11 +37,11 @@ def run(options: argparse.Namespace) -> None:
     from finetune.gallery import Contract, read_gallery
 
     if options.gallery is None and options.checkpoint is None:
-        raise RecipeError("nothing to embed with; give --gallery or --checkpoint")
+        raise RecipeError(Problem("", "nothing to embed with", "give --gallery or --checkpoint"))
     photos = [path(options.first), path(options.second)]
     for photo in photos:
         if photo.is_dir():
-            raise DataError(f"{in_one_line(photo)}: a folder; give a photo")
+            raise DataError(Problem(in_one_line(photo), "a folder", "give a photo"))
     target = path(options.gallery) if options.gallery else None
     gallery = read_gallery(target) if target else None
     model = restore_of(options, gallery.contract if gallery is not None else None)
@@ -91,10 +91,10 @@ def _answer(similarity: float, gallery: Gallery | None, far: float) -> str:
     )
 
 
-def _problem(photo: Path, faces: Sequence[Face], *, aligned: bool) -> str | None:
-    """Why a photo is not one of one face."""
+def _problem(photo: Path, faces: Sequence[Face], *, aligned: bool) -> Problem | None:
+    """Return why a photo is not one of one face; None where it is."""
     where = in_one_line(photo)
     if len(faces) > 1:
-        return f"{where}: {len(faces)} faces; give a photo of one person"
+        return Problem(where, f"{len(faces)} faces", "give a photo of one person")
     advice = "give a photo of a face" if aligned else "give an aligned face, or a photo with --align"
-    return f"{where}: {faces[0].problem}; {advice}" if faces[0].problem else None
+    return Problem(where, faces[0].problem, advice) if faces[0].problem else None

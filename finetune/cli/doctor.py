@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, new_file, path, restore, whole_number
-from finetune.errors import UserError, attempt
+from finetune.errors import Problem, UserError, attempt
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
@@ -68,11 +68,11 @@ def _examine(options: argparse.Namespace) -> Report:
     from finetune.paths import in_one_line
     from finetune.verification import read_pairs, resolve
 
-    problems: list[str] = []
+    problems: list[Problem] = []
     found = attempt(problems, lambda: layout(options.folder))
     if found and not (found.files or found.misplaced):
-        nothing = "nothing in it; give the folder that holds one folder of images per person"
-        problems.append(f"{in_one_line(options.folder)}: {nothing}")
+        advice = "give the folder that holds one folder of images per person"
+        problems.append(Problem(in_one_line(options.folder), "nothing in it", advice))
     if options.fix and not problems:
         attempt(problems, lambda: Quarantine.of(options.folder).refuse())
     json = attempt(problems, lambda: new_file(options.json, path(options.folder))) if options.json else None
@@ -107,16 +107,18 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
     ]
     if options.undo and given:
         others = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        problems.append(f"--undo: given with {others}; give it alone, it only moves files back")
+        problems.append(Problem("--undo", f"given with {others}", "give it alone, it only moves files back"))
     elif bool(options.lfw) != bool(options.pairs):
         alone, missing = ("--lfw", "--pairs FILE") if options.lfw else ("--pairs", "--lfw DIR")
-        problems.append(f"{alone}: given alone; give {missing} too")
+        problems.append(Problem(alone, "given alone", f"give {missing} too"))
     elif options.lfw and _overlap(options.folder, options.lfw):
         folders = f"{in_one_line(options.lfw)} and {in_one_line(options.folder)}"
-        problems.append(f"--lfw: {folders} are one folder, or one lies in the other; give LFW's own, apart from it")
+        problems.append(
+            Problem("--lfw", f"{folders} are one folder, or one lies in the other", "give LFW's own, apart from it")
+        )
     if options.standardization and not (options.checkpoint or options.undo):
-        problems.append("--standardization: given without a checkpoint; give --checkpoint too")
+        problems.append(Problem("--standardization", "given without a checkpoint", "give --checkpoint too"))
     if options.sheet and Path(options.sheet).suffix.lower() != ".png":
-        problems.append(f"{options.sheet}: give a file name that ends in .png")
+        problems.append(Problem(options.sheet, "", "give a file name that ends in .png"))
     if problems:
         raise UserError(*problems)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from finetune.cli.arguments import add_checkpoint, new_file, path, restore, standardization_notes
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
 
     target = new_file(options.out)
     if target.suffix != ".npz":
-        raise DataError(f"{target}: give a file name that ends in .npz")
+        raise DataError(Problem(target, "", "give a file name that ends in .npz"))
     paths = find_images(options.images)
     model = restore(options)
     bad: dict[Path, str] = {}
@@ -40,8 +40,12 @@ def run(options: argparse.Namespace) -> None:
     good = [i for i, path in enumerate(paths) if path not in bad]
     if not good:
         raise DataError(
-            f"{options.images}: no usable image; give faces aligned to {model.preprocessing.image_size} pixels; "
-            f"the first of {len(paths)} not used is {paths[0]}: {bad[paths[0]]}"
+            Problem(
+                options.images,
+                "no usable image",
+                f"give faces aligned to {model.preprocessing.image_size} pixels; "
+                f"the first of {len(paths)} not used is {paths[0]}: {bad[paths[0]]}",
+            )
         )
     used = [paths[i] for i in good]
     for note in [*size_notes(used, model.preprocessing.image_size), *standardization_notes(model, used)]:

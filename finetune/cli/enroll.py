@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import MOST_LINES, add_checkpoint, new_file, path, restore_of, say_left_out, whole_number
-from finetune.errors import DataError, RecipeError
-from finetune.names import normal, shown, spelled_alike, why_unusable
+from finetune.errors import DataError, Problem, RecipeError
+from finetune.names import normal, spelled_alike, why_unusable
 from finetune.paths import find_images, in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
@@ -98,18 +99,18 @@ def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: M
 
 def _refuse(options: argparse.Namespace, folder: Path, *, pickled: bool) -> None:
     """What is wrong before a checkpoint is opened, all at once."""
-    problems = []
+    problems: list[Problem] = []
     if not folder.exists() and not pickled:
-        problems.append(f"{in_one_line(folder)}: no such file or folder; give a folder of people, or photos")
+        problems.append(Problem(in_one_line(folder), "no such file or folder", "give a folder of people, or photos"))
     problem = None if options.name is None else why_unusable(normal(options.name))
     if problem:
-        problems.append(f"{shown(options.name)}: {problem.replace('; rename them', '; give another --name')}")
+        problems.append(replace(problem, advice="give another --name"))
     if options.min_face_size and not options.align:
-        problems.append("--min-face-size: given without --align, which is what looks for faces")
+        problems.append(Problem("--min-face-size", "given without --align, which is what looks for faces"))
     if pickled and (options.name or options.align or options.strangers):
-        problems.append(f"{options.folder}: features that are ready; leave --name, --align and --strangers out")
+        problems.append(Problem(options.folder, "features that are ready", "leave --name, --align and --strangers out"))
     if options.strangers and options.name:
-        problems.append("--name: given with --strangers, whose names are not kept; drop one")
+        problems.append(Problem("--name", "given with --strangers, whose names are not kept", "drop one"))
     if problems:
         raise RecipeError(*problems)
 
@@ -124,10 +125,12 @@ def _people(options: argparse.Namespace, size: int) -> tuple[dict[str, list[Path
     if options.name is not None:
         return {options.name: find_images(folder)}, sources
     if folder.is_file():
-        raise DataError(f"{in_one_line(folder)}: one photo; say with --name whose it is")
+        raise DataError(Problem(in_one_line(folder), "one photo", "say with --name whose it is"))
     found = layout(folder)
     if not found.files:
-        raise DataError(f"{in_one_line(folder)}: no folders in it; put each person's photos into one, or give --name")
+        raise DataError(
+            Problem(in_one_line(folder), "no folders in it", "put each person's photos into one, or give --name")
+        )
     say_left_out(found.misplaced)
     return {name: list(photos) for name, photos in found.files.items()}, sources
 

@@ -8,7 +8,6 @@ import importlib
 import keyword
 import logging
 import os
-import re
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -51,13 +50,16 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        """Exit with status 2; of a command that is nearly one of ours, ask whether that was meant."""
-        unknown = re.match(r"argument COMMAND: invalid choice: '(.*?)'", message)
-        if unknown:
-            near = did_you_mean(unknown[1], COMMANDS)
-            advice = near or f"give one of {listed(COMMANDS, 'or')}; see {self.prog} --help"
-            self.exit(2, f"{self.prog}: {unknown[1]!r} is not a command; {advice}\n")
+        """Exit with status 2."""
         self.exit(2, f"{self.prog}: {escaped(message)}; see {self.prog} --help\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Ask of a command that is nearly one of ours whether that was meant."""
+        if action.dest == "command" and value not in COMMANDS:
+            near = did_you_mean(value, COMMANDS)
+            advice = near or f"give one of {listed(COMMANDS, 'or')}; see {self.prog} --help"
+            self.exit(2, f"{self.prog}: {value!r} is not a command; {advice}\n")
+        super()._check_value(action, value)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,8 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         module.run(options)
         sys.stdout.flush()
     except FinetuneError as error:
-        for line in str(error).split("\n"):
-            say_aside(f"finetune {options.command}: {line}")
+        for problem in error.problems:
+            say_aside(f"finetune {options.command}: {escaped(str(problem))}")
         return error.exit_status
     except KeyboardInterrupt:
         say_aside(f"finetune {options.command}: interrupted")

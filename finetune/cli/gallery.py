@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import MOST_LINES, new_file, path
-from finetune.errors import RecipeError
+from finetune.errors import Problem, RecipeError
 from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.words import counted
@@ -109,7 +109,7 @@ def _files(gallery: Gallery) -> list[str]:
 def _export(text: str, gallery: Path) -> Path:
     out = new_file(text)
     if out.suffix not in FORMATS:
-        raise RecipeError(f"{out}: give a file name that ends in {' or '.join(FORMATS)}")
+        raise RecipeError(Problem(out, "", f"give a file name that ends in {' or '.join(FORMATS)}"))
     if out.resolve() == gallery.resolve():
-        raise RecipeError(f"{out}: the gallery itself; give another file")
+        raise RecipeError(Problem(out, "the gallery itself", "give another file"))
     return out

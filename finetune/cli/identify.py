@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, text_file, whole_number
-from finetune.errors import DataError, RecipeError, UserError
+from finetune.errors import DataError, Problem, RecipeError, UserError
 from finetune.files import refuse_used
 from finetune.paths import find_images, in_one_line, refuse_within
 from finetune.progress import say, say_aside
@@ -56,11 +56,11 @@ def run(options: argparse.Namespace) -> None:
     from finetune.gallery import few_photos, left_out_share, read_gallery
 
     if options.min_face_size and not options.align:
-        raise RecipeError("--min-face-size: given without --align, which is what looks for faces")
+        raise RecipeError(Problem("--min-face-size", "given without --align, which is what looks for faces"))
     target = path(options.gallery)
     gallery = read_gallery(target)
     if not gallery.people:
-        raise DataError(f"{in_one_line(target)}: nobody is enrolled; see finetune enroll --help")
+        raise DataError(Problem(in_one_line(target), "nobody is enrolled", "see finetune enroll --help"))
     photos = [path(text) for text in options.photos]
     table = text_file(options.csv, (".csv",), target, *photos) if options.csv else None
     out = _folder(options.draw, photos) if options.draw else None
@@ -112,10 +112,8 @@ def _classifier(
     try:
         return people, classifier, calibrate(gallery, classifier, options.classifier, options.far)
     except UserError as error:
-        raise DataError(
-            f"{in_one_line(target)}: {error.problems[0]}; enrol strangers (finetune enroll GALLERY FOLDER "
-            "--strangers), or give --far or --threshold"
-        ) from None
+        advice = "enrol strangers (finetune enroll GALLERY FOLDER --strangers), or give --far or --threshold"
+        raise DataError(*error.within(in_one_line(target), advice)) from None
 
 
 def _folder(text: str, photos: Sequence[Path]) -> Path:

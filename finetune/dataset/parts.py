@@ -16,7 +16,7 @@ from finetune import files
 from finetune.brief import Brief
 from finetune.dataset.scanning import Quarantined, layout
 from finetune.dataset.splitting import generator_of
-from finetune.errors import DataError, attempt
+from finetune.errors import DataError, Problem, attempt
 from finetune.images import SUFFIXES
 from finetune.names import first_spellings
 from finetune.paths import refuse_within
@@ -69,26 +69,29 @@ def read_shares(texts: Sequence[str]) -> dict[str, Fraction]:
         DataError: one line for each that is malformed, and where the shares don't sum to 1.
     """
     shares: dict[str, Fraction] = {}
-    problems = []
+    problems: list[Problem] = []
     for text in texts:
+        where = f"--parts: {text!r}"
         name, equals, value = text.partition("=")
         try:
             share = Fraction(value if SHARE.fullmatch(value) else "0")
         except ZeroDivisionError:
             share = Fraction(0)
         if not equals or not NAME.fullmatch(name):
-            problems.append(f"{text!r}: no NAME=SHARE; name a part with letters, digits, _ and -")
+            problems.append(Problem(where, "no NAME=SHARE", "name a part with letters, digits, _ and -"))
         elif not 0 < share <= 1:
-            problems.append(f"{text!r}: found the share {value!r}; give one above 0, up to 1, such as 0.8 or 4/5")
+            problems.append(
+                Problem(where, f"found the share {value!r}", "give one above 0, up to 1, such as 0.8 or 4/5")
+            )
         elif name.casefold() in map(str.casefold, shares):
-            problems.append(f"{text!r}: a second part of that name; give it another")
+            problems.append(Problem(where, "a second part of that name", "give it another"))
         else:
             shares[name] = share
     total = sum(shares.values())
     if not problems and total != 1:
-        problems.append(f"the shares sum to {float(total):.12g}; let them sum to 1")
+        problems.append(Problem("--parts", f"the shares sum to {float(total):.12g}", "let them sum to 1"))
     if problems:
-        raise DataError(*(f"--parts: {problem}" for problem in problems))
+        raise DataError(*problems)
     return shares
 
 
@@ -108,7 +111,7 @@ def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min
         DataError: there is no such folder, `out` is in use, or nothing falls to a part.
         RunError: it can't be written.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     attempt(problems, lambda: files.refuse_used(out))
     attempt(problems, lambda: refuse_within(out, root))
     found = attempt(problems, lambda: layout(root))
@@ -124,7 +127,7 @@ def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min
     kept = {name: paths for name, paths in images.items() if len(paths) >= max(1, min_images)}
     if not kept:
         nobody = f"nobody in it with {min_images} images or more" if min_images > 1 else "no image in a person's folder"
-        raise DataError(f"{root}: {nobody}; give one folder of images per person")
+        raise DataError(Problem(root, nobody, "give one folder of images per person"))
     parts = (by_images if by == "images" else by_identities)(kept, shares, seed)
     empty = [part.name for part in parts if not part.images]
     if empty:
@@ -134,7 +137,7 @@ def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min
             else f"{counted(sum(map(len, kept.values())), 'image')}"
         )
         what = "give it a larger share" + (", or try another --seed" if by == "identities" else "")
-        raise DataError(*(f"{root}: of {n} none falls to {name!r}; {what}" for name in empty))
+        raise DataError(*(Problem(root, f"of {n} none falls to {name!r}", what) for name in empty))
     files.write_folder(out, lambda folder: _link(parts, folder))
     return Parted(parts, tuple(left_out), tuple(name for name in images if name not in kept))
 

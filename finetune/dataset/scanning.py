@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.brief import Brief
-from finetune.errors import DataError, bounded
+from finetune.errors import DataError, Problem, bounded
 from finetune.images import ImageError, central_crop, read_image
 from finetune.names import look_the_same
 from finetune.paths import entries, in_one_line, open_folder, printable
@@ -64,7 +64,12 @@ class Quarantined:
     reason: str
 
     def __str__(self) -> str:
-        return f"{in_one_line(self.path)}: {self.reason}"
+        return str(self.problem)
+
+    @property
+    def problem(self) -> Problem:
+        """The reason as a problem of its own."""
+        return Problem(in_one_line(self.path), self.reason)
 
 
 @dataclass(frozen=True, repr=False)

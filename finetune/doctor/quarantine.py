@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from finetune import files
-from finetune.errors import DataError, RunError
+from finetune.errors import DataError, Problem, RunError
 from finetune.paths import in_one_line
 from finetune.progress import track
 
@@ -46,10 +46,10 @@ class Quarantine:
         """
         given = Path(os.path.expanduser(folder))
         if not given.is_dir():
-            raise DataError(f"{given}: no such folder; give the one that was examined")
+            raise DataError(Problem(given, "no such folder", "give the one that was examined"))
         real = given.resolve()
         if not real.name:
-            raise DataError(f"{given}: nothing can lie beside it; give a folder below it")
+            raise DataError(Problem(given, "nothing can lie beside it", "give a folder below it"))
         return cls(real, real.with_name(f"{real.name}.quarantine"))
 
     def move(self, suspects: Sequence[Path]) -> int:
@@ -83,15 +83,15 @@ class Quarantine:
             RunError: a move failed; what is left can still be undone.
         """
         if not (self.place / LIST).is_file():
-            raise DataError(f"{self.place}: no {LIST} in it; nothing was moved there, or all is back")
+            raise DataError(Problem(self.place, f"no {LIST} in it", "nothing was moved there, or all is back"))
         stored = self._read()
         self._refuse_outside(stored)
         moves = [(source, target) for source, target in stored.moves if os.path.lexists(self.place / target)]
         back = self._way_back(moves)
         blocked = [name for name in back.values() if os.path.lexists(self.folder / name)]
         if blocked:
-            reason = "another file stands where one is to come back to; move it away"
-            raise DataError(*(f"{in_one_line(self.folder / name)}: {reason}" for name in blocked))
+            found = "another file stands where one is to come back to"
+            raise DataError(*(Problem(in_one_line(self.folder / name), found, "move it away") for name in blocked))
         for target, name in track(back.items(), len(back), "moving files back"):
             _rename(self.place / target, self.folder / name)
         for name, time in stored.times.items():
@@ -110,19 +110,25 @@ class Quarantine:
         """
         above = self.place if self.place.is_dir() else self.place.parent
         if self.place.exists() and not self.place.is_dir():
-            raise DataError(f"{in_one_line(self.place)}: a file, where the suspects are to go; move it away")
+            raise DataError(Problem(in_one_line(self.place), "a file, where the suspects are to go", "move it away"))
         if not os.access(above, os.W_OK | os.X_OK):
-            raise DataError(f"{in_one_line(above)}: may not be written to, and the suspects are to go there; allow it")
+            raise DataError(
+                Problem(in_one_line(above), "may not be written to, and the suspects are to go there", "allow it")
+            )
         problems = []
         for folder in dict.fromkeys(path.parent for path in suspects):
+            where = in_one_line(folder)
             if folder.stat().st_dev != above.stat().st_dev:
-                problems.append(f"{folder}: on another file system than {self.place}; move its suspects by hand")
+                elsewhere = f"on another file system than {in_one_line(self.place)}"
+                problems.append(Problem(where, elsewhere, "move its suspects by hand"))
             elif not folder.resolve().is_relative_to(self.folder):
-                problems.append(f"{folder}: a link that leads out of {self.folder}; move its suspects by hand")
+                leads_out = f"a link that leads out of {in_one_line(self.folder)}"
+                problems.append(Problem(where, leads_out, "move its suspects by hand"))
             elif not os.access(folder, os.W_OK | os.X_OK):
-                problems.append(f"{folder}: may not be written to, and suspects are to be moved out of it; allow it")
+                found = "may not be written to, and suspects are to be moved out of it"
+                problems.append(Problem(where, found, "allow it"))
         if problems:
-            raise DataError(*map(in_one_line, problems))
+            raise DataError(*problems)
 
     def _refuse_outside(self, stored: _Stored) -> None:
         """Refuse a list, which may come from anywhere, that leads out of the two folders, by its names or by links.
@@ -135,8 +141,11 @@ class Quarantine:
         outside += [name for name in stored.times if not _within(self.folder, name, depth=1)]
         if outside:
             raise DataError(
-                f"{in_one_line(self.place / LIST)}: names {in_one_line(outside[0])}, which is not in {self.folder} or "
-                "in the quarantine; move the files back by hand"
+                Problem(
+                    in_one_line(self.place / LIST),
+                    f"names {in_one_line(outside[0])}, which is not in {self.folder} or in the quarantine",
+                    "move the files back by hand",
+                )
             )
 
     def _plan(self, suspects: Sequence[Path]) -> list[tuple[str, str]]:
@@ -171,7 +180,9 @@ class Quarantine:
         except FileNotFoundError:
             return _Stored([], {})
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise DataError(f"{in_one_line(path)}: damaged, or can't be read; move the files back by hand") from error
+            raise DataError(
+                Problem(in_one_line(path), "damaged, or can't be read", "move the files back by hand")
+            ) from error
 
     def _clear(self, stored: _Stored) -> None:
         """Removes the list and the folders that are empty now; what somebody else put there stays."""
@@ -218,5 +229,6 @@ def _rename(source: Path, target: Path) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         os.rename(source, target)
     except OSError as error:
-        what = f"{source}: can't be moved to {target} ({error.strerror}); mend that and go on; --undo undoes all moves"
-        raise RunError(in_one_line(what)) from error
+        found = f"can't be moved to {in_one_line(target)} ({error.strerror})"
+        advice = "mend that and go on; --undo undoes all moves"
+        raise RunError(Problem(in_one_line(source), found, advice)) from error

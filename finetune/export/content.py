@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from finetune.errors import UserError
+from finetune.errors import Problem, UserError
 from finetune.images import Preprocessing
 from finetune.model import Model, is_head
 
@@ -37,7 +37,7 @@ class Content:
             UserError: it has none.
         """
         if head and model.num_classes is None:
-            raise UserError(f"{model.source.prefix}: holds no classifier; leave out the head")
+            raise UserError(Problem(model.source.prefix, "holds no classifier", "leave out the head"))
         names = [name for name in model.variables if head or not is_head(name)]
         step = re.search(r"-(\d+)$", model.source.name)
         return cls(

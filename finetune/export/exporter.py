@@ -15,7 +15,7 @@ import tensorflow as tf
 from finetune import __version__, files
 from finetune import checkpoint as checkpoints
 from finetune.embedding import embeddings
-from finetune.errors import DataError, ExportFailed, RunError
+from finetune.errors import DataError, ExportFailed, Problem, RunError
 from finetune.export import formats, process
 from finetune.export.certificate import FILE_NAME, Certificate, agreements
 from finetune.export.content import Content
@@ -83,7 +83,8 @@ def export(
     try:
         files.write_folder(out, fill)
     except ExportFailed as error:
-        raise ExportFailed(f"{out}: {to} is not what {exact.source.prefix} is: {error}; nothing was left") from error
+        found = f"{to} is not what {exact.source.prefix} is: {error}; nothing was left"
+        raise ExportFailed(Problem(out, found)) from error
     return certificates[0]
 
 
@@ -92,10 +93,11 @@ def _write(chosen: Format, content: Content, folder: Path, out: Path) -> None:
     try:
         chosen.write(content, folder)
     except RunError as error:
-        raise RunError(str(error).replace(str(folder), str(out))) from error
+        moved = (dataclasses.replace(p, where=out / Path(p.where).relative_to(folder)) for p in error.problems)
+        raise RunError(*moved) from error
     except (tf.errors.OpError, RuntimeError) as error:  # what TensorFlow and h5py say of a full disk
         reason = checkpoints.reason_of(error) if isinstance(error, tf.errors.OpError) else str(error)
-        raise RunError(f"{out}: can't be written ({reason}); nothing was left there") from error
+        raise RunError(Problem(out, f"can't be written ({reason}); nothing was left there")) from error
 
 
 def probes(image_size: int) -> np.ndarray:
@@ -111,7 +113,9 @@ def probes(image_size: int) -> np.ndarray:
 
 def _refuse_out(out: Path) -> None:
     if out.suffix in SUFFIXES:
-        raise DataError(f"{out}: an export is a folder, its file has the folder's name; give {out.with_suffix('')}")
+        raise DataError(
+            Problem(out, "an export is a folder, its file has the folder's name", f"give {out.with_suffix('')}")
+        )
     checkpoints.refuse_pattern(out)
     files.refuse_used(out)
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from finetune import checkpoint as checkpoints
-from finetune.errors import UserError
+from finetune.errors import Problem, UserError
 from finetune.export import converted, graph, keras_model, serving
 from finetune.export.content import Content
 
@@ -79,13 +79,19 @@ def find(name: str, quantize: str | None = None) -> Format:
         UserError: there is none, it can't be quantized, or packages that it needs are not installed.
     """
     if name not in FORMATS:
-        raise UserError(f"format: found {name!r}; give one of {', '.join(FORMATS)}")
+        raise UserError(Problem("format", f"found {name!r}", f"give one of {', '.join(FORMATS)}"))
     if quantize is not None and (name != "tflite" or quantize not in QUANTIZATIONS):
-        raise UserError(f"quantize: found {quantize!r} for {name}; give {' or '.join(QUANTIZATIONS)}, for tflite alone")
+        raise UserError(
+            Problem(
+                "quantize", f"found {quantize!r} for {name}", f"give {' or '.join(QUANTIZATIONS)}, for tflite alone"
+            )
+        )
     needed = {"onnx": ("tf2onnx", "onnxruntime"), "tflite": ("ai_edge_litert",)}.get(name, ())
     missing = [package for package in needed if find_spec(package) is None]
     if missing:
-        raise UserError(f"{name}: {' and '.join(missing)} not installed; pip install 'facenet-finetune[{name}]'")
+        raise UserError(
+            Problem(name, f"{' and '.join(missing)} not installed", f"pip install 'facenet-finetune[{name}]'")
+        )
     tolerance = {None: FLOAT32, "float16": FLOAT16, "int8": INT8}[quantize]
     writer = converted.tflite_writer(quantize) if name == "tflite" else WRITERS[name]
     return Format(name, quantize, writer, tolerance)

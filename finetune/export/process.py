@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from finetune.errors import ExportFailed, UserError
+from finetune.errors import ExportFailed, Problem, UserError
 from finetune.export import reload
 from finetune.progress import track
 
@@ -46,7 +46,9 @@ def interpreter(name: str) -> str:
     if name not in ("tf1", "pb") or not python:
         return sys.executable
     if shutil.which(python) is None:
-        raise UserError(f"{TENSORFLOW1}: found {python!r}, which can't be run; name a Python with TensorFlow 1.15")
+        raise UserError(
+            Problem(TENSORFLOW1, f"found {python!r}, which can't be run", "name a Python with TensorFlow 1.15")
+        )
     return python
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.prototypes import NearestPrototype
@@ -80,7 +80,11 @@ def threshold_at(
         needed = math.ceil(1 / far - 1 - 1e-9) * (2 if pairwise else 1)
         promised = f"no less than {least_rate(independent):.3g}" if n else "none"
         raise DataError(
-            f"{source} ({n}) can promise a false accept rate of {promised}, not {far:g}, for which it takes {needed}"
+            Problem(
+                "",
+                f"{source} ({n}) can promise a false accept rate of {promised}, not {far:g}, "
+                f"for which it takes {needed}",
+            )
         )
     order = np.argsort(-scores, kind="stable")
     weights = (1 / photos)[places][order]
@@ -115,7 +119,7 @@ def calibrate(gallery: Gallery, classifier: Classifier, name: Name | Literal["he
     source = "enrolled people, each left out in turn"
     people = len(gallery.people)
     if name == "head":
-        raise DataError("head: a threshold for the checkpoint's own classifier takes strangers")
+        raise DataError(Problem("head", "a threshold for the checkpoint's own classifier takes strangers"))
     if far < least_rate(people / 2):
         return threshold_at(far, np.empty(0), np.arange(people), pairwise=True, source="enrolled people")
     labels, embeddings = gallery.labels, gallery.embeddings

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from finetune import files
 from finetune.architecture import HEAD
-from finetune.errors import CheckpointError, RunError
+from finetune.errors import CheckpointError, Problem, RunError
 from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.photos import Embeddings
@@ -58,7 +58,7 @@ def fitted_head(model: Model) -> tuple[tuple[str, ...], SoftmaxHead]:
             else f"has {counted(model.num_classes, 'class')} without names"
         )
         raise CheckpointError(
-            f"{model.source.prefix}: {has}; give a checkpoint of a run, with class_names.txt, or another classifier"
+            Problem(model.source.prefix, has, "give a checkpoint of a run, with class_names.txt, or another classifier")
         )
     weights, biases = (model.variables[f"{HEAD}/{name}"].numpy() for name in ("weights", "biases"))
     return model.class_names, SoftmaxHead(weights, biases)

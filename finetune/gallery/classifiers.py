@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.gallery.prototypes import NOBODY, Best, Floats, Labels, NearestPrototype, two_best
 from finetune.gallery.svm import LinearSVM, PublishedSVM
 from finetune.identification import nearest
@@ -159,10 +159,14 @@ def make(name: Name, people: int, seed: int = 0) -> Classifier:
     """
     if people < 2 and name in ("svm", "logistic", "svc"):
         raise DataError(
-            f"{name}: tells two people or more apart, and there {'is one' if people else 'is nobody'}; use prototype"
+            Problem(
+                name,
+                f"tells two people or more apart, and there {'is one' if people else 'is nobody'}",
+                "use prototype",
+            )
         )
     if people > MOST_ONE_AGAINST_ONE and name == "svc":
-        raise DataError(f"svc: one SVM for each two of {people} people is too many; use svm, one a person")
+        raise DataError(Problem("svc", f"one SVM for each two of {people} people is too many", "use svm, one a person"))
     made: dict[Name, Classifier] = {
         "prototype": NearestPrototype(),
         "k-nearest": KNearest(),

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.gallery import Gallery
 from finetune.verification import interval, least_rate
@@ -42,10 +42,10 @@ def pair_threshold(gallery: Gallery, far: float = FAR) -> Threshold:
             ways.append(f"add {needed - people} strangers (finetune enroll GALLERY FOLDER --strangers)")
         if n >= 2:
             ways.append(f"give --far {_rounded_up(least_rate(n / 2))} or more")
-        raise DataError(
-            f"a false accept rate of {far:g} takes {needed} people, enrolled and strangers, where {n} can be compared: "
-            + ", or ".join(ways or ["enrol people"])
+        found = (
+            f"a false accept rate of {far:g} takes {needed} people, enrolled and strangers, where {n} can be compared"
         )
+        raise DataError(Problem("", found, ", or ".join(ways or ["enrol people"])))
     similarities = np.sort((embeddings @ embeddings.T)[np.triu_indices(n, 1)])[::-1]
     value = float(similarities[int(far * len(similarities))])
     low, high = interval(far * (n / 2 + 1), n / 2)

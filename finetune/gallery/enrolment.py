@@ -14,7 +14,7 @@ import numpy as np
 from finetune.brief import Brief
 from finetune.dataset import Quarantined, check_images, layout
 from finetune.embedding import image_digest, prelogits
-from finetune.errors import DataError, RunError
+from finetune.errors import DataError, Problem, RunError
 from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.legacy import read_features
 from finetune.gallery.lookalikes import Lookalikes, look_alike, usual
@@ -22,7 +22,7 @@ from finetune.gallery.photos import Photos, Source
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
 from finetune.model import Model
-from finetune.names import normal, same_identities, shown, why_unusable
+from finetune.names import normal, same_identities, why_unusable
 from finetune.paths import Place, find_images, image_paths, in_one_line
 from finetune.recipe import Cache
 
@@ -71,7 +71,7 @@ def enroll(
         RunError: the gallery can't be written; what was there before still is.
     """
     path = Path(os.path.expanduser(path))
-    problems = [f"{shown(name)}: {problem}" for name in people if (problem := why_unusable(normal(name)))]
+    problems = [problem for name in people if (problem := why_unusable(normal(name)))]
     if problems:
         raise DataError(*problems)
     before = open_for(path, model)
@@ -90,7 +90,8 @@ def enroll(
             names[key] = name
             new.append((name, photo, key))
     if not new and not already:
-        raise DataError("no photo that can be used; give aligned faces, or photos with --align", *map(str, left_out))
+        nothing = Problem("", "no photo that can be used", "give aligned faces, or photos with --align")
+        raise DataError(nothing, *(entry.problem for entry in left_out))
     if not new:
         if before.found_at(places) is not before:
             before = update(path, lambda now: _there(now, before).found_at(places))
@@ -155,8 +156,8 @@ def enroll_strangers(path: Place, folder: Place, model: Model, cache: Cache = "a
             rows.setdefault(key, row)
     if not rows:
         raise DataError(
-            f"{folder}: no stranger in it whose photo can be used; give faces of people who are not enrolled",
-            *map(str, [*others, *left_out][:1]),
+            Problem(folder, "no stranger in it whose photo can be used", "give faces of people who are not enrolled"),
+            *(entry.problem for entry in [*others, *left_out][:1]),
         )
     photos = [given[row][1] for row in rows.values()]
     labels = np.unique([given[row][0] for row in rows.values()], return_inverse=True)[1].astype(np.int64)
@@ -233,7 +234,7 @@ def fitting(gallery: Gallery, contract: Contract, path: Path) -> Gallery:
     if differences:
         same = gallery.contract.weights == contract.weights
         advice = "leave that option out" if same else "give the checkpoint that it was made with"
-        raise DataError(f"{path}: {differences}; {advice}, or make another gallery")
+        raise DataError(Problem(path, differences, f"{advice}, or make another gallery"))
     return dataclasses.replace(gallery, contract=contract)
 
 

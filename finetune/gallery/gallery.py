@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.brief import Brief
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.gallery.photos import Embeddings, Photos, Source
 from finetune.images import Standardization
 from finetune.names import normal, shown, spelling, why_unusable
@@ -116,9 +116,9 @@ class Gallery(Brief):
         alike = [person for person in self.people if spelling(person) == spelling(name) != ""]
         if len(alike) == 1:
             return self.people.index(alike[0])
-        several = f"; it may be {' or '.join(map(shown, alike))}: give one of them as it is written"
-        advice = several if alike else f"; {self._some_names()}"
-        raise DataError(f"{shown(name)}: nobody of that name is enrolled{advice}")
+        several = f"it may be {' or '.join(map(shown, alike))}: give one of them as it is written"
+        advice = several if alike else self._some_names()
+        raise DataError(Problem(shown(name), "nobody of that name is enrolled", advice))
 
     def add(self, names: Sequence[str], photos: Photos) -> Gallery:
         """With photos enrolled under these names, one a photo; those that are there already are left where they are.
@@ -129,9 +129,7 @@ class Gallery(Brief):
             DataError: a name can't be used, or the embeddings have another size; one line each.
         """
         names = [normal(name) for name in names]
-        problems = [
-            f"{shown(name)}: {problem}" for name in dict.fromkeys(names) if (problem := why_unusable(name)) is not None
-        ]
+        problems = [problem for name in dict.fromkeys(names) if (problem := why_unusable(name))]
         if problems:
             raise DataError(*problems)
         self._refuse_size(photos)
@@ -180,11 +178,12 @@ class Gallery(Brief):
         label, new = self.label(old), normal(new)
         problem = why_unusable(new)
         if new == self.people[label]:
-            problem = "is the name already; give another"
+            problem = Problem(shown(new), "is the name already", "give another")
         elif problem is None and new in self.people:
-            problem = f"is enrolled already; --merge {shown(old)!r} {shown(new)!r} makes the two one"
+            merge = f"--merge {shown(old)!r} {shown(new)!r} makes the two one"
+            problem = Problem(shown(new), "is enrolled already", merge)
         if problem is not None:
-            raise DataError(f"{shown(new)}: {problem}")
+            raise DataError(problem)
         return dataclasses.replace(self, people=(*self.people[:label], new, *self.people[label + 1 :]))
 
     def merge(self, other: str, into: str) -> Gallery:
@@ -195,7 +194,7 @@ class Gallery(Brief):
         """
         gone, kept = self.label(other), self.label(into)
         if gone == kept:
-            raise DataError(f"{shown(into)}: can't be merged with the same person; name two")
+            raise DataError(Problem(shown(into), "can't be merged with the same person", "name two"))
         return self._relabelled(np.where(self.labels == gone, kept, self.labels))
 
     def remove(self, name: str) -> Gallery:
@@ -217,7 +216,7 @@ class Gallery(Brief):
         """
         name, slash, file = photo.partition("/")
         if not slash:
-            raise DataError(f"{shown(photo)}: not a photo; give PERSON/FILE")
+            raise DataError(Problem(shown(photo), "not a photo", "give PERSON/FILE"))
         rows = np.flatnonzero(self.labels == self.label(name))
         theirs = self.photos.take(rows)
         names, digests = theirs.names(), [digest.hex() for digest in theirs.hashes()]
@@ -226,10 +225,12 @@ class Gallery(Brief):
             found = [place for place, digest in enumerate(digests) if digest.startswith(file)]
         if not found:
             some = ", ".join(map(shown, names[:5])) + (", …" if len(names) > 5 else "")
-            raise DataError(f"{shown(photo)}: {shown(name)} has no photo of that name; enrolled are {some}")
+            raise DataError(Problem(shown(photo), f"{shown(name)} has no photo of that name", f"enrolled are {some}"))
         if len(found) > 1:
             each = ", ".join(f"{shown(name)}/{digests[place][:12]}" for place in found)
-            raise DataError(f"{shown(photo)}: {len(found)} photos have that name; give one by its sha256: {each}")
+            raise DataError(
+                Problem(shown(photo), f"{len(found)} photos have that name", f"give one by its sha256: {each}")
+            )
         return int(rows[found[0]])
 
     def photo_name(self, row: int) -> str:
@@ -252,7 +253,7 @@ class Gallery(Brief):
         """
         row, label = self.row(photo), self.label(into)
         if self.labels[row] == label:
-            raise DataError(f"{shown(photo)}: is {shown(into)}'s already; name another person")
+            raise DataError(Problem(shown(photo), f"is {shown(into)}'s already", "name another person"))
         labels = self.labels.copy()
         labels[row] = label
         return self._relabelled(labels)
@@ -292,8 +293,11 @@ class Gallery(Brief):
         size = photos.embeddings.shape[1]
         if size != self.embedding_size:
             raise DataError(
-                f"embeddings of {size} values, where the gallery's have {self.embedding_size}: of another network; "
-                "enrol them in a gallery of their own"
+                Problem(
+                    "",
+                    f"embeddings of {size} values, where the gallery's have {self.embedding_size}: of another network",
+                    "enrol them in a gallery of their own",
+                )
             )
 
     def _some_names(self) -> str:

@@ -17,7 +17,7 @@ from finetune.align import Alignment, cut
 from finetune.cells import csv_text
 from finetune.dataset import check_images
 from finetune.embedding import FILL_BATCH, prelogits, unit
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.classifiers import Classifier, SoftmaxHead
 from finetune.gallery.prototypes import NOBODY
@@ -214,6 +214,9 @@ def refuse_nothing(faces: Sequence[Face]) -> None:
     if all(face.crop is None for face in faces):
         first = faces[0]
         raise DataError(
-            f"{in_one_line(first.photo)}: {first.problem}; there is no face to name: "
-            "give aligned faces, or photos with --align"
+            Problem(
+                in_one_line(first.photo),
+                f"{first.problem}; there is no face to name",
+                "give aligned faces, or photos with --align",
+            )
         )

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.gallery.photos import LEAST_NORM, MOST_NORM, Embeddings
 from finetune.words import counted
 
@@ -59,16 +59,16 @@ def read_features(path: str | os.PathLike[str]) -> tuple[Embeddings, list[str]]:
     try:
         size = path.stat().st_size
         if not path.is_file() or size > MOST_BYTES:
-            raise DataError(f"{path}: {'not a file' if not path.is_file() else 'too large'}; {advice}")
+            raise DataError(Problem(path, "not a file" if not path.is_file() else "too large", advice))
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror}); {advice}") from error
+        raise DataError(Problem(path, f"can't be read ({error.strerror})", advice)) from error
     try:
         return _features(list(_parts(list(_values(content)), len(content))))
     except _Refused as problem:
-        raise DataError(f"{path}: {problem}; {advice}") from None
+        raise DataError(Problem(path, str(problem), advice)) from None
     except Exception as error:  # a damaged pickle raises whatever its parsing runs into
-        raise DataError(f"{path}: no pickle, or a damaged one; {advice}") from error
+        raise DataError(Problem(path, "no pickle, or a damaged one", advice)) from error
 
 
 def _values(content: bytes) -> Iterator[Any]:

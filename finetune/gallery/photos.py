@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.brief import Brief
-from finetune.errors import NotFinite
+from finetune.errors import NotFinite, Problem
 from finetune.names import shown
 from finetune.paths import in_one_line
 
@@ -87,8 +87,10 @@ class Photos(Brief):
         bad = np.flatnonzero(~((norms[:, 0] > LEAST_NORM) & (norms[:, 0] < MOST_NORM)))
         if len(bad):
             raise NotFinite(
-                f"{shown(files[bad[0]])}: {len(bad)} of {len(norms)} embeddings are zero or no finite numbers; "
-                "none was enrolled"
+                Problem(
+                    shown(files[bad[0]]),
+                    f"{len(bad)} of {len(norms)} embeddings are zero or no finite numbers; none was enrolled",
+                )
             )
         embeddings = (prelogits / norms).astype(np.float32)
         names = [file.encode("utf-8", "replace")[-LONGEST_FILE:] for file in files]

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from finetune import files
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.gallery.identification import Identification
 from finetune.images import ImageError, read_image
 from finetune.names import UNKNOWN
@@ -55,7 +55,7 @@ def draw(answers: Sequence[Identification], out: Path) -> int:
         target = out / (name if photo.suffix.lower() in JPEG else f"{name}.jpg")
         if target in targets:
             raise DataError(
-                f"{in_one_line(photo)}: would be drawn over {in_one_line(targets[target])}; draw one at a time"
+                Problem(in_one_line(photo), f"would be drawn over {in_one_line(targets[target])}", "draw one at a time")
             )
         targets[target] = photo
     drawn = 0

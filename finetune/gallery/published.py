@@ -15,7 +15,7 @@ from sklearn.metrics import f1_score
 from finetune import files
 from finetune.brief import Brief
 from finetune.cells import csv_text
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.gallery.classifiers import Name, make
 from finetune.gallery.prototypes import Floats, Labels
 from finetune.names import same_identities
@@ -67,8 +67,12 @@ def split(
             train[name], test[name] = shuffled[:train_images], shuffled[train_images:]
     if len(train) < 2:
         raise DataError(
-            f"{len(train)} of {len(people)} people have {max(min_images, train_images + 1)} photos or more; "
-            "it takes two: lower --min-images and --train-images, or add photos"
+            Problem(
+                "",
+                f"{len(train)} of {len(people)} people have {max(min_images, train_images + 1)} photos or more; "
+                "it takes two",
+                "lower --min-images and --train-images, or add photos",
+            )
         )
     return Split(train, test)
 

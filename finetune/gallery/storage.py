@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune import files
-from finetune.errors import DataError, RunError
+from finetune.errors import DataError, Problem, RunError
 from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.photos import DIGEST, Photos
 from finetune.images import STANDARDIZATIONS
@@ -61,18 +61,24 @@ def _read(path: str | os.PathLike[str], read: Callable[[h5py.File, int], Read]) 
     path = Path(os.path.expanduser(path))
     if not path.is_file():
         found = "not a file" if path.exists() else "no such file"
-        raise DataError(f"{path}: {found}; give a gallery that finetune enroll made")
+        raise DataError(Problem(path, found, "give a gallery that finetune enroll made"))
     try:
         with h5py.File(path, "r", locking=False) as file:
             return read(file, path.stat().st_size)
     except _Damaged as problem:
-        raise DataError(f"{path}: {problem}; give a gallery that finetune enroll made, or a copy of this one") from None
+        raise DataError(
+            Problem(path, str(problem), "give a gallery that finetune enroll made, or a copy of this one")
+        ) from None
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeError, MemoryError, OverflowError) as error:
         reason = getattr(error, "strerror", None)
         if reason and "HDF5" not in reason and not isinstance(error, FileNotFoundError):
-            raise DataError(f"{path}: can't be read ({reason}); give a gallery that finetune enroll made") from error
+            raise DataError(
+                Problem(path, f"can't be read ({reason})", "give a gallery that finetune enroll made")
+            ) from error
         raise DataError(
-            f"{path}: no gallery, or a damaged one; give a gallery that finetune enroll made, or a copy of this one"
+            Problem(
+                path, "no gallery, or a damaged one", "give a gallery that finetune enroll made, or a copy of this one"
+            )
         ) from error
 
 
@@ -132,7 +138,7 @@ def _alone(path: Path) -> Iterator[None]:
             stack.enter_context(files.locked(lock, wait=True))
         except OSError as error:
             raise RunError(
-                f"{lock}: can't be written ({error.strerror}); choose another place for the gallery"
+                Problem(lock, f"can't be written ({error.strerror})", "choose another place for the gallery")
             ) from error
         yield
 
@@ -146,7 +152,7 @@ def _gallery(file: h5py.File, size: int) -> Gallery:
     reader = _Reader(file, size)
     people = tuple(name.decode() for name in reader.strings("people").tolist())
     for problem in filter(None, map(why_unusable, people)):
-        raise _Damaged(f"a name in it {problem.partition(';')[0]}")
+        raise _Damaged(f"a name in it {problem.found}")
     if len(set(people)) != len(people):
         raise _Damaged("a name stands in it twice")
     labels, photos = reader.photos("")

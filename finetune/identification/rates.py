@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.brief import Brief
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.identification.search import nearest
 from finetune.verification import decisions, digits
 from finetune.words import counted
@@ -83,8 +83,11 @@ def open_set(
     """
     if not len(probes) or not len(strangers):
         raise DataError(
-            f"identification: found {counted(len(probes), 'probe')} and "
-            f"{counted(len(strangers), 'stranger')}; give one of each"
+            Problem(
+                "identification",
+                f"found {counted(len(probes), 'probe')} and {counted(len(strangers), 'stranger')}",
+                "give one of each",
+            )
         )
     means = class_means(gallery, gallery_labels)
     named = nearest(means, probes)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.images.preprocessing import Preprocessing
 from finetune.images.reading import ImageError, Pixels, central_crop, read_image, rgb
 from finetune.paths import image_paths
@@ -44,7 +44,7 @@ def one_by_one(images: Images) -> Sequence[OneImage]:
         return _rows(np.asarray(images))
     if isinstance(images, Iterable):
         return list(images)
-    raise DataError(f"images: found {type(images).__name__}; give paths, Pillow's images or arrays")
+    raise DataError(Problem("images", f"found {type(images).__name__}", "give paths, Pillow's images or arrays"))
 
 
 def network_input(image: OneImage, preprocessing: Preprocessing, *, standardized: bool = False) -> Array:
@@ -72,7 +72,8 @@ def network_input(image: OneImage, preprocessing: Preprocessing, *, standardized
         _refuse_shape(array, "[h, w, 3]", (3,))
         pixels = _whole_values(array)
     else:
-        raise ImageError(f"found {type(image).__name__}; give a path, an image of Pillow's or an array")
+        found = f"found {type(image).__name__}"
+        raise ImageError(found, "give a path, an image of Pillow's or an array")
     return central_crop(pixels, preprocessing.image_size)
 
 
@@ -83,7 +84,7 @@ def _rows(array: Array) -> Sequence[OneImage]:
     try:
         _refuse_shape(array, "[n, h, w, 3], or [h, w, 3] for one image", (3, 4))
     except ImageError as error:
-        raise DataError(f"images: {error}") from None
+        raise DataError(*error.within("images")) from None
     return [array] if array.ndim == 3 else list(array)
 
 
@@ -105,7 +106,7 @@ def _refuse_shape(array: Array, wanted: str, ranks: tuple[int, ...]) -> None:
         advice = ": repeat the grey channel, np.repeat(x, 3, axis=-1)"
     elif len(shape) in (2, 3):
         advice = ": repeat grey values as three channels, np.repeat(x[..., None], 3, axis=-1)"
-    raise ImageError(f"found {array.dtype} of shape {list(shape)}; give {wanted}, RGB{advice}")
+    raise ImageError(f"found {array.dtype} of shape {list(shape)}", f"give {wanted}, RGB{advice}")
 
 
 def _whole_values(array: Array) -> Pixels:
@@ -123,10 +124,10 @@ def _whole_values(array: Array) -> Pixels:
             return pixels
     found = f"found {array.dtype} of shape {list(array.shape)}"
     if array.dtype.kind not in "iuf":
-        raise ImageError(f"{found}; give whole values from 0 to 255 (uint8)")
+        raise ImageError(found, "give whole values from 0 to 255 (uint8)")
     low, high = float(array.min()), float(array.max())
-    advice = _advice(low, high, whole=array.dtype.kind != "f")
-    raise ImageError(f"{found}, values from {low:g} to {high:g}; give whole values from 0 to 255 (uint8): {advice}")
+    advice = f"give whole values from 0 to 255 (uint8): {_advice(low, high, whole=array.dtype.kind != 'f')}"
+    raise ImageError(f"{found}, values from {low:g} to {high:g}", advice)
 
 
 def _advice(low: float, high: float, *, whole: bool) -> str:
@@ -148,10 +149,11 @@ def _standardized(image: OneImage, preprocessing: Preprocessing) -> npt.NDArray[
     if array.dtype.kind != "f" or array.shape != (size, size, 3):
         is_array = not isinstance(image, (str, os.PathLike, Image.Image))
         found = f"{array.dtype} of shape {list(array.shape)}" if is_array else type(image).__name__
-        raise ImageError(
-            f"found {found}; standardized=True takes float arrays [{size}, {size}, 3], cropped and standardized: "
+        advice = (
+            f"standardized=True takes float arrays [{size}, {size}, 3], cropped and standardized: "
             "leave it out for pixels and files"
         )
+        raise ImageError(f"found {found}", advice)
     low, high, mean = float(array.min()), float(array.max()), float(array.mean(dtype=np.float64))
     fixed = preprocessing.standardization == "fixed"
     if fixed and not -MOST_FIXED <= low <= high <= MOST_FIXED:
@@ -160,7 +162,5 @@ def _standardized(image: OneImage, preprocessing: Preprocessing) -> npt.NDArray[
         wanted = "per-image standardization, which gives a mean of 0"
     else:
         return array.astype(np.float32)
-    raise ImageError(
-        f"found values from {low:g} to {high:g} of mean {mean:g}; the checkpoint expects {wanted}: "
-        "give pixels without standardized=True"
-    )
+    advice = f"the checkpoint expects {wanted}: give pixels without standardized=True"
+    raise ImageError(f"found values from {low:g} to {high:g} of mean {mean:g}", advice)

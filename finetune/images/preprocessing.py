@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from finetune import files
-from finetune.errors import CheckpointError
+from finetune.errors import CheckpointError, Problem
 
 Standardization = Literal["fixed", "per_image"]
 STANDARDIZATIONS: tuple[Standardization, ...] = ("fixed", "per_image")
@@ -39,11 +39,13 @@ class Preprocessing:
         standardization: `fixed` is (x - 127.5) / 128; `per_image` is (x - mean) / max(std, 1/sqrt(n))
             over one image, as `tf.image.per_image_standardization`.
         source: where this was known from, for people to read.
+        assumed: whether nothing said so, for some of it.
     """
 
     image_size: int = 160
     standardization: Standardization = "fixed"
     source: str = "given"
+    assumed: bool = False
 
     def to_text(self) -> str:
         """What `preprocessing.json` holds beside a checkpoint."""
@@ -70,15 +72,17 @@ def resolve_preprocessing(
     """
     found = _beside(folder / PREPROCESSING_FILE) or _published(folder, name)
     if found is None:
-        found = Preprocessing(source="assumed; nothing beside the checkpoint says otherwise")
+        found = Preprocessing(source="assumed; nothing beside the checkpoint says otherwise", assumed=True)
     if image_size is None and standardization is None:
         return found
-    given = [
-        key for key, value in (("image_size", image_size), ("standardization", standardization)) if value is not None
-    ]
-    source = "given" if len(given) == 2 else f"{given[0]} given, the rest {found.source}"
-    return Preprocessing(
-        found.image_size if image_size is None else image_size, standardization or found.standardization, source
+    if image_size is not None and standardization is not None:
+        return Preprocessing(image_size, standardization)
+    given = "standardization" if image_size is None else "image_size"
+    return dataclasses.replace(
+        found,
+        image_size=found.image_size if image_size is None else image_size,
+        standardization=standardization or found.standardization,
+        source=f"{given} given, the rest {found.source}",
     )
 
 
@@ -89,14 +93,13 @@ def _beside(path: Path) -> Preprocessing | None:
         stored = json.loads(files.read(path, files.SMALL))
         result = Preprocessing(stored["image_size"], stored["standardization"], PREPROCESSING_FILE)
     except OSError as error:
-        raise CheckpointError(f"{path}: can't be read ({error.strerror})") from error
+        raise CheckpointError(Problem(path, f"can't be read ({error.strerror})")) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise CheckpointError(f"{path}: no JSON with image_size and standardization; mend it or remove it") from error
+        found = "no JSON with image_size and standardization"
+        raise CheckpointError(Problem(path, found, "mend it or remove it")) from error
     if type(result.image_size) is not int or result.standardization not in STANDARDIZATIONS:
-        raise CheckpointError(
-            f"{path}: found {stored}; image_size must be a whole number of pixels "
-            f"and standardization one of {', '.join(STANDARDIZATIONS)}"
-        )
+        advice = f"image_size must be a whole number of pixels and standardization one of {', '.join(STANDARDIZATIONS)}"
+        raise CheckpointError(Problem(path, f"found {stored}", advice))
     return result
 
 

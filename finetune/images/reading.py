@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
-from finetune.errors import DataError, FinetuneError
+from finetune.errors import DataError, FinetuneError, Problem
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -60,7 +60,15 @@ _one_at_a_time = threading.Lock()
 
 
 class ImageError(DataError):
-    """An image that can't be used. Its text is the reason alone; whoever holds the path says which."""
+    """An image that can't be used. Whoever holds its path says which one.
+
+    Args:
+        found: what is wrong with it.
+        advice: what to do; empty where `found` says it all.
+    """
+
+    def __init__(self, found: str, advice: str = "") -> None:
+        super().__init__(Problem("", found, advice))
 
 
 class TooManyPixels(ImageError):
@@ -203,7 +211,7 @@ def _decode(file: BinaryIO, max_pixels: int) -> Pixels:
     kind = _optional(file.read(64))
     file.seek(0)
     if kind is not None and not _is_read(kind):
-        raise ImageError(f"{kind.name} image, which can't be read here; {kind.needs}, or save it as JPEG or PNG")
+        raise ImageError(f"{kind.name} image, which can't be read here", f"{kind.needs}, or save it as JPEG or PNG")
     try:
         image = Image.open(file, formats=(kind.decoder,) if kind else FORMATS)
     except UnidentifiedImageError:
@@ -268,5 +276,5 @@ def _rgb(image: Image.Image) -> Pixels:
 def _eight_bits(grey: npt.NDArray[Any]) -> Pixels:
     """The high bytes of 16-bit grey, which is also what Pillow keeps of 16-bit colour."""
     if grey.dtype.kind == "f" or grey.max() > 0xFFFF or grey.min() < 0:
-        raise ImageError(f"{8 * grey.itemsize}-bit grey of unknown range; save it with 8 or 16 bits")
+        raise ImageError(f"{8 * grey.itemsize}-bit grey of unknown range", "save it with 8 or 16 bits")
     return np.repeat((grey >> 8).astype(np.uint8)[..., np.newaxis], 3, axis=2)

@@ -16,7 +16,7 @@ import numpy as np
 
 from finetune import checkpoint as checkpoints
 from finetune import files
-from finetune.errors import DataError, RunError, UserError
+from finetune.errors import DataError, Problem, RunError, UserError
 from finetune.model import Model
 from finetune.progress import say
 from finetune.recipe import Recipe, Stage
@@ -75,11 +75,13 @@ class RunFolder:
                             stack.callback(_remove_empty, folder)
                     self.path.mkdir(parents=True, exist_ok=True)
                     stack.enter_context(files.locked(self.path / LOCK))
-                except files.Held as holder:
-                    raise UserError(f"{self.path}: {holder} runs in it; wait for its end, or stop it first") from None
+                except files.Held as held:
+                    raise UserError(
+                        Problem(self.path, f"{held.holder} runs in it", "wait for its end, or stop it first")
+                    ) from None
                 except OSError as error:
                     raise RunError(
-                        f"{self.path}: can't be written to ({error.strerror}); choose another output"
+                        Problem(self.path, f"can't be written to ({error.strerror})", "choose another output")
                     ) from error
             self._locks += 1
             try:
@@ -102,9 +104,9 @@ class RunFolder:
         """
         if self.path.is_dir() and any(not _unfinished(path) for path in self.path.iterdir()):
             advice = "choose another output, or continue it with --resume" if resumable else "it holds no run to resume"
-            raise UserError(f"{self.path}: the output folder is not empty; {advice}")
+            raise UserError(Problem(self.path, "the output folder is not empty", advice))
         if self.path.exists() and not self.path.is_dir():
-            raise UserError(f"{self.path}: the output is a file; choose a folder")
+            raise UserError(Problem(self.path, "the output is a file", "choose a folder"))
 
     @by_the_chief
     def write_text(self, name: str, text: str) -> None:
@@ -131,7 +133,7 @@ class RunFolder:
         try:
             unsealed(text)
         except ValueError as changed:
-            raise UserError(f"{path}: {changed}; {ADVICE}") from None
+            raise UserError(Problem(path, str(changed), ADVICE)) from None
 
     @by_the_chief
     def write_list(self, *names: str) -> None:

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from finetune import files
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 
 LIST = "files.sha256"
 """The file of a folder that lists the others: a line each, `SHA256  NAME`; `sha256sum -c` reads it."""
@@ -57,7 +57,7 @@ def refuse_damaged(folder: Path, advice: str) -> None:
         listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines.splitlines())}
     wrong = [name for name, digest in listed.items() if not _is(folder / name, digest)]
     if wrong:
-        raise DataError(*(f"{folder / name}: missing, or not what the run wrote; {advice}" for name in wrong))
+        raise DataError(*(Problem(folder / name, "missing, or not what the run wrote", advice) for name in wrong))
 
 
 def _is(path: Path, digest: str) -> bool:

@@ -70,7 +70,7 @@ class StageResult(Brief):
         cross_entropy, accuracy: of the kept epoch on its training images, 0..1 for the accuracy.
         validation_loss, validation_accuracy: of the kept epoch on the held-back images, or None.
         accepted: False where the stage was rolled back.
-        reason: why, in words; empty where the recipe asks for no gate.
+        reason: why it was kept or rolled back, in words; empty where the recipe asks for no gate.
         failure: what ended the stage before its last epoch, in words; empty where nothing did.
         rejected: why earlier attempts were rolled back, a text each.
         folder: of the stage.
@@ -185,7 +185,9 @@ def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[Evidence
             fields = {"failure": "", "rejected": ()} | json.loads(files.read(path / "result.json"))
             for apart in ("lfw_difference", "curve"):
                 fields.pop(apart, None)
-            fields["rejected"] = tuple(fields["rejected"])
+            # An earlier finetune ended the reason of a stage that was rolled back with these words.
+            fields["reason"] = fields["reason"].removesuffix("; rolled back")
+            fields["rejected"] = tuple(reason.removesuffix("; rolled back") for reason in fields["rejected"])
             trained = _stored_evidence(path, "" if fields["accepted"] else "rejected_")
             results.append(StageResult(**fields, folder=path, start=start, began=began, trained=trained))
         began = results[-1].standing

@@ -74,7 +74,7 @@ def worst(result: LFWResult, lfw: LFW, *, show: bool) -> Worst:
     try:
         pairs = sampled(resolve(read_pairs(lfw.pairs), lfw.dir, lfw.missing), lfw.sample)
     except DataError as error:
-        return Worst([], [], *counts, f"The pairs can't be read any more: {error.problems[0]}")
+        return Worst([], [], *counts, f"The pairs can't be read any more: {'; '.join(map(str, error.problems))}")
     if pairs.sha256 != result.pairs_sha256:
         return Worst([], [], *counts, f"{lfw.pairs} and {lfw.dir} no longer give the pairs that were measured.")
     order = np.argsort(result.distances, kind="stable")

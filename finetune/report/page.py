@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from finetune import __version__, files
-from finetune.errors import UserError, attempt
+from finetune.errors import Problem, UserError, attempt
 from finetune.record import StageResult
 from finetune.report import charts
 from finetune.report.charts import Chart, Named
@@ -57,7 +57,7 @@ def write(paths: Sequence[Path], target: Path, *, faces: bool = True) -> None:
         UserError: a folder holds no run, or is damaged; one line for each.
         RunError: the file can't be written.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     records = [attempt(problems, functools.partial(Record.read, path)) for path in paths]
     if problems:
         raise UserError(*problems)
@@ -167,7 +167,7 @@ def _stage(result: StageResult) -> dict[str, Any]:
 
 def why(result: StageResult) -> str:
     """Say why a stage was kept or rolled back, or what ended it, and what it made worse; may be empty."""
-    reasons = (result.failure or result.reason.removesuffix("; rolled back"), result.harm)
+    reasons = (result.failure or result.reason, result.harm)
     return "; ".join(reason for reason in reasons if reason)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.brief import Brief
-from finetune.errors import DataError, UserError
+from finetune.errors import DataError, Problem, UserError
 from finetune.files import read_text
 from finetune.recipe import Recipe
 from finetune.record import BASELINE, CurvePoint, Evidence, RunFolder, StageResult, ended, stored_results, verdict_of
@@ -72,12 +72,14 @@ class Record(Brief):
         """
         if not (path / "recipe.yaml").is_file():
             found = "no such folder" if not path.is_dir() else "holds no run: there is no recipe.yaml in it"
-            raise DataError(f"{path}: {found}; {ADVICE}")
+            raise DataError(Problem(path, found, ADVICE))
         recipe = Recipe.load(path / "recipe.yaml")
         history = path / "history.csv"
         folder = RunFolder(path)
         if not folder.stage_path(0, BASELINE).is_dir():
-            raise DataError(f"{path}: the run ended before its baseline was measured; continue it, or start it anew")
+            raise DataError(
+                Problem(path, "the run ended before its baseline was measured", "continue it, or start it anew")
+            )
         try:
             start, results = stored_results(folder, recipe.stages)
             return cls(
@@ -94,7 +96,7 @@ class Record(Brief):
             raise
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-            raise DataError(f"{path}: a file of the run is missing or damaged ({reason}); {ADVICE}") from error
+            raise DataError(Problem(path, f"a file of the run is missing or damaged ({reason})", ADVICE)) from error
 
     @property
     def name(self) -> str:

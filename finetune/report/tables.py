@@ -82,15 +82,10 @@ def stage_footer(result: StageResult) -> None:
     if result.harm:
         say(result.harm)
     if not result.accepted:
-        say(rolled_back(result.reason))
+        say(f"rolled back: {result.reason}")
     elif result.reason:
         say(f"kept: {result.reason}")
     say(f"saved in {result.folder}")
-
-
-def rolled_back(reason: str) -> str:
-    """That a stage was, and why."""
-    return f"rolled back: {reason.removesuffix('; rolled back')}"
 
 
 def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from finetune import files
-from finetune.errors import UserError, bounded
+from finetune.errors import Problem, UserError, bounded
 from finetune.progress import say
 from finetune.recipe import Recipe, dotted
 from finetune.record import environment
@@ -36,8 +36,11 @@ def refuse_other_recipe(recipe: Recipe, stored: Path) -> None:
     if different:
         raise UserError(
             *(
-                f"{stored} {dotted(at).lstrip('.')}: the run began with {_shown(old)}, where the recipe now says "
-                f"{_shown(new)}; resume it with finetune run {stored} --resume"
+                Problem(
+                    f"{stored} {dotted(at).lstrip('.')}",
+                    f"the run began with {_shown(old)}, where the recipe now says {_shown(new)}",
+                    f"resume it with finetune run {stored} --resume",
+                )
                 for at, old, new in different
             )
         )
@@ -75,19 +78,23 @@ def refuse_other_inputs(inputs: Inputs, folder: Path, stored: Mapping[str, Any])
         )
         begun = {"strangers": {"sha256": None}, **stored}
         problems += [
-            f"{_where(inputs, part)}: other files than"
+            Problem(_where(inputs, part), "other files than")
             for part in ("data", "strangers")
             if begun[part]["sha256"] != now[part]["sha256"]
         ]
     # What an earlier finetune did not keep is taken as it is.
     if any(now["lfw"][key] != stored["lfw"].get(key, now["lfw"][key]) for key in ("sha256", "folds")):
-        problems.append(f"{inputs.recipe.lfw.pairs if inputs.recipe.lfw else 'lfw'}: other pairs than")
+        problems.append(Problem(inputs.recipe.lfw.pairs if inputs.recipe.lfw else "lfw", "other pairs than"))
     if now["lfw"]["trained"] != stored["lfw"].get("trained", now["lfw"]["trained"]):
-        problems.append(f"{inputs.recipe.checkpoint}: class_names.txt beside it names other people than")
+        problems.append(Problem(inputs.recipe.checkpoint, "class_names.txt beside it names other people than"))
     if problems:
         raise UserError(
             *(
-                f"{problem} when the run in {folder} began; put back what it began with, or start a new run"
+                Problem(
+                    problem.where,
+                    f"{problem.found} when the run in {folder} began",
+                    "put back what it began with, or start a new run",
+                )
                 for problem in problems
             )
         )
@@ -104,18 +111,19 @@ def warn_of_another_machine(stored: Mapping[str, Any], replicas: int) -> None:
             )
 
 
-def _checkpoint(inputs: Inputs, begun: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+def _checkpoint(inputs: Inputs, begun: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what of the checkpoint is another; each `found` goes on with "when the run began"."""
     where = inputs.recipe.checkpoint
     for name in {**begun["sha256"], **now["sha256"]}:
         if begun["sha256"].get(name) != now["sha256"].get(name):
-            yield f"{where}: {name}: other contents than"
+            yield Problem(f"{where}: {name}", "other contents than")
     for key in ("image_size", "standardization"):
         if begun["preprocessing"][key] != now["preprocessing"][key]:
-            yield f"{where}: {key} {now['preprocessing'][key]}, not {begun['preprocessing'][key]} as"
+            yield Problem(where, f"{key} {now['preprocessing'][key]}, not {begun['preprocessing'][key]} as")
 
 
-def _images(inputs: Inputs, path: Path) -> list[str]:
-    """Name the images that have changed, come or gone since `path` was written."""
+def _images(inputs: Inputs, path: Path) -> list[Problem]:
+    """Name the images that have changed, come or gone since `path` was written, as `_checkpoint` does."""
     try:
         before = _by_name(files.read(path).decode().splitlines())
     except (OSError, ValueError):
@@ -127,10 +135,11 @@ def _images(inputs: Inputs, path: Path) -> list[str]:
         if before.get(name) != now.get(name):
             what = "new, and not there" if name not in before else "gone, but there"
             what = "other contents than" if name in before and name in now else what
-            found.append(f"{_where(inputs, part)}: {image}: {what}")
+            found.append(Problem(f"{_where(inputs, part)}: {image}", what))
     if not found:
-        return [f"{inputs.recipe.data.train}: other images than ({path} is missing or damaged, and can't name them)"]
-    return bounded(found, str(path), "other images than")
+        unnamed = f"other images than ({path} is missing or damaged, and can't name them)"
+        return [Problem(inputs.recipe.data.train, unnamed)]
+    return bounded(found, path, "other images than")
 
 
 def _by_name(lines: Sequence[str]) -> dict[str, str]:

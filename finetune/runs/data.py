@@ -39,7 +39,7 @@ def open_data(recipe: Recipe, crop: int | None, look: Look) -> tuple[Scan, Looke
     except DataError as error:
         if folder == data.train:
             raise
-        raise DataError(*(f"{data.train}: of its crops: {problem}" for problem in error.problems)) from error
+        raise DataError(*error.within(f"{data.train}: of its crops")) from error
     return dataclasses.replace(found, quarantined=(*found.quarantined, *lost)), looked
 
 

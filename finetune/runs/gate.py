@@ -80,7 +80,7 @@ def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | N
     if judged is not None and math.isfinite(judged) and judged >= -accept.max_drop - ROUNDING:
         text = f"{change}{interval}, at most {accept.max_drop:g} allowed{what}"
         return Decision(True, text, difference, low, high, p_value)
-    text = f"{change}{interval}, more than the {accept.max_drop:g} allowed{what}; rolled back"
+    text = f"{change}{interval}, more than the {accept.max_drop:g} allowed{what}"
     return Decision(False, text, difference, low, high, p_value)
 
 

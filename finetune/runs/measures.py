@@ -136,8 +136,6 @@ class Measures:
         try:
             result = measure()
         except DataError as error:
-            raise RunError(
-                f"LFW could not be measured: {error.problems[0]}; what was finished before stands"
-            ) from error
+            raise RunError(*error.within("LFW could not be measured", "what was finished before stands")) from error
         self._check()
         return result

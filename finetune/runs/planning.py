@@ -12,7 +12,7 @@ import numpy as np
 from finetune.architecture import HEAD, boundary
 from finetune.doctor import IMAGE_SIZE, Report
 from finetune.embedding import Choice, Store, choice
-from finetune.errors import DataError, attempt
+from finetune.errors import DataError, Problem, attempt
 from finetune.images import Preprocessing, central_crops
 from finetune.model import Model
 from finetune.names import spelled_alike
@@ -51,7 +51,7 @@ def plan(inputs: Inputs) -> list[str]:
         DataError: a stage needs more of its images than there are; one line per need.
     """
     recipe, model = inputs.recipe, inputs.model
-    problems: list[str] = []
+    problems: list[Problem] = []
     for stage in recipe.stages:
         attempt(problems, functools.partial(inputs.refuse_unmet, stage))
     if problems:

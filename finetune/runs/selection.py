@@ -110,8 +110,8 @@ def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, look: Loo
         notes = draw(strangers.labels, recipe.seed).notes
     except DataError as error:
         trained = f", without {len(known)} who are trained on" if known else ""
-        too_few = str(error.problems[0]).removeprefix("strangers: ")
-        raise DataError(f"{where}{trained}: {too_few}; {_more_strangers(recipe, dataset)}") from None
+        too_few = (dataclasses.replace(problem, where=f"{where}{trained}") for problem in error.problems)
+        raise DataError(*(problem.within(advice=_more_strangers(recipe, dataset)) for problem in too_few)) from None
     few = (
         ["; ".join([*notes, *([] if enough(strangers.labels) else [_more_strangers(recipe, dataset)])])]
         if notes

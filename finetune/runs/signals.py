@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from finetune.errors import Interrupted
+from finetune.errors import Interrupted, Problem
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -23,7 +23,8 @@ def interruptible(how_to_resume: str) -> Iterator[Callable[[], None]]:
     received: list[int] = []
 
     def interrupted() -> Interrupted:
-        return Interrupted(f"stopped by {signal.Signals(received[0]).name}; {how_to_resume}", received[0])
+        stopped = Problem("", f"stopped by {signal.Signals(received[0]).name}", how_to_resume)
+        return Interrupted(stopped, received[0])
 
     def check() -> None:
         if received:

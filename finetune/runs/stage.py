@@ -98,7 +98,7 @@ class StageRun:
                 reason = result.reason
             assert accept is not None
             state, resumed = state.again(accept.slower, reason), None
-            say(f"{tables.rolled_back(reason)}\ntrying again, at {state.scale:g} times the learning rate")
+            say(f"rolled back: {reason}\ntrying again, at {state.scale:g} times the learning rate")
             self._model.assign(started_from)
             trainer.load(fresh)
 
@@ -170,7 +170,7 @@ class StageRun:
             lfw = self._measures.lfw_of(trainer)
             point = self._point() if self._point else None
         except NotFinite as error:
-            decision = Decision(False, f"{error}; rolled back")
+            decision = Decision(False, str(error))
         measured = Evidence(lfw, point, held_back)
         if decision.accepted:
             decision = judge(stage.accept, self._start, self._began, measured)

@@ -13,7 +13,7 @@ import numpy as np
 
 from finetune import checkpoint as checkpoints
 from finetune import files
-from finetune.errors import FinetuneError, UserError
+from finetune.errors import FinetuneError, Problem, UserError
 from finetune.model import Model
 from finetune.progress import say
 from finetune.recipe import Recipe, Stage
@@ -154,11 +154,12 @@ class FineTuner:
         return result
 
     @property
-    def unlike(self) -> str:
+    def unlike(self) -> Problem:
         """What to say where the workers don't find the same run to continue."""
-        return (
-            f"{self.folder.path}: the workers do not find the same run there; "
-            "to resume, give them all the folder of the chief, under the same path"
+        return Problem(
+            self.folder.path,
+            "the workers do not find the same run there",
+            "to resume, give them all the folder of the chief, under the same path",
         )
 
     def measure(self) -> LFWResult | None:
@@ -177,7 +178,8 @@ class FineTuner:
         """
         result = self.measure()
         if result is None:
-            raise UserError("no LFW pairs were given; pass lfw={'dir': ..., 'pairs': ...} to FineTuner")
+            advice = "pass lfw={'dir': ..., 'pairs': ...} to FineTuner"
+            raise UserError(Problem("", "no LFW pairs were given", advice))
         return result
 
     def verdict(self) -> Verdict:
@@ -310,5 +312,5 @@ class FineTuner:
 def _lfw_section(folder: Path) -> dict[str, str]:
     pairs = next((p for p in (folder / "pairs.txt", folder.parent / "pairs.txt") if p.is_file()), None)
     if pairs is None:
-        raise UserError(f"{folder}: no pairs.txt in it or beside it; pass lfw={{'dir': ..., 'pairs': ...}}")
+        raise UserError(Problem(folder, "no pairs.txt in it or beside it", "pass lfw={'dir': ..., 'pairs': ...}"))
     return {"dir": str(folder), "pairs": str(pairs)}

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from finetune import network
 from finetune.architecture import unit_of
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.images import Precision, Preprocessing, Runtime, standardize
 from finetune.runtime.openvino import OpenVINO
 
@@ -93,7 +93,9 @@ class Inference:
         dtype = tf.float32 if standardized else tf.uint8
         if tf.as_dtype(pixels.dtype) != dtype:
             raise DataError(
-                f"pixels: found {pixels.dtype} of shape {list(pixels.shape)}; give {dtype.name} [n, s, s, 3]"
+                Problem(
+                    "pixels", f"found {pixels.dtype} of shape {list(pixels.shape)}", f"give {dtype.name} [n, s, s, 3]"
+                )
             )
         forward = self._engine.compiled(stop, standardized)
         size = CHUNK if pad else min(CHUNK, max(LEAST_CHUNK, -(-len(pixels) // self._streams)))

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from finetune.errors import UserError
+from finetune.errors import Problem, UserError
 from finetune.images import Precision
 
 Pass = Callable[[tf.Tensor], tf.Tensor]
@@ -44,7 +44,11 @@ class OpenVINO:
     def __init__(self, graphs: Graphs, precision: Precision, streams: int) -> None:
         if importlib.util.find_spec("openvino") is None:
             raise UserError(
-                "runtime: openvino is not installed; pip install 'facenet-finetune[openvino]', or use tensorflow"
+                Problem(
+                    "runtime",
+                    "openvino is not installed",
+                    "pip install 'facenet-finetune[openvino]', or use tensorflow",
+                )
             )
         self._graphs = graphs
         self._settings = {"INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision], "NUM_STREAMS": str(streams)}

@@ -12,7 +12,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from finetune.errors import UserError
+from finetune.errors import Problem, UserError
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
@@ -78,7 +78,10 @@ def refuse_fork() -> None:
     """
     if _computes_in() != os.getpid():
         raise UserError(
-            f"process {os.getpid()}: forked from process {_computes_in()}, which had used TensorFlow, and would never "
-            "answer; restore the model in each worker and not before the fork (gunicorn without --preload, "
-            "multiprocessing with 'spawn')"
+            Problem(
+                f"process {os.getpid()}",
+                f"forked from process {_computes_in()}, which had used TensorFlow, and would never answer",
+                "restore the model in each worker and not before the fork (gunicorn without --preload, "
+                "multiprocessing with 'spawn')",
+            )
         )

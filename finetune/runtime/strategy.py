@@ -16,7 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from finetune import progress
-from finetune.errors import RunError, UserError
+from finetune.errors import Problem, RunError, UserError
 from finetune.progress import say_aside
 from finetune.runtime import devices
 from finetune.runtime.cluster import Cluster, read_cluster
@@ -87,8 +87,11 @@ class Strategy:
             if self.cluster is None:
                 raise
             raise RunError(
-                f"worker {self.worker}: another worker has ended or can't be reached; what was finished before stands: "
-                "see what the others said, and start all of them again with --resume"
+                Problem(
+                    f"worker {self.worker}",
+                    "another worker has ended or can't be reached; what was finished before stands",
+                    "see what the others said, and start all of them again with --resume",
+                )
             ) from error
 
     def run(self, replica: Callable[..., Any], args: tuple[Any, ...]) -> Any:
@@ -122,7 +125,7 @@ class Strategy:
         """Waits until all workers are here."""
         self.sum(np.zeros(1, np.float32))
 
-    def must_agree(self, text: str, problem: str) -> None:
+    def must_agree(self, text: str, problem: Problem) -> None:
         """Waits for all workers, and compares a text with theirs.
 
         Raises:
@@ -148,8 +151,11 @@ class Strategy:
                 most = middle
         here = repr(lines[alike]) if alike < len(lines) else "nothing"
         raise UserError(
-            f"worker {self.worker}: finds {here} where another worker finds something else; "
-            "give all the same recipe, checkpoint, images and pairs"
+            Problem(
+                f"worker {self.worker}",
+                f"finds {here} where another worker finds something else",
+                "give all the same recipe, checkpoint, images and pairs",
+            )
         )
 
     def _agree(self, text: str) -> bool:
@@ -217,12 +223,16 @@ def create_strategy(name: Name) -> Strategy:
             strategy.wait()
     except RuntimeError as error:
         raise UserError(
-            "strategy: multi_worker must be set up before TensorFlow's first operation; start a new process for it"
+            Problem(
+                "strategy",
+                "multi_worker must be set up before TensorFlow's first operation",
+                "start a new process for it",
+            )
         ) from error
     except tf.errors.UnknownError as error:
         address = cluster.workers[cluster.index]
         raise UserError(
-            f"TF_CONFIG cluster.worker: {address} can't be listened on; free it, or give another"
+            Problem("TF_CONFIG cluster.worker", f"{address} can't be listened on", "free it, or give another")
         ) from error
     return strategy
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.verification.result import LFWResult
 
 Z_95 = 1.959963984540054
@@ -101,8 +101,11 @@ def refuse_different(before: LFWResult, after: LFWResult) -> None:
     """Raises DataError where two results are not of the same pairs."""
     if _pairs(before) != _pairs(after):
         raise DataError(
-            f"comparison: found results on different pairs ({before.n_pairs} before, {after.n_pairs} after); "
-            "measure both on one pairs file and its images"
+            Problem(
+                "comparison",
+                f"found results on different pairs ({before.n_pairs} before, {after.n_pairs} after)",
+                "measure both on one pairs file and its images",
+            )
         )
 
 

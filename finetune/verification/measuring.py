@@ -79,7 +79,7 @@ def _with_overlap(
     try:
         without = evaluate(keep=clean)
     except DataError as error:
-        note = f"no figures without {result.left_out}; {error.problems[0]}"
+        note = "; ".join([f"no figures without {result.left_out}", *map(str, error.problems)])
         return dataclasses.replace(result, notes=(*result.notes, note))
     index1, index2 = image_pairs.index1[clean], image_pairs.index2[clean]
     remaining = dataclasses.replace(image_pairs, index1=index1, index2=index2, is_same=image_pairs.is_same[clean])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.files import read_text
 from finetune.names import same_identities
 from finetune.paths import open_folder
@@ -45,5 +45,5 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     else:
         names = tuple(entry.name for entry in open_folder(path, PEOPLE) if os.path.isdir(entry))
     if not names:
-        raise DataError(f"{path}: names nobody; give {PEOPLE}")
+        raise DataError(Problem(path, "names nobody", f"give {PEOPLE}"))
     return names

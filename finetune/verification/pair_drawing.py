@@ -14,7 +14,7 @@ import numpy.typing as npt
 from finetune import files
 from finetune.brief import Brief
 from finetune.dataset import Quarantined, layout
-from finetune.errors import DataError, attempt
+from finetune.errors import DataError, Problem, attempt
 from finetune.images import SUFFIXES
 from finetune.names import spelled_alike
 from finetune.verification.pairs import DEFAULT_FOLDS, Pair, image_name, number_of, numbered
@@ -72,7 +72,8 @@ def write_pairs(
         RunError: the file can't be written.
     """
     path, root = Path(os.path.expanduser(path)), Path(os.path.expanduser(root))
-    problems = [f"{path}: already there; give another name, or remove it"] if os.path.lexists(path) else []
+    there = Problem(path, "already there", "give another name, or remove it")
+    problems = [there] if os.path.lexists(path) else []
     found = attempt(problems, lambda: _images(root))
     if found is None or problems:
         raise DataError(*problems)
@@ -82,8 +83,8 @@ def write_pairs(
     fewer = pairs_per_fold is None
     try:
         drawn = draw_pairs(images, folds=folds, pairs_per_fold=pairs_per_fold or PAIRS_PER_FOLD, seed=seed, fewer=fewer)
-    except ValueError as error:
-        raise DataError(f"{root}: {error}{_example(left_out)}") from None
+    except DataError as error:
+        raise DataError(*error.within(root, _example(left_out))) from None
     pairs_per_fold = len(drawn[0]) // 2
     lines = [f"{folds}\t{pairs_per_fold}", *(_line(pair) for fold in drawn for pair in fold)]
     files.write_text(path, "\n".join(lines) + "\n")
@@ -111,7 +112,7 @@ def draw_pairs(images: Images, *, folds: int, pairs_per_fold: int, seed: int, fe
         For each fold its pairs, those of one person first.
 
     Raises:
-        ValueError: there are not so many; says how many there are.
+        DataError: there are not so many; says how many there are.
     """
     names = list(images)
     counts = np.array([len(images[name]) for name in names], np.int64)
@@ -135,7 +136,7 @@ def draw_places(
         fewer: draw fewer pairs a fold where there are not so many, in each fold as many.
 
     Raises:
-        ValueError: there are not so many, or none; says how many there are.
+        DataError: there are not so many, or none; says how many there are.
     """
     generator = np.random.default_rng(seed)
     able = int((counts > 1).sum())
@@ -143,19 +144,17 @@ def draw_places(
     most = min(able, len(counts) // 2)
     if folds > most:
         what = f"ask for {most} folds or fewer" if most > 1 else "add people or images"
-        raise ValueError(
-            f"{people}; each of {folds} folds needs two people of its own, one of them with two images; {what}"
-        )
+        needed = f"each of {folds} folds needs two people of its own, one of them with two images"
+        raise DataError(Problem("", f"{people}; {needed}", what))
     dealt = _deal(counts, folds, generator)
     same = min(int(_two_of(counts[fold]).sum()) for fold in dealt)
     different = min(int(_two_of(counts[fold].sum()) - _two_of(counts[fold]).sum()) for fold in dealt)
     if fewer:
         pairs_per_fold = min(same, different, pairs_per_fold)
     elif min(same, different) < pairs_per_fold:
-        raise ValueError(
-            f"{people}; each of {folds} folds can have {same} pairs of one person and {different} of two; "
-            f"ask for {min(same, different)} pairs or fewer, or for fewer folds"
-        )
+        possible = f"each of {folds} folds can have {same} pairs of one person and {different} of two"
+        advice = f"ask for {min(same, different)} pairs or fewer, or for fewer folds"
+        raise DataError(Problem("", f"{people}; {possible}", advice))
     return [
         [*_of_one(fold, counts, pairs_per_fold, generator), *_of_two(fold, counts, pairs_per_fold, generator)]
         for fold in dealt
@@ -249,8 +248,8 @@ def _images(root: Path) -> tuple[dict[str, list[int | str]], list[Quarantined]]:
                 number = numbered(path)
                 images.setdefault(name, []).append(path.name if number is None else number)
     if not images:
-        nobody = "no image in a person's folder; give one folder of images per person"
-        raise DataError(f"{root}: {nobody}{_example(left_out)}")
+        nobody = Problem(root, "no image in a person's folder", "give one folder of images per person")
+        raise DataError(nobody.within(advice=_example(left_out)))
     return {name: sorted(found, key=_order) for name, found in images.items()}, left_out
 
 
@@ -259,8 +258,8 @@ def _order(image: int | str) -> tuple[int, str]:
 
 
 def _example(left_out: Sequence[Quarantined]) -> str:
-    """Return what to add to a refusal where files were left out that may have been meant."""
-    return f"; the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
+    """Return what to look at where files were left out that may have been meant; may be empty."""
+    return f"the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
 
 
 def _line(pair: Pair) -> str:

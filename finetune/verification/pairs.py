@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.brief import Brief
-from finetune.errors import DataError, bounded
+from finetune.errors import DataError, Problem, bounded
 from finetune.files import read_text
 from finetune.images import SUFFIXES as IMAGES
 from finetune.names import look_the_same, normal, spelled_alike, spelling
@@ -111,18 +111,18 @@ def read_pairs(path: str | Path) -> PairsFile:
     ]
     header = _header(lines[0][1]) if lines else None
     pairs: list[Pair] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     for number, line in lines[header is not None :]:
         try:
             pairs.append(_pair(line))
-        except ValueError as error:
-            problems.append(f"{path}:{number}: {error}")
+        except DataError as error:
+            problems += error.within(f"{path}:{number}")
     if header is not None and header[0] == 0:
-        problems.insert(0, f"{path}:{lines[0][0]}: the header asks for 0 folds; write 10, as LFW does")
+        problems.insert(0, Problem(f"{path}:{lines[0][0]}", "the header asks for 0 folds", "write 10, as LFW does"))
     if not pairs and not problems:
-        problems.append(f"{path}: found no pairs; give {FORM}")
+        problems.append(Problem(path, "found no pairs", f"give {FORM}"))
     if problems:
-        raise DataError(*bounded(problems, str(path), "is it a pairs file?"))
+        raise DataError(*bounded(problems, path, "is it a pairs file?"))
     notes = [
         f"{path.name} names {other!a} and {first!a}, which are one name, as two people"
         for first, other in spelled_alike(_person(image) for pair in pairs for image in pair[:2])
@@ -169,7 +169,9 @@ def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error"
     """
     folder = Path(os.path.expanduser(lfw_dir))
     if not folder.is_dir():
-        raise DataError(f"{folder}: found no folder; give the one that holds LFW's aligned faces, a folder a person")
+        raise DataError(
+            Problem(folder, "found no folder", "give the one that holds LFW's aligned faces, a folder a person")
+        )
     wanted = dict.fromkeys(name for pair in pairs_file.pairs for name in (pair.first, pair.second))
     found = _find(wanted, folder)
     absent = tuple(name for name in wanted if name not in found)
@@ -177,7 +179,9 @@ def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error"
     if absent and (missing == "error" or not kept):
         shown = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
         what = "add them, or skip their pairs with missing: skip" if kept else "is it the folder of aligned faces?"
-        raise DataError(f"{folder}: missing {len(absent)} of the {len(wanted)} images in the pairs: {shown}; {what}")
+        raise DataError(
+            Problem(folder, f"missing {len(absent)} of the {len(wanted)} images in the pairs: {shown}", what)
+        )
     order = {name: i for i, name in enumerate(dict.fromkeys(n for pair in kept for n in (pair.first, pair.second)))}
     n_skipped = len(pairs_file.pairs) - len(kept)
     skipped = (f"{n_skipped} of {len(pairs_file.pairs)} pairs were skipped; missing images: {len(absent)}",)
@@ -209,10 +213,12 @@ def _pair(line: str) -> Pair:
             return Pair(image_name(name, n1), image_name(name, n2), is_same=True)
         case [name1, n1, name2, n2] if _is_image(n1) and _is_image(n2):
             if name1 == name2 or look_the_same([name1, name2]):
-                raise ValueError(f"names {name1!r} twice; write {name1} {n1} {n2} for a pair of one person")
+                one_person = f"write {name1} {n1} {n2} for a pair of one person"
+                raise DataError(Problem("", f"names {name1!r} twice", one_person))
             return Pair(image_name(name1, n1), image_name(name2, n2), is_same=False)
     tabs = "; separate them by tabs where a name holds spaces" if "\t" not in line and len(fields) > 3 else ""
-    raise ValueError(f"found {excerpt(line)}; write NAME n1 n2 for one person, NAME1 n1 NAME2 n2 for two{tabs}")
+    form = f"write NAME n1 n2 for one person, NAME1 n1 NAME2 n2 for two{tabs}"
+    raise DataError(Problem("", f"found {excerpt(line)}", form))
 
 
 def _is_image(field: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.verification.comparison import refuse_different
 from finetune.verification.protocols import ACCURACY_THRESHOLDS, VAL_THRESHOLDS, area, val_threshold
 from finetune.verification.result import LFWResult
@@ -79,7 +79,7 @@ class _Distances:
 
     def __init__(self, result: LFWResult, metric: Metric) -> None:
         if result.distances is None or result.is_same is None or result.folds is None:
-            raise DataError("bootstrap: found a result without its distances; measure it again")
+            raise DataError(Problem("bootstrap", "found a result without its distances", "measure it again"))
         self._metric, self._far, self._n_folds = metric, result.far_target, result.n_folds
         self._grid = VAL_THRESHOLDS if metric == "val" else ACCURACY_THRESHOLDS
         width = len(self._grid) + 1  # the last: accepted by none

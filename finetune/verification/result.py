@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.brief import Brief
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 
 Distance = Literal["euclidean", "cosine"]
 
@@ -173,7 +173,7 @@ class LFWResult(Brief):
         names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
         missing = [name for name in names if name not in stored]
         if missing:
-            raise DataError(f"LFW result: found no {', '.join(missing)}; give a file that finetune wrote")
+            raise DataError(Problem("LFW result", f"found no {', '.join(missing)}", "give a file that finetune wrote"))
         fields = {name: stored[name] for name in names}
         fields["fold_accuracy"] = tuple(stored["fold_accuracy"])
         fields["notes"] = tuple(stored["notes"])
@@ -185,7 +185,7 @@ class LFWResult(Brief):
         for name in ("correct", "is_same", "distances", "folds"):
             if len(fields.get(name, fields["correct"])) != stored["n_pairs"]:
                 found = f"found {len(fields[name])} values of {name} for {stored['n_pairs']} pairs"
-                raise DataError(f"LFW result: {found}; give a file that finetune wrote")
+                raise DataError(Problem("LFW result", found, "give a file that finetune wrote"))
         overlap, without = stored.get("overlap"), stored.get("without_overlap")
         return cls(
             **fields,

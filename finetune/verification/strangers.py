@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.brief import Brief
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.verification.pair_drawing import draw_places
 from finetune.verification.protocols import evaluate_pairs
 from finetune.verification.result import Distance, LFWResult
@@ -63,8 +63,11 @@ def draw(labels: npt.NDArray[np.int64], seed: int) -> StrangerPairs:
     able = int((counts > 1).sum())
     if len(people) < 2 or not able:
         raise DataError(
-            f"strangers: found {counted(len(people), 'person')}, {able} with two images or more; "
-            "there must be two, one of them with two images"
+            Problem(
+                "strangers",
+                f"found {counted(len(people), 'person')}, {able} with two images or more",
+                "there must be two, one of them with two images",
+            )
         )
     folds = max(1, min(FOLDS, able, len(people) // 2))
     places = draw_places(counts, folds=folds, pairs_per_fold=-(-MOST // folds), seed=seed, fewer=True)
@@ -82,8 +85,11 @@ def draw(labels: npt.NDArray[np.int64], seed: int) -> StrangerPairs:
         pairs = pairs[np.argsort(np.arange(len(pairs)) % (len(pairs) // 2), kind="stable")]
         if folds < 2:
             raise DataError(
-                f"strangers: only {counted(len(pairs), 'pair')} could be drawn of "
-                f"{counted(len(people), 'person')}; give more images"
+                Problem(
+                    "strangers",
+                    f"only {counted(len(pairs), 'pair')} could be drawn of {counted(len(people), 'person')}",
+                    "give more images",
+                )
             )
     return StrangerPairs(pairs[:, 0], pairs[:, 1], pairs[:, 2].astype(bool), folds, tuple(notes))
 

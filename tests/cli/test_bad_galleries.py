@@ -104,7 +104,7 @@ WRONG = [
     bad(
         "too few photos",
         "classify model faces/learn",
-        "0 of 4 people have 20 photos or more; it takes two: lower --min-images and --train-images, or add photos",
+        "0 of 4 people have 20 photos or more; it takes two; lower --min-images and --train-images, or add photos",
     ),
     bad(
         "a submission in place of what is read",
@@ -188,7 +188,7 @@ WRONG_WITH_GALLERY = [
     bad(
         "texts",
         "identify people.h5 bad/texts --threshold 0",
-        "bad/texts/ann/notes.txt: not an image (...); there is no face to name: give aligned faces, or photos with "
+        "bad/texts/ann/notes.txt: not an image (...); there is no face to name; give aligned faces, or photos with "
         "--align",
     ),
 ]
@@ -203,7 +203,7 @@ def test_an_empty_gallery_and_one_whose_checkpoint_has_gone(work, finetune):
     write_gallery(work / "g.h5", gallery())
     ended = finetune("identify", "g.h5", "faces/learn", "--threshold", "0")
     assert ended.status == 2
-    assert ended.err[0].endswith("(where the gallery's was): give --checkpoint")
+    assert ended.err[0].endswith("; the gallery's checkpoint was there: give --checkpoint")
     finetune("gallery", "g.h5", *(word for number in range(5) for word in ("--remove", f"person {number}")))
     ended = finetune("identify", "g.h5", "faces/learn")
     assert ended.err == ["finetune identify: g.h5: nobody is enrolled; see finetune enroll --help"]

@@ -118,6 +118,7 @@ def test_run_leaves_each_stage_and_the_table(finetune, work: Path):
             "image_size": 75,
             "standardization": "fixed",
             "source": "preprocessing.json",
+            "assumed": False,
         }
         assert (work / "out" / stage / "class_names.txt").read_text().split() == [f"person_00{i}" for i in range(1, 5)]
     assert not (work / "out" / ".resume").exists()

@@ -68,7 +68,7 @@ def test_a_disk_that_fills_in_a_stage_keeps_the_stage_before(two_stages: Path, f
     (line,) = ended.err
     assert line == (
         "finetune run: out/.resume/state.npz: can't be written (File too large); "
-        "what stood there before is whole: make room"
+        "what stood there before is whole; make room"
     )
     assert finished(two_stages / "out") == ["1-head"]
 
@@ -100,7 +100,7 @@ def test_a_full_disk_leaves_the_embeddings_of_before(work: Path, finetune):
         ended = finetune("embed", "model", "faces/learn", "out.npz")
     assert ended.status == 1
     assert ended.err[-1] == (
-        "finetune embed: out.npz: can't be written (File too large); what stood there before is whole: make room"
+        "finetune embed: out.npz: can't be written (File too large); what stood there before is whole; make room"
     )
     assert (work / "out.npz").read_bytes() == before
     assert {path.name for path in work.iterdir()} == {"faces", "model", "recipe.yaml", "out.npz"}

@@ -191,7 +191,7 @@ def test_two_photos_are_compared(enrolled, finetune):
     ended = finetune("compare", a, b, "--gallery", "people.h5")
     assert (ended.status, ended.out[0].startswith(f"cosine similarity {similarity:.4f}; squared")) == (0, True)
     assert ended.out[1] == (
-        "no answer: a false accept rate of 0.01 takes 198 people, enrolled and strangers, where 4 can be compared: add "
+        "no answer: a false accept rate of 0.01 takes 198 people, enrolled and strangers, where 4 can be compared; add "
         "194 strangers (finetune enroll GALLERY FOLDER --strangers), or give --far 0.334 or more"
     )
 

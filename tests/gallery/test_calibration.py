@@ -169,17 +169,17 @@ def test_too_few_people_for_pairs_are_told_with_how_many_more_and_which_rate():
     with pytest.raises(DataError) as refused:
         pair_threshold(found, 0.01)
     assert str(refused.value) == (
-        "a false accept rate of 0.01 takes 198 people, enrolled and strangers, where 150 can be compared: "
+        "a false accept rate of 0.01 takes 198 people, enrolled and strangers, where 150 can be compared; "
         "add 48 strangers (finetune enroll GALLERY FOLDER --strangers), or give --far 0.0132 or more"
     )
     assert pair_threshold(found, 0.0132).far == 0.0132
     more = found.add_strangers(np.arange(48), photos(vectors(np.arange(200, 248)), seed=4))
     assert pair_threshold(more, 0.01).far == 0.01
-    with pytest.raises(DataError, match=r"198 people, .* where 0 can be compared: add 198 strangers \([^)]*\)$"):
+    with pytest.raises(DataError, match=r"198 people, .* where 0 can be compared; add 198 strangers \([^)]*\)$"):
         pair_threshold(nobody, 0.01)
 
 
 def test_a_rate_that_no_more_people_make_possible_is_told(monkeypatch):
     monkeypatch.setattr("finetune.gallery.compare.MOST_PEOPLE", 60)
-    with pytest.raises(DataError, match=r"198 people, .* where 50 can be compared: give --far 0\.0385 or more$"):
+    with pytest.raises(DataError, match=r"198 people, .* where 50 can be compared; give --far 0\.0385 or more$"):
         pair_threshold(gallery(people=100, each=1), 0.01)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from finetune.errors import DataError, NotFinite
 from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.photos import Photos
-from finetune.names import normal, why_unusable
+from finetune.names import normal, shown, why_unusable
 from tests.gallery.conftest import CONTRACT, gallery, photos, vectors
 
 
@@ -161,7 +161,7 @@ def test_strangers_are_added_to_those_before_each_photo_once():
     ],
 )
 def test_names_that_nobody_can_have(name, problem):
-    assert why_unusable(name) == f"can't be a person's name: {problem}; rename them"
+    assert str(why_unusable(name)) == f"{shown(name)}: can't be a person's name: {problem}; rename them"
     with pytest.raises(DataError) as refused:
         gallery().add([name], photos(vectors([1])))
     (line,) = map(str, refused.value.problems)

@@ -180,7 +180,7 @@ def test_photos_without_any_face_are_refused():
     from finetune.gallery.identification import Face, refuse_nothing
 
     faces = [Face(Path("a/b.png"), Path("a"), None, problem="no face found")] * 3
-    with pytest.raises(DataError, match=r"^a/b\.png: no face found; there is no face to name: give"):
+    with pytest.raises(DataError, match=r"^a/b\.png: no face found; there is no face to name; give"):
         refuse_nothing(faces)
     refuse_nothing([*faces, Face(Path("a/c.png"), Path("a"), Path("a/c.png"))])
 

@@ -110,7 +110,7 @@ def test_a_full_disk_leaves_the_gallery_as_it_was(tmp_path):
     )
     # What it prints goes through a pipe, which has no size.
     done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, check=True)
-    told = f"RunError {path}: can't be written (File too large); what stood there before is whole: make room"
+    told = f"RunError {path}: can't be written (File too large); what stood there before is whole; make room"
     assert done.stdout.splitlines() == [told] * 5
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["g.h5"]

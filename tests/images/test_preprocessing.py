@@ -27,6 +27,7 @@ def test_what_is_asked_for_goes_before_the_file_and_the_file_before_the_name(tmp
     mixed = resolve_preprocessing(folder, "x", standardization="fixed")
     assert (mixed.image_size, mixed.standardization) == (96, "fixed")
     assert mixed.source == "standardization given, the rest preprocessing.json"
+    assert not mixed.assumed
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,11 @@ def test_else_160_and_fixed_are_assumed_and_said(folder):
     found = resolve_preprocessing(folder, "model-20200101-000000.ckpt-1")
     assert (found.image_size, found.standardization) == (160, "fixed")
     assert found.source.startswith("assumed")
+    assert found.assumed
+    size, standardized = {"image_size": 96}, {"standardization": "per_image"}
+    assert resolve_preprocessing(folder, "x", **size).assumed
+    assert resolve_preprocessing(folder, "x", **standardized).assumed
+    assert not resolve_preprocessing(folder, "x", **size, **standardized).assumed
 
 
 def test_what_travels_reads_back(folder):

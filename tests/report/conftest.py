@@ -49,7 +49,7 @@ def without_lfw(faces, drawn_checkpoint, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def interrupted(faces, drawn_checkpoint, tmp_path_factory) -> Path:
     """Asked to stop after the first epoch of the second stage."""
-    from finetune.errors import Interrupted
+    from finetune.errors import Interrupted, Problem
     from finetune.record.histories import Histories
     from finetune.runs.runner import run
 
@@ -59,7 +59,7 @@ def interrupted(faces, drawn_checkpoint, tmp_path_factory) -> Path:
     def stopping(self, state):
         epoch(self, state)
         if state.rows[-1].stage == BLOCK["name"]:
-            raise Interrupted("stopped", 15)
+            raise Interrupted(Problem("", "stopped"), 15)
 
     stopped = recipe(faces, drawn_checkpoint, output)
     with pytest.MonkeyPatch.context() as patch:

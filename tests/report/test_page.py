@@ -311,6 +311,19 @@ def test_a_stage_s_file_that_was_changed_is_refused(rolled_back, tmp_path):
         Record.read(run)
 
 
+def test_reasons_of_an_earlier_finetune_are_read_without_the_words_that_it_added(rolled_back, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(rolled_back, run, ignore=UNLISTED)
+    stored = json.loads((run / "2-last-block/result.json").read_text())
+    before = Record.read(run).results[-1]
+    assert not before.accepted
+    assert before.reason == stored["reason"]
+    old = {"reason": f"{before.reason}; rolled back", "rejected": ["val fell; rolled back", "the loss became nan"]}
+    (run / "2-last-block/result.json").write_text(json.dumps(stored | old))
+    read = Record.read(run).results[-1]
+    assert (read.reason, read.rejected) == (before.reason, ("val fell", "the loss became nan"))
+
+
 def keys(value: object, within: tuple[str, ...] = ()):
     for name, of in value.items() if isinstance(value, dict) else ():
         yield (*within, name)

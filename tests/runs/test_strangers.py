@@ -162,7 +162,7 @@ def test_weights_that_give_no_numbers_are_rolled_back_and_said(tune, monkeypatch
     monkeypatch.setattr(tuner.measures.curve, "at", at)
     result = tuner.run(Stage("block", "Block8", 1, accept={"metric": "strangers_auc", "max_drop": 1.0}))
     assert not result.accepted
-    assert "embeddings are no finite numbers; rolled back" in result.reason
+    assert result.reason.endswith("embeddings are no finite numbers")
     assert tuner.model.digests() == before
 
 
@@ -274,7 +274,7 @@ def test_tensorboard_and_stat_h5_hold_the_history(tune):
 
 @pytest.mark.slow
 def test_a_resumed_run_has_the_history_of_one_that_was_left_alone(people, drawn_checkpoint, tmp_path):
-    from finetune.errors import Interrupted
+    from finetune.errors import Interrupted, Problem
     from finetune.runs.opening import Inputs
     from finetune.runs.tuner import FineTuner
 
@@ -300,7 +300,7 @@ def test_a_resumed_run_has_the_history_of_one_that_was_left_alone(people, drawn_
     def stop():
         rows = tmp_path / "stopped/history.csv"
         if rows.exists() and "block,1,1," in rows.read_text():
-            raise Interrupted("stopped", 15)
+            raise Interrupted(Problem("", "stopped"), 15)
 
     tuner = FineTuner.from_inputs(Inputs.open(recipe), stop)
     tuner.run(recipe.stages[0])

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from finetune.errors import Interrupted, RunError
+from finetune.errors import Interrupted, Problem, RunError
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
@@ -132,7 +132,7 @@ def test_an_interrupted_stage_goes_on_after_its_last_finished_epoch():
     def check():
         calls.append(1)
         if len(calls) == 4:
-            raise Interrupted("stop", 15)
+            raise Interrupted(Problem("", "stop"), 15)
 
     first, state = Scripted(stage, [0.9, 0.8, 0.7]), StageState()
     saved = {}

@@ -28,7 +28,7 @@ def most(images: dict[str, list[int]], folds: int, seed: int) -> int:
     """The largest number of pairs that can be drawn, by what the error says."""
     try:
         draw_pairs(images, folds=folds, pairs_per_fold=10**6, seed=seed)
-    except ValueError as error:
+    except DataError as error:
         found = re.search(r"ask for (\d+) pairs", str(error))
         return int(found[1]) if found else 0
     raise AssertionError
@@ -65,7 +65,7 @@ def test_as_many_as_the_error_says_can_be_drawn_and_no_more(images, folds, seed)
     n = most(images, folds, seed)
     assume(n)
     draw_pairs(images, folds=folds, pairs_per_fold=n, seed=seed)
-    with pytest.raises(ValueError, match=f"ask for {n} pairs or fewer"):
+    with pytest.raises(DataError, match=f"ask for {n} pairs or fewer"):
         draw_pairs(images, folds=folds, pairs_per_fold=n + 1, seed=seed)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from PIL import Image as Picture
 
 from finetune.dataset.importers.people import Image, Imported, name_folders, write_people
-from finetune.errors import DataError, attempt, bounded
+from finetune.errors import DataError, Problem, attempt, bounded
 from finetune.files import read_text, refuse_used
 from finetune.images import Pixels
 from finetune.progress import track
@@ -57,18 +57,22 @@ def import_arrays(
             values out of range, a size that does not fit, a label without a name.
         RunError: `out` can't be written.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     attempt(problems, lambda: refuse_used(out))
     pixels = attempt(problems, lambda: open_images(images, height, width))
     called = attempt(problems, lambda: _identities(_load(labels), labels, names))
     if pixels is not None and called is not None and len(pixels) != len(called):
         problems.append(
-            f"{labels}: {counted(len(called), 'label')} for the {len(pixels)} images in {images}; give a label for each"
+            Problem(
+                labels,
+                f"{counted(len(called), 'label')} for the {len(pixels)} images in {images}",
+                "give a label for each",
+            )
         )
-    folders, clashes = name_folders(called or (), str(labels))
+    folders, clashes = name_folders(called or (), labels)
     problems += clashes
     if problems or pixels is None or called is None:
-        raise DataError(*bounded(problems, str(labels), "are they the labels of these images?"))
+        raise DataError(*bounded(problems, labels, "are they the labels of these images?"))
 
     def place(index: int, target: Path) -> None:
         pixels.image(index).save(target)
@@ -116,7 +120,7 @@ def read_labels(labels: Path, images: int) -> list[str]:
     """
     found = _identities(_load(labels), labels, None)
     if len(found) != images:
-        raise DataError(f"{labels}: {counted(len(found), 'label')} for {images} images; give a label for each")
+        raise DataError(Problem(labels, f"{counted(len(found), 'label')} for {images} images", "give a label for each"))
     return found
 
 
@@ -124,15 +128,17 @@ def _load(path: Path) -> Array:
     try:
         array = np.lib.format.open_memmap(path, mode="r")  # unpickles nothing
     except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror or error}); give a .npy file") from error
+        raise DataError(Problem(path, f"can't be read ({error.strerror or error})", "give a .npy file")) from error
     except (ValueError, EOFError, OverflowError) as error:
         if zipfile.is_zipfile(path):
-            raise DataError(f"{path}: an archive of arrays; save the one that is meant with numpy.save") from error
+            raise DataError(
+                Problem(path, "an archive of arrays", "save the one that is meant with numpy.save")
+            ) from error
         raise DataError(
-            f"{path}: no array of numbers or strings, or a damaged one; save it anew with numpy.save"
+            Problem(path, "no array of numbers or strings, or a damaged one", "save it anew with numpy.save")
         ) from error
     if not array.size:
-        raise DataError(f"{path}: an empty array of shape {list(array.shape)}; give one with images")
+        raise DataError(Problem(path, f"an empty array of shape {list(array.shape)}", "give one with images"))
     return array
 
 
@@ -143,16 +149,24 @@ def _shaped(array: Array, path: Path, height: int | None, width: int | None) -> 
         size = f"rows of {shape[1]} values"
         fitting = _fitting(shape[1])
         if height is None or width is None:
-            raise DataError(f"{path}: {size}; give --height and --width{fitting}")
+            raise DataError(Problem(path, size, f"give --height and --width{fitting}"))
         if height * width != shape[1]:
             raise DataError(
-                f"{path}: {size}, where --height {height} --width {width} make {height * width}; give others{fitting}"
+                Problem(
+                    path,
+                    f"{size}, where --height {height} --width {width} make {height * width}",
+                    f"give others{fitting}",
+                )
             )
         return array.reshape(-1, height, width)
     if array.ndim != 3 and (array.ndim != 4 or shape[3] != 3):
-        raise DataError(f"{path}: shape {shape}; give [n, height, width], [n, height, width, 3] or flat grey rows")
+        raise DataError(
+            Problem(path, f"shape {shape}", "give [n, height, width], [n, height, width, 3] or flat grey rows")
+        )
     if (height or shape[1], width or shape[2]) != (shape[1], shape[2]):
-        raise DataError(f"{path}: images of height {shape[1]} and width {shape[2]}; leave --height and --width out")
+        raise DataError(
+            Problem(path, f"images of height {shape[1]} and width {shape[2]}", "leave --height and --width out")
+        )
     return array
 
 
@@ -169,17 +183,19 @@ def _fitting(values: int) -> str:
 def _taken(array: Array, path: Path) -> tuple[str, float]:
     """Return how the values are taken, in words, and what they are multiplied by."""
     if array.dtype.kind not in "iuf":
-        raise DataError(f"{path}: values of {array.dtype}; give whole numbers or floats")
+        raise DataError(Problem(path, f"values of {array.dtype}", "give whole numbers or floats"))
     low, high = np.inf, -np.inf
     for start in track(range(0, len(array), ROWS), len(array), "reading the array", ROWS):
         part = array[start : start + ROWS]
         low, high = min(low, float(part.min())), max(high, float(part.max()))
         if not np.isfinite([low, high]).all():
-            raise DataError(f"{path}: holds values that are no numbers, from row {start} on; mend or remove them")
+            raise DataError(
+                Problem(path, f"holds values that are no numbers, from row {start} on", "mend or remove them")
+            )
     shares = array.dtype.kind == "f" and high <= 1 + OVERSHOOT
     most = 1 if shares else 255
     if not -OVERSHOOT * most <= low <= high <= (1 + OVERSHOOT) * most:
-        raise DataError(f"{path}: values from {low:.7g} to {high:.7g}; give 0 to 1, or 0 to 255")
+        raise DataError(Problem(path, f"values from {low:.7g} to {high:.7g}", "give 0 to 1, or 0 to 255"))
     if shares:
         return f"floats from {low:g} to {high:g}, taken times 255", 255.0
     return f"{array.dtype} from {low:g} to {high:g}, taken as they are", 1.0
@@ -192,21 +208,21 @@ def _eight_bits(pixels: Array, scale: float) -> Pixels:
 def _identities(labels: Array, path: Path, names: Path | None) -> list[str]:
     """The name of each image's person."""
     if labels.ndim != 1:
-        raise DataError(f"{path}: shape {list(labels.shape)}; give one label an image, [n]")
+        raise DataError(Problem(path, f"shape {list(labels.shape)}", "give one label an image, [n]"))
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8", "replace")
     if labels.dtype.kind not in "iuU":
-        raise DataError(f"{path}: labels of {labels.dtype}; give whole numbers or strings")
+        raise DataError(Problem(path, f"labels of {labels.dtype}", "give whole numbers or strings"))
     if names is None:
         return [str(label) for label in labels]
     if labels.dtype.kind == "U":
-        raise DataError(f"{path}: the labels are names already; leave --names out")
+        raise DataError(Problem(path, "the labels are names already", "leave --names out"))
     text = read_text(names, "a text file with a name a line")
     listed = text.removesuffix("\n").split("\n") if text else []  # splitlines would split within names too
     without = [label for label in np.unique(labels).tolist() if not 0 <= label < len(listed)]
     if without:
         shown = ", ".join(map(str, without[:5])) + (", …" if len(without) > 5 else "")
         raise DataError(
-            f"{names}: names labels 0 to {len(listed) - 1}, and none for {shown}; add a line for each label"
+            Problem(names, f"names labels 0 to {len(listed) - 1}, and none for {shown}", "add a line for each label")
         )
     return [listed[label] for label in labels.tolist()]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from finetune.dataset import Quarantined
 from finetune.dataset.importers.listing import Listed, Listing
-from finetune.errors import DataError, attempt
+from finetune.errors import DataError, Problem, attempt
 from finetune.files import read_text
 from finetune.paths import excerpt, open_folder
 
@@ -22,13 +22,14 @@ def read_celeba(images: Path, identities: Path) -> Listing:
     Raises:
         DataError: the folder or the file can't be read.
     """
-    unread: list[str] = []
+    unread: list[Problem] = []
     text = attempt(unread, lambda: read_text(identities, FORM))
     inside = attempt(unread, lambda: open_folder(images, "the folder that holds CelebA's photos"))
     if text is None or inside is None:
         raise DataError(*unread)
     beside = {path.name: path for path in inside}
-    photos, problems = [], []
+    photos: list[Listed] = []
+    problems: list[Problem] = []
     for number, line in enumerate(text.splitlines(), 1):
         match line.split():
             case []:
@@ -37,6 +38,6 @@ def read_celeba(images: Path, identities: Path) -> Listing:
                 photos.append(Listed(images / photo, identity, f"{identities}:{number}"))
                 beside.pop(photo, None)
             case _:
-                problems.append(f"{identities}:{number}: found {excerpt(line)}; write PHOTO IDENTITY")
+                problems.append(Problem(f"{identities}:{number}", f"found {excerpt(line)}", "write PHOTO IDENTITY"))
     left_out = [Quarantined(path, f"not in {identities}") for path in beside.values()]
     return Listing(identities, images, photos, left_out, problems, images)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from finetune.dataset import Quarantined
 from finetune.dataset.importers.listing import Listed, Listing
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.images import SUFFIXES
 from finetune.paths import open_folder
 
@@ -59,10 +59,8 @@ def read_layout(root: Path, layout: Layout) -> Listing:
             left_out.append(Quarantined(entry, "not named as its people are"))
     if not people:
         below = [entry.name for entry in inside if os.path.isdir(entry)]
-        raise DataError(
-            f"{root}: no folder named as its people are; give {what}"
-            + (f"; found the folders {', '.join(below[:3])}" + (", …" if len(below) > 3 else "") if below else "")
-        )
+        others = f"; found the folders {', '.join(below[:3])}" + (", …" if len(below) > 3 else "") if below else ""
+        raise DataError(Problem(root, "no folder named as its people are", f"give {what}{others}"))
     photos = []
     for person in people:
         for path in open_folder(person, what):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from finetune.dataset import Quarantined
 from finetune.dataset.importers.people import Image, Imported, name_folders, write_people
-from finetune.errors import DataError, attempt, bounded
+from finetune.errors import DataError, Problem, attempt, bounded
 from finetune.files import refuse_used
 from finetune.images import SUFFIXES
 from finetune.paths import in_one_line, refuse_within
@@ -41,7 +41,7 @@ class Listing:
         root: the folder they lie in.
         photos: in the source's order.
         left_out: what lies beside them, with reasons.
-        problems: what is wrong with the source, one line each.
+        problems: what is wrong with the source.
         photos_folder: the folder that is for photos, where nothing may be made; None where the source does not say.
     """
 
@@ -49,7 +49,7 @@ class Listing:
     root: Path
     photos: list[Listed]
     left_out: list[Quarantined] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     photos_folder: Path | None = None
 
 
@@ -67,18 +67,18 @@ def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Importe
             is missing or has two names, two names for one folder.
         RunError: it can't be written.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     attempt(problems, lambda: refuse_used(out))
     photos_folder = listing.photos_folder
     if photos_folder is not None:
         attempt(problems, lambda: refuse_within(out, photos_folder))
     photos, left_out, unusable = _check(listing)
-    folders, clashes = name_folders((photo.identity for photo in listing.photos), str(listing.source))
+    folders, clashes = name_folders((photo.identity for photo in listing.photos), listing.source)
     problems += [*listing.problems, *clashes, *unusable]
     if not (listing.photos or problems):
-        problems.append(f"{listing.source}: names no photo; is it the right one?")
+        problems.append(Problem(listing.source, "names no photo", "is it the right one?"))
     if problems:
-        raise DataError(*bounded(problems, str(listing.source), "is it the right one, for these photos?"))
+        raise DataError(*bounded(problems, listing.source, "is it the right one, for these photos?"))
 
     # A link to a link would break when the one between goes.
     images = [Image(photo.identity, os.path.realpath(photo.path), photo.path.suffix.lower()) for photo in photos]
@@ -92,35 +92,39 @@ def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Importe
     return write_people(out, images, folders, place, [*listing.left_out, *left_out])
 
 
-def _check(listing: Listing) -> tuple[list[Listed], list[Quarantined], list[str]]:
-    """The photos to take, those named twice, and a line for each that can't be taken."""
+def _check(listing: Listing) -> tuple[list[Listed], list[Quarantined], list[Problem]]:
+    """Return the photos to take, those named twice, and a problem for each that can't be taken."""
     seen: dict[tuple[int, int], Listed] = {}
     repeated: list[Quarantined] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     missing = 0
     for photo in track(listing.photos, len(listing.photos), "looking for photos"):
-        shown = in_one_line(photo.path)
+        where = f"{photo.where}: {in_one_line(photo.path)}"
         try:
             status = os.stat(photo.path)
         except (OSError, ValueError) as error:
             missing += isinstance(error, FileNotFoundError)
-            problems.append(f"{photo.where}: {shown}: {getattr(error, 'strerror', error)}; add it, or take it out")
+            problems.append(Problem(where, str(getattr(error, "strerror", error)), "add it, or take it out"))
             continue
         first = seen.setdefault((status.st_dev, status.st_ino), photo)
         if not stat.S_ISREG(status.st_mode):
-            problems.append(f"{photo.where}: {shown}: not a file; name a photo")
+            problems.append(Problem(where, "not a file", "name a photo"))
         elif photo.path.suffix.lower() not in SUFFIXES:
-            problems.append(f"{photo.where}: {shown}: not named as an image ({', '.join(SUFFIXES)}); take it out")
+            problems.append(Problem(where, f"not named as an image ({', '.join(SUFFIXES)})", "take it out"))
         elif not os.access(photo.path, os.R_OK):
-            problems.append(f"{photo.where}: {shown}: may not be read; change its permissions")
+            problems.append(Problem(where, "may not be read", "change its permissions"))
         elif first.identity != photo.identity:
             names = f"{first.identity!r} in {first.where} and {photo.identity!r} here"
-            problems.append(f"{photo.where}: {shown}: is {names}; keep one of them")
+            problems.append(Problem(where, f"is {names}", "keep one of them"))
         elif first is not photo:
             repeated.append(Quarantined(photo.path, "named twice, under one name"))
     if missing > 1 and missing == len(listing.photos):
         problems = [
-            f"{listing.root}: has none of the {missing} photos that {listing.source} names, such as "
-            f"{in_one_line(listing.photos[0].path)}; give the folder that holds them"
+            Problem(
+                listing.root,
+                f"has none of the {missing} photos that {listing.source} names, such as "
+                f"{in_one_line(listing.photos[0].path)}",
+                "give the folder that holds them",
+            )
         ]
     return list(seen.values()), repeated, problems

@@ -14,6 +14,7 @@ from finetune import files
 from finetune.brief import Brief
 from finetune.cells import guarded
 from finetune.dataset import Quarantined
+from finetune.errors import Problem
 from finetune.names import normal
 from finetune.paths import printable
 from finetune.progress import track
@@ -97,28 +98,32 @@ def write_people(
     return Imported(out, len(numbers), len(images), tuple(left_out))
 
 
-def name_folders(identities: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
-    """The folder of each identity; and a line for each that can have none of its own.
+def name_folders(identities: Iterable[str], where: Path) -> tuple[dict[str, str], list[Problem]]:
+    """Return the folder of each identity; and a problem for each that can have none of its own.
 
     Slashes and what can't be printed become `_`, and so do dots at the beginning; spaces stay. Names that
     differ in case or in the encoding of accents alone would share a folder on some file systems.
 
     Args:
-        where: what to begin the lines with.
+        where: the file or folder that names them.
     """
-    folders, problems = {}, []
+    folders: dict[str, str] = {}
+    problems: list[Problem] = []
     owners: dict[str, str] = {}
     for identity in dict.fromkeys(identities):
         name = _folder_name(identity)
         owner = owners.setdefault(normal(name).casefold(), identity)
         if not name:
-            problems.append(f"{where}: an image has an empty name; give each image a name")
+            problems.append(Problem(where, "an image has an empty name", "give each image a name"))
         elif len(os.fsencode(name)) > LONGEST:
-            problems.append(f"{where}: the name {identity[:40]!r}… is longer than {LONGEST} bytes; shorten it")
+            problems.append(Problem(where, f"the name {identity[:40]!r}… is longer than {LONGEST} bytes", "shorten it"))
         elif owner != identity:
             problems.append(
-                f"{where}: {owner!r} and {identity!r} would share a folder, "
-                "or do on file systems without case; rename one, or give both one name"
+                Problem(
+                    where,
+                    f"{owner!r} and {identity!r} would share a folder, or do on file systems without case",
+                    "rename one, or give both one name",
+                )
             )
         folders[identity] = name
     return folders, problems

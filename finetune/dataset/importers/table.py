@@ -8,7 +8,7 @@ from pathlib import Path
 
 from finetune.cells import unguarded
 from finetune.dataset.importers.listing import Listed, Listing
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.files import read_text
 from finetune.images import SUFFIXES
 from finetune.paths import excerpt
@@ -36,7 +36,7 @@ def read_csv(file: Path, root: Path | None = None) -> Listing:
     root = file.parent if root is None else root
     reader = csv.reader(read_text(file, FORM).splitlines(keepends=True), strict=True, skipinitialspace=True)
     photos: list[Listed] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     columns: tuple[int, int] | None = None
     width = 2
     try:
@@ -52,9 +52,13 @@ def read_csv(file: Path, root: Path | None = None) -> Listing:
                 path, name = (unguarded(fields[column]) for column in columns)
                 photos.append(Listed(root / os.path.expanduser(path), name, where))
             else:
-                problems.append(f"{where}: found {excerpt(','.join(row))}, {len(fields)} fields where {width} belong")
+                problems.append(
+                    Problem(where, f"found {excerpt(','.join(row))}, {len(fields)} fields where {width} belong")
+                )
     except csv.Error as error:
-        problems.append(f"{file}:{reader.line_num}: {error}; quote what holds a comma, and double the quotes in it")
+        problems.append(
+            Problem(f"{file}:{reader.line_num}", str(error), "quote what holds a comma, and double the quotes in it")
+        )
     return Listing(file, root, photos, problems=problems, photos_folder=photos_folder)
 
 
@@ -72,4 +76,6 @@ def _header(fields: list[str], where: str) -> tuple[int, int]:
     if len(fields) == 2:
         return 0, 1
     found = excerpt(",".join(fields))
-    raise DataError(f"{where}: found {found}; write PATH,NAME, or a header that calls the columns path and name")
+    raise DataError(
+        Problem(where, f"found {found}", "write PATH,NAME, or a header that calls the columns path and name")
+    )

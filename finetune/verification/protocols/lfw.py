@@ -15,7 +15,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.verification import ACCURACY_STEP, THRESHOLDS_END, VAL_STEP, Distance, LFWResult
 from finetune.words import counted
 
@@ -202,8 +202,12 @@ def _kept_folds(folds: list[Indices], same: Bools, kept: Bools) -> list[Indices]
     if lacking:
         n_same, n_kept = np.count_nonzero(same & kept), np.count_nonzero(kept)
         raise DataError(
-            f"pairs kept: found {n_same} of one person and {n_kept - n_same} of two, and {lacking} of {len(folds)} "
-            "folds without one of the kinds; keep more of each"
+            Problem(
+                "pairs kept",
+                f"found {n_same} of one person and {n_kept - n_same} of two, and {lacking} of {len(folds)} folds "
+                "without one of the kinds",
+                "keep more of each",
+            )
         )
     position = np.cumsum(kept) - 1
     return [position[fold] for fold in folds]
@@ -235,8 +239,12 @@ def _distance(first: Floats, second: Floats, distance: Distance) -> Floats:
     unknown = np.flatnonzero(~np.isfinite(result))
     if len(unknown):
         raise DataError(
-            f"embeddings: found {len(unknown)} pairs without a {distance} distance, the first in row {unknown[0]}: "
-            "one is zero or the mean, or too large; check the model that gave them"
+            Problem(
+                "embeddings",
+                f"found {len(unknown)} pairs without a {distance} distance, the first in row {unknown[0]}: one is "
+                "zero or the mean, or too large",
+                "check the model that gave them",
+            )
         )
     return result
 
@@ -259,22 +267,31 @@ def _checked(
     if problems:
         raise DataError(*problems)
     if first.shape != second.shape:
-        problems.append(f"embeddings: found shapes {first.shape} and {second.shape}; give both the same [n, E]")
+        problems.append(
+            Problem("embeddings", f"found shapes {first.shape} and {second.shape}", "give both the same [n, E]")
+        )
     if same.shape != first.shape[:1]:
-        problems.append(f"is_same: found shape {same.shape} for {counted(len(first), 'pair')}; give one value a pair")
+        problems.append(
+            Problem("is_same", f"found shape {same.shape} for {counted(len(first), 'pair')}", "give one value a pair")
+        )
     if not np.isin(same, (0, 1)).all():
-        problems.append("is_same: found values that are not true or false; give True for a pair of one person")
+        problems.append(
+            Problem("is_same", "found values that are not true or false", "give True for a pair of one person")
+        )
     if distance not in DISTANCES:
-        problems.append(f"distance: found {distance!r}; choose one of {', '.join(DISTANCES)}")
+        problems.append(Problem("distance", f"found {distance!r}", f"choose one of {', '.join(DISTANCES)}"))
     if not 0 < far_target <= 1:
-        problems.append(f"far_target: found {far_target}; give a rate above 0, at most 1")
+        problems.append(Problem("far_target", f"found {far_target}", "give a rate above 0, at most 1"))
     n_same = int(np.count_nonzero(same))
     if n_folds < 2:
-        problems.append(f"n_folds: found {n_folds}; give 2 or more")
+        problems.append(Problem("n_folds", f"found {n_folds}", "give 2 or more"))
     elif min(n_same, same.size - n_same) < n_folds:
         problems.append(
-            f"pairs: found {n_same} of one person and {same.size - n_same} of two; "
-            f"{n_folds} folds need {n_folds} of each, give more pairs or fewer folds"
+            Problem(
+                "pairs",
+                f"found {n_same} of one person and {same.size - n_same} of two",
+                f"{n_folds} folds need {n_folds} of each, give more pairs or fewer folds",
+            )
         )
     if problems:
         raise DataError(*problems)
@@ -285,17 +302,21 @@ def _checked_keep(keep: npt.ArrayLike, n: int) -> Bools:
     kept = np.asarray(keep)
     if kept.dtype != bool or kept.shape != (n,):
         raise DataError(
-            f"keep: found {kept.dtype} of shape {kept.shape} for {counted(n, 'pair')}; give True or False for each"
+            Problem(
+                "keep",
+                f"found {kept.dtype} of shape {kept.shape} for {counted(n, 'pair')}",
+                "give True or False for each",
+            )
         )
     return kept
 
 
-def _problems(name: str, embeddings: npt.NDArray[np.generic]) -> Iterator[str]:
+def _problems(name: str, embeddings: npt.NDArray[np.generic]) -> Iterator[Problem]:
     if embeddings.ndim != 2 or not np.issubdtype(embeddings.dtype, np.number):
         found = f"{embeddings.dtype} of shape {embeddings.shape}"
-        yield f"{name}: found {found}; give numbers of shape [n, E], a row for each pair"
+        yield Problem(name, f"found {found}", "give numbers of shape [n, E], a row for each pair")
         return
     unknown = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(unknown):
         found = f"NaN or infinity in {len(unknown)} of {len(embeddings)} rows, the first in row {unknown[0]}"
-        yield f"{name}: found {found}; check the model that gave them"
+        yield Problem(name, f"found {found}", "check the model that gave them")

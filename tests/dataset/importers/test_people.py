@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ def test_a_name_becomes_a_folder_of_its_own(identity, folder):
 
 @given(st.lists(st.text(), max_size=8))
 def test_every_folder_is_one_that_a_scan_reads_and_none_is_shared_without_a_word(identities):
-    folders, problems = name_folders(identities, "list.csv")
+    folders, problems = name_folders(identities, Path("list.csv"))
     assert set(folders) == set(identities)
     for folder in filter(None, folders.values()):
         assert printable(folder)
@@ -53,5 +54,5 @@ def test_every_folder_is_one_that_a_scan_reads_and_none_is_shared_without_a_word
     ],
 )
 def test_names_that_can_have_no_folder_of_their_own_are_told(identities, line):
-    _, (problem,) = name_folders(identities, "list.csv")
-    assert problem.startswith(line)
+    _, (problem,) = name_folders(identities, Path("list.csv"))
+    assert str(problem).startswith(line)
