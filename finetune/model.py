@@ -15,7 +15,7 @@ import tensorflow as tf
 from finetune import checkpoint as checkpoints
 from finetune import network
 from finetune.architecture import HEAD, UNITS
-from finetune.checkpoint import RestorePlan
+from finetune.checkpoint import Account, RestorePlan
 from finetune.errors import DataError, UserError
 from finetune.images import (
     PRECISIONS,
@@ -119,6 +119,13 @@ class Model:
         found = checkpoints.account(
             checkpoint, class_names=class_names, image_size=image_size, standardization=standardization
         )
+        return cls.of(found, seed=seed, precision=precision, runtime=runtime)
+
+    @classmethod
+    def of(
+        cls, found: Account, *, seed: int = 0, precision: Precision = "float32", runtime: Runtime = "tensorflow"
+    ) -> Model:
+        """Build the network of a checkpoint that is open already; see `restore`."""
         drawn = {name: initial_value(name, found.needed[name], seed) for name in found.plan.fresh}
         values = {**found.values, **drawn}
         # The aggregation acts where several replicas each move a layer's statistics: to their mean.

@@ -9,7 +9,8 @@ from benchmarks.settings import Settings
 from benchmarks.timing import alternate, ratio, timed
 from finetune import Model, evaluate_pairs
 from finetune.recipe.sections import LFW
-from finetune.runs.opening import measure_model, open_pairs
+from finetune.verification.measuring import measure_lfw
+from finetune.verification.opening import open_pairs
 from finetune.verification.result import LFWResult
 
 WHOLE, EMBEDDING, PROTOCOL = "validate", "embedding alone", "protocol alone, 6,000 pairs"
@@ -33,14 +34,14 @@ def run(settings: Settings) -> Result:
     measured: list[LFWResult] = []
     timings = alternate(
         {
-            WHOLE: timed(lambda: measured.append(measure_model(model, pairs, lfw))),
+            WHOLE: timed(lambda: measured.append(measure_lfw(model.embed, pairs, lfw))),
             EMBEDDING: timed(lambda: model.embed(pairs.paths, flip=True)),
             PROTOCOL: timed(protocol),
         },
         settings.rounds,
         "validate",
     )
-    lowered, full = measured[0], measure_model(Model.restore(settings.data.checkpoint), pairs, lfw)
+    lowered, full = measured[0], measure_lfw(Model.restore(settings.data.checkpoint).embed, pairs, lfw)
     targets = [
         Target("accuracy in bfloat16, off float32's", abs(lowered.accuracy - full.accuracy), 0.001, unit=""),
         Target("validate / embedding alone", ratio(timings[WHOLE], timings[EMBEDDING]), 1.15),

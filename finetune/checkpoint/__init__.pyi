@@ -16,4 +16,5 @@ from .saver import reason_of as reason_of
 from .saver import texts as texts
 from .saver import write as write
 from .stored import StoredCheckpoint as StoredCheckpoint
+from .stored import file_digests as file_digests
 from .stored import read as read

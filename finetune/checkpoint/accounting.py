@@ -11,7 +11,7 @@ import numpy as np
 from finetune import files
 from finetune.architecture import HEAD, LEAST_IMAGE_SIZE, unit_of
 from finetune.checkpoint.location import CLASS_NAMES, Located, locate
-from finetune.checkpoint.plan import Contents, RestorePlan, Shape, contents, holds_head, plan_restore
+from finetune.checkpoint.plan import HEAD_VARIABLES, Contents, RestorePlan, Shape, contents, holds_head, plan_restore
 from finetune.checkpoint.stored import StoredCheckpoint, read
 from finetune.errors import CheckpointError
 from finetune.images import Preprocessing, Standardization, resolve_preprocessing
@@ -43,6 +43,21 @@ class Account:
     def located(self) -> Located:
         """The checkpoint's files."""
         return self.stored.located
+
+    @property
+    def own_class_names(self) -> tuple[str, ...]:
+        """The people whom the stored classifier tells apart, whatever head the network is to have.
+
+        Raises:
+            CheckpointError: the file with their names can't be read.
+        """
+        return stored_class_names(self.located.folder, self.contents.num_classes)
+
+    def for_people(self, class_names: Sequence[str]) -> Account:
+        """Return the account of a checkpoint that was opened for a new head, with these people in it."""
+        shapes = ((self.contents.embedding_size, len(class_names)), (len(class_names),))
+        needed = {**self.needed, **dict(zip(HEAD_VARIABLES, shapes, strict=True))}
+        return dataclasses.replace(self, needed=needed, class_names=tuple(class_names))
 
 
 def account(

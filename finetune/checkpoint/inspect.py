@@ -13,6 +13,7 @@ from finetune.brief import Brief
 from finetune.checkpoint.accounting import account
 from finetune.checkpoint.location import Located
 from finetune.checkpoint.plan import Contents, Shape, plan_restore
+from finetune.checkpoint.stored import file_digests
 from finetune.images import Preprocessing
 from finetune.words import counted
 
@@ -121,6 +122,6 @@ def describe(path: str | Path) -> Description:
         contents=found.contents,
         units=tuple(UnitContents(unit, variables) for unit, variables in by_unit.items() if variables),
         preprocessing=found.preprocessing,
-        sha256=found.stored.sha256,
+        sha256=file_digests(found.located),
         skipped=plan.skipped,
     )

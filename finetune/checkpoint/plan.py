@@ -14,7 +14,7 @@ Shape = tuple[int, ...]
 
 EMBEDDING_WEIGHTS = f"{SCOPE}/Bottleneck/weights"
 HEAD_WEIGHTS = f"{HEAD}/weights"
-_HEAD_VARIABLES = (HEAD_WEIGHTS, f"{HEAD}/biases")
+HEAD_VARIABLES = (HEAD_WEIGHTS, f"{HEAD}/biases")
 
 _TRAINING_STATE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"/(Adam|Adagrad|Adadelta|RMSProp|Momentum)(_\d+)?$"), "state of its optimizer"),
@@ -84,7 +84,7 @@ def contents(stored: Mapping[str, Shape], where: object = "the checkpoint") -> C
 
 def holds_head(stored: Collection[str]) -> bool:
     """Return whether a checkpoint holds the whole classifier: FaceNet's has weights and biases."""
-    return all(name in stored for name in _HEAD_VARIABLES)
+    return all(name in stored for name in HEAD_VARIABLES)
 
 
 def plan_restore(
@@ -132,8 +132,8 @@ def _reason_to_skip(name: str, stored: Mapping[str, Shape]) -> str | None:
     shape = stored[name]
     if name in _STEP_COUNTS and not shape:
         return "step count of its training"
-    if name in _HEAD_VARIABLES and shape:
-        missing = [other for other in _HEAD_VARIABLES if other not in stored]
+    if name in HEAD_VARIABLES and shape:
+        missing = [other for other in HEAD_VARIABLES if other not in stored]
         without = f" without {missing[0]}, which gives no logits" if missing else ""
         return f"the old classifier of {shape[-1]} classes{without}"
     return None

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 import math
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,15 +80,6 @@ class StoredCheckpoint(Brief):
             )
         return values
 
-    @functools.cached_property
-    def sha256(self) -> dict[str, str]:
-        """The digest of each file that holds values, by file name; computed when first asked for.
-
-        Raises:
-            CheckpointError: a file can't be read.
-        """
-        return {path.name: _sha256(path) for path in self.located.files}
-
 
 def read(located: Located) -> StoredCheckpoint:
     """Opens a checkpoint; values are read as they are asked for.
@@ -160,11 +149,19 @@ def _refuse_absurd(name: str, value: Any) -> None:
         raise ValueError(f"{name} says that it has {values} values, which are not there")
 
 
-def _sha256(path: Path) -> str:
-    try:
-        return sha256(path)
-    except OSError as error:
-        raise CheckpointError(_damaged(path, error)) from error
+def file_digests(located: Located) -> dict[str, str]:
+    """Return the sha256 of each file that holds values, by file name.
+
+    Raises:
+        CheckpointError: a file can't be read.
+    """
+    found: dict[str, str] = {}
+    for path in located.files:
+        try:
+            found[path.name] = sha256(path)
+        except OSError as error:
+            raise CheckpointError(_damaged(path, error)) from error
+    return found
 
 
 def _damaged(where: object, error: Exception) -> str:

@@ -16,9 +16,9 @@ from finetune.cli.arguments import (
     text_file,
     whole_number,
 )
-from finetune.dataset import Quarantined, check_images, layout, refuse_two_forms
+from finetune.dataset import Quarantined, layout, refuse_two_forms
 from finetune.errors import DataError, Problem, RecipeError
-from finetune.images import size_notes
+from finetune.images import Records, inspect_images, size_notes, sizes_of
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
@@ -61,10 +61,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class Images(NamedTuple):
-    """Images of one side of the test: files, or an array of them; and whose they are, where it is known."""
+    """Images of one side of the test: files, or an array of them; and whose they are, where it is known.
+
+    Attributes:
+        images: the images.
+        names: a name per image.
+        records: of the files.
+    """
 
     images: list[Path] | ImageArray
     names: list[str] | None
+    records: Records
 
 
 def run(options: argparse.Namespace) -> None:
@@ -83,26 +90,29 @@ def run(options: argparse.Namespace) -> None:
             refuse_two_forms(layout(path(folder)))  # a wrong one is told before a checkpoint is restored
     model = restore(options)
     if options.test is None:
+        everybody, records = _people(options.train, model)
         parts = published.split(
-            _people(options.train, model),
+            everybody,
             options.min_images or published.MIN_IMAGES,
             options.train_images or published.TRAIN_IMAGES,
             options.seed,
         )
-        train, test = _listed(parts.train), _listed(parts.test)
+        train, test = _listed(parts.train, records), _listed(parts.test, records)
     else:
         train, test = (
-            arrays[text] if text in arrays else _listed(_people(text, model)) for text in (options.train, options.test)
+            arrays[text] if text in arrays else _listed(*_people(text, model)) for text in (options.train, options.test)
         )
+    size = model.preprocessing.image_size
     files = [photo for side in (train, test) if isinstance(side.images, list) for photo in side.images]
-    for note in [*size_notes(files, model.preprocessing.image_size), *standardization_notes(model, files)]:
+    sizes = sizes_of({**train.records, **test.records}, files)
+    for note in [*size_notes(sizes, size), *standardization_notes(model, files)]:
         say_aside(note)
     people = published.People.of(train.names or [], test.names)
     if people.others:
         say_aside(f"{people.others} test images of people who are not trained on count as wrong")
     # Only what is trained on is kept; without --test, the folder is one training set.
-    rows = _embedded(train.images, model, "auto")
-    test_rows = _embedded(test.images, model, "off" if options.test else "auto")
+    rows = _embedded(train, model, "auto")
+    test_rows = _embedded(test, model, "off" if options.test else "auto")
     say(
         f"{counted(len(people.names), 'person')}, {counted(len(rows), 'image')} to train on, "
         f"{len(test_rows)} to test on"
@@ -151,30 +161,33 @@ def _arrays(options: argparse.Namespace) -> dict[str, Images]:
             images = open_images(path(text), options.height, options.width)
             names = read_labels(path(labels), len(images)) if labels else None
             say(f"{text}: {counted(len(images), 'image')}, {images.how}, enlarged to the network's size")
-            found[text] = Images(images, names)
+            found[text] = Images(images, names, {})
     return found
 
 
-def _people(text: str, model: Model) -> dict[str, list[Path]]:
-    """The images of a folder that can be used, `{person: paths}`; says which can't."""
+def _people(text: str, model: Model) -> tuple[dict[str, list[Path]], Records]:
+    """Return the images of a folder that can be used, `{person: paths}`, and all records; say which can't."""
     found = layout(path(text))
     paths = [photo for photos in found.files.values() for photo in photos]
-    reasons = dict(zip(paths, check_images(paths, model.preprocessing.image_size), strict=True))
+    records = inspect_images(paths)
+    reasons = {path: record.unusable(model.preprocessing.image_size) for path, record in records.items()}
     say_left_out([*found.misplaced, *(Quarantined(photo, reason) for photo, reason in reasons.items() if reason)])
     people = {name: [photo for photo in photos if not reasons[photo]] for name, photos in found.files.items()}
     people = {name: photos for name, photos in people.items() if photos}
     if not people:
         raise DataError(Problem(text, "no usable image in any folder", "give one folder of aligned faces per person"))
-    return people
+    return people, records
 
 
-def _listed(people: Mapping[str, Sequence[Path]]) -> Images:
+def _listed(people: Mapping[str, Sequence[Path]], records: Records) -> Images:
     pairs = [(photo, name) for name, photos in people.items() for photo in photos]
-    return Images([photo for photo, _ in pairs], [name for _, name in pairs])
+    return Images([photo for photo, _ in pairs], [name for _, name in pairs], records)
 
 
-def _embedded(images: list[Path] | ImageArray, model: Model, cache: Cache) -> npt.NDArray[np.float32]:
-    from finetune.embedding import embeddings
+def _embedded(side: Images, model: Model, cache: Cache) -> npt.NDArray[np.float32]:
+    from finetune.embedding import Embedder
     from finetune.gallery import embed_array
 
-    return embeddings(model, images, cache=cache) if isinstance(images, list) else embed_array(model, images)
+    if isinstance(side.images, list):
+        return Embedder(model, cache, side.records).embeddings(side.images)
+    return embed_array(model, side.images)

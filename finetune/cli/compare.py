@@ -45,16 +45,16 @@ def run(options: argparse.Namespace) -> None:
     target = path(options.gallery) if options.gallery else None
     gallery = read_gallery(target) if target else None
     model = restore_of(options, gallery.contract if gallery is not None else None)
-    from finetune.embedding import unit
-    from finetune.gallery import embed_faces, faces_of, fitting
+    from finetune.embedding import Embedder
+    from finetune.gallery import faces_of, fitting
 
     if gallery is not None and target is not None:
         fitting(gallery, Contract.of(model), target)
     if not options.align:
-        from finetune.images import size_notes
+        from finetune.images import header_sizes, size_notes
 
         for photo in photos:
-            for note in size_notes([photo], model.preprocessing.image_size):
+            for note in size_notes(header_sizes([photo]), model.preprocessing.image_size):
                 say_aside(f"{note}; --align finds them")
     with contextlib.ExitStack() as stack:
         found = [stack.enter_context(faces_of([photo], model, detect=options.align)) for photo in photos]
@@ -65,7 +65,10 @@ def run(options: argparse.Namespace) -> None:
         ]
         if problems:
             raise DataError(*dict.fromkeys(problems))
-        rows = unit(np.concatenate([embed_faces(model, faces) for faces in found]))
+        embedder = Embedder(model, cache="off")  # nothing is kept on disk: nobody enrolled these faces
+        rows = np.concatenate(
+            [embedder.embeddings([face.crop for face in faces if face.crop is not None]) for faces in found]
+        )
     similarity = float(np.dot(rows[0].astype(np.float64), rows[1]))
     say(
         f"cosine similarity {similarity:.4f}; squared Euclidean distance {max(0.0, 2 - 2 * similarity):.4f}, "

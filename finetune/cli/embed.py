@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     import numpy as np
 
     from finetune import files
-    from finetune.images import size_notes
+    from finetune.images import header_sizes, size_notes
     from finetune.paths import find_images
 
     target = new_file(options.out)
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
             )
         )
     used = [paths[i] for i in good]
-    for note in [*size_notes(used, model.preprocessing.image_size), *standardization_notes(model, used)]:
+    for note in [*size_notes(header_sizes(used), model.preprocessing.image_size), *standardization_notes(model, used)]:
         say_aside(note)
     for image, reason in bad.items():
         say_aside(f"left out: {in_one_line(image)}: {reason}")

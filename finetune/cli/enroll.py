@@ -157,9 +157,9 @@ def _aligned(
 
 
 def _say_size(photos: list[Path], size: int) -> None:
-    from finetune.images import size_notes
+    from finetune.images import header_sizes, size_notes
 
-    for note in size_notes(photos, size):
+    for note in size_notes(header_sizes(photos), size):
         say_aside(f"{note}; --align finds them")
 
 

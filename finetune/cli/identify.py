@@ -70,10 +70,10 @@ def run(options: argparse.Namespace) -> None:
     people, classifier, threshold = _classifier(options, gallery, target, model)
     notes = [few_photos(options.classifier, gallery.labels)]
     if not options.align:
-        from finetune.images import size_notes
+        from finetune.images import header_sizes, size_notes
 
-        found = [image for photo in photos for image in find_images(photo)]
-        notes += [f"{note}; --align finds them" for note in size_notes(found, model.preprocessing.image_size)]
+        found, size = [image for photo in photos for image in find_images(photo)], model.preprocessing.image_size
+        notes += [f"{note}; --align finds them" for note in size_notes(header_sizes(found), size)]
     for note in filter(None, notes):
         say_aside(note)
     with faces_of(photos, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:

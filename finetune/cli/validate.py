@@ -30,21 +30,20 @@ def run(options: argparse.Namespace) -> None:
     """Print the four lines, and one more where the pairs name people who were trained on; notes go to stderr."""
     from finetune.checkpoint import locate
     from finetune.files import write_json
-    from finetune.verification import read_names
+    from finetune.images import inspect_images
+    from finetune.verification import measure_lfw, open_pairs, read_names, usable
 
     target = new_file(options.json) if options.json else None
     lfw = lfw_section(options)
     assert lfw is not None  # both are required
     named = read_names(options.trained) if options.trained else ()
     locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
-    from finetune.runs import measure_model, open_pairs, usable
-
     pairs = open_pairs(lfw)
     model = restore(options)
-    pairs = usable(pairs, lfw, model.preprocessing.image_size)
+    pairs = usable(pairs, lfw, model.preprocessing.image_size, inspect_images(pairs.paths))
     for note in (*pairs.notes, *standardization_notes(model, pairs.paths)):
         say_aside(note)
-    result = measure_model(model, pairs, lfw, model.class_names + named)
+    result = measure_lfw(model.embed, pairs, lfw, model.class_names + named)
     _show(result, said=pairs.notes)
     if target:
         protocol = {

@@ -28,10 +28,10 @@ from .pipeline import (
     view_batches as view_batches,
 )
 from .scanning import (
-    Check as Check,
+    Dataset as Dataset,
 )
 from .scanning import (
-    Dataset as Dataset,
+    Inspect as Inspect,
 )
 from .scanning import (
     Layout as Layout,
@@ -41,9 +41,6 @@ from .scanning import (
 )
 from .scanning import (
     Scan as Scan,
-)
-from .scanning import (
-    check_images as check_images,
 )
 from .scanning import (
     layout as layout,

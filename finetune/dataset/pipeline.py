@@ -44,7 +44,7 @@ def training_batches(
     epoch: int,
     share: Share = WHOLE,
     order: np.ndarray | None = None,
-    digests: Sequence[bytes] | None = None,
+    checksums: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
     """One epoch: every image once and shuffled, or those of `order`, augmented.
 
@@ -57,7 +57,7 @@ def training_batches(
         seed, stage, epoch: 0 or more each.
         share: which images of each batch are drawn; all, where it is not given.
         order: the epoch's images, int64 [n]; `epoch_order` where it is not given.
-        digests: of the bytes of each image of `dataset`, where they must not have changed.
+        checksums: of the bytes of each image of `dataset`, where they must not have changed.
 
     Returns:
         Batches of (uint8 [b, s, s, 3], int64 [b]); go through them by `iterate`.
@@ -65,7 +65,7 @@ def training_batches(
     order = epoch_order(len(dataset), seed, stage, epoch) if order is None else order
     key = drawing_key(augment, seed, stage, epoch)
     order, batch_size = share.of(order, batch_size)
-    images = _drawn(dataset.paths, order, key, preprocessing.image_size, augment, digests)
+    images = _drawn(dataset.paths, order, key, preprocessing.image_size, augment, checksums)
     labels = tf.data.Dataset.from_tensor_slices(dataset.labels[order])
     return tf.data.Dataset.zip((images, labels)).batch(batch_size).prefetch(2)
 
@@ -78,17 +78,17 @@ def view_batches(
     augment: Augment,
     batch_size: int,
     key: int,
-    digests: Sequence[bytes] | None = None,
+    checksums: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
     """What an epoch of this `drawing_key` holds of the images with these indices, in their order.
 
     Args:
-        digests: of the bytes of each path, where they must not have changed.
+        checksums: of the bytes of each path, where they must not have changed.
 
     Returns:
         Batches of uint8 [b, s, s, 3]; go through them by `iterate`.
     """
-    images = _drawn(paths, indices, key, preprocessing.image_size, augment, digests)
+    images = _drawn(paths, indices, key, preprocessing.image_size, augment, checksums)
     return images.batch(batch_size).prefetch(2)
 
 
@@ -111,17 +111,17 @@ def drawing_key(augment: Augment, seed: int, stage: int, epoch: int) -> int:
 
 
 def evaluation_batches(
-    paths: Sequence[Path], *, preprocessing: Preprocessing, batch_size: int, digests: Sequence[bytes] | None = None
+    paths: Sequence[Path], *, preprocessing: Preprocessing, batch_size: int, checksums: Sequence[int] | None = None
 ) -> tf.data.Dataset:
     """All images in order, cropped centrally.
 
     Args:
-        digests: of the bytes of each path, where they must not have changed.
+        checksums: of the bytes of each path, where they must not have changed.
 
     Returns:
         Batches of uint8 [b, s, s, 3]; the last one holds what remains; go through them by `iterate`.
     """
-    images = _drawn(paths, np.arange(len(paths)), 0, preprocessing.image_size, Augment(), digests)
+    images = _drawn(paths, np.arange(len(paths)), 0, preprocessing.image_size, Augment(), checksums)
     return images.batch(batch_size).prefetch(2)
 
 
@@ -131,10 +131,10 @@ def _drawn(
     key: int,
     size: int,
     augment: Augment,
-    digests: Sequence[bytes] | None = None,
+    checksums: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
     """Images in the published order of operations: rotation (bicubic, uniform in ± degrees), crop, flip."""
-    read = _reader(paths, None if augment.random_crop else size, digests)
+    read = _reader(paths, None if augment.random_crop else size, checksums)
 
     def load(index: tf.Tensor) -> tf.Tensor:
         rotation_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(tf.stack([key, index]), 3))
@@ -171,14 +171,14 @@ def iterate(batches: tf.data.Dataset) -> Iterator[Any]:
 
 
 def _reader(
-    paths: Sequence[Path], crop: int | None, digests: Sequence[bytes] | None
+    paths: Sequence[Path], crop: int | None, checksums: Sequence[int] | None
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """(index, degrees) -> uint8 [height, width, 3]: one image read, rotated and, where asked, cropped."""
 
     def read(index: np.int64, degrees: np.float32) -> Pixels:
         path = paths[int(index)]
         try:
-            pixels = read_image(path, digest=None if digests is None else digests[int(index)])
+            pixels = read_image(path, checksum=None if checksums is None else checksums[int(index)])
             if degrees:
                 pixels = _rotate(pixels, float(degrees))
             return pixels if crop is None else central_crop(pixels, crop)

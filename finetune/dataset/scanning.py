@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +12,12 @@ import numpy.typing as npt
 
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem, bounded
-from finetune.images import ImageError, central_crop, read_image
+from finetune.images import Records, inspect_images
 from finetune.names import look_the_same
 from finetune.paths import entries, in_one_line, open_folder, printable
-from finetune.progress import track
 
-CHUNK = 64
-Check = Callable[[Sequence[Path], int | None], list[str | None]]
-"""Files and the side of the crop in pixels, to why each can't be used, or None."""
+Inspect = Callable[[Sequence[Path]], Records]
+"""Files to the record of each, as `finetune.images.inspect_images` gives it."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,11 +76,13 @@ class Scan(Brief):
         dataset: the images that can be used.
         quarantined: what was found beside them, with reasons.
         left_out: people with too few images.
+        records: of every file that was read.
     """
 
     dataset: Dataset
     quarantined: tuple[Quarantined, ...]
     left_out: tuple[str, ...]
+    records: Records
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,17 +101,21 @@ class Layout(Brief):
 
 
 def scan(
-    root: str | os.PathLike[str], *, min_images_per_person: int = 1, crop: int | None = None, check: Check | None = None
+    root: str | os.PathLike[str],
+    *,
+    min_images_per_person: int = 1,
+    crop: int | None = None,
+    inspect: Inspect = inspect_images,
 ) -> Scan:
-    """Reads a folder that holds one folder of images per person.
+    """Read a folder that holds one folder of images per person.
 
-    Every file is decoded once, so that nothing unreadable reaches training. Symbolic links are
+    Every file is inspected once, so that nothing unreadable reaches training. Symbolic links are
     followed. Files that begin with a dot, `Thumbs.db` and `desktop.ini` are passed over.
 
     Args:
         min_images_per_person: people with fewer usable images are left out.
         crop: side in pixels; smaller images are quarantined.
-        check: says why files can't be used, as `check_images` does, which is called where none is given.
+        inspect: reads the files.
 
     Raises:
         DataError: the folder is missing, holds no folders of images, or one name in two Unicode forms; or fewer than
@@ -124,8 +126,9 @@ def scan(
     refuse_two_forms(found)
     files = [(name, path) for name, paths in found.files.items() for path in paths]
     images: dict[str, list[Path]] = {name: [] for name in found.files}
-    reasons = (check or check_images)([path for _, path in files], crop)
-    for (name, path), reason in zip(files, reasons, strict=True):
+    records = inspect([path for _, path in files])
+    for name, path in files:
+        reason = records[path].unusable(crop)
         if reason is None:
             images[name].append(path)
         else:
@@ -137,7 +140,7 @@ def scan(
         raise DataError(f"{root}: {_too_few(images, list(kept), min_images_per_person)}{example}")
     labels = np.repeat(np.arange(len(kept), dtype=np.int64), [len(paths) for paths in kept.values()])
     dataset = Dataset(root, tuple(kept), tuple(path for paths in kept.values() for path in paths), labels)
-    return Scan(dataset, tuple(quarantined), tuple(name for name in images if name not in kept))
+    return Scan(dataset, tuple(quarantined), tuple(name for name in images if name not in kept), records)
 
 
 def layout(root: str | os.PathLike[str]) -> Layout:
@@ -179,27 +182,6 @@ def refuse_two_forms(found: Layout) -> None:
     ]
     if problems:
         raise DataError(*bounded(problems, str(found.root), "were two copies of one folder put together?"))
-
-
-def check_images(paths: Sequence[Path], crop: int | None = None) -> list[str | None]:
-    """Decodes each file: the reason why it can't be used, or None, for each of `paths`."""
-
-    def check(path: Path) -> str | None:
-        try:
-            pixels = read_image(path)
-            if crop is not None:
-                central_crop(pixels, crop)
-        except ImageError as error:
-            return str(error)
-        return None
-
-    def check_chunk(start: int) -> list[str | None]:
-        return [check(path) for path in paths[start : start + CHUNK]]
-
-    with ThreadPoolExecutor() as pool, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the reason
-        chunks = pool.map(check_chunk, range(0, len(paths), CHUNK))
-        return [reason for chunk in track(chunks, len(paths), "reading images", CHUNK) for reason in chunk]
 
 
 def _people(root: Path) -> tuple[list[Path], list[Quarantined]]:

@@ -9,6 +9,4 @@ from .quarantine import Quarantine as Quarantine
 from .report import Report as Report
 from .sheet import write_sheet as write_sheet
 from .tables import show_report as show_report
-from .thumbnails import Look as Look
-from .thumbnails import Looked as Looked
-from .thumbnails import look as look
+from .thumbnails import Thumbnails as Thumbnails

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from finetune.doctor.thumbnails import SIDE, Looked, Thumbnails
+from finetune.doctor.thumbnails import SIDE, Rows, Thumbnails
 from finetune.images import ImageError, read_image
 from finetune.progress import track
 
@@ -49,7 +49,7 @@ class Edge(NamedTuple):
     equal: bool
 
 
-def copies(looked: Looked, *, near: bool = True) -> list[Edge]:
+def copies(images: Thumbnails, *, near: bool = True) -> list[Edge]:
     """The pairs of one picture among images.
 
     Of n images of the same bytes only n - 1 pairs are given, each with the first of them.
@@ -60,30 +60,30 @@ def copies(looked: Looked, *, near: bool = True) -> list[Edge]:
     first: dict[bytes, int] = {}
     edges = [
         Edge(first[key], row, 1.0, equal=True)
-        for row, key in enumerate(looked.keys)
+        for row, key in enumerate(images.digests)
         if first.setdefault(key, row) != row
     ]
     if not near:
         return edges
     rows = np.array(list(first.values()), np.int64)
-    return edges + _verified(looked, looked, _candidates(looked, rows, looked, rows))
+    return edges + _verified(images, images, _candidates(images, rows, images, rows))
 
 
-def copies_between(looked: Looked, others: Looked) -> list[Edge]:
-    """The pairs of one picture of which the first is among `looked`, the second among `others`."""
-    known = {key: row for row, key in enumerate(others.keys)}
-    edges = [Edge(row, known[key], 1.0, equal=True) for row, key in enumerate(looked.keys) if key in known]
-    rest = np.array([row for row, key in enumerate(looked.keys) if key not in known], np.int64)
+def copies_between(images: Thumbnails, others: Thumbnails) -> list[Edge]:
+    """The pairs of one picture of which the first is among `images`, the second among `others`."""
+    known = {key: row for row, key in enumerate(others.digests)}
+    edges = [Edge(row, known[key], 1.0, equal=True) for row, key in enumerate(images.digests) if key in known]
+    rest = np.array([row for row, key in enumerate(images.digests) if key not in known], np.int64)
     every = np.array(sorted(known.values()), np.int64)
-    return edges + _verified(looked, others, _candidates(looked, rest, others, every))
+    return edges + _verified(images, others, _candidates(images, rest, others, every))
 
 
 def _candidates(
-    looked: Looked, rows: npt.NDArray[np.int64], others: Looked, other_rows: npt.NDArray[np.int64]
+    images: Thumbnails, rows: npt.NDArray[np.int64], others: Thumbnails, other_rows: npt.NDArray[np.int64]
 ) -> list[tuple[int, int]]:
-    """Pairs that may be one picture, each once; rows of `looked` and of `others`."""
+    """Pairs that may be one picture, each once; rows of `images` and of `others`."""
     found: set[tuple[int, int]] = set()
-    passes = [(cut, 0) for cut in CUTS] + ([(0, cut) for cut in CUTS if cut] if looked is not others else [])
+    passes = [(cut, 0) for cut in CUTS] + ([(0, cut) for cut in CUTS if cut] if images is not others else [])
     step = max(1, CELLS // max(1, len(other_rows)))
     starts = [(number, start) for number in range(len(passes)) for start in range(0, len(rows), step)]
     mean, whole = _mean(others, other_rows), np.empty([0, COARSE * COARSE], np.float32)
@@ -92,12 +92,12 @@ def _candidates(
         if start == 0:
             whole = _unit(_described(others, other_rows, other_cut) - mean)
         block = rows[start : start + step]
-        likeness = _unit(_described(looked, block, cut) - mean) @ whole.T
-        if looked is others:
+        likeness = _unit(_described(images, block, cut) - mean) @ whole.T
+        if images is others:
             np.fill_diagonal(likeness[:, start:], -1)  # an image and itself
         for i, j in _nearest(likeness):
             pair = int(block[i]), int(other_rows[j])
-            found.add((min(pair), max(pair)) if looked is others else pair)
+            found.add((min(pair), max(pair)) if images is others else pair)
     return sorted(found)
 
 
@@ -109,34 +109,34 @@ def _nearest(likeness: npt.NDArray[np.float32]) -> Iterator[tuple[int, int]]:
             yield int(i), int(j)
 
 
-def _described(looked: Looked, rows: npt.NDArray[np.int64], cut: int) -> Thumbnails:
+def _described(images: Thumbnails, rows: npt.NDArray[np.int64], cut: int) -> Rows:
     """Coarse thumbnails of unit norm, [n, COARSE * COARSE]; zeros where an image is of one grey."""
     out = np.empty([len(rows), COARSE * COARSE], np.float32)
     for start in range(0, len(rows), CHUNK):
-        for row, thumbnail in enumerate(looked.thumbnails(rows[start : start + CHUNK]), start):
+        for row, thumbnail in enumerate(images.read(rows[start : start + CHUNK]), start):
             inner = thumbnail[cut : SIDE - cut, cut : SIDE - cut]
             small = cv2.resize(inner, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
             out[row] = (small - cv2.GaussianBlur(small, (0, 0), 2.5, borderType=cv2.BORDER_REFLECT)).ravel()
     return _unit(out - out.mean(1, keepdims=True))
 
 
-def _mean(looked: Looked, rows: npt.NDArray[np.int64]) -> Thumbnails:
+def _mean(images: Thumbnails, rows: npt.NDArray[np.int64]) -> Rows:
     """What all faces have in common; zeros where there are too few of them to say."""
     if len(rows) < ENOUGH_FOR_A_MEAN:
         return np.zeros(COARSE * COARSE, np.float32)
-    return np.asarray(_described(looked, rows, 0).mean(0), np.float32)
+    return np.asarray(_described(images, rows, 0).mean(0), np.float32)
 
 
-def _unit(rows: Thumbnails) -> Thumbnails:
+def _unit(rows: Rows) -> Rows:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(norms > 1e-3, norms, np.inf), np.float32)
 
 
-def _verified(looked: Looked, others: Looked, pairs: list[tuple[int, int]]) -> list[Edge]:
+def _verified(images: Thumbnails, others: Thumbnails, pairs: list[tuple[int, int]]) -> list[Edge]:
     def verify(pair: tuple[int, int]) -> Edge | None:
         i, j = pair
-        a, b = looked.thumbnails([i])[0], others.thumbnails([j])[0]
-        if np.array_equal(a, b) and _same_pixels(looked, i, others, j):
+        a, b = images.read([i])[0], others.read([j])[0]
+        if np.array_equal(a, b) and _same_pixels(images, i, others, j):
             return Edge(i, j, 1.0, equal=True)
         likeness = likeness_of(a, b)
         return Edge(i, j, likeness, equal=False) if likeness >= SAME_PICTURE else None
@@ -150,7 +150,7 @@ def _verified(looked: Looked, others: Looked, pairs: list[tuple[int, int]]) -> l
         return [edge for chunk in tracked for edge in chunk if edge]
 
 
-def likeness_of(a: Thumbnails, b: Thumbnails) -> float:
+def likeness_of(a: Rows, b: Rows) -> float:
     """How far two thumbnails [SIDE, SIDE] are one picture, -1 to 1: their correlation after the fit."""
     start, wide, close = _closest_cut(a, b)
     try:
@@ -169,7 +169,7 @@ def likeness_of(a: Thumbnails, b: Thumbnails) -> float:
     return _correlation(_features(np.asarray(fitted, np.float32))[inside], _features(close)[inside])
 
 
-def _closest_cut(a: Thumbnails, b: Thumbnails) -> tuple[npt.NDArray[np.float32], Thumbnails, Thumbnails]:
+def _closest_cut(a: Rows, b: Rows) -> tuple[Rows, Rows, Rows]:
     """The warp to begin with, the wider picture and the closer one."""
     best = -2.0
     chosen = (np.eye(2, 3, dtype=np.float32), a, b)
@@ -183,19 +183,19 @@ def _closest_cut(a: Thumbnails, b: Thumbnails) -> tuple[npt.NDArray[np.float32],
     return chosen
 
 
-def _features(picture: Thumbnails) -> Thumbnails:
+def _features(picture: Rows) -> Rows:
     """A band of a thumbnail: without a re-encoding's noise and without the light."""
     fine, coarse = (cv2.GaussianBlur(picture, (0, 0), s, borderType=cv2.BORDER_REFLECT) for s in (0.7, 3))
     return np.asarray(fine - coarse, np.float32)
 
 
-def _correlation(a: Thumbnails, b: Thumbnails) -> float:
+def _correlation(a: Rows, b: Rows) -> float:
     a, b = a - a.mean(), b - b.mean()
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
 
 
-def _same_pixels(looked: Looked, i: int, others: Looked, j: int) -> bool:
+def _same_pixels(images: Thumbnails, i: int, others: Thumbnails, j: int) -> bool:
     try:
-        return np.array_equal(read_image(looked.paths[i]), read_image(others.paths[j]))
+        return np.array_equal(read_image(images.paths[i]), read_image(others.paths[j]))
     except ImageError:  # it has gone since
         return False

@@ -11,17 +11,17 @@ import numpy.typing as npt
 
 from finetune.doctor import faces
 from finetune.doctor.finding import Finding
-from finetune.doctor.thumbnails import Looked
+from finetune.doctor.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from finetune.model import Model
 
 
-def embed(model: Model, looked: Looked, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-    """Embeddings of some images, by way of the store."""
-    from finetune.embedding import embeddings
+def embed(model: Model, images: Thumbnails, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+    """Compute the embeddings of some images, by way of the cache."""
+    from finetune.embedding import Embedder
 
-    return embeddings(model, [looked.paths[row] for row in rows], [looked.keys[row] for row in rows])
+    return Embedder(model, records=images.records).embeddings([images.paths[row] for row in rows])
 
 
 class Embedded:
@@ -39,14 +39,14 @@ class Embedded:
         self,
         root: Path,
         people: Sequence[str],
-        looked: Looked,
+        images: Thumbnails,
         labels: npt.NDArray[np.int64],
         rows: npt.NDArray[np.intp],
         model: Model,
     ) -> None:
         self.model, self.rows, self._labels = model, rows, labels[rows]
-        self._root, self._people, self._looked = root, people, looked
-        self.raw = embed(model, looked, rows)
+        self._root, self._people, self._images = root, people, images
+        self.raw = embed(model, images, rows)
         self.embeddings = faces.centred(self.raw)
         self.judged = faces.judge(self.embeddings, self._labels)
         self._place = {int(row): place for place, row in enumerate(rows)}
@@ -72,5 +72,5 @@ class Embedded:
             most = theirs[(self.embeddings[theirs] @ self.embeddings[place]).argmax()]
             name = self._people[nearest[place]]
             reason = f"looks like {name}: alike to {other[place]:.2f}, to its own person's others to {own[place]:.2f}"
-            path, like = self._looked.paths[self.rows[place]], self._looked.paths[self.rows[most]]
+            path, like = self._images.paths[self.rows[place]], self._images.paths[self.rows[most]]
             yield Finding("mislabelled", path, reason, like, float(other[place] - own[place]), moves=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from finetune.doctor.duplicates import Duplicates
 from finetune.doctor.embedded import Embedded
 from finetune.doctor.finding import KINDS, Finding
 from finetune.doctor.report import Report
-from finetune.doctor.thumbnails import Looked, look
+from finetune.doctor.thumbnails import Thumbnails
 from finetune.images import too_small
 from finetune.names import look_the_same, spelled_alike
 from finetune.paths import in_one_line
@@ -37,10 +38,10 @@ def examine(
     min_images: int = 2,
     model: Model | None = None,
     lfw: ImagePairs | None = None,
-    looked: Looked | None = None,
+    inspect: Callable[[tuple[Path, ...]], Thumbnails] = Thumbnails,
     near_copies: bool = True,
 ) -> Report:
-    """Reads a folder that holds one folder of images per person, and says what is wrong with it.
+    """Read a folder that holds one folder of images per person, and say what is wrong with it.
 
     What counts as a person and as a file is what `finetune.dataset.scanning` counts; a folder that it
     refuses is examined too. Nothing is changed.
@@ -48,9 +49,9 @@ def examine(
     Args:
         crop: side in pixels of what training takes of an image; the model's, else 160, where not given.
         min_images: people with fewer usable images are told of.
-        model: for what only faces tell; embeds each image once, by way of the store.
+        model: for what only faces tell; embeds each image once, by way of the cache.
         lfw: the pairs that the model is to be measured on.
-        looked: what a pass over the folder's files gave, where one was made already.
+        inspect: reads files: the folder's, and those of the pairs.
         near_copies: look for pictures that are there twice in other bytes too, in a time that grows with the square
             of the images' number.
 
@@ -59,8 +60,9 @@ def examine(
     """
     crop = crop or (model.preprocessing.image_size if model else IMAGE_SIZE)
     found = layout(folder)
-    looked = looked or look([path for paths in found.files.values() for path in paths])
-    return Examination(found, looked, crop, min_images, model, lfw, near_copies).report()
+    images = inspect(tuple(path for paths in found.files.values() for path in paths))
+    of_lfw = inspect(lfw.paths) if lfw else None
+    return Examination(found, images, crop, min_images, model, of_lfw, near_copies).report()
 
 
 class Examination:
@@ -69,21 +71,21 @@ class Examination:
     def __init__(
         self,
         layout: Layout,
-        looked: Looked,
+        images: Thumbnails,
         crop: int,
         min_images: int,
         model: Model | None,
-        lfw: ImagePairs | None,
+        lfw: Thumbnails | None,
         near_copies: bool,
     ) -> None:
-        self._layout, self._looked = layout, looked
+        self._layout, self._images = layout, images
         self._near_copies = near_copies
         self._crop, self._min_images = crop, min_images
         self._model, self._lfw = model, lfw
         self._people = list(layout.files)
         number = {name: label for label, name in enumerate(self._people)}
-        self._labels = np.array([number[path.parent.name] for path in looked.paths], np.int64)
-        self._sizes = looked.sizes()
+        self._labels = np.array([number[path.parent.name] for path in images.paths], np.int64)
+        self._sizes = images.sizes
         self._large_enough = self._sizes.min(1, initial=np.iinfo(np.int64).max) >= crop
         square = self._sizes[:, 0] == self._sizes[:, 1]
         self._aligned = square & (self._sizes.max(1, initial=0) <= LARGEST * crop)  # as far as sizes tell
@@ -95,12 +97,12 @@ class Examination:
         findings = [*self._files(), *self._shapes(), *self._counts(), *self._names()]
         findings += enlarged.findings(self._layout.root)
         duplicates = Duplicates(
-            self._looked.paths,
+            self._images.paths,
             self._labels,
             self._sizes,
-            copies(self._looked, near=self._near_copies),
+            copies(self._images, near=self._near_copies),
             2 * ~self._large_enough + ~self._aligned,
-            lambda row, other: likeness_of(*self._looked.thumbnails([row, other])),
+            lambda row, other: likeness_of(*self._images.read([row, other])),
         )
         if not self._near_copies:
             self._notes.append("near copies: not looked for; finetune doctor does")
@@ -119,20 +121,19 @@ class Examination:
             ]
         if self._lfw:
             root, people = self._layout.root, self._people
-            findings += overlap.findings(root, people, self._looked, self._lfw, embedded)
+            findings += overlap.findings(root, people, self._images, self._lfw, embedded)
         findings = self._without_needed(findings)
         order = list(KINDS)
         findings.sort(key=lambda finding: (order.index(finding.kind), -finding.score, finding.path))
         files = sum(map(len, self._layout.files.values()))
-        images = len(self._looked.paths)
-        counts = len(self._people), files, images
+        counts = len(self._people), files, len(self._images.paths)
         return Report(self._layout.root, *counts, tuple(findings), tuple(self._notes), self._settings)
 
     def _without_needed(self, findings: list[Finding]) -> list[Finding]:
         """The findings, none of which moves a file that one that stays, or one of the LFW pairs', leads to."""
         suspects = {finding.path for finding in findings if finding.moves}
         files = (path for paths in self._layout.files.values() for path in paths if path not in suspects)
-        needed = links.needed(suspects, [*files, *(self._lfw.paths if self._lfw else ())]) if suspects else set()
+        needed = links.needed(suspects, [*files, *(self._lfw.records if self._lfw else ())]) if suspects else set()
         if needed:
             self._notes.append(
                 f"{len(needed)} suspects are not moved: files that stay are links to them, or the same file"
@@ -142,11 +143,12 @@ class Examination:
     def _files(self) -> Iterator[Finding]:
         for misplaced in self._layout.misplaced:
             yield Finding("misplaced", misplaced.path, misplaced.reason)
-        for path, problem in self._looked.problems.items():
-            yield Finding(problem.kind, path, problem.reason, moves=True)
+        for path, record in self._images.records.items():
+            if record.fault:
+                yield Finding(record.fault.kind, path, record.fault.reason, moves=True)
 
     def _shapes(self) -> Iterator[Finding]:
-        for path, (width, height) in zip(self._looked.paths, self._sizes.tolist(), strict=True):
+        for path, (width, height) in zip(self._images.paths, self._sizes.tolist(), strict=True):
             side = min(width, height)
             if side < self._crop:
                 yield Finding("too-small", path, too_small(width, height, self._crop), score=1 / side, moves=True)
@@ -190,7 +192,7 @@ class Examination:
             self._notes.append(
                 f"{len(self._aligned) - len(rows)} images are too small or unaligned, and not judged by face"
             )
-        embedded = Embedded(self._layout.root, self._people, self._looked, self._labels, rows, model)
+        embedded = Embedded(self._layout.root, self._people, self._images, self._labels, rows, model)
         if np.isinf(embedded.judged.threshold):
             self._notes.append(f"mislabelled: not looked for; it takes two people with {faces.LEAST} aligned images")
         return embedded

@@ -14,23 +14,29 @@ from finetune.doctor import faces
 from finetune.doctor.copies import copies_between
 from finetune.doctor.embedded import Embedded, embed
 from finetune.doctor.finding import Finding
-from finetune.doctor.thumbnails import Looked, look
+from finetune.doctor.thumbnails import Thumbnails
 from finetune.names import same_identities
 from finetune.paths import in_one_line
-from finetune.verification import ImagePairs
 
 
 def findings(
-    root: Path, people: Sequence[str], looked: Looked, pairs: ImagePairs, embedded: Embedded | None
+    root: Path, people: Sequence[str], images: Thumbnails, lfw: Thumbnails, embedded: Embedded | None
 ) -> Iterator[Finding]:
-    """The overlap of a folder with the pairs' images; by face where the folder is embedded."""
-    lfw = look(pairs.paths)
-    by_name = same_identities(people, [path.parent.name for path in pairs.paths])
-    folder = {path.parent.name: path.parent for path in pairs.paths}
+    """Yield the overlap of a folder with the pairs' images; by face where the folder is embedded.
+
+    Args:
+        root: the folder.
+        people: the names of its people.
+        images: the images in it.
+        lfw: the images of the pairs.
+        embedded: the folder's faces by a model, where there is one.
+    """
+    by_name = same_identities(people, [path.parent.name for path in lfw.records])
+    folder = {path.parent.name: path.parent for path in lfw.records}
     for name, person in by_name.items():
         reason = f"stands in the LFW pairs as {in_one_line(name)}"
         yield Finding("lfw-name", root / person, reason, folder[name])
-    yield from _by_picture(looked, lfw)
+    yield from _by_picture(images, lfw)
     if embedded is not None:
         for person, name, cosine in _by_face(people, lfw, embedded):
             if by_name.get(name) != person:
@@ -38,20 +44,20 @@ def findings(
                 yield Finding("lfw-face", root / person, reason, folder[name], cosine)
 
 
-def _by_picture(looked: Looked, lfw: Looked) -> Iterator[Finding]:
-    best = {edge.first: edge for edge in sorted(copies_between(looked, lfw), key=lambda edge: edge.likeness)}
+def _by_picture(images: Thumbnails, lfw: Thumbnails) -> Iterator[Finding]:
+    best = {edge.first: edge for edge in sorted(copies_between(images, lfw), key=lambda edge: edge.likeness)}
     for row, edge in best.items():
         other = lfw.paths[edge.second]
         said = "the same pixels as" if edge.equal else "the same picture as"
         alike = "" if edge.equal else f", alike to {edge.likeness:.3f}"
         reason = f"{said} {in_one_line(other.name)} of the LFW pairs{alike}"
-        yield Finding("lfw-image", looked.paths[row], reason, other, edge.likeness, moves=True)
+        yield Finding("lfw-image", images.paths[row], reason, other, edge.likeness, moves=True)
 
 
-def _by_face(people: Sequence[str], lfw: Looked, embedded: Embedded) -> Iterator[tuple[str, str, float]]:
-    """Each person who looks like one of LFW: with the most alike of these."""
+def _by_face(people: Sequence[str], lfw: Thumbnails, embedded: Embedded) -> Iterator[tuple[str, str, float]]:
+    """Yield each person who looks like one of LFW: with the most alike of these."""
     size = embedded.model.preprocessing.image_size
-    rows = np.flatnonzero(lfw.sizes().min(1) >= size)
+    rows = np.flatnonzero(lfw.sizes.min(1) >= size)
     raw = embed(embedded.model, lfw, rows)
     names, labels = np.unique([lfw.paths[row].parent.name for row in rows], return_inverse=True)
     mean = raw.mean(0, dtype=np.float64)

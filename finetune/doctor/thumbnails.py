@@ -1,186 +1,109 @@
-"""One pass over the files: what can't be read and why, and of each image its size and a grey thumbnail, kept."""
+"""One pass over the files, which keeps a small grey picture of each image: no content is decoded twice."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import PIL
 
-from finetune.brief import Brief
-from finetune.embedding import Shelf, Store, identity
-from finetune.errors import RunError
-from finetune.images import ImageError, NotAnImage, read_image, too_small
-from finetune.progress import track
+from finetune.embedding import VectorCache, entry_name
+from finetune.errors import Problem, RunError
+from finetune.images import Fault, ImageRecord, Pixels, Records, Size, decode_all, inspect_images
 
-Thumbnails = npt.NDArray[np.float32]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Rows = npt.NDArray[np.float32]
 
 SIDE = 32
 SHAPE = (SIDE * SIDE + 2,)
-"""A row of the shelf: the thumbnail's grey levels, then the image's width and height."""
+"""A row of the cache's entry: the thumbnail's grey levels, then the image's width and height."""
 VERSION = 1
-CHUNK = 32
-AHEAD = 64
-"""Chunks."""
 SEGMENT = 4096
-"""Images that are read before they are written: what a kill can cost."""
+"""Images that are decoded before they are written: what a kill can cost."""
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Why a file can't be used, and the kind of finding that this is."""
+class Thumbnails:
+    """The images among some files that can be read, each with a thumbnail: each image as a whole, whatever its shape.
 
-    kind: str
-    reason: str
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Looked(Brief):
-    """What a pass found.
+    Args:
+        paths: the files.
+        known: records of files that were inspected already.
 
     Attributes:
-        paths: the images that can be read, in the order given.
-        keys: sha256 of each one's bytes.
-        problems: of the other files.
+        records: of every file.
+        images: records of the images that can be read, in the order given; rows are places in it.
+        paths, digests: of these images.
+        sizes: their widths and heights in pixels, int64 [n, 2].
     """
 
-    paths: tuple[Path, ...]
-    keys: tuple[bytes, ...]
-    problems: dict[Path, Problem]
-    shelf: Shelf
+    def __init__(self, paths: Sequence[Path], known: Records | None = None) -> None:
+        self.records = inspect_images(paths, self._measure, known)
+        self.images = tuple(record for record in self.records.values() if not record.fault)
+        self.paths = [record.path for record in self.images]
+        self.digests = [record.digest for record in self.images]
+        self.sizes = np.array([record.size for record in self.images], np.int64).reshape(-1, 2)
 
-    def sizes(self) -> npt.NDArray[np.int64]:
-        """Width and height in pixels, [n, 2]."""
-        parts = [self._read(self.keys[start : start + SEGMENT])[:, -2:] for start in self._starts()]
-        return np.concatenate([np.empty([0, 2]), *parts]).astype(np.int64)
+    def read(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Rows:
+        """Return the thumbnails of some images, grey levels from 0 to 255: [n, SIDE, SIDE].
 
-    def reasons(self, paths: Sequence[Path], crop: int | None) -> list[str | None]:
-        """Why each file can't be trained on, or None: what `finetune.dataset.scanning.check_images` says."""
-        sizes = dict(zip(self.paths, self.sizes().tolist(), strict=True))
+        Raises:
+            RunError: one is damaged in the cache, and its image has changed since.
+        """
+        return self._kept([self.images[row] for row in rows])[:, :-2].reshape(-1, SIDE, SIDE)
 
-        def reason(path: Path) -> str | None:
-            if path in self.problems:
-                return self.problems[path].reason
-            width, height = sizes[path]
-            return None if crop is None or min(width, height) >= crop else too_small(width, height, crop)
+    def _measure(self, records: Sequence[ImageRecord]) -> list[Size | Fault]:
+        """Return the images' sizes; those that the cache has no thumbnail of are decoded."""
+        name = entry_name({}, thumbnail=SIDE, version=VERSION, versions=[PIL.__version__, cv2.__version__])
+        self._entry = VectorCache().entry(name, SHAPE, [record.digest for record in records])
+        missing = [record for record in records if record.digest not in self._entry]
+        known = [record for record in records if record.digest in self._entry]
+        found = dict(zip(missing, self._decode(missing), strict=True))
+        for start in range(0, len(known), SEGMENT):
+            part = known[start : start + SEGMENT]
+            sizes = self._kept(part)[:, -2:].astype(int).tolist()
+            found |= {record: Size(*size) for record, size in zip(part, sizes, strict=True)}
+        return [found[record] for record in records]
 
-        return [reason(path) for path in paths]
+    def _kept(self, records: Sequence[ImageRecord]) -> Rows:
+        """Return rows of the cache; of those that are damaged there the images are decoded again."""
+        by_digest = {record.digest: record for record in records}
 
-    def thumbnails(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Thumbnails:
-        """Grey levels 0 to 255 of some images, [n, SIDE, SIDE]: each image as a whole, whatever its shape."""
-        return self._read([self.keys[row] for row in rows])[:, :-2].reshape(-1, SIDE, SIDE)
+        def make(digests: list[bytes]) -> None:
+            again = [by_digest[digest] for digest in digests]
+            for record, found in zip(again, self._decode(again), strict=True):
+                if isinstance(found, Fault):
+                    advice = "leave the images as they are, and start again"
+                    raise RunError(Problem(record.path, found.reason, advice))
 
-    def _read(self, keys: Sequence[bytes]) -> Thumbnails:
-        """Return rows of the shelf; those that are damaged there are made again."""
-        return self.shelf.read(keys, self._make)
+        return self._entry.read([record.digest for record in records], make)
 
-    def _make(self, keys: list[bytes]) -> None:
-        paths = dict(zip(self.keys, self.paths, strict=True))
-        for key, problem in _fill(self.shelf, {key: paths[key] for key in keys}).items():
-            raise RunError(f"{paths[key]}: {problem.reason}; leave the images as they are, and start again")
+    def _decode(self, records: Sequence[ImageRecord]) -> list[Size | Fault]:
+        """Decode images and keep their thumbnails; what ends this early loses nothing that was decoded."""
+        sizes: list[Size | Fault] = []
+        rows: dict[bytes, Rows] = {}
 
-    def _starts(self) -> range:
-        return range(0, len(self.keys), SEGMENT)
+        def keep() -> None:
+            self._entry.add(list(rows), np.stack(list(rows.values())))
+            rows.clear()
 
-
-Look = Callable[[Sequence[Path]], Looked]
-"""Reads files, as `look` does."""
-
-
-def look(paths: Sequence[Path]) -> Looked:
-    """Reads files; each content is decoded once, in this run and later ones."""
-    digests = dict(zip(paths, _in_threads(_digest, paths, "reading files"), strict=True))
-    problems = {path: found for path, found in digests.items() if isinstance(found, Problem)}
-    keys = {path: found for path, found in digests.items() if isinstance(found, bytes)}
-    name = identity({}, thumbnail=SIDE, version=VERSION, versions=[PIL.__version__, cv2.__version__])
-    shelf = Store().shelf(name, SHAPE, set(keys.values()))
-    missing = {key: path for path, key in keys.items() if key not in shelf}
-    unreadable = _fill(shelf, missing)
-    problems |= {path: unreadable[key] for path, key in keys.items() if key in unreadable}
-    good = [path for path in paths if path not in problems]
-    return Looked(tuple(good), tuple(keys[path] for path in good), problems, shelf)
-
-
-def _fill(shelf: Shelf, missing: dict[bytes, Path]) -> dict[bytes, Problem]:
-    """Add what the shelf lacks, and return what can't be read; what ends this early loses nothing that was read."""
-    unreadable: dict[bytes, Problem] = {}
-    rows: dict[bytes, Thumbnails] = {}
-
-    def keep() -> None:
-        shelf.add(list(rows), np.stack(list(rows.values())))
-        rows.clear()
-
-    try:
-        found_rows = _in_threads(_row, list(missing.items()), "decoding images")
-        for key, found in zip(missing, found_rows, strict=True):
-            if isinstance(found, Problem):
-                unreadable[key] = found
-                continue
-            rows[key] = found
-            if len(rows) == SEGMENT:
+        try:
+            for record, found in zip(records, decode_all(records, _row), strict=True):
+                if isinstance(found, Fault):
+                    sizes.append(found)
+                    continue
+                rows[record.digest] = found
+                sizes.append(Size(*map(int, found[-2:])))
+                if len(rows) == SEGMENT:
+                    keep()
+        finally:
+            if rows:
                 keep()
-    finally:
-        if rows:
-            keep()
-    return unreadable
+        return sizes
 
 
-def _digest(path: Path) -> bytes | Problem:
-    """The sha256 of a file's bytes, as `finetune.embedding.image_digest` gives it."""
-    if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
-        return Problem("unreadable", "not a file")
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-            return digest.digest() if file.tell() else Problem("empty", "an empty file")
-    except FileNotFoundError:
-        return Problem("unreadable", "no such file: a link to nowhere")
-    except OSError as error:
-        return Problem("unreadable", f"can't be read ({error.strerror or error})")
-
-
-def _row(image: tuple[bytes, Path]) -> Thumbnails | Problem:
-    digest, path = image
-    try:
-        pixels = read_image(path, digest=digest)
-    except NotAnImage as error:
-        return Problem("not-image", str(error))
-    except ImageError as error:
-        return Problem("unreadable", str(error))
+def _row(pixels: Pixels) -> Rows:
     height, width = pixels.shape[:2]
     grey = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return np.append(grey.astype(np.float32).ravel(), np.array([width, height], np.float32))
-
-
-def _in_threads(function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
-    """The results in order; no more than some chunks are ahead, so that memory stays bounded."""
-
-    def chunk(start: int) -> list[Result]:
-        return [function(item) for item in items[start : start + CHUNK]]
-
-    def chunks() -> Iterator[list[Result]]:
-        starts = iter(range(0, len(items), CHUNK))
-        ahead = deque(pool.submit(chunk, start) for start in islice(starts, AHEAD))
-        while ahead:
-            yield ahead.popleft().result()
-            ahead.extend(pool.submit(chunk, start) for start in islice(starts, 1))
-
-    with ThreadPoolExecutor() as pool, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the reason
-        for results in track(chunks(), len(items), what, CHUNK):
-            yield from results

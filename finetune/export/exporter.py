@@ -14,17 +14,16 @@ import tensorflow as tf
 
 from finetune import __version__, files
 from finetune import checkpoint as checkpoints
-from finetune.embedding import embeddings
+from finetune.embedding import Embedder
 from finetune.errors import DataError, ExportFailed, Problem, RunError
 from finetune.export import formats, process
 from finetune.export.certificate import FILE_NAME, Certificate, agreements
 from finetune.export.content import Content
 from finetune.export.formats import SUFFIXES, Format
-from finetune.images import Identity, central_crops, draw_face
+from finetune.images import Identity, central_crops, draw_face, inspect_images
 from finetune.model import Model
 from finetune.recipe import LFW
-from finetune.runs import measure_model, open_pairs, usable
-from finetune.verification import ImagePairs
+from finetune.verification import ImagePairs, measure_lfw, open_pairs, usable
 
 DRAWN, NOISE = 32, 4
 """Probe images: drawn faces, and others that hold nothing but noise."""
@@ -70,7 +69,7 @@ def export(
     # Compared in float32, whatever it computes in.
     exact = Model(given.variables, given.preprocessing, given.class_names, given.plan, given.source)
     if lfw and pairs:
-        pairs = usable(pairs, lfw, exact.preprocessing.image_size)
+        pairs = usable(pairs, lfw, exact.preprocessing.image_size, inspect_images(pairs.paths))
     content = Content.of(exact, head=head)
     certificates: list[Certificate] = []
 
@@ -163,7 +162,7 @@ def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pa
     """The certificate with LFW before and after."""
     rate = 0.0
 
-    def embed(paths: Sequence[Path], flip: bool) -> np.ndarray:
+    def embed(paths: Sequence[Path], /, *, flip: bool) -> np.ndarray:
         nonlocal rate
         pixels = central_crops(paths, model.preprocessing.image_size)
         found = process.answer(
@@ -172,10 +171,8 @@ def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pa
         rate = len(paths) * (2 if flip else 1) / found.seconds
         return found.outputs["embeddings"]
 
-    def kept(paths: Sequence[Path], flip: bool) -> np.ndarray:
-        return embeddings(model, paths, flip=flip)  # of the store: the checkpoint is exported more than once
-
-    before, after = (measure_model(model, pairs, lfw, model.class_names, embed=by) for by in (kept, embed))
+    kept = Embedder(model).embeddings  # by way of the cache: a checkpoint is exported more than once
+    before, after = (measure_lfw(by, pairs, lfw, model.class_names) for by in (kept, embed))
     return dataclasses.replace(certificate, lfw_before=before, lfw_after=after, images_per_second=rate)
 
 
@@ -183,7 +180,7 @@ def _made_from(model: Model, content: Content) -> dict[str, object]:
     return {
         "finetune": __version__,
         "checkpoint": str(model.source.prefix),
-        "sha256": checkpoints.read(model.source).sha256,
+        "sha256": checkpoints.file_digests(model.source),
         "weights_sha256": model.weights_sha256(content.tensors.keys()),
         "preprocessing": dataclasses.asdict(content.preprocessing),
         "embedding_size": model.embedding_size,

@@ -45,9 +45,6 @@ from .identification import (
     Identification as Identification,
 )
 from .identification import (
-    embed_faces as embed_faces,
-)
-from .identification import (
     faces_of as faces_of,
 )
 from .identification import (

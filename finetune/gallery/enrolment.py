@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import os
@@ -12,15 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from finetune.brief import Brief
-from finetune.dataset import Quarantined, check_images, layout
-from finetune.embedding import image_digest, prelogits
-from finetune.errors import DataError, Problem, RunError
+from finetune.dataset import Quarantined, layout
+from finetune.embedding import Embedder
+from finetune.errors import DataError, Problem
 from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.legacy import read_features
 from finetune.gallery.lookalikes import Lookalikes, look_alike, usual
 from finetune.gallery.photos import Photos, Source
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
+from finetune.images import Fault, ImageRecord, Records, Size, hash_image, inspect_images, measure_all
 from finetune.model import Model
 from finetune.names import normal, same_identities, why_unusable
 from finetune.paths import Place, find_images, image_paths, in_one_line
@@ -54,7 +54,7 @@ class Enrolment(Brief):
 def enroll(
     path: Place, people: People, model: Model, cache: Cache = "auto", sources: Mapping[Path, Path] | None = None
 ) -> Enrolment:
-    """Add photos of people to a gallery, or make it; each photo is embedded once, by way of the store of features.
+    """Add photos of people to a gallery, or make it; each photo is embedded once, by way of the cache.
 
     The gallery is read again when the embeddings are there, and replaced in one step, so that several processes may
     enrol at once. A photo is known by its content: one that is enrolled already stays as it is, whatever it is called.
@@ -79,11 +79,11 @@ def enroll(
     names = {key: before.people[label] for key, label in zip(before.photos.hashes(), before.labels, strict=True)}
     usable, left_out = _usable([photo for _, photo in given], model, names)
     already, new, places = [], [], dict[bytes, Source]()
-    for (name, photo), key in zip(given, usable, strict=True):
-        if key is None:
+    for name, photo in given:
+        if photo not in usable:
             continue
-        source = (sources or {}).get(photo, photo)
-        places.setdefault(key, Source.of(source, key if source == photo else _digest(source) or key))
+        source, key = (sources or {}).get(photo, photo), usable[photo].digest
+        places.setdefault(key, Source.of(source, key if source == photo else hash_image(source).digest or key))
         if key in names:
             already.append((photo, names[key], name))
         else:
@@ -98,7 +98,7 @@ def enroll(
         return Enrolment(before, 0, (), tuple(already), left_out, ())
     whose, photos, keys = zip(*new, strict=True)
     files = [(sources or {}).get(photo, photo).name for photo in photos]
-    added = Photos.of(prelogits(model, photos, keys, cache), keys, files, [places[key] for key in keys])
+    added = Photos.of(Embedder(model, cache, usable).prelogits(photos), keys, files, [places[key] for key in keys])
     after = update(
         path, lambda now: fitting(_there(now, before), before.contract, path).add(whose, added).found_at(places)
     )
@@ -148,12 +148,12 @@ def enroll_strangers(path: Place, folder: Place, model: Model, cache: Cache = "a
     given = [(number, photo) for number, photos in enumerate(people) for photo in photos]
     usable, left_out = _usable([photo for _, photo in given], model)
     enrolled = set(before.photos.hashes())
-    known = {number for (number, _), key in zip(given, usable, strict=True) if key in enrolled}
+    known = {number for number, photo in given if photo in usable and usable[photo].digest in enrolled}
     others += [Quarantined(people[number][0], ENROLLED) for number in sorted(known)]
     rows: dict[bytes, int] = {}  # of each photo's first file
-    for row, key in enumerate(usable):
-        if key is not None and given[row][0] not in known:
-            rows.setdefault(key, row)
+    for row, (number, photo) in enumerate(given):
+        if photo in usable and number not in known:
+            rows.setdefault(usable[photo].digest, row)
     if not rows:
         raise DataError(
             Problem(folder, "no stranger in it whose photo can be used", "give faces of people who are not enrolled"),
@@ -161,7 +161,7 @@ def enroll_strangers(path: Place, folder: Place, model: Model, cache: Cache = "a
         )
     photos = [given[row][1] for row in rows.values()]
     labels = np.unique([given[row][0] for row in rows.values()], return_inverse=True)[1].astype(np.int64)
-    added = Photos.of(prelogits(model, photos, list(rows), cache), list(rows), ["" for _ in photos])
+    added = Photos.of(Embedder(model, cache, usable).prelogits(photos), list(rows), ["" for _ in photos])
     after = update(path, lambda now: fitting(_there(now, before), before.contract, path).add_strangers(labels, added))
     lookalikes = tuple((photos[row], name) for row, name in _like_enrolled(after, added))
     new = len(set(rows) - set(before.strangers.hashes()))
@@ -203,20 +203,19 @@ def open_for(path: Path, model: Model) -> Gallery:
 
 def _usable(
     paths: Sequence[Path], model: Model, known: Collection[bytes] = ()
-) -> tuple[list[bytes | None], tuple[Quarantined, ...]]:
-    """The digest of each file's bytes, or None; and the files that can't be used. Known ones are not decoded again."""
-    digests = [_digest(path) for path in paths]
-    new = [path for path, key in zip(paths, digests, strict=True) if key is None or key not in known]
-    reasons = dict(zip(new, check_images(new, model.preprocessing.image_size), strict=True))
-    left_out = tuple(Quarantined(path, reason) for path, reason in reasons.items() if reason)
-    return [None if reasons.get(path) else key for path, key in zip(paths, digests, strict=True)], left_out
+) -> tuple[Records, tuple[Quarantined, ...]]:
+    """Return the records of those files that can be used, and the others. Known contents are not decoded again."""
+    size = model.preprocessing.image_size
 
+    def measure(records: Sequence[ImageRecord]) -> list[Size | Fault]:
+        new = [record for record in records if record.digest not in known]
+        found = dict(zip(new, measure_all(new), strict=True))
+        return [found.get(record) or Size(size, size) for record in records]  # enrolled: large enough
 
-def _digest(path: Path) -> bytes | None:
-    """Of a file that can be read."""
-    with contextlib.suppress(RunError):
-        return image_digest(path) if path.is_file() else None
-    return None
+    records = inspect_images(paths, measure)
+    reasons = {path: reason for path, record in records.items() if (reason := record.unusable(size))}
+    usable = {path: record for path, record in records.items() if path not in reasons}
+    return usable, tuple(Quarantined(path, reason) for path, reason in reasons.items())
 
 
 def _there(now: Gallery | None, before: Gallery) -> Gallery:

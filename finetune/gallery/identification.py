@@ -10,19 +10,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from finetune import files
 from finetune.align import Alignment, cut
 from finetune.cells import csv_text
-from finetune.dataset import check_images
-from finetune.embedding import FILL_BATCH, prelogits, unit
+from finetune.embedding import Embedder
 from finetune.errors import DataError, Problem
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.classifiers import Classifier, SoftmaxHead
 from finetune.gallery.prototypes import NOBODY
-from finetune.images import Pixels
-from finetune.model import LOGITS, Model
+from finetune.images import Pixels, inspect_images
+from finetune.model import Model
 from finetune.names import UNKNOWN
 from finetune.paths import Place, as_paths, find_images, in_one_line
 
@@ -123,18 +121,6 @@ def faces_of(
         yield list(_detected(places, alignment, file))
 
 
-def embed_faces(model: Model, faces: Sequence[Face]) -> npt.NDArray[np.float32]:
-    """Return prelogits [n, embedding_size] of faces that have a crop. Nothing is kept on disk: nobody enrolled them."""
-    crops = [face.crop for face in faces]
-    paths = [crop for crop in crops if isinstance(crop, Path)]
-    if len(paths) == len(crops):
-        return prelogits(model, paths, cache="off")
-    forward = model.prefix(LOGITS)
-    pixels = [np.asarray(crop) for crop in crops]
-    starts = range(0, len(pixels), FILL_BATCH)
-    return np.concatenate([np.asarray(forward(np.stack(pixels[start : start + FILL_BATCH]))) for start in starts])
-
-
 def identify(
     faces: Sequence[Face], model: Model, people: Sequence[str], classifier: Classifier, threshold: Threshold
 ) -> list[Identification]:
@@ -147,8 +133,10 @@ def identify(
     seen = [face for face in faces if face.crop is not None]
     answers = {face: Identification(face) for face in faces}
     if seen:
-        rows = embed_faces(model, seen)
-        best = classifier.best(rows if isinstance(classifier, SoftmaxHead) else unit(rows))
+        # Nothing is kept on disk: nobody enrolled these faces.
+        embedder, crops = Embedder(model, cache="off"), [face.crop for face in seen if face.crop is not None]
+        rows = embedder.prelogits(crops) if isinstance(classifier, SoftmaxHead) else embedder.embeddings(crops)
+        best = classifier.best(rows)
         for face, (first, second), (score, next_score) in zip(
             seen, best.labels.tolist(), best.scores.tolist(), strict=True
         ):
@@ -178,11 +166,8 @@ def write_csv(path: Path, answers: Sequence[Identification]) -> None:
 def _crops(given: Path, size: int) -> list[Face]:
     found = find_images(given)
     root = given if given.is_dir() else given.parent
-    reasons = check_images(found, size)
-    return [
-        Face(path, root, None if reason else path, problem=reason or "")
-        for path, reason in zip(found, reasons, strict=True)
-    ]
+    reasons = {path: record.unusable(size) or "" for path, record in inspect_images(found).items()}
+    return [Face(path, root, None if reason else path, problem=reason) for path, reason in reasons.items()]
 
 
 def _detected(places: Sequence[Path], alignment: Alignment, file: BinaryIO) -> list[Face]:

@@ -5,6 +5,16 @@ from .given import Images as Images
 from .given import OneImage as OneImage
 from .given import network_input as network_input
 from .given import one_by_one as one_by_one
+from .inspection import Fault as Fault
+from .inspection import ImageRecord as ImageRecord
+from .inspection import Measure as Measure
+from .inspection import Records as Records
+from .inspection import Size as Size
+from .inspection import decode_all as decode_all
+from .inspection import hash_image as hash_image
+from .inspection import inspect_images as inspect_images
+from .inspection import measure_all as measure_all
+from .inspection import sizes_of as sizes_of
 from .preprocessing import (
     PRECISIONS as PRECISIONS,
 )
@@ -59,6 +69,9 @@ from .reading import (
 )
 from .reading import (
     central_crops as central_crops,
+)
+from .reading import (
+    header_sizes as header_sizes,
 )
 from .reading import (
     read_image as read_image,

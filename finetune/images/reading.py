@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import os
 import threading
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -80,26 +80,25 @@ class NotAnImage(ImageError):
 
 
 class ChangedImage(ImageError):
-    """A file that is not the one whose digest was taken."""
+    """A file that is not the one whose checksum was taken."""
 
 
-def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, digest: bytes | None = None) -> Pixels:
-    """Decodes an image file.
+def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, checksum: int | None = None) -> Pixels:
+    """Decode an image file.
 
     Grey, palette, 16-bit and CMYK images become RGB; an alpha channel is dropped, as the published
     code does. The orientation in the EXIF data is applied. Of an animation, the first frame is read.
 
     Args:
         max_pixels: width times height above which an image is refused.
-        digest: the sha256 that the very bytes have which are decoded. What is kept under a digest is computed with it:
-            a file may change after its digest was taken.
+        checksum: CRC-32 of the file's bytes when it was inspected: the file may have changed since.
 
     Returns:
         uint8 [height, width, 3], RGB.
 
     Raises:
         ImageError: the file can't be opened, is no file, is empty or damaged; `NotAnImage` where it is none,
-            `TooManyPixels` where there are more than asked for, `ChangedImage` where its digest is another.
+            `TooManyPixels` where there are more than asked for, `ChangedImage` where its checksum is another.
     """
     try:
         if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
@@ -107,10 +106,10 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, diges
         with Path(path).open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
                 raise ImageError("an empty file")
-            if digest is None:
+            if checksum is None:
                 return _decode(file, max_pixels)
             content = file.read()
-        if hashlib.sha256(content).digest() != digest:
+        if zlib.crc32(content) != checksum:
             raise ChangedImage("changed while it was used")
         return _decode(io.BytesIO(content), max_pixels)
     except FileNotFoundError:
@@ -172,38 +171,43 @@ def central_crop(pixels: Pixels, size: int) -> Pixels:
     return pixels[top : top + size, left : left + size]
 
 
-def size_notes(paths: Sequence[Path], size: int, largest: float = 1.0, where: Path | None = None) -> list[str]:
+def size_notes(
+    sizes: Mapping[Path, tuple[int, int]], size: int, largest: float = 1.0, where: Path | None = None
+) -> list[str]:
     """Return a line where images look as if they were never aligned to the network's size, else nothing.
 
-    Only the headers of the files are read; what can't be read is passed over.
-
     Args:
+        sizes: width and height in pixels of each image.
         size: side in pixels of what the network takes.
         largest: times `size`, the longest side that an aligned face has.
         where: what the line begins with, in place of the first such image: a path may name a person.
     """
-    larger = {path: shape for path in paths if (shape := _shape(path)) and max(shape) > largest * size}
+    larger = {path: shape for path, shape in sizes.items() if max(shape) > largest * size}
     if not larger:
         return []
     path, (width, height) = next(iter(larger.items()))
-    more = f", and so of {len(larger) - 1} more of {len(paths)} images" if len(larger) > 1 else ""
+    more = f", and so of {len(larger) - 1} more of {len(sizes)} images" if len(larger) > 1 else ""
     return [
         f"{where or path}: {width} x {height} pixels, of which the central {size} x {size} are used{more}; "
         f"FaceNet's figures need faces aligned to {size} pixels"
     ]
 
 
-def _shape(path: Path) -> tuple[int, int] | None:
-    """Return width and height as a file's header says; None where it says nothing that can be read."""
+def header_sizes(paths: Iterable[Path]) -> dict[Path, tuple[int, int]]:
+    """Return width and height as the headers of files say; 0 where a header says nothing that can be read."""
+    return {path: _header_size(path) for path in paths}
+
+
+def _header_size(path: Path) -> tuple[int, int]:
     try:
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             return image.size
     except Exception:  # whatever is wrong with it is said where the image is decoded
-        return None
+        return 0, 0
 
 
 def too_small(width: int, height: int, crop: int) -> str:
-    """The reason why an image that is smaller than the crop can't be used."""
+    """Return why an image that is smaller than the crop can't be used."""
     return f"{width}x{height} pixels, smaller than the crop of {crop}"
 
 

@@ -1,8 +1,3 @@
-from .curve import FAR as FAR
-from .curve import Curve as Curve
-from .curve import CurvePoint as CurvePoint
-from .curve import columns as columns
-from .curve import finite as finite
 from .folder import ADVICE as ADVICE
 from .folder import RunFolder as RunFolder
 from .held_back import HeldBack as HeldBack
@@ -30,3 +25,6 @@ from .results import (
 from .results import (
     write_evidence as write_evidence,
 )
+from .trade_off import FAR as FAR
+from .trade_off import TradeOff as TradeOff
+from .trade_off import columns as columns

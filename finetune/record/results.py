@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from finetune import files
 from finetune.brief import Brief
 from finetune.recipe import Recipe, Stage
-from finetune.record.curve import CurvePoint, columns
 from finetune.record.folder import ADVICE, RunFolder
 from finetune.record.held_back import HeldBack
+from finetune.record.trade_off import TradeOff, columns
 from finetune.verification import HELD_BACK, Candidate, Difference, LFWResult, Score, Verdict, compare, losses, verdict
 
 Kind = TypeVar("Kind")
@@ -34,7 +34,7 @@ class Evidence(Brief):
     """
 
     lfw: LFWResult | None = None
-    point: CurvePoint | None = None
+    point: TradeOff | None = None
     held_back: HeldBack | None = None
 
     @property
@@ -109,12 +109,12 @@ class StageResult(Brief):
         return self.trained.lfw
 
     @property
-    def point_before(self) -> CurvePoint | None:
+    def point_before(self) -> TradeOff | None:
         """The measurements on strangers with the weights that the stage started from, or None."""
         return self.began.point
 
     @property
-    def measured_point(self) -> CurvePoint | None:
+    def measured_point(self) -> TradeOff | None:
         """The measurements on strangers with the weights that the stage trained, or None."""
         return self.trained.point
 
@@ -129,7 +129,7 @@ class StageResult(Brief):
         return self.standing.lfw
 
     @property
-    def point(self) -> CurvePoint | None:
+    def point(self) -> TradeOff | None:
         """What is measured on strangers with the weights that stand after the stage."""
         return self.standing.point
 
@@ -229,7 +229,7 @@ def _stored_evidence(folder: Path, prefix: str = "") -> Evidence:
     """Read what `write_evidence` wrote."""
     return Evidence(
         _stored(folder / f"{prefix}lfw.json", LFWResult.from_json),
-        _stored(folder / f"{prefix}strangers.json", CurvePoint.from_json),
+        _stored(folder / f"{prefix}strangers.json", TradeOff.from_json),
         _stored(folder / f"{prefix}held_back.json", HeldBack.from_json),
     )
 

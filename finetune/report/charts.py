@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from finetune.record import CurvePoint
+from finetune.record import TradeOff
 from finetune.training import EpochRow
 from finetune.verification import LFWResult
 
@@ -164,7 +164,7 @@ def training(rows: Sequence[EpochRow], figure: str) -> Chart | None:
     return _chart(figure.capitalize(), f"By epoch: {ends}. Stages: {stages}.{terms}", draw)
 
 
-def strangers(rows: Sequence[EpochRow], point: CurvePoint | None) -> Chart | None:
+def strangers(rows: Sequence[EpochRow], point: TradeOff | None) -> Chart | None:
     """Accuracy on people who are learned and on people who never are, by epoch, from before the run on."""
     if point is None:
         return None

@@ -12,7 +12,7 @@ from finetune.brief import Brief
 from finetune.errors import DataError, Problem, UserError
 from finetune.files import read_text
 from finetune.recipe import Recipe
-from finetune.record import BASELINE, CurvePoint, Evidence, RunFolder, StageResult, ended, stored_results, verdict_of
+from finetune.record import BASELINE, Evidence, RunFolder, StageResult, TradeOff, ended, stored_results, verdict_of
 from finetune.training import EpochRow, from_csv
 from finetune.verification import LFWResult, Verdict
 
@@ -109,7 +109,7 @@ class Record(Brief):
         return self.start.lfw
 
     @property
-    def point(self) -> CurvePoint | None:
+    def point(self) -> TradeOff | None:
         """The measurements on strangers before the first stage, or None."""
         return self.start.point
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from finetune.model import Model
 from finetune.progress import say
 from finetune.recipe import Recipe, Stage
-from finetune.record import BASELINE, FAR, CurvePoint, Evidence, StageResult
+from finetune.record import BASELINE, FAR, Evidence, StageResult, TradeOff
 from finetune.training import StageState, Trainer
 from finetune.verification import Difference, LFWResult, paired_interval
 from finetune.words import counted
@@ -144,7 +144,7 @@ def gallery_command(recipe: Recipe, stage: Path | None = None) -> str:
     return shlex.join(words)
 
 
-def curve(baseline: CurvePoint, results: Sequence[StageResult]) -> Table:
+def curve(baseline: TradeOff, results: Sequence[StageResult]) -> Table:
     """Gain against forgetting, each with its 95 % interval against the checkpoint before the run."""
     columns = [
         "stage",
@@ -190,14 +190,14 @@ def count_values(model: Model, names: Sequence[str]) -> int:
     return sum(int(model.variables[name].shape.num_elements()) for name in names)
 
 
-def _point(point: CurvePoint) -> str:
+def _point(point: TradeOff) -> str:
     verification = f"strangers {point.strangers.accuracy:.4f}, validation rate {point.strangers.val:.4f}"
     if point.learned is None:
         return verification
     return f"learned {point.learned.rank1:.4f}, DIR at FAR {FAR:.0%} {point.learned.dir:.4f}; {verification}"
 
 
-def _change(before: CurvePoint, after: CurvePoint) -> str:
+def _change(before: TradeOff, after: TradeOff) -> str:
     """What the stage gave and took."""
     change = f"strangers {_paired(before.strangers.correct, after.strangers.correct)}"
     if before.learned and after.learned:

@@ -1,7 +1,4 @@
 from .opening import Inputs as Inputs
-from .opening import measure_model as measure_model
-from .opening import open_pairs as open_pairs
-from .opening import usable as usable
 from .planning import (
     describe as describe,
 )

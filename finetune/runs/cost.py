@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from finetune.architecture import boundary
-from finetune.embedding import Where, choice, choice_of, image_digest, mirrored, stored
+from finetune.embedding import Where, choice, choice_of, key_of, stored_entry
 from finetune.model import LOGITS, Model
 from finetune.network import multiply_adds
 from finetune.recipe import Stage
@@ -130,8 +130,9 @@ class _Costs:
 
     def parts(self, seconds: float) -> Iterator[Cost]:
         measured = self._taken(self._pairs(), LOGITS, 0)
-        # Held-back images are named by the nearest mean: the curve does so, where there is one.
-        measured.add(self._taken(self._curve() or (self._data() if len(self._inputs.validation) else []), LOGITS, 0))
+        # Held-back images are named by the nearest mean: the trade-off does so, where it is measured.
+        named = self._trade_off() or (self._data() if len(self._inputs.validation) else [])
+        measured.add(self._taken(named, LOGITS, 0))
         yield Cost(BASELINE, measuring=measured.passes * seconds, embedded=measured.images, kept=measured.kept)
         for index, stage in enumerate(self._recipe.stages, start=1):
             rest = self._prepared(stage, index)
@@ -179,8 +180,8 @@ class _Costs:
         """Return what is measured after each epoch of a stage and at its end."""
         first = self._boundaries[index - 1]
         measured = self._taken([*self._pairs(), Images(self._inputs.validation.paths)], first, index)
-        measured.add(self._taken(self._curve(), first, index))
-        again = self._taken(self._curve(), first, index)
+        measured.add(self._taken(self._trade_off(), first, index))
+        again = self._taken(self._trade_off(), first, index)
         measured.add(_Pass(epochs * again.passes, epochs * again.images, epochs * again.kept))
         return measured
 
@@ -211,12 +212,11 @@ class _Costs:
         return tuple(n for n, at in enumerate(self._boundaries[:index], start=1) if at < first) or RESTORED
 
     def _not_stored(self, images: Images, first: int) -> int:
-        shelf = stored(self._model, first)
-        if shelf.folder is None or not shelf.folder.is_dir():
+        entry = stored_entry(self._model, first)
+        if entry.folder is None or not entry.folder.is_dir():
             return len(images.paths)
-        known = self._inputs.digests
-        digests = (known.get(path) or image_digest(path) for path in images.paths)
-        return sum((mirrored(digest) if images.mirrored else digest) not in shelf for digest in digests)
+        records = (self._inputs.records[path] for path in images.paths)
+        return sum(key_of(record, mirrored=images.mirrored) not in entry for record in records)
 
     def _pairs(self) -> list[Images]:
         pairs, lfw = self._inputs.image_pairs, self._recipe.lfw
@@ -224,7 +224,7 @@ class _Costs:
             return []
         return [Images(pairs.paths, side) for side in ((False, True) if lfw.flip else (False,))]
 
-    def _curve(self) -> list[Images]:
+    def _trade_off(self) -> list[Images]:
         strangers = self._inputs.strangers
         if strangers is None:
             return []

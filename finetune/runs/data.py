@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 
 from finetune.align import Alignment, aligned
-from finetune.dataset import Quarantined, Scan, layout, scan
-from finetune.doctor import Look, Looked, Report, examine
+from finetune.dataset import Inspect, Quarantined, Scan, scan
+from finetune.doctor import Report, Thumbnails, examine
 from finetune.errors import DataError
 from finetune.recipe import Recipe
 from finetune.verification import ImagePairs
@@ -15,13 +17,13 @@ NEAR_COPIES = 50_000
 """Images up to which a run looks for near copies among them: some minutes."""
 
 
-def open_data(recipe: Recipe, crop: int | None, look: Look) -> tuple[Scan, Looked]:
-    """Scan the training folder, and return what was seen of its files; photos are aligned first if the recipe says so.
+def open_data(recipe: Recipe, crop: int | None, inspect: Inspect) -> Scan:
+    """Scan the training folder; photos are aligned first if the recipe says so.
 
     Args:
         crop: side in pixels of what the network takes; None, where no checkpoint could be opened to say: photos can't
             be aligned then.
-        look: reads the files.
+        inspect: reads the files.
 
     Raises:
         DataError: it can't be trained on.
@@ -33,25 +35,30 @@ def open_data(recipe: Recipe, crop: int | None, look: Look) -> tuple[Scan, Looke
         alignment = training_alignment(crop) if recipe.augment.random_crop else Alignment(crop)
         folder, coverage = aligned(data.train, alignment)
         lost = [Quarantined(data.train / outcome.photo, outcome.failure) for outcome in coverage.failures]
-    looked = look([path for paths in layout(folder).files.values() for path in paths])
     try:
-        found = scan(folder, min_images_per_person=data.min_images_per_person, crop=crop, check=looked.reasons)
+        found = scan(folder, min_images_per_person=data.min_images_per_person, crop=crop, inspect=inspect)
     except DataError as error:
         if folder == data.train:
             raise
         raise DataError(*error.within(f"{data.train}: of its crops")) from error
-    return dataclasses.replace(found, quarantined=(*found.quarantined, *lost)), looked
+    return dataclasses.replace(found, quarantined=(*found.quarantined, *lost))
 
 
-def examined(recipe: Recipe, scanned: Scan, looked: Looked, crop: int | None, pairs: ImagePairs | None) -> Report:
-    """What the doctor says of the training folder, faces apart: those cost an embedding of every image."""
+def examined(
+    recipe: Recipe,
+    scanned: Scan,
+    crop: int | None,
+    pairs: ImagePairs | None,
+    inspect: Callable[[tuple[Path, ...]], Thumbnails],
+) -> Report:
+    """Return what the doctor says of the training folder, faces apart: those cost an embedding of every image."""
     return examine(
         scanned.dataset.root,
         crop=crop,
         min_images=recipe.data.min_images_per_person,
         lfw=pairs,
-        looked=looked,
-        near_copies=len(looked.paths) <= NEAR_COPIES,
+        inspect=inspect,
+        near_copies=len(scanned.dataset) <= NEAR_COPIES,
     )
 
 

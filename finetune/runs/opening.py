@@ -6,26 +6,23 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from finetune.checkpoint import contents, read, refuse_pattern, stored_class_names
-from finetune.dataset import Check, Dataset, Scan, check_images, split
-from finetune.doctor import Looked, Report, look
+from finetune.checkpoint import Account, account, file_digests, refuse_pattern
+from finetune.dataset import Dataset, Scan, split
+from finetune.doctor import Report, Thumbnails
 from finetune.errors import DataError, UserError, attempt
-from finetune.images import Preprocessing, size_notes
+from finetune.images import ImageRecord, Preprocessing, Records
 from finetune.model import Model
 from finetune.paths import refuse_within
-from finetune.recipe import LFW, Recipe, Stage
+from finetune.recipe import Recipe, Stage
 from finetune.runs.data import examined, open_data
 from finetune.runs.selection import Selection, names, without_noise, without_strangers
-from finetune.runtime import SINGLE, Strategy
+from finetune.runtime import SINGLE, Strategy, devices, refuse_fork, refuse_missing_runtime
 from finetune.training.sampling import refuse_unmet
-from finetune.verification import Embed, ImagePairs, LFWResult, measure, read_pairs, resolve, sampled
-from finetune.words import counted
+from finetune.verification import ImagePairs, open_pairs, sampled, usable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Inputs:
         strategy: whose replicas hold the model.
         report: what the doctor says of the training folder; None on a worker that is not the chief.
         selection: who of the folder is trained on, and who is held out.
-        digests: the sha256 of each image file that was read.
+        records: of each image file that was read.
     """
 
     recipe: Recipe
@@ -56,54 +53,59 @@ class Inputs:
     strategy: Strategy = SINGLE
     report: Report | None = None
     selection: Selection | None = None
-    digests: Mapping[Path, bytes] = dataclasses.field(default_factory=dict)
+    records: Records = dataclasses.field(default_factory=dict)
 
     @classmethod
     def open(cls, recipe: Recipe, strategy: Strategy = SINGLE) -> Inputs:
-        """Opens them all.
+        """Open them all.
 
         Raises:
             UserError: some can't be used; one line for every problem of every input. Or the workers
                 of the strategy don't see the same ones.
         """
-        problems: list[str] = []
-        digests: dict[Path, bytes] = {}
+        problems: list[Any] = []
+        records: dict[Path, ImageRecord] = {}
 
-        def see(paths: Sequence[Path]) -> Looked:
-            looked = look(paths)
-            digests.update(zip(looked.paths, looked.keys, strict=True))
-            return looked
+        @functools.cache  # for the doctor, who asks of the same files again
+        def inspected(paths: tuple[Path, ...]) -> Thumbnails:
+            found = Thumbnails(paths, records)
+            records.update(found.records)
+            return found
+
+        def inspect(paths: Sequence[Path]) -> Records:
+            return inspected(tuple(paths)).records
 
         if strategy.is_chief:
             attempt(problems, lambda: refuse_unwritable(recipe.output))
             attempt(problems, lambda: refuse_output_within(recipe))
-        # Restored once for what it expects of images, and again with a head for the people in them.
-        found = attempt(problems, lambda: restore(recipe, ("nobody",)))
-        before = attempt(problems, lambda: own_class_names(found)) if found else None
+        attempt(problems, lambda: refuse_missing_runtime(recipe.runtime))
+        found = attempt(problems, lambda: open_checkpoint(recipe))
+        before = attempt(problems, lambda: found.own_class_names) if found else None
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
-        opened = attempt(problems, lambda: open_data(recipe, crop, see)) if crop or not recipe.data.align else None
-        held_out = attempt(problems, lambda: without_strangers(recipe, opened[0], crop, see)) if opened else None
+        everybody = (
+            attempt(problems, lambda: open_data(recipe, crop, inspect)) if crop or not recipe.data.align else None
+        )
+        held_out = attempt(problems, lambda: without_strangers(recipe, everybody, crop, inspect)) if everybody else None
         lfw = recipe.lfw
         # The doctor compares all of them with the training images; a sample of them may be measured.
         every_pair = attempt(problems, lambda: open_pairs(lfw)) if lfw else None
         pairs = sampled(every_pair, lfw.sample) if lfw and every_pair else None
-        if lfw and pairs and crop:
-            found_pairs = pairs
-            pairs = attempt(problems, lambda: usable(found_pairs, lfw, crop, see(found_pairs.paths).reasons))
-        if found is None or before is None or opened is None or held_out is None or problems:
+        if lfw and every_pair and pairs and crop:
+            chosen, of_lfw = pairs, inspect(every_pair.paths if strategy.is_chief else pairs.paths)
+            pairs = attempt(problems, lambda: usable(chosen, lfw, crop, of_lfw))
+        if found is None or before is None or everybody is None or held_out is None or problems:
             raise UserError(*problems)
-        everybody, looked = opened
-        selection = without_noise(recipe, held_out, found)
+        selection = without_noise(recipe, held_out, lambda: build(recipe, found))
         scanned = selection.scan
-        trained_names = before + scanned.dataset.class_names
+        people = scanned.dataset.class_names
         train, validation = split(scanned.dataset, recipe.data.validation_split, recipe.seed)
-        parts = recipe, found, scanned, train, validation, pairs, trained_names
-        inputs = cls(*parts, selection=selection, digests=digests)
-        strategy.must_see_the_same(inputs.lines)
+        lines = image_lines(records, scanned.dataset, selection.strangers, pairs)
+        strategy.must_see_the_same([*shared_lines(recipe, found.preprocessing, pairs, before + people), *lines])
         with strategy.scope():
-            model = restore(recipe, scanned.dataset.class_names)
-        report = examined(recipe, everybody, looked, crop, every_pair) if strategy.is_chief else None
-        return dataclasses.replace(inputs, model=model, strategy=strategy, report=report)
+            model = build(recipe, found.for_people(people))
+        report = examined(recipe, everybody, crop, every_pair, inspected) if strategy.is_chief else None
+        parts = model, scanned, train, validation, pairs, before + people
+        return cls(recipe, *parts, strategy, report, selection, records)
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -125,42 +127,8 @@ class Inputs:
 
     @functools.cached_property
     def image_lines(self) -> tuple[str, ...]:
-        """Every image that is trained on or measured on, in a fixed order: `SHA256  PART/PERSON/FILE`.
-
-        A part is `data`, `strangers` or `lfw`.
-        """
-        pairs, strangers = self.image_pairs, self.strangers
-        parts = {
-            "data": self.scan.dataset.paths,
-            "strangers": strangers.paths if strangers else (),
-            "lfw": pairs.paths if pairs else (),
-        }
-        return tuple(
-            f"{self.digests[path].hex()}  {part}/{path.parent.name}/{path.name}"
-            for part, paths in parts.items()
-            for path in paths
-        )
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """Lines that workers must see alike: the recipe, the images, the pairs and the checkpoint's texts."""
-        lfw, preprocessing = self.summary_of_pairs(), self.preprocessing
-        return (
-            *self.recipe.to_yaml().splitlines(),
-            *self.image_lines,
-            *(f"lfw.pairs: {key} {lfw[key]}" for key in ("sha256", "folds", "trained")),
-            f"checkpoint: {preprocessing.image_size} pixels, {preprocessing.standardization} standardization",
-        )
-
-    def measure(self, embed: Embed | None = None) -> LFWResult | None:
-        """LFW with the model's weights as they are now; None where the recipe names no pairs.
-
-        Args:
-            embed: in place of the model, as `finetune.verification.measure` takes it.
-        """
-        if self.image_pairs is None or self.recipe.lfw is None:
-            return None
-        return measure_model(self.model, self.image_pairs, self.recipe.lfw, self.trained_names, self.strategy, embed)
+        """Every image that is trained on or measured on, in a fixed order: `SHA256  PART/PERSON/FILE`."""
+        return image_lines(self.records, self.scan.dataset, self.strangers, self.image_pairs)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Return what the run begins with, each part with a digest: the checkpoint, the images, the pairs.
@@ -171,7 +139,7 @@ class Inputs:
         return {
             "checkpoint": {
                 "prefix": str(self.model.source.prefix),
-                "sha256": read(self.model.source).sha256,
+                "sha256": file_digests(self.model.source),
                 "restored": len(plan.restored),
                 "skipped": dict(plan.skipped),
                 "fresh": list(plan.fresh),
@@ -189,73 +157,59 @@ class Inputs:
             **(self.selection or Selection(self.scan)).summary(),
             "images": {"files": len(self.image_lines), "sha256": _digest(self.image_lines)},
             "doctor": self.report.to_json() if self.report else {},
-            "lfw": self.summary_of_pairs(),
+            "lfw": summary_of_pairs(self.image_pairs, self.trained_names),
         }
 
-    def summary_of_pairs(self) -> dict[str, Any]:
-        """Return how many LFW pairs there are, with digests of them and of the people who count as trained on."""
-        pairs = self.image_pairs
-        return {
-            "pairs": len(pairs.is_same) if pairs else 0,
-            "folds": pairs.n_folds if pairs else 0,
-            "missing": list(pairs.missing) if pairs else [],
-            "unaligned": list(pairs.unaligned) if pairs else [],
-            "sha256": pairs.sha256 if pairs else None,
-            "trained": _digest(self.trained_names),
-        }
+
+def image_lines(
+    records: Records, data: Dataset, strangers: Dataset | None, pairs: ImagePairs | None
+) -> tuple[str, ...]:
+    """Return a line for every image of the run, in a fixed order: `SHA256  PART/PERSON/FILE`.
+
+    A part is `data`, `strangers` or `lfw`.
+    """
+    parts = {
+        "data": data.paths,
+        "strangers": strangers.paths if strangers else (),
+        "lfw": pairs.paths if pairs else (),
+    }
+    return tuple(
+        f"{records[path].digest.hex()}  {part}/{path.parent.name}/{path.name}"
+        for part, paths in parts.items()
+        for path in paths
+    )
+
+
+def shared_lines(
+    recipe: Recipe, preprocessing: Preprocessing, pairs: ImagePairs | None, trained_names: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what workers must see alike, beside the images: the recipe, the pairs and the checkpoint's texts."""
+    lfw = summary_of_pairs(pairs, trained_names)
+    return (
+        *recipe.to_yaml().splitlines(),
+        *(f"lfw.pairs: {key} {lfw[key]}" for key in ("sha256", "folds", "trained")),
+        f"checkpoint: {preprocessing.image_size} pixels, {preprocessing.standardization} standardization",
+    )
+
+
+def summary_of_pairs(pairs: ImagePairs | None, trained_names: Sequence[str]) -> dict[str, Any]:
+    """Return how many LFW pairs there are, with digests of them and of the people who count as trained on."""
+    return {
+        "pairs": len(pairs.is_same) if pairs else 0,
+        "folds": pairs.n_folds if pairs else 0,
+        "missing": list(pairs.missing) if pairs else [],
+        "unaligned": list(pairs.unaligned) if pairs else [],
+        "sha256": pairs.sha256 if pairs else None,
+        "trained": _digest(trained_names),
+    }
 
 
 def _digest(lines: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def open_pairs(lfw: LFW) -> ImagePairs:
-    """Return all pairs that a recipe's `lfw` section, or `validate`'s options, name.
-
-    Raises:
-        DataError: the pairs file or the folder can't be used, or there are too few pairs for the folds.
-    """
-    pairs = resolve(read_pairs(lfw.pairs), lfw.dir, lfw.missing)
-    n_same = int(pairs.is_same.sum())
-    n_different = len(pairs.is_same) - n_same
-    if min(n_same, n_different) < pairs.n_folds:
-        raise DataError(
-            f"{lfw.pairs}: {counted(n_same, 'pair')} of one person and {n_different} of two can be used, "
-            f"and {pairs.n_folds} "
-            f"folds need {pairs.n_folds} of each; give more pairs, or a header with fewer folds"
-        )
-    return pairs
-
-
-def usable(pairs: ImagePairs, lfw: LFW, crop: int, check: Check = check_images) -> ImagePairs:
-    """Decode the pairs' images, before hours are spent on what can't be measured.
-
-    Args:
-        crop: side in pixels; smaller images can't be used.
-        check: says why files can't be used.
-
-    Returns:
-        The pairs, with a note where their images look unaligned.
-
-    Raises:
-        DataError: one line for each image that can't be used, or one for them all.
-    """
-    reasons = zip(pairs.paths, check(pairs.paths, crop), strict=True)
-    bad = [f"{path}: {reason}" for path, reason in reasons if reason]
-    if len(bad) == len(pairs.paths):
-        raise DataError(
-            f"{lfw.dir}: no usable image for the pairs; give faces aligned to {crop} pixels; "
-            f"the first of {len(bad)} not used is {bad[0]}"
-        )
-    if bad:
-        raise DataError(*(f"{problem}; replace it, or remove it and set missing: skip" for problem in bad))
-    # Results are handed on in reports, which may have to leave names out.
-    unaligned = tuple(size_notes(pairs.paths, crop, where=lfw.dir))
-    return dataclasses.replace(pairs, unaligned=unaligned, notes=(*pairs.notes, *unaligned))
-
-
 def refuse_unwritable(output: Path) -> None:
-    """Refuses an output folder that can't be made, or from which TensorFlow could not read.
+    """Refuse an output folder that can't be made, or from which TensorFlow could not read.
 
     Raises:
         UserError: why.
@@ -284,55 +238,19 @@ def refuse_output_within(recipe: Recipe) -> None:
         raise DataError(*problems)
 
 
-def measure_model(
-    model: Model,
-    image_pairs: ImagePairs,
-    lfw: LFW,
-    trained_names: Sequence[str] = (),
-    strategy: Strategy = SINGLE,
-    embed: Embed | None = None,
-) -> LFWResult:
-    """A model's result on pairs under a section's settings, and without those of `trained_names`.
-
-    Workers share the images, and have the same result.
-
-    Args:
-        embed: in place of the model, as `finetune.verification.measure` takes it.
-    """
-
-    def embed_by_model(paths: Sequence[Path], flip: bool) -> np.ndarray:
-        if strategy.workers == 1:
-            return model.embed(paths, flip=flip)
-        mine = slice(strategy.worker, None, strategy.workers)
-        embeddings = np.zeros([len(paths), model.embedding_size * (2 if flip else 1)], np.float32)
-        embeddings[mine] = model.embed(paths[mine], flip=flip)
-        return strategy.sum(embeddings)
-
-    return measure(
-        embed or embed_by_model,
-        image_pairs,
-        distance=lfw.distance,
-        subtract_mean=lfw.subtract_mean,
-        flip=lfw.flip,
-        trained=trained_names,
-    )
-
-
-def own_class_names(model: Model) -> tuple[str, ...]:
-    """The people whom the classifier in the model's checkpoint tells apart, whatever head the model has."""
-    source = model.source
-    return stored_class_names(source.folder, contents(read(source).shapes, source.prefix).num_classes)
-
-
-def restore(recipe: Recipe, class_names: tuple[str, ...]) -> Model:
-    """The recipe's checkpoint, with a fresh head for these people."""
+def open_checkpoint(recipe: Recipe) -> Account:
+    """Open the recipe's checkpoint, to be given a head for the people of the run once they are known."""
+    refuse_fork()
+    devices.prepare()
     section = recipe.preprocessing
-    return Model.restore(
+    return account(
         recipe.checkpoint,
-        class_names=class_names,
-        seed=recipe.seed,
+        class_names=("nobody",),
         image_size=section.image_size,
         standardization=section.standardization,
-        precision=recipe.precision,
-        runtime=recipe.runtime,
     )
+
+
+def build(recipe: Recipe, found: Account) -> Model:
+    """Return the network of a checkpoint, as the recipe computes it."""
+    return Model.of(found, seed=recipe.seed, precision=recipe.precision, runtime=recipe.runtime)

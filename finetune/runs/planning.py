@@ -11,7 +11,7 @@ import numpy as np
 
 from finetune.architecture import HEAD, boundary
 from finetune.doctor import IMAGE_SIZE, Report
-from finetune.embedding import Choice, Store, choice
+from finetune.embedding import Choice, VectorCache, choice
 from finetune.errors import DataError, Problem, attempt
 from finetune.images import Preprocessing, central_crops
 from finetune.model import Model
@@ -240,10 +240,10 @@ def _features(kept: Choice) -> str:
         return f"frozen units computed in each epoch ({kept.reason}; kept, their features would take {size})"
     if kept.where == "memory":
         return f"frozen units computed once; {size} of features kept in memory"
-    store = Store()
+    cache = VectorCache()
     return (
-        f"frozen units computed once; {size} of features kept in {store.folder}, "
-        f"which takes {store.limit / 2**30:g} GiB at most"
+        f"frozen units computed once; {size} of features kept in {cache.folder}, "
+        f"which takes {cache.limit / 2**30:g} GiB at most"
     )
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from finetune.brief import Brief
-from finetune.dataset import Dataset, Scan, distances_to_center, hold_out, keep, layout, places, scan, threshold
-from finetune.doctor import LARGEST, Look
-from finetune.embedding import embeddings
+from finetune.dataset import Dataset, Inspect, Scan, distances_to_center, hold_out, keep, places, scan, threshold
+from finetune.doctor import LARGEST
+from finetune.embedding import Embedder
 from finetune.errors import DataError
-from finetune.images import size_notes
+from finetune.images import Records, size_notes, sizes_of
 from finetune.model import Model
 from finetune.names import same_identities
 from finetune.recipe import Recipe
@@ -56,7 +57,7 @@ class Selection(Brief):
     warnings: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
-        """For the run's folder; `sha256` is of the strangers' images' names."""
+        """Return what the run's folder keeps of it; `sha256` is of the strangers' images' names."""
         strangers, filtered = self.strangers, self.filtered
         return {
             "strangers": {
@@ -76,16 +77,16 @@ class Selection(Brief):
 
 
 def names(dataset: Dataset) -> str:
-    """The images within their folder, a line each."""
+    """Return the images within their folder, a line each."""
     return "\n".join(path.relative_to(dataset.root).as_posix() for path in dataset.paths)
 
 
-def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, look: Look) -> Selection:
+def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, inspect: Inspect) -> Selection:
     """Hold strangers out, where the recipe asks for it.
 
     Args:
         crop: side in pixels of what the network takes, where that is known.
-        look: reads the files of a folder of strangers.
+        inspect: reads the files of a folder of strangers.
 
     Raises:
         DataError: the folder of strangers can't be used, or too few people are left on either side.
@@ -93,14 +94,15 @@ def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, look: Loo
     asked, dataset = recipe.data.strangers, scanned.dataset
     if asked is None:
         return Selection(scanned)
+    known: tuple[str, ...] = ()
+    records: Records = {}
     if isinstance(asked, Path):
-        looked = look([path for paths in layout(asked).files.values() for path in paths])
-        found = scan(asked, crop=crop, check=looked.reasons).dataset
-        known = tuple(same_identities(dataset.class_names, found.class_names))
-        strangers, where = found.of_people(set(found.class_names) - set(known)), str(asked)
+        found = scan(asked, crop=crop, inspect=inspect)
+        everybody, records = found.dataset, found.records
+        known = tuple(same_identities(dataset.class_names, everybody.class_names))
+        strangers, where = everybody.of_people(set(everybody.class_names) - set(known)), str(asked)
         rest = dataset
     else:
-        known = ()
         rest, strangers = hold_out(dataset, asked, recipe.seed)
         where = f"{recipe.data.train}: strangers: {asked:g}"
         if len(rest.class_names) < 2:
@@ -117,12 +119,15 @@ def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, look: Loo
         if notes
         else []
     )
-    unaligned = size_notes(strangers.paths, crop, LARGEST) if crop and isinstance(asked, Path) else []
+    unaligned = size_notes(sizes_of(records, strangers.paths), crop, LARGEST) if crop and records else []
     return Selection(dataclasses.replace(scanned, dataset=rest), strangers, known, warnings=(*few, *unaligned))
 
 
-def without_noise(recipe: Recipe, selection: Selection, model: Model) -> Selection:
-    """Filters those who are trained on by the restored checkpoint's embeddings, where the recipe asks for it.
+def without_noise(recipe: Recipe, selection: Selection, restore: Callable[[], Model]) -> Selection:
+    """Filter those who are trained on by the restored checkpoint's embeddings, where the recipe asks for it.
+
+    Args:
+        restore: gives the model of the checkpoint.
 
     Raises:
         DataError: too few people are left.
@@ -131,7 +136,8 @@ def without_noise(recipe: Recipe, selection: Selection, model: Model) -> Selecti
     asked, dataset = recipe.data.filter, selection.scan.dataset
     if asked is None:
         return selection
-    distances = distances_to_center(embeddings(model, dataset.paths, cache=recipe.cache), dataset.labels)
+    embedder = Embedder(restore(), recipe.cache, selection.scan.records)
+    distances = distances_to_center(embedder.embeddings(dataset.paths), dataset.labels)
     kept = keep(distances, dataset.labels, asked.percentile, asked.min_images_per_person)
     remaining = dataset.take(np.flatnonzero(kept))
     left = {dataset.class_names[label] for label in np.unique(remaining.labels)}

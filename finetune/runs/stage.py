@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 
 from finetune.architecture import HEAD
-from finetune.embedding import FrozenFeatures
+from finetune.embedding import Embedder, FrozenFeatures
 from finetune.errors import NotFinite
 from finetune.progress import say
 from finetune.recipe import Stage
-from finetune.record import CurvePoint, Evidence, Histories, RunFolder, StageResult, columns
+from finetune.record import Evidence, Histories, RunFolder, StageResult, columns
 from finetune.report import tables
 from finetune.runs.certificate import FrozenTensors
+from finetune.runs.evaluation import Evaluation
 from finetune.runs.gate import Decision, judge
-from finetune.runs.measures import Measures
 from finetune.runs.opening import Inputs
 from finetune.training import StageFailed, StageState, Trainer, prototypes, train
 from finetune.training.sampling import Sampler
@@ -41,7 +41,7 @@ class StageRun:
 
     Args:
         inputs: the run's; the model has the weights that the stage starts from.
-        measures, histories, folder: the run's.
+        evaluation, histories, folder: the run's.
         check: called before each step; may raise to end the run there.
         stage: what is to be done.
         start: what was measured before the first stage.
@@ -51,7 +51,7 @@ class StageRun:
     def __init__(
         self,
         inputs: Inputs,
-        measures: Measures,
+        evaluation: Evaluation,
         histories: Histories,
         folder: RunFolder,
         check: Callable[[], None],
@@ -59,13 +59,12 @@ class StageRun:
         start: Evidence,
         results: Sequence[StageResult],
     ) -> None:
-        self._inputs, self._model, self._measures = inputs, inputs.model, measures
+        self._inputs, self._model, self._evaluation = inputs, inputs.model, evaluation
         self._histories, self._folder, self._check = histories, folder, check
         self._stage, self._index = stage, len(results) + 1
         self._start = start
         self._began = results[-1].standing if results else start
         self._steps = results[-1].step if results else 0
-        self._point: Callable[[], CurvePoint] | None = None
 
     def run(self, trainer: Trainer, state: StageState, resumed: Mapping[str, np.ndarray] | None = None) -> Finished:
         """Trains from `state`, and leaves the weights that stand after the stage in the model.
@@ -80,9 +79,9 @@ class StageRun:
         frozen = FrozenTensors(self._model, trainer.names)
         started_from = self._model.tensors(trainer.names)
         fresh = trainer.state() if accept and accept.attempts > 1 else {}
-        self._point = self._measures.points_of(trainer)
+        embedder = self._evaluation.embedder(trainer)
         while True:
-            failure = self._attempt(trainer, state, resumed)
+            failure = self._attempt(trainer, embedder, state, resumed)
             last = accept is None or state.attempt >= accept.attempts
             if failure and not state.kept:
                 if last:
@@ -90,7 +89,7 @@ class StageRun:
                 reason = failure
             else:
                 digests = frozen.verify(self._model)
-                result = self._judged(trainer, state, failure)
+                result = self._judged(embedder, state, failure)
                 if not result.accepted:
                     self._model.assign(started_from)
                 if result.accepted or last:
@@ -102,8 +101,10 @@ class StageRun:
             self._model.assign(started_from)
             trainer.load(fresh)
 
-    def _attempt(self, trainer: Trainer, state: StageState, resumed: Mapping[str, np.ndarray] | None) -> str:
-        """Trains from `state` and leaves the kept epoch's weights in the model; what ended it early, or nothing."""
+    def _attempt(
+        self, trainer: Trainer, embedder: Embedder, state: StageState, resumed: Mapping[str, np.ndarray] | None
+    ) -> str:
+        """Train from `state` to the kept epoch's weights, and return what ended it early, or nothing."""
         recipe, inputs, stage, index = self._inputs.recipe, self._inputs, self._stage, self._index
         sampler = Sampler(
             stage,
@@ -111,17 +112,17 @@ class StageRun:
             recipe.batch_size,
             recipe.seed,
             index,
-            lambda: self._measures.embeddings(inputs.train),
+            lambda: self._evaluation.embedder().embeddings(inputs.train.paths),
         )
         if resumed is not None:
             trainer.load(resumed)
             sampler.load(resumed)
         else:
             if stage.init:
-                self._write_head(self._measures.prelogits(inputs.train))
+                self._write_head(self._evaluation.embedder())
             trainer.begin()
         tables.stage_header(stage, index, trainer, len(inputs.train), state)
-        targets = self._measures.restored_embeddings(inputs.train) if stage.distillation else None
+        targets = self._evaluation.restored_embeddings(inputs.train) if stage.distillation else None
         features = FrozenFeatures(
             self._model,
             recipe,
@@ -129,11 +130,15 @@ class StageRun:
             index,
             inputs.train,
             inputs.validation,
-            inputs.digests,
+            inputs.records,
             self._check,
             inputs.strategy.share,
         )
-        before, point = self._start.point, self._point
+        before = self._start.point
+
+        def measured() -> Mapping[str, float | None]:
+            now = self._evaluation.trade_off(embedder)
+            return columns(before, now) if before and now else {}
 
         def on_epoch(state: StageState) -> None:
             self._histories.epoch(state)
@@ -151,7 +156,7 @@ class StageRun:
                 on_epoch=on_epoch,
                 check=self._check,
                 targets=targets,
-                measure=lambda: columns(before, point()) if before and point else {},
+                measure=measured,
                 keeps_steps=recipe.history.stat_h5,
             )
         except StageFailed as error:
@@ -159,16 +164,16 @@ class StageRun:
             return str(error)
         return ""
 
-    def _judged(self, trainer: Trainer, state: StageState, failure: str) -> StageResult:
-        """The result of an attempt, measured with the weights that it kept."""
+    def _judged(self, embedder: Embedder, state: StageState, failure: str) -> StageResult:
+        """Return the result of an attempt, measured with the weights that it kept."""
         stage, kept = self._stage, state.current[state.kept_epoch - 1]
         if not stage.loss.has_head:
-            self._write_head(self._measures.prelogits(self._inputs.train, trainer))
-        held_back = self._measures.held_back(trainer)
+            self._write_head(embedder)
+        held_back = self._evaluation.held_back(embedder)
         lfw, point, decision = None, None, Decision(True, "")
         try:
-            lfw = self._measures.lfw_of(trainer)
-            point = self._point() if self._point else None
+            lfw = self._evaluation.lfw(embedder)
+            point = self._evaluation.trade_off(embedder)
         except NotFinite as error:
             decision = Decision(False, str(error))
         measured = Evidence(lfw, point, held_back)
@@ -198,9 +203,10 @@ class StageRun:
             trained=measured,
         )
 
-    def _write_head(self, prelogits: np.ndarray) -> None:
-        """Makes the classifier from the mean embeddings of the training images."""
-        labels = self._inputs.train.labels
+    def _write_head(self, embedder: Embedder) -> None:
+        """Make the classifier from the mean embeddings of the training images."""
+        train = self._inputs.train
+        prelogits, labels = embedder.prelogits(train.paths), train.labels
         weights, biases = prototypes(prelogits, labels, self._model.num_classes or 0)
         self._model.assign({f"{HEAD}/weights": weights, f"{HEAD}/biases": biases})
 

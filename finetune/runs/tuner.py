@@ -31,7 +31,7 @@ from finetune.record import (
 )
 from finetune.report import tables, write_into
 from finetune.runs.begun import IMAGES, refuse_other_inputs, warn_of_another_machine
-from finetune.runs.measures import Measures
+from finetune.runs.evaluation import Evaluation
 from finetune.runs.opening import Inputs
 from finetune.runs.stage import Finished, StageRun
 from finetune.runtime import create_strategy, planned_strategy
@@ -91,7 +91,7 @@ class FineTuner:
         self.folder = RunFolder(inputs.recipe.output, is_chief=self.strategy.is_chief)
         self.results: list[StageResult] = []
         self.histories = Histories(self.folder, self.recipe.history)
-        self.measures = Measures(inputs, check)
+        self.evaluation = Evaluation(inputs, check)
         self.start = Evidence()
         self.check = check
         self._begun = self._writing = False
@@ -138,7 +138,7 @@ class FineTuner:
         self.folder.write_recipe(self.recipe)
         trainer = build_trainer(self.model, stage, self.strategy)
         started_from = self.model.tensors(trainer.names)
-        parts = self.inputs, self.measures, self.histories, self.folder, self.check
+        parts = self.inputs, self.evaluation, self.histories, self.folder, self.check
         stage_run = StageRun(*parts, stage, self.start, self.results)
         try:
             finished = stage_run.run(trainer, *(self._resumed(index, stage) or (StageState(), None)))
@@ -168,7 +168,7 @@ class FineTuner:
         Raises:
             RunError: an image can no longer be read, or the embeddings are no numbers.
         """
-        return self.measures.lfw()
+        return self.evaluation.lfw()
 
     def lfw(self) -> LFWResult:
         """LFW with the weights as they stand.
@@ -226,8 +226,9 @@ class FineTuner:
         self._write_images()
         self.folder.write_json("inputs.json", self.inputs.summary())
         self.folder.write_list("inputs.json", "environment.json")
-        lfw, point = self.measures.lfw_of(None), self.measures.restored_point()
-        self.start = Evidence(lfw, point, self.measures.restored_held_back(point))
+        embedder = self.evaluation.embedder()
+        lfw, point = self.evaluation.lfw(embedder), self.evaluation.trade_off(embedder)
+        self.start = Evidence(lfw, point, self.evaluation.held_back_by_mean(embedder, point))
         with self.folder.finishing(0, BASELINE) as folder:
             write_evidence(folder, self.start)
         tables.baseline(self.start)

@@ -1,5 +1,6 @@
 from . import devices as devices
 from .inference import Inference as Inference
+from .openvino import refuse_missing_runtime as refuse_missing_runtime
 from .sharing import WHOLE as WHOLE
 from .sharing import Share as Share
 from .starting import TensorFlowFinder as TensorFlowFinder

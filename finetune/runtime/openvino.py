@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune.errors import Problem, UserError
-from finetune.images import Precision
+from finetune.images import Precision, Runtime
 
 Pass = Callable[[tf.Tensor], tf.Tensor]
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
@@ -29,6 +29,17 @@ class Graphs(Protocol):
         """Return the graph of the units `UNITS[:stop]` with these weights in it."""
 
 
+def refuse_missing_runtime(runtime: Runtime) -> None:
+    """Refuse a runtime that is not installed.
+
+    Raises:
+        UserError: it is not.
+    """
+    if runtime == "openvino" and importlib.util.find_spec("openvino") is None:
+        advice = "pip install 'facenet-finetune[openvino]', or use tensorflow"
+        raise UserError(Problem("runtime", "openvino is not installed", advice))
+
+
 class OpenVINO:
     """Compiled graphs with constant weights: where these changed, they are compiled anew, in seconds.
 
@@ -42,14 +53,7 @@ class OpenVINO:
     """
 
     def __init__(self, graphs: Graphs, precision: Precision, streams: int) -> None:
-        if importlib.util.find_spec("openvino") is None:
-            raise UserError(
-                Problem(
-                    "runtime",
-                    "openvino is not installed",
-                    "pip install 'facenet-finetune[openvino]', or use tensorflow",
-                )
-            )
+        refuse_missing_runtime("openvino")
         self._graphs = graphs
         self._settings = {"INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision], "NUM_STREAMS": str(streams)}
         self._streams = streams

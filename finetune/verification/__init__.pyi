@@ -3,6 +3,9 @@ from .comparison import compare as compare
 from .comparison import paired_interval as paired_interval
 from .measuring import Embed as Embed
 from .measuring import measure as measure
+from .measuring import measure_lfw as measure_lfw
+from .opening import open_pairs as open_pairs
+from .opening import usable as usable
 from .operating_points import interval as interval
 from .operating_points import least_rate as least_rate
 from .operating_points import operating_point as operating_point

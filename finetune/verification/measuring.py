@@ -6,18 +6,24 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from finetune.errors import DataError
+from finetune.recipe import LFW
 from finetune.verification.overlap import find_overlap
 from finetune.verification.pairs import ImagePairs
 from finetune.verification.protocols import evaluate_pairs
 from finetune.verification.result import Distance, LFWResult
 
-Embed = Callable[[Sequence[Path], bool], npt.NDArray[np.float32]]
-"""Embeds images: paths and whether to flip to [n, E], a row a path; flipped, [n, 2E], mirror image beside."""
+
+class Embed(Protocol):
+    """What embeds images."""
+
+    def __call__(self, paths: Sequence[Path], /, *, flip: bool) -> npt.NDArray[np.float32]:
+        """Return one row per path, [n, E]; with `flip` the mirror image's beside it, [n, 2E]."""
 
 
 def measure(
@@ -29,7 +35,7 @@ def measure(
     flip: bool = False,
     trained: Iterable[str] = (),
 ) -> LFWResult:
-    """FaceNet's protocol on the pairs' images, each embedded once, however many pairs name it.
+    """Measure by FaceNet's protocol on the pairs' images, each embedded once, however many pairs name it.
 
     Args:
         embed: called once, with `image_pairs.paths` and `flip`; must give a row a path.
@@ -44,7 +50,7 @@ def measure(
         DataError: the pairs can't be evaluated, such as too few for the folds; one line for each reason.
         ValueError: `embed` left images out.
     """
-    embeddings = embed(image_pairs.paths, flip)
+    embeddings = embed(image_pairs.paths, flip=flip)
     if len(embeddings) != len(image_pairs.paths):
         raise ValueError(f"embed gave {len(embeddings)} rows for {len(image_pairs.paths)} images")
     evaluate = functools.partial(
@@ -66,6 +72,18 @@ def measure(
     )
     names = tuple(trained)
     return _with_overlap(result, names, image_pairs, evaluate) if names else result
+
+
+def measure_lfw(embed: Embed, image_pairs: ImagePairs, lfw: LFW, trained: Iterable[str] = ()) -> LFWResult:
+    """Measure on pairs with the settings of a recipe's `lfw` section, as `measure` does."""
+    return measure(
+        embed,
+        image_pairs,
+        distance=lfw.distance,
+        subtract_mean=lfw.subtract_mean,
+        flip=lfw.flip,
+        trained=trained,
+    )
 
 
 def _with_overlap(

@@ -53,6 +53,28 @@ def test_one_name_in_two_spellings_is_said_and_looked_up_as_it_is_written_first(
     assert ended.out[:3] == ["      7 person_001", "      6 person_003", "      6 person_004"]
 
 
+@pytest.mark.parametrize("align", [(), ("--align",)], ids=["aligned", "photos"])
+def test_of_photos_that_nobody_enrolled_nothing_stays_in_the_cache(enrolled, finetune, monkeypatch, align):
+    monkeypatch.setenv("FINETUNE_CACHE", str(enrolled / "cache/features"))
+
+    def kept():
+        return {path: path.read_bytes() for path in (enrolled / "cache").rglob("*") if path.is_file()}
+
+    assert finetune("enroll", "other.h5", "faces/learn", "--checkpoint", "model").status == 0
+    before = kept()
+    assert any(path.suffix == ".rows" for path in before)
+    photos = [f"faces/strangers/person_0{number}/person_0{number}_0001.png" for number in (11, 12)]
+    if align:
+        photos = ["near.png", "far.png"]
+        for name, side in zip(photos, (90, 70), strict=True):
+            Image.fromarray(scene([(40, 30, side)], 150, 180)).save(enrolled / name)
+    ended = finetune("identify", "other.h5", *photos, "--threshold", "0.5", *align)
+    assert ended.status == 0
+    assert all("nearest" in line or "runner-up" in line for line in ended.out[:2])
+    assert finetune("compare", *photos, "--gallery", "other.h5", *align).status == 0
+    assert kept() == before
+
+
 def test_people_are_renamed_merged_and_removed(enrolled, finetune):
     command = "gallery people.h5 --merge person_002 person_001 --rename person_001 Ann --remove person_003"
     ended = finetune(*command.split())

@@ -13,7 +13,7 @@ from PIL import Image
 
 from finetune.doctor import copies as module
 from finetune.doctor.copies import SAME_PICTURE, copies, copies_between, likeness_of
-from finetune.doctor.thumbnails import SIDE, look
+from finetune.doctor.thumbnails import SIDE, Thumbnails
 
 from .conftest import picture
 
@@ -50,10 +50,10 @@ def test_two_photographs_of_one_moment_are_not_one_picture(tmp_path: Path):
     second = 0.75 * first + 0.25 * other
     for name, pixels in (("a.png", first), ("b.png", second)):
         Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name)
-    looked = look(sorted(tmp_path.iterdir()))
-    a, b = (thumbnail(Image.open(path)) for path in looked.paths)
+    images = Thumbnails(sorted(tmp_path.iterdir()))
+    a, b = (thumbnail(Image.open(path)) for path in images.paths)
     assert 0.8 < likeness_of(a, b) < 0.96
-    assert copies(looked) == []
+    assert copies(images) == []
 
 
 def test_one_grey_is_like_nothing():
@@ -68,12 +68,12 @@ def test_pairs_are_found_however_the_matrix_is_cut(tmp_path: Path, save, monkeyp
         Image.open(paths[seed]).save(tmp_path / f"{seed}.jpg", quality=60)
     shutil.copy(paths[5], tmp_path / "5 again.png")
     Image.open(paths[9]).save(tmp_path / "9.bmp")
-    looked = look(sorted(tmp_path.iterdir()))
+    images = Thumbnails(sorted(tmp_path.iterdir()))
     expected = {("17.jpg", "17.png", False), ("3.jpg", "3.png", False), ("5 again.png", "5.png", True)}
     expected |= {("9.bmp", "9.png", True)}
     for cells in (1, 100, 2**24):
         monkeypatch.setattr(module, "CELLS", cells)
-        found = {(*sorted(looked.paths[row].name for row in edge[:2]), edge.equal) for edge in copies(looked)}
+        found = {(*sorted(images.paths[row].name for row in edge[:2]), edge.equal) for edge in copies(images)}
         assert found == expected
 
 
@@ -81,8 +81,8 @@ def test_pairs_are_found_however_the_matrix_is_cut(tmp_path: Path, save, monkeyp
 def test_with_and_without_the_mean_of_all(tmp_path: Path, save, n: int):
     paths = [save(tmp_path / f"{seed}.png", seed, 40) for seed in range(n - 1)]
     Image.open(paths[8]).crop((1, 0, 40, 39)).save(tmp_path / "8.jpg", quality=80)
-    looked = look(sorted(tmp_path.iterdir()))
-    assert [{looked.paths[row].stem for row in edge[:2]} for edge in copies(looked)] == [{"8"}]
+    images = Thumbnails(sorted(tmp_path.iterdir()))
+    assert [{images.paths[row].stem for row in edge[:2]} for edge in copies(images)] == [{"8"}]
 
 
 def test_between_two_sets_each_image_is_named_with_its_copy(tmp_path: Path, save):
@@ -92,6 +92,6 @@ def test_between_two_sets_each_image_is_named_with_its_copy(tmp_path: Path, save
     shutil.copy(mine[1], tmp_path / "theirs" / "1.png")
     wide = picture(2, 160).crop((8, 8, 152, 152))
     wide.save(tmp_path / "theirs" / "2.png")
-    ours, others = look(mine), look(sorted((tmp_path / "theirs").iterdir()))
+    ours, others = Thumbnails(mine), Thumbnails(sorted((tmp_path / "theirs").iterdir()))
     named = {(ours.paths[edge.first].name, others.paths[edge.second].name) for edge in copies_between(ours, others)}
     assert named == {("1.png", "1.png"), ("2.png", "2.png"), ("4.png", "4.jpg"), ("5.png", "5.jpg")}

@@ -17,11 +17,11 @@ from PIL import Image
 from finetune.align.aligner import Alignment, align
 from finetune.align.faces import Faces
 from finetune.dataset.scanning import scan
-from finetune.doctor import thumbnails
 from finetune.doctor.examination import examine
 from finetune.doctor.finding import KINDS
 from finetune.doctor.report import Report
 from finetune.errors import DataError
+from finetune.images import inspection
 
 
 def found(report: Report) -> dict[str, list[str]]:
@@ -103,13 +103,13 @@ def test_a_file_that_is_no_regular_file_is_not_waited_for(people: Path):
 def test_a_second_run_decodes_nothing_but_what_is_new(people: Path, save, monkeypatch, tmp_path: Path):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
     decoded: list[Path] = []
-    read = thumbnails.read_image
+    read = inspection.read_image
 
-    def counting(path: Path, digest: bytes):
+    def counting(path: Path, checksum: int):
         decoded.append(path)
-        return read(path, digest=digest)
+        return read(path, checksum=checksum)
 
-    monkeypatch.setattr(thumbnails, "read_image", counting)
+    monkeypatch.setattr(inspection, "read_image", counting)
     shutil.copy(people / "person_0" / "0.png", people / "person_1" / "the same.png")
     first = examine(people, crop=90)
     assert len(decoded) == 12

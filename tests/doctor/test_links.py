@@ -11,7 +11,7 @@ from finetune.dataset.scanning import layout
 from finetune.doctor.examination import Examination, examine
 from finetune.doctor.finding import Finding
 from finetune.doctor.links import needed
-from finetune.doctor.thumbnails import look
+from finetune.doctor.thumbnails import Thumbnails
 from finetune.verification.pairs import read_pairs, resolve
 
 
@@ -59,8 +59,8 @@ def test_a_suspect_to_which_an_image_that_stays_leads_is_told_and_not_moved(peop
     link.symlink_to("../person_0/0.png")
     assert examine(people, crop=90).suspects() == [original, link]  # nobody can say whose it is: both go
     found = layout(people)
-    looked = look([path for paths in found.files.values() for path in paths])
-    examination = Examination(found, looked, 90, 2, None, None, True)
+    images = Thumbnails([path for paths in found.files.values() for path in paths])
+    examination = Examination(found, images, 90, 2, None, None, True)
     one = Finding("mislabelled", original, "looks like person_1", moves=True)
     assert examination._without_needed([one]) == [dataclasses.replace(one, moves=False)]
     assert examination._notes == ["1 suspects are not moved: files that stay are links to them, or the same file"]

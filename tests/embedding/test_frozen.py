@@ -14,7 +14,7 @@ from finetune.errors import RunError
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
-from finetune.embedding import frozen
+from finetune.embedding import entries, frozen
 from finetune.embedding.frozen import FrozenFeatures
 from finetune.runs.tuner import FineTuner
 
@@ -69,11 +69,11 @@ def test_after_the_frozen_units_changed_nothing_stale_is_served(make, passes):
     tuner.model.assign({name: tuner.model.variables[name].numpy() + 1})
     model, inputs = tuner.model, tuner.inputs
     head = UNITS.index("Logits")
-    features = FrozenFeatures(model, tuner.recipe, head, 1, inputs.train, inputs.validation, inputs.digests)
+    features = FrozenFeatures(model, tuner.recipe, head, 1, inputs.train, inputs.validation, inputs.records)
     got = np.concatenate([batch.features.numpy() for batch in features.validation()])
     assert sum(passes) == len(inputs.validation)
     fresh = dataclasses.replace(tuner.recipe, cache="off")
-    expected = FrozenFeatures(model, fresh, head, 1, inputs.train, inputs.validation, inputs.digests)
+    expected = FrozenFeatures(model, fresh, head, 1, inputs.train, inputs.validation, inputs.records)
     np.testing.assert_allclose(
         got, np.concatenate([b.features.numpy() for b in expected.validation()]), rtol=1e-4, atol=1e-5
     )
@@ -131,7 +131,7 @@ def test_each_view_passes_the_frozen_units_once(make, passes):
 @pytest.mark.slow
 def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch):
     monkeypatch.setattr(frozen, "FILL_BATCH", 4)
-    monkeypatch.setattr(frozen, "SEGMENT", 1)
+    monkeypatch.setattr(entries, "SEGMENT", 1)
 
     def read(tuner, check=lambda: None):
         inputs = tuner.inputs
@@ -154,7 +154,7 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
 def on_block8(inputs, check):
     """Features before Block8 of the training images, which are the held-back ones too."""
     first, train = UNITS.index("Block8"), inputs.train
-    return FrozenFeatures(inputs.model, inputs.recipe, first, 1, train, train, inputs.digests, check)
+    return FrozenFeatures(inputs.model, inputs.recipe, first, 1, train, train, inputs.records, check)
 
 
 def test_what_was_computed_before_an_interruption_is_not_computed_again(make, monkeypatch, passes):
@@ -177,7 +177,7 @@ def test_what_was_computed_before_an_interruption_is_not_computed_again(make, mo
 
 def test_after_some_seconds_what_was_computed_is_on_disk_where_a_kill_can_not_reach_it(make, monkeypatch, tmp_path):
     monkeypatch.setattr(frozen, "FILL_BATCH", 4)
-    monkeypatch.setattr(frozen, "SEGMENT_SECONDS", 0.0)
+    monkeypatch.setattr(entries, "SEGMENT_SECONDS", 0.0)
     inputs, kept = make().inputs, []
     before = len(list((tmp_path / "cache").rglob("*.keys")))
 
@@ -213,7 +213,7 @@ BACKBONE = "InceptionResnetV1/Conv2d_1a_3x3/weights"
 
 
 def described(weights="a", image_size=160, standardization="fixed", **changes):
-    """All that the store asks of a model."""
+    """All that the cache asks of a model."""
     names = {BACKBONE: weights, "InceptionResnetV1/Bottleneck/weights": "b", "Logits/weights": "c"}
     values = {
         "variables": dict.fromkeys(names),
@@ -241,30 +241,30 @@ def described(weights="a", image_size=160, standardization="fixed", **changes):
 def test_vectors_of_one_model_are_not_served_to_another(changes, tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     head, key = UNITS.index("Logits"), b"k" * 32
-    frozen.shelf(described(), head, [key]).add([key], np.ones([1, 512], np.float32))
-    assert key in frozen.shelf(described(), head, [key])
-    assert key not in frozen.shelf(described(**changes), head, [key])
+    entries.open_entry(described(), head, [key]).add([key], np.ones([1, 512], np.float32))
+    assert key in entries.open_entry(described(), head, [key])
+    assert key not in entries.open_entry(described(**changes), head, [key])
 
 
 def test_vectors_of_one_cut_or_library_are_not_served_to_another(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     key = b"k" * 32
-    frozen.shelf(described(), UNITS.index("Logits"), [key]).add([key], np.ones([1, 512], np.float32))
-    assert key not in frozen.shelf(described(), UNITS.index("Bottleneck"), [key])
-    for where, name in ((frozen, "__version__"), (frozen.tf, "__version__"), (frozen.PIL, "__version__")):
+    entries.open_entry(described(), UNITS.index("Logits"), [key]).add([key], np.ones([1, 512], np.float32))
+    assert key not in entries.open_entry(described(), UNITS.index("Bottleneck"), [key])
+    for where, name in ((entries, "__version__"), (entries.tf, "__version__"), (entries.PIL, "__version__")):
         with monkeypatch.context() as patch:
             patch.setattr(where, name, "0.0")
-            assert key not in frozen.shelf(described(), UNITS.index("Logits"), [key])
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0" if frozen.os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" else "1")
-    assert key not in frozen.shelf(described(), UNITS.index("Logits"), [key])
+            assert key not in entries.open_entry(described(), UNITS.index("Logits"), [key])
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0" if entries.os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" else "1")
+    assert key not in entries.open_entry(described(), UNITS.index("Logits"), [key])
 
 
 def test_weights_that_train_do_not_change_where_features_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     cut, key = UNITS.index("Bottleneck"), b"k" * 32
-    frozen.shelf(described(), cut, [key]).add([key], np.ones([1, 1792], np.float32))
+    entries.open_entry(described(), cut, [key]).add([key], np.ones([1, 1792], np.float32))
     digests = {BACKBONE: "a", "InceptionResnetV1/Bottleneck/weights": "trained", "Logits/weights": "trained"}
-    assert key in frozen.shelf(described(digests=lambda of: {name: digests[name] for name in of}), cut, [key])
+    assert key in entries.open_entry(described(digests=lambda of: {name: digests[name] for name in of}), cut, [key])
 
 
 @pytest.mark.slow

@@ -87,7 +87,8 @@ def test_every_face_of_a_photo_is_answered(model, enrolled, tmp_path):
 
 def test_crops_of_faces_to_be_named_are_no_files_at_any_time(model, enrolled, tmp_path, monkeypatch):
     from finetune.align.aligner import Alignment, align
-    from finetune.gallery.identification import embed_faces, faces_of
+    from finetune.embedding.embedder import Embedder
+    from finetune.gallery.identification import faces_of
 
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
@@ -95,7 +96,7 @@ def test_crops_of_faces_to_be_named_are_no_files_at_any_time(model, enrolled, tm
     with faces_of([tmp_path / "group.png"], model, detect=True) as found:
         assert list((tmp_path / "temporary").iterdir()) == []
         crops = [np.array(face.crop) for face in found]
-        rows = embed_faces(model, found)
+        rows = Embedder(model, "off").prelogits([face.crop for face in found])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["group.png", "temporary"]
     align(tmp_path / "group.png", tmp_path / "out", Alignment(size=75, all_faces=True))
     files = sorted((tmp_path / "out").glob("*.png"))
@@ -103,7 +104,7 @@ def test_crops_of_faces_to_be_named_are_no_files_at_any_time(model, enrolled, tm
     for path, crop in zip(files, crops, strict=True):
         np.testing.assert_array_equal(read_image(path), crop)
     with faces_of(files, model, detect=False) as same:
-        np.testing.assert_array_equal(embed_faces(model, same), rows)
+        np.testing.assert_array_equal(Embedder(model, "off").prelogits([face.crop for face in same]), rows)
 
 
 def test_the_table_has_a_line_a_face(model, enrolled, faces, tmp_path):

@@ -13,9 +13,9 @@ from finetune.verification.result import Overlap
 
 pytest.importorskip("tensorflow")
 from finetune.identification.rates import OpenSet
-from finetune.record.curve import CurvePoint
 from finetune.record.held_back import HeldBack
 from finetune.record.results import Evidence, StageResult, verdict_of
+from finetune.record.trade_off import TradeOff
 from finetune.report import tables
 
 pytestmark = pytest.mark.tf
@@ -35,7 +35,7 @@ def lfw(n, **changes):
 
 
 def point(strangers, learned):
-    return CurvePoint(lfw(strangers), OpenSet(0.5, 0.01, 0.01, 0.5, learned / N, N, N, right(learned)))
+    return TradeOff(lfw(strangers), OpenSet(0.5, 0.01, 0.01, 0.5, learned / N, N, N, right(learned)))
 
 
 START = Evidence(lfw(360), None, HeldBack(right(300)))

@@ -53,7 +53,7 @@ def everything():
     names = ("stage", "loss", "accuracy", "validation_loss", "validation_accuracy", "strangers_accuracy")
     rows = [EpochRow(attempt=1, epoch=1, learning_rate=0.1, **dict(zip(names, row, strict=True))) for row in numbers]
     lfw = result()
-    point = charts.CurvePoint(lfw, None)
+    point = charts.TradeOff(lfw, None)
     return {
         "roc": charts.roc([charts.Named("baseline", lfw), charts.Named("head", result(1))], "pairs.txt"),
         "distances": charts.distances(charts.Named("before the run", lfw)),

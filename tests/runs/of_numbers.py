@@ -23,14 +23,12 @@ from finetune.dataset.pipeline import Batch
 from finetune.dataset.scanning import scan
 from finetune.dataset.splitting import split
 from finetune.doctor.report import Report
-from finetune.embedding.store import image_digest
+from finetune.images.inspection import inspect_images
 from finetune.images.preprocessing import Preprocessing
 from finetune.model import LOGITS, Model
 from finetune.recipe.recipe import Recipe
-from finetune.record.curve import Curve
-from finetune.record.held_back import HeldBack
 from finetune.report import page
-from finetune.runs import runner
+from finetune.runs import evaluation, runner
 from finetune.runs import stage as stage_module
 from finetune.runs import tuner as tuner_module
 from finetune.runs.opening import Inputs
@@ -118,35 +116,29 @@ class Trainer:
         return contextlib.nullcontext()
 
 
-class Measures:
-    """Measurements of made-up embeddings, the worse the larger the trained number is."""
+class Embedder:
+    """Makes embeddings up, the worse the larger the trained number is."""
 
-    def __init__(self, inputs, check):
-        self.inputs = inputs
-        self.curve = Curve(inputs.recipe, inputs.train, inputs.validation, inputs.strangers)
+    def __init__(self, model):
+        self.model = model
 
-    def embed(self, paths, flip=False):
-        weight = float(self.inputs.model.variables[TRAINED][0])
+    def embeddings(self, paths, *, flip=False):
+        weight = float(self.model.variables[TRAINED][0])
         rows = []
         for path in paths:
             person, image = (np.random.default_rng(zlib.crc32(text.encode())) for text in (path.parent.name, path.name))
             rows.append(person.normal(size=8) + (0.3 + weight) * image.normal(size=8))
         return (np.array(rows) / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
-    def lfw_of(self, trainer):
-        return self.inputs.measure(self.embed)
 
-    def restored_point(self):
-        return self.curve.point(lambda dataset: self.embed(dataset.paths))
+class Evaluation(evaluation.Evaluation):
+    """Measurements of made-up embeddings."""
 
-    def points_of(self, trainer):
-        return self.restored_point
+    def embedder(self, trainer=None):
+        return Embedder(self._model)
 
-    def restored_held_back(self, point):
-        return HeldBack(point.learned.correct)
-
-    def held_back(self, trainer):
-        return HeldBack(self.restored_point().learned.correct)
+    def held_back(self, embedder):
+        return self.held_back_by_mean(embedder, self.trade_off(embedder))
 
 
 class Features:
@@ -166,8 +158,8 @@ class Features:
 def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Inputs:
     """Return the inputs of such a run, whose output is `folder/run`; what would take time is replaced."""
     monkeypatch.setattr(runner, "plan", lambda inputs: [])
-    monkeypatch.setattr(tuner_module, "build", Trainer)
-    monkeypatch.setattr(tuner_module, "Measures", Measures)
+    monkeypatch.setattr(tuner_module, "build_trainer", Trainer)
+    monkeypatch.setattr(tuner_module, "Evaluation", Evaluation)
     monkeypatch.setattr(stage_module, "FrozenFeatures", Features)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr(page, "_charts", lambda record: {})
@@ -205,7 +197,7 @@ def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
         scanned.dataset.class_names,
         report=Report(faces / "learn", 4, 24, 24, ()),
         selection=Selection(scanned, strangers),
-        digests={path: image_digest(path) for path in paths},
+        records=inspect_images(sorted(paths)),
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from finetune.recipe.recipe import Recipe
 
 pytest.importorskip("tensorflow")
-from finetune.runs.opening import Inputs
+from finetune.runs import evaluation
 from finetune.runs.runner import run
 
 pytestmark = pytest.mark.tf
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.tf
 def test_a_run_ends_with_the_stage_to_use_and_the_next_command_uses_it(
     faces, drawn_checkpoint, tmp_path, without_reports, monkeypatch, capsys
 ):
-    measure, answers = Inputs.measure, []
+    measure, answers = evaluation.measure_lfw, []
 
     def measured(*arguments):
         """The last stage does harm: a quarter of the pairs is decided rightly, before it every pair."""
@@ -30,7 +30,7 @@ def test_a_run_ends_with_the_stage_to_use_and_the_next_command_uses_it(
         answers.append(correct)
         return dataclasses.replace(result, correct=correct, accuracy=float(correct.mean()))
 
-    monkeypatch.setattr(Inputs, "measure", measured)
+    monkeypatch.setattr(evaluation, "measure_lfw", measured)
     values = {
         "checkpoint": drawn_checkpoint,
         "output": tmp_path / "run",

@@ -19,8 +19,8 @@ from finetune.verification.strangers import draw, measure_strangers
 
 tf = pytest.importorskip("tensorflow")
 from finetune.model import Model  # noqa: E402
-from finetune.record.curve import CurvePoint  # noqa: E402
 from finetune.record.results import ended  # noqa: E402
+from finetune.record.trade_off import TradeOff  # noqa: E402
 from finetune.runs.planning import plan  # noqa: E402
 from finetune.runs.runner import run  # noqa: E402
 
@@ -80,7 +80,7 @@ def test_each_epoch_and_the_stage_are_measured_on_strangers_and_on_the_learned(t
     assert float(kept["learned_accuracy"]) == pytest.approx(learned.rank1, abs=1e-6)
     assert float(kept["strangers_dir"]) == pytest.approx(learned.dir, abs=1e-6)
     assert float(kept["strangers_low"]) <= float(kept["strangers_accuracy"]) - tuner.start.point.strangers.accuracy
-    stored = CurvePoint.from_json(json.loads((result.folder / "strangers.json").read_text()))
+    stored = TradeOff.from_json(json.loads((result.folder / "strangers.json").read_text()))
     assert stored.strangers == result.point.strangers
     assert stored.learned.rank1 == result.point.learned.rank1
     baseline = json.loads((tuner.folder.path / "0-baseline/strangers.json").read_text())
@@ -147,19 +147,16 @@ def test_after_a_roll_back_the_run_goes_on_or_ends_as_the_recipe_says(
 def test_weights_that_give_no_numbers_are_rolled_back_and_said(tune, monkeypatch):
     tuner = tune()
     before = tuner.model.digests()
-    measure, points = tuner.measures.curve.at, []
+    measure, model, measured = tuner.evaluation.trade_off, tuner.model, []
 
-    def at(model, trainer, check):
-        def point():
-            points.append(1)
-            if len(points) == 2:  # the stage's own, after that of its epoch
-                name = "InceptionResnetV1/Bottleneck/weights"
-                model.assign({name: model.variables[name].numpy() * np.inf})
-            return measure(model, trainer, check)()
+    def trade_off(embedder):
+        measured.append(1)
+        if len(measured) == 3:  # the stage's own, after the baseline's and that of its epoch
+            name = "InceptionResnetV1/Bottleneck/weights"
+            model.assign({name: model.variables[name].numpy() * np.inf})
+        return measure(embedder)
 
-        return point
-
-    monkeypatch.setattr(tuner.measures.curve, "at", at)
+    monkeypatch.setattr(tuner.evaluation, "trade_off", trade_off)
     result = tuner.run(Stage("block", "Block8", 1, accept={"metric": "strangers_auc", "max_drop": 1.0}))
     assert not result.accepted
     assert result.reason.endswith("embeddings are no finite numbers")

@@ -15,6 +15,7 @@ pytest.importorskip("tensorflow")
 from finetune import checkpoint as checkpoints
 from finetune import report
 from finetune.model import Model
+from finetune.runs import evaluation
 from finetune.runs import stage as stage_module
 from finetune.runs import tuner as tuner_module
 from finetune.runs.certificate import FrozenTensors
@@ -92,7 +93,7 @@ def test_held_back_images_are_named_by_the_nearest_mean_before_and_by_the_classi
     assert result.validation_accuracy == pytest.approx(answers.mean())
 
     again = FineTuner.from_inputs(dataclasses.replace(tuner.inputs, recipe=tuner.recipe))
-    monkeypatch.setattr(type(again.measures), "restored_held_back", None)  # what was stored is taken
+    monkeypatch.setattr(type(again.evaluation), "held_back_by_mean", None)  # what was stored is taken
     again.resume()
     again.begin()
     assert again.start.held_back.correct.tolist() == expected
@@ -145,7 +146,7 @@ def test_a_stage_that_fails_its_gate_is_rolled_back_byte_for_byte(make, monkeypa
     tuner.begin()
     before = tuner.model.digests()
     worse = json.loads(json.dumps(tuner.baseline.to_json())) | {"accuracy": tuner.baseline.accuracy - 0.3}
-    monkeypatch.setattr(type(tuner.inputs), "measure", lambda *_: type(tuner.baseline).from_json(worse))
+    monkeypatch.setattr(tuner.evaluation, "lfw", lambda embedder=None: type(tuner.baseline).from_json(worse))
     stage = Stage("block", "Block8", 1, learning_rate=0.01, accept={"metric": "lfw_accuracy", "max_drop": 0.1})
     result = tuner.run(stage)
     assert not result.accepted
@@ -322,7 +323,7 @@ def test_lfw_that_can_no_longer_be_measured_is_a_late_fault_in_one_line(make, mo
     def gone(*_):
         raise DataError("lfw/a/a_0001.png: no such file", "lfw/b/b_0001.png: no such file")
 
-    monkeypatch.setattr(type(tuner.inputs), "measure", gone)
+    monkeypatch.setattr(evaluation, "measure_lfw", gone)
     with pytest.raises(RunError, match=r"LFW could not be measured: lfw/a/a_0001\.png: no such file"):
         tuner.run(Stage("head", "Logits", 1))
 

@@ -76,9 +76,7 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 def accuracy_on(folder: Path, pairs: str, model: Model) -> float:
     """LFW accuracy: cosine, mean subtracted, flipped; pairs whose crop is missing are skipped."""
     found = resolve(read_pairs(SHARED / "lfw" / pairs), folder, "skip")
-    return measure(
-        lambda paths, flip: model.embed(paths, flip=flip), found, distance="cosine", subtract_mean=True, flip=True
-    ).accuracy
+    return measure(model.embed, found, distance="cosine", subtract_mean=True, flip=True).accuracy
 
 
 def killed_and_run_again(command: list[str]) -> tuple[int, bool]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from common import OUT, SHARED, crops, write
 
-from finetune.embedding.store import image_digest
+from finetune.files import sha256
 from finetune.gallery.classifiers import KNearest
 from finetune.gallery.enrolment import enroll
 from finetune.gallery.gallery import Contract, Gallery
@@ -280,7 +280,7 @@ def kills(faces: Path) -> tuple[list[str], object]:
     ]
     statuses = [process.wait() for process in both]
     together = set(rest) <= set(read_gallery(gallery).people)
-    before = image_digest(gallery)
+    before = sha256(gallery)
     limit = f"ulimit -f 200; trap '' XFSZ; exec {' '.join(command(link, first)[:-3])} {place / 'people'}"
     full = subprocess.run(
         ["bash", "-c", limit],
@@ -289,7 +289,7 @@ def kills(faces: Path) -> tuple[list[str], object]:
         check=False,
         env=os.environ | {"FINETUNE_CACHE": str(OUT / "full-cache")},
     )
-    kept = image_digest(gallery) == before
+    kept = sha256(gallery) == before
     lines = [
         f"{KILLS} times two enrolments at once, one through a link, {killed} of {2 * KILLS} killed before their end: "
         f"readable, with everything acknowledged and the link a link after {whole} of {KILLS}. "

@@ -24,7 +24,7 @@ from sklearn.svm import SVC
 
 from finetune import Recipe, network
 from finetune.architecture import boundary
-from finetune.embedding.central import CentralFeatures
+from finetune.embedding.embedder import Embedder
 from finetune.identification.rates import class_means
 from finetune.model import LOGITS, Model
 from finetune.record.results import ended
@@ -86,13 +86,10 @@ class Everyone:
 
         @tf.function(autograph=False, reduce_retracing=True)
         def suffix(features):  # type: ignore[no-untyped-def]
-            return network.l2_normalize(network.forward(features, model.variables, first, LOGITS))
+            return network.forward(features, model.variables, first, LOGITS)
 
-        def embed(paths, flip):  # type: ignore[no-untyped-def]
-            sides = (CentralFeatures(model, first, paths, flip=side) for side in ((False, True) if flip else (False,)))
-            return np.concatenate([side.embed(lambda features: suffix(features).numpy()) for side in sides], axis=1)
-
-        return measure(embed, self.pairs, **PROTOCOL)
+        embedder = Embedder(model, first=first, rest=lambda features: suffix(features).numpy())
+        return measure(embedder.embeddings, self.pairs, **PROTOCOL)
 
 
 def one(name: str, seed: int, everyone: Everyone) -> dict:  # type: ignore[type-arg]

@@ -1,9 +1,9 @@
-"""One store of vectors, by what gave them and by the image that they are of.
+"""One cache of vectors, by what gave them and by the image that they are of.
 
-A shelf holds the vectors of one network, cut and preprocessing; its name is a digest of all that they
+An entry holds the vectors of one network, cut and preprocessing; its name is a digest of all that they
 depend on, so that nothing stale can be found. It is a folder of segments that are never changed, each a
 pair of files: rows, and the keys that they belong to, written last. So a kill leaves whole segments, and
-several runs may add to a shelf at once without a lock.
+several runs may add to an entry at once without a lock.
 
 Beside each key stands a checksum of key and row, which is verified whenever the row is read. A segment with a
 damaged row is removed, and what was asked of it is computed again.
@@ -32,32 +32,19 @@ from finetune.paths import cache_folder
 from finetune.progress import say_aside
 
 LIMIT = 20 * 2**30
-"""Bytes that the store takes at most, unless FINETUNE_CACHE_GIB says otherwise."""
+"""Bytes that the cache takes at most, unless FINETUNE_CACHE_GIB says otherwise."""
 KEY = 32
 """Bytes of a key: a sha256."""
 CHECK = 4
 """Bytes of a checksum: a CRC-32, which finds what disks do and takes a tenth of a sha256's time."""
-ENTRY = KEY + CHECK
+ITEM = KEY + CHECK
 KEYS, ROWS = ".keys", ".rows"
 """The endings of a segment's two files."""
 Row = bytes | memoryview
 
 
-def image_digest(path: Path) -> bytes:
-    """The sha256 of an image file's bytes.
-
-    Raises:
-        RunError: it can no longer be read.
-    """
-    try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
-        raise RunError(f"{path}: {reason}; it could be read when the run began: put it back and resume") from error
-
-
-def identity(weights: Mapping[str, str], **others: object) -> str:
-    """A shelf's name: a digest of the frozen weights' digests and of all else that its vectors depend on."""
+def entry_name(weights: Mapping[str, str], **others: object) -> str:
+    """Return an entry's name: a digest of the frozen weights' digests and of all else that its vectors depend on."""
     text = json.dumps({"weights": sorted(weights.items()), **others}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -72,7 +59,7 @@ class _Segment(Protocol):
         """Remove the files of it, if it has any."""
 
 
-class Shelf:
+class Entry:
     """The vectors of one network, cut and preprocessing.
 
     Args:
@@ -158,7 +145,7 @@ class Shelf:
         self._places.update((key, (segment, index)) for index, key in enumerate(segment.keys()))
 
     def _checksum(self, key: bytes, row: Row) -> bytes:
-        """Return what tells whether a key and its row, in C order, were written together to a shelf of this shape."""
+        """Return what tells whether a key and its row, in C order, were written together to an entry of this shape."""
         of_key = zlib.crc32(key, zlib.crc32(repr(self.shape).encode()))
         return zlib.crc32(row, of_key).to_bytes(CHECK, "little")
 
@@ -187,7 +174,7 @@ class _OnDisk:
     def __init__(self, path: Path, row_bytes: int) -> None:
         self._path, self._row_bytes = path, row_bytes
         table = path.read_bytes()
-        self._entries = [table[start : start + ENTRY] for start in range(0, len(table) - ENTRY + 1, ENTRY)]
+        self._entries = [table[start : start + ITEM] for start in range(0, len(table) - ITEM + 1, ITEM)]
         self._descriptor = os.open(path.with_suffix(ROWS), os.O_RDONLY)
         weakref.finalize(self, os.close, self._descriptor)
 
@@ -207,8 +194,8 @@ class _OnDisk:
                 path.unlink()
 
 
-class Store:
-    """All shelves of this machine.
+class VectorCache:
+    """All entries of this machine.
 
     Attributes:
         folder: `FINETUNE_CACHE`, else `finetune/features` in the user's cache folder.
@@ -220,23 +207,23 @@ class Store:
         self.limit = _limit(os.environ.get("FINETUNE_CACHE_GIB"))
 
     def room(self) -> int:
-        """Bytes that a shelf may take: within the limit, and half of what the disk has free."""
+        """Return the bytes that an entry may take: within the limit, and half of what the disk has free."""
         above = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
         return min(self.limit, shutil.disk_usage(above).free // 2) if os.access(above, os.W_OK) else 0
 
-    def shelf(self, name: str, shape: tuple[int, ...], keys: Collection[bytes]) -> Shelf:
-        """Opens a shelf that is to hold these keys; what was used longest ago makes way for those that it lacks."""
+    def entry(self, name: str, shape: tuple[int, ...], keys: Collection[bytes]) -> Entry:
+        """Open an entry that is to hold these keys; the least recently used ones make way for those it lacks."""
         folder = self.folder / name
-        shelf = Shelf(folder, shape)
-        if self._make_way(folder, (4 * int(np.prod(shape)) + ENTRY) * len({key for key in keys if key not in shelf})):
-            shelf = Shelf(folder, shape)
+        entry = Entry(folder, shape)
+        if self._make_way(folder, (4 * int(np.prod(shape)) + ITEM) * len({key for key in keys if key not in entry})):
+            entry = Entry(folder, shape)
         with contextlib.suppress(OSError):
             files.private_folder(files.private_folder(self.folder) / name)
             os.utime(folder)
-        return shelf
+        return entry
 
     def _make_way(self, opened: Path, needed: int) -> bool:
-        """Removes shelves until so many bytes fit within the limit; says whether the opened one, last of all, went."""
+        """Remove entries until so many bytes fit within the limit; say whether the opened one, last of all, went."""
         sizes = {path: _bytes(path) for path in self.folder.glob("*") if path.is_dir()}
         taken = needed + sum(sizes.values())
         for path in sorted(sizes, key=lambda path: (path == opened, _used(path))):
@@ -249,7 +236,7 @@ class Store:
 
 
 def _used(folder: Path) -> float:
-    """Return when a shelf was last opened, in seconds; 0 where it is gone."""
+    """Return when an entry was last opened, in seconds; 0 where it is gone."""
     try:
         return folder.stat().st_mtime
     except FileNotFoundError:

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("tensorflow")
 from finetune.errors import NotFinite
-from finetune.record.curve import finite
+from finetune.runs.evaluation import finite
 
 pytestmark = pytest.mark.tf
 
@@ -17,19 +17,19 @@ FIRST = "InceptionResnetV1/Conv2d_1a_3x3/weights"
 @pytest.mark.slow
 def test_embeddings_are_by_the_weights_as_they_stand_and_restored_ones_by_the_checkpoint_s(make):
     tuner = make(lfw=None)
-    model, images, measures = tuner.model, tuner.inputs.train, tuner.measures
+    model, images, evaluation = tuner.model, tuner.inputs.train, tuner.evaluation
     restored = model.embed(images.paths)
-    np.testing.assert_allclose(measures.embeddings(images), restored, atol=2e-5)
+    np.testing.assert_allclose(evaluation.embedder().embeddings(images.paths), restored, atol=2e-5)
     changed = {FIRST: model.variables[FIRST].numpy() * 1.5, "Logits/biases": np.full(model.num_classes, 3, np.float32)}
     model.assign(changed)
     now = model.embed(images.paths)
     assert np.abs(now - restored).max() > 1e-3
-    np.testing.assert_allclose(measures.embeddings(images), now, atol=2e-5)
-    np.testing.assert_allclose(measures.restored_embeddings(images), restored, atol=2e-5)
+    np.testing.assert_allclose(evaluation.embedder().embeddings(images.paths), now, atol=2e-5)
+    np.testing.assert_allclose(evaluation.restored_embeddings(images), restored, atol=2e-5)
     for name, value in changed.items():
         np.testing.assert_array_equal(model.variables[name].numpy(), value)
-    lengths = np.linalg.norm(measures.prelogits(images), axis=1, keepdims=True)
-    np.testing.assert_allclose(measures.prelogits(images) / lengths, now, atol=2e-5)
+    prelogits = evaluation.embedder().prelogits(images.paths)
+    np.testing.assert_allclose(prelogits / np.linalg.norm(prelogits, axis=1, keepdims=True), now, atol=2e-5)
 
 
 def test_embeddings_that_are_no_numbers_are_counted_by_image():

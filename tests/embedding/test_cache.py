@@ -1,4 +1,4 @@
-"""The store of vectors: what is kept is found again, byte for byte, and nothing else is."""
+"""The cache of vectors: what is kept is found again, byte for byte, and nothing else is."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune import files
+from finetune.embedding.cache import Entry, VectorCache, entry_name
 from finetune.embedding.placement import choose
-from finetune.embedding.store import Shelf, Store, identity, image_digest
 from finetune.errors import RunError
 
 SHAPE = (2, 3)
@@ -33,24 +33,24 @@ def rows(*numbers: int) -> np.ndarray:
 @pytest.mark.parametrize("on_disk", [True, False])
 @given(parts=st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=5), max_size=6), data=st.data())
 def test_what_was_added_is_read_in_any_order(tmp_path_factory, on_disk, parts, data):
-    folder = tmp_path_factory.mktemp("shelf") if on_disk else None
-    shelf = Shelf(folder, SHAPE)
+    folder = tmp_path_factory.mktemp("entry") if on_disk else None
+    entry = Entry(folder, SHAPE)
     for part in parts:
-        shelf.add([key(i) for i in part], rows(*part))
+        entry.add([key(i) for i in part], rows(*part))
     if folder:
-        shelf = Shelf(folder, SHAPE)
+        entry = Entry(folder, SHAPE)
     kept = sorted({i for part in parts for i in part})
-    assert [i for i in range(31) if key(i) in shelf] == kept
+    assert [i for i in range(31) if key(i) in entry] == kept
     if kept:
         order = data.draw(st.lists(st.sampled_from(kept), min_size=1))
-        np.testing.assert_array_equal(shelf.read([key(i) for i in order], never), rows(*order))
+        np.testing.assert_array_equal(entry.read([key(i) for i in order], never), rows(*order))
 
 
-def test_two_runs_add_to_one_shelf_at_once(tmp_path):
-    first, second = Shelf(tmp_path / "s", SHAPE), Shelf(tmp_path / "s", SHAPE)
+def test_two_runs_add_to_one_entry_at_once(tmp_path):
+    first, second = Entry(tmp_path / "s", SHAPE), Entry(tmp_path / "s", SHAPE)
     first.add([key(1), key(2)], rows(1, 2))
     second.add([key(2), key(3)], rows(2, 3))
-    np.testing.assert_array_equal(Shelf(tmp_path / "s", SHAPE).read([key(3), key(1), key(2)], never), rows(3, 1, 2))
+    np.testing.assert_array_equal(Entry(tmp_path / "s", SHAPE).read([key(3), key(1), key(2)], never), rows(3, 1, 2))
 
 
 def never(keys):
@@ -58,13 +58,13 @@ def never(keys):
 
 
 def test_rows_without_keys_and_keys_without_rows_are_not_served(tmp_path):
-    shelf = Shelf(tmp_path, SHAPE)
+    entry = Entry(tmp_path, SHAPE)
     for i in (1, 2, 3):
-        shelf.add([key(i)], rows(i))
+        entry.add([key(i)], rows(i))
     segments = {path.read_bytes()[:32]: path for path in tmp_path.glob("*.keys")}
     segments[key(1)].unlink()  # as a kill between the two files leaves it
     segments[key(2)].with_suffix(".rows").unlink()
-    again = Shelf(tmp_path, SHAPE)
+    again = Entry(tmp_path, SHAPE)
     assert [key(i) in again for i in (1, 2, 3)] == [False, False, True]
 
 
@@ -86,82 +86,82 @@ DAMAGE = {
 )
 def test_damaged_rows_are_computed_again_and_their_files_removed(tmp_path, capsys, damage, opened):
     numbers = (1, 2, 3)
-    Shelf(tmp_path, SHAPE).add([key(i) for i in numbers], rows(*numbers))
+    Entry(tmp_path, SHAPE).add([key(i) for i in numbers], rows(*numbers))
     keys, values = next(tmp_path.glob("*.keys")), next(tmp_path.glob("*.rows"))
-    shelf = Shelf(tmp_path, SHAPE)
+    entry = Entry(tmp_path, SHAPE)
     changed = DAMAGE[damage](keys.read_bytes(), values.read_bytes())
     values.write_bytes(changed[1])
     if opened == "after":
         keys.write_bytes(changed[0])
-        shelf = Shelf(tmp_path, SHAPE)
+        entry = Entry(tmp_path, SHAPE)
     wanted = []
 
     def compute(damaged):
         wanted.extend(damaged)
-        shelf.add(damaged, np.concatenate([rows(number) for number in numbers if key(number) in damaged]))
+        entry.add(damaged, np.concatenate([rows(number) for number in numbers if key(number) in damaged]))
 
-    found = shelf.read([key(i) for i in numbers], compute)
+    found = entry.read([key(i) for i in numbers], compute)
     np.testing.assert_array_equal(found, rows(*numbers))
     assert 1 <= len(wanted) <= 3
     assert not keys.exists()
     assert not values.exists()
     assert f"damaged features of {len(wanted)} images; computed again" in capsys.readouterr().err
     np.testing.assert_array_equal(
-        Shelf(tmp_path, SHAPE).read(wanted, never), found[[k in wanted for k in map(key, numbers)]]
+        Entry(tmp_path, SHAPE).read(wanted, never), found[[k in wanted for k in map(key, numbers)]]
     )
 
 
 def test_a_disk_that_damages_what_is_written_is_told(tmp_path):
-    shelf = Shelf(tmp_path, SHAPE)
+    entry = Entry(tmp_path, SHAPE)
 
     def compute(keys):
-        shelf.add(keys, rows(1))
+        entry.add(keys, rows(1))
         for path in tmp_path.glob("*.rows"):
             path.write_bytes(bytes(24))
 
     compute([key(1)])
     with pytest.raises(RunError, match="what is written there can't be read again; set FINETUNE_CACHE elsewhere"):
-        shelf.read([key(1)], compute)
+        entry.read([key(1)], compute)
 
 
-def test_a_shelf_of_another_shape_serves_nothing(tmp_path):
-    Shelf(tmp_path, SHAPE).add([key(1)], rows(1))
+def test_an_entry_of_another_shape_serves_nothing(tmp_path):
+    Entry(tmp_path, SHAPE).add([key(1)], rows(1))
     with pytest.raises(AssertionError, match="1 rows are damaged"):
-        Shelf(tmp_path, (6,)).read([key(1)], never)
+        Entry(tmp_path, (6,)).read([key(1)], never)
 
 
 @given(content=st.binary(max_size=200))
 def test_files_of_any_bytes_are_no_rows(tmp_path_factory, content):
-    folder = tmp_path_factory.mktemp("shelf")
+    folder = tmp_path_factory.mktemp("entry")
     (folder / "x.keys").write_bytes(content)
     (folder / "x.rows").write_bytes(content)
-    shelf = Shelf(folder, SHAPE)
+    entry = Entry(folder, SHAPE)
     for start in range(0, len(content) - 35, 36):
         with pytest.raises(AssertionError, match="rows are damaged"):
-            shelf.read([content[start : start + 32]], never)
+            entry.read([content[start : start + 32]], never)
 
 
 def test_a_full_disk_falls_back_to_memory_with_a_warning(tmp_path, monkeypatch, capsys):
-    shelf = Shelf(tmp_path, SHAPE)
-    shelf.add([key(1)], rows(1))
+    entry = Entry(tmp_path, SHAPE)
+    entry.add([key(1)], rows(1))
 
     def full(path, fill):
         raise RunError(f"{path}: can't be written (No space left on device)")
 
     monkeypatch.setattr(files, "write", full)
-    shelf.add([key(2)], rows(2))
+    entry.add([key(2)], rows(2))
     monkeypatch.undo()
-    shelf.add([key(3)], rows(3))
+    entry.add([key(3)], rows(3))
     assert capsys.readouterr().err.count("No space left on device") == 1
-    np.testing.assert_array_equal(shelf.read([key(3), key(2), key(1)], never), rows(3, 2, 1))
+    np.testing.assert_array_equal(entry.read([key(3), key(2), key(1)], never), rows(3, 2, 1))
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_the_least_recently_used_shelf_makes_way(tmp_path, monkeypatch):
+def test_the_least_recently_used_entry_makes_way(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     monkeypatch.setenv("FINETUNE_CACHE_GIB", str(720 / 2**30))
     for age, name in enumerate("abc"):
-        Store().shelf(name, SHAPE, [key(1)]).add([key(1)], rows(1))
+        VectorCache().entry(name, SHAPE, [key(1)]).add([key(1)], rows(1))
         os.utime(tmp_path / name, (age, age))
     taken = sum(p.stat().st_size for p in (tmp_path / "a").iterdir())
     assert taken == 24 + 36  # a row, its key and their checksum
@@ -169,21 +169,21 @@ def test_the_least_recently_used_shelf_makes_way(tmp_path, monkeypatch):
     def left():
         return sorted(p.name for p in tmp_path.iterdir())
 
-    assert key(1) in Store().shelf("a", SHAPE, [key(1)])  # holds all that it is to hold, and is the last used now
-    Store().shelf("d", SHAPE, [key(i) for i in range(10)])  # 600 bytes
+    assert key(1) in VectorCache().entry("a", SHAPE, [key(1)])  # holds all that it is to hold, and is the last used now
+    VectorCache().entry("d", SHAPE, [key(i) for i in range(10)])  # 600 bytes
     assert left() == ["a", "c", "d"]
-    assert key(1) in Store().shelf("a", SHAPE, [key(i) for i in range(12)])
+    assert key(1) in VectorCache().entry("a", SHAPE, [key(i) for i in range(12)])
     assert left() == ["a", "d"]
 
 
-def test_a_shelf_that_would_outgrow_the_limit_begins_anew(tmp_path, monkeypatch):
+def test_an_entry_that_would_outgrow_the_limit_begins_anew(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     monkeypatch.setenv("FINETUNE_CACHE_GIB", str(1000 / 2**30))
-    Store().shelf("a", SHAPE, [key(1)]).add([key(1)], rows(1))
-    shelf = Store().shelf("a", SHAPE, [key(i) for i in range(2, 18)])  # 960 bytes
-    assert key(1) not in shelf
-    shelf.add([key(2)], rows(2))
-    np.testing.assert_array_equal(Store().shelf("a", SHAPE, [key(2)]).read([key(2)], never), rows(2))
+    VectorCache().entry("a", SHAPE, [key(1)]).add([key(1)], rows(1))
+    entry = VectorCache().entry("a", SHAPE, [key(i) for i in range(2, 18)])  # 960 bytes
+    assert key(1) not in entry
+    entry.add([key(2)], rows(2))
+    np.testing.assert_array_equal(VectorCache().entry("a", SHAPE, [key(2)]).read([key(2)], never), rows(2))
 
 
 @pytest.mark.parametrize(("text", "limit"), [(None, 20 * 2**30), ("0.5", 2**29), ("much", 20 * 2**30)])
@@ -191,25 +191,20 @@ def test_the_limit_comes_from_the_environment(monkeypatch, capsys, text, limit):
     monkeypatch.delenv("FINETUNE_CACHE_GIB", raising=False)
     if text:
         monkeypatch.setenv("FINETUNE_CACHE_GIB", text)
-    assert Store().limit == limit
+    assert VectorCache().limit == limit
     assert ("found 'much'; give a number" in capsys.readouterr().err) == (text == "much")
 
 
-def test_a_shelf_s_name_depends_on_every_weight_and_setting():
+def test_the_name_of_an_entry_depends_on_every_weight_and_setting():
     names = [
-        identity({"a": "1", "b": "2"}, cut="Logits", image_size=160),
-        identity({"a": "2", "b": "1"}, cut="Logits", image_size=160),
-        identity({"a": "1"}, cut="Logits", image_size=160),
-        identity({"a": "1", "b": "2"}, cut="Block8", image_size=160),
-        identity({"a": "1", "b": "2"}, cut="Logits", image_size=80),
+        entry_name({"a": "1", "b": "2"}, cut="Logits", image_size=160),
+        entry_name({"a": "2", "b": "1"}, cut="Logits", image_size=160),
+        entry_name({"a": "1"}, cut="Logits", image_size=160),
+        entry_name({"a": "1", "b": "2"}, cut="Block8", image_size=160),
+        entry_name({"a": "1", "b": "2"}, cut="Logits", image_size=80),
     ]
     assert len(set(names)) == len(names)
-    assert identity({"b": "2", "a": "1"}, image_size=160, cut="Logits") == names[0]
-
-
-def test_an_image_that_vanished_is_one_line(tmp_path):
-    with pytest.raises(RunError, match=r"gone\.png: no such file; .* put it back and resume"):
-        image_digest(tmp_path / "gone.png")
+    assert entry_name({"b": "2", "a": "1"}, image_size=160, cut="Logits") == names[0]
 
 
 HEAD = {"vectors": 1000, "values": 512, "multiply_adds": 1_400_000_000}
@@ -243,8 +238,8 @@ def test_a_writer_that_is_killed_leaves_whole_segments(tmp_path):
     code = (
         "import sys, numpy as np, hashlib\n"
         "from pathlib import Path\n"
-        "from finetune.embedding.store import Shelf\n"
-        "s = Shelf(Path(sys.argv[1]), (1000,))\n"
+        "from finetune.embedding.cache import Entry\n"
+        "s = Entry(Path(sys.argv[1]), (1000,))\n"
         "i = 0\n"
         "while True:\n"
         "    k = hashlib.sha256(str(i).encode()).digest()\n"
@@ -256,23 +251,23 @@ def test_a_writer_that_is_killed_leaves_whole_segments(tmp_path):
         done = int(writer.stdout.readline())
     writer.kill()
     writer.wait()
-    shelf = Shelf(tmp_path, (1000,))
+    entry = Entry(tmp_path, (1000,))
     for i in range(done):
-        np.testing.assert_array_equal(shelf.read([key(i)], never), np.full((1, 1000), i, np.float32))
+        np.testing.assert_array_equal(entry.read([key(i)], never), np.full((1, 1000), i, np.float32))
 
 
-def test_a_shelf_may_take_half_of_what_the_disk_has_free_within_the_limit(tmp_path, monkeypatch):
+def test_an_entry_may_take_half_of_what_the_disk_has_free_within_the_limit(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "not made yet"))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(5000, 4000, 1001))
-    assert Store().room() == 500
+    assert VectorCache().room() == 500
     monkeypatch.setenv("FINETUNE_CACHE_GIB", str(300 / 2**30))
-    assert Store().room() == 300
+    assert VectorCache().room() == 300
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert Store().room() == 0
+    assert VectorCache().room() == 0
 
 
-def test_a_new_store_is_its_owners_alone(tmp_path, monkeypatch):
+def test_a_new_cache_is_its_owners_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache/features"))
-    Store().shelf("s", (2,), [])
+    VectorCache().entry("s", (2,), [])
     for folder in (tmp_path / "cache/features", tmp_path / "cache/features/s"):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700

@@ -1,0 +1,152 @@
+"""The measurements of a run: on LFW, on people who are held out, and on held-back images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from finetune import checkpoint as checkpoints
+from finetune import network
+from finetune.dataset import Dataset
+from finetune.embedding import FILL_BATCH, Embedder
+from finetune.errors import DataError, NotFinite, RunError
+from finetune.identification import open_set
+from finetune.model import LOGITS, is_head
+from finetune.record import FAR, HeldBack, TradeOff, by_nearest_mean
+from finetune.runs.opening import Inputs
+from finetune.training import Trainer
+from finetune.verification import Embed, LFWResult, draw, measure_lfw, measure_strangers
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Evaluation:
+    """The measurements of one run, always on the same images and the same pairs.
+
+    Args:
+        inputs: its model is the one that is measured.
+        check: called before each measurement and after; may raise to end the run there.
+    """
+
+    def __init__(self, inputs: Inputs, check: Callable[[], None]) -> None:
+        self._inputs, self._model, self._check = inputs, inputs.model, check
+        self._pairs = draw(inputs.strangers.labels, inputs.recipe.seed) if inputs.strangers else None
+
+    def embedder(self, trainer: Trainer | None = None) -> Embedder:
+        """Return what embeds images by the weights as they stand, until those before its boundary change.
+
+        Args:
+            trainer: of the stage whose frozen units' features are kept; without one, the prelogits are.
+        """
+        inputs, check = self._inputs, self._check
+        if trainer is None:
+            return Embedder(self._model, inputs.recipe.cache, inputs.records, check=check)
+        first, rest = trainer.first, trainer.prelogits
+        return Embedder(self._model, inputs.recipe.cache, inputs.records, first=first, rest=rest, check=check)
+
+    def lfw(self, embedder: Embedder | None = None) -> LFWResult | None:
+        """Measure on LFW; None where no pairs were given.
+
+        Args:
+            embedder: in place of the model as it stands, of whose embeddings nothing is kept.
+
+        Raises:
+            NotFinite: the embeddings are no numbers.
+            RunError: an image can no longer be read.
+        """
+        inputs = self._inputs
+        if inputs.image_pairs is None or inputs.recipe.lfw is None:
+            return None
+        embed: Embed = self._model.embed if embedder is None else embedder.embeddings
+        embed = self._shared if inputs.strategy.workers > 1 else embed
+
+        def finitely(paths: Sequence[Path], /, *, flip: bool) -> Vectors:
+            return finite(embed(paths, flip=flip))
+
+        self._check()
+        try:
+            result = measure_lfw(finitely, inputs.image_pairs, inputs.recipe.lfw, inputs.trained_names)
+        except DataError as error:
+            raise RunError(*error.within("LFW could not be measured", "what was finished before stands")) from error
+        self._check()
+        return result
+
+    def trade_off(self, embedder: Embedder) -> TradeOff | None:
+        """Measure what was gained and what was forgotten; None where nobody is held out.
+
+        Raises:
+            NotFinite: the embeddings are no numbers.
+            RunError: an image can no longer be read.
+        """
+        inputs = self._inputs
+        if self._pairs is None or inputs.strangers is None:
+            return None
+        strangers, learned = finite(embedder.embeddings(inputs.strangers.paths)), None
+        if len(inputs.validation):
+            gallery, probes = (embedder.embeddings(part.paths) for part in (inputs.train, inputs.validation))
+            learned = open_set(gallery, inputs.train.labels, probes, inputs.validation.labels, strangers, far=FAR)
+        distance = inputs.recipe.lfw.distance if inputs.recipe.lfw else "cosine"
+        return TradeOff(measure_strangers(strangers, self._pairs, distance=distance), learned)
+
+    def held_back_by_mean(self, embedder: Embedder, measured: TradeOff | None) -> HeldBack | None:
+        """Name the held-back images by the nearest class mean of the training images.
+
+        Args:
+            measured: of the same embeddings, whose answers are taken where it has them.
+
+        Returns:
+            None where nothing is held back.
+        """
+        train, held_back = self._inputs.train, self._inputs.validation
+        if measured and measured.learned:
+            return HeldBack(measured.learned.correct)
+        if not len(held_back):
+            return None
+        gallery, probes = (finite(embedder.embeddings(part.paths)) for part in (train, held_back))
+        return by_nearest_mean(gallery, train.labels, probes, held_back.labels)
+
+    def held_back(self, embedder: Embedder) -> HeldBack | None:
+        """Name the held-back images by the model's classifier; None where nothing is held back."""
+        held_back = self._inputs.validation
+        if not len(held_back):
+            return None
+        # Several workers' trainers compute together; each worker names all images by itself.
+        alone = self._inputs.strategy.workers == 1
+        prelogits = (embedder if alone else self.embedder()).prelogits(held_back.paths)  # [n, E]
+        batches = (tf.constant(prelogits[start : start + FILL_BATCH]) for start in range(0, len(prelogits), FILL_BATCH))
+        logits = (network.forward(batch, self._model.variables, LOGITS, LOGITS + 1) for batch in batches)
+        return HeldBack(np.concatenate([np.argmax(rows, 1) for rows in logits]) == held_back.labels)
+
+    def restored_embeddings(self, dataset: Dataset) -> Vectors:
+        """Compute the embeddings by the restored checkpoint, whatever the model has learned since."""
+        names = [name for name in self._model.variables if not is_head(name)]
+        now = self._model.tensors(names)
+        self._model.assign(checkpoints.read(self._model.source).tensors(names))
+        try:
+            return self.embedder().embeddings(dataset.paths)
+        finally:
+            self._model.assign(now)
+
+    def _shared(self, paths: Sequence[Path], /, *, flip: bool) -> Vectors:
+        """Compute the embeddings with the other workers: each a part of the images."""
+        strategy = self._inputs.strategy
+        mine = slice(strategy.worker, None, strategy.workers)
+        embeddings = np.zeros([len(paths), self._model.embedding_size * (2 if flip else 1)], np.float32)
+        embeddings[mine] = self._model.embed(paths[mine], flip=flip)
+        return strategy.sum(embeddings)
+
+
+def finite(embeddings: Vectors) -> Vectors:
+    """Return the embeddings.
+
+    Raises:
+        NotFinite: some are no numbers.
+    """
+    bad = int(np.count_nonzero(~np.isfinite(embeddings).all(axis=1)))
+    if bad:
+        raise NotFinite(f"{bad} of {len(embeddings)} embeddings are no finite numbers")
+    return embeddings

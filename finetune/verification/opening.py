@@ -1,0 +1,55 @@
+"""The pairs that a recipe's `lfw` section names, and whether their images can be measured."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from finetune.errors import DataError
+from finetune.images import Records, size_notes, sizes_of
+from finetune.recipe import LFW
+from finetune.verification.pairs import ImagePairs, read_pairs, resolve
+from finetune.words import counted
+
+
+def open_pairs(lfw: LFW) -> ImagePairs:
+    """Return all pairs that a recipe's `lfw` section, or `validate`'s options, name.
+
+    Raises:
+        DataError: the pairs file or the folder can't be used, or there are too few pairs for the folds.
+    """
+    pairs = resolve(read_pairs(lfw.pairs), lfw.dir, lfw.missing)
+    n_same = int(pairs.is_same.sum())
+    n_different = len(pairs.is_same) - n_same
+    if min(n_same, n_different) < pairs.n_folds:
+        raise DataError(
+            f"{lfw.pairs}: {counted(n_same, 'pair')} of one person and {n_different} of two can be used, "
+            f"and {pairs.n_folds} "
+            f"folds need {pairs.n_folds} of each; give more pairs, or a header with fewer folds"
+        )
+    return pairs
+
+
+def usable(pairs: ImagePairs, lfw: LFW, crop: int, records: Records) -> ImagePairs:
+    """Refuse images that can't be used, before hours are spent on what can't be measured.
+
+    Args:
+        crop: side in pixels; smaller images can't be used.
+        records: of the pairs' images.
+
+    Returns:
+        The pairs, with a note where their images look unaligned.
+
+    Raises:
+        DataError: one line for each image that can't be used, or one for them all.
+    """
+    bad = [f"{path}: {reason}" for path in pairs.paths if (reason := records[path].unusable(crop))]
+    if len(bad) == len(pairs.paths):
+        raise DataError(
+            f"{lfw.dir}: no usable image for the pairs; give faces aligned to {crop} pixels; "
+            f"the first of {len(bad)} not used is {bad[0]}"
+        )
+    if bad:
+        raise DataError(*(f"{problem}; replace it, or remove it and set missing: skip" for problem in bad))
+    # Results are handed on in reports, which may have to leave names out.
+    unaligned = tuple(size_notes(sizes_of(records, pairs.paths), crop, where=lfw.dir))
+    return dataclasses.replace(pairs, unaligned=unaligned, notes=(*pairs.notes, *unaligned))

@@ -1,0 +1,94 @@
+"""Before the first stage a run reads its checkpoint once, and each image as seldom as can be."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from finetune.verification.pair_drawing import write_pairs
+
+tf = pytest.importorskip("tensorflow")
+from finetune.model import Model  # noqa: E402
+
+pytestmark = pytest.mark.tf
+
+MEBIBYTE = 1 << 20
+
+
+class Counting:
+    """A sha256 that says of which content it was, where that is short."""
+
+    sha256 = hashlib.sha256
+
+    def __init__(self, seen: list[bytes], data: bytes = b"") -> None:
+        self._seen, self._content, self._hash = seen, b"", self.sha256()
+        self.update(data)
+
+    def update(self, data: bytes) -> None:
+        self._hash.update(data)
+        if len(self._content) < MEBIBYTE:
+            self._content += bytes(data)
+
+    def digest(self) -> bytes:
+        self._seen.append(self._content)
+        return self._hash.digest()
+
+    def hexdigest(self) -> str:
+        self._seen.append(self._content)
+        return self._hash.hexdigest()
+
+
+@pytest.fixture
+def images(faces, tmp_path) -> tuple[list[Path], list[Path]]:
+    """20 images to train on in `learn/`, and 19 in `lfw/` with `pairs.txt`; all in one folder."""
+    for source, name, most in (("learn", "learn", 5), ("strangers", "lfw", 3)):
+        for person in sorted((faces / source).iterdir()):
+            (tmp_path / name / person.name).mkdir(parents=True)
+            for path in sorted(person.iterdir())[:most]:
+                shutil.copy(path, tmp_path / name / person.name)
+    person = min((faces / "strangers").iterdir())
+    shutil.copy(sorted(person.iterdir())[3], tmp_path / "lfw" / person.name)
+    write_pairs(tmp_path / "pairs.txt", tmp_path / "lfw", folds=2, pairs_per_fold=8, seed=1)
+    found = [sorted((tmp_path / name).rglob("*.png")) for name in ("learn", "lfw")]
+    assert [len(paths) for paths in found] == [20, 19]
+    return found[0], found[1]
+
+
+def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatch):
+    learn, lfw = images
+    hashed: list[bytes] = []
+    decoded: list[bytes] = []
+    opened: list[str] = []
+    built: list[Model] = []
+    load, open_image, build = tf.train.load_checkpoint, Image.open, Model.__init__
+
+    def open_counted(file, *arguments, **options):
+        decoded.append(file.read())
+        file.seek(0)
+        return open_image(file, *arguments, **options)
+
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(hashlib, "sha256", lambda data=b"", **_: Counting(hashed, data))
+    monkeypatch.setattr(Image, "open", open_counted)
+    monkeypatch.setattr(tf.train, "load_checkpoint", lambda prefix: opened.append(prefix) or load(prefix))
+    monkeypatch.setattr(
+        Model, "__init__", lambda self, *parts, **more: built.append(self) or build(self, *parts, **more)
+    )
+    lfw_section = {"dir": tmp_path / "lfw", "pairs": tmp_path / "pairs.txt", "flip": True}
+    tuner = make(data={"train": tmp_path / "learn", "validation_split": 0.2}, lfw=lfw_section)
+    tuner.begin()
+    monkeypatch.undo()
+    assert tuner.baseline is not None
+    assert tuner.start.held_back is not None
+    assert set(tuner.inputs.image_pairs.paths) <= set(lfw)
+
+    names = {path.read_bytes(): path for path in (*learn, *tuner.inputs.image_pairs.paths)}
+    assert Counter(names[content] for content in hashed if content in names) == dict.fromkeys(names.values(), 1)
+    assert Counter(names[content] for content in decoded) == dict.fromkeys(names.values(), 2)
+    assert len(opened) == 1
+    assert built == [tuner.model]
