@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from finetune.errors import DataError, Problem
 from finetune.verification.result import LFWResult
@@ -74,7 +75,9 @@ def paired_interval(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_])
     centre = (gained - lost) / n
     half = Z_95 * math.sqrt((gained + lost + 1) / n - centre**2) / math.sqrt(n)
     low, high = max(centre - half, -1.0), min(centre + half, 1.0)
-    return PairedInterval((gained - lost) / len(before), low, high, gained, lost, _mcnemar(gained, lost))
+    # McNemar's exact test: an answer that changed is as likely gained as lost.
+    p_value = float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    return PairedInterval((gained - lost) / len(before), low, high, gained, lost, p_value)
 
 
 def compare(before: LFWResult, after: LFWResult) -> Difference:
@@ -111,13 +114,3 @@ def refuse_different(before: LFWResult, after: LFWResult) -> None:
 
 def _pairs(result: LFWResult) -> tuple[object, ...]:
     return result.n_pairs, result.n_same, result.pairs_sha256
-
-
-def _mcnemar(gained: int, lost: int) -> float:
-    """Two-sided binomial test that a pair decided differently is as likely gained as lost."""
-    n = gained + lost
-    ways = total = 1
-    for k in range(min(gained, lost)):
-        ways = ways * (n - k) // (k + 1)
-        total += ways
-    return min(1.0, 2 * total / 2**n)
