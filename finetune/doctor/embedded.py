@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from finetune.doctor import faces
+from finetune.doctor import identities
 from finetune.doctor.finding import Finding
 from finetune.doctor.thumbnails import Thumbnails
 
@@ -47,14 +47,14 @@ class Embedded:
         self.model, self.rows, self._labels = model, rows, labels[rows]
         self._root, self._people, self._images = root, people, images
         self.raw = embed(model, images, rows)
-        self.embeddings = faces.centred(self.raw)
-        self.judged = faces.judge(self.embeddings, self._labels)
+        self.embeddings = identities.centred(self.raw)
+        self.judged = identities.check_identities(self.embeddings, self._labels)
         self._place = {int(row): place for place, row in enumerate(rows)}
 
-    def centres(self, mean: faces.Floats | None = None) -> faces.Floats:
+    def centres(self, mean: identities.Floats | None = None) -> identities.Floats:
         """Of each person, [people, E], where this mean, or the images' own, is subtracted."""
-        embeddings = self.embeddings if mean is None else faces.centred(self.raw, mean)
-        return faces.centres(embeddings, self._labels, self.judged, len(self._people))
+        embeddings = self.embeddings if mean is None else identities.centred(self.raw, mean)
+        return identities.centres(embeddings, self._labels, self.judged, len(self._people))
 
     def stays(self, rows: Sequence[int]) -> int | None:
         """Which of the rows of one picture is rightly there: nearer to its person by what makes others mislabelled."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetune.dataset import Layout, layout
-from finetune.doctor import enlarged, faces, links, overlap
+from finetune.doctor import enlarged, identities, links, overlap
 from finetune.doctor.copies import copies, likeness_of
 from finetune.doctor.duplicates import Duplicates
 from finetune.doctor.embedded import Embedded
@@ -180,7 +180,7 @@ class Examination:
         for (a, b), number in duplicates.one_person.items():
             reason = f"one person with {people[b]}: {number} pictures lie in both"
             yield Finding("same-person", root / people[a], reason, root / people[b], score=1 + number)
-        for a, b, cosine in faces.alike(embedded.centres()) if embedded else ():
+        for a, b, cosine in identities.alike(embedded.centres()) if embedded else ():
             if (a, b) not in duplicates.one_person:
                 reason = f"one person with {people[b]}: their faces are alike to {cosine:.2f}"
                 yield Finding("same-person", root / people[a], reason, root / people[b], score=cosine)
@@ -194,5 +194,7 @@ class Examination:
             )
         embedded = Embedded(self._layout.root, self._people, self._images, self._labels, rows, model)
         if np.isinf(embedded.judged.threshold):
-            self._notes.append(f"mislabelled: not looked for; it takes two people with {faces.LEAST} aligned images")
+            self._notes.append(
+                f"mislabelled: not looked for; it takes two people with {identities.LEAST} aligned images"
+            )
         return embedded

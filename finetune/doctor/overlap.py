@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune.doctor import faces
+from finetune.doctor import identities
 from finetune.doctor.copies import copies_between
 from finetune.doctor.embedded import Embedded, embed
 from finetune.doctor.finding import Finding
@@ -62,7 +62,9 @@ def _by_face(people: Sequence[str], lfw: Thumbnails, embedded: Embedded) -> Iter
     names, labels = np.unique([lfw.paths[row].parent.name for row in rows], return_inverse=True)
     mean = raw.mean(0, dtype=np.float64)
     told: set[int] = set()
-    for person, name, cosine in faces.alike(embedded.centres(mean), faces.means(faces.centred(raw, mean), labels)):
+    for person, name, cosine in identities.alike(
+        embedded.centres(mean), identities.means(identities.centred(raw, mean), labels)
+    ):
         if person not in told:
             told.add(person)
             yield people[person], str(names[name]), cosine

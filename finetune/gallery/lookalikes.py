@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.brief import Brief
-from finetune.doctor import centred, judge
+from finetune.doctor import centred, check_identities
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.prototypes import NearestPrototype
 
@@ -116,7 +116,7 @@ def _mislabelled(gallery: Gallery, people: npt.NDArray[np.int64], nearest: npt.N
     labels = gallery.labels
     step = -(-len(gallery) // JUDGED)
     judged_rows = np.flatnonzero((labels % step == 0) | np.isin(labels, people) | np.isin(labels, nearest))
-    judged = judge(centred(gallery.embeddings[judged_rows]), labels[judged_rows])
+    judged = check_identities(centred(gallery.embeddings[judged_rows]), labels[judged_rows])
     for place in judged.mislabelled.tolist():
         row, other = int(judged_rows[place]), int(judged.nearest[place])
         if labels[row] in people or other in people:

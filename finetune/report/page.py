@@ -15,9 +15,9 @@ from finetune.errors import Problem, UserError, attempt
 from finetune.record import StageResult
 from finetune.report import charts
 from finetune.report.charts import Chart, Named
-from finetune.report.faces import Worst, worst
 from finetune.report.record import Record
 from finetune.report.tables import duration, outcome
+from finetune.report.worst_pairs import Worst, worst
 from finetune.verification import LFWResult, compare, operating_point, paired_interval
 
 REPORT_FILE = "report.html"
@@ -26,7 +26,7 @@ LISTED = 20
 """Files that were left out, and findings of the doctor."""
 
 
-class Section(NamedTuple):
+class RunSection(NamedTuple):
     """All that a run's part of the page shows, beside the record itself.
 
     Attributes:
@@ -121,9 +121,9 @@ def _accuracy(result: LFWResult) -> str:
     return result.accuracy_name[0].upper() + result.accuracy_name[1:]
 
 
-def _section(record: Record, name: str, place: str, *, faces: bool) -> Section:
+def _section(record: Record, name: str, place: str, *, faces: bool) -> RunSection:
     lfw, final = record.recipe.lfw, record.final
-    return Section(
+    return RunSection(
         record,
         name,
         place,

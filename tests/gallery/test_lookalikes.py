@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finetune.doctor import faces
+from finetune.doctor import identities
 from finetune.gallery import lookalikes
 from finetune.gallery.lookalikes import look_alike
 from tests.gallery.conftest import gallery, photos, vectors
@@ -41,7 +41,7 @@ def mixed_up(people: int = 12, each: int = 6):
 
 def test_a_wrong_photo_among_a_new_persons_right_ones_is_told_as_the_doctor_tells_it():
     found, row = mixed_up()
-    judged = faces.judge(faces.centred(found.embeddings), found.labels)
+    judged = identities.check_identities(identities.centred(found.embeddings), found.labels)
     assert judged.mislabelled.tolist() == [row]
     everybody = look_alike(found, np.arange(len(found)))
     assert [(one.photos, one.other) for one in everybody] == [((found.photo_name(row),), "person 2")]
@@ -59,8 +59,10 @@ def test_a_wrong_photo_is_told_when_the_person_whom_it_shows_is_enrolled_and_not
 def test_in_a_large_gallery_the_test_is_made_with_some_people(monkeypatch):
     found, row = mixed_up(people=40)
     monkeypatch.setattr("finetune.gallery.lookalikes.JUDGED", 60)  # every fourth person, and those in question
-    judged, seen = faces.judge, []
-    monkeypatch.setattr(lookalikes, "judge", lambda rows, labels: seen.append(len(rows)) or judged(rows, labels))
+    judged, seen = identities.check_identities, []
+    monkeypatch.setattr(
+        lookalikes, "check_identities", lambda rows, labels: seen.append(len(rows)) or judged(rows, labels)
+    )
     told = look_alike(found, np.flatnonzero(found.labels == 7))
     assert found.photo_name(row) in [photo for one in told for photo in one.photos]
     assert 60 <= seen[0] < len(found) // 2

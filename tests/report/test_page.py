@@ -17,9 +17,9 @@ import pytest
 pytest.importorskip("tensorflow")
 from finetune.errors import DataError, UserError
 from finetune.report import card, page, write_into
-from finetune.report.faces import worst
 from finetune.report.page import write
 from finetune.report.record import Record
+from finetune.report.worst_pairs import worst
 from finetune.verification.operating_points import operating_point
 from finetune.verification.pairs import read_pairs
 from finetune.verification.result import LFWResult

@@ -17,7 +17,7 @@ PARTS = ("train", "test")
 """The level that VGGFace2's archives have above the people."""
 
 
-class Layout(NamedTuple):
+class DatasetLayout(NamedTuple):
     """How a dataset names its people and their photos.
 
     Attributes:
@@ -33,13 +33,13 @@ class Layout(NamedTuple):
     example: str
 
 
-VGGFACE2 = Layout("VGGFace2", re.compile(r"n\d{6}"), re.compile(r"\d{4}_\d{2}"), "n000001/0001_01.jpg")
+VGGFACE2 = DatasetLayout("VGGFace2", re.compile(r"n\d{6}"), re.compile(r"\d{4}_\d{2}"), "n000001/0001_01.jpg")
 """Cao et al. 2018; `0001_01` is the photo, and the face in it."""
-CASIA = Layout("CASIA-WebFace", re.compile(r"\d{7}"), re.compile(r"\d{3,}"), "0000045/001.jpg")
+CASIA = DatasetLayout("CASIA-WebFace", re.compile(r"\d{7}"), re.compile(r"\d{3,}"), "0000045/001.jpg")
 """Yi et al. 2014."""
 
 
-def read_layout(root: Path, layout: Layout) -> Listing:
+def read_layout(root: Path, layout: DatasetLayout) -> Listing:
     """Lists the photos of a dataset in its published layout, with or without a level of train and test.
 
     Raises:

@@ -21,7 +21,7 @@ SIDE = 112
 """Pixels; what is shown is as wide as half a phone."""
 
 
-class Face(NamedTuple):
+class PairedImage(NamedTuple):
     """One image of a pair.
 
     Attributes:
@@ -33,11 +33,11 @@ class Face(NamedTuple):
     uri: str
 
 
-class Pair(NamedTuple):
+class WrongPair(NamedTuple):
     """A pair that was decided wrongly."""
 
-    first: Face
-    second: Face
+    first: PairedImage
+    second: PairedImage
     distance: float
 
 
@@ -51,8 +51,8 @@ class Worst(NamedTuple):
         note: why pairs can't be shown; else empty.
     """
 
-    false_accepts: list[Pair]
-    false_rejects: list[Pair]
+    false_accepts: list[WrongPair]
+    false_rejects: list[WrongPair]
     n_false_accepts: int
     n_false_rejects: int
     note: str = ""
@@ -84,18 +84,18 @@ def worst(result: LFWResult, lfw: LFW, *, show: bool) -> Worst:
     return Worst(false_accepts, false_rejects, *counts)
 
 
-def _pair(pairs: ImagePairs, result: LFWResult, row: int) -> Pair:
+def _pair(pairs: ImagePairs, result: LFWResult, row: int) -> WrongPair:
     assert result.distances is not None
     first, second = (_face(pairs.paths[index[row]]) for index in (pairs.index1, pairs.index2))
-    return Pair(first, second, float(result.distances[row]))
+    return WrongPair(first, second, float(result.distances[row]))
 
 
-def _face(path: Path) -> Face:
+def _face(path: Path) -> PairedImage:
     try:
         image = Image.fromarray(read_image(path))
     except ImageError:
-        return Face(path.stem, "")
+        return PairedImage(path.stem, "")
     image.thumbnail((SIDE, SIDE))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)
-    return Face(path.stem, f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}")
+    return PairedImage(path.stem, f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}")

@@ -40,7 +40,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class IdentityCheck:
     """Images by the centres of people, as cosines; of those that are not judged, NaN.
 
     Attributes:
@@ -69,7 +69,7 @@ def centred(embeddings: npt.NDArray[np.float32], mean: Floats | None = None) -> 
     return _unit(rows - (rows.mean(0) if mean is None else mean))
 
 
-def judge(embeddings: Floats, labels: npt.NDArray[np.int64]) -> Judged:
+def check_identities(embeddings: Floats, labels: npt.NDArray[np.int64]) -> IdentityCheck:
     """Judges the images of people with `LEAST` images and more.
 
     Args:
@@ -83,7 +83,7 @@ def judge(embeddings: Floats, labels: npt.NDArray[np.int64]) -> Judged:
     people = people[counts >= LEAST]
     rows = np.flatnonzero(np.isin(labels, people))
     if len(people) < 2:
-        return Judged(own, other, nearest, np.inf)
+        return IdentityCheck(own, other, nearest, np.inf)
     x, y = embeddings[rows], np.searchsorted(people, labels[rows])
     fits = np.ones(len(rows), bool)
     for _ in range(ROUNDS):
@@ -95,10 +95,10 @@ def judge(embeddings: Floats, labels: npt.NDArray[np.int64]) -> Judged:
     strangers = (y + np.random.default_rng(0).integers(1, len(people), len(y))) % len(people)
     to_stranger = (x * _unit(sums)[strangers]).sum(1)
     threshold = _threshold(other[rows] - own[rows], np.maximum(own[rows], other[rows]) - to_stranger)
-    return Judged(own, other, nearest, threshold)
+    return IdentityCheck(own, other, nearest, threshold)
 
 
-def centres(embeddings: Floats, labels: npt.NDArray[np.int64], judged: Judged, people: int) -> Floats:
+def centres(embeddings: Floats, labels: npt.NDArray[np.int64], judged: IdentityCheck, people: int) -> Floats:
     """The people's centres, [people, E], without the mislabelled; NaN where nothing is left.
 
     Images that are nearer to another person, but not by enough to be mislabelled, stay: of a person

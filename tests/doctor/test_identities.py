@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finetune.doctor import faces
+from finetune.doctor import identities
 
 
 def drawn(people: int, images: int, spread: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -26,7 +26,7 @@ def test_swapped_labels_are_found_and_little_else(share: float):
         swapped = draw.choice(len(truth), int(share * len(truth)), replace=False)
         labels = truth.copy()
         labels[swapped] = (truth[swapped] + draw.integers(1, 40, len(swapped))) % 40
-        judged = faces.judge(faces.centred(embeddings), labels)
+        judged = identities.check_identities(identities.centred(embeddings), labels)
         hits = [row for row in judged.mislabelled if row in swapped]
         assert (judged.nearest[hits] == truth[hits]).all()
         right, found, planted = right + len(hits), found + len(judged.mislabelled), planted + len(swapped)
@@ -36,13 +36,13 @@ def test_swapped_labels_are_found_and_little_else(share: float):
 
 def test_where_nobody_is_mislabelled_nobody_is_found():
     embeddings, labels = drawn(40, 10, 0.8)
-    assert faces.judge(faces.centred(embeddings), labels).mislabelled.size == 0
+    assert identities.check_identities(identities.centred(embeddings), labels).mislabelled.size == 0
 
 
 def test_an_image_is_measured_by_its_person_s_other_images():
     embeddings, labels = drawn(5, 6, 0.3)
-    x = faces.centred(embeddings)
-    judged = faces.judge(x, labels)
+    x = identities.centred(embeddings)
+    judged = identities.check_identities(x, labels)
     for row in range(len(labels)):
         others = [x[i] for i in range(len(labels)) if labels[i] == labels[row] and i != row]
         means = {label: x[labels == label].mean(0) for label in range(5) if label != labels[row]}
@@ -56,20 +56,20 @@ def test_an_image_is_measured_by_its_person_s_other_images():
 def test_an_intruder_does_not_draw_the_centre_to_itself():
     embeddings, labels = drawn(6, 5, 0.2)
     labels[5] = 0  # an image of person 1 under person 0's name, where 5 are right
-    x = faces.centred(embeddings)
-    judged = faces.judge(x, labels)
+    x = identities.centred(embeddings)
+    judged = identities.check_identities(x, labels)
     clean = x[:5].mean(0)
-    centre = faces.centres(x, labels, judged, 6)[0]
+    centre = identities.centres(x, labels, judged, 6)[0]
     assert centre @ clean / np.linalg.norm(clean) == pytest.approx(1)
 
 
 def test_people_with_few_images_are_not_judged():
     embeddings, labels = drawn(8, 10, 0.5)
     keep = (labels > 2) | (np.arange(80) % 10 < 3)  # three images of people 0, 1 and 2
-    judged = faces.judge(faces.centred(embeddings[keep]), labels[keep])
+    judged = identities.check_identities(identities.centred(embeddings[keep]), labels[keep])
     assert np.isnan(judged.own[labels[keep] <= 2]).all()
     assert not np.isnan(judged.own[labels[keep] > 2]).any()
-    alone = faces.judge(faces.centred(embeddings[:10]), labels[:10])
+    alone = identities.check_identities(identities.centred(embeddings[:10]), labels[:10])
     assert (alone.mislabelled.size, alone.threshold) == (0, np.inf)
 
 
@@ -80,8 +80,11 @@ def test_a_person_in_two_folders_is_found_and_hardly_anybody_else():
         twins = {(person, 30 + person) for person in range(4)}
         for person, other in twins:
             labels[np.flatnonzero(labels == person)[::2]] = other
-        x = faces.centred(embeddings)
-        found = {(a, b) for a, b, _ in faces.alike(faces.centres(x, labels, faces.judge(x, labels), 34))}
+        x = identities.centred(embeddings)
+        found = {
+            (a, b)
+            for a, b, _ in identities.alike(identities.centres(x, labels, identities.check_identities(x, labels), 34))
+        }
         assert found >= twins
         others += len(found - twins)
     assert others <= 0.15 * 20 * len(twins)
@@ -90,14 +93,14 @@ def test_a_person_in_two_folders_is_found_and_hardly_anybody_else():
 def test_between_two_sets_the_same_people_are_found():
     embeddings, labels = drawn(40, 8, 0.8)
     first = np.arange(len(labels)) % 2 == 0
-    x = faces.centred(embeddings)
-    mine = faces.means(x[first & (labels < 25)], labels[first & (labels < 25)])
-    theirs = faces.means(x[~first & (labels >= 20)], labels[~first & (labels >= 20)] - 20)
-    found = {(a, b) for a, b, _ in faces.alike(mine, theirs)}
+    x = identities.centred(embeddings)
+    mine = identities.means(x[first & (labels < 25)], labels[first & (labels < 25)])
+    theirs = identities.means(x[~first & (labels >= 20)], labels[~first & (labels >= 20)] - 20)
+    found = {(a, b) for a, b, _ in identities.alike(mine, theirs)}
     assert found >= {(20 + i, i) for i in range(5)}
     assert len(found) <= 6
 
 
 def test_too_few_people_show_no_chance_likeness():
     embeddings, labels = drawn(4, 6, 0.1)
-    assert faces.alike(faces.means(faces.centred(embeddings), labels)) == []
+    assert identities.alike(identities.means(identities.centred(embeddings), labels)) == []
