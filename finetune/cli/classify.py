@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
     model = restore(options)
     if options.test is None:
         everybody, records = _people(options.train, model)
-        parts = published.split(
+        parts = published.split_dataset(
             everybody,
             options.min_images or published.MIN_IMAGES,
             options.train_images or published.TRAIN_IMAGES,

@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
     table = text_file(options.csv, (".csv",), target, *photos) if options.csv else None
     out = _folder(options.draw, photos) if options.draw else None
     model = restore_of(options, gallery.contract)
-    from finetune.gallery import draw, faces_of, figures, identify, refuse_nothing, write_csv
+    from finetune.gallery import count_named, draw, faces_of, identify, refuse_nothing, write_csv
 
     people, classifier, threshold = _classifier(options, gallery, target, model)
     notes = [few_photos(options.classifier, gallery.labels)]
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     if share:
         say(share)
     if options.labelled:
-        for line in figures(answers, people):
+        for line in count_named(answers, people):
             say(line)
     if out:
         say(f"{counted(draw(answers, out), 'photo')} drawn in {in_one_line(out)}")

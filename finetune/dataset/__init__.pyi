@@ -53,4 +53,4 @@ from .scanning import (
 )
 from .splitting import hold_out as hold_out
 from .splitting import places as places
-from .splitting import split as split
+from .splitting import split_validation as split_validation

@@ -12,7 +12,7 @@ from finetune.dataset.scanning import Dataset
 from finetune.names import first_spellings, normal
 
 
-def split(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
     """Splits by the images of each person, as the published `SPLIT_IMAGES` does.
 
     Of a person's n images, n - floor(n (1 - fraction)) are held back, at least one and never all;

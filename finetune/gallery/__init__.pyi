@@ -56,7 +56,7 @@ from .identification import (
 from .identification import (
     write_csv as write_csv,
 )
-from .labelled import figures as figures
+from .labelled import count_named as count_named
 from .legacy import read_features as read_features
 from .photos import Photos as Photos
 from .pictures import draw as draw

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Faces = Sequence["Identification"]
 
 
-def figures(answers: Faces, people: Sequence[str]) -> list[str]:
+def count_named(answers: Faces, people: Sequence[str]) -> list[str]:
     """Return lines with the rates over photos; a photo is of the person whose name its folder has, in any spelling.
 
     The folder says who is in the photo, not whose each of its faces is. So a photo is named rightly where one of its

@@ -30,19 +30,19 @@ MIN_IMAGES, TRAIN_IMAGES, SEED = 20, 10, 666
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Split(Brief):
+class DatasetSplit(Brief):
     """Photos to train on and to test on, `{person: paths}` each."""
 
     train: Mapping[str, Sequence[Path]]
     test: Mapping[str, Sequence[Path]]
 
 
-def split(
+def split_dataset(
     people: Mapping[str, Sequence[Path]],
     min_images: int = MIN_IMAGES,
     train_images: int = TRAIN_IMAGES,
     seed: int = SEED,
-) -> Split:
+) -> DatasetSplit:
     """Parts the photos of everybody who has enough of them, as the published script does.
 
     The people in order of name, each one's photos, in order of name, are shuffled by NumPy's legacy generator of this
@@ -74,7 +74,7 @@ def split(
                 "lower --min-images and --train-images, or add photos",
             )
         )
-    return Split(train, test)
+    return DatasetSplit(train, test)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.checkpoint import Account, account, file_digests, refuse_pattern
-from finetune.dataset import Dataset, Scan, split
+from finetune.dataset import Dataset, Scan, split_validation
 from finetune.doctor import Report, Thumbnails
 from finetune.errors import DataError, UserError, attempt
 from finetune.images import ImageRecord, Preprocessing, Records
@@ -98,7 +98,7 @@ class Inputs:
         selection = without_noise(recipe, held_out, lambda: build(recipe, found))
         scanned = selection.scan
         people = scanned.dataset.class_names
-        train, validation = split(scanned.dataset, recipe.data.validation_split, recipe.seed)
+        train, validation = split_validation(scanned.dataset, recipe.data.validation_split, recipe.seed)
         lines = image_lines(records, scanned.dataset, selection.strangers, pairs)
         strategy.must_see_the_same([*shared_lines(recipe, found.preprocessing, pairs, before + people), *lines])
         with strategy.scope():

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 from finetune.errors import DataError
 from finetune.gallery import published
 from finetune.gallery.classifiers import NAMES
-from finetune.gallery.published import People, classify, split, write_submission
+from finetune.gallery.published import People, classify, split_dataset, write_submission
 from tests.gallery.conftest import vectors
 
 
@@ -22,7 +22,7 @@ def people(**counts: int) -> dict[str, list[Path]]:
 
 
 def test_whoever_has_enough_photos_is_parted():
-    parts = split(people(ann=5, bob=4, cleo=9), min_images=5, train_images=3, seed=1)
+    parts = split_dataset(people(ann=5, bob=4, cleo=9), min_images=5, train_images=3, seed=1)
     assert list(parts.train) == list(parts.test) == ["ann", "cleo"]
     for name, count in (("ann", 5), ("cleo", 9)):
         assert len(parts.train[name]) == 3
@@ -40,14 +40,14 @@ def test_the_shuffle_is_numpys_of_the_seed_over_people_and_photos_in_order_of_na
         name: [Path(f"{name}/{number:04d}") for number in reversed(range(count))]
         for name, count in (("bob", 30), ("ann", 21))
     }
-    assert {name: [str(path) for path in paths] for name, paths in split(shuffled).train.items()} == expected
+    assert {name: [str(path) for path in paths] for name, paths in split_dataset(shuffled).train.items()} == expected
 
 
 def test_somebody_must_be_left_to_test_on():
-    parts = split(people(ann=4, bob=3, cleo=5), min_images=2, train_images=3)
+    parts = split_dataset(people(ann=4, bob=3, cleo=5), min_images=2, train_images=3)
     assert list(parts.train) == ["ann", "cleo"]
     with pytest.raises(DataError, match="1 of 2 people have 4 photos or more; it takes two"):
-        split(people(ann=4, bob=3), min_images=2, train_images=3)
+        split_dataset(people(ann=4, bob=3), min_images=2, train_images=3)
 
 
 def test_people_who_are_not_trained_on_are_nobody():
@@ -100,7 +100,7 @@ def test_a_submission_has_a_line_an_image(tmp_path):
 def test_the_split_is_the_recorded_one(shared):
     recorded = np.load(shared / "expected/classify.npz")
     folders = {folder.name: sorted(folder.iterdir()) for folder in (shared / "lfw/images").iterdir()}
-    parts = split(folders)
+    parts = split_dataset(folders)
     assert list(parts.train) == recorded["people"].tolist()
     for side, names in ((parts.train, "train_names"), (parts.test, "test_names")):
         ours = [f"{name}/{path.stem}" for name, paths in side.items() for path in paths]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from finetune.dataset.scanning import scan
-from finetune.dataset.splitting import split
+from finetune.dataset.splitting import split_validation
 from finetune.errors import DataError, RunError
 from finetune.images import drawn_people as synthetic
 from finetune.images.drawn_people import write_faces
@@ -63,7 +63,7 @@ def ridge_accuracy(train: np.ndarray, train_labels: np.ndarray, test: np.ndarray
 
 
 def test_people_are_told_apart_by_their_features_not_by_their_mean_colour(faces):
-    train, test = split(scan(faces).dataset, 0.3, 0)
+    train, test = split_validation(scan(faces).dataset, 0.3, 0)
     images = [np.stack([read_image(path).astype(float) for path in part.paths]) for part in (train, test)]
     colours = [pixels.mean(axis=(1, 2)) for pixels in images]
     features = [pixels.reshape(-1, 16, 4, 16, 4, 3).mean(axis=(2, 4)).reshape(len(pixels), -1) for pixels in images]

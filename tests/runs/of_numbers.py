@@ -21,7 +21,7 @@ import tensorflow as tf
 from finetune import checkpoint as checkpoints
 from finetune.dataset.pipeline import Batch
 from finetune.dataset.scanning import scan
-from finetune.dataset.splitting import split
+from finetune.dataset.splitting import split_validation
 from finetune.doctor.report import Report
 from finetune.images.inspection import inspect_images
 from finetune.images.preprocessing import Preprocessing
@@ -176,7 +176,7 @@ def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
         }
     )
     scanned, strangers = scan(faces / "learn"), scan(faces / "strangers").dataset
-    train, validation = split(scanned.dataset, 0.2, recipe.seed)
+    train, validation = split_validation(scanned.dataset, 0.2, recipe.seed)
     pairs = resolve(read_pairs(faces / "pairs.txt"), faces / "strangers")
     variables = {
         "InceptionResnetV1/Bottleneck/weights": tf.Variable(np.ones([3, 8], np.float32)),
