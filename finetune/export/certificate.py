@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from finetune.brief import Brief
-from finetune.errors import ExportFailed
+from finetune.errors import ExportFailed, Problem
 from finetune.export.formats import Format, Tolerance
 from finetune.verification import Difference, LFWResult, compare
 from finetune.words import counted
@@ -38,7 +38,7 @@ def agreements(expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarra
     """
     shapes = [{name: list(values.shape) for name, values in of.items()} for of in (expected, found)]
     if shapes[0] != shapes[1]:
-        raise ExportFailed(f"it gives {shapes[1]} where {shapes[0]} are expected")
+        raise ExportFailed(Problem("", f"it gives {shapes[1]} where {shapes[0]} are expected"))
     result = {}
     for name, values in expected.items():
         a, b = values.astype(np.float64), found[name].astype(np.float64)

@@ -154,7 +154,7 @@ def _certified(
         certificate = _measured(certificate, model, folder, lfw, pairs)
     problems = certificate.problems()
     if problems:
-        raise ExportFailed("; ".join(problems))
+        raise ExportFailed(Problem("", "; ".join(problems)))
     return certificate
 
 

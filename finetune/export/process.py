@@ -88,7 +88,7 @@ def answer(name: str, folder: Path, pixels: np.ndarray, scratch: Path, what: str
                 errors.seek(0)
                 lines = [line.strip() for line in errors if line.strip()]
                 reason = lines[-1] if lines else f"exit status {process.returncode}"
-                raise ExportFailed(f"it can't be run by {command[0]} ({reason})")
+                raise ExportFailed(Problem("", f"it can't be run by {command[0]} ({reason})"))
         with np.load(target, allow_pickle=False) as stored:
             outputs = {key: stored[key] for key in stored.files}
     return Answer(outputs, **json.loads(said))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from finetune.errors import RunError
+from finetune.errors import Problem, RunError
 from finetune.model import Model
 
 
@@ -29,5 +29,6 @@ class FrozenTensors:
         now = model.digests(self.digests)
         changed = [name for name, digest in self.digests.items() if now[name] != digest]
         if changed:
-            raise RunError(f"frozen tensors changed in training: {', '.join(changed)}; the stage is not saved")
+            found = f"frozen tensors changed in training: {', '.join(changed)}; the stage is not saved"
+            raise RunError(Problem("", found))
         return self.digests
