@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from finetune import Model, network
 from finetune.architecture import UNITS
-from finetune.dataset.pipeline import iterate, training_batches
+from finetune.dataset.pipeline import training_batches
 from finetune.dataset.scanning import Dataset
 from finetune.images.standardization import standardize
 from finetune.recipe.sections import Augment
@@ -70,7 +70,7 @@ class NaiveLoop:
             )
             yield from (
                 (standardize(pixels, self.model.preprocessing.standardization), labels)
-                for pixels, labels in iterate(drawn)
+                for pixels, labels in drawn
                 if len(labels) == self.batch_size
             )
 

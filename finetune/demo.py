@@ -17,7 +17,7 @@ import tensorflow as tf
 from finetune import checkpoint as checkpoints
 from finetune import network
 from finetune.architecture import UNITS
-from finetune.dataset import Batch, iterate, scan, training_batches
+from finetune.dataset import Batch, scan, training_batches
 from finetune.files import refuse_used
 from finetune.images import PREPROCESSING_FILE, Preprocessing, central_crops, standardize, write_faces
 from finetune.model import Model, initial_value
@@ -116,7 +116,7 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
             epoch=epoch.number,
         )
         rows = np.split(epoch.order, range(BATCH_SIZE, len(dataset), BATCH_SIZE))
-        pairs = zip(iterate(images), rows, strict=True)
+        pairs = zip(images, rows, strict=True)
         return (Batch(standardize(pixels, contract.standardization), labels, of) for (pixels, labels), of in pairs)
 
     sampler = Sampler(PRETRAINING, dataset.labels, BATCH_SIZE, SEED, 0)

@@ -15,7 +15,7 @@ from benchmarks.settings import Settings
 from benchmarks.timing import alternate, clock, ratio
 from finetune import Model, Stage, network
 from finetune.architecture import UNITS
-from finetune.dataset.pipeline import evaluation_batches, iterate
+from finetune.dataset.pipeline import evaluation_batches
 from finetune.dataset.scanning import scan
 from finetune.errors import RunError
 from finetune.images.standardization import standardize
@@ -37,7 +37,7 @@ def run(settings: Settings) -> Result:
     dataset = scan(settings.data.subset(batch_size)).dataset
     model = Model.restore(settings.data.checkpoint, class_names=dataset.class_names, seed=1)
     batches = evaluation_batches(dataset.paths, preprocessing=model.preprocessing, batch_size=batch_size)
-    images = standardize(next(iterate(batches)), model.preprocessing.standardization)
+    images = standardize(next(iter(batches)), model.preprocessing.standardization)
     labels = tf.constant(dataset.labels[:batch_size])
     about = f"A step of the whole network: batches of {batch_size}, batch norm in training mode, Adam, float32."
     target = "PyTorch's step / finetune's"

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from google.protobuf.message import DecodeError
 from finetune.brief import Brief
 from finetune.checkpoint.index import refuse_unsound
 from finetune.checkpoint.location import Located, refuse_pattern
-from finetune.errors import CheckpointError
+from finetune.errors import CheckpointError, Problem
 from finetune.files import read as read_bytes
 from finetune.files import sha256
 
@@ -69,14 +70,20 @@ class StoredCheckpoint(Brief):
         others = [name for name in names if self.dtypes[name] != np.float32]
         if others:
             raise CheckpointError(
-                *(f"{where} {name}: stored as {self.dtypes[name]}; the network needs float32" for name in others)
+                *(
+                    Problem(f"{where} {name}", f"stored as {self.dtypes[name]}; the network needs float32")
+                    for name in others
+                )
             )
         values = {name: self.tensor(name) for name in names}
         diverged = [name for name, value in values.items() if not np.isfinite(value).all()]
         if diverged:
             raise CheckpointError(
-                f"{where}: NaN or infinite values in {len(diverged)} of {len(values)} variables, "
-                f"{diverged[0]} the first; take an earlier step"
+                Problem(
+                    where,
+                    f"NaN or infinite values in {len(diverged)} of {len(values)} variables, {diverged[0]} the first",
+                    "take an earlier step",
+                )
             )
         return values
 
@@ -128,10 +135,16 @@ def _read_frozen(located: Located) -> StoredCheckpoint:
         dtypes = {name: np.dtype(tf.as_dtype(value.dtype).as_numpy_dtype) for name, value in values.items()}
     except _damage() as error:
         raise CheckpointError(
-            f"{path}: no frozen graph, or a damaged one ({_first_line(error)}); copy it again, or give a TF1 checkpoint"
+            Problem(
+                path,
+                f"no frozen graph, or a damaged one ({_first_line(error)})",
+                "copy it again, or give a TF1 checkpoint",
+            )
         ) from error
     if not values:
-        raise CheckpointError(f"{path}: holds no frozen variables; freeze it with them, or give a TF1 checkpoint")
+        raise CheckpointError(
+            Problem(path, "holds no frozen variables", "freeze it with them, or give a TF1 checkpoint")
+        )
     return StoredCheckpoint(located, shapes, dtypes, lambda name: tf.make_ndarray(values[name]))
 
 
@@ -164,8 +177,8 @@ def file_digests(located: Located) -> dict[str, str]:
     return found
 
 
-def _damaged(where: object, error: Exception) -> str:
-    return f"{where}: damaged, or can't be read ({_first_line(error)}); copy the checkpoint again"
+def _damaged(where: str | Path, error: Exception) -> Problem:
+    return Problem(where, f"damaged, or can't be read ({_first_line(error)})", "copy the checkpoint again")
 
 
 def _first_line(error: Exception) -> str:

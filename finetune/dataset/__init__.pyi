@@ -7,6 +7,9 @@ from .pipeline import (
     Batch as Batch,
 )
 from .pipeline import (
+    ImageBatches as ImageBatches,
+)
+from .pipeline import (
     drawing_key as drawing_key,
 )
 from .pipeline import (
@@ -17,9 +20,6 @@ from .pipeline import (
 )
 from .pipeline import (
     evaluation_batches as evaluation_batches,
-)
-from .pipeline import (
-    iterate as iterate,
 )
 from .pipeline import (
     training_batches as training_batches,

@@ -1,10 +1,9 @@
-"""Batches of images as a `tf.data.Dataset`: drawn for training, in order for evaluation."""
+"""Batches of images, read as they are needed: drawn for training, in order for evaluation."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from finetune.dataset.scanning import Dataset
-from finetune.errors import DataError, RunError
+from finetune.errors import Problem, RunError
 from finetune.images import ChangedImage, ImageError, Pixels, Preprocessing, central_crop, read_image
 from finetune.recipe import Augment
 from finetune.runtime import WHOLE, Share
@@ -33,6 +32,77 @@ class Batch(NamedTuple):
     rows: np.ndarray
 
 
+class ImageBatches:
+    """Batches of images, drawn anew each time that they are gone through.
+
+    Args:
+        drawn: the batches, as TensorFlow draws them.
+        reader: what reads their images.
+    """
+
+    def __init__(self, drawn: tf.data.Dataset, reader: _Reader) -> None:
+        self.drawn, self._reader = drawn, reader
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the batches one by one.
+
+        Raises:
+            RunError: an image can no longer be read; names it. (TensorFlow would raise its own error, with the
+                traceback as text.)
+        """
+        try:
+            yield from self.drawn
+        except tf.errors.OpError as error:
+            if not self._reader.failed:
+                raise
+            raise RunError(*self._reader.first_failure) from error
+
+
+class _Reader:
+    """Reads images one by one, within the graph. TensorFlow keeps no more than the text of what it fails on.
+
+    Args:
+        paths: the files.
+        order: the indices of those that are read, in their order.
+        crop: side of the central square that is taken, in pixels; None for the whole image.
+        checksums: of the bytes of each path, where they must not have changed.
+
+    Attributes:
+        failed: what is wrong with the images that could not be read, by their indices.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], order: np.ndarray, crop: int | None, checksums: Sequence[int] | None
+    ) -> None:
+        self._paths, self._order, self._crop, self._checksums = paths, order, crop, checksums
+        self.failed: dict[int, list[Problem]] = {}
+
+    def __call__(self, index: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
+        """Return the image, rotated and, where asked, cropped: uint8 [height, width, 3]."""
+        image = tf.numpy_function(self._read, [index, degrees], tf.uint8, stateful=False)
+        image.set_shape([None, None, 3])
+        return image
+
+    def _read(self, index: np.int64, degrees: np.float32) -> Pixels:
+        path = self._paths[int(index)]
+        try:
+            pixels = read_image(path, checksum=None if self._checksums is None else self._checksums[int(index)])
+            if degrees:
+                pixels = _rotate(pixels, float(degrees))
+            return pixels if self._crop is None else central_crop(pixels, self._crop)
+        except ImageError as error:
+            advice = "it could be read when the run began: put it back and resume"
+            if isinstance(error, ChangedImage):
+                advice = "leave the images as they are, and start again"
+            self.failed[int(index)] = error.within(path, advice)
+            raise
+
+    @property
+    def first_failure(self) -> list[Problem]:
+        """Of several images that are read at once, what is wrong with the first one."""
+        return next(self.failed[index] for index in self._order.tolist() if index in self.failed)
+
+
 def training_batches(
     dataset: Dataset,
     *,
@@ -45,7 +115,7 @@ def training_batches(
     share: Share = WHOLE,
     order: np.ndarray | None = None,
     checksums: Sequence[int] | None = None,
-) -> tf.data.Dataset:
+) -> ImageBatches:
     """One epoch: every image once and shuffled, or those of `order`, augmented.
 
     What happens to an image depends on (seed, stage, epoch), or with views on (seed, view), and on its
@@ -60,14 +130,14 @@ def training_batches(
         checksums: of the bytes of each image of `dataset`, where they must not have changed.
 
     Returns:
-        Batches of (uint8 [b, s, s, 3], int64 [b]); go through them by `iterate`.
+        Batches of (uint8 [b, s, s, 3], int64 [b]).
     """
     order = epoch_order(len(dataset), seed, stage, epoch) if order is None else order
     key = drawing_key(augment, seed, stage, epoch)
     order, batch_size = share.of(order, batch_size)
-    images = _drawn(dataset.paths, order, key, preprocessing.image_size, augment, checksums)
+    images, reader = _drawn(dataset.paths, order, key, preprocessing.image_size, augment, checksums)
     labels = tf.data.Dataset.from_tensor_slices(dataset.labels[order])
-    return tf.data.Dataset.zip((images, labels)).batch(batch_size).prefetch(2)
+    return ImageBatches(tf.data.Dataset.zip((images, labels)).batch(batch_size).prefetch(2), reader)
 
 
 def view_batches(
@@ -79,17 +149,17 @@ def view_batches(
     batch_size: int,
     key: int,
     checksums: Sequence[int] | None = None,
-) -> tf.data.Dataset:
+) -> ImageBatches:
     """What an epoch of this `drawing_key` holds of the images with these indices, in their order.
 
     Args:
         checksums: of the bytes of each path, where they must not have changed.
 
     Returns:
-        Batches of uint8 [b, s, s, 3]; go through them by `iterate`.
+        Batches of uint8 [b, s, s, 3].
     """
-    images = _drawn(paths, indices, key, preprocessing.image_size, augment, checksums)
-    return images.batch(batch_size).prefetch(2)
+    images, reader = _drawn(paths, indices, key, preprocessing.image_size, augment, checksums)
+    return ImageBatches(images.batch(batch_size).prefetch(2), reader)
 
 
 def epoch_order(n: int, seed: int, stage: int, epoch: int) -> np.ndarray:
@@ -112,17 +182,17 @@ def drawing_key(augment: Augment, seed: int, stage: int, epoch: int) -> int:
 
 def evaluation_batches(
     paths: Sequence[Path], *, preprocessing: Preprocessing, batch_size: int, checksums: Sequence[int] | None = None
-) -> tf.data.Dataset:
+) -> ImageBatches:
     """All images in order, cropped centrally.
 
     Args:
         checksums: of the bytes of each path, where they must not have changed.
 
     Returns:
-        Batches of uint8 [b, s, s, 3]; the last one holds what remains; go through them by `iterate`.
+        Batches of uint8 [b, s, s, 3]; the last one holds what remains.
     """
-    images = _drawn(paths, np.arange(len(paths)), 0, preprocessing.image_size, Augment(), checksums)
-    return images.batch(batch_size).prefetch(2)
+    images, reader = _drawn(paths, np.arange(len(paths)), 0, preprocessing.image_size, Augment(), checksums)
+    return ImageBatches(images.batch(batch_size).prefetch(2), reader)
 
 
 def _drawn(
@@ -132,9 +202,9 @@ def _drawn(
     size: int,
     augment: Augment,
     checksums: Sequence[int] | None = None,
-) -> tf.data.Dataset:
-    """Images in the published order of operations: rotation (bicubic, uniform in ± degrees), crop, flip."""
-    read = _reader(paths, None if augment.random_crop else size, checksums)
+) -> tuple[tf.data.Dataset, _Reader]:
+    """Return images in the published order of operations: rotation (bicubic, uniform in ± degrees), crop, flip."""
+    read = _Reader(paths, indices, None if augment.random_crop else size, checksums)
 
     def load(index: tf.Tensor) -> tf.Tensor:
         rotation_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(tf.stack([key, index]), 3))
@@ -151,48 +221,7 @@ def _drawn(
     options = tf.data.Options()
     # A tuned pipeline's end waits for the tuner, which sleeps for 10 ms, then 20, 40, … up to a minute.
     options.autotune.enabled = False
-    return images.with_options(options)
-
-
-def iterate(batches: tf.data.Dataset) -> Iterator[Any]:
-    """The batches, one by one.
-
-    Raises:
-        RunError: an image can no longer be read; names it. (TensorFlow would raise its own error,
-            with the traceback as text.)
-    """
-    try:
-        yield from batches
-    except tf.errors.OpError as error:
-        found = re.search(rf"{DataError.__name__}: (.*)", error.message)
-        if found is None:
-            raise
-        raise RunError(found[1]) from error
-
-
-def _reader(
-    paths: Sequence[Path], crop: int | None, checksums: Sequence[int] | None
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """(index, degrees) -> uint8 [height, width, 3]: one image read, rotated and, where asked, cropped."""
-
-    def read(index: np.int64, degrees: np.float32) -> Pixels:
-        path = paths[int(index)]
-        try:
-            pixels = read_image(path, checksum=None if checksums is None else checksums[int(index)])
-            if degrees:
-                pixels = _rotate(pixels, float(degrees))
-            return pixels if crop is None else central_crop(pixels, crop)
-        except ChangedImage as error:
-            raise DataError(f"{path}: {error}; leave the images as they are, and start again") from error
-        except ImageError as error:
-            raise DataError(f"{path}: {error}; it could be read when the run began: put it back and resume") from error
-
-    def read_tensor(index: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
-        image = tf.numpy_function(read, [index, degrees], tf.uint8, stateful=False)
-        image.set_shape([None, None, 3])
-        return image
-
-    return read_tensor
+    return images.with_options(options), read
 
 
 def _rotate(pixels: Pixels, degrees: float) -> Pixels:

@@ -136,8 +136,8 @@ def scan(
 
     kept = {name: paths for name, paths in images.items() if len(paths) >= max(1, min_images_per_person)}
     if len(kept) < 2:
-        example = f"; the first of {len(quarantined)} not used is {quarantined[0]}" if quarantined else ""
-        raise DataError(f"{root}: {_too_few(images, list(kept), min_images_per_person)}{example}")
+        example = f"the first of {len(quarantined)} not used is {quarantined[0]}" if quarantined else ""
+        raise DataError(_too_few(images, list(kept), min_images_per_person).within(root, example))
     labels = np.repeat(np.arange(len(kept), dtype=np.int64), [len(paths) for paths in kept.values()])
     dataset = Dataset(root, tuple(kept), tuple(path for paths in kept.values() for path in paths), labels)
     return Scan(dataset, tuple(quarantined), tuple(name for name in images if name not in kept), records)
@@ -176,12 +176,15 @@ def refuse_two_forms(found: Layout) -> None:
         DataError: there are such; one line each.
     """
     problems = [
-        f"{found.root}: {first!a} and {other!a} are one name in two Unicode forms, and would be two people; "
-        "put their images into one folder, or rename one"
+        Problem(
+            found.root,
+            f"{first!a} and {other!a} are one name in two Unicode forms, and would be two people",
+            "put their images into one folder, or rename one",
+        )
         for first, other in look_the_same(found.files)
     ]
     if problems:
-        raise DataError(*bounded(problems, str(found.root), "were two copies of one folder put together?"))
+        raise DataError(*bounded(problems, found.root, "were two copies of one folder put together?"))
 
 
 def _people(root: Path) -> tuple[list[Path], list[Quarantined]]:
@@ -197,16 +200,16 @@ def _people(root: Path) -> tuple[list[Path], list[Quarantined]]:
     return people, others
 
 
-def _too_few(images: dict[str, list[Path]], kept: list[str], minimum: int) -> str:
-    """What to say where a classifier has nobody, or nobody to tell apart."""
+def _too_few(images: dict[str, list[Path]], kept: list[str], minimum: int) -> Problem:
+    """Return the problem of a folder in which a classifier has nobody, or nobody to tell apart."""
     with_images = sum(map(bool, images.values()))
     if not images:
-        return "no folders in it; put each person's images into a folder of their own"
+        return Problem("", "no folders in it", "put each person's images into a folder of their own")
     if not with_images:
-        return "no usable image in any of its folders; give one that holds one folder of images per person"
+        advice = "give one that holds one folder of images per person"
+        return Problem("", "no usable image in any of its folders", advice)
     if len(kept) < with_images:
-        return (
-            f"{len(kept)} of {with_images} people with {minimum} images or more, and a classifier needs two; "
-            "lower min_images_per_person or add images"
-        )
-    return f"images of one person ({kept[0]}), and a classifier needs two; add another person's folder"
+        found = f"{len(kept)} of {with_images} people with {minimum} images or more, and a classifier needs two"
+        return Problem("", found, "lower min_images_per_person or add images")
+    found = f"images of one person ({kept[0]}), and a classifier needs two"
+    return Problem("", found, "add another person's folder")

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune import files
-from finetune.errors import RunError
+from finetune.errors import Problem, RunError
 from finetune.paths import cache_folder
 from finetune.progress import say_aside
 
@@ -119,7 +119,9 @@ class Entry:
             compute(damaged)
             out, damaged = self._read(keys)
         if damaged:
-            raise RunError(f"{self.folder}: what is written there can't be read again; set FINETUNE_CACHE elsewhere")
+            raise RunError(
+                Problem(str(self.folder), "what is written there can't be read again", "set FINETUNE_CACHE elsewhere")
+            )
         return out
 
     def _read(self, keys: Sequence[bytes]) -> tuple[npt.NDArray[np.float32], list[bytes]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from finetune import network
-from finetune.dataset import evaluation_batches, iterate
+from finetune.dataset import ImageBatches, evaluation_batches
 from finetune.embedding.cache import Entry
 from finetune.embedding.entries import FILL_BATCH, choice_of, fill, name_of, open_entry, shape_of
 from finetune.errors import Problem, RunError
@@ -91,7 +91,7 @@ class Embedder:
         if choice.where == "off":
             known = all(path in self._records for path in paths)
             records = [self._records[path] for path in paths] if known else None
-            yield from self._computed(iterate(self._pixels(paths, records)), sides)
+            yield from self._computed(self._pixels(paths, records), sides)
             return
         records = [self._record(path) for path in paths]
         keys = [[key_of(record, mirrored=mirrored) for record in records] for mirrored in sides]
@@ -101,7 +101,7 @@ class Embedder:
         for start in range(0, len(paths), FILL_BATCH):
             yield tuple(tf.constant(entry.read(side[start : start + FILL_BATCH], compute)) for side in keys)
 
-    def _computed(self, batches: Iterator[Pixels], sides: Sequence[bool]) -> Iterator[tuple[tf.Tensor, ...]]:
+    def _computed(self, batches: Iterable[Pixels], sides: Sequence[bool]) -> Iterator[tuple[tf.Tensor, ...]]:
         """Yield what unit `first` takes, and keep nothing."""
         forward = self._model.prefix(self._first)
         for pixels in batches:
@@ -119,7 +119,7 @@ class Embedder:
             return
         forward = self._model.prefix(self._first)
         starts = range(0, len(missing), FILL_BATCH)
-        batches = zip(starts, iterate(self._pixels([record.path for record in missing], missing)), strict=True)
+        batches = zip(starts, self._pixels([record.path for record in missing], missing), strict=True)
 
         def computed() -> Iterator[tuple[list[bytes], Vectors]]:
             for start, pixels in track(batches, len(missing), "computing features", FILL_BATCH):
@@ -154,7 +154,7 @@ class Embedder:
             raise RunError(Problem(path, record.fault.reason, advice))
         return record
 
-    def _pixels(self, paths: Sequence[Path], records: Sequence[ImageRecord] | None) -> tf.data.Dataset:
+    def _pixels(self, paths: Sequence[Path], records: Sequence[ImageRecord] | None) -> ImageBatches:
         return evaluation_batches(
             paths,
             preprocessing=self._model.preprocessing,

@@ -16,7 +16,6 @@ from finetune.dataset import (
     drawing_key,
     epoch_order,
     evaluation_batches,
-    iterate,
     training_batches,
     view_batches,
 )
@@ -91,7 +90,7 @@ class FrozenFeatures:
             order=order,
             checksums=self._checksums(train.paths),
         )
-        batches = zip(iterate(images), _labelled(train, order, batch_size), strict=True)
+        batches = zip(images, _labelled(train, order, batch_size), strict=True)
         return (Batch(self._prefix(pixels), *labelled) for (pixels, _), labelled in batches)
 
     def validation(self) -> Iterator[Batch]:
@@ -103,7 +102,7 @@ class FrozenFeatures:
         paths = [held_back.paths[row] for row in rows]
         preprocessing, checksums = self._model.preprocessing, self._checksums(paths)
         batches = evaluation_batches(paths, preprocessing=preprocessing, batch_size=size, checksums=checksums)
-        labelled = zip(iterate(batches), _labelled(held_back, order, self._recipe.batch_size), strict=True)
+        labelled = zip(batches, _labelled(held_back, order, self._recipe.batch_size), strict=True)
         return (Batch(self._prefix(pixels), *labels) for pixels, labels in labelled)
 
     def _checksums(self, paths: Sequence[Path]) -> list[int]:
@@ -157,7 +156,7 @@ class FrozenFeatures:
         starts = range(0, len(missing), FILL_BATCH)
 
         def computed() -> Iterator[tuple[list[bytes], np.ndarray]]:
-            parts = zip(starts, iterate(batches), strict=True)
+            parts = zip(starts, batches, strict=True)
             for start, pixels in track(parts, len(missing), "computing features", FILL_BATCH):
                 self._check()
                 yield [keys[row] for row in missing[start : start + FILL_BATCH]], self._prefix(pixels).numpy()

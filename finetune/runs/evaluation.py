@@ -13,7 +13,7 @@ from finetune import checkpoint as checkpoints
 from finetune import network
 from finetune.dataset import Dataset
 from finetune.embedding import FILL_BATCH, Embedder
-from finetune.errors import DataError, NotFinite, RunError
+from finetune.errors import DataError, NotFinite, Problem, RunError
 from finetune.identification import open_set
 from finetune.model import LOGITS, is_head
 from finetune.record import FAR, HeldBack, TradeOff, by_nearest_mean
@@ -148,5 +148,5 @@ def finite(embeddings: Vectors) -> Vectors:
     """
     bad = int(np.count_nonzero(~np.isfinite(embeddings).all(axis=1)))
     if bad:
-        raise NotFinite(f"{bad} of {len(embeddings)} embeddings are no finite numbers")
+        raise NotFinite(Problem("", f"{bad} of {len(embeddings)} embeddings are no finite numbers"))
     return embeddings

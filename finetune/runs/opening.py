@@ -13,7 +13,7 @@ from typing import Any
 from finetune.checkpoint import Account, account, file_digests, refuse_pattern
 from finetune.dataset import Dataset, Scan, split_validation
 from finetune.doctor import Report, Thumbnails
-from finetune.errors import DataError, UserError, attempt
+from finetune.errors import DataError, Problem, UserError, attempt
 from finetune.images import ImageRecord, Preprocessing, Records
 from finetune.model import Model
 from finetune.paths import refuse_within
@@ -217,9 +217,9 @@ def refuse_unwritable(output: Path) -> None:
     refuse_pattern(output)
     above = next(folder for folder in (output, *output.parents) if folder.exists())
     if not above.is_dir():
-        raise UserError(f"{output}: {above} is a file, and no folder can be made in it; choose another output")
+        raise UserError(Problem(output, f"{above} is a file, and no folder can be made in it", "choose another output"))
     if not os.access(above, os.W_OK):
-        raise UserError(f"{output}: {above} may not be written to; choose another output")
+        raise UserError(Problem(output, f"{above} may not be written to", "choose another output"))
 
 
 def refuse_output_within(recipe: Recipe) -> None:
@@ -231,7 +231,7 @@ def refuse_output_within(recipe: Recipe) -> None:
     if (recipe.output / "recipe.yaml").exists():
         return  # a run that is continued
     read = [recipe.data.train, recipe.data.strangers, recipe.lfw.dir if recipe.lfw else None]
-    problems: list[str] = []
+    problems: list[Problem] = []
     for folder in dict.fromkeys(folder for folder in read if isinstance(folder, Path)):
         attempt(problems, functools.partial(refuse_within, recipe.output, folder))
     if problems:

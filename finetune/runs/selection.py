@@ -14,7 +14,7 @@ from finetune.brief import Brief
 from finetune.dataset import Dataset, Inspect, Scan, distances_to_center, hold_out, keep, places, scan, threshold
 from finetune.doctor import LARGEST
 from finetune.embedding import Embedder
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.images import Records, size_notes, sizes_of
 from finetune.model import Model
 from finetune.names import same_identities
@@ -107,7 +107,7 @@ def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, inspect: 
         where = f"{recipe.data.train}: strangers: {asked:g}"
         if len(rest.class_names) < 2:
             left = f"leaves {len(rest.class_names)} of {_people(dataset)} to train on"
-            raise DataError(f"{where}: {left}; give a smaller share")
+            raise DataError(Problem(where, left, "give a smaller share"))
     try:
         notes = draw(strangers.labels, recipe.seed).notes
     except DataError as error:
@@ -143,8 +143,11 @@ def without_noise(recipe: Recipe, selection: Selection, restore: Callable[[], Mo
     left = {dataset.class_names[label] for label in np.unique(remaining.labels)}
     if len(left) < 2:
         raise DataError(
-            f"{recipe.data.train}: the filter leaves {len(left)} of {_people(dataset)}; give a higher percentile, or "
-            "fewer min_images_per_person"
+            Problem(
+                recipe.data.train,
+                f"the filter leaves {len(left)} of {_people(dataset)}",
+                "give a higher percentile, or fewer min_images_per_person",
+            )
         )
     filtered = Filtered(
         threshold(distances, asked.percentile),

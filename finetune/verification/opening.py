@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.images import Records, size_notes, sizes_of
 from finetune.recipe import LFW
 from finetune.verification.pairs import ImagePairs, read_pairs, resolve
@@ -22,9 +22,12 @@ def open_pairs(lfw: LFW) -> ImagePairs:
     n_different = len(pairs.is_same) - n_same
     if min(n_same, n_different) < pairs.n_folds:
         raise DataError(
-            f"{lfw.pairs}: {counted(n_same, 'pair')} of one person and {n_different} of two can be used, "
-            f"and {pairs.n_folds} "
-            f"folds need {pairs.n_folds} of each; give more pairs, or a header with fewer folds"
+            Problem(
+                lfw.pairs,
+                f"{counted(n_same, 'pair')} of one person and {n_different} of two can be used, "
+                f"and {pairs.n_folds} folds need {pairs.n_folds} of each",
+                "give more pairs, or a header with fewer folds",
+            )
         )
     return pairs
 
@@ -42,14 +45,17 @@ def usable(pairs: ImagePairs, lfw: LFW, crop: int, records: Records) -> ImagePai
     Raises:
         DataError: one line for each image that can't be used, or one for them all.
     """
-    bad = [f"{path}: {reason}" for path in pairs.paths if (reason := records[path].unusable(crop))]
+    bad = [Problem(path, reason) for path in pairs.paths if (reason := records[path].unusable(crop))]
     if len(bad) == len(pairs.paths):
         raise DataError(
-            f"{lfw.dir}: no usable image for the pairs; give faces aligned to {crop} pixels; "
-            f"the first of {len(bad)} not used is {bad[0]}"
+            Problem(
+                lfw.dir,
+                "no usable image for the pairs",
+                f"give faces aligned to {crop} pixels; the first of {len(bad)} not used is {bad[0]}",
+            )
         )
     if bad:
-        raise DataError(*(f"{problem}; replace it, or remove it and set missing: skip" for problem in bad))
+        raise DataError(*(problem.within(advice="replace it, or remove it and set missing: skip") for problem in bad))
     # Results are handed on in reports, which may have to leave names out.
     unaligned = tuple(size_notes(sizes_of(records, pairs.paths), crop, where=lfw.dir))
     return dataclasses.replace(pairs, unaligned=unaligned, notes=(*pairs.notes, *unaligned))

@@ -46,10 +46,10 @@ def draw(
     batches = pipeline.training_batches(
         dataset, preprocessing=FIXED, augment=augment, batch_size=batch_size, seed=seed, stage=stage, epoch=epoch
     )
-    assert tuple(batches.element_spec[0].shape) == (None, SIZE, SIZE, 3)
-    assert batches.element_spec[1].dtype == np.int64
+    assert tuple(batches.drawn.element_spec[0].shape) == (None, SIZE, SIZE, 3)
+    assert batches.drawn.element_spec[1].dtype == np.int64
     sizes, views, labels = [], {}, {}
-    for pixels, of_batch in pipeline.iterate(batches):
+    for pixels, of_batch in batches:
         assert pixels.dtype == np.uint8
         sizes.append(len(pixels))
         for image, label in zip(pixels.numpy().astype(int), of_batch.numpy(), strict=True):
@@ -78,8 +78,8 @@ def test_the_end_of_an_epoch_waits_for_no_tuner(pipeline, dataset):
         dataset, preprocessing=FIXED, augment=ALL, batch_size=8, seed=1, stage=0, epoch=1
     )
     of_evaluation = pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=8)
-    assert not of_training.options().autotune.enabled
-    assert not of_evaluation.options().autotune.enabled
+    assert not of_training.drawn.options().autotune.enabled
+    assert not of_evaluation.drawn.options().autotune.enabled
 
 
 def test_without_augmentation_the_central_crop_is_given(pipeline, dataset):
@@ -170,7 +170,7 @@ def test_some_views_are_drawn_alone_as_in_their_epoch(pipeline, dataset):
     batches = pipeline.view_batches(
         dataset.paths, np.array([7, 2, 11]), preprocessing=FIXED, augment=VIEWS, batch_size=2, key=key
     )
-    some = np.concatenate(list(pipeline.iterate(batches)))
+    some = np.concatenate(list(batches))
     for index, pixels in zip([7, 2, 11], some, strict=True):
         np.testing.assert_array_equal(pixels, whole[index])
 
@@ -224,6 +224,19 @@ def test_an_image_that_vanishes_ends_the_epoch_in_one_line(pipeline, tmp_path):
     batches = pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=1)
     dataset.paths[2].unlink()
     with pytest.raises(RunError) as raised:
-        list(pipeline.iterate(batches))
+        list(batches)
     line = f"{dataset.paths[2]}: no such file; it could be read when the run began: put it back and resume"
     assert str(raised.value) == line
+
+
+def test_of_several_images_that_vanish_the_first_that_is_drawn_is_named(pipeline, tmp_path):
+    dataset = make(tmp_path, 20)
+    order = np.roll(np.arange(20)[::-1], 3)
+    for place in (4, 5, 6):
+        dataset.paths[order[place]].unlink()
+    drawn = {"augment": ALL, "batch_size": 2, "seed": 1, "stage": 0, "epoch": 1, "order": order}
+    batches = pipeline.training_batches(dataset, preprocessing=FIXED, **drawn)
+    for _ in range(2):
+        with pytest.raises(RunError) as raised:
+            list(batches)
+        assert [problem.where for problem in raised.value.problems] == [dataset.paths[order[4]]]
