@@ -63,5 +63,5 @@ def run_stage(
             tuner.begin()
             seconds = clock(lambda: tuner.run(timed))
         rows = tuner.rows
-    active = tuple(row.active_triplets for row in rows if row.active_triplets is not None)
-    return StageRun(seconds, tuple(row.loss for row in rows), tuple(row.seconds for row in rows), active)
+    active = tuple(row["active_triplets"] for row in rows if "active_triplets" in row.numbers)
+    return StageRun(seconds, tuple(row["loss"] for row in rows), tuple(row["seconds"] for row in rows), active)

@@ -25,7 +25,7 @@ from finetune.paths import find_file
 from finetune.recipe import Augment, Recipe, Stage
 from finetune.record import StageResult
 from finetune.runs import run
-from finetune.training import StageState, Trainer, train
+from finetune.training import Data, Run, StageState, Trainer, train
 from finetune.training.sampling import Epoch, Sampler
 from finetune.verification import write_pairs
 
@@ -120,7 +120,7 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
         return (Batch(standardize(pixels, contract.standardization), labels, of) for (pixels, labels), of in pairs)
 
     sampler = Sampler(PRETRAINING, dataset.labels, BATCH_SIZE, SEED, 0)
-    train(Trainer(model, PRETRAINING), StageState(), batches, sampler, None, key=0, on_epoch=lambda _: None)
+    train(Trainer(model, PRETRAINING), StageState(), Data(batches, sampler), Run(key=0))
     _take_statistics(model.variables, sample, image_size)
     return model.save(folder, NAME)
 

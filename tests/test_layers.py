@@ -29,6 +29,7 @@ ORDER = (
     "progress",
     "architecture",
     "images",
+    "training.objectives",
     "recipe",
     "network",
     "runtime",
@@ -51,7 +52,7 @@ ORDER = (
     "cli",
     "__main__",
 )
-"""The parts of the package; each may import itself and those before it."""
+"""The parts of the package; each may import itself and those before it. A package within one may be a part too."""
 
 WITHOUT_TENSORFLOW = (
     "architecture",
@@ -69,10 +70,16 @@ WITHOUT_TENSORFLOW = (
     "paths",
     "progress",
     "recipe",
+    "training.objectives",
     "verification",
     "words",
 )
-WITH_TENSORFLOW = ("finetune.dataset.pipeline", "finetune.images.standardization")
+WITH_TENSORFLOW = (
+    "finetune.dataset.pipeline",
+    "finetune.images.standardization",
+    "finetune.training.objectives.distances",
+    "finetune.training.objectives.mining",
+)
 
 
 def module_name(source: Path) -> str:
@@ -94,17 +101,23 @@ def imported(text: str, module: str, is_package: bool) -> Iterator[str]:
         yield from (name.removeprefix("finetune.") for name in names if f"{name}.".startswith("finetune."))
 
 
+def part_of(name: str) -> str:
+    """The part that a dotted name lies in, `finetune.` left out."""
+    words = name.split(".")
+    return next((part for n in (2, 1) if (part := ".".join(words[:n])) in ORDER), words[0])
+
+
 def against_the_order(text: str, module: str, is_package: bool = False) -> list[str]:
     """What a source imports that lies after it, or is no part of the package at all."""
-    own = ORDER.index(module.split(".")[1])
-    parts = (name.split(".")[0] for name in imported(text, module, is_package))
+    own = ORDER.index(part_of(module.removeprefix("finetune.")))
+    parts = (part_of(name) for name in imported(text, module, is_package))
     return [part for part in parts if part not in (*ORDER[: own + 1], "__version__")]
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=module_name)
 def test_imports_run_one_way(source: Path) -> None:
     module = module_name(source)
-    assert module.split(".")[1] in ORDER, f"say in ORDER where {module} stands"
+    assert part_of(module.removeprefix("finetune.")) in ORDER, f"say in ORDER where {module} stands"
     assert against_the_order(source.read_text(encoding="utf-8"), module, source.name == "__init__.py") == []
 
 
@@ -180,6 +193,8 @@ def test_every_name_of_a_face_can_be_imported(face: Path) -> None:
         ("from ..report import page", ["report"]),
         ("from .. import cli", ["cli"]),
         ("from finetune import Model", ["Model"]),
+        ("from finetune.training import objectives", []),
+        ("from finetune.training.objectives import LOSSES", []),
         ("import finetune", ["finetune"]),
     ],
 )
@@ -217,7 +232,9 @@ def loaded_by(statements: str) -> set[str]:
 
 
 def test_the_modules_without_tensorflow_do_not_load_it() -> None:
-    names = [name for name in map(module_name, SOURCES) if name.split(".")[1] in WITHOUT_TENSORFLOW]
+    names = [
+        name for name in map(module_name, SOURCES) if part_of(name.removeprefix("finetune.")) in WITHOUT_TENSORFLOW
+    ]
     names = [name for name in names if name not in WITH_TENSORFLOW]
     loaded = loaded_by("\n".join(f"import {name}" for name in names))
     assert loaded >= set(names)

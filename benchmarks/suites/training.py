@@ -42,7 +42,7 @@ def run(settings: Settings) -> Result:
     about = f"A step of the whole network: batches of {batch_size}, batch norm in training mode, Adam, float32."
     target = "PyTorch's step / finetune's"
     ours = Trainer(model, Stage("whole", train_from=UNITS[0], epochs=1, batch_norm="train"))
-    steppers = {OURS: lambda: ours.step(images, labels, RATE, (0, 0)).loss}
+    steppers = {OURS: lambda: ours.step(images, labels, RATE, (0, 0))["loss"]}
     notes = []
     if find_spec("torch"):
         from benchmarks.torch_training import TorchTrainer

@@ -20,9 +20,6 @@ from .loss import (
 from .loss import (
     Triplet as Triplet,
 )
-from .loss import (
-    TripletDistance as TripletDistance,
-)
 from .optimizer import Optimizer as Optimizer
 from .recipe import Cache as Cache
 from .recipe import Recipe as Recipe

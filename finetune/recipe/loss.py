@@ -5,32 +5,27 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any
 
 from finetune.recipe.checks import ABOVE_0, FROM_0_BELOW_1, Check, listed, number, one_of, optional
 from finetune.recipe.section import Problem, Section, SectionError, build
+from finetune.training import objectives
+from finetune.training.objectives import TripletDistance
 
 RADIANS = number("radians from 0, below pi", lambda x: 0 <= x < math.pi)
-TripletDistance = Literal["squared", "euclidean"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Loss(Section):
+class Loss(Section, objectives.Loss):
     """What a stage minimizes over its images; the terms beside it have keys of their own."""
 
-    name: ClassVar[str]
-    has_head: ClassVar[bool] = True
-    """Whether it trains the classifier."""
-    normalized: ClassVar[bool] = False
-    """Whether the classifier sees unit embeddings and unit weights, without biases."""
-
     def to_value(self) -> dict[str, Any]:
-        """`{name: …, margin: …}`."""
+        """Return `{name: …, margin: …}`."""
         return {"name": self.name, **super().to_value()}
 
 
 @dataclasses.dataclass(frozen=True)
-class Softmax(Loss):
+class Softmax(Loss, objectives.Softmax):
     """Cross-entropy of the logits, as the published script trains.
 
     Attributes:
@@ -44,7 +39,7 @@ class Softmax(Loss):
 
 
 @dataclasses.dataclass(frozen=True)
-class ArcFace(Loss):
+class ArcFace(Loss, objectives.ArcFace):
     """An additive angular margin: cos(θ + margin) for an image's own class (Deng et al. 2019, "ArcFace").
 
     Attributes:
@@ -52,14 +47,14 @@ class ArcFace(Loss):
         scale: what cosines are multiplied by, above 0.
     """
 
-    name, normalized = "arcface", True
+    name = "arcface"
 
     margin: Annotated[float, RADIANS] = 0.5
     scale: Annotated[float, ABOVE_0] = 64.0
 
 
 @dataclasses.dataclass(frozen=True)
-class CosFace(Loss):
+class CosFace(Loss, objectives.CosFace):
     """An additive cosine margin: cos(θ) - margin for an image's own class (Wang et al. 2018, "CosFace").
 
     Attributes:
@@ -67,18 +62,14 @@ class CosFace(Loss):
         scale: what cosines are multiplied by, above 0.
     """
 
-    name, normalized = "cosface", True
+    name = "cosface"
 
     margin: Annotated[float, number("a number from 0, below 2", lambda x: 0 <= x < 2)] = 0.35
     scale: Annotated[float, ABOVE_0] = 64.0
 
 
-MARGINS: dict[TripletDistance, float] = {"squared": 0.2, "euclidean": 1.0}
-"""FaceNet's, and that of PyTorch's `TripletMarginLoss`."""
-
-
 @dataclasses.dataclass(frozen=True)
-class Triplet(Loss):
+class Triplet(Loss, objectives.Triplet):
     """The triplet loss on unit embeddings: max(d(anchor, positive) - d(anchor, negative) + margin, 0).
 
     Attributes:
@@ -86,15 +77,10 @@ class Triplet(Loss):
         margin: above 0; where it is not given, 0.2 of FaceNet or 1.0 of PyTorch.
     """
 
-    name, has_head = "triplet", False
+    name = "triplet"
 
     distance: Annotated[TripletDistance, one_of(("squared", "euclidean"))] = "squared"
     margin: Annotated[float | None, optional(ABOVE_0)] = None
-
-    @property
-    def gap(self) -> float:
-        """The margin in use."""
-        return MARGINS[self.distance] if self.margin is None else self.margin
 
 
 LOSSES: dict[str, type[Loss]] = {kind.name: kind for kind in (Softmax, ArcFace, CosFace, Triplet)}

@@ -23,6 +23,7 @@ from finetune.recipe.checks import (
     whole,
 )
 from finetune.recipe.section import UNREAD, Problem, Section, section
+from finetune.training import objectives
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +201,7 @@ class Accept(Section):
 
 
 @dataclasses.dataclass(frozen=True)
-class PrelogitsNorm(Section):
+class PrelogitsNorm(Section, objectives.PrelogitsNorm):
     """The published script's penalty on prelogits: factor times the mean p-norm of each image's.
 
     Attributes:
@@ -213,7 +214,7 @@ class PrelogitsNorm(Section):
 
 
 @dataclasses.dataclass(frozen=True)
-class CenterLoss(Section):
+class CenterLoss(Section, objectives.CenterLoss):
     """The pull of each image's prelogits to the centre of its class (Wen et al. 2016), as the published script has it.
 
     Attributes:

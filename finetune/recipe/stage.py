@@ -11,10 +11,11 @@ from finetune.architecture import HEAD, boundary
 from finetune.recipe.batches import MINING, SAMPLING, Mining, PeopleTimesImages, Sampling
 from finetune.recipe.checks import ABOVE_0, ABOVE_0_TO_1, FROM_0, FROM_0_BELOW_1, Check, one_of, optional, text, whole
 from finetune.recipe.learning_rate import LEARNING_RATE, LearningRate
-from finetune.recipe.loss import LOSS, Loss, Triplet
+from finetune.recipe.loss import LOSS, Loss
 from finetune.recipe.optimizer import OPTIMIZER, Optimizer
 from finetune.recipe.section import UNREAD, Problem, Section, section
 from finetune.recipe.sections import Accept, CenterLoss, PrelogitsNorm
+from finetune.training import objectives
 
 _NAME = re.compile(r"[A-Za-z0-9_-]([A-Za-z0-9 _-]{0,62}[A-Za-z0-9_-])?")
 
@@ -129,7 +130,7 @@ class Stage(Section):
         self._read(locals())
 
     def _across(self) -> Iterable[Problem]:
-        if isinstance(self.loss, Triplet):
+        if self.loss and self.loss.mined:
             yield from self._of_triplets()
         elif self.mining and self.loss:
             yield Problem(("mining",), "only triplets are mined; give loss: triplet, or remove it")
@@ -155,6 +156,13 @@ class Stage(Section):
 
     def _title(self) -> str:
         return f"Stage({self.name!r})" if self.name else "Stage"
+
+    @property
+    def terms(self) -> tuple[objectives.Term, ...]:
+        """The terms beside the loss that the stage measures; penalties on the weights come last."""
+        of_images = self.prelogits_norm, self.center_loss, objectives.Distillation(self.distillation)
+        of_weights = objectives.WeightDecay(self.weight_decay), objectives.L2SP(self.l2_sp)
+        return tuple(term for term in (*of_images, *of_weights) if term.is_asked_for)
 
     @property
     def last_epoch(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import json
 import os
@@ -205,7 +204,7 @@ class RunFolder:
         """Writes where an unfinished stage is, after an epoch."""
         meta = {name: getattr(state, name) for name in _PLAIN}
         meta |= {"index": index, "stage": json.dumps(stage.to_value())}
-        meta["rows"] = [dataclasses.asdict(row) for row in state.rows]
+        meta["rows"] = [row.to_json() for row in state.rows]
         arrays = {f"trained/{name}": value for name, value in trained.items()}
         arrays |= {f"kept/{name}": value for name, value in state.kept.items()}
         arrays |= {"steps": np.array(state.steps, np.float32), "spread": np.array(state.spread, np.float32)}
@@ -227,7 +226,7 @@ class RunFolder:
             if name:
                 groups[group][name] = value
         steps, spread = [tuple(row) for row in arrays["steps"].tolist()], list(arrays["spread"])
-        rows = [EpochRow(**row) for row in meta.pop("rows")]
+        rows = [EpochRow.from_json(row) for row in meta.pop("rows")]
         state = StageState(**meta, rows=rows, kept=groups["kept"], steps=steps, spread=spread)
         return state, groups["trained"]
 

@@ -70,8 +70,8 @@ class Stat:
             return self
         epochs = np.zeros([len(rows), len(BY_EPOCH)], np.float32)
         for values, row in zip(epochs, rows, strict=True):
-            loss = row.validation_loss or 0.0
-            values[:] = (row.learning_rate, row.seconds, 0, 0, 0, 0, loss, loss, row.validation_accuracy or 0)
+            loss, accuracy = (row.get(name) or 0.0 for name in ("validation_loss", "validation_accuracy"))
+            values[:] = (row["learning_rate"], row["seconds"], 0, 0, 0, 0, loss, loss, accuracy)
         # An epoch that failed has steps but no row.
         epoch_steps = epoch_steps[: len(rows)]
         return Stat(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from finetune.training import NUMBERS, EpochRow
+from finetune.training import EpochRow, number_columns
 
 # What `tf.summary.scalar` writes; that itself needs the package `tensorboard`.
 _SCALAR = tf.compat.v1.SummaryMetadata(
@@ -35,11 +35,11 @@ class TensorBoard:
             self.add(row)
 
     def add(self, row: EpochRow) -> None:
-        """Writes the next epoch's scalars."""
+        """Write the next epoch's scalars."""
         self._step += 1
         with self._writer.as_default(step=self._step):
-            for name in NUMBERS:
-                value = getattr(row, name)
+            for name in number_columns():
+                value = row.get(name)
                 if value is not None:
                     tf.summary.write(name, tf.constant(value, tf.float32), metadata=_SCALAR)
         self._writer.flush()

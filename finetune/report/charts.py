@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from finetune.record import TradeOff
 from finetune.training import EpochRow
+from finetune.training.objectives import LOSS, Metric
 from finetune.verification import LFWResult
 
 SIZE = (4.9, 3.3)
@@ -137,12 +138,11 @@ def distances(result: Named) -> Chart | None:
     return _chart(f"Distances, {result.name}", description, draw)
 
 
-def training(rows: Sequence[EpochRow], figure: str) -> Chart | None:
-    """Loss or accuracy by epoch over all stages, on training and on held-back images."""
-    names = {"loss": ("loss", "validation_loss"), "accuracy": ("accuracy", "validation_accuracy")}[figure]
+def training(rows: Sequence[EpochRow], metric: Metric) -> Chart | None:
+    """Draw a metric by epoch over all stages, on training and on held-back images; None where no row has it."""
     series = []
-    for name, label in zip(names, ("training", "held back"), strict=True):
-        values = np.array([np.nan if getattr(row, name) is None else getattr(row, name) for row in rows], float)
+    for name, label in ((metric.column, "training"), (metric.held_back, "held back")):
+        values = np.array([np.nan if row.get(name) is None else row[name] for row in rows], float)
         if np.isfinite(values).any():
             series.append((label, values))
     if not rows or not series:
@@ -155,13 +155,13 @@ def training(rows: Sequence[EpochRow], figure: str) -> Chart | None:
             axes.plot(x, values, label=label, marker=MARKERS[number] if len(rows) < 40 else None, **_line(number))
         _mark(axes, starts)
         _epochs(axes, "epoch of the run")
-        axes.set_ylabel(figure)
+        axes.set_ylabel(metric.title)
         _legend(axes)
 
     ends = "; ".join(f"{label} from {values[0]:.4g} to {values[-1]:.4g}" for label, values in series)
     stages = ", ".join(f"“{name}” from epoch {start}" for start, name in starts)
-    terms = " In training it holds every term of the loss; held back, the plain one." if figure == "loss" else ""
-    return _chart(figure.capitalize(), f"By epoch: {ends}. Stages: {stages}.{terms}", draw)
+    terms = " In training it holds every term of the loss; held back, the plain one." if metric == LOSS else ""
+    return _chart(metric.title.capitalize(), f"By epoch: {ends}. Stages: {stages}.{terms}", draw)
 
 
 def strangers(rows: Sequence[EpochRow], point: TradeOff | None) -> Chart | None:
@@ -169,8 +169,11 @@ def strangers(rows: Sequence[EpochRow], point: TradeOff | None) -> Chart | None:
     if point is None:
         return None
     series = {
-        "strangers, verified": [point.strangers.accuracy, *(row.strangers_accuracy for row in rows)],
-        "learned, named": [point.learned.rank1 if point.learned else None, *(row.learned_accuracy for row in rows)],
+        "strangers, verified": [point.strangers.accuracy, *(row.get("strangers_accuracy") for row in rows)],
+        "learned, named": [
+            point.learned.rank1 if point.learned else None,
+            *(row.get("learned_accuracy") for row in rows),
+        ],
     }
     known = {
         label: np.array([np.nan if value is None else value for value in values], float)

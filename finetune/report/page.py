@@ -18,6 +18,7 @@ from finetune.report.charts import Chart, Named
 from finetune.report.record import Record
 from finetune.report.tables import duration, outcome
 from finetune.report.worst_pairs import Worst, worst
+from finetune.training.objectives import all_metrics
 from finetune.verification import LFWResult, compare, operating_point, paired_interval
 
 REPORT_FILE = "report.html"
@@ -38,7 +39,7 @@ class RunSection(NamedTuple):
     name: str
     place: str
     headline: str
-    charts: dict[str, Chart]
+    charts: dict[str, list[Chart]]
     worst: Worst | None
     stages: list[dict[str, Any]]
     rates: list[dict[str, Any]]
@@ -128,7 +129,7 @@ def _section(record: Record, name: str, place: str, *, faces: bool) -> RunSectio
         name,
         place,
         headline(record),
-        {name: chart.within(place) for name, chart in _charts(record).items()},
+        {part: [chart.within(place) for chart in made] for part, made in _charts(record).items()},
         worst(final.lfw, lfw, show=faces) if final and lfw else None,
         [_stage(result) for result in record.results],
         _rates(record),
@@ -136,21 +137,21 @@ def _section(record: Record, name: str, place: str, *, faces: bool) -> RunSectio
     )
 
 
-def _charts(record: Record) -> dict[str, Chart]:
+def _charts(record: Record) -> dict[str, list[Chart]]:
+    """Draw the charts of the training and of the pairs."""
     lfw, final, first = record.recipe.lfw, record.final, record.baseline
-    made: dict[str, Chart | None] = {
-        "loss": charts.training(record.rows, "loss"),
-        "accuracy": charts.training(record.rows, "accuracy"),
-        "strangers": charts.strangers(record.rows, record.point),
-    }
+    training = [charts.training(record.rows, metric) for metric in all_metrics() if metric.charted]
+    training.append(charts.strangers(record.rows, record.point))
+    pairs: list[Chart | None] = []
     if lfw and first and final:
         named = [Named(m.name if m.accepted else f"{m.name} (rolled back)", m.lfw) for m in record.measured]
-        made |= {
-            "roc": charts.roc(named, lfw.pairs.name),
-            "before": charts.distances(Named("before the run", first)),
-            "after": charts.distances(Named(f"after “{final.name}”", final.lfw)) if record.results else None,
-        }
-    return {name: chart for name, chart in made.items() if chart is not None}
+        pairs = [
+            charts.roc(named, lfw.pairs.name),
+            charts.distances(Named("before the run", first)),
+            charts.distances(Named(f"after “{final.name}”", final.lfw)) if record.results else None,
+        ]
+    made = {"training": training, "pairs": pairs}
+    return {part: [chart for chart in of_part if chart is not None] for part, of_part in made.items()}
 
 
 def _stage(result: StageResult) -> dict[str, Any]:
@@ -184,7 +185,7 @@ def _rates(record: Record) -> list[dict[str, Any]]:
 def _timings(record: Record) -> list[dict[str, str]]:
     rows = []
     for stage in record.recipe.stages:
-        seconds = [row.seconds for row in record.rows if row.stage == stage.name]
+        seconds = [row["seconds"] for row in record.rows if row.stage == stage.name]
         if seconds:
             rows.append(
                 {
@@ -212,7 +213,7 @@ def _comparison(named: Sequence[tuple[Record, str]]) -> dict[str, Any]:
                 "held_back": last.validation_accuracy if last else None,
                 "point": last.point if last else record.point,
                 "kept": sum(result.accepted for result in record.results),
-                "seconds": math.fsum(row.seconds for row in record.rows),
+                "seconds": math.fsum(row["seconds"] for row in record.rows),
             }
         )
     measured = [(name, record.final.lfw) for record, name in named if record.final]

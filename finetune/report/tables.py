@@ -48,23 +48,26 @@ def stage_header(stage: Stage, index: int, trainer: Trainer, n_images: int, stat
     say(EPOCH_HEADER)
 
 
-def epoch(state: StageState, epochs: int) -> None:
-    """The line of the last finished epoch; `held-back` gives loss and accuracy, `*` the lowest loss yet."""
+def epoch(state: StageState, stage: Stage) -> None:
+    """Show the line of the last finished epoch.
+
+    `accuracy` is the share that the loss takes for it; `held-back` gives the loss itself and its other metrics, and `*`
+    the lowest loss yet.
+    """
     row = state.rows[-1]
-    held_back = ""
-    if row.validation_loss is not None:
-        mark = "*" if state.kept_epoch == row.epoch else " "
-        accuracy = "" if row.validation_accuracy is None else f" {row.validation_accuracy:.4f}"
-        held_back = f"{row.validation_loss:.4f}{accuracy}{mark}"
-    loss = f"{row.loss:.4f}" if row.loss < 1000 else f"{row.loss:.3g}"
-    # Triplets have no accuracy; the share of them that is satisfied takes its place.
-    share = 1 - (row.active_triplets or 0) if row.accuracy is None else row.accuracy
+    found = [row.get(name) for name in stage.loss.held_back]
+    held_back = " ".join(f"{value:.4f}" for value in found if value is not None)
+    if held_back:
+        held_back += "*" if state.kept_epoch == row.epoch else " "
+    loss = f"{row['loss']:.4f}" if row["loss"] < 1000 else f"{row['loss']:.3g}"
+    share = stage.loss.share(row.numbers)
+    accuracy = "" if share is None else f"{share:.4f}"
     # The first epoch tells nothing of the others: it traces the step, and computes the features that they read.
-    later = [r.seconds for r in state.rows[1:]]
-    remains = duration(sum(later) / len(later) * (epochs - row.epoch)) if later else ""
+    later = [r["seconds"] for r in state.rows[1:]]
+    remains = duration(sum(later) / len(later) * (stage.last_epoch - row.epoch)) if later else ""
     say(
-        f"{row.epoch:>4}/{epochs:<2}{row.learning_rate:>10.3g}{loss:>9}{share:>10.4f}"
-        f"{held_back:>22}{duration(row.seconds):>8}{remains:>10}".rstrip()
+        f"{row.epoch:>4}/{stage.last_epoch:<2}{row['learning_rate']:>10.3g}{loss:>9}{accuracy:>10}"
+        f"{held_back:>22}{duration(row['seconds']):>8}{remains:>10}".rstrip()
     )
 
 

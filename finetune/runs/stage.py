@@ -18,7 +18,7 @@ from finetune.runs.certificate import FrozenTensors
 from finetune.runs.evaluation import Evaluation
 from finetune.runs.gate import Decision, judge
 from finetune.runs.opening import Inputs
-from finetune.training import StageFailed, StageState, Trainer, prototypes, train
+from finetune.training import Data, Run, StageFailed, StageState, Trainer, prototypes, train
 from finetune.training.sampling import Sampler
 
 
@@ -95,8 +95,7 @@ class StageRun:
                 if result.accepted or last:
                     return Finished(result, state, digests)
                 reason = result.reason
-            assert accept is not None
-            state, resumed = state.again(accept.slower, reason), None
+            state, resumed = state.again(self._stage, reason), None
             say(f"rolled back: {reason}\ntrying again, at {state.scale:g} times the learning rate")
             self._model.assign(started_from)
             trainer.load(fresh)
@@ -143,22 +142,23 @@ class StageRun:
         def on_epoch(state: StageState) -> None:
             self._histories.epoch(state)
             self._folder.write_state(index, stage, state, trainer.state() | sampler.state())
-            tables.epoch(state, stage.last_epoch)
+            tables.epoch(state, stage)
 
+        data = Data(
+            lambda epoch: features.training(epoch.number, epoch.order, epoch.batch_size),
+            sampler,
+            features.validation if len(inputs.validation) else None,
+            targets,
+        )
+        run = Run(
+            _key(recipe.seed, index, state.attempt),
+            on_epoch,
+            self._check,
+            measured,
+            recipe.history.stat_h5,
+        )
         try:
-            train(
-                trainer,
-                state,
-                lambda epoch: features.training(epoch.number, epoch.order, epoch.batch_size),
-                sampler,
-                features.validation if len(inputs.validation) else None,
-                key=_key(recipe.seed, index, state.attempt),
-                on_epoch=on_epoch,
-                check=self._check,
-                targets=targets,
-                measure=measured,
-                keeps_steps=recipe.history.stat_h5,
-            )
+            train(trainer, state, data, run)
         except StageFailed as error:
             self._model.assign(state.kept)
             return str(error)
@@ -179,7 +179,7 @@ class StageRun:
         measured = Evidence(lfw, point, held_back)
         if decision.accepted:
             decision = judge(stage.accept, self._start, self._began, measured)
-        accuracy = kept.validation_accuracy
+        accuracy = kept.get("validation_accuracy")
         if not stage.loss.has_head:
             accuracy = held_back.accuracy if held_back else None
         return StageResult(
@@ -189,9 +189,9 @@ class StageRun:
             epochs=state.epoch,
             kept_epoch=state.kept_epoch,
             step=self._steps + (state.kept_step if decision.accepted else 0),
-            cross_entropy=kept.cross_entropy,
-            accuracy=kept.accuracy,
-            validation_loss=kept.validation_loss,
+            cross_entropy=kept.get("cross_entropy"),
+            accuracy=kept.get("accuracy"),
+            validation_loss=kept.get("validation_loss"),
             validation_accuracy=accuracy,
             accepted=decision.accepted,
             reason=decision.reason,

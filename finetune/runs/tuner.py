@@ -35,7 +35,7 @@ from finetune.runs.evaluation import Evaluation
 from finetune.runs.opening import Inputs
 from finetune.runs.stage import Finished, StageRun
 from finetune.runtime import create_strategy, planned_strategy
-from finetune.training import EpochRow, StageFailed, StageState, build_trainer
+from finetune.training import EpochRow, StageFailed, StageState, Trainer, replication_of
 from finetune.verification import LFWResult, Verdict
 
 
@@ -136,7 +136,7 @@ class FineTuner:
         self.recipe = dataclasses.replace(self.recipe, stages=stages)
         self.begin()
         self.folder.write_recipe(self.recipe)
-        trainer = build_trainer(self.model, stage, self.strategy)
+        trainer = Trainer(self.model, stage, replication_of(self.strategy))
         started_from = self.model.tensors(trainer.names)
         parts = self.inputs, self.evaluation, self.histories, self.folder, self.check
         stage_run = StageRun(*parts, stage, self.start, self.results)

@@ -1,4 +1,4 @@
-"""One row an epoch."""
+"""The history of a stage: one row per epoch, whose columns are metrics by name."""
 
 from __future__ import annotations
 
@@ -6,90 +6,91 @@ import csv
 import dataclasses
 import io
 from collections.abc import Iterable, Mapping
+from typing import Any
+
+from finetune.training.objectives import all_metrics
+
+WHOLE = ("attempt", "epoch")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class EpochRow:
-    """What one epoch gave; None is what does not apply, or was not measured.
+    """The numbers of one epoch, by the names of their columns.
 
     Attributes:
-        stage: its name.
+        stage: name of the stage.
         attempt: counted from 1; a stage that was rolled back may be tried again.
         epoch: counted from 1 within the attempt.
-        learning_rate: of the classifier, after the warm-up.
-        loss: mean over images of the loss with all terms.
-        cross_entropy, triplet: the loss itself, with its margin or smoothing.
-        prelogits_norm, center_loss, distillation: means over images, without their factors.
-        weight_decay, l2_sp: as they enter the loss.
-        gradient_norm: mean over steps of the global norm, before it is clipped.
-        accuracy: share of training images classified rightly as they were trained on, 0..1.
-        active_triplets: share of the mined triplets with a loss above 0.
-        positive_distance, negative_distance: means over the mined triplets.
-        drawn_mean, drawn_std: how often each training image was drawn since the attempt began, over the images.
-        validation_loss: mean loss of the held-back images, without margin, smoothing and the other terms.
-        validation_accuracy: share of them classified rightly, 0..1.
-        learned_accuracy: share of them named rightly by the nearest class mean of embeddings, 0..1.
-        learned_low, learned_high: 95 % interval of its difference to before the run.
-        strangers_accuracy: on pairs of people held out from training, 0..1.
-        strangers_low, strangers_high: 95 % interval of its difference to before the run.
-        strangers_val: validation rate on these pairs, at FAR 0.001.
-        strangers_dir: share of the held-back images that are named rightly, above the score that 1 % of
-            strangers reach.
-        seconds: wall time of the epoch.
+        numbers: what applies to the stage and was measured, by column; `columns` has them all.
     """
 
     stage: str
     attempt: int
     epoch: int
-    learning_rate: float
-    loss: float
-    cross_entropy: float | None = None
-    triplet: float | None = None
-    prelogits_norm: float | None = None
-    center_loss: float | None = None
-    weight_decay: float | None = None
-    l2_sp: float | None = None
-    distillation: float | None = None
-    gradient_norm: float | None = None
-    accuracy: float | None = None
-    active_triplets: float | None = None
-    positive_distance: float | None = None
-    negative_distance: float | None = None
-    drawn_mean: float | None = None
-    drawn_std: float | None = None
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
-    learned_accuracy: float | None = None
-    learned_low: float | None = None
-    learned_high: float | None = None
-    strangers_accuracy: float | None = None
-    strangers_low: float | None = None
-    strangers_high: float | None = None
-    strangers_val: float | None = None
-    strangers_dir: float | None = None
-    seconds: float = 0.0
+    numbers: Mapping[str, float]
+
+    def __getitem__(self, column: str) -> float:
+        return self.numbers[column]
+
+    def get(self, column: str) -> float | None:
+        """Return a number, or None where it does not apply or was not measured."""
+        return self.numbers.get(column)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all values by column."""
+        return {"stage": self.stage, "attempt": self.attempt, "epoch": self.epoch} | dict(self.numbers)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> EpochRow:
+        """Read what `to_json` gave; None, and columns that are not known, are passed over."""
+        known = number_columns()
+        numbers = {name: float(value) for name, value in stored.items() if name in known and value is not None}
+        return cls(stored["stage"], int(stored.get("attempt") or 1), int(stored["epoch"]), numbers)
 
 
-FIELDS = tuple(field.name for field in dataclasses.fields(EpochRow))
-WHOLE = ("attempt", "epoch")
-NUMBERS = tuple(name for name in FIELDS if name not in ("stage", *WHOLE))
+def number_columns() -> tuple[str, ...]:
+    """Return the columns of numbers in their order, those of every loss and term among them.
+
+    - `learning_rate`: of the classifier, after the warm-up.
+    - the metrics of losses and terms: means over the epoch, as each declares.
+    - `drawn_mean`, `drawn_std`: how often each training image was drawn since the attempt began.
+    - `validation_loss`: mean loss of the held-back images, without margin, smoothing and terms; then their metrics.
+    - `learned_accuracy`: share of the held-back images that the nearest class mean of embeddings names correctly;
+      `learned_low`, `learned_high`: 95 % interval of its difference to before the run.
+    - `strangers_accuracy`: accuracy on pairs of people held out from training, with the same interval;
+      `strangers_val`: validation rate on them, at FAR 0.001; `strangers_dir`: share of the held-back images that are
+      named correctly, above the score that 1 % of strangers reach.
+    - `seconds`: wall time of the epoch.
+    """
+    metrics = all_metrics()
+    return (
+        "learning_rate",
+        *(metric.column for metric in metrics if metric.column),
+        *("drawn_mean", "drawn_std"),
+        *(metric.held_back for metric in metrics if metric.held_back),
+        *("learned_accuracy", "learned_low", "learned_high"),
+        *("strangers_accuracy", "strangers_low", "strangers_high", "strangers_val", "strangers_dir"),
+        "seconds",
+    )
+
+
+def columns() -> tuple[str, ...]:
+    """Return the columns of `history.csv`, in their order."""
+    return "stage", *WHOLE, *number_columns()
 
 
 def to_csv(rows: Iterable[EpochRow]) -> str:
-    """The history as CSV, a header first."""
+    """Return the history as CSV, a header first."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns(), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(dataclasses.asdict(row) for row in rows)
+    writer.writerows(row.to_json() for row in rows)
     return text.getvalue()
 
 
 def from_csv(text: str) -> list[EpochRow]:
-    """The rows that `to_csv` wrote; of an older finetune's, what it did not know is None."""
-    return [_row(values) for values in csv.DictReader(io.StringIO(text))]
-
-
-def _row(values: Mapping[str, str]) -> EpochRow:
-    given = {name: text for name, text in values.items() if name in FIELDS and text}
-    numbers = {name: int(text) if name in WHOLE else float(text) for name, text in given.items() if name != "stage"}
-    return EpochRow(**{"attempt": 1} | numbers | {"stage": given["stage"]})  # type: ignore[arg-type]
+    """Read what `to_csv` gave; what an older finetune did not write is left out."""
+    return [
+        EpochRow.from_json({name: value for name, value in values.items() if value})
+        for values in csv.DictReader(io.StringIO(text))
+    ]

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from finetune.architecture import UNITS, WITHOUT_VARIABLES, unit_of
 from finetune.recipe import Optimizer, Stage
+from finetune.training.rates import layer_factors, of_layer
 
 _CLASSES = {
     "adam": keras.optimizers.Adam,
@@ -19,36 +19,26 @@ _CLASSES = {
     "momentum": keras.optimizers.SGD,
 }
 
-BLOCKS = tuple(dict.fromkeys(unit.split("/")[0] for unit in UNITS if unit not in WITHOUT_VARIABLES))
-"""From the input to `Logits`; a repeat is one block."""
-
 
 def build(section: Optimizer) -> keras.optimizers.Optimizer:
-    """The optimizer of a stage; its learning rate is set epoch by epoch.
+    """Make the optimizer of a stage; its learning rate is set step by step.
 
-    TensorFlow 1 and Keras agree on Adam, Adagrad and Adadelta. RMSProp's mean square starts at 0
-    here and at 1 there, and momentum keeps the rate inside its velocity here: the same path as long
-    as the rate stays.
+    TensorFlow 1 and Keras agree on Adam, Adagrad and Adadelta. RMSProp's mean square starts at 0 here and at 1 there.
+    Momentum keeps the rate inside its velocity here: the path is the same as long as the rate stays.
     """
     return _CLASSES[section.name](learning_rate=0.0, **section.constants)
 
 
-def rate_factors(names: Sequence[str], layer_decay: float) -> dict[str, float]:
-    """What each variable's learning rate is multiplied by: `layer_decay` to the power of the blocks after its own."""
-    blocks = {name: BLOCKS.index((unit_of(name) or "").split("/")[0]) for name in names}
-    return {name: layer_decay ** (len(BLOCKS) - 1 - block) for name, block in blocks.items()}
-
-
 class Optimizers:
-    """The optimizer of a stage: one of Keras' for each rate that its variables have.
+    """The optimizer of a stage: one of Keras' for each layer factor that its variables have.
 
     Args:
-        stage: its optimizer and `layer_decay`.
-        variables: those that train, by TF1 name.
+        stage: has the optimizer and `layer_decay`.
+        variables: the variables that train, by TF1 name.
     """
 
     def __init__(self, stage: Stage, variables: Mapping[str, tf.Variable]) -> None:
-        factors = rate_factors(list(variables), stage.layer_decay)
+        factors = layer_factors(list(variables), stage.layer_decay)
         self._names = list(variables)
         self._groups = []
         for factor in sorted(set(factors.values()), reverse=True):
@@ -59,26 +49,26 @@ class Optimizers:
 
     @property
     def iterations(self) -> tf.Variable:
-        """Steps done in the stage."""
+        """The number of steps done in the stage."""
         return self._groups[0][1].iterations
 
     def set_rate(self, rate: float) -> None:
-        """Sets the learning rate of the head, from which the others follow."""
+        """Set the learning rate of the classifier, from which the others follow."""
         for factor, optimizer, _ in self._groups:
-            optimizer.learning_rate.assign(rate * factor)
+            optimizer.learning_rate.assign(of_layer(rate, factor))
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> None:
-        """Moves the variables; a gradient each, in their order."""
+        """Update the variables by one gradient each, in their order."""
         by_name = dict(zip(self._names, gradients, strict=True))
         for _, optimizer, variables in self._groups:
             optimizer.apply([by_name[name] for name in variables], list(variables.values()))
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that the optimizers keep, by name."""
+        """Return all that the optimizers keep, by name."""
         return {key: np.asarray(variable) for key, variable in self._variables().items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Sets what `state` gave."""
+        """Set what `state` gave."""
         for key, variable in self._variables().items():
             variable.assign(state[key])
 

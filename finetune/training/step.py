@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -13,15 +12,18 @@ from finetune import checkpoint as checkpoints
 from finetune import network
 from finetune.architecture import HEAD, UNITS, boundary, is_moving_statistic, unit_of
 from finetune.model import LOGITS, Model, is_head
-from finetune.recipe import Negatives, Stage, Triplet
-from finetune.training import losses
-from finetune.training.figures import StepResult
+from finetune.recipe import Negatives, Stage
+from finetune.training.metrics import metrics_of
+from finetune.training.objectives import GRADIENT_NORM, LOSS, Outputs, Sizes
 from finetune.training.optimizers import Optimizers
-from finetune.training.sampling import mining
+from finetune.training.replicated import SINGLE, Part, Replication, StepBatch
+
+WHOLE = Part()
+"""The part that a single device takes of a batch: all of it."""
 
 
 def trained(names: Iterable[str], stage: Stage) -> list[str]:
-    """Of the TF1 names, those that a stage may change; all others are frozen."""
+    """Return the TF1 names that a stage may change; all others are frozen."""
     first = boundary(stage.train_from)
     after = [name for name in names if UNITS.index(unit_of(name) or "") >= first]
     return [name for name in after if stage.batch_norm == "train" or not is_moving_statistic(name)]
@@ -35,28 +37,30 @@ class Trainer:
         weights: TF1 names of the variables that gradients reach.
         statistics: TF1 names of the moving statistics that move (`batch_norm: train`), else empty.
         names: TF1 names of every variable that the stage may change; all others are frozen.
+        metrics: what each step gives, in their order.
     """
 
-    def __init__(self, model: Model, stage: Stage) -> None:
+    def __init__(self, model: Model, stage: Stage, replication: Replication = SINGLE) -> None:
         self.model = model
         self.stage = stage
+        self.metrics = metrics_of(stage)
         self.first = boundary(stage.train_from)
         self.names = trained(model.variables, stage)
         self.statistics = [name for name in self.names if is_moving_statistic(name)]
         self.weights = [name for name in self.names if not is_moving_statistic(name) and self._has_gradient(name)]
-        self.optimizers = Optimizers(stage, {name: model.variables[name] for name in self.weights})
-        self.averages = {name: tf.Variable(model.variables[name]) for name in self.names} if stage.ema else {}
-        self.centers = self._zero_centers()
-        self._start = self._restored() if stage.l2_sp else {}
-        self._step = tf.function(self._training_step, autograph=False, reduce_retracing=True)
-        self._evaluate = tf.function(self._evaluation_step, autograph=False, reduce_retracing=True)
+        with replication.scope():
+            self.optimizers = Optimizers(stage, {name: model.variables[name] for name in self.weights})
+            self.averages = {name: tf.Variable(model.variables[name]) for name in self.names} if stage.ema else {}
+            sizes = Sizes(model.num_classes or 0, model.embedding_size, self._restored)
+            self._terms = [(term, term.start(sizes)) for term in stage.terms]
+        self._step, self._evaluate = replication.step(self), replication.evaluation(self)
         self._prelogits_only = tf.function(
             lambda features: self._prelogits(features, None, training=False), autograph=False, reduce_retracing=True
         )
-        self._seen: tf.Tensor | None = None
+        self._seen: tf.Tensor | np.ndarray | None = None
 
     def begin(self) -> None:
-        """Brings the classifier to the form that the loss gives it: unit columns without biases, or as it was."""
+        """Bring the classifier to the form that the loss gives it: unit columns without biases, or as it was."""
         if self.stage.loss.normalized:
             weights = self.model.variables[f"{HEAD}/weights"]
             biases = self.model.variables[f"{HEAD}/biases"]
@@ -76,51 +80,55 @@ class Trainer:
         images: tf.Tensor | None = None,
         targets: np.ndarray | None = None,
         negatives: Negatives = "random",
-    ) -> StepResult:
-        """Trains on one batch.
+    ) -> dict[str, float]:
+        """Train on one batch.
 
         Afterwards `seen` gives its images' prelogits before the update.
 
         Args:
             features: what unit `first` takes, [b, ...].
             labels: int64 [b], indices of classes.
-            rate: the learning rate.
+            rate: the learning rate of the classifier.
             dropout_key: two numbers that no other step of the run has.
             images: int64 [b], which image each is, to tell copies from positives; all different where not given.
-            targets: of a distillation, the embeddings to stay near, float32 [b, E].
-            negatives: of a triplet loss: found within the batch (`hard`, `semi_hard`), or the batch is anchor,
+            targets: embeddings to stay near where the stage distils, float32 [b, E].
+            negatives: where a triplet loss finds them: within the batch (`hard`, `semi_hard`), or the batch is anchor,
                 positive and negative in turn.
+
+        Returns:
+            `metrics` by name.
         """
         images = tf.range(tf.size(labels, tf.int64)) if images is None else tf.constant(images, tf.int64)
         targets = None if targets is None else tf.constant(targets, tf.float32)
         self.optimizers.set_rate(rate)
         self.model.weights_changed()
         key = tf.constant(dropout_key, tf.int32)
-        return StepResult(*self._run_step(features, labels, images, targets, key, negatives).tolist())
+        values, self._seen = self._step(StepBatch(features, labels, images, targets, key, negatives))
+        return self._named(values)
 
     def seen(self) -> np.ndarray:
-        """The prelogits of the last step's images, float32 [b, E]."""
+        """Return the prelogits of the last step's images, float32 [b, E]; of no image where replicas share a batch."""
         return np.asarray(self._seen)
 
-    def evaluate(self, features: tf.Tensor, labels: tf.Tensor) -> StepResult:
-        """The same figures without dropout, by the stored statistics, and without any change.
+    def evaluate(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, float]:
+        """Compute the metrics without dropout, with frozen batch-norm statistics, and without any change.
 
-        Cross-entropy is that of the plain logits, without margin and smoothing. Of a triplet loss, all triplets
-        in the batch are counted.
+        Cross-entropy is that of the plain logits, without margin and smoothing. A triplet loss counts all triplets in
+        the batch.
         """
-        return StepResult(*self._evaluate(features, labels).numpy().tolist())
+        return self._named(self._evaluate(StepBatch(features, labels)))
 
     def prelogits(self, features: tf.Tensor) -> np.ndarray:
-        """Those of what unit `first` takes, by the stored statistics: float32 [b, E]."""
+        """Compute prelogits, float32 [b, E], from the features that enter unit `first`, with frozen statistics."""
         return np.asarray(self._prelogits_only(features))
 
     def embed(self, features: tf.Tensor) -> np.ndarray:
-        """Likewise, of unit length: float32 [b, E]."""
+        """Compute embeddings of unit length, float32 [b, E], from the features that enter unit `first`."""
         return np.asarray(network.l2_normalize(self._prelogits_only(features)))
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within it the model has the averages of its weights, where the stage asks for them."""
+        """Give the model the averages of its weights within the context, where the stage asks for them."""
         if not self.averages:
             yield
             return
@@ -132,24 +140,43 @@ class Trainer:
             self.model.assign(raw)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything that a step changes, for an exact resume."""
+        """Return everything that a step changes, for an exact resume."""
         averages = {f"average/{name}": average.numpy() for name, average in self.averages.items()}
-        centers = {} if self.centers is None else {"centers": self.centers.numpy()}
-        return self.model.tensors(self.names) | self.optimizers.state() | averages | centers
+        of_terms = {name: variable.numpy() for name, variable in self._term_variables().items()}
+        return self.model.tensors(self.names) | self.optimizers.state() | averages | of_terms
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Sets what `state` gave."""
+        """Set what `state` gave."""
         self.model.assign({name: state[name] for name in self.names})
         self.optimizers.load(state)
         for name, average in self.averages.items():
             average.assign(state[f"average/{name}"])
-        if self.centers is not None:
-            self.centers.assign(state["centers"])
+        for name, variable in self._term_variables().items():
+            variable.assign(state[name])
 
-    def _run_step(self, *batch: Any) -> np.ndarray:
-        """Runs `_training_step`; its figures."""
-        figures, self._seen = self._step(*batch)
-        return np.asarray(figures)
+    def update(self, batch: StepBatch, part: Part = WHOLE) -> tuple[tf.Tensor, tf.Tensor]:
+        """Build the training step of a part of a batch.
+
+        Returns:
+            The metrics in their order, [m], and the prelogits before the update, [b, E].
+        """
+        weights = [self.model.variables[name] for name in self.weights]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            values, outputs = self._losses(batch, part, training=True)
+        gradients = tape.gradient(values[LOSS.name], weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        if part.replicas == 1:  # a replica has the gradients of its own images alone
+            norm = values[GRADIENT_NORM.name] = tf.linalg.global_norm(gradients)
+            if self.stage.clip_norm:
+                gradients, _ = tf.clip_by_global_norm(gradients, self.stage.clip_norm, use_norm=norm)
+        self._apply(gradients)
+        for term, tensors in self._terms:
+            term.after_update(outputs, tensors)
+        return self._stacked(values), outputs.prelogits
+
+    def assess(self, batch: StepBatch, part: Part = WHOLE) -> tf.Tensor:
+        """Build the evaluation of a part of a batch: the metrics in their order, [m]."""
+        return self._stacked(self._losses(batch, part, training=False)[0])
 
     def _has_gradient(self, name: str) -> bool:
         loss = self.stage.loss
@@ -157,43 +184,17 @@ class Trainer:
             return True
         return loss.has_head and not (loss.normalized and name.endswith("/biases"))
 
-    def _zero_centers(self) -> tf.Variable | None:
-        if not self.stage.center_loss.factor:
-            return None
-        return tf.Variable(tf.zeros([self.model.num_classes, self.model.embedding_size]))
-
     def _restored(self) -> dict[str, tf.Tensor]:
-        """The restored checkpoint's values of what trains, the classifier apart."""
+        """Read the restored checkpoint's values of the variables that gradients reach, without the classifier's."""
         names = [name for name in self.weights if not is_head(name)]
         return {name: tf.constant(value) for name, value in checkpoints.read(self.model.source).tensors(names).items()}
 
-    def _training_step(
-        self,
-        features: tf.Tensor,
-        labels: tf.Tensor,
-        images: tf.Tensor,
-        targets: tf.Tensor | None,
-        key: tf.Tensor,
-        negatives: Negatives,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        weights = [self.model.variables[name] for name in self.weights]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            loss, figures, prelogits = self._losses(
-                features, labels, key, images=images, targets=targets, negatives=negatives, training=True
-            )
-        gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        norm = tf.linalg.global_norm(gradients)
-        if self.stage.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.stage.clip_norm, use_norm=norm)
-        self._update(gradients)
-        if self.centers is not None:
-            losses.move_centers(self.centers, prelogits, labels, self.stage.center_loss.alfa)
-        place = StepResult._fields.index("gradient_norm")
-        return tf.tensor_scatter_nd_update(figures, [[place]], [norm]), prelogits
+    def _term_variables(self) -> dict[str, tf.Variable]:
+        found = {name: tensor for _, tensors in self._terms for name, tensor in tensors.items()}
+        return {name: tensor for name, tensor in found.items() if isinstance(tensor, tf.Variable)}
 
-    def _update(self, gradients: list[tf.Tensor]) -> None:
-        """Moves the weights, and what follows them: a normalized head's length, the averages."""
+    def _apply(self, gradients: list[tf.Tensor]) -> None:
+        """Move the weights, and what follows them: a normalized head's length, the averages."""
         self.optimizers.apply(gradients)
         if self.stage.loss.normalized:
             head = self.model.variables[f"{HEAD}/weights"]
@@ -204,10 +205,7 @@ class Trainer:
             for name, average in self.averages.items():
                 average.assign_sub((1.0 - decay) * (average - self.model.variables[name]))
 
-    def _evaluation_step(self, features: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        return self._losses(features, labels, None, training=False)[1]
-
-    def _prelogits(self, features: tf.Tensor, dropout_key: tf.Tensor | None, training: bool) -> tf.Tensor:
+    def _prelogits(self, features: tf.Tensor, dropout_key: tf.Tensor | None, *, training: bool) -> tf.Tensor:
         return network.forward(
             features,
             self.model.variables,
@@ -219,107 +217,35 @@ class Trainer:
             precision=self.model.precision,
         )
 
-    def _losses(
-        self,
-        features: tf.Tensor,
-        labels: tf.Tensor,
-        dropout_key: tf.Tensor | None,
-        *,
-        training: bool,
-        images: tf.Tensor | None = None,
-        targets: tf.Tensor | None = None,
-        negatives: Negatives = "random",
-        mean: Callable[[tf.Tensor], tf.Tensor] = tf.reduce_mean,
-        replicas: int = 1,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The loss, the figures in the order of `StepResult`, and the prelogits."""
-        stage = self.stage
-        prelogits = self._prelogits(features, dropout_key, training)
-        zero = tf.constant(0.0)
-        parts = dict.fromkeys(StepResult._fields, zero)
-        if isinstance(stage.loss, Triplet):
-            parts |= self._triplets(stage.loss, prelogits, labels, images, negatives, training)
-        else:
-            parts |= self._classified(prelogits, labels, mean, training)
-        parts["prelogits_norm"] = mean(losses.prelogits_norm(prelogits, stage.prelogits_norm.p))
-        if self.centers is not None:
-            parts["center_loss"] = mean(losses.center_loss(prelogits, tf.gather(self.centers, labels)))
-        if targets is not None:
-            embeddings = network.l2_normalize(prelogits)
-            parts["distillation"] = mean(losses.distances(embeddings, targets, "squared"))
-        parts["weight_decay"], parts["l2_sp"] = self._penalties(replicas)
-        parts["loss"] = (
-            parts["cross_entropy"]
-            + parts["triplet"]
-            + stage.prelogits_norm.factor * parts["prelogits_norm"]
-            + stage.center_loss.factor * parts["center_loss"]
-            + stage.distillation * parts["distillation"]
-            + parts["weight_decay"]
-            + parts["l2_sp"]
+    def _losses(self, batch: StepBatch, part: Part, *, training: bool) -> tuple[dict[str, tf.Tensor], Outputs]:
+        """Compute the metrics by name, the loss with all terms among them, and what they were computed from."""
+        variables = self.model.variables
+        outputs = Outputs(
+            prelogits=self._prelogits(batch.features, batch.key, training=training),
+            labels=batch.labels,
+            images=batch.images,
+            targets=batch.targets,
+            negatives=batch.negatives,
+            training=training,
+            weights={name: variables[name] for name in self.weights},
+            head=variables[f"{HEAD}/weights"],
+            classify=lambda prelogits: network.forward(prelogits, variables, LOGITS, LOGITS + 1),
+            embed=network.l2_normalize,
+            mean=part.mean,
+            replicas=part.replicas,
         )
-        return parts["loss"], tf.stack([parts[name] for name in StepResult._fields]), prelogits
+        values = self.stage.loss.compute(outputs)
+        terms = [(term, tensors) for term, tensors in self._terms if term.applies(outputs)]
+        values |= {term.metric.name: term.compute(outputs, tensors) for term, tensors in terms}
+        total = values[self.stage.loss.value]
+        for term, _ in terms:
+            total += term.weighted(values[term.metric.name])
+        return values | {LOSS.name: total}, outputs
 
-    def _classified(
-        self, prelogits: tf.Tensor, labels: tf.Tensor, mean: Callable[[tf.Tensor], tf.Tensor], training: bool
-    ) -> dict[str, tf.Tensor]:
-        variables, loss = self.model.variables, self.stage.loss
-        if loss.normalized:
-            similarities = losses.cosines(network.l2_normalize(prelogits), variables[f"{HEAD}/weights"])
-            plain = losses.class_logits(loss, similarities)
-            logits = losses.with_margin(loss, similarities, labels) if training else plain
-        else:
-            plain = logits = network.forward(prelogits, variables, LOGITS, LOGITS + 1)
-        cross_entropy = losses.cross_entropy(logits, labels, losses.smoothing_of(loss) if training else 0.0)
-        right = tf.cast(tf.equal(tf.argmax(plain, 1), labels), tf.float32)
-        return {"cross_entropy": mean(cross_entropy), "correct": tf.reduce_sum(right)}
+    def _stacked(self, values: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Return the metrics in their order, 0 for those that do not apply: scalars to [m]."""
+        return tf.stack([values.get(metric.name, tf.constant(0.0)) for metric in self.metrics])
 
-    def _triplets(
-        self,
-        loss: Triplet,
-        prelogits: tf.Tensor,
-        labels: tf.Tensor,
-        images: tf.Tensor | None,
-        negatives: Negatives,
-        training: bool,
-    ) -> dict[str, tf.Tensor]:
-        embeddings = network.l2_normalize(prelogits)
-        if not training:
-            # The most that is held in memory at a time is one anchor's positives times its negatives.
-            return _sums(*mining.every_triplet(embeddings, labels, loss))
-        if negatives in ("hard", "semi_hard"):
-            between = tf.stop_gradient(mining.squared_distances(embeddings))
-            mine = mining.hard if negatives == "hard" else mining.semi_hard
-            triplets = mine(between, labels, images)
-        else:
-            triplets = mining.given(labels)
-        anchor, positive, negative = (tf.gather(embeddings, triplets[:, column]) for column in range(3))
-        near = losses.distances(anchor, positive, loss.distance)
-        far = losses.distances(anchor, negative, loss.distance)
-        each = losses.hinge(near, far, loss.gap)
-        count = tf.cast(tf.size(each), tf.float32)
-        active = tf.reduce_sum(tf.cast(each > 0, tf.float32))
-        return _sums(tf.reduce_sum(each), count, active, tf.reduce_sum(near), tf.reduce_sum(far))
-
-    def _penalties(self, replicas: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """This replica's part of weight decay and L2-SP."""
-        variables, stage = self.model.variables, self.stage
-        decay = moved = tf.constant(0.0)
-        if stage.weight_decay:
-            kernels = [variables[name] for name in self.weights if name.endswith("/weights")]
-            decay = stage.weight_decay / replicas * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
-        if self._start:
-            away = [tf.nn.l2_loss(variables[name] - value) for name, value in self._start.items()]
-            moved = stage.l2_sp / replicas * tf.add_n(away)
-        return decay, moved
-
-
-def _sums(
-    total: tf.Tensor, count: tf.Tensor, active: tf.Tensor, near: tf.Tensor, far: tf.Tensor
-) -> dict[str, tf.Tensor]:
-    return {
-        "triplet": total / tf.maximum(count, 1.0),
-        "triplets": count,
-        "active": active,
-        "positive_distance": near,
-        "negative_distance": far,
-    }
+    def _named(self, values: tf.Tensor | np.ndarray) -> dict[str, float]:
+        names = [metric.name for metric in self.metrics]
+        return dict(zip(names, np.asarray(values).tolist(), strict=True))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.tf
 
 
 def rows(stage, epochs):
-    return [EpochRow(stage=stage, attempt=1, epoch=i, learning_rate=0.1 * i, loss=1.0) for i in range(1, epochs + 1)]
+    return [EpochRow(stage, 1, i, {"learning_rate": 0.1 * i, "seconds": 0.0}) for i in range(1, epochs + 1)]
 
 
 def steps(n, start=0):

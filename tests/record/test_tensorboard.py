@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 pytest.importorskip("tensorflow")
@@ -16,8 +14,7 @@ pytestmark = pytest.mark.tf
 
 
 def row(loss: float) -> EpochRow:
-    values = {field.name: 0.0 for field in dataclasses.fields(EpochRow)}
-    return EpochRow(**values | {"stage": "s", "attempt": 1, "epoch": 1, "loss": loss})
+    return EpochRow("s", 1, 1, {"loss": loss, "seconds": 0.0})
 
 
 def losses(folder) -> list[tuple[int, float]]:

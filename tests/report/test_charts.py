@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 pytest.importorskip("tensorflow")
 from finetune.report import charts
 from finetune.training.history import EpochRow
+from finetune.training.objectives import CORRECT, LOSS
 from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytestmark = pytest.mark.tf
@@ -50,15 +51,15 @@ def test_the_roc_curve_counts_the_pairs_within_each_distance(same, different):
 
 def everything():
     numbers = [("head", 2.0, 0.5, 1.5, 0.4, 0.8), ("block", 1.0, 0.7, 1.2, 0.6, 0.7)]
-    names = ("stage", "loss", "accuracy", "validation_loss", "validation_accuracy", "strangers_accuracy")
-    rows = [EpochRow(attempt=1, epoch=1, learning_rate=0.1, **dict(zip(names, row, strict=True))) for row in numbers]
+    names = ("loss", "accuracy", "validation_loss", "validation_accuracy", "strangers_accuracy")
+    rows = [EpochRow(stage, 1, 1, dict(zip(names, row, strict=True))) for stage, *row in numbers]
     lfw = result()
     point = charts.TradeOff(lfw, None)
     return {
         "roc": charts.roc([charts.Named("baseline", lfw), charts.Named("head", result(1))], "pairs.txt"),
         "distances": charts.distances(charts.Named("before the run", lfw)),
-        "loss": charts.training(rows, "loss"),
-        "accuracy": charts.training(rows, "accuracy"),
+        "loss": charts.training(rows, LOSS),
+        "accuracy": charts.training(rows, CORRECT),
         "strangers": charts.strangers(rows, point),
     }
 
@@ -99,9 +100,6 @@ def test_what_was_not_kept_is_not_drawn():
     old = dataclasses.replace(result(), distances=None, is_same=None, folds=None)
     assert charts.roc([charts.Named("baseline", old)], "pairs.txt") is None
     assert charts.distances(charts.Named("baseline", old)) is None
-    assert charts.training([], "loss") is None
-    assert (
-        charts.training([EpochRow(stage="triplets", attempt=1, epoch=1, learning_rate=0.1, loss=1.0)], "accuracy")
-        is None
-    )
+    assert charts.training([], LOSS) is None
+    assert charts.training([EpochRow("triplets", 1, 1, {"loss": 1.0})], CORRECT) is None
     assert charts.strangers([], None) is None

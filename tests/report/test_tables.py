@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from finetune.recipe.recipe import Recipe
+from finetune.recipe.stage import Stage
 from finetune.verification.comparison import Difference, paired_interval
 from finetune.verification.protocols.lfw import evaluate_pairs
 from finetune.verification.result import LFWResult, Overlap
@@ -17,20 +18,19 @@ from finetune.verification.result import LFWResult, Overlap
 pytest.importorskip("tensorflow")
 from finetune.record.results import Evidence, StageResult
 from finetune.report import tables
-from finetune.training.history import EpochRow
-from finetune.training.loop import StageState
+from finetune.training.history import EpochRow, number_columns
+from finetune.training.state import StageState
 
 pytestmark = pytest.mark.tf
 
 
 def row(epoch, seconds):
-    values = {field.name: 0.0 for field in dataclasses.fields(EpochRow)}
-    return EpochRow(**values | {"stage": "s", "attempt": 1, "epoch": epoch, "seconds": seconds})
+    return EpochRow("s", 1, epoch, dict.fromkeys(number_columns(), 0.0) | {"seconds": seconds})
 
 
 def test_what_remains_is_said_once_an_epoch_tells_of_the_others(capsys):
     for rows in ([row(1, 1800.0)], [row(1, 1800.0), row(2, 10.0)]):
-        tables.epoch(StageState(rows=rows), 5)
+        tables.epoch(StageState(rows=rows), Stage("s", "Logits", 5))
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith(f"{'30 min':>8}")
     assert second.endswith(f"{'10 s':>8}{'30 s':>10}")

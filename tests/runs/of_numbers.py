@@ -34,7 +34,7 @@ from finetune.runs import tuner as tuner_module
 from finetune.runs.opening import Inputs
 from finetune.runs.selection import Selection
 from finetune.training import loop
-from finetune.training.figures import StepResult
+from finetune.training.metrics import metrics_of
 from finetune.verification.pairs import read_pairs, resolve
 
 TRAINED = "Logits/biases"
@@ -84,8 +84,9 @@ class Trainer:
     names = (TRAINED,)
     first = LOGITS
 
-    def __init__(self, model, stage, strategy):
+    def __init__(self, model, stage, replication):
         self.model, self.stage, self.carried = model, stage, 0.0
+        self.metrics = metrics_of(stage)
 
     @property
     def weight(self):
@@ -104,10 +105,13 @@ class Trainer:
     def step(self, features, labels, rate, key, **_):
         self.carried = 0.9 * self.carried + rate * (1 + key[0] % 5 + key[1] % 3)
         self.model.assign({TRAINED: self.model.variables[TRAINED].numpy() + np.float32(self.carried)})
-        return StepResult(loss=1 / (1 + self.weight), cross_entropy=0.5, correct=1.0, prelogits_norm=self.weight)
+        return self._given(loss=1 / (1 + self.weight), cross_entropy=0.5, correct=1.0, prelogits_norm=self.weight)
 
     def evaluate(self, features, labels):
-        return StepResult(cross_entropy=2 + np.cos(self.weight), correct=1.0)
+        return self._given(cross_entropy=2 + np.cos(self.weight), correct=1.0)
+
+    def _given(self, **metrics):
+        return dict.fromkeys((metric.name for metric in self.metrics), 0.0) | metrics
 
     def seen(self):
         return np.full([2, 512], self.weight)
@@ -158,11 +162,11 @@ class Features:
 def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Inputs:
     """Return the inputs of such a run, whose output is `folder/run`; what would take time is replaced."""
     monkeypatch.setattr(runner, "plan", lambda inputs: [])
-    monkeypatch.setattr(tuner_module, "build_trainer", Trainer)
+    monkeypatch.setattr(tuner_module, "Trainer", Trainer)
     monkeypatch.setattr(tuner_module, "Evaluation", Evaluation)
     monkeypatch.setattr(stage_module, "FrozenFeatures", Features)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    monkeypatch.setattr(page, "_charts", lambda record: {})
+    monkeypatch.setattr(page, "_charts", lambda record: {"training": [], "pairs": []})
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: 0.0))  # wall times differ from run to run
     recipe = Recipe.from_values(
         {

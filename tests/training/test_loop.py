@@ -14,10 +14,11 @@ from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
 from finetune.dataset.pipeline import Batch
-from finetune.training.figures import Means, StepResult
 from finetune.training.history import EpochRow
-from finetune.training.loop import StageFailed, StageState, train
+from finetune.training.loop import Data, Run, StageFailed, train
+from finetune.training.metrics import Means, metrics_of
 from finetune.training.sampling.sampler import Sampler
+from finetune.training.state import StageState
 
 pytestmark = pytest.mark.tf
 
@@ -26,7 +27,7 @@ class Scripted:
     """A trainer whose validation losses are given; its one weight counts the steps."""
 
     def __init__(self, stage, validation_losses, train_loss=1.0):
-        self.stage, self.names = stage, ["w"]
+        self.stage, self.names, self.metrics = stage, ["w"], metrics_of(stage)
         self.losses, self.train_loss = iter(validation_losses), train_loss
         self.rates, self.keys, self.weight = [], [], 0
         self.model = SimpleNamespace(tensors=lambda names: {"w": np.array(self.weight)}, assign=self._assign)
@@ -39,21 +40,25 @@ class Scripted:
         self.rates.append(rate)
         self.keys.append(key)
         self.weight += 1
-        return StepResult(loss=self.train_loss, cross_entropy=1.0, correct=1.0)
+        return self.given(loss=self.train_loss, cross_entropy=1.0, correct=1.0)
 
     def evaluate(self, features, labels):
-        return StepResult(cross_entropy=next(self.losses, 0.5), correct=1.0)
+        return self.given(cross_entropy=next(self.losses, 0.5), correct=1.0)
 
     def averaged(self):
         return contextlib.nullcontext()
+
+    def given(self, **metrics):
+        """What a step of the stage gives, 0 where nothing else is said."""
+        return dict.fromkeys((metric.name for metric in self.metrics), 0.0) | metrics
 
 
 def run(trainer, state=None, validation=True, **options):
     state = state or StageState()
     batches = [Batch(np.zeros([2, 1]), np.zeros(2, int), np.array([0, 1]))] * 2
-    options = {"key": 7, "on_epoch": lambda _: None} | options
     sampler = Sampler(trainer.stage, np.array([0, 0, 1, 1]), 2, 0, 1)
-    train(trainer, state, lambda epoch: batches, sampler, (lambda: batches[:1]) if validation else None, **options)
+    data = Data(lambda epoch: batches, sampler, (lambda: batches[:1]) if validation else None)
+    train(trainer, state, data, Run(**{"key": 7} | options))
     return state
 
 
@@ -82,7 +87,7 @@ def test_keeps_the_last_epoch_where_nothing_is_held_back():
     trainer = Scripted(Stage("s", "Logits", 3), [])
     state = run(trainer, validation=False)
     assert (state.kept_epoch, trainer.weight) == (3, 6)
-    assert state.rows[-1].validation_loss is None
+    assert state.rows[-1].get("validation_loss") is None
 
 
 def test_stops_early_after_so_many_epochs_without_a_lower_loss(capsys):
@@ -129,7 +134,7 @@ def test_an_interrupted_stage_goes_on_after_its_last_finished_epoch():
     stage = Stage("s", "Logits", 3)
     calls = []
 
-    def check():
+    def stop():
         calls.append(1)
         if len(calls) == 4:
             raise Interrupted(Problem("", "stop"), 15)
@@ -137,7 +142,7 @@ def test_an_interrupted_stage_goes_on_after_its_last_finished_epoch():
     first, state = Scripted(stage, [0.9, 0.8, 0.7]), StageState()
     saved = {}
     with pytest.raises(Interrupted):
-        run(first, state, check=check, on_epoch=lambda s: saved.update(epoch=s.epoch, step=s.step, weight=first.weight))
+        run(first, state, stop=stop, on_epoch=lambda s: saved.update(epoch=s.epoch, step=s.step, weight=first.weight))
     assert saved == {"epoch": 1, "step": 2, "weight": 2}
     second = Scripted(stage, [0.8, 0.7])
     second.weight = saved["weight"]
@@ -148,16 +153,19 @@ def test_an_interrupted_stage_goes_on_after_its_last_finished_epoch():
 
 
 def test_means_weigh_a_partial_batch_by_its_images_and_triplets_by_their_number():
-    means = Means()
-    means.add(StepResult(1.0, 2.0, prelogits_norm=3.0, correct=4.0), 4)
-    means.add(StepResult(4.0, 5.0, prelogits_norm=6.0, correct=1.0), 2)
-    assert means.result() == StepResult(2.0, 3.0, prelogits_norm=4.0, correct=5 / 6)
-    means = Means()
-    means.add(StepResult(triplet=0.1, triplets=3, active=3, positive_distance=3.0, negative_distance=6.0), 9)
-    means.add(StepResult(triplet=0.5, triplets=1, active=0, positive_distance=2.0, negative_distance=1.0), 9)
+    trainer = Scripted(Stage("s", "Block8", 1), [])
+    means = Means(trainer.metrics)
+    means.add(trainer.given(loss=1.0, cross_entropy=2.0, prelogits_norm=3.0, correct=4.0), 4)
+    means.add(trainer.given(loss=4.0, cross_entropy=5.0, prelogits_norm=6.0, correct=1.0), 2)
+    assert means.result() == trainer.given(loss=2.0, cross_entropy=3.0, prelogits_norm=4.0, correct=5 / 6)
+    trainer = Scripted(Stage("s", "Block8", 1, loss="triplet"), [])
+    means = Means(trainer.metrics)
+    means.add(trainer.given(triplet=0.1, triplets=3, active=3, positive_distance=3.0, negative_distance=6.0), 9)
+    means.add(trainer.given(triplet=0.5, triplets=1, active=0, positive_distance=2.0, negative_distance=1.0), 9)
     mean = means.result()
-    assert mean.triplet == pytest.approx(0.2)
-    assert (mean.active, mean.positive_distance, mean.negative_distance, mean.triplets) == (0.75, 1.25, 1.75, 4)
+    assert mean["triplet"] == pytest.approx(0.2)
+    found = [mean[name] for name in ("active", "positive_distance", "negative_distance", "triplets")]
+    assert found == [0.75, 1.25, 1.75, 4]
 
 
 def test_the_rate_rises_in_equal_steps_over_the_warm_up():
@@ -167,9 +175,10 @@ def test_the_rate_rises_in_equal_steps_over_the_warm_up():
 
 
 def test_an_attempt_at_a_lower_rate_scales_the_whole_schedule():
-    trainer = Scripted(Stage("s", "Logits", 2, learning_rate={0: 0.1, 2: 0.01}), [1.0, 0.5])
-    first = StageState(rows=[row("s", epoch=1)], rejected=[])
-    state = run(trainer, first.again(0.1, "worse"))
+    accept = {"metric": "lfw_val", "max_drop": 0.0, "otherwise": "retry", "rate_factor": 0.1}
+    trainer = Scripted(Stage("s", "Logits", 2, learning_rate={0: 0.1, 2: 0.01}, accept=accept), [1.0, 0.5])
+    first = StageState(rows=[EpochRow("s", 1, 1, {"loss": 1.0})], rejected=[])
+    state = run(trainer, first.again(trainer.stage, "worse"))
     assert trainer.rates == pytest.approx([0.01, 0.01, 0.001, 0.001])
     assert [(r.attempt, r.epoch) for r in state.rows] == [(1, 1), (2, 1), (2, 2)]
     assert (state.kept_epoch, state.rejected, len(state.current)) == (2, ["worse"], 2)
@@ -186,7 +195,7 @@ def test_weights_that_are_no_numbers_end_the_stage_with_what_was_kept_before():
 
 def test_weights_that_the_last_step_of_an_epoch_destroyed_are_not_kept():
     trainer = Scripted(Stage("s", "Logits", 3), [])
-    trainer.evaluate = lambda *_: StepResult(loss=math.nan if trainer.weight > 2 else 1.0)
+    trainer.evaluate = lambda *_: trainer.given(loss=math.nan if trainer.weight > 2 else 1.0)
     state = StageState()
     with pytest.raises(StageFailed, match=r"epoch 2: the loss became nan; the weights of epoch 1 are kept"):
         run(trainer, state, validation=False)
@@ -206,8 +215,8 @@ def test_each_step_is_collected_in_the_published_order_where_it_is_asked_for():
 
 def test_what_is_measured_after_an_epoch_is_in_its_row():
     state = run(Scripted(Stage("s", "Logits", 1), [1.0]), measure=lambda: {"strangers_accuracy": 0.9})
-    assert state.rows[0].strangers_accuracy == 0.9
-    assert (state.rows[0].drawn_mean, state.rows[0].drawn_std) == (1.0, 1.0)
+    assert state.rows[0]["strangers_accuracy"] == 0.9
+    assert (state.rows[0]["drawn_mean"], state.rows[0]["drawn_std"]) == (1.0, 1.0)
 
 
 class Collapsing(Scripted):
@@ -216,10 +225,11 @@ class Collapsing(Scripted):
     def step(self, features, labels, rate, key, **_):
         self.weight += 1
         apart = 1.0 if self.weight <= 4 else 0.02
-        return StepResult(0.2, triplet=0.2, triplets=2, active=2, positive_distance=apart, negative_distance=2 * apart)
+        distances = {"positive_distance": apart, "negative_distance": 2 * apart}
+        return self.given(loss=0.2, triplet=0.2, triplets=2, active=2, **distances)
 
     def evaluate(self, features, labels):
-        return StepResult(triplet=next(self.losses, 0.5), triplets=1)
+        return self.given(triplet=next(self.losses, 0.5), triplets=1)
 
 
 @pytest.mark.parametrize(("validation", "kept"), [(True, 1), (False, None)])
@@ -228,23 +238,21 @@ def test_embeddings_that_collapse_end_the_stage_with_what_was_good_before(valida
     state = StageState()
     with pytest.raises(StageFailed, match=r"stage 's', epoch 3: the embeddings have collapsed: .* give mining"):
         run(trainer, state, validation=validation)
-    assert state.rows[-1].active_triplets == 1.0
+    assert state.rows[-1]["active_triplets"] == 1.0
     assert (state.kept_epoch if state.kept else None) == kept
 
 
 def test_validation_that_parts_from_training_is_said_while_the_run_goes_on(capsys):
     trainer = Scripted(Stage("s", "Logits", 6), [0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
     losses = iter(np.repeat([1.0, 0.9, 0.8, 0.7, 0.6, 0.5], 2))
-    trainer.step = lambda *_, **__: StepResult(loss=next(losses), cross_entropy=1.0)
+    trainer.step = lambda *_, **__: trainer.given(loss=next(losses), cross_entropy=1.0)
     run(trainer)
     said = capsys.readouterr().out
     assert said.count("validation parts from training") == 1
 
 
-def row(stage, **values):
-    return EpochRow(
-        **{"stage": stage, "attempt": 1, "epoch": 1, "learning_rate": 0.1, "loss": 1.0, "seconds": 0.0} | values
-    )
+def values(row, *columns):
+    return [row.get(column) for column in columns]
 
 
 FIGURES = {
@@ -261,14 +269,15 @@ TERMS = {"center_loss": {"factor": 0.1}, "weight_decay": 0.1, "l2_sp": 0.1, "dis
 
 def test_a_row_has_each_figure_of_its_epoch_s_steps():
     trainer = Scripted(Stage("s", "Bottleneck", 1, learning_rate=0.25, **TERMS), [0.5])
-    trainer.step = lambda *_, **__: StepResult(**FIGURES, cross_entropy=2.0, correct=1.0)
+    trainer.step = lambda *_, **__: trainer.given(**FIGURES, cross_entropy=2.0, correct=1.0)
     state = run(trainer, keeps_steps=True)
     (row,) = state.rows
-    assert {name: getattr(row, name) for name in FIGURES} == FIGURES
-    assert (row.stage, row.attempt, row.epoch, row.learning_rate) == ("s", 1, 1, 0.25)
-    assert (row.cross_entropy, row.accuracy, row.validation_loss, row.validation_accuracy) == (2.0, 0.5, 0.5, 0.5)
-    assert (row.triplet, row.active_triplets, row.positive_distance, row.negative_distance) == (None,) * 4
-    assert (row.drawn_mean, row.drawn_std) == (1.0, 1.0)  # two of the four images, twice each
+    assert {name: row[name] for name in FIGURES} == FIGURES
+    assert (row.stage, row.attempt, row.epoch, row["learning_rate"]) == ("s", 1, 1, 0.25)
+    found = values(row, "cross_entropy", "accuracy", "validation_loss", "validation_accuracy")
+    assert found == [2.0, 0.5, 0.5, 0.5]
+    assert values(row, "triplet", "active_triplets", "positive_distance", "negative_distance") == [None] * 4
+    assert values(row, "drawn_mean", "drawn_std") == [1.0, 1.0]  # two of the four images, twice each
     # As `stat.h5` has them: the loss, the center loss, all but the cross-entropy, it, the norm, the accuracy.
     assert state.steps == [(36.0, 4.0, 34.0, 2.0, 3.0, 0.5)] * 2
 
@@ -277,12 +286,12 @@ def test_a_row_of_triplets_has_their_figures_and_no_accuracy():
     stage = Stage("s", "Bottleneck", 1, loss="triplet")
     trainer = Scripted(stage, [])
     triplets = {"triplets": 4.0, "active": 3.0, "positive_distance": 2.0, "negative_distance": 6.0}
-    trainer.step = lambda *_, **__: StepResult(loss=9.0, triplet=1.5, prelogits_norm=3.0, **triplets)
-    trainer.evaluate = lambda features, labels: StepResult(loss=1.0, triplet=0.75, triplets=2.0)
+    trainer.step = lambda *_, **__: trainer.given(loss=9.0, triplet=1.5, prelogits_norm=3.0, **triplets)
+    trainer.evaluate = lambda features, labels: trainer.given(loss=1.0, triplet=0.75, triplets=2.0)
     state = run(trainer, keeps_steps=True)
     (row,) = state.rows
-    assert (row.loss, row.triplet, row.cross_entropy, row.accuracy) == (9.0, 1.5, None, None)
-    assert (row.active_triplets, row.positive_distance, row.negative_distance) == (0.75, 0.5, 1.5)
-    assert (row.validation_loss, row.validation_accuracy) == (0.75, None)
-    assert (row.center_loss, row.weight_decay, row.l2_sp, row.distillation) == (None,) * 4
+    assert values(row, "loss", "triplet", "cross_entropy", "accuracy") == [9.0, 1.5, None, None]
+    assert values(row, "active_triplets", "positive_distance", "negative_distance") == [0.75, 0.5, 1.5]
+    assert values(row, "validation_loss", "validation_accuracy") == [0.75, None]
+    assert values(row, "center_loss", "weight_decay", "l2_sp", "distillation") == [None] * 4
     assert state.steps == [(9.0, 0.0, 7.5, 1.5, 3.0, 0.0)] * 2

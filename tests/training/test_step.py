@@ -11,6 +11,7 @@ from finetune.recipe.stage import Stage
 tf = pytest.importorskip("tensorflow")
 from finetune import network  # noqa: E402
 from finetune.model import LOGITS, Model  # noqa: E402
+from finetune.training.replicated import StepBatch  # noqa: E402
 from finetune.training.step import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.tf
@@ -43,7 +44,7 @@ def test_the_loss_is_that_of_the_published_script(model, batch, decay, factor, p
     stage = Stage("head", "Logits", 1, weight_decay=decay, prelogits_norm={"factor": factor, "p": p})
     *expected, _ = _loss_by_hand(model, features.astype(np.float64), labels, decay, factor, p)
     result = Trainer(model, stage).evaluate(tf.constant(features), tf.constant(labels))
-    found = result.loss, result.cross_entropy, result.prelogits_norm, result.correct
+    found = result["loss"], result["cross_entropy"], result["prelogits_norm"], result["correct"]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -121,7 +122,7 @@ def test_gradients_are_the_slopes_of_the_loss(model):
     slopes = []
     for sign in (1, -1):
         model.variables[name].assign(start + sign * 1e-3 * direction)
-        slopes.append(trainer.evaluate(features, labels).loss)
+        slopes.append(trainer.evaluate(features, labels)["loss"])
     model.variables[name].assign(start)
     weights = [model.variables[n] for n in trainer.weights]
     with tf.GradientTape() as tape:
@@ -143,7 +144,7 @@ def test_in_bfloat16_masters_head_and_loss_are_float32_and_a_step_is_nearly_the_
         model = Model.restore(drawn_checkpoint, class_names=PEOPLE, seed=3, precision=precision)
         trainer = Trainer(model, stage)
         before = model.tensors(trainer.weights)
-        losses[precision] = trainer.step(model.prefix(trainer.first)(pixels), labels, 0.01, (1, 1)).loss
+        losses[precision] = trainer.step(model.prefix(trainer.first)(pixels), labels, 0.01, (1, 1))["loss"]
         after = model.tensors(trainer.weights)
         assert {value.dtype for value in after.values()} == {np.dtype(np.float32)}
         changes[precision] = np.concatenate([(after[name] - before[name]).ravel() for name in before])
@@ -176,7 +177,7 @@ def test_training_around_frozen_statistics_takes_no_gradient_of_the_fused_batch_
     trainer = Trainer(model, Stage("s", "Repeat_2/block8_5", 1))
     features = tf.TensorSpec([None, *model.prefix(trainer.first)(np.zeros([1, 75, 75, 3], np.uint8)).shape[1:]])
     labels, key = tf.TensorSpec([None], tf.int64), tf.TensorSpec([2], tf.int32)
-    graph = trainer._step.get_concrete_function(features, labels, labels, None, key, "random")
+    graph = trainer._step.get_concrete_function(StepBatch(features, labels, labels, None, key))
     kinds = {operation.type for operation in graph.graph.get_operations()}
     assert "Conv2DBackpropFilter" in kinds
     assert not [kind for kind in kinds if "FusedBatchNormGrad" in kind]

@@ -18,7 +18,8 @@ from finetune import cli  # noqa: E402
 from finetune.model import Model  # noqa: E402
 from finetune.recipe.stage import Stage  # noqa: E402
 from finetune.runtime.strategy import SINGLE, create_strategy  # noqa: E402
-from finetune.training.replicated import build_trainer  # noqa: E402
+from finetune.training.replicated import replication_of  # noqa: E402
+from finetune.training.step import Trainer  # noqa: E402
 
 
 def step_with_batch_norm(checkpoint: str) -> None:
@@ -32,7 +33,7 @@ def step_with_batch_norm(checkpoint: str) -> None:
     def after_a_step(strategy, rows: slice) -> dict[str, np.ndarray]:
         with strategy.scope():
             model = Model.restore(checkpoint, class_names=("ann", "bob", "cid"), seed=1)
-        trainer = build_trainer(model, stage, strategy)
+        trainer = Trainer(model, stage, replication_of(strategy))
         trainer.step(tf.constant(features[rows]), tf.constant(labels[rows]), 0.01, (1, 1))
         for name in trainer.names:
             copies = tf.distribute.get_strategy().experimental_local_results(model.variables[name])

@@ -43,7 +43,7 @@ def main() -> None:
     if "--table" not in sys.argv:
         run(recipe)
     rows = from_csv((output / "history.csv").read_text(encoding="utf-8"))
-    write("overfit", table(rows), [vars(row) for row in rows])
+    write("overfit", table(rows), [row.to_json() for row in rows])
 
 
 def people() -> tuple[Path, Path]:
@@ -72,11 +72,11 @@ def table(rows: list[EpochRow]) -> list[str]:
     for row in shown:
         cells = [
             str(row.epoch),
-            f"{row.loss:.4f}",
-            f"{row.validation_loss:.4f}",
-            f"{row.learned_accuracy:.4f}",
-            f"{row.strangers_accuracy:.4f}",
-            f"{row.strangers_low:+.4f} to {row.strangers_high:+.4f}",
+            f"{row['loss']:.4f}",
+            f"{row['validation_loss']:.4f}",
+            f"{row['learned_accuracy']:.4f}",
+            f"{row['strangers_accuracy']:.4f}",
+            f"{row['strangers_low']:+.4f} to {row['strangers_high']:+.4f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines

@@ -58,8 +58,8 @@ def curve(run: Path, out: Path) -> None:
     for name, label, colour, start in parts:
         if start is None:
             continue
-        change = [getattr(row, f"{name}_accuracy") - start for row in rows]
-        low, high = ([getattr(row, f"{name}_{end}") for row in rows] for end in ("low", "high"))
+        change = [row[f"{name}_accuracy"] - start for row in rows]
+        low, high = ([row[f"{name}_{end}"] for row in rows] for end in ("low", "high"))
         axes.plot(epochs, change, color=colour, label=f"{label}, {start:.3f} before", linewidth=1.8)
         axes.fill_between(epochs, low, high, color=colour, alpha=0.16, linewidth=0)
     axes.axhline(0, color=GREY, linewidth=0.8)

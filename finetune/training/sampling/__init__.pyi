@@ -1,4 +1,3 @@
-from . import mining as mining
 from .needs import refuse_unmet as refuse_unmet
 from .sampler import RANDOM as RANDOM
 from .sampler import Epoch as Epoch

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from finetune.errors import DataError
-from finetune.recipe import PeopleTimesImages, Stage, Triplet
+from finetune.recipe import PeopleTimesImages, Stage
 from finetune.training.sampling.draws import Rows
 
 
@@ -29,25 +29,9 @@ def refuse_unmet(stage: Stage, train: Rows, held_back: Rows, batch_size: int) ->
 
 
 def _unmet(stage: Stage, train: Rows, held_back: Rows, batch_size: int) -> Iterator[str]:
-    people, counts = np.unique(train, return_counts=True)
+    people = np.unique(train)
     if isinstance(stage.sampling, PeopleTimesImages) and stage.sampling.people > len(people):
         yield f"sampling: {stage.sampling.people} people per batch, and there are {len(people)}; give fewer"
-    if isinstance(stage.loss, Triplet):
-        if counts.max(initial=0) < 2:
-            yield (
-                "loss: triplet: nobody has two training images, so there is no triplet to train on; "
-                "give more images per person, or a smaller data.validation_split"
-            )
-        if len(held_back) and not _holds_triplet(held_back, batch_size):
-            yield (
-                "loss: triplet: no batch of the held-back images has two of one person and one of another, so their "
-                "loss would always be 0; give a larger data.validation_split, or 0 to keep the last epoch"
-            )
+    yield from stage.loss.needs(train, held_back, batch_size)
     if stage.early_stopping and not len(held_back):
         yield "early_stopping: no image is held back to judge by; give more images per person, or remove it"
-
-
-def _holds_triplet(labels: Rows, batch_size: int) -> bool:
-    """Return whether some batch holds two images of one person and one of another."""
-    batches = (labels[start : start + batch_size] for start in range(0, len(labels), batch_size))
-    return any(1 < len(np.unique(batch)) < len(batch) for batch in batches)

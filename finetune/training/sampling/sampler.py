@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.dataset import epoch_generator
-from finetune.recipe import Mining, Negatives, PeopleTimesImages, Stage, Triplet
+from finetune.recipe import Mining, Negatives, PeopleTimesImages, Stage
 from finetune.training import settled
 from finetune.training.sampling import draws as sampling
 
@@ -67,7 +67,7 @@ class Sampler:
     ) -> None:
         self._stage, self._labels, self._batch_size = stage, labels, batch_size
         self._seed, self._number = seed, number
-        self._mining = (stage.mining or RANDOM) if isinstance(stage.loss, Triplet) else None
+        self._mining = (stage.mining or RANDOM) if stage.loss.mined else None
         self.drawn = np.zeros(len(labels), np.int64)
         self.bank = np.array(embeddings()) if embeddings and self._mining and self._mining.uses_bank else None
 

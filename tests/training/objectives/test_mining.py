@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from finetune.recipe.loss import Triplet
 
 tf = pytest.importorskip("tensorflow")
-from finetune.training import losses  # noqa: E402
-from finetune.training.sampling import mining  # noqa: E402
+from finetune.training.objectives import mining  # noqa: E402
+from finetune.training.objectives.distances import distances, hinge, squared_distances  # noqa: E402
 
 pytestmark = pytest.mark.tf
 
@@ -66,9 +66,9 @@ def brute_semi_hard(distances, labels, images):
 @given(batch=batches())
 def test_the_triplets_of_a_batch_are_those_of_brute_force(mine, brute, batch):
     values, labels, images = batch
-    distances = between(values)
-    triplets = mine(tf.constant(distances), tf.constant(labels), tf.constant(images))
-    assert [tuple(t) for t in triplets.numpy()] == brute(distances, labels, images)
+    apart = between(values)
+    triplets = mine(tf.constant(apart), tf.constant(labels), tf.constant(images))
+    assert [tuple(t) for t in triplets.numpy()] == brute(apart, labels, images)
 
 
 @pytest.mark.slow
@@ -91,7 +91,7 @@ def test_every_triplet_is_counted_once(batch, kind):
                 value = near - far + loss.gap
                 # On the grid a loss of 0 stands on the hinge, on either side of it.
                 expected += [max(value, 0), 1, value > 1e-5, near, far]
-    total, count, active, near, far = mining.every_triplet(tf.constant(values), tf.constant(labels), loss)
+    total, count, active, near, far = mining.every_triplet(tf.constant(values), tf.constant(labels), kind, loss.gap)
     np.testing.assert_allclose([total, count, near, far], expected[[0, 1, 3, 4]], rtol=1e-5, atol=1e-4)
     if kind == "squared":
         assert active == expected[2]
@@ -101,7 +101,7 @@ def test_every_triplet_is_counted_once(batch, kind):
 @given(batches())
 def test_squared_distances_are_those_between_the_rows(batch):
     values, _, _ = batch
-    np.testing.assert_allclose(mining.squared_distances(tf.constant(values)), between(values), atol=1e-5)
+    np.testing.assert_allclose(squared_distances(tf.constant(values)), between(values), atol=1e-5)
 
 
 def test_a_batch_of_triplets_is_taken_in_turn():
@@ -114,10 +114,10 @@ def test_a_batch_without_a_triplet_has_no_loss_and_a_gradient_of_0(mine, labels)
     embeddings = tf.constant(np.random.default_rng(0).normal(size=[len(labels), 4]), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(embeddings)
-        triplets = mine(mining.squared_distances(embeddings), tf.constant(labels, tf.int64), tf.range(len(labels)))
+        triplets = mine(squared_distances(embeddings), tf.constant(labels, tf.int64), tf.range(len(labels)))
         anchor, positive, negative = (tf.gather(embeddings, triplets[:, i]) for i in range(3))
-        near, far = (losses.distances(anchor, other, "euclidean") for other in (positive, negative))
-        total = tf.reduce_sum(losses.hinge(near, far, 1.0))
+        near, far = (distances(anchor, other, "euclidean") for other in (positive, negative))
+        total = tf.reduce_sum(hinge(near, far, 1.0))
     assert triplets.shape == (0, 3)
     assert float(total) == 0.0
     np.testing.assert_array_equal(tf.convert_to_tensor(tape.gradient(total, embeddings)), 0)

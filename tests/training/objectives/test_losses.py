@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from finetune.recipe.loss import ArcFace, CosFace, Softmax
 
 tf = pytest.importorskip("tensorflow")
-from finetune.training import losses  # noqa: E402
+from finetune.training.objectives.center_loss import center_loss, move_centers  # noqa: E402
+from finetune.training.objectives.classification import cosines, cross_entropy  # noqa: E402
+from finetune.training.objectives.distances import distances, hinge  # noqa: E402
+from finetune.training.objectives.loss import Outputs  # noqa: E402
+from finetune.training.objectives.prelogits_norm import prelogits_norm  # noqa: E402
 
 pytestmark = pytest.mark.tf
 STEP = 1e-5
@@ -83,7 +87,7 @@ def classified(draw, low=-4.0, high=4.0):
 @given(classified(), st.sampled_from([0.0, 0.1, 0.5]))
 def test_cross_entropy_with_label_smoothing(case, smoothing):
     logits, labels = case
-    agree(lambda x: losses.cross_entropy(x, labels, smoothing), lambda x: smoothed(x, labels, smoothing), logits)
+    agree(lambda x: cross_entropy(x, labels, smoothing), lambda x: smoothed(x, labels, smoothing), logits)
 
 
 KINDS = [ArcFace(), CosFace(), ArcFace(margin=1.2, scale=10.0), CosFace(margin=0.0, scale=1.0), ArcFace(margin=0.0)]
@@ -97,12 +101,12 @@ def test_arcface_and_cosface_margins(case, kind):
         own = np.arccos(cosines[np.arange(len(labels)), labels])
         if np.abs(own + kind.margin - math.pi).min() < 1e-3:
             return
-    agree(lambda x: losses.with_margin(kind, x, labels), lambda x: margin(kind, x, labels), cosines)
+    agree(lambda x: kind.with_margin(x, labels), lambda x: margin(kind, x, labels), cosines)
 
 
 def test_an_angle_that_would_pass_pi_goes_on_falling():
-    cosines = tf.constant(np.linspace(-0.999, 0.999, 400)[:, np.newaxis].repeat(2, 1))
-    logits = losses.with_margin(ArcFace(), cosines, tf.zeros([400], tf.int64))[:, 0].numpy()
+    values = tf.constant(np.linspace(-0.999, 0.999, 400)[:, np.newaxis].repeat(2, 1))
+    logits = ArcFace().with_margin(values, tf.zeros([400], tf.int64))[:, 0].numpy()
     assert (np.diff(logits) > 0).all()
 
 
@@ -111,16 +115,35 @@ def test_at_the_ends_of_the_cosine_the_gradient_is_a_number(cosine):
     values = tf.constant([[cosine, 0.0]])
     with tf.GradientTape() as tape:
         tape.watch(values)
-        logits = losses.with_margin(ArcFace(), values, tf.constant([0], tf.int64))
+        logits = ArcFace().with_margin(values, tf.constant([0], tf.int64))
     assert np.isfinite(tape.gradient(logits, values)).all()
 
 
-def test_the_margin_of_softmax_is_none_and_validation_has_none():
-    values = tf.constant([[0.1, 0.2]])
-    label = tf.constant([0], tf.int64)
-    assert losses.with_margin(Softmax(), values, label) is values
-    assert losses.class_logits(Softmax(), values) is values
-    np.testing.assert_allclose(losses.class_logits(ArcFace(scale=10), values), [[1.0, 2.0]], rtol=1e-6)
+def outputs(prelogits, labels, head, training):
+    """A batch of prelogits that are embeddings already."""
+    batch = {"images": None, "targets": None, "negatives": "random", "weights": {}, "replicas": 1}
+    functions = {"classify": lambda x: x @ head, "embed": lambda x: x, "mean": tf.reduce_mean}
+    labels = tf.constant(labels, tf.int64)
+    return Outputs(tf.constant(prelogits), labels, training=training, head=head, **batch, **functions)
+
+
+@settings(max_examples=20)
+@given(classified(), st.sampled_from([Softmax(label_smoothing=0.2), *KINDS[:3]]), st.booleans())
+def test_a_loss_has_its_margin_and_smoothing_while_training_alone(case, kind, training):
+    prelogits, labels = case
+    prelogits = prelogits / np.linalg.norm(prelogits, axis=1, keepdims=True)
+    head = np.random.default_rng(2).normal(size=[prelogits.shape[1], 6])
+    found = kind.compute(outputs(prelogits, labels, head, training))
+    if isinstance(kind, Softmax):
+        plain = logits = prelogits @ head
+        smoothing = kind.label_smoothing * training
+    else:
+        similarities = prelogits @ (head / np.linalg.norm(head, axis=0))
+        plain, smoothing = kind.scale * similarities, 0.0
+        logits = margin(kind, similarities, labels) if training else plain
+    assert set(found) == {"cross_entropy", "correct"}
+    np.testing.assert_allclose(found["cross_entropy"], smoothed(logits, labels, smoothing).mean(), rtol=1e-6)
+    assert found["correct"] == (plain.argmax(1) == labels).sum()
 
 
 @st.composite
@@ -141,9 +164,7 @@ def test_the_triplet_loss_in_both_distances(case, kind, gap):
     if (np.abs(pairwise(anchor, positive, kind) - pairwise(anchor, negative, kind) + gap) < 1e-3).any():
         return  # no slope at the hinge
     agree(
-        lambda x: losses.hinge(
-            losses.distances(x, tf.constant(positive), kind), losses.distances(x, tf.constant(negative), kind), gap
-        ),
+        lambda x: hinge(distances(x, tf.constant(positive), kind), distances(x, tf.constant(negative), kind), gap),
         expected,
         anchor,
     )
@@ -154,7 +175,7 @@ def test_equal_embeddings_have_a_gradient_in_both_distances():
     for kind in ("squared", "euclidean"):
         with tf.GradientTape() as tape:
             tape.watch(same)
-            distance = losses.distances(same, tf.ones([2, 3]), kind)
+            distance = distances(same, tf.ones([2, 3]), kind)
         assert np.isfinite(tape.gradient(distance, same)).all()
 
 
@@ -162,8 +183,8 @@ def test_equal_embeddings_have_a_gradient_in_both_distances():
 @given(rows(2))
 def test_center_loss_and_distillation_are_squared_distances(case):
     values, others = case
-    agree(lambda x: losses.center_loss(x, tf.constant(others)), lambda x: ((x - others) ** 2).mean(1), values)
-    agree(lambda x: losses.distances(x, tf.constant(others), "squared"), lambda x: ((x - others) ** 2).sum(1), values)
+    agree(lambda x: center_loss(x, tf.constant(others)), lambda x: ((x - others) ** 2).mean(1), values)
+    agree(lambda x: distances(x, tf.constant(others), "squared"), lambda x: ((x - others) ** 2).sum(1), values)
 
 
 @settings(max_examples=20)
@@ -171,7 +192,7 @@ def test_center_loss_and_distillation_are_squared_distances(case):
 def test_the_norm_of_prelogits(case, p):
     (values,) = case
     values = np.where(np.abs(values) < 1e-3, 0.5, values)  # no slope at 0
-    agree(lambda x: losses.prelogits_norm(x, p), lambda x: ((np.abs(x) + 1e-4) ** p).sum(1) ** (1 / p), values)
+    agree(lambda x: prelogits_norm(x, p), lambda x: ((np.abs(x) + 1e-4) ** p).sum(1) ** (1 / p), values)
 
 
 @settings(max_examples=20)
@@ -180,7 +201,7 @@ def test_centers_move_as_in_the_published_graph(case, alfa):
     prelogits, labels = case
     centers = np.random.default_rng(0).normal(size=[7, prelogits.shape[1]])
     variable = tf.Variable(centers)
-    losses.move_centers(variable, tf.constant(prelogits), tf.constant(labels, tf.int64), alfa)
+    move_centers(variable, tf.constant(prelogits), tf.constant(labels, tf.int64), alfa)
     expected = centers.copy()
     for row, label in zip(prelogits, labels, strict=True):
         expected[label] -= (1 - alfa) * (centers[label] - row)
@@ -195,6 +216,4 @@ def test_cosines_do_not_depend_on_the_length_of_the_weights(case, classes):
     unit = values / np.linalg.norm(values, axis=1, keepdims=True)
     expected = unit @ (weights / np.linalg.norm(weights, axis=0))
     for length in (1.0, 7.5):
-        np.testing.assert_allclose(
-            losses.cosines(tf.constant(unit), tf.constant(weights * length)), expected, atol=1e-9
-        )
+        np.testing.assert_allclose(cosines(tf.constant(unit), tf.constant(weights * length)), expected, atol=1e-9)

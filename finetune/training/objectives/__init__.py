@@ -1,0 +1,5 @@
+"""The losses of a stage and the terms beside them: one class each, with its algebra, its metrics and its needs."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

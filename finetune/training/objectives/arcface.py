@@ -1,0 +1,33 @@
+"""ArcFace: an additive angular margin."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from finetune.training.objectives.classification import MarginLoss
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+COSINE_LIMIT = 1.0 - 1e-6
+"""The angle has no slope at cosines of 1 and -1."""
+
+
+class ArcFace(MarginLoss):
+    """An additive angular margin: cos(θ + margin) for an image's own class (Deng et al. 2019, "ArcFace")."""
+
+    margin: float
+
+    def moved(self, cosines: tf.Tensor) -> tf.Tensor:
+        """Compute the cosines after the margin, [b, classes].
+
+        Where θ + margin would pass π, the logit goes on with cos(θ) - margin sin(margin), as in the authors' code, so
+        that it falls all the way.
+        """
+        import tensorflow as tf
+
+        cosine = tf.clip_by_value(cosines, -COSINE_LIMIT, COSINE_LIMIT)
+        moved = cosine * math.cos(self.margin) - tf.sqrt(1.0 - cosine**2) * math.sin(self.margin)
+        within = cosine > math.cos(math.pi - self.margin)
+        return tf.where(within, moved, cosine - self.margin * math.sin(self.margin))

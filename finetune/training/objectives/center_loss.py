@@ -1,0 +1,62 @@
+"""The center loss, as the published script has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finetune.training.objectives.loss import Outputs
+from finetune.training.objectives.metric import Metric
+from finetune.training.objectives.term import Sizes, Term
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from finetune.training.objectives.term import Tensors
+
+CENTERS = "centers"
+
+
+class CenterLoss(Term):
+    """The pull of each image's prelogits to the center of its class (Wen et al. 2016), as in the published script."""
+
+    metric = Metric("center_loss", column="center_loss")
+    alfa: float
+
+    def start(self, sizes: Sizes) -> Tensors:
+        """Return the centers, [classes, E], which begin at 0."""
+        import tensorflow as tf
+
+        return {CENTERS: tf.Variable(tf.zeros([sizes.classes, sizes.embedding]))}
+
+    def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
+        """Compute the mean distance of a batch's prelogits to the centers of their classes."""
+        import tensorflow as tf
+
+        centers = tf.gather(tensors[CENTERS], outputs.labels)  # [classes, E] -> [b, E]
+        return outputs.mean(center_loss(outputs.prelogits, centers))
+
+    def after_update(self, outputs: Outputs, tensors: Tensors) -> None:
+        """Move the centers of a batch's classes toward the prelogits that they had before the update."""
+        move_centers(tensors[CENTERS], outputs.prelogits, outputs.labels, self.alfa)
+
+
+def center_loss(prelogits: tf.Tensor, centers: tf.Tensor) -> tf.Tensor:
+    """Compute the mean over values of the squared distance of prelogits [b, E] to their centers [b, E]: [b]."""
+    import tensorflow as tf
+
+    return tf.reduce_mean(tf.math.squared_difference(prelogits, centers), axis=1)
+
+
+def move_centers(centers: tf.Variable, prelogits: tf.Tensor, labels: tf.Tensor, alfa: float) -> None:
+    """Move each image's class center by (1 - alfa) of the way to it; moves of one class add up, as published.
+
+    Args:
+        centers: [classes, E].
+        prelogits: [b, E].
+        labels: int64 [b].
+        alfa: from 0, below 1.
+    """
+    import tensorflow as tf
+
+    moves = (1.0 - alfa) * (tf.gather(centers, labels) - prelogits)  # [b, E]
+    centers.assign(tf.tensor_scatter_nd_sub(centers, labels[:, tf.newaxis], moves))

@@ -1,0 +1,107 @@
+"""The losses of a classifier: cross-entropy of plain logits, or of cosines with a margin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from finetune.training.objectives.loss import Loss, Outputs
+from finetune.training.objectives.metric import Metric
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+CROSS_ENTROPY = Metric("cross_entropy", column="cross_entropy")
+CORRECT = Metric("correct", summed=True, column="accuracy", held_back="validation_accuracy", charted=True)
+"""The number of images that the plain logits classify correctly."""
+
+
+class Classified(Loss):
+    """A loss that trains the classifier by cross-entropy."""
+
+    metrics = CROSS_ENTROPY, CORRECT
+
+    @property
+    def smoothing(self) -> float:
+        """The share of the targets that all classes have in common while training."""
+        return 0.0
+
+    def logits(self, outputs: Outputs) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute the logits that images are classified by, and those of the loss: [b, classes] each."""
+        raise NotImplementedError
+
+    def compute(self, outputs: Outputs) -> dict[str, tf.Tensor]:
+        """Compute the mean cross-entropy of a batch, and the number of images that are classified correctly."""
+        import tensorflow as tf
+
+        plain, logits = self.logits(outputs)
+        each = cross_entropy(logits, outputs.labels, self.smoothing if outputs.training else 0.0)  # [b]
+        right = tf.cast(tf.equal(tf.argmax(plain, 1), outputs.labels), tf.float32)  # [b]
+        return {CROSS_ENTROPY.name: outputs.mean(each), CORRECT.name: tf.reduce_sum(right)}
+
+    def share(self, row: Mapping[str, float]) -> float | None:
+        """Return the accuracy on the training images."""
+        return row[CORRECT.column]
+
+
+class MarginLoss(Classified):
+    """A loss whose logits are scaled cosines, with a margin on each image's own class while training."""
+
+    normalized = True
+    scale: float
+
+    def moved(self, cosines: tf.Tensor) -> tf.Tensor:
+        """Compute what the margin makes of the cosines [b, classes] where they are of an image's own class."""
+        raise NotImplementedError
+
+    def logits(self, outputs: Outputs) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute the scaled cosines without the margin, and with it: [b, classes] each."""
+        similarities = cosines(outputs.embed(outputs.prelogits), outputs.head)
+        plain = self.scale * similarities
+        return plain, self.with_margin(similarities, outputs.labels) if outputs.training else plain
+
+    def with_margin(self, similarities: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Compute the logits: the margin on an image's own class, then the scale.
+
+        Args:
+            similarities: cosines [b, classes].
+            labels: int64 [b].
+
+        Returns:
+            [b, classes].
+        """
+        import tensorflow as tf
+
+        moved = self.moved(similarities)
+        # [b] -> [b, classes]
+        own = tf.one_hot(labels, tf.shape(similarities)[1], on_value=True, off_value=False)
+        return self.scale * tf.where(own, moved, similarities)
+
+
+def cosines(embeddings: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Compute the cosines [b, classes] of unit embeddings [b, E] with the columns of weights [E, classes]."""
+    import tensorflow as tf
+
+    return embeddings @ tf.nn.l2_normalize(weights, 0, 1e-12)
+
+
+def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
+    """Compute the cross-entropy of each image.
+
+    The target is 1 - smoothing for an image's own class, and smoothing is shared out among all classes.
+
+    Args:
+        logits: [b, classes].
+        labels: int64 [b].
+        smoothing: from 0, below 1.
+
+    Returns:
+        [b].
+    """
+    import tensorflow as tf
+
+    plain = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)  # [b, classes] -> [b]
+    if not smoothing:
+        return plain
+    uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)  # [b, classes] -> [b]
+    return (1.0 - smoothing) * plain + smoothing * uniform

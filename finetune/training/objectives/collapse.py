@@ -1,0 +1,59 @@
+"""The monitor of triplets: embeddings that become one, and triplets that are all satisfied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from finetune.training.objectives.loss import Alert
+
+PATIENCE = 3
+"""Epochs in a row with hardly an active triplet after which it is said."""
+COLLAPSED = 0.05
+"""Share of the first epoch's mean distance to negatives below which all embeddings are nearly one."""
+COLLAPSING = 0.25
+"""Share of that distance below which a warning is given."""
+STUCK = 0.9
+"""Share of active triplets above which no distance tells people apart; the loss then is the margin (Hermans et al.
+2017)."""
+IDLE = 0.005
+"""Share of active triplets below which hardly anything is left to learn from them."""
+
+
+class Collapse:
+    """The monitor of the triplets of one attempt at a stage.
+
+    Embeddings that have become one satisfy no triplet and move no more: the distances to positives and to negatives
+    vanish alike, and the loss is the margin.
+
+    Args:
+        power: of a distance by which squared distances grow: 1 for squared ones, 0.5 for Euclidean ones.
+    """
+
+    def __init__(self, power: float) -> None:
+        self._power = power
+        self._first: float | None = None
+        self._warned = self._idle = 0
+
+    def add(self, row: Mapping[str, float]) -> Alert | None:
+        """Take the columns of the next epoch, and return what is to be said of it, if anything."""
+        columns = "active_triplets", "positive_distance", "negative_distance"
+        active, positive, negative = (row[name] for name in columns)
+        self._idle = self._idle + 1 if active < IDLE else 0
+        if self._idle == PATIENCE:
+            text = (
+                f"{active:.2%} of the triplets have a loss, as in the epochs before: little is left to learn from them"
+            )
+            return Alert(f"{text}; try mining: semi_hard, hard or bank, or end the stage here", stops=False)
+        if self._first is None:
+            self._first = negative
+            return None
+        share = negative / max(self._first, 1e-12)
+        if active < STUCK or share >= COLLAPSING**self._power:
+            return None
+        distances = f"the mean distance to negatives fell from {self._first:.3g} to {negative:.3g}, to positives it is"
+        text = f"{distances} {positive:.3g}, and {active:.0%} of the triplets have a loss"
+        if share < COLLAPSED**self._power:
+            advice = "give mining: semi_hard or random, a lower learning_rate, or a smaller margin"
+            return Alert(f"the embeddings have collapsed: {text}; {advice}", stops=True)
+        self._warned += 1
+        return Alert(f"the embeddings are collapsing: {text}", stops=False) if self._warned == 1 else None

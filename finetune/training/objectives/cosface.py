@@ -1,0 +1,20 @@
+"""CosFace: an additive cosine margin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finetune.training.objectives.classification import MarginLoss
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class CosFace(MarginLoss):
+    """An additive cosine margin: cos(θ) - margin for an image's own class (Wang et al. 2018, "CosFace")."""
+
+    margin: float
+
+    def moved(self, cosines: tf.Tensor) -> tf.Tensor:
+        """Compute the cosines after the margin, [b, classes]."""
+        return cosines - self.margin

@@ -1,0 +1,38 @@
+"""Distances between embeddings, as tensors."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from finetune.training.objectives.triplet import TripletDistance
+
+PAIRWISE_EPSILON = 1e-6
+"""Added to each difference under a Euclidean distance, as PyTorch does: the root has no slope at 0."""
+
+
+def distances(first: tf.Tensor, second: tf.Tensor, kind: TripletDistance) -> tf.Tensor:
+    """Compute the distances between rows of the same place, squared or Euclidean as PyTorch's `pairwise_distance`.
+
+    Args:
+        first, second: [..., E].
+        kind: which distance.
+
+    Returns:
+        [...].
+    """
+    if kind == "squared":
+        return tf.reduce_sum(tf.math.squared_difference(first, second), axis=-1)
+    return tf.norm(first - second + PAIRWISE_EPSILON, axis=-1)
+
+
+def squared_distances(embeddings: tf.Tensor) -> tf.Tensor:
+    """Compute the squared distances between all rows of [b, E]: [b, b], 0 on the diagonal and never below 0."""
+    squares = tf.reduce_sum(embeddings**2, axis=1)  # [b, E] -> [b]
+    # [b, 1] + [b] - [b, E] @ [E, b] -> [b, b]
+    between = squares[:, tf.newaxis] + squares - 2.0 * embeddings @ tf.transpose(embeddings)
+    return tf.linalg.set_diag(tf.maximum(between, 0.0), tf.zeros_like(squares))
+
+
+def hinge(positive: tf.Tensor, negative: tf.Tensor, margin: float) -> tf.Tensor:
+    """Compute the triplet loss max(positive - negative + margin, 0) of distances of one shape, or of broadcast ones."""
+    return tf.maximum(positive - negative + margin, 0.0)

@@ -1,0 +1,37 @@
+"""Distillation: embeddings stay near those of the restored checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from finetune.training.objectives.loss import Outputs
+from finetune.training.objectives.metric import Metric
+from finetune.training.objectives.term import Term
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from finetune.training.objectives.term import Tensors
+
+
+@dataclasses.dataclass(frozen=True)
+class Distillation(Term):
+    """The mean squared distance of embeddings to the restored checkpoint's of the same images.
+
+    Li and Hoiem 2016, "Learning without forgetting", distil the outputs of a classifier in place of embeddings.
+    """
+
+    metric = Metric("distillation", column="distillation")
+    factor: float
+
+    def applies(self, outputs: Outputs) -> bool:
+        """Return whether the restored checkpoint's embeddings are given: while training, and not in an evaluation."""
+        return outputs.targets is not None
+
+    def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
+        """Compute the mean squared distance of a batch's embeddings to their targets."""
+        from finetune.training.objectives.distances import distances
+
+        embeddings = outputs.embed(outputs.prelogits)  # [b, E]
+        return outputs.mean(distances(embeddings, outputs.targets, "squared"))  # [b] -> scalar

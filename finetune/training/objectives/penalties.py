@@ -1,0 +1,52 @@
+"""Penalties on the weights: on their size, and on how far they are from the restored checkpoint's."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from finetune.training.objectives.loss import Outputs
+from finetune.training.objectives.metric import Metric
+from finetune.training.objectives.term import Penalty, Sizes
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from finetune.training.objectives.term import Tensors
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightDecay(Penalty):
+    """The L2 penalty on the kernels that train; biases are left alone."""
+
+    metric = Metric("weight_decay", column="weight_decay")
+    factor: float
+
+    def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
+        """Compute this replica's part of the penalty."""
+        import tensorflow as tf
+
+        kernels = [variable for name, variable in outputs.weights.items() if name.endswith("/weights")]
+        return self.factor / outputs.replicas * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+
+
+@dataclasses.dataclass(frozen=True)
+class L2SP(Penalty):
+    """The L2 penalty on how far the weights are from the restored checkpoint's, the classifier apart.
+
+    Li et al. 2018, "Explicit inductive bias for transfer learning".
+    """
+
+    metric = Metric("l2_sp", column="l2_sp")
+    factor: float
+
+    def start(self, sizes: Sizes) -> Tensors:
+        """Return the restored checkpoint's values of the weights that train, by TF1 name."""
+        return sizes.restored()
+
+    def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
+        """Compute this replica's part of the penalty."""
+        import tensorflow as tf
+
+        away = [tf.nn.l2_loss(outputs.weights[name] - value) for name, value in tensors.items()]
+        return self.factor / outputs.replicas * tf.add_n(away)

@@ -1,0 +1,40 @@
+"""The published script's penalty on the norm of prelogits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finetune.training.objectives.loss import Outputs
+from finetune.training.objectives.metric import Metric
+from finetune.training.objectives.term import Term
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from finetune.training.objectives.term import Tensors
+
+PRELOGITS_EPSILON = 1e-4
+"""Added to |prelogits| under their norm, as the published script does."""
+
+
+class PrelogitsNorm(Term):
+    """The published script's penalty on prelogits: factor times the mean p-norm of each image's."""
+
+    metric = Metric("prelogits_norm", column="prelogits_norm")
+    p: float
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether a stage measures the term: always, for the history shows it whatever its factor."""
+        return True
+
+    def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
+        """Compute the mean p-norm of the prelogits."""
+        return outputs.mean(prelogits_norm(outputs.prelogits, self.p))
+
+
+def prelogits_norm(prelogits: tf.Tensor, p: float) -> tf.Tensor:
+    """Compute the p-norm of each image's prelogits [b, E], with the published epsilon: [b]."""
+    import tensorflow as tf
+
+    return tf.norm(tf.abs(prelogits) + PRELOGITS_EPSILON, ord=p, axis=1)

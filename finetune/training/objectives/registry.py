@@ -1,0 +1,31 @@
+"""All losses and all terms, and the columns that their metrics have in `history.csv`."""
+
+from __future__ import annotations
+
+from finetune.training.objectives.arcface import ArcFace
+from finetune.training.objectives.center_loss import CenterLoss
+from finetune.training.objectives.cosface import CosFace
+from finetune.training.objectives.distillation import Distillation
+from finetune.training.objectives.loss import Loss
+from finetune.training.objectives.metric import GRADIENT_NORM, LOSS, Metric
+from finetune.training.objectives.penalties import L2SP, WeightDecay
+from finetune.training.objectives.prelogits_norm import PrelogitsNorm
+from finetune.training.objectives.softmax import Softmax
+from finetune.training.objectives.term import Term
+from finetune.training.objectives.triplet import Triplet
+
+LOSSES: dict[str, type[Loss]] = {"softmax": Softmax, "arcface": ArcFace, "cosface": CosFace, "triplet": Triplet}
+"""The losses by the names that recipes give them."""
+TERMS: tuple[type[Term], ...] = (PrelogitsNorm, CenterLoss, WeightDecay, L2SP, Distillation)
+
+
+def all_metrics() -> tuple[Metric, ...]:
+    """Return every metric that a stage may have, in the order of the columns of `history.csv`.
+
+    The order is the loss with all terms, each loss itself, the terms, the gradient's norm, and what else losses tell.
+    """
+    losses = LOSSES.values()
+    itself = [loss.metrics[0] for loss in losses]
+    others = [metric for loss in losses for metric in loss.metrics[1:]]
+    ordered = (LOSS, *itself, *(term.metric for term in TERMS), GRADIENT_NORM, *others)
+    return tuple(dict.fromkeys(ordered))  # several losses may share a metric

@@ -1,0 +1,27 @@
+"""Cross-entropy of the logits, as the published script trains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from finetune.training.objectives.classification import Classified
+from finetune.training.objectives.loss import Outputs
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class Softmax(Classified):
+    """Cross-entropy of the logits, as the published script trains."""
+
+    label_smoothing: float
+
+    @property
+    def smoothing(self) -> float:
+        """The share of the targets that all classes have in common while training."""
+        return self.label_smoothing
+
+    def logits(self, outputs: Outputs) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute the classifier's logits, [b, classes], which are those of the loss too."""
+        logits = outputs.classify(outputs.prelogits)
+        return logits, logits

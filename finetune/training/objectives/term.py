@@ -1,0 +1,73 @@
+"""The base of the terms that a stage adds to its loss."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from finetune.training.objectives.loss import Outputs
+from finetune.training.objectives.metric import Metric
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    Tensors = Mapping[str, tf.Variable | tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """What a term's tensors are made from.
+
+    Attributes:
+        classes: number of people.
+        embedding: number of values of an embedding.
+        restored: reads the restored checkpoint's values of the variables that train, without the classifier's.
+    """
+
+    classes: int
+    embedding: int
+    restored: Callable[[], Mapping[str, tf.Tensor]]
+
+
+class Term:
+    """A term beside the loss, with its factor.
+
+    Attributes:
+        factor: weight of the term in the loss, from 0 (none).
+    """
+
+    metric: ClassVar[Metric]
+    factor: float
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether a stage measures the term."""
+        return bool(self.factor)
+
+    def start(self, sizes: Sizes) -> Tensors:
+        """Return the tensors that the term needs, by name; the variables among them are part of a stage's state."""
+        return {}
+
+    def applies(self, outputs: Outputs) -> bool:
+        """Return whether the term can be computed for a batch."""
+        return True
+
+    def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
+        """Compute the term of a batch, a scalar, as its metric shows it: without its factor."""
+        raise NotImplementedError
+
+    def weighted(self, value: tf.Tensor) -> tf.Tensor:
+        """Compute what the term adds to the loss."""
+        return self.factor * value
+
+    def after_update(self, outputs: Outputs, tensors: Tensors) -> None:
+        """Change the term's variables after the weights have been updated."""
+
+
+class Penalty(Term):
+    """A term of the weights alone, whose metric shows it as it enters the loss: with its factor."""
+
+    def weighted(self, value: tf.Tensor) -> tf.Tensor:
+        """Return the value, which has the factor."""
+        return value

@@ -1,0 +1,100 @@
+"""The triplet loss on unit embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from finetune.training.objectives.collapse import Collapse
+from finetune.training.objectives.loss import Labels, Loss, Outputs
+from finetune.training.objectives.metric import Metric
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+TripletDistance = Literal["squared", "euclidean"]
+COUNT = "triplets"
+MARGINS: dict[TripletDistance, float] = {"squared": 0.2, "euclidean": 1.0}
+"""The margins of FaceNet and of PyTorch's `TripletMarginLoss`."""
+
+
+class Triplet(Loss):
+    """The triplet loss on unit embeddings: max(d(anchor, positive) - d(anchor, negative) + margin, 0)."""
+
+    has_head, mined = False, True
+    metrics = (
+        Metric("triplet", per=COUNT, column="triplet"),
+        Metric(COUNT, per="", summed=True),
+        Metric("active", per=COUNT, summed=True, column="active_triplets"),
+        Metric("positive_distance", per=COUNT, summed=True, column="positive_distance"),
+        Metric("negative_distance", per=COUNT, summed=True, column="negative_distance"),
+    )
+    distance: TripletDistance
+    margin: float | None
+
+    @property
+    def gap(self) -> float:
+        """The margin in use."""
+        return MARGINS[self.distance] if self.margin is None else self.margin
+
+    def compute(self, outputs: Outputs) -> dict[str, tf.Tensor]:
+        """Compute the loss of a batch, the number of its triplets and of those with a loss, and sums of distances.
+
+        In an evaluation all triplets of the batch are counted.
+        """
+        import tensorflow as tf
+
+        from finetune.training.objectives import mining
+        from finetune.training.objectives.distances import distances, hinge
+
+        embeddings = outputs.embed(outputs.prelogits)  # [b, E]
+        if not outputs.training:
+            # The most that is held in memory at a time is one anchor's positives times its negatives.
+            return _sums(*mining.every_triplet(embeddings, outputs.labels, self.distance, self.gap))
+        triplets = mining.find(embeddings, outputs.labels, outputs.images, outputs.negatives)  # [t, 3]
+        anchor, positive, negative = (tf.gather(embeddings, triplets[:, column]) for column in range(3))  # [t, E] each
+        near = distances(anchor, positive, self.distance)  # [t]
+        far = distances(anchor, negative, self.distance)  # [t]
+        each = hinge(near, far, self.gap)  # [t]
+        count = tf.cast(tf.size(each), tf.float32)
+        active = tf.reduce_sum(tf.cast(each > 0, tf.float32))
+        return _sums(tf.reduce_sum(each), count, active, tf.reduce_sum(near), tf.reduce_sum(far))
+
+    def share(self, row: Mapping[str, float]) -> float | None:
+        """Return the share of the triplets that are satisfied."""
+        return 1 - row["active_triplets"]
+
+    def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[str]:
+        """Yield what the images lack: a pair of one person to train on, and a triplet in some held-back batch."""
+        _, counts = np.unique(train, return_counts=True)
+        if counts.max(initial=0) < 2:
+            yield (
+                "loss: triplet: nobody has two training images, so there is no triplet to train on; "
+                "give more images per person, or a smaller data.validation_split"
+            )
+        if len(held_back) and not _holds_triplet(held_back, batch_size):
+            yield (
+                "loss: triplet: no batch of the held-back images has two of one person and one of another, so their "
+                "loss would always be 0; give a larger data.validation_split, or 0 to keep the last epoch"
+            )
+
+    def monitor(self) -> Collapse:
+        """Return what watches for embeddings that collapse."""
+        return Collapse(1.0 if self.distance == "squared" else 0.5)
+
+
+def _holds_triplet(labels: Labels, batch_size: int) -> bool:
+    """Return whether some batch holds two images of one person and one of another."""
+    batches = (labels[start : start + batch_size] for start in range(0, len(labels), batch_size))
+    return any(1 < len(np.unique(batch)) < len(batch) for batch in batches)
+
+
+def _sums(
+    total: tf.Tensor, count: tf.Tensor, active: tf.Tensor, near: tf.Tensor, far: tf.Tensor
+) -> dict[str, tf.Tensor]:
+    import tensorflow as tf
+
+    values = total / tf.maximum(count, 1.0), count, active, near, far
+    return {metric.name: value for metric, value in zip(Triplet.metrics, values, strict=True)}

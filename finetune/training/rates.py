@@ -1,0 +1,64 @@
+"""The learning rate of each variable in each step, formed here alone.
+
+It is the product of retry factor, schedule, warm-up and layer factor, multiplied in this order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from finetune.architecture import UNITS, WITHOUT_VARIABLES, unit_of
+from finetune.recipe import Stage
+
+BLOCKS = tuple(dict.fromkeys(unit.split("/")[0] for unit in UNITS if unit not in WITHOUT_VARIABLES))
+"""The blocks from the input to `Logits`; a repeat is one block."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """The learning rates of one attempt at a stage.
+
+    Attributes:
+        stage: has the schedule, the warm-up and the layer decay.
+        retry: factor of this attempt: 1, and less with each retry.
+    """
+
+    stage: Stage
+    retry: float = 1.0
+
+    def of_epoch(self, epoch: int) -> float:
+        """Return the rate of an epoch, counted from 1, without its warm-up."""
+        return self.retry * (self.stage.learning_rate.rate(epoch, self.stage.epochs) or 0.0)
+
+    def of_step(self, epoch: int, n_batches: int, step: int) -> float:
+        """Return the rate of the classifier in a step.
+
+        Args:
+            epoch: counted from 1.
+            n_batches: steps of this epoch, by which the warm-up's epochs are counted.
+            step: counted from 1 within the attempt.
+        """
+        return self.of_epoch(epoch) * _warm_up(self.stage.warmup_epochs * n_batches, step)
+
+
+def of_layer(rate: float, factor: float) -> float:
+    """Return the rate of variables from the classifier's, by their layer factor."""
+    return rate * factor
+
+
+def after_retry(retry: float, stage: Stage) -> float:
+    """Return the retry factor of the next attempt at a stage."""
+    assert stage.accept is not None
+    return retry * stage.accept.slower
+
+
+def layer_factors(names: Sequence[str], layer_decay: float) -> dict[str, float]:
+    """Return each variable's layer factor: `layer_decay` to the power of the number of blocks after its own."""
+    blocks = {name: BLOCKS.index((unit_of(name) or "").split("/")[0]) for name in names}
+    return {name: layer_decay ** (len(BLOCKS) - 1 - block) for name, block in blocks.items()}
+
+
+def _warm_up(steps: float, step: int) -> float:
+    """Return the share of the rate that a step has, where it rises over so many steps."""
+    return min(1.0, step / steps) if steps else 1.0
