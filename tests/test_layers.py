@@ -19,6 +19,7 @@ FACES = sorted((ROOT / "finetune").glob("*/**/__init__.pyi"))
 PACKAGES = {path.parent for path in SOURCES if path.name == "__init__.py"}
 
 ORDER = (
+    "arrays",
     "errors",
     "words",
     "brief",
@@ -55,6 +56,7 @@ ORDER = (
 """The parts of the package; each may import itself and those before it. A package within one may be a part too."""
 
 WITHOUT_TENSORFLOW = (
+    "arrays",
     "architecture",
     "brief",
     "cells",

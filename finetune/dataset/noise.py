@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from finetune.arrays import Floats, Labels, class_means
+
 BINS = 100
-Floats = npt.NDArray[np.floating]
-Labels = npt.NDArray[np.int64]
 
 
 def distances_to_center(embeddings: Floats, labels: Labels) -> Floats:
-    """The Euclidean distance of each image to the mean of its class, as `calculate_filtering_metrics.py` has it.
+    """Return the Euclidean distance of each image to the mean of its class, as `calculate_filtering_metrics.py` has it.
 
     Args:
         embeddings: of unit length, [n, E].
@@ -20,11 +20,10 @@ def distances_to_center(embeddings: Floats, labels: Labels) -> Floats:
     Returns:
         [n].
     """
-    people, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    centers = np.zeros([len(people), embeddings.shape[1]])
-    np.add.at(centers, places, embeddings)
-    centers /= counts[:, np.newaxis]
-    return np.linalg.norm(embeddings - centers[places], axis=1)
+    people, places = np.unique(labels, return_inverse=True)
+    centers = class_means(embeddings, places, len(people))  # [people, E]
+    distances: Floats = np.linalg.norm(embeddings - centers[places], axis=1)  # [n, E] -> [n]
+    return distances
 
 
 def threshold(distances: Floats, percentile: float) -> float:

@@ -13,11 +13,10 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from finetune.arrays import Labels
 from finetune.doctor.copies import SAME_PICTURE, Edge
 from finetune.doctor.finding import Finding
 from finetune.paths import in_one_line
-
-Labels = npt.NDArray[np.int64]
 
 SHARED = 0.5
 """Of the smaller folder's pictures, the share that the other holds too, from which two folders are one person."""

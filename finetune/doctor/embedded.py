@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from finetune.arrays import Doubles
 from finetune.doctor import identities
 from finetune.doctor.finding import Finding
 from finetune.doctor.thumbnails import Thumbnails
@@ -51,7 +52,7 @@ class Embedded:
         self.judged = identities.check_identities(self.embeddings, self._labels)
         self._place = {int(row): place for place, row in enumerate(rows)}
 
-    def centres(self, mean: identities.Floats | None = None) -> identities.Floats:
+    def centres(self, mean: Doubles | None = None) -> Doubles:
         """Of each person, [people, E], where this mean, or the images' own, is subtracted."""
         embeddings = self.embeddings if mean is None else identities.centred(self.raw, mean)
         return identities.centres(embeddings, self._labels, self.judged, len(self._people))

@@ -22,6 +22,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
+from finetune.arrays import Doubles, class_sums, unit_rows
+
 LEAST = 4
 """Images that a person needs to be judged: a centre of fewer than three others says little."""
 ROUNDS = 3
@@ -36,8 +38,6 @@ BY_CHANCE = 0.02
 LEAST_PAIRS = 45
 """Of people, whose likenesses show how alike two people are by chance: ten people."""
 
-Floats = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, eq=False)
 class IdentityCheck:
@@ -50,8 +50,8 @@ class IdentityCheck:
         threshold: `other - own` above which an image is mislabelled; infinite where it can't be told.
     """
 
-    own: Floats
-    other: Floats
+    own: Doubles
+    other: Doubles
     nearest: npt.NDArray[np.int64]
     threshold: float
 
@@ -63,13 +63,17 @@ class IdentityCheck:
         return rows[np.argsort(-excess[rows], kind="stable")]
 
 
-def centred(embeddings: npt.NDArray[np.float32], mean: Floats | None = None) -> Floats:
+def centred(embeddings: npt.NDArray[np.float32], mean: Doubles | None = None) -> Doubles:
     """Unit rows after a mean, that of the rows where none is given, was subtracted."""
     rows = embeddings.astype(np.float64)
-    return _unit(rows - (rows.mean(0) if mean is None else mean))
+    return unit_rows(rows - (rows.mean(0) if mean is None else mean))
 
 
+<<<<<<< HEAD:finetune/doctor/identities.py
 def check_identities(embeddings: Floats, labels: npt.NDArray[np.int64]) -> IdentityCheck:
+=======
+def judge(embeddings: Doubles, labels: npt.NDArray[np.int64]) -> Judged:
+>>>>>>> a342021 (Rows of unit length, class sums and class means: one function each, in finetune/arrays.py):finetune/doctor/faces.py
     """Judges the images of people with `LEAST` images and more.
 
     Args:
@@ -87,35 +91,39 @@ def check_identities(embeddings: Floats, labels: npt.NDArray[np.int64]) -> Ident
     x, y = embeddings[rows], np.searchsorted(people, labels[rows])
     fits = np.ones(len(rows), bool)
     for _ in range(ROUNDS):
-        sums = _sums(x, y, fits, len(people))
-        own[rows] = (x * _unit(sums[y] - x * fits[:, np.newaxis])).sum(1)
-        other[rows], best = _nearest_other(x, y, _unit(sums))
+        sums = class_sums(x[fits], y[fits], len(people))
+        own[rows] = (x * unit_rows(sums[y] - x * fits[:, np.newaxis])).sum(1)
+        other[rows], best = _nearest_other(x, y, unit_rows(sums))
         nearest[rows] = people[best]
         fits = _fitting(own[rows], other[rows], y)
     strangers = (y + np.random.default_rng(0).integers(1, len(people), len(y))) % len(people)
-    to_stranger = (x * _unit(sums)[strangers]).sum(1)
+    to_stranger = (x * unit_rows(sums)[strangers]).sum(1)
     threshold = _threshold(other[rows] - own[rows], np.maximum(own[rows], other[rows]) - to_stranger)
     return IdentityCheck(own, other, nearest, threshold)
 
 
+<<<<<<< HEAD:finetune/doctor/identities.py
 def centres(embeddings: Floats, labels: npt.NDArray[np.int64], judged: IdentityCheck, people: int) -> Floats:
+=======
+def centres(embeddings: Doubles, labels: npt.NDArray[np.int64], judged: Judged, people: int) -> Doubles:
+>>>>>>> a342021 (Rows of unit length, class sums and class means: one function each, in finetune/arrays.py):finetune/doctor/faces.py
     """The people's centres, [people, E], without the mislabelled; NaN where nothing is left.
 
     Images that are nearer to another person, but not by enough to be mislabelled, stay: of a person
     in two folders, half of each may be nearer to the other.
     """
     rows = np.delete(np.arange(len(labels)), judged.mislabelled)
-    sums = _sums(embeddings[rows], labels[rows], np.ones(len(rows), bool), people)
+    sums = class_sums(embeddings[rows], labels[rows], people)
     sums[np.bincount(labels[rows], minlength=people) == 0] = np.nan
-    return _unit(sums)
+    return unit_rows(sums)
 
 
-def means(embeddings: Floats, labels: npt.NDArray[np.int64]) -> Floats:
+def means(embeddings: Doubles, labels: npt.NDArray[np.int64]) -> Doubles:
     """The centres of all images of each label, [labels, E]."""
-    return _unit(_sums(embeddings, labels, np.ones(len(labels), bool), int(labels.max(initial=-1)) + 1))
+    return unit_rows(class_sums(embeddings, labels, int(labels.max(initial=-1)) + 1))
 
 
-def alike(first: Floats, second: Floats | None = None) -> list[tuple[int, int, float]]:
+def alike(first: Doubles, second: Doubles | None = None) -> list[tuple[int, int, float]]:
     """People that are one, by their centres: within one set, or between two sets.
 
     The cosines of two people's centres are about normal. Mean and deviation are taken from the pairs
@@ -159,17 +167,7 @@ def _some(rows: npt.NDArray[np.intp], generator: np.random.Generator) -> npt.NDA
     return rows if len(rows) <= SAMPLE else np.sort(generator.choice(rows, SAMPLE, replace=False))
 
 
-def _unit(rows: Floats) -> Floats:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-
-
-def _sums(x: Floats, y: npt.NDArray[np.int64], fits: npt.NDArray[np.bool_], people: int) -> Floats:
-    sums = np.zeros([people, x.shape[1]])
-    np.add.at(sums, y[fits], x[fits])
-    return sums
-
-
-def _nearest_other(x: Floats, y: npt.NDArray[np.int64], centre: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+def _nearest_other(x: Doubles, y: npt.NDArray[np.int64], centre: Doubles) -> tuple[Doubles, npt.NDArray[np.intp]]:
     """The cosine to the nearest centre of another person, and whose it is."""
     cosine, best = np.empty(len(x)), np.empty(len(x), np.intp)
     for start in range(0, len(x), BLOCK):
@@ -180,7 +178,7 @@ def _nearest_other(x: Floats, y: npt.NDArray[np.int64], centre: Floats) -> tuple
     return cosine, best
 
 
-def _fitting(own: Floats, other: Floats, y: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def _fitting(own: Doubles, other: Doubles, y: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Which images a centre is made of: those nearer to it than to another, and half of a person's at the least."""
     fits = own >= other
     order = np.lexsort([-own, y])
@@ -190,7 +188,7 @@ def _fitting(own: Floats, other: Floats, y: npt.NDArray[np.int64]) -> npt.NDArra
     return fits | (~enough[y] & (place * 2 < np.bincount(y)[y]))
 
 
-def _threshold(excess: Floats, under_strangers: Floats) -> float:
+def _threshold(excess: Doubles, under_strangers: Doubles) -> float:
     """Above which excess an image is mislabelled.
 
     Args:

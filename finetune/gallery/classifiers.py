@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
+from finetune.arrays import Floats, Labels
 from finetune.errors import DataError, Problem
-from finetune.gallery.prototypes import NOBODY, Best, Floats, Labels, NearestPrototype, two_best
+from finetune.gallery.prototypes import NOBODY, Best, NearestPrototype, two_best
 from finetune.gallery.svm import LinearSVM, PublishedSVM
 from finetune.identification import nearest
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from finetune.arrays import Labels
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
 from finetune.gallery.photos import Embeddings, Photos, Source
@@ -19,7 +20,6 @@ from finetune.names import normal, shown, spelling, why_unusable
 if TYPE_CHECKING:
     from finetune.model import Model
 
-Labels = npt.NDArray[np.int64]
 SHORTEST_DIGEST = 6
 """Hexadecimal digits by which a photo may be named."""
 

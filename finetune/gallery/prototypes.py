@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from finetune.arrays import Floats, Labels, unit_rows
 from finetune.identification import nearest
 
-Floats = npt.NDArray[np.floating[Any]]
-Labels = npt.NDArray[np.int64]
 NOBODY = -1
 """The label where there is no runner-up."""
 
@@ -69,7 +68,7 @@ class NearestPrototype(ClassifierMixin, BaseEstimator):
         counts[before] += self._counts
         np.add.at(sums, np.searchsorted(classes, y), X)
         self.classes_, self._sums, self._counts = classes, sums, counts
-        self.prototypes_ = _unit(sums).astype(np.float32)
+        self.prototypes_ = unit_rows(sums).astype(np.float32)
         return self
 
     def decision_function(self, X: Floats) -> Floats:  # noqa: N803
@@ -94,7 +93,7 @@ class NearestPrototype(ClassifierMixin, BaseEstimator):
     def own_left_out(self, X: Floats, y: Labels) -> npt.NDArray[np.float64]:  # noqa: N803
         """Of photos [m] that this was fitted to: the similarity to the mean of their person's others; -inf without."""
         columns = np.searchsorted(self.classes_, y)
-        own: npt.NDArray[np.float64] = (_unit(self._sums[columns] - X) * X).sum(axis=1)
+        own: npt.NDArray[np.float64] = (unit_rows(self._sums[columns] - X) * X).sum(axis=1)
         own[self._counts[columns] < 2] = -np.inf
         return own
 
@@ -106,9 +105,3 @@ class NearestPrototype(ClassifierMixin, BaseEstimator):
         best, rows = self.best(X), np.arange(len(X))
         place = (best.labels[:, 0] == y).astype(np.int64)
         return best.labels[rows, place], best.scores[rows, place]
-
-
-def _unit(rows: Floats) -> Floats:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Floats = rows / np.maximum(lengths, 1e-12)
-    return unit

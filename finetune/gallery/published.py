@@ -13,11 +13,11 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 from finetune import files
+from finetune.arrays import Floats, Labels
 from finetune.brief import Brief
 from finetune.cells import csv_text
 from finetune.errors import DataError, Problem
 from finetune.gallery.classifiers import Name, make
-from finetune.gallery.prototypes import Floats, Labels
 from finetune.names import same_identities
 
 if TYPE_CHECKING:

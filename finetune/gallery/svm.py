@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC, LinearSVC
 
-from finetune.gallery.prototypes import Best, Floats, Labels, two_best
+from finetune.arrays import Floats, Labels
+from finetune.gallery.prototypes import Best, two_best
 from finetune.progress import track
 
 TOLERANCE = 0.05

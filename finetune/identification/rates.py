@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from finetune.arrays import Floats, Labels, class_sums, unit_rows
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
 from finetune.identification.search import nearest
 from finetune.verification import decisions, digits
 from finetune.words import counted
-
-Embeddings = npt.NDArray[np.floating[Any]]
-Labels = npt.NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -57,11 +55,11 @@ class OpenSet(Brief):
 
 
 def open_set(
-    gallery: Embeddings,
+    gallery: Floats,
     gallery_labels: Labels,
-    probes: Embeddings,
+    probes: Floats,
     probe_labels: Labels,
-    strangers: Embeddings,
+    strangers: Floats,
     far: float = 0.01,
 ) -> OpenSet:
     """Names each probe by the most similar person, and rejects it below a threshold that few strangers reach.
@@ -89,7 +87,7 @@ def open_set(
                 "give one of each",
             )
         )
-    means = class_means(gallery, gallery_labels)
+    means = unit_class_means(gallery, gallery_labels)
     named = nearest(means, probes)
     scores = named.similarities[:, 0]
     false_scores = np.sort(nearest(means, strangers).similarities[:, 0])[::-1]
@@ -111,10 +109,7 @@ def open_set(
     )
 
 
-def class_means(embeddings: Embeddings, labels: Labels) -> Embeddings:
-    """The mean of each person's embeddings [n, E], of unit length, in the order of their labels: [people, E]."""
+def unit_class_means(embeddings: Floats, labels: Labels) -> Floats:
+    """Return the mean of each person's embeddings [n, E], of unit length, in the order of labels: [people, E]."""
     people, places = np.unique(labels, return_inverse=True)
-    sums = np.zeros([len(people), embeddings.shape[1]])
-    np.add.at(sums, places, embeddings)
-    means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-    return means.astype(embeddings.dtype)
+    return unit_rows(class_sums(embeddings, places, len(people))).astype(embeddings.dtype)

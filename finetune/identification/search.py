@@ -3,12 +3,13 @@ again in float64."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Embeddings = npt.NDArray[np.floating[Any]]
+from finetune.arrays import Floats
+
 ROWS, PROBES = 2**14, 256
 """Of the gallery and of the probes, in a block: 16 MiB of similarities."""
 ROUNDING = 2.0**-24
@@ -26,7 +27,7 @@ class Nearest(NamedTuple):
     rows: npt.NDArray[np.int64]
 
 
-def nearest(gallery: Embeddings, probes: Embeddings, k: int = 1) -> Nearest:
+def nearest(gallery: Floats, probes: Floats, k: int = 1) -> Nearest:
     """The k rows of the gallery that are most similar to each probe, exactly.
 
     The products are float32, and as fast as the machine's. A row that may be among the k best, whatever the
@@ -60,7 +61,7 @@ class _Search:
         # |fl(x·y) - x·y| <= E * 2^-24 |x||y|, whatever the order of the sum.
         self._slack = 2 * probes.shape[1] * ROUNDING
 
-    def look(self, gallery: Embeddings, first: int, buffer: npt.NDArray[np.float32]) -> None:
+    def look(self, gallery: Floats, first: int, buffer: npt.NDArray[np.float32]) -> None:
         """Takes the rows of a block, which begins at row `first` of the gallery."""
         similarities = buffer[: len(self._probes), : len(gallery)]
         np.matmul(self._probes, gallery.T, out=similarities)
@@ -74,7 +75,7 @@ class _Search:
             rows = np.flatnonzero(similarities[probe] >= limits[probe])
             self._take(probe, gallery[rows], first + rows)
 
-    def _take(self, probe: np.intp, candidates: Embeddings, rows: npt.NDArray[np.intp]) -> None:
+    def _take(self, probe: np.intp, candidates: Floats, rows: npt.NDArray[np.intp]) -> None:
         # Not a matrix product: equal rows must give equal sums, wherever they stand.
         exact = (candidates.astype(np.float64) * self._probes[probe].astype(np.float64)).sum(axis=1)
         similarities = np.concatenate([self.best.similarities[probe], exact])

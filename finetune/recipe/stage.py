@@ -159,10 +159,9 @@ class Stage(Section):
 
     @property
     def terms(self) -> tuple[objectives.Term, ...]:
-        """The terms beside the loss that the stage measures; penalties on the weights come last."""
+        """The terms beside the loss, asked for or not, in the order in which they are added to it."""
         of_images = self.prelogits_norm, self.center_loss, objectives.Distillation(self.distillation)
-        of_weights = objectives.WeightDecay(self.weight_decay), objectives.L2SP(self.l2_sp)
-        return tuple(term for term in (*of_images, *of_weights) if term.is_asked_for)
+        return *of_images, objectives.WeightDecay(self.weight_decay), objectives.L2SP(self.l2_sp)
 
     @property
     def last_epoch(self) -> int:

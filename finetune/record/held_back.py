@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from finetune.arrays import Labels
 from finetune.brief import Brief
-from finetune.identification import class_means, nearest
+from finetune.identification import nearest, unit_class_means
 from finetune.verification import decisions, digits
 
 Embeddings = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -51,5 +51,5 @@ def by_nearest_mean(train: Embeddings, train_labels: Labels, held_back: Embeddin
         held_back: unit embeddings [m, E], m from 1.
         labels: int64 [m].
     """
-    rows = nearest(class_means(train, train_labels), held_back).rows[:, 0]
+    rows = nearest(unit_class_means(train, train_labels), held_back).rows[:, 0]
     return HeldBack(np.unique(train_labels)[rows] == labels)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from finetune.arrays import Doubles, Labels, class_means
+
 Floats = npt.NDArray[np.float32]
 
 SCALES = np.geomspace(1.0, 256.0, 33)
-"""Tried for how steeply a classifier of means answers to distance."""
+"""Scales that are tried: how steeply a classifier of means answers to distance."""
 SAMPLE = 10_000
-"""Images that the scale is chosen by."""
+"""The most images that the scale is chosen by."""
 
 
-def prototypes(prelogits: Floats, labels: npt.NDArray[np.int64], n_classes: int) -> tuple[Floats, Floats]:
-    """A softmax classifier that names the nearest class mean (Snell et al. 2017, "Prototypical networks").
+def prototypes(prelogits: Floats, labels: Labels, n_classes: int) -> tuple[Floats, Floats]:
+    """Make a softmax classifier that names the nearest class mean (Snell et al. 2017, "Prototypical networks").
 
     Its logits are -scale / 2 times the squared distance of the embedding to each mean, but for a constant; the
     embedding is taken as the prelogits over their mean norm, which differ little in length. The scale is that of
@@ -30,26 +32,14 @@ def prototypes(prelogits: Floats, labels: npt.NDArray[np.int64], n_classes: int)
     """
     norms = np.maximum(np.linalg.norm(prelogits, axis=1, keepdims=True), 1e-10)
     embeddings = (prelogits / norms).astype(np.float64)
-    counts = np.bincount(labels, minlength=n_classes)
-    means = class_sums(embeddings, labels, n_classes) / np.maximum(counts, 1)[:, np.newaxis]
-    scale = _scale(embeddings, labels, means, counts)
+    means = class_means(embeddings, labels, n_classes)
+    scale = _scale(embeddings, labels, means, np.bincount(labels, minlength=n_classes))
     weights = scale * means.T / norms.mean()
     return weights.astype(np.float32), (-scale / 2 * (means**2).sum(1)).astype(np.float32)
 
 
-def class_sums(rows: npt.NDArray[np.float64], labels: npt.NDArray[np.int64], n_classes: int) -> npt.NDArray[np.float64]:
-    """The sum of each class's rows: [n, E] to [n_classes, E]."""
-    sums = np.zeros([n_classes, rows.shape[1]])
-    np.add.at(sums, labels, rows)
-    return sums
-
-
-def _scale(
-    embeddings: npt.NDArray[np.float64],
-    labels: npt.NDArray[np.int64],
-    means: npt.NDArray[np.float64],
-    counts: npt.NDArray[np.int64],
-) -> float:
+def _scale(embeddings: Doubles, labels: Labels, means: Doubles, counts: Labels) -> float:
+    """Return the scale with the least cross-entropy, where each image is judged by a mean without it."""
     able = np.flatnonzero(counts[labels] > 1)
     if not len(able):
         return float(SCALES[len(SCALES) // 2])

@@ -13,7 +13,8 @@ STEP_COLUMNS = ("loss", "center_loss", "reg_loss", "xent_loss", "prelogits_norm"
 
 def metrics_of(stage: Stage) -> tuple[Metric, ...]:
     """Return what each step of a stage gives: the loss with all terms, the loss itself, each term, and the gradient."""
-    return LOSS, *stage.loss.metrics, *(term.metric for term in stage.terms), GRADIENT_NORM
+    asked_for = (term.metric for term in stage.terms if term.is_asked_for)
+    return LOSS, *stage.loss.metrics, *asked_for, GRADIENT_NORM
 
 
 class Means:

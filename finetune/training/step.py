@@ -52,7 +52,7 @@ class Trainer:
             self.optimizers = Optimizers(stage, {name: model.variables[name] for name in self.weights})
             self.averages = {name: tf.Variable(model.variables[name]) for name in self.names} if stage.ema else {}
             sizes = Sizes(model.num_classes or 0, model.embedding_size, self._restored)
-            self._terms = [(term, term.start(sizes)) for term in stage.terms]
+            self._terms = [(term, term.start(sizes) if term.is_asked_for else {}) for term in stage.terms]
         self._step, self._evaluate = replication.step(self), replication.evaluation(self)
         self._prelogits_only = tf.function(
             lambda features: self._prelogits(features, None, training=False), autograph=False, reduce_retracing=True
@@ -171,7 +171,8 @@ class Trainer:
                 gradients, _ = tf.clip_by_global_norm(gradients, self.stage.clip_norm, use_norm=norm)
         self._apply(gradients)
         for term, tensors in self._terms:
-            term.after_update(outputs, tensors)
+            if term.is_asked_for:
+                term.after_update(outputs, tensors)
         return self._stacked(values), outputs.prelogits
 
     def assess(self, batch: StepBatch, part: Part = WHOLE) -> tf.Tensor:
@@ -234,11 +235,13 @@ class Trainer:
             mean=part.mean,
             replicas=part.replicas,
         )
+        zero = tf.constant(0.0)
         values = self.stage.loss.compute(outputs)
-        terms = [(term, tensors) for term, tensors in self._terms if term.applies(outputs)]
-        values |= {term.metric.name: term.compute(outputs, tensors) for term, tensors in terms}
-        total = values[self.stage.loss.value]
-        for term, _ in terms:
+        for term, tensors in self._terms:
+            values[term.metric.name] = term.compute(outputs, tensors) if term.applies(outputs) else zero
+        # Terms that do not apply are added too, as 0: of fewer summands TensorFlow would round the sum otherwise.
+        total = values[self.stage.loss.value] + zero
+        for term, _ in self._terms:
             total += term.weighted(values[term.metric.name])
         return values | {LOSS.name: total}, outputs
 

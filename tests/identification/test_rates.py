@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from finetune.errors import DataError
 from finetune.identification import search
-from finetune.identification.rates import OpenSet, class_means, open_set
+from finetune.identification.rates import OpenSet, open_set, unit_class_means
 
 
 def unit(rows):
@@ -83,7 +83,7 @@ def test_more_false_accepts_name_no_fewer_and_the_order_of_images_does_not_count
 
 def test_a_mean_has_unit_length_and_the_order_of_the_labels():
     rows = unit([[1, 0], [0, 1], [1, 1]])
-    np.testing.assert_allclose(class_means(rows, np.array([7, 7, 3])), unit([[1, 1], [1, 1]]))
+    np.testing.assert_allclose(unit_class_means(rows, np.array([7, 7, 3])), unit([[1, 1], [1, 1]]))
 
 
 def test_it_is_kept_and_read_back():

@@ -25,7 +25,7 @@ from sklearn.svm import SVC
 from finetune import Recipe, network
 from finetune.architecture import boundary
 from finetune.embedding.embedder import Embedder
-from finetune.identification.rates import class_means
+from finetune.identification.rates import unit_class_means
 from finetune.model import LOGITS, Model
 from finetune.record.results import ended
 from finetune.report import tables
@@ -156,7 +156,7 @@ def unchanged(model: Model, inputs: Inputs) -> tuple[float, float]:
     train, test = (model.embed(part.paths) for part in (inputs.train, inputs.validation))
     labels, expected = inputs.train.labels, inputs.validation.labels
     svm = float(SVC(kernel="linear").fit(train, labels).score(test, expected))
-    return svm, float(np.mean(np.argmax(test @ class_means(train, labels).T, axis=1) == expected))
+    return svm, float(np.mean(np.argmax(test @ unit_class_means(train, labels).T, axis=1) == expected))
 
 
 def few() -> Path:

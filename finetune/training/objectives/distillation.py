@@ -26,7 +26,7 @@ class Distillation(Term):
     factor: float
 
     def applies(self, outputs: Outputs) -> bool:
-        """Return whether the restored checkpoint's embeddings are given: while training, and not in an evaluation."""
+        """Return whether the restored checkpoint's embeddings are given, which they are not in an evaluation."""
         return outputs.targets is not None
 
     def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:

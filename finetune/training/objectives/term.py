@@ -50,8 +50,8 @@ class Term:
         return {}
 
     def applies(self, outputs: Outputs) -> bool:
-        """Return whether the term can be computed for a batch."""
-        return True
+        """Return whether the term is computed for a batch; else it is 0."""
+        return self.is_asked_for
 
     def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
         """Compute the term of a batch, a scalar, as its metric shows it: without its factor."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from finetune.arrays import unit_rows
 from finetune.dataset import epoch_generator
 from finetune.recipe import Mining, Negatives, PeopleTimesImages, Stage
 from finetune.training import settled
@@ -99,8 +100,7 @@ class Sampler:
         """Notes that images were drawn, and takes their prelogits [b, E] into the bank where there is one."""
         np.add.at(self.drawn, rows, 1)
         if self.bank is not None:
-            seen = prelogits()
-            self.bank[rows] = seen / np.maximum(np.linalg.norm(seen, axis=1, keepdims=True), 1e-10)
+            self.bank[rows] = unit_rows(prelogits(), 1e-10)
 
     def state(self) -> dict[str, np.ndarray]:
         """What changes from epoch to epoch, for an exact resume."""

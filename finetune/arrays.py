@@ -1,0 +1,33 @@
+"""Rows of numbers: type aliases, rows of unit length, and sums and means by class."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+Doubles = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+Real = TypeVar("Real", bound=np.floating[Any])
+
+
+def unit_rows(rows: npt.NDArray[Real], least: float = 1e-12) -> npt.NDArray[Real]:
+    """Return rows [n, E] brought to unit length; those shorter than `least` are divided by that."""
+    unit: npt.NDArray[Real] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), least)
+    return unit
+
+
+def class_sums(rows: Floats, labels: Labels, n_classes: int) -> Doubles:
+    """Return the sum of each class's rows, added up in their order: [n, E] to float64 [n_classes, E]."""
+    sums = np.zeros([n_classes, rows.shape[1]])
+    np.add.at(sums, labels, rows)
+    return sums
+
+
+def class_means(rows: Floats, labels: Labels, n_classes: int) -> Doubles:
+    """Return the mean of each class's rows: [n, E] to float64 [n_classes, E]; 0 for a class without a row."""
+    counts = np.bincount(labels, minlength=n_classes)
+    means: Doubles = class_sums(rows, labels, n_classes) / np.maximum(counts, 1)[:, np.newaxis]
+    return means
