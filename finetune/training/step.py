@@ -13,6 +13,7 @@ from finetune import network
 from finetune.architecture import HEAD, UNITS, boundary, is_moving_statistic, unit_of
 from finetune.model import LOGITS, Model, is_head
 from finetune.recipe import Negatives, Stage
+from finetune.training.averages import Averages
 from finetune.training.metrics import metrics_of
 from finetune.training.objectives import GRADIENT_NORM, LOSS, Outputs, Sizes
 from finetune.training.optimizers import Optimizers
@@ -50,7 +51,8 @@ class Trainer:
         self.weights = [name for name in self.names if not is_moving_statistic(name) and self._has_gradient(name)]
         with replication.scope():
             self.optimizers = Optimizers(stage, {name: model.variables[name] for name in self.weights})
-            self.averages = {name: tf.Variable(model.variables[name]) for name in self.names} if stage.ema else {}
+            averaged = {name: model.variables[name] for name in self.names}
+            self._averages = Averages(averaged, stage.ema) if stage.ema else None
             sizes = Sizes(model.num_classes or 0, model.embedding_size, self._restored)
             self._terms = [(term, term.start(sizes) if term.is_asked_for else {}) for term in stage.terms]
         self._step, self._evaluate = replication.step(self), replication.evaluation(self)
@@ -67,8 +69,8 @@ class Trainer:
             weights.assign(tf.nn.l2_normalize(weights, 0, 1e-12))
             biases.assign(tf.zeros_like(biases))
             self.model.weights_changed()
-        for name, average in self.averages.items():
-            average.assign(self.model.variables[name])
+        if self._averages:
+            self._averages.begin()
 
     def step(
         self,
@@ -129,11 +131,11 @@ class Trainer:
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Give the model the averages of its weights within the context, where the stage asks for them."""
-        if not self.averages:
+        if not self._averages:
             yield
             return
         raw = self.model.tensors(self.names)
-        self.model.assign({name: average.numpy() for name, average in self.averages.items()})
+        self.model.assign(self._averages.tensors())
         try:
             yield
         finally:
@@ -141,16 +143,17 @@ class Trainer:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return everything that a step changes, for an exact resume."""
-        averages = {f"average/{name}": average.numpy() for name, average in self.averages.items()}
+        averages = self._averages.tensors() if self._averages else {}
         of_terms = {name: variable.numpy() for name, variable in self._term_variables().items()}
-        return self.model.tensors(self.names) | self.optimizers.state() | averages | of_terms
+        averaged = {f"average/{name}": value for name, value in averages.items()}
+        return self.model.tensors(self.names) | self.optimizers.state() | averaged | of_terms
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Set what `state` gave."""
         self.model.assign({name: state[name] for name in self.names})
         self.optimizers.load(state)
-        for name, average in self.averages.items():
-            average.assign(state[f"average/{name}"])
+        if self._averages:
+            self._averages.assign({name: state[f"average/{name}"] for name in self.names})
         for name, variable in self._term_variables().items():
             variable.assign(state[name])
 
@@ -200,11 +203,8 @@ class Trainer:
         if self.stage.loss.normalized:
             head = self.model.variables[f"{HEAD}/weights"]
             head.assign(tf.nn.l2_normalize(head, 0, 1e-12))
-        if self.averages:
-            done = tf.cast(self.optimizers.iterations, tf.float32)
-            decay = tf.minimum(self.stage.ema, (1.0 + done) / (10.0 + done))
-            for name, average in self.averages.items():
-                average.assign_sub((1.0 - decay) * (average - self.model.variables[name]))
+        if self._averages:
+            self._averages.move(self.optimizers.iterations)
 
     def _prelogits(self, features: tf.Tensor, dropout_key: tf.Tensor | None, *, training: bool) -> tf.Tensor:
         return network.forward(
