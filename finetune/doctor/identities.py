@@ -69,11 +69,7 @@ def centred(embeddings: npt.NDArray[np.float32], mean: Doubles | None = None) ->
     return unit_rows(rows - (rows.mean(0) if mean is None else mean))
 
 
-<<<<<<< HEAD:finetune/doctor/identities.py
-def check_identities(embeddings: Floats, labels: npt.NDArray[np.int64]) -> IdentityCheck:
-=======
-def judge(embeddings: Doubles, labels: npt.NDArray[np.int64]) -> Judged:
->>>>>>> a342021 (Rows of unit length, class sums and class means: one function each, in finetune/arrays.py):finetune/doctor/faces.py
+def check_identities(embeddings: Doubles, labels: npt.NDArray[np.int64]) -> IdentityCheck:
     """Judges the images of people with `LEAST` images and more.
 
     Args:
@@ -102,11 +98,7 @@ def judge(embeddings: Doubles, labels: npt.NDArray[np.int64]) -> Judged:
     return IdentityCheck(own, other, nearest, threshold)
 
 
-<<<<<<< HEAD:finetune/doctor/identities.py
-def centres(embeddings: Floats, labels: npt.NDArray[np.int64], judged: IdentityCheck, people: int) -> Floats:
-=======
-def centres(embeddings: Doubles, labels: npt.NDArray[np.int64], judged: Judged, people: int) -> Doubles:
->>>>>>> a342021 (Rows of unit length, class sums and class means: one function each, in finetune/arrays.py):finetune/doctor/faces.py
+def centres(embeddings: Doubles, labels: npt.NDArray[np.int64], judged: IdentityCheck, people: int) -> Doubles:
     """The people's centres, [people, E], without the mislabelled; NaN where nothing is left.
 
     Images that are nearer to another person, but not by enough to be mislabelled, stay: of a person

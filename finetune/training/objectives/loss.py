@@ -6,15 +6,12 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from finetune.training.objectives.metric import LOSS, Metric
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-Labels = npt.NDArray[np.int64]
+    from finetune.arrays import Labels
 
 
 @dataclasses.dataclass(frozen=True)

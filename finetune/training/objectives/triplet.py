@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from finetune.training.objectives.collapse import Collapse
-from finetune.training.objectives.loss import Labels, Loss, Outputs
+from finetune.training.objectives.loss import Loss, Outputs
 from finetune.training.objectives.metric import Metric
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from finetune.arrays import Labels
 
 TripletDistance = Literal["squared", "euclidean"]
 COUNT = "triplets"
@@ -68,6 +68,8 @@ class Triplet(Loss):
 
     def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[str]:
         """Yield what the images lack: a pair of one person to train on, and a triplet in some held-back batch."""
+        import numpy as np
+
         _, counts = np.unique(train, return_counts=True)
         if counts.max(initial=0) < 2:
             yield (
@@ -87,6 +89,8 @@ class Triplet(Loss):
 
 def _holds_triplet(labels: Labels, batch_size: int) -> bool:
     """Return whether some batch holds two images of one person and one of another."""
+    import numpy as np
+
     batches = (labels[start : start + batch_size] for start in range(0, len(labels), batch_size))
     return any(1 < len(np.unique(batch)) < len(batch) for batch in batches)
 
