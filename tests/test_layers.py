@@ -208,20 +208,23 @@ def house() -> list[str]:
     """The rows of the map of the house: each part in its order, its docstring's first sentence, and its files."""
     rows = []
     for part in ORDER[:-1]:
-        place = ROOT / "finetune" / part
+        place = ROOT / "finetune" / part.replace(".", "/")
         source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
         sentence = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
-        files = sorted(path.relative_to(place) for path in place.rglob("*.py") if path.name != "__init__.py")
+        found = [path for path in place.rglob("*.py") if path.name != "__init__.py"]
+        files = sorted(path.relative_to(place) for path in found if part_of(module_name(path)[9:]) == part)
         named = " ".join(f"`{path.with_suffix('').as_posix()}`" for path in files)
         rows.append(
-            f"| `{part}{'/' if files else '.py'}` | {' '.join(sentence.split())} | {named} |".replace("|  |", "| |")
+            f"| `{part.replace('.', '/')}{'/' if files else '.py'}` | {' '.join(sentence.split())} | {named} |".replace(
+                "|  |", "| |"
+            )
         )
     return rows
 
 
 def test_the_map_of_the_house_in_contributing_is_true() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    told = [line for line in text.splitlines() if re.match(r"\| `\w+(/|\.py)` \|", line)]
+    told = [line for line in text.splitlines() if re.match(r"\| `[\w/]+(/|\.py)` \|", line)]
     assert told == house()
 
 
