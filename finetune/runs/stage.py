@@ -81,15 +81,15 @@ class StageRun:
         fresh = trainer.state() if accept and accept.attempts > 1 else {}
         embedder = self._evaluation.embedder(trainer)
         while True:
-            failure = self._attempt(trainer, embedder, state, resumed)
+            failed = self._attempt(trainer, embedder, state, resumed)
             last = accept is None or state.attempt >= accept.attempts
-            if failure and not state.kept:
+            if failed and not state.kept:
                 if last:
-                    raise StageFailed(failure)
-                reason = failure
+                    raise failed
+                reason = str(failed)
             else:
                 digests = frozen.verify(self._model)
-                result = self._judged(embedder, state, failure)
+                result = self._judged(embedder, state, str(failed or ""))
                 if not result.accepted:
                     self._model.assign(started_from)
                 if result.accepted or last:
@@ -102,8 +102,8 @@ class StageRun:
 
     def _attempt(
         self, trainer: Trainer, embedder: Embedder, state: StageState, resumed: Mapping[str, np.ndarray] | None
-    ) -> str:
-        """Train from `state` to the kept epoch's weights, and return what ended it early, or nothing."""
+    ) -> StageFailed | None:
+        """Train from `state` to the kept epoch's weights, and return what ended it early, if anything did."""
         recipe, inputs, stage, index = self._inputs.recipe, self._inputs, self._stage, self._index
         sampler = Sampler(
             stage,
@@ -161,8 +161,8 @@ class StageRun:
             train(trainer, state, data, run)
         except StageFailed as error:
             self._model.assign(state.kept)
-            return str(error)
-        return ""
+            return error
+        return None
 
     def _judged(self, embedder: Embedder, state: StageState, failure: str) -> StageResult:
         """Return the result of an attempt, measured with the weights that it kept."""

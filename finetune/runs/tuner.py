@@ -150,7 +150,7 @@ class FineTuner:
         result = finished.result
         tables.stage_footer(result)
         if result.failure:
-            raise StageFailed(result.failure)
+            raise StageFailed(Problem("", result.failure))
         return result
 
     @property

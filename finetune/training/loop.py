@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from finetune.dataset import Batch
-from finetune.errors import RunError
+from finetune.errors import Problem, RunError
 from finetune.progress import say, track
 from finetune.training.history import EpochRow
 from finetune.training.metrics import Means, held_back_columns, published_columns, training_columns
@@ -149,8 +149,8 @@ def _train_epoch(training: _Stage, epoch: Epoch) -> tuple[dict[str, Any], Batch]
             targets=None if data.targets is None else data.targets[rows],
             negatives=epoch.negatives,
         )
-        where = f"stage {stage.name!r}, epoch {epoch.number}, step {state.step}: the loss"
-        _must_be_finite(result[LOSS.name], where, rate, state)
+        where = f"stage {stage.name!r}, epoch {epoch.number}, step {state.step}"
+        _must_be_finite(result[LOSS.name], where, "the loss", rate, state)
         means.add(result, len(labels))
         data.sampler.used(rows, trainer.seen)
         if run.keeps_steps:
@@ -179,28 +179,28 @@ def _held_back(training: _Stage, weights: Mapping[str, np.ndarray], last: Batch)
     loss, rate = trainer.stage.loss, training.rates.of_epoch(state.epoch + 1)
     where = f"stage {trainer.stage.name!r}, epoch {state.epoch + 1}"
     if not all(np.isfinite(value).all() for value in weights.values()):
-        raise StageFailed(_not_finite(f"{where}: the weights", "no finite numbers", rate, state))
+        raise StageFailed(_not_finite(where, "the weights became no finite numbers", rate, state))
     if data.validation is None:
         # What the last step made of the weights would show in the next loss only.
         found = trainer.evaluate(last.features, last.labels)
-        _must_be_finite(found[LOSS.name], f"{where}: the loss", rate, state)
+        _must_be_finite(found[LOSS.name], where, "the loss", rate, state)
         return {}
     means = Means(trainer.metrics)
     for features, labels, _ in data.validation():
         means.add(trainer.evaluate(features, labels), len(labels))
     columns = held_back_columns(loss, means.result())
-    _must_be_finite(columns[LOSS.held_back], f"{where}: the validation loss", rate, state)
+    _must_be_finite(columns[LOSS.held_back], where, "the validation loss", rate, state)
     return columns
 
 
-def _must_be_finite(loss: float, what: str, rate: float, state: StageState) -> None:
+def _must_be_finite(loss: float, where: str, what: str, rate: float, state: StageState) -> None:
     if not math.isfinite(loss):
-        raise StageFailed(_not_finite(what, loss, rate, state))
+        raise StageFailed(_not_finite(where, f"{what} became {loss}", rate, state))
 
 
-def _not_finite(what: str, found: object, rate: float, state: StageState) -> str:
+def _not_finite(where: str, found: str, rate: float, state: StageState) -> Problem:
     kept = f"the weights of epoch {state.kept_epoch} are kept" if state.kept else "the weights from before are kept"
-    return f"{what} became {found}; {kept}; lower its learning_rate (now {rate:g})"
+    return Problem(where, f"{found}; {kept}", f"lower its learning_rate (now {rate:g})")
 
 
 def _heed(alert: Alert, row: EpochRow, state: StageState) -> None:
@@ -212,8 +212,8 @@ def _heed(alert: Alert, row: EpochRow, state: StageState) -> None:
     if alert.stops:
         if row.get(LOSS.held_back) is None:
             state.kept = {}  # without held-back images the last epoch is kept, which has collapsed
-        raise StageFailed(f"stage {row.stage!r}, epoch {row.epoch}: {alert.text}")
-    say(f"warning: stage {row.stage!r}: {alert.text}")
+        raise StageFailed(alert.problem.within(f"stage {row.stage!r}, epoch {row.epoch}"))
+    say(f"warning: {alert.problem.within(f'stage {row.stage!r}')}")
 
 
 def _stalled(patience: int | None, state: StageState) -> bool:

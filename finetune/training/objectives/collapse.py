@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from finetune.errors import Problem
 from finetune.training.objectives.loss import Alert
 
 PATIENCE = 3
@@ -40,10 +41,11 @@ class Collapse:
         active, positive, negative = (row[name] for name in columns)
         self._idle = self._idle + 1 if active < IDLE else 0
         if self._idle == PATIENCE:
-            text = (
+            found = (
                 f"{active:.2%} of the triplets have a loss, as in the epochs before: little is left to learn from them"
             )
-            return Alert(f"{text}; try mining: semi_hard, hard or bank, or end the stage here", stops=False)
+            advice = "try mining: semi_hard, hard or bank, or end the stage here"
+            return Alert(Problem("", found, advice), stops=False)
         if self._first is None:
             self._first = negative
             return None
@@ -54,6 +56,7 @@ class Collapse:
         text = f"{distances} {positive:.3g}, and {active:.0%} of the triplets have a loss"
         if share < COLLAPSED**self._power:
             advice = "give mining: semi_hard or random, a lower learning_rate, or a smaller margin"
-            return Alert(f"the embeddings have collapsed: {text}; {advice}", stops=True)
+            return Alert(Problem("", f"the embeddings have collapsed: {text}", advice), stops=True)
         self._warned += 1
-        return Alert(f"the embeddings are collapsing: {text}", stops=False) if self._warned == 1 else None
+        collapsing = Problem("", f"the embeddings are collapsing: {text}")
+        return Alert(collapsing, stops=False) if self._warned == 1 else None

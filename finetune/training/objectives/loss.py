@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from finetune.errors import Problem
 from finetune.training.objectives.metric import LOSS, Metric
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ class Alert:
     """What a monitor found in an epoch.
 
     Attributes:
-        text: one line.
+        problem: what it found, and what to do.
         stops: whether the stage must not go on.
     """
 
-    text: str
+    problem: Problem
     stops: bool
 
 
@@ -110,7 +111,7 @@ class Loss:
         """
         return None
 
-    def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[str]:
+    def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[Problem]:
         """Yield what the images lack for the loss to be trained, and to choose an epoch by.
 
         Args:

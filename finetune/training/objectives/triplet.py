@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
+from finetune.errors import Problem
 from finetune.training.objectives.collapse import Collapse
 from finetune.training.objectives.loss import Loss, Outputs
 from finetune.training.objectives.metric import Metric
@@ -66,20 +67,23 @@ class Triplet(Loss):
         """Return the share of the triplets that are satisfied."""
         return 1 - row["active_triplets"]
 
-    def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[str]:
+    def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[Problem]:
         """Yield what the images lack: a pair of one person to train on, and a triplet in some held-back batch."""
         import numpy as np
 
         _, counts = np.unique(train, return_counts=True)
         if counts.max(initial=0) < 2:
-            yield (
-                "loss: triplet: nobody has two training images, so there is no triplet to train on; "
-                "give more images per person, or a smaller data.validation_split"
+            yield Problem(
+                "loss: triplet",
+                "nobody has two training images, so there is no triplet to train on",
+                "give more images per person, or a smaller data.validation_split",
             )
         if len(held_back) and not _holds_triplet(held_back, batch_size):
-            yield (
-                "loss: triplet: no batch of the held-back images has two of one person and one of another, so their "
-                "loss would always be 0; give a larger data.validation_split, or 0 to keep the last epoch"
+            yield Problem(
+                "loss: triplet",
+                "no batch of the held-back images has two of one person and one of another, so their loss would "
+                "always be 0",
+                "give a larger data.validation_split, or 0 to keep the last epoch",
             )
 
     def monitor(self) -> Collapse:

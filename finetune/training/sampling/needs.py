@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from finetune.errors import DataError
+from finetune.errors import DataError, Problem
 from finetune.recipe import PeopleTimesImages, Stage
 from finetune.training.sampling.draws import Rows
 
@@ -23,15 +23,18 @@ def refuse_unmet(stage: Stage, train: Rows, held_back: Rows, batch_size: int) ->
     Raises:
         DataError: one line per need that is not met.
     """
-    problems = [f"stage {stage.name!r}: {problem}" for problem in _unmet(stage, train, held_back, batch_size)]
+    where = f"stage {stage.name!r}"
+    problems = [problem.within(where) for problem in _unmet(stage, train, held_back, batch_size)]
     if problems:
         raise DataError(*problems)
 
 
-def _unmet(stage: Stage, train: Rows, held_back: Rows, batch_size: int) -> Iterator[str]:
+def _unmet(stage: Stage, train: Rows, held_back: Rows, batch_size: int) -> Iterator[Problem]:
     people = np.unique(train)
     if isinstance(stage.sampling, PeopleTimesImages) and stage.sampling.people > len(people):
-        yield f"sampling: {stage.sampling.people} people per batch, and there are {len(people)}; give fewer"
+        found = f"{stage.sampling.people} people per batch, and there are {len(people)}"
+        yield Problem("sampling", found, "give fewer")
     yield from stage.loss.needs(train, held_back, batch_size)
     if stage.early_stopping and not len(held_back):
-        yield "early_stopping: no image is held back to judge by; give more images per person, or remove it"
+        advice = "give more images per person, or remove it"
+        yield Problem("early_stopping", "no image is held back to judge by", advice)

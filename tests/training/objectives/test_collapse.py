@@ -18,13 +18,13 @@ def test_embeddings_that_become_one_warn_and_then_stop():
     warning = add(watch, 0.95, 0.19, 0.2)
     assert not warning.stops
     assert "collapsing: the mean distance to negatives fell from 1 to 0.2, to positives it is 0.19, and 95 %" in (
-        warning.text.replace("95%", "95 %")
+        str(warning.problem).replace("95%", "95 %")
     )
     assert add(watch, 0.95, 0.14, 0.15) is None  # said once
     stop = add(watch, 1.0, 0.01, 0.01)
     assert stop.stops
-    assert "collapsed" in stop.text
-    assert "give mining: semi_hard or random" in stop.text
+    assert "collapsed" in str(stop.problem)
+    assert "give mining: semi_hard or random" in str(stop.problem)
 
 
 def test_euclidean_distances_are_judged_by_the_same_embeddings():
@@ -41,7 +41,7 @@ def test_triplets_that_are_all_satisfied_are_said_once_after_three_epochs():
     watch = Collapse(1.0)
     said = [add(watch, 0.001, 0.1, 1.5) for _ in range(6)]
     assert [seen is not None for seen in said] == [False, False, True, False, False, False]
-    assert "little is left to learn" in said[2].text
+    assert "little is left to learn" in str(said[2].problem)
     assert not said[2].stops
 
 
