@@ -3,10 +3,10 @@ from .cache import entry_name as entry_name
 from .embedder import Embedder as Embedder
 from .embedder import key_of as key_of
 from .embedder import unit as unit
-from .entries import FILL_BATCH as FILL_BATCH
-from .entries import choice as choice
-from .entries import choice_of as choice_of
-from .entries import stored_entry as stored_entry
 from .frozen import FrozenFeatures as FrozenFeatures
+from .frozen_units import FILL_BATCH as FILL_BATCH
+from .frozen_units import choice as choice
+from .frozen_units import choice_of as choice_of
+from .frozen_units import stored_entry as stored_entry
 from .placement import Choice as Choice
 from .placement import Where as Where

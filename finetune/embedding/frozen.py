@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -20,10 +20,8 @@ from finetune.dataset import (
     view_batches,
 )
 from finetune.embedding.cache import Entry
-from finetune.embedding.entries import FILL_BATCH, choice, fill, open_entry, shape_of
-from finetune.images import ImageRecord
-from finetune.model import Model
-from finetune.progress import track
+from finetune.embedding.embedder import Embedder
+from finetune.embedding.frozen_units import FILL_BATCH, choice
 from finetune.recipe import Augment, Recipe
 from finetune.runtime import WHOLE, Share
 
@@ -32,42 +30,36 @@ class FrozenFeatures:
     """What the units before a stage's boundary give for its images.
 
     Args:
-        model: its frozen units must not change as long as this is used.
+        embedder: embeds from the stage's boundary on; an image that changes after its inspection ends the run.
         recipe: batch size, seed and augmentation.
-        first: index in `UNITS` of the first unit that trains.
         stage: its number, for the order of the images.
         train, validation: the stage's images.
-        records: of all images; one that changes meanwhile ends the run.
-        check: called before each batch that is computed to be kept; may raise to end the run there.
         share: of each batch, the images whose features are wanted here; the labels are always the whole batch's.
     """
 
     def __init__(
         self,
-        model: Model,
+        embedder: Embedder,
         recipe: Recipe,
-        first: int,
         stage: int,
         train: Dataset,
         validation: Dataset,
-        records: Mapping[Path, ImageRecord],
-        check: Callable[[], None] = lambda: None,
         share: Share = WHOLE,
     ) -> None:
-        self._check, self._share = check, share
-        self._model, self._recipe, self._stage = model, recipe, stage
-        self._train, self._validation, self._records = train, validation, records
-        self._prefix = model.prefix(first)
-        self.choice = choice(model, recipe, first, len(train), len(validation))
+        self._units, self._records, self._share = embedder.units, embedder.records, share
+        self._recipe, self._stage = recipe, stage
+        self._train, self._validation = train, validation
+        self._preprocessing = self._units.model.preprocessing
+        self._forward = self._units.forward()
+        self.choice = choice(self._units.model, recipe, self._units.first, len(train), len(validation))
         self._entry: Entry | None = None
-        if self.choice.where == "memory":
-            self._entry = Entry(None, shape_of(model, first))
-        elif self.choice.where == "disk":
+        if self.choice.where != "off":
             views = (self._keys(train, self._drawing(epoch)) for epoch in range(1, 1 + (recipe.augment.views or 1)))
-            self._entry = open_entry(model, first, {*chain.from_iterable(views), *self._keys(validation, None)})
+            keys = {*chain.from_iterable(views), *self._keys(validation, None)}
+            self._entry = self._units.open(self.choice.where, keys)
 
     def training(self, epoch: int, order: np.ndarray | None = None, batch_size: int | None = None) -> Iterator[Batch]:
-        """An epoch's batches.
+        """Return an epoch's batches.
 
         Args:
             order: its images, int64 [n]; each once and shuffled where it is not given.
@@ -80,7 +72,7 @@ class FrozenFeatures:
             return self._kept(train, self._drawing(epoch), order, batch_size)
         images = training_batches(
             train,
-            preprocessing=self._model.preprocessing,
+            preprocessing=self._preprocessing,
             augment=recipe.augment,
             batch_size=batch_size,
             seed=recipe.seed,
@@ -91,19 +83,20 @@ class FrozenFeatures:
             checksums=self._checksums(train.paths),
         )
         batches = zip(images, _labelled(train, order, batch_size), strict=True)
-        return (Batch(self._prefix(pixels), *labelled) for (pixels, _), labelled in batches)
+        return (Batch(self._forward(pixels), *labelled) for (pixels, _), labelled in batches)
 
     def validation(self) -> Iterator[Batch]:
-        """The held-back batches, in order."""
+        """Return the held-back batches, in order."""
         held_back, order = self._validation, np.arange(len(self._validation))
         if self._entry is not None:
             return self._kept(held_back, None, order, self._recipe.batch_size)
         rows, size = self._share.of(order, self._recipe.batch_size)
         paths = [held_back.paths[row] for row in rows]
-        preprocessing, checksums = self._model.preprocessing, self._checksums(paths)
-        batches = evaluation_batches(paths, preprocessing=preprocessing, batch_size=size, checksums=checksums)
+        batches = evaluation_batches(
+            paths, preprocessing=self._preprocessing, batch_size=size, checksums=self._checksums(paths)
+        )
         labelled = zip(batches, _labelled(held_back, order, self._recipe.batch_size), strict=True)
-        return (Batch(self._prefix(pixels), *labels) for pixels, labels in labelled)
+        return (Batch(self._forward(pixels), *labels) for pixels, labels in labelled)
 
     def _checksums(self, paths: Sequence[Path]) -> list[int]:
         return [self._records[path].checksum for path in paths]
@@ -144,24 +137,19 @@ class FrozenFeatures:
         if any(keys[row] not in self._entry for row in rows):
             self._entry.refresh()  # other workers and other runs compute too
         missing = list({keys[row]: row for row in rows if keys[row] not in self._entry}.values())
-        batches = view_batches(
+        if not missing:
+            return
+        images = view_batches(
             dataset.paths,
             np.array(missing, np.int64),
-            preprocessing=self._model.preprocessing,
+            preprocessing=self._preprocessing,
             augment=Augment() if drawing is None else self._recipe.augment,
             batch_size=FILL_BATCH,
             key=drawing or 0,
             checksums=self._checksums(dataset.paths),
         )
-        starts = range(0, len(missing), FILL_BATCH)
-
-        def computed() -> Iterator[tuple[list[bytes], np.ndarray]]:
-            parts = zip(starts, batches, strict=True)
-            for start, pixels in track(parts, len(missing), "computing features", FILL_BATCH):
-                self._check()
-                yield [keys[row] for row in missing[start : start + FILL_BATCH]], self._prefix(pixels).numpy()
-
-        fill(self._entry, computed())
+        wanted = [keys[row] for row in missing]
+        self._units.fill(self._entry, images, wanted, wanted=wanted)
 
 
 def _labelled(dataset: Dataset, order: np.ndarray, size: int) -> Iterator[tuple[tf.Tensor, np.ndarray]]:

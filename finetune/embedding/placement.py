@@ -44,7 +44,7 @@ def choose(
         values: float32 values of one of them.
         multiply_adds: what one image costs in the frozen units.
         augmented: whether an image is drawn anew in each epoch.
-        disk_room: bytes that the store may take.
+        disk_room: bytes that the cache may take.
         memory_room: bytes that may be taken in memory; a quarter of what is free where not given.
     """
     needed = 4 * values * vectors

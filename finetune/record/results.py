@@ -28,13 +28,13 @@ class Evidence(Brief):
 
     Attributes:
         lfw: on the pairs.
-        point: on people who are held out, and on those who are trained on.
+        trade_off: on people who are held out, and on those who are trained on.
         held_back: images that were not trained on, named by the classifier; before the first stage, which has no
             classifier of these people, by the nearest class mean.
     """
 
     lfw: LFWResult | None = None
-    point: TradeOff | None = None
+    trade_off: TradeOff | None = None
     held_back: HeldBack | None = None
 
     @property
@@ -43,12 +43,12 @@ class Evidence(Brief):
         found = {}
         if self.held_back:
             found[HELD_BACK] = Score(self.held_back.accuracy, self.held_back.correct)
-        if self.point and self.point.learned:
+        if self.trade_off and self.trade_off.learned:
             found["held-back accuracy by the nearest mean"] = Score(
-                self.point.learned.rank1, self.point.learned.correct
+                self.trade_off.learned.rank1, self.trade_off.learned.correct
             )
-        if self.point:
-            found["strangers' accuracy"] = Score(self.point.strangers.accuracy, self.point.strangers.correct)
+        if self.trade_off:
+            found["strangers' accuracy"] = Score(self.trade_off.strangers.accuracy, self.trade_off.strangers.correct)
         if self.lfw:
             found[self.lfw.accuracy_name] = Score(self.lfw.accuracy, self.lfw.correct, bool(self.lfw.left_out))
         if self.lfw and self.lfw.without_overlap:
@@ -109,14 +109,14 @@ class StageResult(Brief):
         return self.trained.lfw
 
     @property
-    def point_before(self) -> TradeOff | None:
+    def trade_off_before(self) -> TradeOff | None:
         """The measurements on strangers with the weights that the stage started from, or None."""
-        return self.began.point
+        return self.began.trade_off
 
     @property
-    def measured_point(self) -> TradeOff | None:
+    def measured_trade_off(self) -> TradeOff | None:
         """The measurements on strangers with the weights that the stage trained, or None."""
-        return self.trained.point
+        return self.trained.trade_off
 
     @property
     def standing(self) -> Evidence:
@@ -129,9 +129,9 @@ class StageResult(Brief):
         return self.standing.lfw
 
     @property
-    def point(self) -> TradeOff | None:
+    def trade_off(self) -> TradeOff | None:
         """What is measured on strangers with the weights that stand after the stage."""
-        return self.standing.point
+        return self.standing.trade_off
 
     @property
     def harm(self) -> str:
@@ -163,7 +163,8 @@ class StageResult(Brief):
         apart = ("folder", "start", "began", "trained")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
         difference = self.difference
-        curve = columns(self.point_before, self.measured_point) if self.point_before and self.measured_point else None
+        before, now = self.trade_off_before, self.measured_trade_off
+        curve = columns(before, now) if before and now else None
         return fields | {"lfw_difference": dataclasses.asdict(difference) if difference else None, "curve": curve}
 
 
@@ -219,7 +220,7 @@ def ended(recipe: Recipe, results: Sequence[StageResult]) -> bool:
 
 def write_evidence(folder: RunFolder, evidence: Evidence, prefix: str = "") -> None:
     """Write what was measured into a stage's folder."""
-    parts = {"lfw": evidence.lfw, "strangers": evidence.point, "held_back": evidence.held_back}
+    parts = {"lfw": evidence.lfw, "strangers": evidence.trade_off, "held_back": evidence.held_back}
     for name, part in parts.items():
         if part:
             folder.write_json(f"{prefix}{name}.json", part.to_json())

@@ -164,14 +164,14 @@ def training(rows: Sequence[EpochRow], metric: Metric) -> Chart | None:
     return _chart(metric.title.capitalize(), f"By epoch: {ends}. Stages: {stages}.{terms}", draw)
 
 
-def strangers(rows: Sequence[EpochRow], point: TradeOff | None) -> Chart | None:
+def strangers(rows: Sequence[EpochRow], before: TradeOff | None) -> Chart | None:
     """Accuracy on people who are learned and on people who never are, by epoch, from before the run on."""
-    if point is None:
+    if before is None:
         return None
     series = {
-        "strangers, verified": [point.strangers.accuracy, *(row.get("strangers_accuracy") for row in rows)],
+        "strangers, verified": [before.strangers.accuracy, *(row.get("strangers_accuracy") for row in rows)],
         "learned, named": [
-            point.learned.rank1 if point.learned else None,
+            before.learned.rank1 if before.learned else None,
             *(row.get("learned_accuracy") for row in rows),
         ],
     }

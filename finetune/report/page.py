@@ -141,7 +141,7 @@ def _charts(record: Record) -> dict[str, list[Chart]]:
     """Draw the charts of the training and of the pairs."""
     lfw, final, first = record.recipe.lfw, record.final, record.baseline
     training = [charts.training(record.rows, metric) for metric in all_metrics() if metric.charted]
-    training.append(charts.strangers(record.rows, record.point))
+    training.append(charts.strangers(record.rows, record.trade_off))
     pairs: list[Chart | None] = []
     if lfw and first and final:
         named = [Named(m.name if m.accepted else f"{m.name} (rolled back)", m.lfw) for m in record.measured]
@@ -156,7 +156,7 @@ def _charts(record: Record) -> dict[str, list[Chart]]:
 
 def _stage(result: StageResult) -> dict[str, Any]:
     """A row of the table of stages."""
-    before, after = result.point_before, result.measured_point
+    before, after = result.trade_off_before, result.measured_trade_off
     return {
         "result": result,
         "difference": result.difference,
@@ -211,7 +211,7 @@ def _comparison(named: Sequence[tuple[Record, str]]) -> dict[str, Any]:
                 "after": final.lfw if final else None,
                 "difference": compare(record.baseline, final.lfw) if record.baseline and final else None,
                 "held_back": last.validation_accuracy if last else None,
-                "point": last.point if last else record.point,
+                "trade_off": last.trade_off if last else record.trade_off,
                 "kept": sum(result.accepted for result in record.results),
                 "seconds": math.fsum(row["seconds"] for row in record.rows),
             }

@@ -109,9 +109,9 @@ class Record(Brief):
         return self.start.lfw
 
     @property
-    def point(self) -> TradeOff | None:
+    def trade_off(self) -> TradeOff | None:
         """The measurements on strangers before the first stage, or None."""
-        return self.start.point
+        return self.start.trade_off
 
     @property
     def verdict(self) -> Verdict:

@@ -24,8 +24,8 @@ EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back'
 
 def baseline(start: Evidence) -> None:
     """Show the figures that every later one is compared with."""
-    if start.point:
-        say(f"baseline: {_point(start.point)}")
+    if start.trade_off:
+        say(f"baseline: {_trade_off(start.trade_off)}")
     if start.held_back:
         say(f"baseline: {start.held_back.accuracy:.4f} of the held-back images are named rightly by the nearest mean")
     if start.lfw is None:
@@ -78,10 +78,10 @@ def stage_footer(result: StageResult) -> None:
         say(f"{_figures(result.measured)}; {_interval(d)}")
         for line in _without_overlap(result.measured, result.difference_without_overlap):
             say(line)
-    if result.measured_point:
-        say(_point(result.measured_point))
-        if result.point_before:
-            say(_change(result.point_before, result.measured_point))
+    if result.measured_trade_off:
+        say(_trade_off(result.measured_trade_off))
+        if result.trade_off_before:
+            say(_change(result.trade_off_before, result.measured_trade_off))
     if result.harm:
         say(result.harm)
     if not result.accepted:
@@ -147,7 +147,7 @@ def gallery_command(recipe: Recipe, stage: Path | None = None) -> str:
     return shlex.join(words)
 
 
-def curve(baseline: TradeOff, results: Sequence[StageResult]) -> Table:
+def trade_offs(baseline: TradeOff, results: Sequence[StageResult]) -> Table:
     """Gain against forgetting, each with its 95 % interval against the checkpoint before the run."""
     columns = [
         "stage",
@@ -166,17 +166,17 @@ def curve(baseline: TradeOff, results: Sequence[StageResult]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     for name in columns:
         table.add_column(name, justify="left" if name in ("stage", "outcome") else "right", no_wrap=True)
-    measured = [(r.name, r.measured_point, outcome(r)) for r in results]
-    for name, point, what_became in [(BASELINE, baseline, ""), *measured]:
-        if point is None:
+    measured = [(r.name, r.measured_trade_off, outcome(r)) for r in results]
+    for name, now, what_became in [(BASELINE, baseline, ""), *measured]:
+        if now is None:
             continue
         gain = change = ""
-        if point is not baseline:
-            change = _paired(baseline.strangers.correct, point.strangers.correct)
-            if baseline.learned and point.learned:
-                gain = _paired(baseline.learned.correct, point.learned.correct)
-        learned = [f"{point.learned.rank1:.4f}", f"{point.learned.dir:.4f}"] if point.learned else ["", ""]
-        accuracy, val = f"{point.strangers.accuracy:.4f}", f"{point.strangers.val:.4f}"
+        if now is not baseline:
+            change = _paired(baseline.strangers.correct, now.strangers.correct)
+            if baseline.learned and now.learned:
+                gain = _paired(baseline.learned.correct, now.learned.correct)
+        learned = [f"{now.learned.rank1:.4f}", f"{now.learned.dir:.4f}"] if now.learned else ["", ""]
+        accuracy, val = f"{now.strangers.accuracy:.4f}", f"{now.strangers.val:.4f}"
         table.add_row(name, learned[0], gain, accuracy, change, val, learned[1], what_became)
     return table
 
@@ -193,11 +193,11 @@ def count_values(model: Model, names: Sequence[str]) -> int:
     return sum(int(model.variables[name].shape.num_elements()) for name in names)
 
 
-def _point(point: TradeOff) -> str:
-    verification = f"strangers {point.strangers.accuracy:.4f}, validation rate {point.strangers.val:.4f}"
-    if point.learned is None:
+def _trade_off(measured: TradeOff) -> str:
+    verification = f"strangers {measured.strangers.accuracy:.4f}, validation rate {measured.strangers.val:.4f}"
+    if measured.learned is None:
         return verification
-    return f"learned {point.learned.rank1:.4f}, DIR at FAR {FAR:.0%} {point.learned.dir:.4f}; {verification}"
+    return f"learned {measured.learned.rank1:.4f}, DIR at FAR {FAR:.0%} {measured.learned.dir:.4f}; {verification}"
 
 
 def _change(before: TradeOff, after: TradeOff) -> str:

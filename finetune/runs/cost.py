@@ -37,7 +37,7 @@ class Cost(NamedTuple):
         measuring: pairs, strangers and held-back images.
         rest: class means, banks and the restored checkpoint's embeddings of the training images.
         embedded: images that are measured, as often as they are.
-        kept: those of them whose frozen units are in the store by then.
+        kept: those of them whose frozen units are in the cache by then.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Images(NamedTuple):
 
 @dataclasses.dataclass
 class _Pass:
-    """The cost of taking images through the network: full forward passes, and images found in the store."""
+    """The cost of taking images through the network: full forward passes, and images found in the cache."""
 
     passes: float = 0.0
     images: int = 0
@@ -112,13 +112,13 @@ def time_table(parts: Sequence[Cost], seconds: float) -> list[str]:
     return [
         *lines,
         f"               at {1000 * seconds:.3g} ms per image and pass, as measured here just now; kept: their frozen "
-        "units are in the store by then",
+        "units are in the cache by then",
         "               without what starting and writing take, and without stages that are tried again",
     ]
 
 
 class _Costs:
-    """The run in thought: what each part takes, and what the store holds by then."""
+    """The run in thought: what each part takes, and what the cache holds by then."""
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs, self._model, self._recipe = inputs, inputs.model, inputs.recipe
@@ -186,7 +186,7 @@ class _Costs:
         return measured
 
     def _taken(self, groups: Sequence[Images], first: int, index: int) -> _Pass:
-        """Return the passes of images whose units before `first` may be in the store, at stage `index`."""
+        """Return the passes of images whose units before `first` may be in the cache, at stage `index`."""
         taken = _Pass()
         for images in (images for images in groups if images.paths):
             n = len(images.paths)

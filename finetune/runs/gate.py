@@ -47,7 +47,7 @@ def judge(accept: Accept | None, start: Evidence, began: Evidence, trained: Evid
     """
     before = start if accept and accept.since == "baseline" else began
     if accept and accept.pairs == "strangers":
-        old, new = (evidence.point.strangers if evidence.point else None for evidence in (before, trained))
+        old, new = (evidence.trade_off.strangers if evidence.trade_off else None for evidence in (before, trained))
         return decide(accept, old, new)
     return decide(accept, before.lfw, trained.lfw)
 

@@ -68,8 +68,8 @@ def run(
         if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
             say(f"the run ends here: stage {tuner.results[-1].name!r} was rolled back, and the recipe says stop")
         wide_console().print(tables.stages(tuner.baseline, tuner.results))
-        if tuner.start.point:
-            wide_console().print(tables.curve(tuner.start.point, tuner.results))
+        if tuner.start.trade_off:
+            wide_console().print(tables.trade_offs(tuner.start.trade_off, tuner.results))
         verdict = tuner.verdict()
         say(f"verdict: {verdict}")
         say(f"next: {tables.gallery_command(recipe, verdict.folder if verdict.place else None)}")

@@ -122,18 +122,8 @@ class StageRun:
             trainer.begin()
         tables.stage_header(stage, index, trainer, len(inputs.train), state)
         targets = self._evaluation.restored_embeddings(inputs.train) if stage.distillation else None
-        features = FrozenFeatures(
-            self._model,
-            recipe,
-            trainer.first,
-            index,
-            inputs.train,
-            inputs.validation,
-            inputs.records,
-            self._check,
-            inputs.strategy.share,
-        )
-        before = self._start.point
+        features = FrozenFeatures(embedder, recipe, index, inputs.train, inputs.validation, inputs.strategy.share)
+        before = self._start.trade_off
 
         def measured() -> Mapping[str, float | None]:
             now = self._evaluation.trade_off(embedder)
@@ -170,13 +160,13 @@ class StageRun:
         if not stage.loss.has_head:
             self._write_head(embedder)
         held_back = self._evaluation.held_back(embedder)
-        lfw, point, decision = None, None, Decision(True, "")
+        lfw, trade_off, decision = None, None, Decision(True, "")
         try:
             lfw = self._evaluation.lfw(embedder)
-            point = self._evaluation.trade_off(embedder)
+            trade_off = self._evaluation.trade_off(embedder)
         except NotFinite as error:
             decision = Decision(False, str(error))
-        measured = Evidence(lfw, point, held_back)
+        measured = Evidence(lfw, trade_off, held_back)
         if decision.accepted:
             decision = judge(stage.accept, self._start, self._began, measured)
         accuracy = kept.get("validation_accuracy")

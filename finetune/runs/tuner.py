@@ -227,8 +227,8 @@ class FineTuner:
         self.folder.write_json("inputs.json", self.inputs.summary())
         self.folder.write_list("inputs.json", "environment.json")
         embedder = self.evaluation.embedder()
-        lfw, point = self.evaluation.lfw(embedder), self.evaluation.trade_off(embedder)
-        self.start = Evidence(lfw, point, self.evaluation.held_back_by_mean(embedder, point))
+        lfw, trade_off = self.evaluation.lfw(embedder), self.evaluation.trade_off(embedder)
+        self.start = Evidence(lfw, trade_off, self.evaluation.held_back_by_mean(embedder, trade_off))
         with self.folder.finishing(0, BASELINE) as folder:
             write_evidence(folder, self.start)
         tables.baseline(self.start)

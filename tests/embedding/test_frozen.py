@@ -14,8 +14,11 @@ from finetune.errors import RunError
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
-from finetune.embedding import entries, frozen
+from finetune.embedding import frozen
+from finetune.embedding import frozen_units as units
+from finetune.embedding.embedder import Embedder
 from finetune.embedding.frozen import FrozenFeatures
+from finetune.embedding.frozen_units import FrozenUnits
 from finetune.runs.tuner import FineTuner
 
 pytestmark = pytest.mark.tf
@@ -69,11 +72,13 @@ def test_after_the_frozen_units_changed_nothing_stale_is_served(make, passes):
     tuner.model.assign({name: tuner.model.variables[name].numpy() + 1})
     model, inputs = tuner.model, tuner.inputs
     head = UNITS.index("Logits")
-    features = FrozenFeatures(model, tuner.recipe, head, 1, inputs.train, inputs.validation, inputs.records)
+    embedder = Embedder(model, tuner.recipe.cache, inputs.records, first=head)
+    features = FrozenFeatures(embedder, tuner.recipe, 1, inputs.train, inputs.validation)
     got = np.concatenate([batch.features.numpy() for batch in features.validation()])
     assert sum(passes) == len(inputs.validation)
     fresh = dataclasses.replace(tuner.recipe, cache="off")
-    expected = FrozenFeatures(model, fresh, head, 1, inputs.train, inputs.validation, inputs.records)
+    embedder = Embedder(model, "off", inputs.records, first=head)
+    expected = FrozenFeatures(embedder, fresh, 1, inputs.train, inputs.validation)
     np.testing.assert_allclose(
         got, np.concatenate([b.features.numpy() for b in expected.validation()]), rtol=1e-4, atol=1e-5
     )
@@ -130,8 +135,9 @@ def test_each_view_passes_the_frozen_units_once(make, passes):
 
 @pytest.mark.slow
 def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch):
-    monkeypatch.setattr(frozen, "FILL_BATCH", 4)
-    monkeypatch.setattr(entries, "SEGMENT", 1)
+    for module in (frozen, units):
+        monkeypatch.setattr(module, "FILL_BATCH", 4)
+    monkeypatch.setattr(units, "SEGMENT", 1)
 
     def read(tuner, check=lambda: None):
         inputs = tuner.inputs
@@ -154,11 +160,13 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
 def on_block8(inputs, check):
     """Features before Block8 of the training images, which are the held-back ones too."""
     first, train = UNITS.index("Block8"), inputs.train
-    return FrozenFeatures(inputs.model, inputs.recipe, first, 1, train, train, inputs.records, check)
+    embedder = Embedder(inputs.model, inputs.recipe.cache, inputs.records, first=first, check=check)
+    return FrozenFeatures(embedder, inputs.recipe, 1, train, train)
 
 
 def test_what_was_computed_before_an_interruption_is_not_computed_again(make, monkeypatch, passes):
-    monkeypatch.setattr(frozen, "FILL_BATCH", 4)
+    for module in (frozen, units):
+        monkeypatch.setattr(module, "FILL_BATCH", 4)
     calls = iter([None, None, RunError("stopped"), *[None] * 99])
 
     def stop_at_the_third():
@@ -176,8 +184,9 @@ def test_what_was_computed_before_an_interruption_is_not_computed_again(make, mo
 
 
 def test_after_some_seconds_what_was_computed_is_on_disk_where_a_kill_can_not_reach_it(make, monkeypatch, tmp_path):
-    monkeypatch.setattr(frozen, "FILL_BATCH", 4)
-    monkeypatch.setattr(entries, "SEGMENT_SECONDS", 0.0)
+    for module in (frozen, units):
+        monkeypatch.setattr(module, "FILL_BATCH", 4)
+    monkeypatch.setattr(units, "SEGMENT_SECONDS", 0.0)
     inputs, kept = make().inputs, []
     before = len(list((tmp_path / "cache").rglob("*.keys")))
 
@@ -227,6 +236,10 @@ def described(weights="a", image_size=160, standardization="fixed", **changes):
     return SimpleNamespace(**values | changes)
 
 
+def opened(model, first, keys):
+    return FrozenUnits(model, "disk", first, lambda: None).open("disk", keys)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -241,30 +254,34 @@ def described(weights="a", image_size=160, standardization="fixed", **changes):
 def test_vectors_of_one_model_are_not_served_to_another(changes, tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     head, key = UNITS.index("Logits"), b"k" * 32
-    entries.open_entry(described(), head, [key]).add([key], np.ones([1, 512], np.float32))
-    assert key in entries.open_entry(described(), head, [key])
-    assert key not in entries.open_entry(described(**changes), head, [key])
+    opened(described(), head, [key]).add([key], np.ones([1, 512], np.float32))
+    assert key in opened(described(), head, [key])
+    assert key not in opened(described(**changes), head, [key])
 
 
 def test_vectors_of_one_cut_or_library_are_not_served_to_another(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     key = b"k" * 32
-    entries.open_entry(described(), UNITS.index("Logits"), [key]).add([key], np.ones([1, 512], np.float32))
-    assert key not in entries.open_entry(described(), UNITS.index("Bottleneck"), [key])
-    for where, name in ((entries, "__version__"), (entries.tf, "__version__"), (entries.PIL, "__version__")):
+    opened(described(), UNITS.index("Logits"), [key]).add([key], np.ones([1, 512], np.float32))
+    assert key not in opened(described(), UNITS.index("Bottleneck"), [key])
+    for where, name in (
+        (units, "__version__"),
+        (units.tf, "__version__"),
+        (units.PIL, "__version__"),
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(where, name, "0.0")
-            assert key not in entries.open_entry(described(), UNITS.index("Logits"), [key])
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0" if entries.os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" else "1")
-    assert key not in entries.open_entry(described(), UNITS.index("Logits"), [key])
+            assert key not in opened(described(), UNITS.index("Logits"), [key])
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0" if units.os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" else "1")
+    assert key not in opened(described(), UNITS.index("Logits"), [key])
 
 
 def test_weights_that_train_do_not_change_where_features_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     cut, key = UNITS.index("Bottleneck"), b"k" * 32
-    entries.open_entry(described(), cut, [key]).add([key], np.ones([1, 1792], np.float32))
+    opened(described(), cut, [key]).add([key], np.ones([1, 1792], np.float32))
     digests = {BACKBONE: "a", "InceptionResnetV1/Bottleneck/weights": "trained", "Logits/weights": "trained"}
-    assert key in entries.open_entry(described(digests=lambda of: {name: digests[name] for name in of}), cut, [key])
+    assert key in opened(described(digests=lambda of: {name: digests[name] for name in of}), cut, [key])
 
 
 @pytest.mark.slow

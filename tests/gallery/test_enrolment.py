@@ -152,14 +152,14 @@ def test_what_others_do_meanwhile_stands(model, people, tmp_path, monkeypatch):
 
     path, everybody = tmp_path / "g.h5", of(people)
     enroll(path, {"person_001": everybody["person_001"], "person_002": everybody["person_002"]}, model)
-    embed = module.prelogits
+    embed = module.Embedder.prelogits
 
     def meanwhile(*arguments):
         new = photos(vectors([5], model.embedding_size))
         update(path, lambda now: now.remove("person_001").add(["from elsewhere"], new))
         return embed(*arguments)
 
-    monkeypatch.setattr(module, "prelogits", meanwhile)
+    monkeypatch.setattr(module.Embedder, "prelogits", meanwhile)
     enroll(path, {"person_003": everybody["person_003"]}, model)
     assert read_gallery(path).people == ("person_002", "from elsewhere", "person_003")
 
@@ -176,13 +176,13 @@ def test_strangers_join_what_the_gallery_has_become_meanwhile(model, faces, peop
 
     path = tmp_path / "g.h5"
     enroll(path, of(people), model)
-    embed = module.prelogits
+    embed = module.Embedder.prelogits
 
     def meanwhile(*arguments):
         update(path, lambda now: now.remove("person_001"))
         return embed(*arguments)
 
-    monkeypatch.setattr(module, "prelogits", meanwhile)
+    monkeypatch.setattr(module.Embedder, "prelogits", meanwhile)
     left = tuple(name for name in of(people) if name != "person_001")
     assert module.enroll_strangers(path, faces / "strangers", model).gallery.people == left
 
@@ -278,13 +278,13 @@ def test_a_photo_that_changes_while_it_is_enrolled_is_refused(model, people, tmp
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
     name, photos = next(iter(of(people).items()))
     _, others = list(of(people).items())[1]
-    prelogits = enrolment.prelogits
+    prelogits = enrolment.Embedder.prelogits
 
-    def meanwhile(*arguments, **options):
+    def meanwhile(*arguments):
         shutil.copy(others[0], photos[0])
-        return prelogits(*arguments, **options)
+        return prelogits(*arguments)
 
-    monkeypatch.setattr(enrolment, "prelogits", meanwhile)
+    monkeypatch.setattr(enrolment.Embedder, "prelogits", meanwhile)
     with pytest.raises(RunError, match=f"{photos[0].name}: changed while it was used; leave the images as they are"):
         enroll(tmp_path / "g.h5", {name: photos}, model, cache=cache)
     assert not (tmp_path / "g.h5").exists()

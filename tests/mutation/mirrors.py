@@ -22,7 +22,7 @@ ALSO = {
     "recipe/": ("recipe/test_recipe.py", "recipe/test_overrides.py", "recipe/test_written.py", "recipe/test_stage.py"),
     "recipe/schedule_file.py": ("recipe/test_learning_rate.py",),
     "embedding/placement.py": ("embedding/test_cache.py",),
-    "embedding/entries.py": ("embedding/test_frozen.py",),
+    "embedding/frozen_units.py": ("embedding/test_frozen.py",),
     "doctor/thumbnails.py": ("doctor/test_examination.py", "doctor/test_copies.py"),
     "training/optimizers.py": ("training/test_gentleness.py",),
     "training/figures.py": ("training/test_loop.py",),

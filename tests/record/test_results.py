@@ -80,8 +80,8 @@ def test_a_stage_without_a_gate_whose_interval_lies_below_0_says_so_at_its_end_a
     ("trained", "what"),
     [
         (Evidence(lfw(360), None, HeldBack(right(280))), ["held-back accuracy"]),
-        (Evidence(point=point(320, 300)), ["strangers' accuracy"]),
-        (Evidence(point=point(350, 280)), ["held-back accuracy by the nearest mean"]),
+        (Evidence(trade_off=point(320, 300)), ["strangers' accuracy"]),
+        (Evidence(trade_off=point(350, 280)), ["held-back accuracy by the nearest mean"]),
         (Evidence(lfw(340), point(320, 300)), ["strangers' accuracy", "LFW accuracy"]),
         (
             Evidence(lfw(360, overlap=Overlap(("a",), 9, 9), without_overlap=lfw(330))),

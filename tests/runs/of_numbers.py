@@ -148,7 +148,7 @@ class Evaluation(evaluation.Evaluation):
 class Features:
     """Batches without features."""
 
-    def __init__(self, model, recipe, first, stage, train, validation, *_):
+    def __init__(self, embedder, recipe, stage, train, validation, *_):
         self._validation = validation
 
     def training(self, epoch, order, size):

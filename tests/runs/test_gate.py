@@ -129,7 +129,7 @@ def test_of_older_results_without_distances_the_estimate_decides_and_it_is_said(
 @pytest.mark.parametrize(("since", "kept"), [("previous", [True, True, True]), ("baseline", [True, False, False])])
 def test_drops_that_a_gate_allows_one_by_one_do_not_add_up_since_the_baseline(pairs, since, kept):
     def evidence(accuracy):
-        return Evidence(result(accuracy)) if pairs == "lfw" else Evidence(point=TradeOff(result(accuracy), None))
+        return Evidence(result(accuracy)) if pairs == "lfw" else Evidence(trade_off=TradeOff(result(accuracy), None))
 
     accept = Accept(f"{pairs}_accuracy", 0.005, since=since)
     # Each stage loses 0.003, less than the 0.005 allowed; the second is 0.006 below the baseline.

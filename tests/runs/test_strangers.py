@@ -79,12 +79,12 @@ def test_each_epoch_and_the_stage_are_measured_on_strangers_and_on_the_learned(t
     assert float(kept["strangers_accuracy"]) == pytest.approx(verification.accuracy, abs=1e-6)
     assert float(kept["learned_accuracy"]) == pytest.approx(learned.rank1, abs=1e-6)
     assert float(kept["strangers_dir"]) == pytest.approx(learned.dir, abs=1e-6)
-    assert float(kept["strangers_low"]) <= float(kept["strangers_accuracy"]) - tuner.start.point.strangers.accuracy
+    assert float(kept["strangers_low"]) <= float(kept["strangers_accuracy"]) - tuner.start.trade_off.strangers.accuracy
     stored = TradeOff.from_json(json.loads((result.folder / "strangers.json").read_text()))
-    assert stored.strangers == result.point.strangers
-    assert stored.learned.rank1 == result.point.learned.rank1
+    assert stored.strangers == result.trade_off.strangers
+    assert stored.learned.rank1 == result.trade_off.learned.rank1
     baseline = json.loads((tuner.folder.path / "0-baseline/strangers.json").read_text())
-    assert baseline["strangers"]["accuracy"] == tuner.start.point.strangers.accuracy
+    assert baseline["strangers"]["accuracy"] == tuner.start.trade_off.strangers.accuracy
 
 
 @pytest.mark.slow

@@ -37,8 +37,8 @@ def table(run: Path, out: Path) -> None:
     text = io.StringIO()
     console = Console(file=text, width=WIDTH)
     console.print(tables.stages(start.lfw, results))
-    if start.point:
-        console.print(tables.curve(start.point, results))
+    if start.trade_off:
+        console.print(tables.trade_offs(start.trade_off, results))
     lines = [line.rstrip() for line in text.getvalue().strip("\n").splitlines()]
     figure = plt.figure(figsize=(0.102 * max(map(len, lines)) + 0.5, 0.205 * len(lines) + 0.4), facecolor="#1d1f21")
     figure.text(0.02, 0.5, "\n".join(lines), family="DejaVu Sans Mono", size=11.5, color="#e8e8e8", va="center")

@@ -1,0 +1,167 @@
+"""The units of a model before a boundary, and the cache's entry for what they give."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from importlib import metadata
+
+import numpy as np
+import PIL
+import tensorflow as tf
+
+from finetune import __version__, network
+from finetune.architecture import UNITS, unit_of
+from finetune.dataset import ImageBatches
+from finetune.embedding.cache import Entry, VectorCache, entry_name
+from finetune.embedding.placement import Choice, choose
+from finetune.model import Model
+from finetune.progress import track
+from finetune.recipe import Cache, Recipe
+
+FILL_BATCH = 96
+"""Images that are decoded and computed at a time."""
+SEGMENT = 64 * 2**20
+"""Bytes that are computed before they are written, at most."""
+SEGMENT_SECONDS = 30.0
+"""Seconds of computing before it is written: with `SEGMENT`, what a kill can cost."""
+
+
+class FrozenUnits:
+    """The units `UNITS[:first]` of a model, which must not change as long as this is used.
+
+    Args:
+        model: whose units they are.
+        cache: whether what they give is kept, and where, as a recipe says it.
+        first: index of the unit after them, which takes what they give.
+        check: called before each batch that is computed; may raise to end there.
+    """
+
+    def __init__(self, model: Model, cache: Cache, first: int, check: Callable[[], None]) -> None:
+        self.model, self.first, self.check = model, first, check
+        self._cache = cache
+        self._on_disk: Entry | None = None
+
+    def where(self, vectors: int) -> str:
+        """Return where so many vectors are kept: `off`, `memory` or `disk`."""
+        return choice_of(self.model, self._cache, self.first, vectors).where
+
+    def forward(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return what takes pixels, uint8 [b, s, s, 3], to what unit `first` takes, float32 [b, ...]."""
+        return self.model.prefix(self.first)
+
+    def open(self, where: str, keys: Collection[bytes]) -> Entry:
+        """Return the entry that is to hold these keys; on disk, it is opened again only where it lacks some."""
+        if where == "memory":
+            return self._in_memory
+        entry = self._on_disk
+        if entry is None or (entry.folder is not None and any(key not in entry for key in keys)):
+            entry = VectorCache().entry(self._name, shape_of(self.model, self.first), keys)
+        self._on_disk = entry
+        return entry
+
+    def fill(self, entry: Entry, images: ImageBatches, *sides: Sequence[bytes], wanted: Collection[bytes]) -> None:
+        """Compute vectors and keep them in segments; what ends this early loses nothing that was computed.
+
+        Args:
+            entry: where they are kept.
+            images: batches of `FILL_BATCH` images, uint8 [b, s, s, 3].
+            sides: a key per image, and then one per mirror image where these are asked for.
+            wanted: the keys whose vectors are computed.
+        """
+        waiting: list[tuple[list[bytes], np.ndarray]] = []
+        written = time.monotonic()
+
+        def keep() -> None:
+            entry.add([key for keys, _ in waiting for key in keys], np.concatenate([rows for _, rows in waiting]))
+            waiting.clear()
+
+        try:
+            for part in self._computed(images, sides, set(wanted)):
+                waiting.append(part)
+                full = sum(vectors.nbytes for _, vectors in waiting) >= SEGMENT
+                if full or time.monotonic() - written >= SEGMENT_SECONDS:
+                    keep()
+                    written = time.monotonic()
+        finally:
+            if waiting:
+                keep()
+
+    def _computed(
+        self, images: ImageBatches, sides: Sequence[Sequence[bytes]], wanted: set[bytes]
+    ) -> Iterator[tuple[list[bytes], np.ndarray]]:
+        """Yield keys and their vectors, [b, ...], batch by batch."""
+        forward, n = self.forward(), len(sides[0])
+        batches = zip(range(0, n, FILL_BATCH), images, strict=True)
+        for start, pixels in track(batches, n, "computing features", FILL_BATCH):
+            self.check()
+            for mirrored, keys in enumerate(sides):
+                of = keys[start : start + FILL_BATCH]
+                rows = [row for row, key in enumerate(of) if key in wanted]
+                if rows:
+                    chosen = pixels if len(rows) == len(of) else tf.gather(pixels, rows)
+                    yield [of[row] for row in rows], forward(flipped(chosen) if mirrored else chosen).numpy()
+
+    @functools.cached_property
+    def _name(self) -> str:
+        return name_of(self.model, self.first)
+
+    @functools.cached_property
+    def _in_memory(self) -> Entry:
+        return Entry(None, shape_of(self.model, self.first))
+
+
+def flipped(pixels: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
+    """Return the mirror images of pixels [b, h, w, 3]."""
+    return pixels[:, :, ::-1]
+
+
+def choice(model: Model, recipe: Recipe, first: int, n_train: int, n_validation: int) -> Choice:
+    """Return whether the features of a stage that trains from unit `first` are kept, and where."""
+    vectors = n_train * (recipe.augment.views or 1) + n_validation
+    return choice_of(model, recipe.cache, first, vectors, augmented=recipe.augment.draws and not recipe.augment.views)
+
+
+def choice_of(model: Model, cache: Cache, first: int, vectors: int, *, augmented: bool = False) -> Choice:
+    """Return whether so many vectors of what the units `UNITS[:first]` give are kept, and where."""
+    return choose(
+        cache,
+        vectors=vectors,
+        values=int(np.prod(shape_of(model, first))) if first else 0,
+        multiply_adds=sum(network.multiply_adds(*sizes(model))[:first]),
+        augmented=augmented,
+        disk_room=VectorCache().room(),
+    )
+
+
+def sizes(model: Model) -> tuple[int, int, int]:
+    """Return the values of an embedding, classes (0 without a head) and pixels of a side: shapes and costs follow."""
+    return model.embedding_size, model.num_classes or 0, model.preprocessing.image_size
+
+
+def shape_of(model: Model, first: int) -> tuple[int, ...]:
+    """Return the shape of what unit `first` takes of one image."""
+    return network.output_shapes(*sizes(model))[first - 1]
+
+
+def name_of(model: Model, first: int) -> str:
+    """Return the name of the entry for what the units `UNITS[:first]` give: a digest of all that it depends on."""
+    frozen = [name for name in model.variables if UNITS.index(unit_of(name) or "") < first]
+    return entry_name(
+        model.digests(frozen),
+        cut=UNITS[first],
+        image_size=model.preprocessing.image_size,
+        standardization=model.preprocessing.standardization,
+        precision=model.precision,
+        versions=[__version__, tf.__version__, PIL.__version__],
+        runtime=model.runtime if model.runtime == "tensorflow" else [model.runtime, metadata.version(model.runtime)],
+        onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
+        device=[device.device_type for device in tf.config.list_physical_devices()],
+    )
+
+
+def stored_entry(model: Model, first: int) -> Entry:
+    """Return what the cache holds of what the units `UNITS[:first]` give, to be looked at: no room is made for more."""
+    return Entry(VectorCache().folder / name_of(model, first), shape_of(model, first))
