@@ -56,6 +56,8 @@ setup(
         "scikit-learn>=1.4,<1.11",  # 1.11 drops the probabilities of the published SVM
         "joblib>=1.3",
         "h5py>=3.12",  # 3.10 and 3.11 crash at exit after a file that could not be written
+        "pydantic>=2.11.10",  # early ones of 2.11 lose definitions of the schema
+        "annotated-types>=0.6",
         "pyyaml>=6.0.1",
         "pillow>=10.3",
         "opencv-python-headless>=4.8",

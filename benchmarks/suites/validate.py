@@ -22,7 +22,8 @@ def run(settings: Settings) -> Result:
 
     In bfloat16, where the embedding takes least and all else weighs most.
     """
-    lfw = LFW(settings.data.everyone, settings.data.pairs, distance="cosine", subtract_mean=True, flip=True)
+    data = settings.data
+    lfw = LFW(dir=data.everyone, pairs=data.pairs, distance="cosine", subtract_mean=True, flip=True)
     pairs, model = open_pairs(lfw), Model.restore(settings.data.checkpoint, precision="bfloat16")
     model.embed(pairs.paths[:1])  # traced before anything is timed
     drawn = np.random.default_rng(1).normal(size=(2, PAIRS, 2 * model.embedding_size)).astype(np.float32)

@@ -106,8 +106,8 @@ def lfw_section(options: argparse.Namespace) -> LFW | None:
     if not options.lfw or not options.pairs:
         given, other = ("--lfw", "--pairs") if options.lfw else ("--pairs", "--lfw")
         raise UserError(Problem(given, f"given without {other}", "give both, or neither"))
-    protocol = options.distance, options.subtract_mean, options.flip, options.missing
-    return LFW(path(options.lfw), path(options.pairs), *protocol)
+    protocol = {name: getattr(options, name) for name in ("distance", "subtract_mean", "flip", "missing")}
+    return LFW(dir=path(options.lfw), pairs=path(options.pairs), **protocol)
 
 
 def image_size(text: str) -> int:

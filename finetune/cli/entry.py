@@ -16,8 +16,7 @@ from typing import Any, NoReturn
 from finetune import __version__
 from finetune.errors import FinetuneError
 from finetune.progress import say_aside
-from finetune.recipe import did_you_mean, listed
-from finetune.words import escaped
+from finetune.words import did_you_mean, escaped, listed
 
 COMMANDS = {
     "import": "bring CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",

@@ -7,14 +7,29 @@ constant within an epoch.
 from __future__ import annotations
 
 import abc
-import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from finetune.recipe.checks import ABOVE_0, ABOVE_0_TO_1, FROM_0, Check, one_of, whole
-from finetune.recipe.schedule_file import STOP, read_schedule
-from finetune.recipe.section import Problem, Section, SectionError, build
+from pydantic import PlainValidator, WithJsonSchema
+
+from finetune.recipe.schedule_file import STOP, ScheduleFile
+from finetune.schema import (
+    Above0,
+    Above0To1,
+    Fault,
+    From0,
+    From1,
+    Range,
+    Section,
+    Unread,
+    Wants,
+    faults,
+    read,
+    read_kind,
+    tagged,
+)
 
 
 class LearningRate(abc.ABC):
@@ -22,14 +37,11 @@ class LearningRate(abc.ABC):
 
     @abc.abstractmethod
     def rate(self, epoch: int, epochs: int) -> float | None:
-        """The rate within one epoch.
+        """Return the rate within an epoch, above 0; or None where the schedule stops before it.
 
         Args:
             epoch: from 1 to `epochs`.
             epochs: the stage's epochs.
-
-        Returns:
-            A rate above 0, or None where the schedule stops before this epoch.
         """
 
     @abc.abstractmethod
@@ -41,28 +53,24 @@ class LearningRate(abc.ABC):
         return epochs
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Constant(LearningRate):
     """The same rate in every epoch."""
 
     value: float
 
     def rate(self, epoch: int, epochs: int) -> float | None:
-        """The one rate."""
+        """Return the one rate."""
         return self.value
 
     def to_value(self) -> float:
-        """A number."""
+        """Return a number."""
         return self.value
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Steps(LearningRate):
-    """`{epoch: rate}`: each rate holds from its epoch until the next one's; `-` stops training before its epoch.
-
-    Attributes:
-        rates: in ascending order of the epochs; None where training stops.
-    """
+    """Rates by their first epoch, in ascending order; None stops training before its epoch."""
 
     rates: Mapping[int, float | None]
 
@@ -73,109 +81,88 @@ class Steps(LearningRate):
 
     def last_epoch(self, epochs: int) -> int:
         """Return the epoch before the first stop, or `epochs` where that comes first."""
-        stops = [epoch for epoch, rate in self.rates.items() if rate is None]
-        return min([epochs, *(stop - 1 for stop in stops)])
+        return min([epochs, *(epoch - 1 for epoch, rate in self.rates.items() if rate is None)])
 
     def to_value(self) -> dict[int, float | str]:
         """Return `{epoch: rate}`."""
         return {epoch: STOP if rate is None else rate for epoch, rate in self.rates.items()}
 
 
-@dataclasses.dataclass(frozen=True)
 class Exponential(Section, LearningRate):
-    """`{schedule: exponential, …}`: initial * decay^⌊(epoch - 1) / every⌋, as the published loop decays.
+    """Exponential decay: initial * decay^⌊(epoch - 1) / every⌋, as the published loop decays."""
 
-    Attributes:
-        initial: the first epoch's rate.
-        decay: the factor, above 0, at most 1.
-        every: epochs between two steps.
-    """
-
-    initial: Annotated[float, ABOVE_0]
-    decay: Annotated[float, ABOVE_0_TO_1]
-    every: Annotated[int, whole(1)]
+    schedule: Literal["exponential"] = "exponential"
+    initial: Above0
+    """Rate of the first epoch, above 0."""
+    decay: Above0To1
+    """Factor of each step, above 0, at most 1."""
+    every: From1
+    """Number of epochs between two steps, from 1."""
 
     def rate(self, epoch: int, epochs: int) -> float | None:
-        """The decayed rate."""
+        """Return the decayed rate."""
         return self.initial * self.decay ** ((epoch - 1) // self.every)
 
-    def to_value(self) -> dict[str, Any]:
-        """`{schedule: exponential, …}`."""
-        return {"schedule": "exponential", **super().to_value()}
 
-
-@dataclasses.dataclass(frozen=True)
 class Cosine(Section, LearningRate):
-    """`{schedule: cosine, …}`: half a cosine from `initial` in epoch 1 toward `final` after the last.
+    """Half a cosine from `initial` in epoch 1 toward `final` after the last (Loshchilov and Hutter 2017, "SGDR")."""
 
-    Loshchilov and Hutter, SGDR (2017), without restarts.
-    """
-
-    initial: Annotated[float, ABOVE_0]
-    final: Annotated[float, FROM_0] = 0.0
+    schedule: Literal["cosine"] = "cosine"
+    initial: Above0
+    """Rate of the first epoch, above 0."""
+    final: From0 = 0.0
+    """Rate toward which it falls, from 0; only the epoch after the last would have it."""
 
     def rate(self, epoch: int, epochs: int) -> float | None:
-        """The annealed rate; `final` itself would only come in epoch `epochs` + 1."""
+        """Return the annealed rate."""
         remaining = (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
         return self.final + (self.initial - self.final) * remaining
 
-    def to_value(self) -> dict[str, Any]:
-        """`{schedule: cosine, …}`."""
-        return {"schedule": "cosine", **super().to_value()}
+
+_STEP = Annotated[float, Range(gt=0), Wants(f"a number above 0, or '{STOP}' to stop")]
+_STEPS_FORM = {
+    "type": "object",
+    "description": "Rates by their first epoch; `-` stops training before its epoch.",
+    "minProperties": 1,
+    "patternProperties": {"^[0-9]+$": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"const": STOP}]}},
+    "additionalProperties": False,
+    "examples": [{"0": 0.01, "6": 0.001}],
+}
+_STEPS = Annotated[dict[int, Any], WithJsonSchema(_STEPS_FORM)]
+_FORM = Above0 | _STEPS | tagged(Exponential) | tagged(Cosine) | ScheduleFile
+WANTS = Wants("a number above 0, {epoch: rate} steps, {schedule: exponential or cosine, …} or {file: …}")
 
 
-@dataclasses.dataclass(frozen=True)
-class _ScheduleFile(Section):
-    """`{file: …}`: a schedule file in the published form, of which a recipe keeps the steps."""
-
-    file: Annotated[Mapping[int, float | None], Check("the path of a schedule file", read_schedule)]
-
-
-SCHEDULES: dict[str, type[Exponential] | type[Cosine]] = {"exponential": Exponential, "cosine": Cosine}
-
-
-_STEP = Check(f"a number above 0, or '{STOP}' to stop", lambda rate: rate if rate == STOP else ABOVE_0.read(rate))
-
-
-def _read(value: object) -> LearningRate | None:
+def _read(value: object) -> Any:
     if isinstance(value, LearningRate):
         return value
     if not isinstance(value, Mapping):
-        return Constant(ABOVE_0(value))
+        rate = read(value, Above0)
+        return Constant(rate) if rate else rate
     if "schedule" in value:
-        return _scheduled(value)
+        return read_kind({"exponential": Exponential, "cosine": Cosine}, value, "schedule")
     if "file" in value:
-        return Steps(build(_ScheduleFile, value).file)
+        file = ScheduleFile.read(value)
+        return file if file.faults else Steps(file.file)
     if value and all(isinstance(key, int) and not isinstance(key, bool) for key in value):
         return _steps(value)
-    found = f"the keys {', '.join(map(repr, value))}" if value else "no keys"
-    raise ValueError(f"found {found}; give {LEARNING_RATE.wants}")
+    found = f"found the keys {', '.join(map(repr, value))}" if value else "found no keys"
+    return Unread(Fault((), found, f"give {WANTS}"))
 
 
-LEARNING_RATE = Check("a number above 0, {epoch: rate} steps, {schedule: exponential or cosine, …} or {file: …}", _read)
+def _steps(given: Mapping[int, object]) -> Steps | Unread:
+    rates: dict[int, float | None] = {}
+    bad: list[Fault] = []
+    for epoch in sorted(given):
+        rates[epoch] = None if given[epoch] == STOP else read(given[epoch], _STEP)
+        bad += faults(rates[epoch], epoch)
+        if epoch < 0:
+            bad.append(Fault((epoch,), f"the epoch: found {epoch}", "give a whole number from 0"))
+    if min(rates) > 1:
+        bad.append(Fault((), f"the first step is epoch {min(rates)}", "give a rate for epoch 1, or 0, too"))
+    if any(rate is None for epoch, rate in rates.items() if epoch <= 1):
+        bad.append(Fault((), "stops before epoch 1, so that nothing would train", "give epoch 1 a rate"))
+    return Unread(*bad) if bad else Steps(rates)
 
 
-def _scheduled(value: Mapping[Any, object]) -> LearningRate:
-    parts = dict(value)
-    try:
-        kind = SCHEDULES[one_of(SCHEDULES)(parts.pop("schedule"))]
-    except ValueError as error:
-        raise SectionError("", [Problem(("schedule",), str(error))], None) from None
-    return build(kind, parts)
-
-
-def _steps(value: Mapping[int, object]) -> Steps:
-    problems: list[Problem] = []
-    for epoch, rate in value.items():
-        for check, part, what in ((whole(0), epoch, "the epoch: "), (_STEP, rate, "")):
-            try:
-                check(part)
-            except ValueError as error:
-                problems.append(Problem((epoch,), f"{what}{error}"))
-    if min(value) > 1:
-        problems.append(Problem((), f"the first step is epoch {min(value)}; give a rate for epoch 1, or 0, too"))
-    if any(rate == STOP for epoch, rate in value.items() if epoch <= 1):
-        problems.append(Problem((), "stops before epoch 1, so that nothing would train; give epoch 1 a rate"))
-    if problems:
-        raise SectionError("", problems, None)
-    return Steps({epoch: None if value[epoch] == STOP else ABOVE_0(value[epoch]) for epoch in sorted(value)})
+AnyRate = Annotated[LearningRate, PlainValidator(_read, _FORM), WANTS]

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from finetune.recipe.checks import ABOVE_0, FROM_0, FROM_0_BELOW_1, TRUTH, Check, listed, one_of
-from finetune.recipe.section import UNREAD, Problem, Section, unknown_key
+from pydantic import BeforeValidator, Field, PlainValidator, create_model
 
-CONSTANTS: dict[str, dict[str, Check]] = {
-    "adam": {"beta_1": FROM_0_BELOW_1, "beta_2": FROM_0_BELOW_1, "epsilon": ABOVE_0},
-    "adagrad": {"initial_accumulator_value": FROM_0, "epsilon": ABOVE_0},
-    "adadelta": {"rho": FROM_0_BELOW_1, "epsilon": ABOVE_0},
-    "rmsprop": {"rho": FROM_0_BELOW_1, "momentum": FROM_0_BELOW_1, "epsilon": ABOVE_0},
-    "momentum": {"momentum": FROM_0_BELOW_1, "nesterov": TRUTH},
-}
-"""The optimizers, and the constants that each has under Keras' names."""
+from finetune.schema import Above0, Fault, From0, From0Below1, Section, Unread, Wants, form_of, read_kind
+from finetune.words import listed
 
 FACENET: dict[str, dict[str, float]] = {
     "adam": {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 0.1},
@@ -26,69 +18,74 @@ FACENET: dict[str, dict[str, float]] = {
     "momentum": {"momentum": 0.9, "nesterov": True},
 }
 """What the published training script gives each optimizer, and TensorFlow's defaults there."""
-
 # Keras has momentum as an option of SGD, where it is 0 unless given.
 DEFAULTS: dict[str, dict[str, float]] = {"momentum": {"momentum": 0.9}}
 
+_CONSTANTS: dict[str, Any] = {
+    "beta_1": Annotated[From0Below1, Field(description="Decay of the mean of the gradients.")],
+    "beta_2": Annotated[From0Below1, Field(description="Decay of the mean of the squared gradients.")],
+    "rho": Annotated[From0Below1, Field(description="Decay of the mean of the squared gradients.")],
+    "momentum": Annotated[From0Below1, Field(description="Share of the last step that is taken again.")],
+    "nesterov": Annotated[bool, Field(description="Whether the gradient is taken after that share of the last step.")],
+    "initial_accumulator_value": Annotated[From0, Field(description="What the sum of squared gradients begins with.")],
+    "epsilon": Annotated[Above0, Field(description="What is added to the denominator.")],
+    "constants": Annotated[
+        Literal["facenet"], Field(description="`facenet` for those of the published script; others come on top.")
+    ],
+}
+_NAMES = {
+    "adam": ("beta_1", "beta_2", "epsilon", "constants"),
+    "adagrad": ("initial_accumulator_value", "epsilon", "constants"),
+    "adadelta": ("rho", "epsilon", "constants"),
+    "rmsprop": ("rho", "momentum", "epsilon", "constants"),
+    "momentum": ("momentum", "nesterov", "constants"),
+}
 
-def _mapping(value: object) -> dict[Any, object] | None:
-    return dict(value) if isinstance(value, Mapping) else None
+
+def _form(name: str, keys: tuple[str, ...]) -> type[Section]:
+    fields: dict[str, Any] = {"name": (Literal[name], name)} | {key: (_CONSTANTS[key], None) for key in keys}
+    return create_model(name, __base__=Section, __doc__="The optimizer; where it is silent, as Keras has it.", **fields)
 
 
-@dataclasses.dataclass(frozen=True)
+_FORMS = {name: _form(name, keys) for name, keys in _NAMES.items()}
+
+
+def _mapping(value: object) -> dict[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError
+    return dict(value)
+
+
 class Optimizer(Section):
-    """An optimizer and the constants that differ from Keras' defaults.
+    """An optimizer and its constants by Keras' names; `{"constants": "facenet"}` becomes the published script's."""
 
-    Attributes:
-        name: `adam`, `adagrad`, `adadelta`, `rmsprop` or `momentum`.
-        constants: by Keras' names. Given as `{"constants": "facenet"}`, it becomes those of the
-            published script; others beside it come on top.
-    """
+    name: Literal["adam", "adagrad", "adadelta", "rmsprop", "momentum"] = "adam"
+    constants: Annotated[Mapping[str, float], PlainValidator(_mapping), Wants("constants by name")] = {}
 
-    name: Annotated[Literal["adam", "adagrad", "adadelta", "rmsprop", "momentum"], one_of(CONSTANTS)] = "adam"
-    constants: Annotated[Mapping[str, float], Check("constants by name", _mapping)] = dataclasses.field(
-        default_factory=dict
-    )
-
-    def _across(self) -> list[Problem]:
-        if UNREAD in (self.name, self.constants):
-            return []
-        constants, problems = _constants(self.name, self.constants)
-        object.__setattr__(self, "constants", constants)
-        return problems
+    def rules(self) -> Iterator[Fault]:
+        """Read the constants, which depend on the name, and yield their problems."""
+        if not self.name or isinstance(self.constants, Unread):
+            return
+        form = read_kind(_FORMS, {"name": self.name, **self.constants})
+        yield from form.faults
+        if not form.faults:
+            own = FACENET if "constants" in self.constants else DEFAULTS
+            given = {key: getattr(form, key) for key in self.constants if key != "constants"}
+            self.__dict__["constants"] = own.get(self.name, {}) | given
 
     def to_value(self) -> dict[str, Any]:
-        """`{name: …, epsilon: …}`."""
+        """Return `{name: …, epsilon: …}`."""
         return {"name": self.name, **self.constants}
 
 
-def _constants(name: str, given: Mapping[Any, object]) -> tuple[dict[str, float], list[Problem]]:
-    """An optimizer's constants, and what is wrong with those that were given."""
-    checks = CONSTANTS[name] | {"constants": one_of(("facenet",))}
-    own = FACENET if "constants" in given else DEFAULTS
-    kept = dict(own.get(name, {}))
-    problems = []
-    for key, value in given.items():
-        if key not in checks:
-            problems.append(Problem((key,), unknown_key(key, ["name", *checks])))
-            continue
-        try:
-            kept[key] = checks[key](value)
-        except ValueError as error:
-            problems.append(Problem((key,), str(error)))
-    kept.pop("constants", None)
-    return kept, problems
+def _beside_the_name(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {"name": value.get("name", "adam"), "constants": {key: value[key] for key in value if key != "name"}}
+    return {"name": value} if isinstance(value, str) else value
 
 
-def _read(value: object) -> Optimizer | None:
-    if isinstance(value, Optimizer):
-        return value
-    if isinstance(value, str):
-        value = {"name": value}
-    if not isinstance(value, Mapping):
-        return None
-    constants = dict(value)
-    return Optimizer(constants.pop("name", "adam"), constants)
-
-
-OPTIMIZER = Check(f"{listed(CONSTANTS, 'or')}, or {{name: adam, epsilon: 0.1}}", _read)
+AnyOptimizer = Annotated[
+    Optimizer,
+    BeforeValidator(_beside_the_name, form_of(_FORMS)),
+    Wants(f"{listed(_FORMS, 'or')}, or {{name: adam, epsilon: 0.1}}"),
+]

@@ -7,73 +7,63 @@ published reader, the last line holds from its epoch on, where that one finds no
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator
 
 from finetune import files
 from finetune.paths import find_file
-from finetune.recipe.checks import PATH
-from finetune.recipe.section import Problem, SectionError
+from finetune.schema import AnyPath, Fault, Section, Unread, Wants, read
 
 STOP = "-"
 """In place of a rate: training stops before this epoch."""
 
 
-def read_schedule(value: object) -> dict[int, float | None]:
-    """Read the rates at a path, or those of that name among the files that come with finetune.
-
-    Returns:
-        The rates by their first epoch, in ascending order; None where training stops.
-
-    Raises:
-        ValueError: there is no such file, or it isn't text.
-        SectionError: its lines can't be used; every problem, with file and line.
-    """
-    path: Path = PATH(value)
-    found = find_file(path)
+def _read_file(value: object) -> Any:
+    """Return the rates in a file by their first epoch, in ascending order, None where training stops; or `Unread`."""
+    if not (path := read(value, AnyPath)):
+        return path
     try:
-        lines = files.read(found, files.SMALL).decode("utf-8-sig").splitlines()
+        lines = files.read(find_file(path), files.SMALL).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text file; give a file of `epoch: rate` lines") from None
+        return Unread(Fault((), f"{path} is no text file", "give a file of `epoch: rate` lines"))
     except OSError as error:
-        raise ValueError(f"{path} can't be read ({error.strerror}); give a file of `epoch: rate` lines") from None
+        return Unread(Fault((), f"{path} can't be read ({error.strerror})", "give a file of `epoch: rate` lines"))
     rates: dict[int, float | None] = {}
-    problems = []
+    bad = []
     for number, line in enumerate(lines, start=1):
-        if not (text := line.split("#", 1)[0].strip()):
-            continue
-        try:
-            epoch, rate = _step(text)
-            if rates and epoch <= max(rates):
-                raise ValueError(f"epoch {epoch} comes after epoch {max(rates)}; put the epochs in ascending order")
-            rates[epoch] = rate
-        except ValueError as error:
-            problems.append(f"{path}:{number}: {error}")
-    if not problems:
-        problems = [f"{path}: {problem}" for problem in _unusable(rates)]
-    if problems:
-        raise SectionError("", [Problem((), problem) for problem in problems], None)
-    return rates
+        if text := line.partition("#")[0].strip():
+            epoch, _, rate = (part.strip() for part in text.partition(":"))
+            value = 0.0 if rate == STOP else _number(rate)
+            if not (epoch.isascii() and epoch.isdigit() and len(epoch) < 10 and math.isfinite(value)):
+                advice = "write a whole epoch from 0 and a rate, such as '100: 0.005', or '100: -'"
+                bad.append(Fault((), f"{path}:{number}: found {text!r}", advice))
+            elif rates and int(epoch) <= max(rates):
+                found = f"{path}:{number}: epoch {int(epoch)} comes after epoch {max(rates)}"
+                bad.append(Fault((), found, "put the epochs in ascending order"))
+            else:
+                rates[int(epoch)] = value if value > 0 else None
+    first = [rate for epoch, rate in rates.items() if epoch <= 1]
+    if not first and not bad:
+        bad.append(Fault((), f"{path}: no rate for epoch 1", "begin with a line such as '0: 0.05'"))
+    if None in first and not bad:
+        bad.append(Fault((), f"{path}: stops before epoch 1, so that nothing would train"))
+    return Unread(*bad) if bad else rates
 
 
-def _step(text: str) -> tuple[int, float | None]:
-    """The epoch and rate of a line without its comment.
-
-    Raises:
-        ValueError: the line is not `epoch: rate`.
-    """
-    epoch, _, rate = (part.strip() for part in text.partition(":"))
+def _number(text: str) -> float:
     try:
-        value = 0.0 if rate == STOP else float(rate)
+        return float(text)
     except ValueError:
-        value = math.nan
-    if not (epoch.isascii() and epoch.isdigit() and len(epoch) < 10 and math.isfinite(value)):
-        raise ValueError(f"found {text!r}; write a whole epoch from 0 and a rate, such as '100: 0.005', or '100: -'")
-    return int(epoch), value if value > 0 else None
+        return math.nan
 
 
-def _unusable(rates: Mapping[int, float | None]) -> list[str]:
-    at_first = [rate for epoch, rate in rates.items() if epoch <= 1]
-    if not at_first:
-        return ["no rate for epoch 1; begin with a line such as '0: 0.05'"]
-    return ["stops before epoch 1, so that nothing would train"] if None in at_first else []
+class ScheduleFile(Section):
+    """A schedule file in the published form, of which a recipe keeps the steps."""
+
+    file: Annotated[
+        dict[int, float | None],
+        PlainValidator(_read_file, Annotated[str, Field(min_length=1)]),
+        Wants("the path of a schedule file"),
+    ]
+    """Path of a file with a line `epoch: rate` for each step; those that come with finetune lie at `data/…`."""

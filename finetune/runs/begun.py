@@ -12,9 +12,10 @@ import yaml
 from finetune import files
 from finetune.errors import Problem, UserError, bounded
 from finetune.progress import say
-from finetune.recipe import Recipe, dotted
+from finetune.recipe import Recipe
 from finetune.record import environment
 from finetune.runs.opening import Inputs
+from finetune.words import dotted
 
 IMAGES = "images.sha256"
 """The file that lists the images: a line each, `SHA256  PART/PERSON/FILE`."""

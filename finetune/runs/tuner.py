@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -133,7 +132,7 @@ class FineTuner:
         # The recipe checks the stage against those before it; on disk it grows with the run.
         stages = (*self.recipe.stages[: index - 1], stage, *self.recipe.stages[index:])
         self.inputs.refuse_unmet(stage)
-        self.recipe = dataclasses.replace(self.recipe, stages=stages)
+        self.recipe = self.recipe.model_copy(update={"stages": stages})
         self.begin()
         self.folder.write_recipe(self.recipe)
         trainer = Trainer(self.model, stage, replication_of(self.strategy))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from finetune.recipe import Loss, Stage
-from finetune.training.objectives import GRADIENT_NORM, IMAGES, LOSS, Metric
+from finetune.recipe import Stage
+from finetune.training.objectives import GRADIENT_NORM, IMAGES, LOSS, Loss, Metric
 
 STEP_COLUMNS = ("loss", "center_loss", "reg_loss", "xent_loss", "prelogits_norm", "accuracy")
 """The columns of a step in `stat.h5`, as the published script has them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from types import SimpleNamespace
 
@@ -76,7 +75,7 @@ def test_after_the_frozen_units_changed_nothing_stale_is_served(make, passes):
     features = FrozenFeatures(embedder, tuner.recipe, 1, inputs.train, inputs.validation)
     got = np.concatenate([batch.features.numpy() for batch in features.validation()])
     assert sum(passes) == len(inputs.validation)
-    fresh = dataclasses.replace(tuner.recipe, cache="off")
+    fresh = tuner.recipe.model_copy(update={"cache": "off"})
     embedder = Embedder(model, "off", inputs.records, first=head)
     expected = FrozenFeatures(embedder, fresh, 1, inputs.train, inputs.validation)
     np.testing.assert_allclose(

@@ -40,4 +40,4 @@ def problems(text: str | bytes, overrides: dict[str, object] | None = None) -> t
     with pytest.raises(RecipeError) as caught:
         load(text, overrides)
     assert caught.value.exit_status == 2
-    return caught.value.problems
+    return tuple(map(str, caught.value.problems))

@@ -135,7 +135,7 @@ def test_a_bad_file_is_told_by_its_lines(case: str, tmp_path: Path):
     with pytest.raises(RecipeError) as caught:
         learning_rate({"file": path})
     assert len(caught.value.problems) == len(expected)
-    for line, start in zip(caught.value.problems, expected, strict=True):
+    for line, start in zip(map(str, caught.value.problems), expected, strict=True):
         assert line.startswith(f"Stage('s').learning_rate.file: {path}{start}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 import re
@@ -265,16 +264,16 @@ def test_faces_and_names_are_left_out_on_request(rolled_back, tmp_path):
 
 def test_pairs_that_have_gone_or_changed_are_told(rolled_back, faces, tmp_path):
     record = Record.read(rolled_back)
-    gone = dataclasses.replace(record.recipe.lfw, pairs=tmp_path / "gone.txt")
+    gone = record.recipe.lfw.model_copy(update={"pairs": tmp_path / "gone.txt"})
     assert "gone.txt: can't be read" in worst(record.final.lfw, gone, show=True).note
     lines = (faces / "pairs.txt").read_text().splitlines()
     (tmp_path / "other.txt").write_text("\n".join([lines[0], *lines[2:], lines[1]]) + "\n")
-    other = dataclasses.replace(record.recipe.lfw, pairs=tmp_path / "other.txt")
+    other = record.recipe.lfw.model_copy(update={"pairs": tmp_path / "other.txt"})
     assert "no longer give the pairs that were measured" in worst(record.final.lfw, other, show=True).note
     shutil.copytree(faces / "strangers", tmp_path / "faces")
     for path in (tmp_path / "faces").rglob("*.png"):
         path.write_bytes(b"no image any more")
-    damaged = worst(record.final.lfw, dataclasses.replace(record.recipe.lfw, dir=tmp_path / "faces"), show=True)
+    damaged = worst(record.final.lfw, record.recipe.lfw.model_copy(update={"dir": tmp_path / "faces"}), show=True)
     assert {pair.first.uri for pair in (*damaged.false_accepts, *damaged.false_rejects)} == {""}
 
 

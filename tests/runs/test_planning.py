@@ -27,7 +27,7 @@ pytestmark = pytest.mark.tf
 
 
 def planned(tuner, *stages):
-    return plan(dataclasses.replace(tuner.inputs, recipe=dataclasses.replace(tuner.recipe, stages=stages)))
+    return plan(dataclasses.replace(tuner.inputs, recipe=tuner.recipe.model_copy(update={"stages": stages})))
 
 
 def test_stages_that_could_take_no_step_are_refused_by_the_plan_and_before_anything_is_written(make, tmp_path):
@@ -117,7 +117,7 @@ def test_the_time_table_counts_what_passes_the_network_and_what_is_kept(make, pa
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
     tuner = make()
     stages = Stage("head", "Logits", 2), Stage("block", "Block8", 2)
-    inputs = dataclasses.replace(tuner.inputs, recipe=dataclasses.replace(tuner.recipe, stages=stages))
+    inputs = dataclasses.replace(tuner.inputs, recipe=tuner.recipe.model_copy(update={"stages": stages}))
     n_lfw = 2 * len(tuner.inputs.image_pairs.paths)  # with their mirror images
     n_held_back, n_data = len(inputs.validation), len(inputs.train) + len(inputs.validation)
     n_stage = n_lfw + n_held_back
@@ -162,7 +162,7 @@ def test_an_estimate_is_never_below_zero(make):
     for cache in ("auto", "off", "memory"):
         tuner = make(data={"train": make.faces}, cache=cache, lfw=None)
         triplets = Stage("t", "Block8", 3, loss="triplet")
-        inputs = dataclasses.replace(tuner.inputs, recipe=dataclasses.replace(tuner.recipe, stages=(triplets,)))
+        inputs = dataclasses.replace(tuner.inputs, recipe=tuner.recipe.model_copy(update={"stages": (triplets,)}))
         labels = inputs.train.labels
         alone = dataclasses.replace(inputs.train, labels=np.arange(len(labels)))
         inputs = dataclasses.replace(inputs, train=alone)

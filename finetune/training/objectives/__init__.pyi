@@ -15,6 +15,7 @@ from .penalties import L2SP as L2SP
 from .penalties import WeightDecay as WeightDecay
 from .prelogits_norm import PrelogitsNorm as PrelogitsNorm
 from .registry import LOSSES as LOSSES
+from .registry import AnyLoss as AnyLoss
 from .registry import all_metrics as all_metrics
 from .softmax import Softmax as Softmax
 from .term import Sizes as Sizes

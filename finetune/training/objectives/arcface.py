@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from finetune.schema import Range
 from finetune.training.objectives.classification import MarginLoss
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ COSINE_LIMIT = 1.0 - 1e-6
 class ArcFace(MarginLoss):
     """An additive angular margin: cos(θ + margin) for an image's own class (Deng et al. 2019, "ArcFace")."""
 
-    margin: float
+    name: Literal["arcface"] = "arcface"
+    margin: Annotated[float, Range(ge=0, lt=math.pi, of="radians")] = 0.5
+    """Angle in radians, from 0, below π."""
 
     def moved(self, cosines: tf.Tensor) -> tf.Tensor:
         """Compute the cosines after the margin, [b, classes].

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from finetune.schema import From0Below1
 from finetune.training.objectives.loss import Outputs
 from finetune.training.objectives.metric import Metric
 from finetune.training.objectives.term import Sizes, Term
@@ -20,7 +21,8 @@ class CenterLoss(Term):
     """The pull of each image's prelogits to the center of its class (Wen et al. 2016), as in the published script."""
 
     metric = Metric("center_loss", column="center_loss")
-    alfa: float
+    alfa: From0Below1 = 0.95
+    """How much of a center a batch leaves, from 0, below 1; each of its images moves it by 1 - alfa."""
 
     def start(self, sizes: Sizes) -> Tensors:
         """Return the centers, [classes, E], which begin at 0."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from finetune.schema import Above0
 from finetune.training.objectives.loss import Loss, Outputs
 from finetune.training.objectives.metric import Metric
 
@@ -48,7 +49,9 @@ class MarginLoss(Classified):
     """A loss whose logits are scaled cosines, with a margin on each image's own class while training."""
 
     normalized = True
-    scale: float
+    margin: float
+    scale: Above0 = 64.0
+    """Factor of the cosines, above 0."""
 
     def moved(self, cosines: tf.Tensor) -> tf.Tensor:
         """Compute what the margin makes of the cosines [b, classes] where they are of an image's own class."""

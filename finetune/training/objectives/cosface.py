@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from finetune.schema import Range
 from finetune.training.objectives.classification import MarginLoss
 
 if TYPE_CHECKING:
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 class CosFace(MarginLoss):
     """An additive cosine margin: cos(θ) - margin for an image's own class (Wang et al. 2018, "CosFace")."""
 
-    margin: float
+    name: Literal["cosface"] = "cosface"
+    margin: Annotated[float, Range(ge=0, lt=2)] = 0.35
+    """Difference of cosines, from 0, below 2."""
 
     def moved(self, cosines: tf.Tensor) -> tf.Tensor:
         """Compute the cosines after the margin, [b, classes]."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from finetune.training.objectives.loss import Outputs
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from finetune.training.objectives.term import Tensors
 
 
-@dataclasses.dataclass(frozen=True)
 class Distillation(Term):
     """The mean squared distance of embeddings to the restored checkpoint's of the same images.
 
@@ -23,7 +21,6 @@ class Distillation(Term):
     """
 
     metric = Metric("distillation", column="distillation")
-    factor: float
 
     def applies(self, outputs: Outputs) -> bool:
         """Return whether the restored checkpoint's embeddings are given, which they are not in an evaluation."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from finetune.errors import Problem
+from finetune.schema import Section
 from finetune.training.objectives.metric import LOSS, Metric
 
 if TYPE_CHECKING:
@@ -68,10 +69,11 @@ class Monitor(Protocol):
         """Take the columns of the next epoch, and return what is to be said of it, if anything."""
 
 
-class Loss:
+class Loss(Section):
     """What a stage minimizes over its images; the terms beside it have keys of their own."""
 
-    name: ClassVar[str]
+    name: str
+    """The name by which a recipe asks for the loss."""
     metrics: ClassVar[tuple[Metric, ...]]
     """The loss itself, and what else a step gives."""
     has_head: ClassVar[bool] = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from finetune.training.objectives.loss import Outputs
@@ -15,12 +14,10 @@ if TYPE_CHECKING:
     from finetune.training.objectives.term import Tensors
 
 
-@dataclasses.dataclass(frozen=True)
 class WeightDecay(Penalty):
     """The L2 penalty on the kernels that train; biases are left alone."""
 
     metric = Metric("weight_decay", column="weight_decay")
-    factor: float
 
     def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
         """Compute this replica's part of the penalty."""
@@ -30,7 +27,6 @@ class WeightDecay(Penalty):
         return self.factor / outputs.replicas * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
 
 
-@dataclasses.dataclass(frozen=True)
 class L2SP(Penalty):
     """The L2 penalty on how far the weights are from the restored checkpoint's, the classifier apart.
 
@@ -38,7 +34,6 @@ class L2SP(Penalty):
     """
 
     metric = Metric("l2_sp", column="l2_sp")
-    factor: float
 
     def start(self, sizes: Sizes) -> Tensors:
         """Return the restored checkpoint's values of the weights that train, by TF1 name."""

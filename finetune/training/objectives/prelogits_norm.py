@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from finetune.schema import Above0
 from finetune.training.objectives.loss import Outputs
 from finetune.training.objectives.metric import Metric
 from finetune.training.objectives.term import Term
@@ -21,7 +22,8 @@ class PrelogitsNorm(Term):
     """The published script's penalty on prelogits: factor times the mean p-norm of each image's."""
 
     metric = Metric("prelogits_norm", column="prelogits_norm")
-    p: float
+    p: Above0 = 1.0
+    """Order of the norm, above 0."""
 
     @property
     def is_asked_for(self) -> bool:

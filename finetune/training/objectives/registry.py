@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import PlainValidator
+
+from finetune.schema import Wants, form_of, read_kind
 from finetune.training.objectives.arcface import ArcFace
 from finetune.training.objectives.center_loss import CenterLoss
 from finetune.training.objectives.cosface import CosFace
@@ -13,9 +18,16 @@ from finetune.training.objectives.prelogits_norm import PrelogitsNorm
 from finetune.training.objectives.softmax import Softmax
 from finetune.training.objectives.term import Term
 from finetune.training.objectives.triplet import Triplet
+from finetune.words import listed
 
 LOSSES: dict[str, type[Loss]] = {"softmax": Softmax, "arcface": ArcFace, "cosface": CosFace, "triplet": Triplet}
 """The losses by the names that recipes give them."""
+AnyLoss = Annotated[
+    Loss,
+    PlainValidator(lambda value: read_kind(LOSSES, value), form_of(LOSSES)),
+    Wants(f"{listed(LOSSES, 'or')}, or {{name: softmax, label_smoothing: 0.1}}"),
+]
+"""A loss as recipes hold it: by its name, or by its name and constants."""
 TERMS: tuple[type[Term], ...] = (PrelogitsNorm, CenterLoss, WeightDecay, L2SP, Distillation)
 
 

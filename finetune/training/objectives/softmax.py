@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from finetune.schema import From0Below1
 from finetune.training.objectives.classification import Classified
 from finetune.training.objectives.loss import Outputs
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 class Softmax(Classified):
     """Cross-entropy of the logits, as the published script trains."""
 
-    label_smoothing: float
+    name: Literal["softmax"] = "softmax"
+    label_smoothing: From0Below1 = 0.0
+    """Share of the target that all classes have in common, from 0, below 1 (Szegedy et al. 2016, "Rethinking the
+    Inception architecture"; 0.1 there)."""
 
     @property
     def smoothing(self) -> float:

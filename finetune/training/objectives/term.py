@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from finetune.schema import From0, Section
 from finetune.training.objectives.loss import Outputs
 from finetune.training.objectives.metric import Metric
 
@@ -30,15 +31,12 @@ class Sizes:
     restored: Callable[[], Mapping[str, tf.Tensor]]
 
 
-class Term:
-    """A term beside the loss, with its factor.
-
-    Attributes:
-        factor: weight of the term in the loss, from 0 (none).
-    """
+class Term(Section):
+    """A term beside the loss, with its factor."""
 
     metric: ClassVar[Metric]
-    factor: float
+    factor: From0 = 0.0
+    """Weight of the term in the loss, from 0 (none)."""
 
     @property
     def is_asked_for(self) -> bool:

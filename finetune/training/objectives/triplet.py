@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from finetune.errors import Problem
+from finetune.schema import Above0
 from finetune.training.objectives.collapse import Collapse
 from finetune.training.objectives.loss import Loss, Outputs
 from finetune.training.objectives.metric import Metric
@@ -32,8 +33,11 @@ class Triplet(Loss):
         Metric("positive_distance", per=COUNT, summed=True, column="positive_distance"),
         Metric("negative_distance", per=COUNT, summed=True, column="negative_distance"),
     )
-    distance: TripletDistance
-    margin: float | None
+    name: Literal["triplet"] = "triplet"
+    distance: TripletDistance = "squared"
+    """`squared` (Schroff et al. 2015, "FaceNet"), or `euclidean`, as PyTorch's `TripletMarginLoss`."""
+    margin: Above0 | None = None
+    """Least difference of the two distances, above 0. Default: 0.2 if squared, 1.0 if euclidean."""
 
     @property
     def gap(self) -> float:

@@ -15,7 +15,7 @@ from finetune.training import settled
 from finetune.training.sampling import draws as sampling
 
 POWERS = {"balanced": 0.0, "square_root": 0.5}
-RANDOM = Mining("random")
+RANDOM = Mining(negatives="random")
 """Of a triplet loss for which the recipe names no mining."""
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune.recipe.loss import ArcFace, CosFace, Softmax
+from finetune.training.objectives import ArcFace, CosFace, Softmax
 
 tf = pytest.importorskip("tensorflow")
 from finetune.training.objectives.center_loss import center_loss, move_centers  # noqa: E402

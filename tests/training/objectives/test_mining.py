@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune.recipe.loss import Triplet
+from finetune.training.objectives import Triplet
 
 tf = pytest.importorskip("tensorflow")
 from finetune.training.objectives import mining  # noqa: E402

@@ -1,12 +1,17 @@
-"""A value that can't be read hides no other problem, and no rule between fields stumbles over it."""
+"""Sections are checked values; one that can't be read hides no other problem, and no rule stumbles over it."""
 
 from __future__ import annotations
 
 import copy
+import math
+import pickle
+import re
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any
+from typing import Annotated, Any
 
+import numpy as np
+import pydantic
 import pytest
 
 from finetune.errors import RecipeError
@@ -14,6 +19,7 @@ from finetune.recipe.batches import Mining
 from finetune.recipe.optimizer import Optimizer
 from finetune.recipe.recipe import Recipe
 from finetune.recipe.sections import Accept
+from finetune.schema import Range, Unread, read, wants
 
 WHOLE: dict[str, Any] = {
     "checkpoint": "m",
@@ -98,7 +104,7 @@ def problems(values: dict[str, Any]) -> tuple[str, ...]:
     try:
         Recipe.from_values(values)
     except RecipeError as error:
-        return error.problems
+        return tuple(map(str, error.problems))
     return ()
 
 
@@ -170,3 +176,64 @@ def test_sections_made_in_python_are_checked_alike():
     ):
         with pytest.raises(RecipeError):
             make()
+
+
+def test_a_section_is_a_value_that_does_not_change():
+    one, other = Mining("random", candidates=7), Mining(negatives="random", candidates=np.int64(7))
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != Mining("random")
+    with pytest.raises(ValueError, match="frozen"):
+        one.candidates = 8
+    assert copy.deepcopy(one) == pickle.loads(pickle.dumps(one)) == one
+
+
+def test_a_copy_with_other_values_is_checked_like_any():
+    accept = Accept("lfw_val", 0.01)
+    assert accept.model_copy(update={"max_drop": 1}) == Accept("lfw_val", 1.0)
+    assert accept == Accept("lfw_val", 0.01)
+    for change, line in {
+        ("max_drop", 2): "Accept.max_drop: found 2; give a number from 0 to 1",
+        ("retries", 2): "Accept.retries: found it with otherwise: continue; give otherwise: retry, or drop it",
+        ("max_dorp", 1): "Accept.max_dorp: unknown key; did you mean 'max_drop'?",
+    }.items():
+        with pytest.raises(RecipeError, match=re.escape(line)):
+            accept.model_copy(update=dict([change]))
+
+
+def test_pydantic_s_own_ways_in_let_nothing_through_that_could_not_be_read():
+    assert Accept.model_validate({"metric": "lfw_val", "max_drop": 0}) == Accept("lfw_val", 0)
+    for validate in (Accept.model_validate, pydantic.TypeAdapter(Accept).validate_python):
+        with pytest.raises(RecipeError, match=r"Accept\.metric: found the text 'x'; give lfw_accuracy"):
+            validate({"metric": "x", "max_drop": 0})
+    with pytest.raises(RecipeError, match=r"Accept\.metric: missing; give lfw_accuracy"):
+        Accept.model_validate_json("{}")
+
+
+@pytest.mark.parametrize("make", [lambda: Mining("random", negatives="hard"), lambda: Mining(*"abcde")])
+def test_a_value_is_given_once_and_for_a_key(make):
+    with pytest.raises(TypeError, match="Mining: more values than keys, or one given twice"):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"gt": 0}, "a number above 0"),
+        ({"ge": 0}, "a number from 0"),
+        ({"ge": 0, "le": 1}, "a number from 0 to 1"),
+        ({"gt": 0, "le": 1}, "a number above 0, at most 1"),
+        ({"ge": 0, "lt": 1}, "a number from 0, below 1"),
+        ({"gt": 0, "lt": 1, "of": "a share"}, "a share above 0, below 1"),
+        ({"ge": 0, "lt": math.pi, "of": "radians"}, "radians from 0, below pi"),
+    ],
+)
+def test_limits_are_said_in_words_and_hold(limits: dict[str, Any], words: str):
+    kind = Annotated[float, Range(**limits)]
+    assert wants(kind) == words
+    for value in (-1, 0, 0.5, 1, 3, math.pi, 4, math.inf, math.nan):
+        inside = {"gt": value > limits.get("gt", -9), "ge": value >= limits.get("ge", -9)} | {
+            "lt": value < limits.get("lt", 1e9),
+            "le": value <= limits.get("le", 1e9),
+        }
+        assert isinstance(read(value, kind), Unread) != all(inside.values()), value
