@@ -45,7 +45,7 @@ setup(
     package_data={
         "": ["*.pyi"],
         "finetune": ["py.typed", "report/templates/*"],
-        "finetune.recipes": ["*.yaml"],
+        "finetune.recipes": ["*.yaml", "recipe.schema.json"],
         "finetune.data": ["*.txt"],
     },
     install_requires=[

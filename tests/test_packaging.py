@@ -79,7 +79,7 @@ def relative_files(folder: str, pattern: str) -> set[str]:
 
 def test_the_wheel_holds_the_modules_recipes_and_data_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     files = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    recipes = {f"finetune/{name}" for name in relative_files("recipes", "*.yaml")}
+    recipes = {f"finetune/{name}" for pattern in ("*.yaml", "*.json") for name in relative_files("recipes", pattern)}
     data = {f"finetune/{name}" for name in relative_files("data", "*.txt")}
     assert recipes
     assert data

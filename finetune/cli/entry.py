@@ -26,6 +26,7 @@ COMMANDS = {
     "split": "part a folder of people by images or by identities",
     "pairs": "draw a pairs file in LFW's form from any folder of people",
     "check": "read a recipe and say everything that is wrong with it",
+    "schema": "print the JSON schema of recipes, by which editors complete and check them",
     "plan": "say what a recipe's run would do and cost, without doing it",
     "run": "run a recipe: train its stages, measure LFW after each",
     "report": "show what runs gave as one HTML file",

@@ -23,7 +23,7 @@ class Filter(Section):
     """The published filter of noisy data, by the restored checkpoint's embeddings."""
 
     percentile: Annotated[float, Range(gt=0, le=100, of="a percentile")]
-    """Percentage of the images that is kept, those nearest to the centre of their class; above 0, at most 100."""
+    """Percentage of the images that is kept, those nearest to the center of their class; above 0, at most 100."""
     min_images_per_person: Annotated[int, Range(ge=0, of="a whole number")] = 0
     """People who lose an image and have fewer left are left out."""
 

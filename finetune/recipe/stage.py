@@ -79,7 +79,7 @@ class Stage(Section):
     """Factor of the mean squared distance of embeddings to the restored checkpoint's of the same images, from 0 (after
     Li and Hoiem 2016, "Learning without forgetting")."""
     center_loss: CenterLoss = CenterLoss()
-    """The pull of prelogits to the centre of their class."""
+    """The pull of prelogits to the center of their class."""
     prelogits_norm: PrelogitsNorm = PrelogitsNorm()
     """The penalty on the norm of the prelogits."""
     warmup_epochs: From0 = 0.0

@@ -33,8 +33,8 @@ def test_a_recipe_is_read(monkeypatch: pytest.MonkeyPatch):
 def test_the_recipes_that_come_with_finetune_are_sound(name: str):
     recipe = Recipe.load(f"recipes/{name}")
     assert recipe.stages
-    with (ROOT / "recipes" / name).open(encoding="utf-8") as lines:
-        assert next(lines).startswith("# finetune ")
+    _, command = (ROOT / "recipes" / name).read_text(encoding="utf-8").splitlines()[:2]
+    assert command.startswith("# finetune ")
 
 
 # Each is GOOD with one text in place of another, and the line that answers it.

@@ -73,7 +73,6 @@ class Loss(Section):
     """What a stage minimizes over its images; the terms beside it have keys of their own."""
 
     name: str
-    """The name by which a recipe asks for the loss."""
     metrics: ClassVar[tuple[Metric, ...]]
     """The loss itself, and what else a step gives."""
     has_head: ClassVar[bool] = True

@@ -1,0 +1,62 @@
+"""The JSON schema of a recipe's file, by which editors complete and check it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from itertools import pairwise
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from finetune.recipe.recipe import Recipe
+from finetune.schema import Section, plain
+
+
+def recipe_schema() -> dict[str, Any]:
+    """Return the schema of what `Recipe.load` reads, without the rules between keys."""
+    schema = Recipe.model_json_schema(schema_generator=_Generator)
+    del schema["properties"]["stages"]["default"]  # a file has one at least
+    schema["properties"]["stages"]["minItems"] = 1
+    schema["required"].append("stages")
+    return {"$schema": _Generator.schema_dialect, "title": "A recipe of finetune", **schema}
+
+
+class _Generator(GenerateJsonSchema):
+    """Pydantic's generator, which takes descriptions from docstrings, and writes defaults as recipes hold them."""
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        """Return a section's schema; a key without a docstring, such as a name, has that of the section."""
+        section: type[Section] = schema["cls"]
+        made = super().model_schema(schema)
+        made.pop("title")
+        made["description"] = " ".join((section.__doc__ or "").partition("\n\n")[0].split())
+        told: dict[str, str] = {}
+        for kind in reversed(section.__mro__):
+            told |= _docstrings(kind) if issubclass(kind, Section) else {}
+        for key, part in made["properties"].items():
+            part.setdefault("description", told.get(key, made["description"]))
+            if part.get("default", ...) is None:
+                del part["default"]
+        return made
+
+    def encode_default(self, default: Any) -> Any:
+        """Return a default as a recipe holds it."""
+        return plain(default)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Leave out titles, which would repeat the keys."""
+        return False
+
+
+def _docstrings(section: type[Section]) -> dict[str, str]:
+    """Return the docstrings of a section's keys, each of which stands below its key."""
+    try:
+        (tree,) = ast.parse(inspect.getsource(section)).body
+    except OSError:  # a class that was made of a table
+        return {}
+    pairs = pairwise(getattr(tree, "body", ()))
+    keys = [
+        (key.target, text.value) for key, text in pairs if isinstance(key, ast.AnnAssign) and isinstance(text, ast.Expr)
+    ]
+    return {ast.unparse(key): " ".join(ast.literal_eval(text).split()) for key, text in keys}
