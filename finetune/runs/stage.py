@@ -22,7 +22,7 @@ from finetune.training import Data, Run, StageFailed, StageState, Trainer, proto
 from finetune.training.sampling import Sampler
 
 
-class Finished(NamedTuple):
+class StageOutcome(NamedTuple):
     """What a stage left.
 
     Attributes:
@@ -66,7 +66,7 @@ class StageRun:
         self._began = results[-1].standing if results else start
         self._steps = results[-1].step if results else 0
 
-    def run(self, trainer: Trainer, state: StageState, resumed: Mapping[str, np.ndarray] | None = None) -> Finished:
+    def run(self, trainer: Trainer, state: StageState, resumed: Mapping[str, np.ndarray] | None = None) -> StageOutcome:
         """Trains from `state`, and leaves the weights that stand after the stage in the model.
 
         Args:
@@ -93,7 +93,7 @@ class StageRun:
                 if not result.accepted:
                     self._model.assign(started_from)
                 if result.accepted or last:
-                    return Finished(result, state, digests)
+                    return StageOutcome(result, state, digests)
                 reason = result.reason
             state, resumed = state.again(self._stage, reason), None
             say(f"rolled back: {reason}\ntrying again, at {state.scale:g} times the learning rate")

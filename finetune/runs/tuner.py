@@ -32,7 +32,7 @@ from finetune.report import tables, write_into
 from finetune.runs.begun import IMAGES, refuse_other_inputs, warn_of_another_machine
 from finetune.runs.evaluation import Evaluation
 from finetune.runs.opening import Inputs
-from finetune.runs.stage import Finished, StageRun
+from finetune.runs.stage import StageOutcome, StageRun
 from finetune.runtime import create_strategy, planned_strategy
 from finetune.training import EpochRow, StageFailed, StageState, Trainer, replication_of
 from finetune.verification import LFWResult, Verdict
@@ -266,7 +266,7 @@ class FineTuner:
     def _write_images(self) -> None:
         self.folder.write_text(IMAGES, "".join(f"{line}\n" for line in self.inputs.image_lines))
 
-    def _finish(self, finished: Finished, slug: str, trained: list[str]) -> None:
+    def _finish(self, finished: StageOutcome, slug: str, trained: list[str]) -> None:
         result = finished.result
         with self.folder.finishing(result.index, slug) as folder:
             folder.write_model(self.model, self.folder.path.name, result.step)

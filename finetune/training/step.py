@@ -124,10 +124,6 @@ class Trainer:
         """Compute prelogits, float32 [b, E], from the features that enter unit `first`, with frozen statistics."""
         return np.asarray(self._prelogits_only(features))
 
-    def embed(self, features: tf.Tensor) -> np.ndarray:
-        """Compute embeddings of unit length, float32 [b, E], from the features that enter unit `first`."""
-        return np.asarray(network.l2_normalize(self._prelogits_only(features)))
-
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
         """Give the model the averages of its weights within the context, where the stage asks for them."""

@@ -14,6 +14,7 @@ from finetune.verification.pair_drawing import write_pairs
 
 tf = pytest.importorskip("tensorflow")
 from finetune.model import Model  # noqa: E402
+from finetune.runs.planning import plan  # noqa: E402
 
 pytestmark = pytest.mark.tf
 
@@ -59,7 +60,9 @@ def images(faces, tmp_path) -> tuple[list[Path], list[Path]]:
     return found[0], found[1]
 
 
-def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatch):
+@pytest.mark.parametrize("planned", [False, True], ids=["held back", "planned"])
+def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatch, planned):
+    """Images are decoded to be checked, and then to be measured; or, to train on, for the plan's probe."""
     learn, lfw = images
     hashed: list[bytes] = []
     decoded: list[bytes] = []
@@ -80,11 +83,13 @@ def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatc
         Model, "__init__", lambda self, *parts, **more: built.append(self) or build(self, *parts, **more)
     )
     lfw_section = {"dir": tmp_path / "lfw", "pairs": tmp_path / "pairs.txt", "flip": True}
-    tuner = make(data={"train": tmp_path / "learn", "validation_split": 0.2}, lfw=lfw_section)
+    tuner = make(data={"train": tmp_path / "learn", "validation_split": 0.0 if planned else 0.2}, lfw=lfw_section)
+    if planned:
+        plan(tuner.inputs)
     tuner.begin()
     monkeypatch.undo()
     assert tuner.baseline is not None
-    assert tuner.start.held_back is not None
+    assert (tuner.start.held_back is None) == planned
     assert set(tuner.inputs.image_pairs.paths) <= set(lfw)
 
     names = {path.read_bytes(): path for path in (*learn, *tuner.inputs.image_pairs.paths)}

@@ -8,6 +8,7 @@ import pytest
 from finetune.recipe.stage import Stage
 
 tf = pytest.importorskip("tensorflow")
+from finetune.embedding.embedder import unit  # noqa: E402
 from finetune.model import is_head  # noqa: E402
 from finetune.training.step import Trainer  # noqa: E402
 
@@ -131,7 +132,7 @@ def test_held_back_images_are_judged_without_label_smoothing(model, features):
 def test_distillation_is_the_mean_squared_distance_to_the_embeddings_given(model, features):
     targets = np.random.default_rng(2).normal(size=(6, 512)).astype(np.float32)
     targets /= np.linalg.norm(targets, axis=1, keepdims=True)
-    embeddings = Trainer(model, sgd()).embed(features)
+    embeddings = unit(Trainer(model, sgd()).prelogits(features))
     _, without = gradients(model, features, sgd())
     _, result = gradients(model, features, sgd(distillation=3.0), targets=targets)
     assert result["distillation"] == pytest.approx(((embeddings - targets) ** 2).sum(1).mean(), rel=1e-5)
@@ -182,7 +183,7 @@ def test_a_normalized_head_has_unit_columns_and_no_biases(model, features, loss)
     assert np.abs(head - before).max() > 1e-4
     # The saved classifier, which has no scale, ranks the classes as the stage did.
     plain = trainer.prelogits(features) @ head
-    np.testing.assert_array_equal(plain.argmax(1), (trainer.embed(features) @ head).argmax(1))
+    np.testing.assert_array_equal(plain.argmax(1), (unit(trainer.prelogits(features)) @ head).argmax(1))
 
 
 def test_a_triplet_step_moves_embeddings_and_no_classifier(model, features):
