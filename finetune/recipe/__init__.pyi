@@ -1,6 +1,3 @@
-from .batches import Mining as Mining
-from .batches import Negatives as Negatives
-from .batches import PeopleTimesImages as PeopleTimesImages
 from .json_schema import recipe_schema as recipe_schema
 from .learning_rate import LearningRate as LearningRate
 from .optimizer import Optimizer as Optimizer

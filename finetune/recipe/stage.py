@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from finetune.architecture import BOUNDARIES, HEAD, boundary
-from finetune.recipe.batches import AnyMining, Mining, PeopleTimesImages, Sampling
+from finetune.architecture import BOUNDARIES, boundary
 from finetune.recipe.learning_rate import AnyRate, Constant, LearningRate
 from finetune.recipe.optimizer import AnyOptimizer, Optimizer
 from finetune.recipe.sections import Accept
 from finetune.schema import Above0, Above0To1, Fault, From0, From0Below1, From1, Range, Section, Unread, Wants
 from finetune.training import objectives
-from finetune.training.objectives import AnyLoss, CenterLoss, Loss, PrelogitsNorm, Softmax
+from finetune.training.objectives import AnyLoss, AnyMining, CenterLoss, Loss, Mining, PrelogitsNorm, Sampling, Softmax
 
 
 def _boundary(name: str) -> Any:
@@ -115,28 +114,8 @@ class Stage(Section):
 
     def rules(self) -> Iterator[Fault]:
         """Yield what does not go with the loss."""
-        if self.loss and self.loss.mined:
-            yield from self._of_triplets()
-        elif self.mining and self.loss:
-            yield Fault(("mining",), "only triplets are mined", "give loss: triplet, or remove it")
-
-    def _of_triplets(self) -> Iterator[Fault]:
-        if self.train_from == HEAD:
-            found = f"a triplet loss trains embeddings and no classifier, and all before {HEAD} is frozen"
-            yield Fault(("train_from",), found, "give Bottleneck or a block before it")
-        if self.init:
-            found = "a triplet loss makes the classifier from the people's mean embeddings when it ends"
-            yield Fault(("init",), found, "remove it")
-        mining, grouped = self.mining, isinstance(self.sampling, PeopleTimesImages)
-        if mining and mining.in_batch and not grouped and self.sampling:
-            found = f"{mining.used[-1]!r} negatives are found within a batch"
-            yield Fault(("mining",), found, "give sampling: {people: 18, images: 5}")
-        unread = Unread in map(type, (mining, mining and mining.negatives, mining and mining.then))
-        if grouped and not (mining and mining.in_batch) and not unread:
-            found = "random and bank negatives are drawn from the whole dataset"
-            yield Fault(("sampling",), found, "remove it, or give mining: semi_hard")
-        if self.sampling in ("balanced", "square_root"):
-            yield Fault(("sampling",), "found it beside loss: triplet, where each image is an anchor once", "remove it")
+        if self.loss:
+            yield from self.loss.rules_of(self)
 
     def _title(self) -> str:
         return f"Stage({self.name!r})" if self.name else "Stage"

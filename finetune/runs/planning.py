@@ -23,7 +23,7 @@ from finetune.runs.cost import Cost, costs, seconds_per_image, time_table
 from finetune.runs.opening import Inputs
 from finetune.runtime import devices
 from finetune.training import trained
-from finetune.training.sampling import RANDOM, Sampler
+from finetune.training.sampling import Sampler
 from finetune.verification import FEW_PEOPLE, find_overlap
 from finetune.words import counted
 
@@ -218,18 +218,11 @@ def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
         f"batch norm {stage.batch_norm}",
         f"               {counted(stage.last_epoch, 'epoch')} of {counted(epoch.n_batches, 'step')} of "
         f"{counted(epoch.batch_size, 'image')}, "
-        f"{stage.optimizer.name}, {_loss(stage)}, about {duration(cost.training)}",
+        f"{stage.optimizer.name}, {stage.loss.describe(stage)}, about {duration(cost.training)}",
         f"               {_features(kept)}",
         *([f"               its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
         *([ALONE] if alone else []),
     ]
-
-
-def _loss(stage: Stage) -> str:
-    """The loss, and where its triplets come from."""
-    if stage.loss.has_head:
-        return f"{stage.loss.name} loss{', from the class means' if stage.init else ''}"
-    return f"triplet loss, {' then '.join((stage.mining or RANDOM).used)} negatives"
 
 
 def _features(kept: Choice) -> str:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from finetune import network
 from finetune.runtime import Strategy
+from finetune.training.objectives import Negatives
 
 if TYPE_CHECKING:
     from finetune.training.step import Trainer
@@ -34,7 +35,7 @@ class StepBatch(NamedTuple):
     images: tf.Tensor | None = None
     targets: tf.Tensor | None = None
     key: tf.Tensor | None = None
-    negatives: str = "random"
+    negatives: Negatives = "random"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Part:
     replicas: int = 1
 
 
+WHOLE = Part()
+"""The part that a single device takes of a batch: all of it."""
 Step = Callable[[StepBatch], tuple[tf.Tensor | np.ndarray, tf.Tensor | np.ndarray]]
 Evaluation = Callable[[StepBatch], tf.Tensor | np.ndarray]
 

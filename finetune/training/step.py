@@ -12,15 +12,12 @@ from finetune import checkpoint as checkpoints
 from finetune import network
 from finetune.architecture import HEAD, UNITS, boundary, is_moving_statistic, unit_of
 from finetune.model import LOGITS, Model, is_head
-from finetune.recipe import Negatives, Stage
+from finetune.recipe import Stage
 from finetune.training.averages import Averages
 from finetune.training.metrics import metrics_of
-from finetune.training.objectives import GRADIENT_NORM, LOSS, Outputs, Sizes
+from finetune.training.objectives import GRADIENT_NORM, LOSS, Negatives, Outputs, Sizes
 from finetune.training.optimizers import Optimizers
-from finetune.training.replicated import SINGLE, Part, Replication, StepBatch
-
-WHOLE = Part()
-"""The part that a single device takes of a batch: all of it."""
+from finetune.training.replicated import SINGLE, WHOLE, Part, Replication, StepBatch
 
 
 def trained(names: Iterable[str], stage: Stage) -> list[str]:
@@ -102,10 +99,10 @@ class Trainer:
         """
         images = tf.range(tf.size(labels, tf.int64)) if images is None else tf.constant(images, tf.int64)
         targets = None if targets is None else tf.constant(targets, tf.float32)
+        batch = StepBatch(features, labels, images, targets, tf.constant(dropout_key, tf.int32), negatives)
         self.optimizers.set_rate(rate)
         self.model.weights_changed()
-        key = tf.constant(dropout_key, tf.int32)
-        values, self._seen = self._step(StepBatch(features, labels, images, targets, key, negatives))
+        values, self._seen = self._step(batch)
         return self._named(values)
 
     def seen(self) -> np.ndarray:
@@ -180,9 +177,7 @@ class Trainer:
 
     def _has_gradient(self, name: str) -> bool:
         loss = self.stage.loss
-        if not is_head(name):
-            return True
-        return loss.has_head and not (loss.normalized and name.endswith("/biases"))
+        return not is_head(name) or (loss.has_head and not (loss.normalized and name.endswith("/biases")))
 
     def _restored(self) -> dict[str, tf.Tensor]:
         """Read the restored checkpoint's values of the variables that gradients reach, without the classifier's."""
@@ -246,5 +241,4 @@ class Trainer:
         return tf.stack([values.get(metric.name, tf.constant(0.0)) for metric in self.metrics])
 
     def _named(self, values: tf.Tensor | np.ndarray) -> dict[str, float]:
-        names = [metric.name for metric in self.metrics]
-        return dict(zip(names, np.asarray(values).tolist(), strict=True))
+        return {metric.name: float(value) for metric, value in zip(self.metrics, np.asarray(values), strict=True)}

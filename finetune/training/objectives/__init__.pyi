@@ -1,4 +1,10 @@
 from .arcface import ArcFace as ArcFace
+from .batches import RANDOM as RANDOM
+from .batches import AnyMining as AnyMining
+from .batches import Mining as Mining
+from .batches import Negatives as Negatives
+from .batches import PeopleTimesImages as PeopleTimesImages
+from .batches import Sampling as Sampling
 from .center_loss import CenterLoss as CenterLoss
 from .classification import CORRECT as CORRECT
 from .cosface import CosFace as CosFace

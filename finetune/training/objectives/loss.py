@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from finetune.errors import Problem
-from finetune.schema import Section
+from finetune.schema import Fault, Section
+from finetune.training.objectives.batches import Mining, Negatives, PeopleTimesImages
 from finetune.training.objectives.metric import LOSS, Metric
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Outputs:
     labels: tf.Tensor
     images: tf.Tensor | None
     targets: tf.Tensor | None
-    negatives: str
+    negatives: Negatives
     training: bool
     weights: Mapping[str, tf.Variable]
     head: tf.Variable
@@ -67,6 +68,26 @@ class Monitor(Protocol):
 
     def add(self, row: Mapping[str, float]) -> Alert | None:
         """Take the columns of the next epoch, and return what is to be said of it, if anything."""
+
+
+class StageKeys(Protocol):
+    """The keys of a stage that a loss may ask for."""
+
+    @property
+    def train_from(self) -> str:
+        """The boundary."""
+
+    @property
+    def init(self) -> str | None:
+        """How the classifier begins."""
+
+    @property
+    def sampling(self) -> str | PeopleTimesImages:
+        """Which images an epoch draws."""
+
+    @property
+    def mining(self) -> Mining | None:
+        """How the negatives of triplets are found."""
 
 
 class Loss(Section):
@@ -111,6 +132,15 @@ class Loss(Section):
             row: the columns of an epoch.
         """
         return None
+
+    def rules_of(self, stage: StageKeys) -> Iterator[Fault]:
+        """Yield the other keys of a stage that do not go with the loss; the value of any may be `Unread`."""
+        if stage.mining:
+            yield Fault(("mining",), "only triplets are mined", "give loss: triplet, or remove it")
+
+    def describe(self, stage: StageKeys) -> str:
+        """Return what a stage minimizes, and where it begins or where its triplets come from, in words."""
+        return f"{self.name} loss{', from the class means' if stage.init else ''}"
 
     def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[Problem]:
         """Yield what the images lack for the loss to be trained, and to choose an epoch by.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from finetune.training.objectives.batches import Negatives
 from finetune.training.objectives.distances import distances, hinge, squared_distances
 from finetune.training.objectives.triplet import TripletDistance
 
 
-def find(embeddings: tf.Tensor, labels: tf.Tensor, images: tf.Tensor, negatives: str) -> tf.Tensor:
+def find(embeddings: tf.Tensor, labels: tf.Tensor, images: tf.Tensor, negatives: Negatives) -> tf.Tensor:
     """Find the triplets of a training batch.
 
     Args:

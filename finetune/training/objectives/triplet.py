@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
 from finetune.errors import Problem
-from finetune.schema import Above0
+from finetune.architecture import HEAD
+from finetune.schema import Above0, Fault, Unread
+from finetune.training.objectives.batches import RANDOM, PeopleTimesImages
 from finetune.training.objectives.collapse import Collapse
-from finetune.training.objectives.loss import Loss, Outputs
+from finetune.training.objectives.loss import Loss, Outputs, StageKeys
 from finetune.training.objectives.metric import Metric
 
 if TYPE_CHECKING:
@@ -70,6 +72,29 @@ class Triplet(Loss):
     def share(self, row: Mapping[str, float]) -> float | None:
         """Return the share of the triplets that are satisfied."""
         return 1 - row["active_triplets"]
+
+    def rules_of(self, stage: StageKeys) -> Iterator[Fault]:
+        """Yield the keys of a stage that do not go with triplets."""
+        if stage.train_from == HEAD:
+            found = f"a triplet loss trains embeddings and no classifier, and all before {HEAD} is frozen"
+            yield Fault(("train_from",), found, "give Bottleneck or a block before it")
+        if stage.init:
+            found = "a triplet loss makes the classifier from the people's mean embeddings when it ends"
+            yield Fault(("init",), found, "remove it")
+        mining, grouped = stage.mining, isinstance(stage.sampling, PeopleTimesImages)
+        if mining and mining.in_batch and not grouped and stage.sampling:
+            found = f"{mining.used[-1]!r} negatives are found within a batch"
+            yield Fault(("mining",), found, "give sampling: {people: 18, images: 5}")
+        unread = Unread in map(type, (mining, mining and mining.negatives, mining and mining.then))
+        if grouped and not (mining and mining.in_batch) and not unread:
+            found = "random and bank negatives are drawn from the whole dataset"
+            yield Fault(("sampling",), found, "remove it, or give mining: semi_hard")
+        if stage.sampling in ("balanced", "square_root"):
+            yield Fault(("sampling",), "found it beside loss: triplet, where each image is an anchor once", "remove it")
+
+    def describe(self, stage: StageKeys) -> str:
+        """Return what a stage minimizes, and where its triplets come from, in words."""
+        return f"triplet loss, {' then '.join((stage.mining or RANDOM).used)} negatives"
 
     def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[Problem]:
         """Yield what the images lack: a pair of one person to train on, and a triplet in some held-back batch."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from finetune.errors import DataError, Problem
-from finetune.recipe import PeopleTimesImages, Stage
+from finetune.recipe import Stage
+from finetune.training.objectives import PeopleTimesImages
 from finetune.training.sampling.draws import Rows
 
 

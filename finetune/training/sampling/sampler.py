@@ -10,13 +10,12 @@ import numpy.typing as npt
 
 from finetune.arrays import unit_rows
 from finetune.dataset import epoch_generator
-from finetune.recipe import Mining, Negatives, PeopleTimesImages, Stage
+from finetune.recipe import Stage
 from finetune.training import settled
+from finetune.training.objectives import RANDOM, Mining, Negatives, PeopleTimesImages
 from finetune.training.sampling import draws as sampling
 
 POWERS = {"balanced": 0.0, "square_root": 0.5}
-RANDOM = Mining(negatives="random")
-"""Of a triplet loss for which the recipe names no mining."""
 
 
 class Epoch(NamedTuple):

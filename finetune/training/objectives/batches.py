@@ -56,6 +56,10 @@ class Mining(Section):
         return bool({"semi_hard", "hard"} & set(self.used))
 
 
+RANDOM = Mining(negatives="random")
+"""The mining of a triplet loss for which the recipe names none."""
+
+
 def _by_negatives(value: object) -> Any:
     return (read(value, Negatives) and {"negatives": value}) if isinstance(value, str) else value
 
