@@ -61,7 +61,7 @@ class Run:
     """
 
     key: int
-    on_epoch: Callable[[StageState], None] = lambda state: None
+    on_epoch: Callable[[StageState], None] = lambda _: None
     stop: Callable[[], None] = lambda: None
     measure: Callable[[], Mapping[str, float | None]] = dict
     keeps_steps: bool = False

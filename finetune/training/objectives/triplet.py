@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from finetune.errors import Problem
 from finetune.architecture import HEAD
+from finetune.errors import Problem
 from finetune.schema import Above0, Fault, Unread
 from finetune.training.objectives.batches import RANDOM, PeopleTimesImages
 from finetune.training.objectives.collapse import Collapse
