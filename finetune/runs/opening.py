@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ class Inputs:
         people = scanned.dataset.class_names
         train, validation = split_validation(scanned.dataset, recipe.data.validation_split, recipe.seed)
         lines = image_lines(records, scanned.dataset, selection.strangers, pairs)
-        strategy.must_see_the_same([*shared_lines(recipe, found.preprocessing, pairs, before + people), *lines])
+        strategy.must_see_the_same(shared_lines(recipe, lines, summary_of_pairs(pairs, before + people), found))
         with strategy.scope():
             model = build(recipe, found.for_people(people))
         report = examined(recipe, everybody, crop, every_pair, inspected) if strategy.is_chief else None
@@ -180,14 +180,19 @@ def image_lines(
     )
 
 
-def shared_lines(
-    recipe: Recipe, preprocessing: Preprocessing, pairs: ImagePairs | None, trained_names: Sequence[str]
-) -> tuple[str, ...]:
-    """Return what workers must see alike, beside the images: the recipe, the pairs and the checkpoint's texts."""
-    lfw = summary_of_pairs(pairs, trained_names)
+def shared_lines(recipe: Recipe, images: Sequence[str], pairs: Mapping[str, Any], found: Account) -> tuple[str, ...]:
+    """Return what workers must see alike: the recipe, the images, the pairs and the checkpoint's texts.
+
+    Args:
+        images: what `image_lines` gives.
+        pairs: what `summary_of_pairs` gives.
+        found: the checkpoint.
+    """
+    preprocessing = found.preprocessing
     return (
         *recipe.to_yaml().splitlines(),
-        *(f"lfw.pairs: {key} {lfw[key]}" for key in ("sha256", "folds", "trained")),
+        *images,
+        *(f"lfw.pairs: {key} {pairs[key]}" for key in ("sha256", "folds", "trained")),
         f"checkpoint: {preprocessing.image_size} pixels, {preprocessing.standardization} standardization",
     )
 
