@@ -113,11 +113,11 @@ def _verify() -> ModuleType:
 
 
 def _drawn(work: Path) -> Data:
-    from finetune.demo import write_checkpoint
+    from finetune.demo import drawn
 
     faces, checkpoint = work / "drawn-faces", work / "drawn-checkpoint"
     write_faces(faces, people=DRAWN_PEOPLE, images_per_person=DRAWN_IMAGES, size=DRAWN_SIZE, seed=1)
-    write_checkpoint(checkpoint, find_images(faces)[:64], image_size=DRAWN_SIZE)
+    drawn(find_images(faces)[:64], DRAWN_SIZE, DRAWN_PEOPLE).save(checkpoint, "drawn")
     return Data(checkpoint, faces, faces, _pairs(work, faces), faces, work, False)
 
 

@@ -8,9 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import plain
 from finetune import Model, network
-from finetune.architecture import UNITS
 from finetune.images.standardization import standardize
 
 PIXELS, IMAGES, EMBEDDINGS, CLASS_LOGITS = "pixels", "images", "embeddings", "class_logits"
@@ -22,11 +20,11 @@ Graph: TypeAlias = tf.compat.v1.GraphDef
 def embedding_graph(model: Model) -> Graph:
     """From uint8 `pixels` [n, s, s, 3] to unit rows `embeddings`, batch norm and scales folded into the weights."""
     graph, size = tf.Graph(), model.preprocessing.image_size
-    values = {name: np.asarray(value) for name, value in network.fold(model.variables).items()}
+    values = {name: np.asarray(value) for name, value in network.fold(model.backbone, model.variables).items()}
     with graph.as_default():
         pixels = tf.compat.v1.placeholder(tf.uint8, [None, size, size, 3], PIXELS)
         images = standardize(pixels, model.preprocessing.standardization)
-        prelogits = network.forward(images, _constants(values), batch_norm="folded")
+        prelogits = network.forward_pass(model.backbone, images, _constants(values), batch_norm="folded")
         tf.identity(network.l2_normalize(prelogits), EMBEDDINGS)
     return _needed(graph.as_graph_def(), EMBEDDINGS)
 
@@ -37,7 +35,8 @@ def training_graph(model: Model) -> Graph:
     values = model.tensors()
     with graph.as_default():
         images = tf.compat.v1.placeholder(tf.float32, [None, size, size, 3], IMAGES)
-        tf.identity(plain.forward(images, _constants(values), 0, len(UNITS)), CLASS_LOGITS)
+        logits = network.forward_pass(model.backbone, images, _constants(values), slice(None), batch_norm="stored")
+        tf.identity(logits, CLASS_LOGITS)
     return _needed(graph.as_graph_def(), CLASS_LOGITS)
 
 

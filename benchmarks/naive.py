@@ -15,7 +15,6 @@ import keras
 import tensorflow as tf
 
 from finetune import Model, network
-from finetune.architecture import UNITS
 from finetune.dataset.pipeline import training_batches
 from finetune.dataset.scanning import Dataset
 from finetune.images.standardization import standardize
@@ -76,7 +75,8 @@ class NaiveLoop:
 
     def _training_step(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            logits = network.forward(images, self.model.variables, 0, len(UNITS), batch_norm="train")
+            backbone, variables = self.model.backbone, self.model.variables
+            logits = network.forward_pass(backbone, images, variables, slice(None), batch_norm="train")
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         self._optimizer.apply(tape.gradient(loss, self._weights), self._weights)
         return loss

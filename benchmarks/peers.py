@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import tempfile
 from collections.abc import Callable, Mapping
@@ -11,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import graph, machine, plain
+from benchmarks import graph, machine
 from finetune import Model, network
-from finetune.architecture import UNITS
 from finetune.images.standardization import standardize
 
 Embed = Callable[[np.ndarray], np.ndarray]
@@ -85,7 +85,9 @@ def missing(name: str) -> list[str]:
 
 
 def _tensorflow(model: Model, dtype: tf.DType) -> Embed:
-    bottleneck, size = UNITS.index("Bottleneck"), model.preprocessing.image_size
+    # All convolutions in one type, as scripts have it.
+    backbone, size = dataclasses.replace(model.backbone, float32_units=frozenset()), model.preprocessing.image_size
+    pooling, embedding = slice(0, backbone.head_index - 1), slice(backbone.head_index - 1, backbone.head_index)
     # The statistics stay float32, as the fused batch norm takes them.
     lowered = {
         name: tf.constant(tf.cast(variable, dtype)) if name.endswith(("/weights", "/biases")) else variable
@@ -94,9 +96,10 @@ def _tensorflow(model: Model, dtype: tf.DType) -> Embed:
 
     @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8)], autograph=False)
     def embed(pixels: tf.Tensor) -> tf.Tensor:
-        images = tf.cast(standardize(pixels, model.preprocessing.standardization), dtype)
-        pooled = tf.cast(plain.forward(images, lowered, 0, bottleneck), tf.float32)
-        return network.l2_normalize(plain.forward(pooled, model.variables, bottleneck, bottleneck + 1))
+        images = standardize(pixels, model.preprocessing.standardization)
+        pooled = network.forward_pass(backbone, images, lowered, pooling, batch_norm="stored", precision=dtype.name)
+        prelogits = network.forward_pass(backbone, pooled, model.variables, embedding, batch_norm="stored")
+        return network.l2_normalize(prelogits)
 
     return lambda pixels: np.asarray(embed(pixels))
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.graph import Graph, constants
-from finetune.network.layers import DECAY
+from finetune.backbones import BatchNorm
 
 Step = Callable[[dict[str, Tensor]], Tensor]
 """One node: from the values so far to its own."""
@@ -112,7 +112,7 @@ class TorchNetwork(nn.Module):
         for name, buffer in zip(node.input[3:5], names, strict=True):
             self._moving.append(name)
             self.register_buffer(buffer, torch.from_numpy(self._values[name].copy()))
-        training, momentum = self._training, 1.0 - DECAY
+        training, momentum = self._training, 1.0 - BatchNorm().decay
 
         def normalize(x: Tensor) -> Tensor:
             # Looked up each time: a module that is converted gets new buffers.

@@ -1,26 +1,24 @@
 """The main job on made-up data: drawn faces, a checkpoint trained on some of them, two stages on others.
 
-Nothing is downloaded. The checkpoint is a whole Inception-ResNet-v1, drawn at random and then trained
+Nothing is downloaded. The checkpoint is a whole network, drawn at random and then trained
 for a minute on people of its own, which makes it a modest face model. Those people, the people that
 the stages learn and the people of the pairs are three groups without a common member.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
-from finetune import checkpoint as checkpoints
 from finetune import network
-from finetune.architecture import UNITS
+from finetune.backbones import BACKBONES, DEFAULT
 from finetune.dataset import Batch, scan, training_batches
 from finetune.files import refuse_used
-from finetune.images import PREPROCESSING_FILE, Preprocessing, central_crops, standardize, write_faces
-from finetune.model import Model, initial_value
+from finetune.images import Preprocessing, central_crops, standardize, write_faces
+from finetune.model import Model
 from finetune.paths import find_file
 from finetune.recipe import Augment, Recipe, Stage
 from finetune.record import StageResult
@@ -30,6 +28,7 @@ from finetune.training.sampling import Epoch, Sampler
 from finetune.verification import write_pairs
 
 SEED = 20180402
+BACKBONE = BACKBONES[DEFAULT]
 NAME = "demo"
 """Of the checkpoint's files."""
 IMAGE_SIZE = 80
@@ -41,7 +40,7 @@ OLD = range(201, 321)
 """Of the checkpoint's own classifier, which is skipped."""
 PRETRAINING = Stage(
     "pretraining",
-    train_from=UNITS[0],
+    train_from=BACKBONE.names[0],
     epochs=3,
     learning_rate={"schedule": "cosine", "initial": 0.002},
     batch_norm="train",
@@ -99,10 +98,7 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
     """
     dataset = scan(faces).dataset
     sample = [dataset.paths[i] for i in np.random.default_rng(SEED).permutation(len(dataset))[:BATCH_NORM_IMAGES]]
-    with tempfile.TemporaryDirectory() as drawn:
-        write_checkpoint(Path(drawn), sample, image_size)
-        model = Model.restore(drawn, class_names=dataset.class_names, seed=SEED)
-
+    model = drawn(sample, image_size, dataset.class_names)
     contract, augment = model.preprocessing, Augment(random_flip=True)
 
     def batches(epoch: Epoch) -> Iterator[Batch]:
@@ -121,25 +117,31 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
 
     sampler = Sampler(PRETRAINING, dataset.labels, BATCH_SIZE, SEED, 0)
     train(Trainer(model, PRETRAINING), StageState(), Data(batches, sampler), Run(key=0))
-    _take_statistics(model.variables, sample, image_size)
+    _take_statistics(model, sample)
     return model.save(folder, NAME)
 
 
-def write_checkpoint(folder: Path, images: Sequence[Path], image_size: int = IMAGE_SIZE) -> Path:
-    """Writes a TF1 checkpoint of drawn weights, with the batch statistics of these images."""
-    shapes = network.variable_shapes(EMBEDDING_SIZE, len(OLD))
-    variables = {name: tf.Variable(initial_value(name, shape, SEED)) for name, shape in shapes.items()}
-    _take_statistics(variables, images, image_size)
-    return checkpoints.write(
-        folder,
-        NAME,
-        0,
-        {name: variable.numpy() for name, variable in variables.items()},
-        {PREPROCESSING_FILE: Preprocessing(image_size, "fixed").to_text()},
-    )
+def drawn(images: Sequence[Path], image_size: int, classes: Sequence[str] | int) -> Model:
+    """Make a model of drawn weights, with the batch statistics of some images.
+
+    Args:
+        images: files.
+        image_size: pixels.
+        classes: of its head, by name or how many.
+    """
+    contract = Preprocessing(image_size, "fixed")
+    model = Model.fresh(BACKBONE, EMBEDDING_SIZE, classes, preprocessing=contract, seed=SEED)
+    statistics = [name for name in model.variables if BACKBONE.is_statistic(name)]
+    # What is taken in place of zeros is not rounded.
+    model.assign({name: np.zeros_like(value) for name, value in model.tensors(statistics).items()})
+    _take_statistics(model, images)
+    return model
 
 
-def _take_statistics(variables: Mapping[str, tf.Variable], images: Sequence[Path], image_size: int) -> None:
-    """Sets the moving statistics of every layer to what these images give."""
-    pixels = central_crops(images, image_size)
-    network.forward(standardize(pixels, "fixed"), variables, batch_norm="train", batch_norm_decay=0.0)
+def _take_statistics(model: Model, images: Sequence[Path]) -> None:
+    """Set the moving statistics of every layer to what these images give."""
+    pixels = central_crops(images, model.preprocessing.image_size)
+    without_past = dataclasses.replace(BACKBONE, batch_norm=BACKBONE.batch_norm._replace(decay=0.0))
+    inputs = standardize(pixels, model.preprocessing.standardization)
+    network.forward_pass(without_past, inputs, model.variables, batch_norm="train")
+    model.weights_changed()

@@ -8,15 +8,16 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
 from finetune import network
-from finetune.architecture import HEAD, UNITS
+from finetune.backbones import Backbone, Convolution
 from finetune.checkpoint import Account, RestorePlan
-from finetune.errors import DataError, UserError
+from finetune.errors import DataError, Problem, UserError
 from finetune.images import (
     PRECISIONS,
     RUNTIMES,
@@ -36,43 +37,53 @@ from finetune.progress import track
 from finetune.runtime import Inference, devices, refuse_fork
 
 BATCH_SIZE = 96
-LOGITS = len(UNITS) - 1
-"""The head's index: a forward pass that stops there gives prelogits."""
+
+
+class Origin(NamedTuple):
+    """Where a model's weights came from.
+
+    Attributes:
+        source: the files of the checkpoint.
+        plan: what the restore did with every variable on both sides.
+    """
+
+    source: checkpoints.Located
+    plan: RestorePlan
 
 
 class Model:
-    """An Inception-ResNet-v1 with the weights of a checkpoint; made by `Model.restore`.
+    """A network with its weights; made by `Model.restore` or `Model.fresh`.
 
     Attributes:
+        backbone: the network's units and their names.
         variables: `{TF1 name: tf.Variable}`, in the order of the units. Set them by `assign`, or call
             `weights_changed` after it was done by other means: what is computed from them is kept.
         preprocessing: the contract that images are brought to.
-        precision: of all that is computed from the second convolution to the pooling; variables, prelogits
+        class_names: what the classes of the head are called, in order; empty where nobody knows.
+        origin: where the weights came from; None where they are fresh.
+        precision: of all that is computed but in `backbone.float32_units`; variables, prelogits
             and logits are float32 in either.
         runtime: what computes embeddings and frozen units.
-        class_names: what the classes of `Logits` are called, in order; empty where nobody knows.
-        plan: what the restore did with every variable on both sides.
-        source: where the weights came from.
     """
 
     def __init__(
         self,
+        backbone: Backbone,
         variables: Mapping[str, tf.Variable],
         preprocessing: Preprocessing,
-        class_names: Sequence[str],
-        plan: RestorePlan,
-        source: checkpoints.Located,
+        class_names: Sequence[str] = (),
+        origin: Origin | None = None,
         precision: Precision = "float32",
         runtime: Runtime = "tensorflow",
     ) -> None:
+        self.backbone = backbone
         self.variables = dict(variables)
         self.preprocessing = preprocessing
         self.class_names = tuple(class_names)
-        self.plan = plan
-        self.source = source
+        self.origin = origin
         self.precision = precision
         self.runtime = runtime
-        self._inference = Inference(self.variables, preprocessing, precision, runtime)
+        self._inference = Inference(backbone, self.variables, preprocessing, precision, runtime)
         self._changed = True
 
     @classmethod
@@ -87,22 +98,22 @@ class Model:
         precision: Precision = "float32",
         runtime: Runtime = "tensorflow",
     ) -> Model:
-        """Restores a checkpoint; embedding size and number of classes are read from it.
+        """Restore a checkpoint; its backbone, embedding size and number of classes are read from it.
 
         Args:
             checkpoint: a directory, a prefix, any of the checkpoint's files, or a frozen `.pb`.
-            class_names: the people of a new head: `Logits` is then skipped and drawn afresh for
-                them (Glorot uniform, as published). Without it, `Logits` is restored where it is stored
+            class_names: the people of a new head: the stored one is then skipped, and another drawn afresh for
+                them (Glorot uniform, as published). Without it, the head is restored where it is stored
                 with weights and biases.
             seed: of the new head.
             image_size: pixels, in place of what the checkpoint is known to expect.
-            standardization: `fixed` or `per_image`, likewise.
+            standardization: `fixed` or `per_image`, in place of what the checkpoint is known to expect.
             precision: `float32`, or `bfloat16` for the convolutions: faster where the processor or GPU
                 has units for it, at embeddings that differ by about 1e-2 in length.
             runtime: `tensorflow`, or `openvino` (an extra, for CPUs) for embeddings and frozen units.
 
         Raises:
-            CheckpointError: the checkpoint is missing, damaged, or of another network; or the image
+            CheckpointError: the checkpoint is missing, damaged, or of no backbone; or the image
                 size is less than the network can take.
             UserError: the runtime is not installed, a word is none of those to choose from, or this process was
                 forked from one that had used TensorFlow.
@@ -128,22 +139,75 @@ class Model:
         """Build the network of a checkpoint that is open already; see `restore`."""
         drawn = {name: initial_value(name, found.needed[name], seed) for name in found.plan.fresh}
         values = {**found.values, **drawn}
-        # The aggregation acts where several replicas each move a layer's statistics: to their mean.
-        variables = {
-            name: tf.Variable(values[name], name=name.replace("/", "_"), aggregation=tf.VariableAggregation.MEAN)
-            for name in found.needed
-        }
-        return cls(variables, found.preprocessing, found.class_names, found.plan, found.located, precision, runtime)
+        variables = {name: _variable(name, values[name]) for name in found.needed}
+        origin = Origin(found.located, found.plan)
+        return cls(found.backbone, variables, found.preprocessing, found.class_names, origin, precision, runtime)
+
+    @classmethod
+    def fresh(
+        cls,
+        backbone: Backbone,
+        embedding_size: int = 512,
+        classes: Sequence[str] | int = 0,
+        *,
+        preprocessing: Preprocessing,
+        seed: int = 0,
+    ) -> Model:
+        """Make a network of random weights (Glorot uniform), whose moving statistics change nothing yet.
+
+        Args:
+            backbone: the network.
+            embedding_size: values of an embedding.
+            classes: the names of the head's classes, or how many there are; 0 for no head.
+            preprocessing: the contract that images are brought to.
+            seed: of the weights.
+        """
+        refuse_fork()
+        devices.prepare()
+        num_classes = classes if isinstance(classes, int) else len(classes)
+        shapes = network.variable_shapes(backbone, embedding_size, num_classes)
+        names = [name for name in shapes if num_classes or not backbone.is_head(name)]
+        variables = {name: _variable(name, initial_value(name, shapes[name], seed)) for name in names}
+        return cls(backbone, variables, preprocessing, () if isinstance(classes, int) else classes)
+
+    @property
+    def source(self) -> checkpoints.Located:
+        """The files of the checkpoint that the weights came from.
+
+        Raises:
+            UserError: they are fresh.
+        """
+        return self._restored().source
+
+    @property
+    def plan(self) -> RestorePlan:
+        """What the restore did with every variable on both sides.
+
+        Raises:
+            UserError: the weights are fresh.
+        """
+        return self._restored().plan
+
+    def _restored(self) -> Origin:
+        if self.origin is None:
+            raise UserError(Problem(self.where, "was not restored from a checkpoint", "save it, and restore that"))
+        return self.origin
+
+    @property
+    def where(self) -> str:
+        """What messages call the model: the checkpoint that it came from."""
+        return str(self.origin.source.prefix) if self.origin else f"a fresh {self.backbone.title}"
 
     @property
     def embedding_size(self) -> int:
-        """How many values an embedding has."""
-        return int(self.variables["InceptionResnetV1/Bottleneck/weights"].shape[1])
+        """The number of values in an embedding."""
+        return int(self.variables[self.backbone.embedding_weights].shape[1])
 
     @property
     def num_classes(self) -> int | None:
-        """How many classes `Logits` tells apart, or None where the checkpoint holds no head."""
-        head = self.variables.get(f"{HEAD}/weights")
+        """The number of classes that the head tells apart, or None without a head."""
+        weights, _ = self.backbone.head_variables
+        head = self.variables.get(weights)
         return None if head is None else int(head.shape[1])
 
     def embed(
@@ -181,7 +245,7 @@ class Model:
         self._refresh()
         for rows, batch in self._batches(given, batch_size, reasons, "embedding images", standardized):
             sides = [batch, batch[:, :, ::-1]] if flip else [batch]
-            prelogits = [self._forward(side, LOGITS, standardized=standardized) for side in sides]
+            prelogits = [self._forward(side, self.backbone.head_index, standardized=standardized) for side in sides]
             embeddings[rows] = np.concatenate([network.l2_normalize(side).numpy() for side in prelogits], axis=1)
         _report(reasons, bad)
         return embeddings
@@ -194,24 +258,39 @@ class Model:
         """
         if self.num_classes is None:
             raise DataError(
-                f"{self.source.prefix}: holds no {HEAD} with weights and biases; only embeddings can be had from it"
+                f"{self.where}: holds no {self.backbone.head} with weights and biases; "
+                "only embeddings can be had from it"
             )
         given = one_by_one(images)
         logits = np.empty([len(given), self.num_classes], np.float32)
         reasons: dict[Path, str] = {}
         self._refresh()
         for rows, batch in self._batches(given, batch_size, reasons, "classifying images", standardized):
-            logits[rows] = self._forward(batch, LOGITS + 1, standardized=standardized).numpy()
+            logits[rows] = self._forward(batch, len(self.backbone.units), standardized=standardized).numpy()
         _report(reasons, None)
         return logits
 
     def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        """The units `UNITS[:stop]`: uint8 images [n, s, s, 3] to what unit `stop` takes, until its units change."""
+        """Return the units before index `stop`: uint8 images [n, s, s, 3] to what unit `stop` takes.
+
+        It holds until these units change.
+        """
         self._refresh()
         return lambda pixels: self._forward(pixels, stop, pad=True)
 
+    def shape_before(self, first: int) -> tuple[int, ...]:
+        """Return the shape of what unit `first` takes of one image."""
+        size = self.preprocessing.image_size
+        shapes = network.output_shapes(self.backbone, self.embedding_size, self.num_classes or 0, size)
+        return shapes[first - 1] if first else (size, size, 3)
+
+    def multiply_adds(self) -> tuple[int, ...]:
+        """Return what one image costs in each unit's forward pass, in multiply-adds, in the order of the units."""
+        size = self.preprocessing.image_size
+        return network.multiply_adds(self.backbone, self.embedding_size, self.num_classes or 0, size)
+
     def digests(self, names: Collection[str] | None = None) -> dict[str, str]:
-        """The sha256 of each variable's bytes, for all of them or for `names`."""
+        """Return the sha256 of each variable's bytes, for all of them or for `names`."""
         chosen = list(self.variables if names is None else names)
 
         def digest(name: str) -> str:
@@ -221,26 +300,26 @@ class Model:
             return dict(zip(chosen, pool.map(digest, chosen), strict=True))
 
     def weights_sha256(self, names: Collection[str]) -> str:
-        """One digest of the bytes of the variables in `names`, whatever their order."""
+        """Return one digest of the bytes of the variables in `names`, whatever their order."""
         return hashlib.sha256(json.dumps(sorted(self.digests(names).items())).encode()).hexdigest()
 
     def tensors(self, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
-        """Copies of the variables' values, for all of them or for `names`."""
+        """Return copies of the variables' values, for all of them or for `names`."""
         chosen = self.variables if names is None else names
         return {name: self.variables[name].numpy().copy() for name in chosen}
 
     def assign(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """Sets variables by name, in place, so that nothing is traced again."""
+        """Set variables by name, in place, so that nothing is traced again."""
         for name, value in tensors.items():
             self.variables[name].assign(value)
         self.weights_changed()
 
     def weights_changed(self) -> None:
-        """Says that variables were set by other means than `assign`, such as an optimizer."""
+        """Say that variables were set by other means than `assign`, such as an optimizer."""
         self._changed = True
 
     def save(self, folder: str | Path, name: str = "finetuned", step: int = 0) -> Path:
-        """Writes a TF1 checkpoint with FaceNet's names, its class names and its preprocessing.
+        """Write a TF1 checkpoint with FaceNet's names, its class names and its preprocessing.
 
         Args:
             folder: made where it is missing; files of the same name are replaced.
@@ -276,14 +355,17 @@ class Model:
         batches = [batch for _, batch in self._batches(given, BATCH_SIZE, reasons, "reading images")]
         _report(reasons, None)
         pixels = np.concatenate(batches)
-        scope = "InceptionResnetV1/Conv2d_1a_3x3"
+        first = self.backbone.units[0]
+        assert isinstance(first.made_of, Convolution)
+        scope = self.backbone.scope_of(first.name)
         mean, variance = (
             self.variables[f"{scope}/BatchNorm/moving_{statistic}"].numpy() for statistic in ("mean", "variance")
         )
         distances: dict[Standardization, float] = {}
         for standardization in STANDARDIZATIONS:
             inputs = standardize(tf.constant(pixels), standardization)
-            outputs = tf.nn.conv2d(inputs, self.variables[f"{scope}/weights"], 2, "VALID").numpy()
+            weights = self.variables[f"{scope}/weights"]
+            outputs = tf.nn.conv2d(inputs, weights, first.made_of.stride, first.made_of.padding).numpy()  # [n, h, w, c]
             seen, spread = outputs.mean((0, 1, 2)), outputs.var((0, 1, 2))
             ratio = np.maximum(spread, 1e-12) / np.maximum(variance, 1e-12)
             divergence = 0.5 * (ratio - 1 - np.log(ratio) + (seen - mean) ** 2 / np.maximum(variance, 1e-12))
@@ -291,7 +373,7 @@ class Model:
         return distances
 
     def _forward(self, pixels: np.ndarray | tf.Tensor, stop: int, **options: bool) -> tf.Tensor:
-        """Compute what the units `UNITS[:stop]` give, as `Inference` does. All vectors are made here.
+        """Compute what the units before index `stop` give, as `Inference` does. All vectors are made here.
 
         Raises:
             DataError: a value is no finite number, or is so large that an embedding's length is none.
@@ -299,7 +381,7 @@ class Model:
         vectors = self._inference(pixels, stop, **options)
         if not np.isfinite(tf.reduce_sum(vectors * vectors).numpy()):
             raise DataError(
-                f"{self.source.prefix}: gives NaN or infinite values for an image, so that its weights are damaged "
+                f"{self.where}: gives NaN or infinite values for an image, so that its weights are damaged "
                 "or too large; give another copy of the checkpoint"
             )
         return vectors
@@ -346,13 +428,18 @@ class Model:
                     yield rows, np.stack([pixels for _, pixels in decoded if pixels is not None])
 
 
-def is_head(name: str) -> bool:
-    """Whether a TF1 variable name belongs to the classifier."""
-    return name.startswith(f"{HEAD}/")
+def _variable(name: str, value: np.ndarray) -> tf.Variable:
+    # The aggregation acts where several replicas each move a layer's statistics: to their mean.
+    return tf.Variable(value, name=name.replace("/", "_"), aggregation=tf.VariableAggregation.MEAN)
 
 
 def initial_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """A fresh variable: Glorot uniform for weights, zeros for the rest, the same for the same seed."""
+    """Return a fresh variable, the same for the same seed.
+
+    Weights are Glorot uniform, scales and variances ones, all else zeros.
+    """
+    if name.endswith(("/gamma", "/moving_variance")):
+        return np.ones(shape, np.float32)
     if not name.endswith("/weights"):
         return np.zeros(shape, np.float32)
     fan_in, fan_out = int(np.prod(shape[:-1])), int(np.prod(shape[:-2])) * shape[-1]

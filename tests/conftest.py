@@ -5,11 +5,15 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
+import numpy as np
 import pytest
+
+from finetune.backbones import BACKBONES, DEFAULT, Backbone
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -103,10 +107,37 @@ def drawn_checkpoint(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 def draw_checkpoint(folder: Path, faces: Path) -> Path:
     """Write the checkpoint of the fixture `drawn_checkpoint` into a folder, and return it."""
-    from finetune.demo import write_checkpoint
+    from finetune.demo import drawn
 
-    write_checkpoint(folder, sorted((faces / "strangers").rglob("*.png")), image_size=75)
+    drawn(sorted((faces / "strangers").rglob("*.png")), 75, 120).save(folder, "demo")
     return folder
+
+
+@pytest.fixture(scope="session")
+def random_variables() -> Callable[[Backbone], dict[str, Any]]:
+    """Make a whole network's variables at an embedding of 8 and 3 classes, of small random weights."""
+    import tensorflow as tf
+
+    from finetune import network
+
+    def make(backbone: Backbone) -> dict[str, Any]:
+        generator = np.random.default_rng(0)
+        positive = ("/gamma", "/moving_variance")
+        return {
+            name: tf.Variable(
+                generator.uniform(0.5, 1.5, shape) if name.endswith(positive) else generator.normal(0, 0.05, shape),
+                dtype=tf.float32,
+            )
+            for name, shape in network.variable_shapes(backbone, 8, 3).items()
+        }
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def variables(random_variables) -> dict[str, Any]:
+    """The random variables of the default backbone."""
+    return random_variables(BACKBONES[DEFAULT])
 
 
 @pytest.fixture

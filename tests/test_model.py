@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finetune.architecture import UNITS
+from finetune.backbones import BACKBONES, by_name
 from finetune.errors import CheckpointError, DataError, UserError
+from finetune.images.preprocessing import Preprocessing
 from finetune.images.reading import read_image
+from tests.tiny import TINY
 
 tf = pytest.importorskip("tensorflow")
 from finetune import network  # noqa: E402
-from finetune.model import LOGITS, Model, initial_value  # noqa: E402
+from finetune.model import Model, initial_value  # noqa: E402
 
 pytestmark = pytest.mark.tf
+V1 = by_name("inception_resnet_v1")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +126,7 @@ def test_no_entry_takes_other_values_for_pixels(model, dtype, scale):
     for entry in (model.embed, model.logits, model.standardization_fit):
         with pytest.raises(DataError, match=r"images\[0\]: found \w+ of shape \[75, 75, 3\], values from 0 to "):
             entry(others)
-    for stop in (3, LOGITS):
+    for stop in (3, V1.head_index):
         with pytest.raises(DataError, match=f"pixels: found {np.dtype(dtype)} of shape .* give uint8"):
             model.prefix(stop)(others)
         with pytest.raises(DataError, match="give uint8"):
@@ -140,7 +143,7 @@ def test_standardized_images_reach_the_network_as_they_are(model, images):
     np.testing.assert_allclose(model.embed((x - 127.5) / 128, standardized=True), model.embed(x), atol=1e-5)
     between = (x - 127.3) / 128  # no pixel has these values
     sides = [between, between[:, :, ::-1]]
-    prelogits = [network.forward(tf.constant(side), model.variables, 0, LOGITS).numpy() for side in sides]
+    prelogits = [network.forward_pass(V1, tf.constant(side), model.variables).numpy() for side in sides]
     expected = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in prelogits]
     embeddings = model.embed(between, flip=True, standardized=True)
     np.testing.assert_allclose(embeddings, np.concatenate(expected, axis=1), atol=1e-5)
@@ -202,6 +205,35 @@ def test_a_checkpoint_without_a_whole_classifier_still_embeds(model, images, tmp
         headless.logits(images[:3])
 
 
+def test_a_fresh_network_embeds_and_says_that_it_was_not_restored():
+    model = Model.fresh(TINY, 8, ["a", "b"], preprocessing=Preprocessing(75), seed=1)
+    pixels = np.random.default_rng(2).integers(256, size=(3, 75, 75, 3), dtype=np.uint8)
+    np.testing.assert_allclose(np.linalg.norm(model.embed(pixels), axis=1), 1, atol=1e-5)
+    assert (model.class_names, model.num_classes, model.embedding_size) == (("a", "b"), 2, 8)
+    with pytest.raises(UserError, match=r"^a fresh Tiny: was not restored from a checkpoint; save it"):
+        _ = model.source
+    headless = Model.fresh(TINY, 8, preprocessing=Preprocessing(75), seed=1)
+    assert headless.digests() == model.digests(headless.variables)
+    with pytest.raises(DataError, match=r"^a fresh Tiny: holds no Logits"):
+        headless.logits(pixels)
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [pytest.param(backbone, marks=pytest.mark.slow, id=name) for name, backbone in BACKBONES.items()],
+)
+def test_every_backbone_is_restored_from_what_it_saves(backbone, tmp_path):
+    contract = Preprocessing(80, "per_image")
+    model = Model.fresh(backbone, 16, ["a", "b", "c"], preprocessing=contract, seed=2)
+    restored = Model.restore(model.save(tmp_path))
+    assert restored.backbone is backbone
+    assert (restored.class_names, restored.num_classes, restored.embedding_size) == (("a", "b", "c"), 3, 16)
+    assert (restored.preprocessing.image_size, restored.preprocessing.standardization) == (80, "per_image")
+    assert restored.digests() == model.digests()
+    pixels = np.random.default_rng(3).integers(256, size=(2, 80, 80, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(restored.embed(pixels), model.embed(pixels))
+
+
 def test_a_missing_checkpoint_is_one_line(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         Model.restore(tmp_path / "nowhere")
@@ -216,7 +248,7 @@ def test_embeddings_follow_the_weights_whoever_changes_them(drawn_checkpoint, im
     model = Model.restore(drawn_checkpoint, class_names=["a", "b"])
     start = model.tensors()
     first = model.embed(images[:3])
-    features, labels = model.prefix(UNITS.index("Bottleneck"))(np.zeros([2, 75, 75, 3], np.uint8)), [0, 1]
+    features, labels = model.prefix(V1.names.index("Bottleneck"))(np.zeros([2, 75, 75, 3], np.uint8)), [0, 1]
     trainer = Trainer(model, Stage("s", "Bottleneck", 1, optimizer="momentum"))
     trainer.step(features, tf.constant(labels, tf.int64), 1.0, (1, 1))
     trained = model.embed(images[:3])
@@ -277,7 +309,7 @@ def test_weights_that_give_no_finite_embedding_are_told(drawn_checkpoint, images
     name = "InceptionResnetV1/Bottleneck/weights"
     model.assign({name: np.clip(model.variables[name].numpy() * factor, -3e38, 3e38).astype(np.float32)})
     assert np.isfinite(model.variables[name].numpy()).all()
-    for compute in (model.embed, model.logits, model.prefix(LOGITS)):
+    for compute in (model.embed, model.logits, model.prefix(V1.head_index)):
         pixels = np.stack([read_image(path) for path in images])
         with pytest.raises(DataError, match=r"gives NaN or infinite values for an image.*; give another copy"):
             compute(pixels)

@@ -18,7 +18,6 @@ from benchmarks.timing import Case, alternate, clock, ratio, timed
 from finetune import Model, network
 from finetune.images.preprocessing import Precision, Runtime
 from finetune.images.reading import central_crops
-from finetune.model import LOGITS
 from finetune.paths import find_images
 from finetune.progress import track
 
@@ -65,7 +64,8 @@ def run(settings: Settings) -> Result:
 def _ceiling(settings: Settings, precision: str, images: int) -> Case:
     """Seconds for the multiply-adds of so many images, if they all ran as in a large product of square matrices."""
     model = Model.restore(settings.data.checkpoint)
-    work = images * sum(network.multiply_adds(model.embedding_size, 0, model.preprocessing.image_size)[:LOGITS])
+    backbone, size = model.backbone, model.preprocessing.image_size
+    work = images * sum(network.multiply_adds(backbone, model.embedding_size, 0, size)[network.BODY])
     matrix = tf.cast(tf.random.stateless_uniform([SIDE, SIDE], (1, 2)), precision)
 
     def products() -> None:

@@ -14,7 +14,6 @@ from benchmarks.report import Result, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import alternate, clock, ratio
 from finetune import Model, Stage, network
-from finetune.architecture import UNITS
 from finetune.dataset.pipeline import evaluation_batches
 from finetune.dataset.scanning import scan
 from finetune.errors import RunError
@@ -41,7 +40,7 @@ def run(settings: Settings) -> Result:
     labels = tf.constant(dataset.labels[:batch_size])
     about = f"A step of the whole network: batches of {batch_size}, batch norm in training mode, Adam, float32."
     target = "PyTorch's step / finetune's"
-    ours = Trainer(model, Stage("whole", train_from=UNITS[0], epochs=1, batch_norm="train"))
+    ours = Trainer(model, Stage("whole", train_from=model.backbone.names[0], epochs=1, batch_norm="train"))
     steppers = {OURS: lambda: ours.step(images, labels, RATE, (0, 0))["loss"]}
     notes = []
     if find_spec("torch"):
@@ -95,7 +94,7 @@ def gradients(model: Model, images: tf.Tensor, labels: tf.Tensor) -> dict[str, n
     @tf.function(autograph=False)
     def compiled() -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
-            logits = network.forward(images, model.variables, 0, len(UNITS), batch_norm="train")
+            logits = network.forward_pass(model.backbone, images, model.variables, slice(None), batch_norm="train")
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         found: list[tf.Tensor] = tape.gradient(loss, list(weights.values()))
         return found

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from finetune import files
-from finetune.architecture import HEAD, LEAST_IMAGE_SIZE, unit_of
+from finetune.backbones import Backbone
 from finetune.checkpoint.location import CLASS_NAMES, Located, locate
-from finetune.checkpoint.plan import HEAD_VARIABLES, Contents, RestorePlan, Shape, contents, holds_head, plan_restore
+from finetune.checkpoint.plan import Contents, RestorePlan, Shape, contents, holds_head, plan_restore
 from finetune.checkpoint.stored import StoredCheckpoint, read
 from finetune.errors import CheckpointError
 from finetune.images import Preprocessing, Standardization, resolve_preprocessing
@@ -19,13 +19,13 @@ from finetune.images import Preprocessing, Standardization, resolve_preprocessin
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """A checkpoint of Inception-ResNet-v1 that can be restored, every variable accounted for.
+    """A checkpoint that can be restored, every variable accounted for.
 
     Attributes:
         stored: the checkpoint, open for reading.
-        contents: embedding size and number of classes, as stored.
+        contents: backbone, embedding size and number of classes, as stored.
         preprocessing: what it expects of its images, and where that is known from.
-        class_names: what the classes of `Logits` are called, in order; empty where nobody knows.
+        class_names: what the classes of the head are called, in order; empty where nobody knows.
         plan: what becomes of every variable on both sides.
         needed: shapes of the network's variables by TF1 name, in the order of the units.
         values: of the variables that are restored, by TF1 name.
@@ -38,6 +38,11 @@ class Account:
     plan: RestorePlan
     needed: Mapping[str, Shape]
     values: Mapping[str, np.ndarray]
+
+    @property
+    def backbone(self) -> Backbone:
+        """The network."""
+        return self.contents.backbone
 
     @property
     def located(self) -> Located:
@@ -56,7 +61,7 @@ class Account:
     def for_people(self, class_names: Sequence[str]) -> Account:
         """Return the account of a checkpoint that was opened for a new head, with these people in it."""
         shapes = ((self.contents.embedding_size, len(class_names)), (len(class_names),))
-        needed = {**self.needed, **dict(zip(HEAD_VARIABLES, shapes, strict=True))}
+        needed = {**self.needed, **dict(zip(self.backbone.head_variables, shapes, strict=True))}
         return dataclasses.replace(self, needed=needed, class_names=tuple(class_names))
 
 
@@ -71,34 +76,35 @@ def account(
 
     Args:
         path: a directory, a prefix, any of the checkpoint's files, or a frozen `.pb`.
-        class_names: the people of a new head, in place of the stored one. Without it, `Logits` is restored
+        class_names: the people of a new head, in place of the stored one. Without it, the head is restored
             where it is stored with weights and biases.
         image_size: pixels, in place of what the checkpoint is known to expect.
         standardization: in place of what the checkpoint is known to expect.
 
     Raises:
-        CheckpointError: the checkpoint is missing, damaged or of another network, a variable is unaccounted
+        CheckpointError: the checkpoint is missing, damaged or of no backbone, a variable is unaccounted
             for, or the image size is less than the network can take.
     """
     located = locate(path)
     stored = read(located)
     contract = resolve_preprocessing(located.folder, located.name, image_size, standardization)
-    if contract.image_size < LEAST_IMAGE_SIZE:
+    found = contents(stored.shapes, located.prefix)
+    backbone = found.backbone
+    if contract.image_size < backbone.least_image_size:
         raise CheckpointError(
             f"{located.prefix}: an image size of {contract.image_size} ({contract.source}); "
-            f"the network needs {LEAST_IMAGE_SIZE} pixels or more"
+            f"the network needs {backbone.least_image_size} pixels or more"
         )
-    found = contents(stored.shapes, located.prefix)
     if class_names is not None:
         classes: int | None = len(class_names)
     else:
-        classes = found.num_classes if holds_head(stored.shapes) else None
+        classes = found.num_classes if holds_head(backbone, stored.shapes) else None
     from finetune import network  # imports TensorFlow
 
-    shapes = network.variable_shapes(found.embedding_size, classes or 1)
-    needed = {name: shape for name, shape in shapes.items() if classes or unit_of(name) != HEAD}
-    fresh = [name for name in needed if class_names is not None and unit_of(name) == HEAD]
-    plan = plan_restore(stored.shapes, needed, fresh, where=located.prefix)
+    shapes = network.variable_shapes(backbone, found.embedding_size, classes or 1)
+    needed = {name: shape for name, shape in shapes.items() if classes or not backbone.is_head(name)}
+    fresh = [name for name in needed if class_names is not None and backbone.is_head(name)]
+    plan = plan_restore(backbone, stored.shapes, needed, fresh, where=located.prefix)
     values = stored.tensors(plan.restored)
     names = stored_class_names(located.folder, classes) if class_names is None else tuple(class_names)
     return Account(stored, found, contract, names, plan, needed, values)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
-from finetune.architecture import HEAD, UNITS, unit_of
 from finetune.brief import Brief
 from finetune.checkpoint.accounting import account
 from finetune.checkpoint.location import Located
@@ -41,12 +40,12 @@ class UnitContents:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Description(Brief):
-    """A checkpoint of Inception-ResNet-v1, every variable accounted for.
+    """A checkpoint, every variable accounted for.
 
     Attributes:
         located: its files.
-        contents: embedding size and number of classes.
-        units: in the order of the network; those without variables are left out, and so is `Logits`.
+        contents: backbone, embedding size and number of classes.
+        units: in the order of the network; those without variables are left out, and so is the head.
         preprocessing: what it expects of its images, and where that is known from.
         sha256: the digest of each file that holds values.
         skipped: the other stored variables, and what each is.
@@ -64,6 +63,7 @@ class Description(Brief):
         return {
             "checkpoint": str(self.located.prefix),
             "kind": self.located.kind,
+            "backbone": self.contents.backbone.name,
             "embedding_size": self.contents.embedding_size,
             "num_classes": self.contents.num_classes,
             "variables": sum(len(unit.variables) for unit in self.units),
@@ -88,6 +88,7 @@ class Description(Brief):
         variables = sum(len(unit.variables) for unit in self.units)
         return [
             f"checkpoint      {self.located.prefix}" + (" (frozen graph)" if self.located.kind == "frozen" else ""),
+            f"backbone        {self.contents.backbone.title}",
             f"embedding size  {size}",
             f"classes         {classes if classes is not None else 'none stored'}",
             f"preprocessing   {expects.image_size} pixels, {expects.standardization} ({expects.source})",
@@ -114,9 +115,12 @@ def describe(path: str | Path) -> Description:
         CheckpointError: restoring it would raise one too.
     """
     found = account(path)
-    needed = {name: shape for name, shape in found.needed.items() if unit_of(name) != HEAD}
-    plan = plan_restore(found.stored.shapes, needed, where=found.located.prefix)
-    by_unit = {unit: {name: needed[name] for name in plan.restored if unit_of(name) == unit} for unit in UNITS}
+    backbone = found.backbone
+    needed = {name: shape for name, shape in found.needed.items() if not backbone.is_head(name)}
+    plan = plan_restore(backbone, found.stored.shapes, needed, where=found.located.prefix)
+    by_unit: dict[str, dict[str, Shape]] = {unit: {} for unit in backbone.names}
+    for name in plan.restored:
+        by_unit[backbone.unit_of(name) or ""][name] = needed[name]
     return Description(
         located=found.located,
         contents=found.contents,

@@ -14,7 +14,7 @@ STATE_FILE = "checkpoint"
 """TensorFlow's file that names a folder's latest checkpoint."""
 
 CLASS_NAMES = "class_names.txt"
-"""What the classes of `Logits` are called, one a line in their order, beside a checkpoint."""
+"""What the classes of the head are called, one per line in their order, beside a checkpoint."""
 
 _TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the last 8 bytes of every table file of TensorFlow's
 _SHARD = re.compile(r"\.data-\d{5}-of-(\d{5})$")

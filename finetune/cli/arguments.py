@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.architecture import LEAST_IMAGE_SIZE
+from finetune.backbones import LEAST_IMAGE_SIZE
 from finetune.errors import CheckpointError, Problem, RecipeError, UserError
 from finetune.images import PRECISIONS, RUNTIMES, STANDARDIZATIONS
 from finetune.paths import find_file, in_one_line, refuse_within

@@ -16,7 +16,7 @@ from finetune.dataset import ImageBatches, evaluation_batches
 from finetune.embedding.frozen_units import FILL_BATCH, FrozenUnits, flipped
 from finetune.errors import Problem, RunError
 from finetune.images import ImageRecord, Pixels, hash_image
-from finetune.model import LOGITS, Model
+from finetune.model import Model
 from finetune.recipe import Cache
 
 Vectors = npt.NDArray[np.float32]
@@ -34,7 +34,7 @@ class Embedder:
         model: its units before `first` must not change as long as this is used.
         cache: whether what these units give is kept, and where, as a recipe says it.
         records: of the files that were inspected already; others are hashed when they are embedded.
-        first: index of the unit that takes what is kept.
+        first: index of the unit that takes what is kept; the head's where not given.
         rest: what unit `first` takes, [b, ...], to prelogits [b, E]; called anew for each batch.
         check: called before each batch that is computed; may raise to end there.
 
@@ -49,11 +49,11 @@ class Embedder:
         cache: Cache = "auto",
         records: Mapping[Path, ImageRecord] | None = None,
         *,
-        first: int = LOGITS,
+        first: int | None = None,
         rest: Callable[[tf.Tensor], Vectors] = np.asarray,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        self.units = FrozenUnits(model, cache, first, check)
+        self.units = FrozenUnits(model, cache, model.backbone.head_index if first is None else first, check)
         self.records = records or {}
         self._rest = rest
 

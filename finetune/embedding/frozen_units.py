@@ -12,8 +12,7 @@ import numpy as np
 import PIL
 import tensorflow as tf
 
-from finetune import __version__, network
-from finetune.architecture import UNITS, unit_of
+from finetune import __version__
 from finetune.dataset import ImageBatches
 from finetune.embedding.cache import Entry, VectorCache, entry_name
 from finetune.embedding.placement import Choice, choose
@@ -30,7 +29,7 @@ SEGMENT_SECONDS = 30.0
 
 
 class FrozenUnits:
-    """The units `UNITS[:first]` of a model, which must not change as long as this is used.
+    """The units before index `first` of a model, which must not change as long as this is used.
 
     Args:
         model: whose units they are.
@@ -58,7 +57,7 @@ class FrozenUnits:
             return self._in_memory
         entry = self._on_disk
         if entry is None or (entry.folder is not None and any(key not in entry for key in keys)):
-            entry = VectorCache().entry(self._name, shape_of(self.model, self.first), keys)
+            entry = VectorCache().entry(self._name, self.model.shape_before(self.first), keys)
         self._on_disk = entry
         return entry
 
@@ -110,7 +109,7 @@ class FrozenUnits:
 
     @functools.cached_property
     def _in_memory(self) -> Entry:
-        return Entry(None, shape_of(self.model, self.first))
+        return Entry(None, self.model.shape_before(self.first))
 
 
 def flipped(pixels: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
@@ -125,33 +124,23 @@ def choice(model: Model, recipe: Recipe, first: int, n_train: int, n_validation:
 
 
 def choice_of(model: Model, cache: Cache, first: int, vectors: int, *, augmented: bool = False) -> Choice:
-    """Return whether so many vectors of what the units `UNITS[:first]` give are kept, and where."""
+    """Return whether so many vectors of what the units before `first` give are kept, and where."""
     return choose(
         cache,
         vectors=vectors,
-        values=int(np.prod(shape_of(model, first))) if first else 0,
-        multiply_adds=sum(network.multiply_adds(*sizes(model))[:first]),
+        values=int(np.prod(model.shape_before(first))) if first else 0,
+        multiply_adds=sum(model.multiply_adds()[:first]),
         augmented=augmented,
         disk_room=VectorCache().room(),
     )
 
 
-def sizes(model: Model) -> tuple[int, int, int]:
-    """Return the values of an embedding, classes (0 without a head) and pixels of a side: shapes and costs follow."""
-    return model.embedding_size, model.num_classes or 0, model.preprocessing.image_size
-
-
-def shape_of(model: Model, first: int) -> tuple[int, ...]:
-    """Return the shape of what unit `first` takes of one image."""
-    return network.output_shapes(*sizes(model))[first - 1]
-
-
 def name_of(model: Model, first: int) -> str:
-    """Return the name of the entry for what the units `UNITS[:first]` give: a digest of all that it depends on."""
-    frozen = [name for name in model.variables if UNITS.index(unit_of(name) or "") < first]
+    """Return the name of the entry for what the units before `first` give: a digest of all that it depends on."""
+    frozen = [name for name in model.variables if model.backbone.index_of(name) < first]
     return entry_name(
         model.digests(frozen),
-        cut=UNITS[first],
+        cut=model.backbone.names[first],
         image_size=model.preprocessing.image_size,
         standardization=model.preprocessing.standardization,
         precision=model.precision,
@@ -163,5 +152,5 @@ def name_of(model: Model, first: int) -> str:
 
 
 def stored_entry(model: Model, first: int) -> Entry:
-    """Return what the cache holds of what the units `UNITS[:first]` give, to be looked at: no room is made for more."""
-    return Entry(VectorCache().folder / name_of(model, first), shape_of(model, first))
+    """Return what the cache holds of what the units before `first` give, to be looked at: no room is made for more."""
+    return Entry(VectorCache().folder / name_of(model, first), model.shape_before(first))

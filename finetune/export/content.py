@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from finetune.backbones import Backbone
 from finetune.errors import Problem, UserError
 from finetune.images import Preprocessing
-from finetune.model import Model, is_head
+from finetune.model import Model
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,12 +19,14 @@ class Content:
     """What writers write.
 
     Attributes:
-        tensors: float32 by TF1 name, as the checkpoint stores them; with those of `Logits` where the head goes along.
+        backbone: the network.
+        tensors: float32 by TF1 name, as the checkpoint stores them; with the head's where it goes along.
         preprocessing: the contract.
         class_names: what the classes are called, in order; empty without a head, or where nobody knows.
         step: of the checkpoint.
     """
 
+    backbone: Backbone
     tensors: Mapping[str, np.ndarray]
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
@@ -31,16 +34,17 @@ class Content:
 
     @classmethod
     def of(cls, model: Model, *, head: bool) -> Content:
-        """A model's, with its classifier or without.
+        """Return what a model exports, with its classifier or without.
 
         Raises:
             UserError: it has none.
         """
         if head and model.num_classes is None:
-            raise UserError(Problem(model.source.prefix, "holds no classifier", "leave out the head"))
-        names = [name for name in model.variables if head or not is_head(name)]
-        step = re.search(r"-(\d+)$", model.source.name)
+            raise UserError(Problem(model.where, "holds no classifier", "leave out the head"))
+        names = [name for name in model.variables if head or not model.backbone.is_head(name)]
+        step = re.search(r"-(\d+)$", model.origin.source.name if model.origin else "")
         return cls(
+            model.backbone,
             model.tensors(names),
             model.preprocessing,
             model.class_names if head else (),
@@ -49,5 +53,5 @@ class Content:
 
     @property
     def head(self) -> bool:
-        """Whether the classifier goes along."""
-        return any(map(is_head, self.tensors))
+        """Return whether the classifier goes along."""
+        return any(map(self.backbone.is_head, self.tensors))

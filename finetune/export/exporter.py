@@ -67,7 +67,7 @@ def export(
         model = Model.restore(model)
     given = model() if callable(model) else model
     # Compared in float32, whatever it computes in.
-    exact = Model(given.variables, given.preprocessing, given.class_names, given.plan, given.source)
+    exact = Model(given.backbone, given.variables, given.preprocessing, given.class_names, given.origin)
     if lfw and pairs:
         pairs = usable(pairs, lfw, exact.preprocessing.image_size, inspect_images(pairs.paths))
     content = Content.of(exact, head=head)

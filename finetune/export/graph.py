@@ -14,9 +14,7 @@ import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
 from finetune import network
-from finetune.architecture import is_moving_statistic
 from finetune.export.content import Content
-from finetune.model import LOGITS
 
 EMBEDDINGS, CLASS_LOGITS, PROBABILITIES = "embeddings", "logits", "probabilities"
 """What comes out, under the same names in every format."""
@@ -37,7 +35,7 @@ def write_tf1(content: Content, folder: Path) -> None:
             name,
             value.shape,
             initializer=tf.compat.v1.zeros_initializer(),
-            trainable=not is_moving_statistic(name),
+            trainable=not content.backbone.is_statistic(name),
             use_resource=False,  # as in the published graph
         )
         variables.append(created)
@@ -72,11 +70,11 @@ def _build(content: Content, read: Reader) -> None:
     inputs = tf.identity(image_batch, "input")
     tf.compat.v1.placeholder(tf.int32, [None], "label_batch")
     tf.compat.v1.placeholder_with_default(input=False, shape=[], name="phase_train")
-    prelogits = network.forward(inputs, values, batch_norm="stored")
+    prelogits = network.forward_pass(content.backbone, inputs, values, batch_norm="stored")
     tf.identity(network.l2_normalize(prelogits), EMBEDDINGS)
     if content.head:
-        logits = network.forward(prelogits, values, LOGITS, LOGITS + 1, batch_norm="stored")
-        # With the slash the name stays as it is: else TensorFlow takes it for that of the scope `Logits`.
+        logits = network.forward_pass(content.backbone, prelogits, values, network.HEAD, batch_norm="stored")
+        # With the slash the name stays as it is: else TensorFlow takes it for that of the head's scope.
         tf.identity(logits, f"{CLASS_LOGITS}/")
         tf.nn.softmax(logits, name=PROBABILITIES)
 

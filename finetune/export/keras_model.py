@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 
-from finetune.architecture import HEAD, SCOPE, UNITS
+from finetune.backbones import (
+    AveragePool,
+    Branch,
+    Convolution,
+    Dense,
+    GlobalAveragePool,
+    Layer,
+    Mixed,
+    Reduction,
+    Residual,
+    Unit,
+)
 from finetune.export.content import Content
 from finetune.export.graph import CLASS_LOGITS, EMBEDDINGS, PROBABILITIES
 from finetune.export.serving import IMAGES
-from finetune.network.inception_resnet_v1 import LAYERS, UP, AveragePool, Branch, Convolution, MaxPool, Reduction
-from finetune.network.layers import DECAY, EPSILON
 
 Tensor: TypeAlias = Any
 """One of Keras's, which are not typed."""
@@ -38,14 +47,14 @@ def build(content: Content) -> keras.Model:
     layers = _Layers(content)
     images = keras.Input((size, size, 3), dtype="uint8", name=IMAGES)
     net = layers.standardize(images)
-    for unit in UNITS[: UNITS.index("Bottleneck")]:
+    *body, head = content.backbone.units
+    for unit in body:
         net = layers.unit(net, unit)
-    prelogits = layers.batch_norm(layers.dense(net, f"{SCOPE}/Bottleneck"), f"{SCOPE}/Bottleneck")
-    found = {EMBEDDINGS: keras.layers.UnitNormalization(name=EMBEDDINGS)(prelogits)}
+    found = {EMBEDDINGS: keras.layers.UnitNormalization(name=EMBEDDINGS)(net)}
     if content.head:
-        found[CLASS_LOGITS] = layers.dense(prelogits, HEAD)
+        found[CLASS_LOGITS] = layers.unit(net, head)
         found[PROBABILITIES] = keras.layers.Softmax(name=PROBABILITIES)(found[CLASS_LOGITS])
-    model = keras.Model(images, found if content.head else found[EMBEDDINGS], name="InceptionResnetV1")
+    model = keras.Model(images, found if content.head else found[EMBEDDINGS], name=content.backbone.scope)
     for layer, values in layers.values:
         layer.set_weights(values)
     model.trainable = False
@@ -71,40 +80,56 @@ class _Layers:
         layer = keras.layers.LayerNormalization(epsilon=1 / np.prod(shape), center=False, scale=False)
         return keras.layers.Reshape(shape, name="standardize")(layer(pixels))
 
-    def unit(self, net: Tensor, unit: str) -> Tensor:
-        """One unit of `LAYERS`."""
-        made_of, scope = LAYERS[unit], f"{SCOPE}/{unit}"
-        if isinstance(made_of, Convolution):
-            return self.convolution(net, scope, made_of.kernel, made_of.stride, made_of.padding)
-        if isinstance(made_of, MaxPool):
-            return keras.layers.MaxPooling2D(3, 2, name=_name(scope))(net)
-        if isinstance(made_of, AveragePool):
-            return keras.layers.GlobalAveragePooling2D(name=_name(scope))(net)
-        halves = isinstance(made_of, Reduction)
-        ends = [self.branch(net, f"{scope}/Branch_{i}", branch, halves) for i, branch in enumerate(made_of.branches)]
-        if isinstance(made_of, Reduction):
-            ends.append(keras.layers.MaxPooling2D(3, 2, name=_name(f"{scope}/MaxPool_1a_3x3"))(net))
-            return keras.layers.Concatenate(name=_name(scope))(ends)
-        mixed = keras.layers.Concatenate(name=_name(f"{scope}/mixed"))(ends)
-        up = self._layer(keras.layers.Conv2D, net.shape[-1], 1, scope=f"{scope}/{UP}")(mixed)
-        scaled = keras.layers.Rescaling(made_of.scale, name=_name(f"{scope}/scale"))(up)
-        net = keras.layers.Add(name=_name(f"{scope}/add"))([net, scaled])
-        return keras.layers.ReLU(name=_name(f"{scope}/relu"))(net) if made_of.relu else net
+    def unit(self, net: Tensor, unit: Unit) -> Tensor:
+        """Make a unit of the backbone."""
+        made_of, scope = unit.made_of, self._content.backbone.scope_of(unit.name)
+        match made_of:
+            case GlobalAveragePool():
+                return keras.layers.GlobalAveragePooling2D(name=self._name(scope))(net)
+            case Dense():
+                net = self.dense(net, scope)
+                return self.batch_norm(net, scope) if made_of.batch_norm else net
+            case Residual():
+                return self.residual(net, scope, made_of)
+            case Reduction():
+                ends = self.branches(net, scope, made_of.branches)
+                pool = self.layer(net, made_of.pool, f"{scope}/{made_of.pool_scope}")
+                return keras.layers.Concatenate(name=self._name(scope))([*ends, pool])
+            case Mixed():
+                ends = self.branches(net, scope, made_of.branches)
+                return keras.layers.Concatenate(name=self._name(scope))(ends)
+            case _:
+                return self.layer(net, made_of, scope)
 
-    def branch(self, net: Tensor, scope: str, convolutions: Branch, halves: bool) -> Tensor:
-        """Convolutions in a row; with `halves` the last takes every second place."""
-        for i, (_, kernel, name) in enumerate(convolutions):
-            last = halves and i == len(convolutions) - 1
-            stride, padding = (2, "VALID") if last else (1, "SAME")
-            net = self.convolution(net, f"{scope}/{name}", kernel, stride, padding)
-        return net
+    def residual(self, net: Tensor, scope: str, made_of: Residual) -> Tensor:
+        """Make branches that are added to their input."""
+        ends = self.branches(net, scope, made_of.branches)
+        mixed = keras.layers.Concatenate(name=self._name(f"{scope}/mixed"))(ends)
+        up = self._layer(keras.layers.Conv2D, net.shape[-1], 1, scope=f"{scope}/{made_of.up}")(mixed)
+        scaled = keras.layers.Rescaling(made_of.scale, name=self._name(f"{scope}/scale"))(up)
+        net = keras.layers.Add(name=self._name(f"{scope}/add"))([net, scaled])
+        return keras.layers.ReLU(name=self._name(f"{scope}/relu"))(net) if made_of.relu else net
 
-    def convolution(self, net: Tensor, scope: str, kernel: int | tuple[int, int], stride: int, padding: str) -> Tensor:
-        """With batch normalization and ReLU after it."""
-        filters = self._tensors[f"{scope}/weights"].shape[-1]
-        layer = self._layer(keras.layers.Conv2D, filters, kernel, stride, padding.lower(), use_bias=False, scope=scope)
-        net = self.batch_norm(layer(net), scope)
-        return keras.layers.ReLU(name=_name(f"{scope}/relu"))(net)
+    def branches(self, net: Tensor, scope: str, branches: Sequence[Branch]) -> list[Tensor]:
+        """Make branches side by side, each of layers in a row."""
+        ends = []
+        for i, branch in enumerate(branches):
+            end = net
+            for name, layer in branch:
+                end = self.layer(end, layer, f"{scope}/Branch_{i}/{name}")
+            ends.append(end)
+        return ends
+
+    def layer(self, net: Tensor, layer: Layer, scope: str) -> Tensor:
+        """Make a layer; a convolution has batch normalization and ReLU after it."""
+        padding = layer.padding.lower()
+        if not isinstance(layer, Convolution):
+            average = isinstance(layer, AveragePool)
+            pool = keras.layers.AveragePooling2D if average else keras.layers.MaxPooling2D
+            return pool(layer.kernel, layer.stride, padding, name=self._name(scope))(net)
+        kind = keras.layers.Conv2D
+        made = self._layer(kind, layer.filters, layer.kernel, layer.stride, padding, use_bias=False, scope=scope)
+        return keras.layers.ReLU(name=self._name(f"{scope}/relu"))(self.batch_norm(made(net), scope))
 
     def dense(self, net: Tensor, scope: str) -> Tensor:
         """Fully connected, with a bias where the checkpoint has one."""
@@ -112,21 +137,21 @@ class _Layers:
         return self._layer(keras.layers.Dense, width, use_bias=f"{scope}/biases" in self._tensors, scope=scope)(net)
 
     def batch_norm(self, net: Tensor, scope: str) -> Tensor:
-        """FaceNet's, with an offset and no scale."""
+        """Make the batch normalization after a layer."""
+        epsilon, decay, gamma = self._content.backbone.batch_norm
         layer = keras.layers.BatchNormalization(
-            momentum=DECAY, epsilon=EPSILON, scale=False, name=_name(f"{scope}/BatchNorm")
+            momentum=decay, epsilon=epsilon, scale=gamma, name=self._name(f"{scope}/BatchNorm")
         )
-        names = ("beta", "moving_mean", "moving_variance")
+        names = (*(["gamma"] if gamma else []), "beta", "moving_mean", "moving_variance")
         self.values.append((layer, [self._tensors[f"{scope}/BatchNorm/{name}"] for name in names]))
         return layer(net)
 
     def _layer(self, kind: Any, *arguments: object, scope: str, **options: object) -> keras.Layer:
-        layer = kind(*arguments, name=_name(scope), **options)
+        layer = kind(*arguments, name=self._name(scope), **options)
         names = [f"{scope}/{part}" for part in ("weights", "biases")]
         self.values.append((layer, [self._tensors[name] for name in names if name in self._tensors]))
         return layer
 
-
-def _name(scope: str) -> str:
-    """Keras allows no slashes in the names of layers."""
-    return scope.removeprefix(f"{SCOPE}/").replace("/", "_")
+    def _name(self, scope: str) -> str:
+        """Return the name of the layer of a scope: Keras allows no slashes in it."""
+        return scope.removeprefix(f"{self._content.backbone.scope}/").replace("/", "_")

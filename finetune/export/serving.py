@@ -13,7 +13,6 @@ from finetune import network
 from finetune.export.content import Content
 from finetune.export.graph import CLASS_LOGITS, EMBEDDINGS, PROBABILITIES
 from finetune.images import standardize
-from finetune.model import LOGITS
 
 IMAGES = "images"
 """What goes in: uint8 [n, s, s, 3], RGB."""
@@ -21,7 +20,7 @@ IMAGES = "images"
 
 def folded(content: Content) -> dict[str, np.ndarray]:
     """The weights without batch normalization, by TF1 name."""
-    return {name: np.asarray(value) for name, value in network.fold(content.tensors).items()}
+    return {name: np.asarray(value) for name, value in network.fold(content.backbone, content.tensors).items()}
 
 
 def outputs(content: Content, weights: Mapping[str, Any], images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -33,10 +32,10 @@ def outputs(content: Content, weights: Mapping[str, Any], images: tf.Tensor) -> 
     """
     inputs = standardize(images, content.preprocessing.standardization)
     values = {name: tf.convert_to_tensor(value) for name, value in weights.items()}
-    prelogits = network.forward(inputs, values, batch_norm="folded")
+    prelogits = network.forward_pass(content.backbone, inputs, values, batch_norm="folded")
     found = {EMBEDDINGS: network.l2_normalize(prelogits)}
     if content.head:
-        logits = network.forward(prelogits, values, LOGITS, LOGITS + 1, batch_norm="folded")
+        logits = network.forward_pass(content.backbone, prelogits, values, network.HEAD, batch_norm="folded")
         found |= {CLASS_LOGITS: logits, PROBABILITIES: tf.nn.softmax(logits)}
     return found
 

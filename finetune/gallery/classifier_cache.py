@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune import files
-from finetune.architecture import HEAD
 from finetune.errors import CheckpointError, Problem, RunError
 from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
 from finetune.gallery.gallery import Gallery
@@ -60,7 +59,7 @@ def fitted_head(model: Model) -> tuple[tuple[str, ...], SoftmaxHead]:
         raise CheckpointError(
             Problem(model.source.prefix, has, "give a checkpoint of a run, with class_names.txt, or another classifier")
         )
-    weights, biases = (model.variables[f"{HEAD}/{name}"].numpy() for name in ("weights", "biases"))
+    weights, biases = (model.variables[name].numpy() for name in model.backbone.head_variables)
     return model.class_names, SoftmaxHead(weights, biases)
 
 

@@ -43,9 +43,7 @@ class Contract:
     @classmethod
     def of(cls, model: Model) -> Contract:
         """A restored model's."""
-        from finetune.model import is_head
-
-        weights = model.weights_sha256([name for name in model.variables if not is_head(name)])
+        weights = model.weights_sha256([name for name in model.variables if not model.backbone.is_head(name)])
         contract = model.preprocessing
         return cls(str(model.source.prefix.absolute()), weights, contract.image_size, contract.standardization)
 

@@ -39,9 +39,6 @@ from .preprocessing import (
 from .preprocessing import (
     Standardization as Standardization,
 )
-from .preprocessing import (
-    published_name as published_name,
-)
 from .preprocessing import resolve_preprocessing as resolve_preprocessing
 from .reading import (
     LARGE as LARGE,

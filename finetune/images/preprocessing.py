@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from pathlib import Path
 from typing import Literal
 
 from finetune import files
+from finetune.backbones import find_published
 from finetune.errors import CheckpointError, Problem
 
 Standardization = Literal["fixed", "per_image"]
@@ -18,16 +18,6 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 Runtime = Literal["tensorflow", "openvino"]
 RUNTIMES: tuple[Runtime, ...] = ("tensorflow", "openvino")
 PREPROCESSING_FILE = "preprocessing.json"
-
-PUBLISHED: dict[str, Standardization] = {
-    # The two of 2018 say "fixed image standardization" in the published README; those of 2017 came
-    # before that option existed, when per_image_standardization was the only one.
-    "20180402-114759": "fixed",
-    "20180408-102900": "fixed",
-    "20170511-185253": "per_image",
-    "20170512-110547": "per_image",
-}
-"""The published Inception-ResNet-v1 checkpoints, by name, and what each was trained with."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +94,7 @@ def _beside(path: Path) -> Preprocessing | None:
 
 
 def _published(folder: Path, name: str) -> Preprocessing | None:
-    model = published_name(folder, name)
-    return Preprocessing(160, PUBLISHED[model], f"the published model {model}") if model else None
-
-
-def published_name(folder: Path, name: str) -> str | None:
-    """Return the published model that a checkpoint or its folder is called after; None where it is none of them."""
-    found = (re.search(r"\d{8}-\d{6}", text) for text in (name, folder.name))
-    return next((match[0] for match in found if match and match[0] in PUBLISHED), None)
+    model = find_published(folder, name)
+    if model is None:
+        return None
+    return Preprocessing(model.image_size, model.standardization, f"the published model {model.name}")

@@ -4,7 +4,7 @@ Why not `slim.batch_norm`: with FaceNet's settings it moves its statistics at ev
 `phase_train` is true, whichever variables the optimizer was given, so that layers believed frozen
 drift (davidsandberg/facenet issue 235). Here whether a layer's statistics are those of the batch
 or those of the checkpoint is decided in Python, before the graph is traced: a frozen layer has no
-batch normalization at all. By stored statistics it is a linear map, which `fold_batch_norm` puts into the
+batch normalization at all. By stored statistics it is a linear map, which `fold` puts into the
 convolution before it, so there is no operation that could change them.
 """
 
@@ -13,87 +13,79 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tf_slim as slim
 
-EPSILON = 0.001
-DECAY = 0.995
-"""Of the moving statistics, as in FaceNet's graph."""
+from finetune.backbones import BatchNorm
 
 
-def fold_batch_norm(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Puts batch normalization by the stored statistics into the layers before it.
+class BatchNormVariables(NamedTuple):
+    """The variables of a layer's batch normalization, each [channels]; `gamma` is None where there is none."""
 
-    A layer's weights are scaled channel by channel, and biases take the place of its beta and its
-    statistics. Gradients pass through to weights and beta.
-
-    Args:
-        variables: by TF1 name.
-
-    Returns:
-        By TF1 name, without `BatchNorm`.
-    """
-    folded = {name: value for name, value in variables.items() if "/BatchNorm/" not in name}
-    for name, variance in variables.items():
-        scope, found, statistic = name.partition("/BatchNorm/")
-        if found and statistic == "moving_variance":
-            beta, mean = (tf.cast(variables[f"{scope}/BatchNorm/{of}"], tf.float64) for of in ("beta", "moving_mean"))
-            factor = 1.0 / tf.sqrt(tf.cast(variance, tf.float64) + EPSILON)
-            folded[f"{scope}/weights"] = variables[f"{scope}/weights"] * tf.cast(factor, tf.float32)
-            folded[f"{scope}/biases"] = tf.cast(beta - mean * factor, tf.float32)
-    return folded
+    beta: Any
+    gamma: Any
+    mean: Any
+    variance: Any
 
 
-def batch_norm(inputs: tf.Tensor, decay: float = DECAY) -> tf.Tensor:
-    """FaceNet's batch normalization while it trains: an offset (beta) and no scale (gamma).
-
-    Normalizes by the batch's statistics, and moves the stored ones toward them.
+def batch_norm(inputs: tf.Tensor, settings: BatchNorm) -> tf.Tensor:
+    """Normalize by the batch's statistics, and move the stored ones toward them, as a layer that trains does.
 
     Args:
         inputs: [n, h, w, c], or [n, c].
-        decay: how much of the stored statistics one training step keeps, in 0..1.
+        settings: of the network's batch normalization.
 
     Returns:
         Normalized values, of the shape of `inputs`.
     """
     channels = inputs.shape[-1]
-    beta, mean, variance = batch_norm_variables(channels)
-    images = inputs if inputs.shape.rank == 4 else inputs[:, tf.newaxis, tf.newaxis, :]
+    beta, gamma, mean, variance = batch_norm_variables(channels, settings)
+    images = inputs if inputs.shape.rank == 4 else inputs[:, tf.newaxis, tf.newaxis, :]  # [n, h, w, c]
     outputs, batch_mean, batch_variance = tf.compat.v1.nn.fused_batch_norm(
-        images, tf.ones([channels]), beta, epsilon=EPSILON, is_training=True
+        images, tf.ones([channels]) if gamma is None else gamma, beta, epsilon=settings.epsilon, is_training=True
     )
-    mean.assign_sub((1.0 - decay) * (mean - batch_mean))
-    variance.assign_sub((1.0 - decay) * (variance - batch_variance))
-    return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]
+    mean.assign_sub((1.0 - settings.decay) * (mean - batch_mean))
+    variance.assign_sub((1.0 - settings.decay) * (variance - batch_variance))
+    return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]  # [n, c] where [n, c] came in
 
 
-def stored_batch_norm(inputs: tf.Tensor) -> tf.Tensor:
-    """FaceNet's batch normalization by the stored statistics, as an operation of its own: it is not folded.
+def stored_batch_norm(inputs: tf.Tensor, settings: BatchNorm) -> tf.Tensor:
+    """Normalize by the stored statistics, in an operation of its own: it is not folded.
 
     Args:
         inputs: [n, h, w, c], or [n, c].
+        settings: of the network's batch normalization.
 
     Returns:
         Normalized values, of the shape and type of `inputs`.
     """
     channels = inputs.shape[-1]
-    beta, mean, variance = batch_norm_variables(channels)
-    images = inputs if inputs.shape.rank == 4 else inputs[:, tf.newaxis, tf.newaxis, :]
+    beta, gamma, mean, variance = batch_norm_variables(channels, settings)
+    images = inputs if inputs.shape.rank == 4 else inputs[:, tf.newaxis, tf.newaxis, :]  # [n, h, w, c]
+    scale = tf.ones([channels]) if gamma is None else gamma
     outputs, *_ = tf.compat.v1.nn.fused_batch_norm(
-        images, tf.ones([channels]), beta, mean, variance, epsilon=EPSILON, is_training=False
+        images, scale, beta, mean, variance, epsilon=settings.epsilon, is_training=False
     )
-    return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]
+    return outputs if inputs.shape.rank == 4 else outputs[:, 0, 0, :]  # [n, c] where [n, c] came in
 
 
-def batch_norm_variables(channels: int) -> tuple[Any, Any, Any]:
-    """beta, moving mean and moving variance of the layer in whose scope this is called, each [channels]."""
+def batch_norm_variables(channels: int, settings: BatchNorm) -> BatchNormVariables:
+    """Return the variables of the batch normalization of the layer in whose scope this is called."""
     with tf.compat.v1.variable_scope("BatchNorm"):
         beta = slim.model_variable("beta", shape=[channels])
+        gamma = slim.model_variable("gamma", shape=[channels]) if settings.gamma else None
         mean = slim.model_variable("moving_mean", shape=[channels], trainable=False)
         variance = slim.model_variable("moving_variance", shape=[channels], trainable=False)
-    return beta, mean, variance
+    return BatchNormVariables(beta, gamma, mean, variance)
+
+
+def normalizing(normalizer: Callable[[tf.Tensor], tf.Tensor] | None) -> contextlib.AbstractContextManager[object]:
+    """Within it, tf-slim's layers are followed by a batch normalization; None: by none, they have biases instead."""
+    return slim.arg_scope(
+        [slim.conv2d, slim.fully_connected], **({} if normalizer is None else {"normalizer_fn": normalizer})
+    )
 
 
 @contextlib.contextmanager

@@ -7,16 +7,32 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations, pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from finetune.architecture import boundary
-from finetune.errors import RecipeError
+from finetune.backbones import BACKBONES, DEFAULT, Backbone, by_name
+from finetune.errors import RecipeError, UserError
 from finetune.images import Precision, Runtime
 from finetune.recipe.sections import LFW, Augment, Data, History, PreprocessingSection
 from finetune.recipe.stage import Stage
-from finetune.schema import AnyPath, Fault, Range, Section, Wants
+from finetune.schema import AnyPath, Fault, Range, Section, Unread, Wants
+from finetune.words import listed
 
 Cache = Literal["auto", "off", "memory", "disk"]
+
+
+def _backbone(name: str) -> Any:
+    try:
+        return by_name(name).name
+    except UserError as error:
+        return Unread(*(Fault((), problem.found, problem.advice) for problem in error.problems))
+
+
+AnyBackbone = Annotated[
+    str,
+    AfterValidator(_backbone),
+    Field(json_schema_extra={"enum": list(BACKBONES)}),
+    Wants(listed(BACKBONES, "or")),
+]
 
 
 def _each(stages: object) -> tuple[Any, ...]:
@@ -39,6 +55,8 @@ class Recipe(Section):
     one at least; from Python they may come later."""
     seed: Annotated[int, Range(ge=0, le=2**31 - 1, of="a whole number")] = 666
     """Seed of all randomness, from 0 to 2³¹ - 1."""
+    backbone: AnyBackbone = DEFAULT
+    """The network, in which the boundaries of the stages lie. The checkpoint must hold it."""
     preprocessing: PreprocessingSection = PreprocessingSection()
     """What is given here in place of what the checkpoint says."""
     augment: Augment = Augment()
@@ -98,7 +116,8 @@ class Recipe(Section):
         """Yield what does not go together, between stages and within the whole."""
         stages = [(index, stage) for index, stage in enumerate(self.stages or ()) if stage]
         yield from _names(stages)
-        yield from _boundaries(stages)
+        if self.backbone:
+            yield from _boundaries(stages, BACKBONES[self.backbone])
         if self.cache in ("memory", "disk") and self.augment and self.augment.draws and not self.augment.views:
             found = f"found {self.cache!r}, but augment draws each image anew"
             yield Fault(("cache",), found, "set cache: auto, or give augment.views")
@@ -145,9 +164,17 @@ def _names(stages: list[tuple[int, Stage]]) -> Iterator[Fault]:
             yield Fault(("stages", index, "name"), found, "give each stage its own name")
 
 
-def _boundaries(stages: list[tuple[int, Stage]]) -> Iterator[Fault]:
-    """Yield boundaries that move back from the input."""
-    for (before, wider), (index, narrower) in pairwise([pair for pair in stages if pair[1].train_from]):
-        if boundary(narrower.train_from) > boundary(wider.train_from):
-            found = f"{narrower.train_from!r} lies after {wider.train_from!r}, from which stages[{before}] trains"
+def _boundaries(stages: list[tuple[int, Stage]], backbone: Backbone) -> Iterator[Fault]:
+    """Yield boundaries that another network has, and those that move back from the input."""
+    bounded = [(index, stage.train_from) for index, stage in stages if stage.train_from]
+    for index, name in bounded:
+        if name not in backbone.boundaries:
+            other = next(other.name for other in BACKBONES.values() if name in other.boundaries)
+            found = f"{name!r} is no block of {backbone.name}"
+            advice = f"choose one of {', '.join(backbone.blocks)}, or set backbone: {other}"
+            yield Fault(("stages", index, "train_from"), found, advice)
+    own = [(index, name) for index, name in bounded if name in backbone.boundaries]
+    for (before, wider), (index, narrower) in pairwise(own):
+        if backbone.boundary(narrower) > backbone.boundary(wider):
+            found = f"{narrower!r} lies after {wider!r}, from which stages[{before}] trains"
             yield Fault(("stages", index, "train_from"), found, "a boundary stays or moves toward the input")

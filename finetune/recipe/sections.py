@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from finetune.architecture import LEAST_IMAGE_SIZE
+from finetune.backbones import LEAST_IMAGE_SIZE
 from finetune.images import Standardization
 from finetune.schema import AnyPath, Fault, From0Below1, From0To1, From1, Range, Section, Unread, Wants
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from finetune.architecture import BOUNDARIES, boundary
+from finetune.backbones import BACKBONES, DEFAULT
+from finetune.errors import UserError
 from finetune.recipe.learning_rate import AnyRate, Constant, LearningRate
 from finetune.recipe.optimizer import AnyOptimizer, Optimizer
 from finetune.recipe.sections import Accept
@@ -15,13 +16,18 @@ from finetune.schema import Above0, Above0To1, Fault, From0, From0Below1, From1,
 from finetune.training import objectives
 from finetune.training.objectives import AnyLoss, AnyMining, CenterLoss, Loss, Mining, PrelogitsNorm, Sampling, Softmax
 
+BOUNDARIES = tuple(dict.fromkeys(name for backbone in BACKBONES.values() for name in backbone.boundaries))
+"""The boundaries of all backbones; the recipe has one of them."""
+_HEAD, _EMBEDDING, *_ = reversed(BACKBONES[DEFAULT].blocks)
+
 
 def _boundary(name: str) -> Any:
+    if name in BOUNDARIES:
+        return name
     try:
-        boundary(name)
-    except ValueError as error:
-        return Unread(Fault((), *error.args))
-    return name
+        return BACKBONES[DEFAULT].boundary(name)
+    except UserError as error:
+        return Unread(*(Fault((), problem.found, problem.advice) for problem in error.problems))
 
 
 Name = Annotated[
@@ -33,7 +39,7 @@ Boundary = Annotated[
     str,
     AfterValidator(_boundary),
     Field(json_schema_extra={"enum": BOUNDARIES}),
-    Wants("the first block that trains, such as Logits, Block8 or Repeat_2"),
+    Wants(f"the first block that trains, such as {_HEAD} or {_EMBEDDING}"),
 ]
 
 
@@ -47,7 +53,7 @@ class Stage(Section):
     name: Name
     """Name, unique in a recipe: letters, digits, spaces, `_` and `-`."""
     train_from: Boundary
-    """The boundary: the first block, or unit of one, that trains, such as `Logits`, `Block8`, `Repeat_2/block8_4`."""
+    """The boundary: the first block, or unit of one, that trains, such as `Logits` or `Repeat_2/block8_4`."""
     epochs: From1
     """Number of passes over the training images, from 1."""
     learning_rate: AnyRate = Constant(0.001)

@@ -11,28 +11,12 @@ from pathlib import Path
 
 import jinja2
 
-from finetune.images import published_name
+from finetune.backbones import DEFAULT, by_name, find_published
 from finetune.report.page import FARS, environment, headline
 from finetune.report.record import Record
 from finetune.verification import operating_point
 
 FILE_NAME = "MODEL_CARD.md"
-VGGFACE2 = (
-    "VGGFace2: Cao, Shen, Xie, Parkhi and Zisserman 2018, “VGGFace2: A dataset for recognising faces across pose and "
-    "age” (arXiv:1710.08092)"
-)
-CASIA = "CASIA-WebFace: Yi, Lei, Liao and Li 2014, “Learning face representation from scratch” (arXiv:1411.7923)"
-MS_CELEB = (
-    "MS-Celeb-1M: Guo, Zhang, Hu, He and Gao 2016, “MS-Celeb-1M: A dataset and benchmark for large-scale face "
-    "recognition” (arXiv:1607.08221)"
-)
-TRAINED_ON = {
-    "20180402-114759": VGGFACE2,
-    "20180408-102900": CASIA,
-    "20170512-110547": MS_CELEB,
-    "20170511-185253": CASIA,
-}
-"""What the published checkpoints were trained on; their README asks to credit who provides it."""
 CODE = (
     "FaceNet: Schroff, Kalenichenko and Philbin 2015 (arXiv:1503.03832); the checkpoint's format, network and protocol "
     "are those of davidsandberg/facenet (MIT licence)"
@@ -52,6 +36,7 @@ def render(record: Record) -> str:
             kept=next((result for result in reversed(record.results) if result.accepted), None),
             thresholds=[(far, operating_point(lfw, far)) for far in FARS] if lfw else [],
             credits=_credits(record),
+            backbone=by_name(record.inputs["checkpoint"].get("backbone", DEFAULT)).title,
             embedding_size=record.inputs["checkpoint"].get("embedding_size"),
             unaligned=_unaligned(record),
         )
@@ -68,9 +53,9 @@ def _unaligned(record: Record) -> list[str]:
 
 def _credits(record: Record) -> list[str]:
     prefix = Path(record.inputs["checkpoint"]["prefix"])
-    published = published_name(prefix.parent, prefix.name)
+    published = find_published(prefix.parent, prefix.name)
     unknown = "What the checkpoint was trained on is not known to finetune: credit those who provide that data too"
-    return [TRAINED_ON[published] if published else unknown, *([LFW] if record.final else []), CODE]
+    return [published.trained_on if published else unknown, *([LFW] if record.final else []), CODE]
 
 
 def _templates() -> jinja2.Environment:

@@ -10,10 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from finetune.architecture import boundary
 from finetune.embedding import Where, choice, choice_of, key_of, stored_entry
-from finetune.model import LOGITS, Model
-from finetune.network import multiply_adds
+from finetune.model import Model
 from finetune.recipe import Stage
 from finetune.record import BASELINE
 from finetune.report import duration
@@ -81,7 +79,7 @@ def seconds_per_image(model: Model, pixels: np.ndarray) -> float:
         pixels: uint8 [n, s, s, 3]; some come several times where they are fewer than `PROBE`.
     """
     batch = np.resize(pixels, [PROBE, *pixels.shape[1:]])
-    forward = model.prefix(LOGITS)
+    forward = model.prefix(model.backbone.head_index)
     forward(batch).numpy()
     start = time.perf_counter()
     forward(batch).numpy()  # a GPU's call returns before it is done
@@ -123,16 +121,17 @@ class _Costs:
     def __init__(self, inputs: Inputs) -> None:
         self._inputs, self._model, self._recipe = inputs, inputs.model, inputs.recipe
         model = inputs.model
-        by_unit = multiply_adds(model.embedding_size, model.num_classes or 0, model.preprocessing.image_size)
+        self._head = model.backbone.head_index
+        by_unit = model.multiply_adds()
         self._frozen = [sum(by_unit[:first]) / sum(by_unit) for first in range(len(by_unit) + 1)]
         self._seen: set[tuple[Images, int, tuple[int, ...], int]] = set()
-        self._boundaries = [boundary(stage.train_from) for stage in inputs.recipe.stages]
+        self._boundaries = [model.backbone.boundary(stage.train_from) for stage in inputs.recipe.stages]
 
     def parts(self, seconds: float) -> Iterator[Cost]:
-        measured = self._taken(self._pairs(), LOGITS, 0)
+        measured = self._taken(self._pairs(), self._head, 0)
         # Held-back images are named by the nearest mean: the trade-off does so, where it is measured.
         named = self._trade_off() or (self._data() if len(self._inputs.validation) else [])
-        measured.add(self._taken(named, LOGITS, 0))
+        measured.add(self._taken(named, self._head, 0))
         yield Cost(BASELINE, measuring=measured.passes * seconds, embedded=measured.images, kept=measured.kept)
         for index, stage in enumerate(self._recipe.stages, start=1):
             rest = self._prepared(stage, index)
@@ -154,9 +153,9 @@ class _Costs:
         train = [Images(self._inputs.train.paths)]
         passes = 0.0
         if stage.init or (stage.mining and stage.mining.uses_bank):
-            passes += self._taken(train, LOGITS, index - 1).passes
+            passes += self._taken(train, self._head, index - 1).passes
         if stage.distillation:
-            passes += self._taken(train, LOGITS, 0).passes
+            passes += self._taken(train, self._head, 0).passes
         return passes
 
     def _trained(self, stage: Stage, index: int) -> float:

@@ -15,7 +15,6 @@ from finetune.dataset import Dataset
 from finetune.embedding import FILL_BATCH, Embedder
 from finetune.errors import DataError, NotFinite, Problem, RunError
 from finetune.identification import open_set
-from finetune.model import LOGITS, is_head
 from finetune.record import FAR, HeldBack, TradeOff, by_nearest_mean
 from finetune.runs.opening import Inputs
 from finetune.training import Trainer
@@ -118,12 +117,13 @@ class Evaluation:
         alone = self._inputs.strategy.workers == 1
         prelogits = (embedder if alone else self.embedder()).prelogits(held_back.paths)  # [n, E]
         batches = (tf.constant(prelogits[start : start + FILL_BATCH]) for start in range(0, len(prelogits), FILL_BATCH))
-        logits = (network.forward(batch, self._model.variables, LOGITS, LOGITS + 1) for batch in batches)
+        backbone, variables = self._model.backbone, self._model.variables
+        logits = (network.forward_pass(backbone, batch, variables, network.HEAD) for batch in batches)
         return HeldBack(np.concatenate([np.argmax(rows, 1) for rows in logits]) == held_back.labels)
 
     def restored_embeddings(self, dataset: Dataset) -> Vectors:
         """Compute the embeddings by the restored checkpoint, whatever the model has learned since."""
-        names = [name for name in self._model.variables if not is_head(name)]
+        names = [name for name in self._model.variables if not self._model.backbone.is_head(name)]
         now = self._model.tensors(names)
         self._model.assign(checkpoints.read(self._model.source).tensors(names))
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from finetune.checkpoint import Account, account, file_digests, refuse_pattern
 from finetune.dataset import Dataset, Scan, split_validation
 from finetune.doctor import Report, Thumbnails
-from finetune.errors import DataError, Problem, UserError, attempt
+from finetune.errors import CheckpointError, DataError, Problem, UserError, attempt
 from finetune.images import ImageRecord, Preprocessing, Records
 from finetune.model import Model
 from finetune.paths import refuse_within
@@ -143,6 +143,7 @@ class Inputs:
                 "restored": len(plan.restored),
                 "skipped": dict(plan.skipped),
                 "fresh": list(plan.fresh),
+                "backbone": self.model.backbone.name,
                 "embedding_size": self.model.embedding_size,
                 "preprocessing": dataclasses.asdict(self.preprocessing),
             },
@@ -244,16 +245,24 @@ def refuse_output_within(recipe: Recipe) -> None:
 
 
 def open_checkpoint(recipe: Recipe) -> Account:
-    """Open the recipe's checkpoint, to be given a head for the people of the run once they are known."""
+    """Open the recipe's checkpoint, to be given a head for the people of the run once they are known.
+
+    Raises:
+        CheckpointError: it can't be restored, or holds another network than the recipe's.
+    """
     refuse_fork()
     devices.prepare()
     section = recipe.preprocessing
-    return account(
+    found = account(
         recipe.checkpoint,
         class_names=("nobody",),
         image_size=section.image_size,
         standardization=section.standardization,
     )
+    if found.backbone.name != recipe.backbone:
+        said = f"holds {found.backbone.title}, where the recipe says backbone: {recipe.backbone}"
+        raise CheckpointError(Problem(recipe.checkpoint, said, f"set backbone: {found.backbone.name}"))
+    return found
 
 
 def build(recipe: Recipe, found: Account) -> Model:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune.architecture import HEAD, boundary
 from finetune.doctor import IMAGE_SIZE, Report
 from finetune.embedding import Choice, VectorCache, choice
 from finetune.errors import DataError, Problem, attempt
@@ -116,7 +115,7 @@ def restored(model: Model) -> str:
     return (
         f"{len(model.plan.restored)} variables restored, {len(model.plan.skipped)} skipped"
         f"{f' ({skipped})' if skipped else ''}, {len(model.plan.fresh)} fresh"
-        f"{f' ({HEAD} of {classes})' if model.plan.fresh else ''}; "
+        f"{f' ({model.backbone.head} of {classes})' if model.plan.fresh else ''}; "
         f"embeddings of {model.embedding_size} values"
     )
 
@@ -204,10 +203,10 @@ def _doctors_command(inputs: Inputs, report: Report) -> str:
 
 def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
     recipe, model, n_train, n_validation = inputs.recipe, inputs.model, len(inputs.train), len(inputs.validation)
-    first = boundary(stage.train_from)
+    first = inputs.model.backbone.boundary(stage.train_from)
     kept = choice(model, recipe, first, n_train, n_validation)
     epoch = Sampler(stage, inputs.train.labels, recipe.batch_size, recipe.seed, index).epoch(1)
-    names = trained(model.variables, stage)
+    names = trained(model.backbone, model.variables, stage)
     frozen = len(model.variables) - len(names)
     last = len(epoch.order) % epoch.batch_size or epoch.batch_size
     stops = stage.last_epoch < stage.epochs

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from finetune.architecture import HEAD
 from finetune.embedding import Embedder, FrozenFeatures
 from finetune.errors import NotFinite
 from finetune.progress import say
@@ -198,7 +197,7 @@ class StageRun:
         train = self._inputs.train
         prelogits, labels = embedder.prelogits(train.paths), train.labels
         weights, biases = prototypes(prelogits, labels, self._model.num_classes or 0)
-        self._model.assign({f"{HEAD}/weights": weights, f"{HEAD}/biases": biases})
+        self._model.assign(dict(zip(self._model.backbone.head_variables, (weights, biases), strict=True)))
 
 
 def _key(seed: int, stage: int, attempt: int) -> int:

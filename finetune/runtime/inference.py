@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import network
-from finetune.architecture import unit_of
+from finetune.backbones import Backbone
 from finetune.errors import DataError, Problem
 from finetune.images import Precision, Preprocessing, Runtime, standardize
 from finetune.runtime.openvino import OpenVINO
@@ -33,7 +33,7 @@ class Engine(Protocol):
         """Takes over the weights as they are now."""
 
     def compiled(self, stop: int, standardized: bool = False) -> Pass:
-        """Return the units `UNITS[:stop]`: uint8 pixels [n, s, s, 3] to float32 [n, ...]. Several threads may call it.
+        """Return the units before index `stop`: uint8 pixels [n, s, s, 3] to float32 [n, ...]. Threads may share it.
 
         Args:
             standardized: it takes float32 images that are standardized already, in place of pixels.
@@ -44,9 +44,10 @@ class Inference:
     """The network on pixels, with batch normalization and residual scales folded into the convolutions.
 
     Args:
+        backbone: the network.
         variables: by TF1 name.
         preprocessing: the contract of the pixels.
-        precision: `bfloat16` computes from the second convolution to the pooling in it.
+        precision: as of `forward_pass`.
         runtime: what computes it.
 
     Raises:
@@ -55,6 +56,7 @@ class Inference:
 
     def __init__(
         self,
+        backbone: Backbone,
         variables: Mapping[str, tf.Variable],
         preprocessing: Preprocessing,
         precision: Precision = "float32",
@@ -64,10 +66,10 @@ class Inference:
         self._streams = 1 if on_gpu else STREAMS
         self._engine: Engine
         if runtime == "openvino":
-            graphs = TensorFlow(variables, preprocessing, "float32")
+            graphs = TensorFlow(backbone, variables, preprocessing, "float32")
             self._engine = OpenVINO(graphs, precision, STREAMS)
         else:
-            self._engine = TensorFlow(variables, preprocessing, precision)
+            self._engine = TensorFlow(backbone, variables, preprocessing, precision)
 
     def refresh(self) -> None:
         """Takes over the weights as they are now; until then, those of the last time are used."""
@@ -76,11 +78,11 @@ class Inference:
     def __call__(
         self, pixels: np.ndarray | tf.Tensor, stop: int, *, pad: bool = False, standardized: bool = False
     ) -> tf.Tensor:
-        """Compute what the units `UNITS[:stop]` give.
+        """Compute what the units before index `stop` give.
 
         Args:
             pixels: uint8 [n, s, s, 3], n from 1.
-            stop: of the slice.
+            stop: index of the first unit that does not run.
             pad: to whole chunks, for what is kept.
             standardized: `pixels` are instead float32 images that are standardized already.
 
@@ -112,9 +114,13 @@ class TensorFlow:
     """Functions over folded variables: new weights are assigned, and nothing is traced again."""
 
     def __init__(
-        self, variables: Mapping[str, tf.Variable], preprocessing: Preprocessing, precision: Precision
+        self,
+        backbone: Backbone,
+        variables: Mapping[str, tf.Variable],
+        preprocessing: Preprocessing,
+        precision: Precision,
     ) -> None:
-        self._variables = variables
+        self._backbone, self._variables = backbone, variables
         self._standardization = preprocessing.standardization
         self._precision = precision
         size = preprocessing.image_size
@@ -124,15 +130,16 @@ class TensorFlow:
 
     def refresh(self) -> None:
         """Takes over the weights as they are now."""
-        for name, value in network.fold(self._variables).items():
-            cast = tf.cast(value, network.computes_in(unit_of(name) or "", self._precision))
+        for name, value in network.fold(self._backbone, self._variables).items():
+            unit = self._backbone.unit_of(name) or ""
+            cast = tf.cast(value, network.computes_in(self._backbone, unit, self._precision))
             if name in self._folded:
                 self._folded[name].assign(cast)
             else:
                 self._folded[name] = tf.Variable(cast)
 
     def compiled(self, stop: int, standardized: bool = False) -> Pass:
-        """Return the units `UNITS[:stop]`."""
+        """Return the units before index `stop`."""
         key = stop, standardized
         if key not in self._passes:
             self._passes[key] = self._trace(self._folded, stop, standardized)
@@ -140,19 +147,22 @@ class TensorFlow:
 
     def weights(self) -> dict[str, np.ndarray]:
         """The folded weights as they are now."""
-        return {name: np.asarray(value) for name, value in network.fold(self._variables).items()}
+        return {name: np.asarray(value) for name, value in network.fold(self._backbone, self._variables).items()}
 
     def constant(self, weights: Mapping[str, np.ndarray], stop: int, standardized: bool = False) -> tf.GraphDef:
-        """Return the graph of the units `UNITS[:stop]` with these weights in it."""
+        """Return the graph of the units before index `stop`, with these weights in it."""
         return self._trace(weights, stop, standardized).graph.as_graph_def()
 
     def _trace(
         self, folded: Mapping[str, tf.Variable | np.ndarray], stop: int, standardized: bool
     ) -> tf.types.experimental.ConcreteFunction:
+        backbone, units = self._backbone, slice(0, stop)
+
         def forward(pixels: tf.Tensor) -> tf.Tensor:
             images = pixels if standardized else standardize(pixels, self._standardization)
-            values = {name: tf.convert_to_tensor(value) for name, value in network.units_of(folded, 0, stop).items()}
-            return network.forward(images, values, 0, stop, batch_norm="folded", precision=self._precision)
+            used = network.units_of(backbone, folded, units)
+            values = {name: tf.convert_to_tensor(value) for name, value in used.items()}
+            return network.forward_pass(backbone, images, values, units, batch_norm="folded", precision=self._precision)
 
         taken = tf.TensorSpec(self._shape, tf.float32 if standardized else tf.uint8)
         return tf.function(forward, input_signature=[taken], autograph=False).get_concrete_function()

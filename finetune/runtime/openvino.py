@@ -26,7 +26,7 @@ class Graphs(Protocol):
         """The folded weights as they are now."""
 
     def constant(self, weights: Mapping[str, np.ndarray], stop: int, standardized: bool = False) -> tf.GraphDef:
-        """Return the graph of the units `UNITS[:stop]` with these weights in it."""
+        """Return the graph of the units before index `stop`, with these weights in it."""
 
 
 def refuse_missing_runtime(runtime: Runtime) -> None:
@@ -68,7 +68,7 @@ class OpenVINO:
             self._passes.clear()
 
     def compiled(self, stop: int, standardized: bool = False) -> Pass:
-        """Return the units `UNITS[:stop]`."""
+        """Return the units before index `stop`."""
         key = stop, standardized
         if key not in self._passes:
             self._passes[key] = self._compile(self._graphs.constant(self._weights, stop, standardized))

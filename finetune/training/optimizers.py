@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from finetune.backbones import Backbone
 from finetune.recipe import Optimizer, Stage
 from finetune.training.rates import layer_factors, of_layer
 
@@ -33,12 +34,13 @@ class Optimizers:
     """The optimizer of a stage: one of Keras' for each layer factor that its variables have.
 
     Args:
+        backbone: the network.
         stage: has the optimizer and `layer_decay`.
         variables: the variables that train, by TF1 name.
     """
 
-    def __init__(self, stage: Stage, variables: Mapping[str, tf.Variable]) -> None:
-        factors = layer_factors(list(variables), stage.layer_decay)
+    def __init__(self, backbone: Backbone, stage: Stage, variables: Mapping[str, tf.Variable]) -> None:
+        factors = layer_factors(backbone, list(variables), stage.layer_decay)
         self._names = list(variables)
         self._groups = []
         for factor in sorted(set(factors.values()), reverse=True):

@@ -8,11 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from finetune.architecture import UNITS, WITHOUT_VARIABLES, unit_of
+from finetune.backbones import Backbone
 from finetune.recipe import Stage
-
-BLOCKS = tuple(dict.fromkeys(unit.split("/")[0] for unit in UNITS if unit not in WITHOUT_VARIABLES))
-"""The blocks from the input to `Logits`; a repeat is one block."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +50,11 @@ def after_retry(retry: float, stage: Stage) -> float:
     return retry * stage.accept.slower
 
 
-def layer_factors(names: Sequence[str], layer_decay: float) -> dict[str, float]:
+def layer_factors(backbone: Backbone, names: Sequence[str], layer_decay: float) -> dict[str, float]:
     """Return each variable's layer factor: `layer_decay` to the power of the number of blocks after its own."""
-    blocks = {name: BLOCKS.index((unit_of(name) or "").split("/")[0]) for name in names}
-    return {name: layer_decay ** (len(BLOCKS) - 1 - block) for name, block in blocks.items()}
+    blocks = backbone.blocks
+    numbers = {name: blocks.index((backbone.unit_of(name) or "").split("/")[0]) for name in names}
+    return {name: layer_decay ** (len(blocks) - 1 - number) for name, number in numbers.items()}
 
 
 def _warm_up(steps: float, step: int) -> float:

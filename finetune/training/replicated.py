@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from finetune import network
 from finetune.runtime import Strategy
 from finetune.training.objectives import Negatives
 
@@ -175,9 +174,7 @@ class Replicas:
         and each trace numbers its collective operations anew.
         """
         model, local = trainer.model, self._share.local
-        size = model.preprocessing.image_size
-        shapes = network.output_shapes(model.embedding_size, model.num_classes or 0, size)
-        shape = shapes[trainer.first - 1] if trainer.first else (size, size, 3)
+        shape = model.shape_before(trainer.first)
         return [
             tf.TensorSpec([None, *shape], tf.float32),
             tf.TensorSpec([None], tf.int64),

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
 from finetune import network
-from finetune.architecture import HEAD, UNITS, boundary, is_moving_statistic, unit_of
-from finetune.model import LOGITS, Model, is_head
+from finetune.backbones import Backbone
+from finetune.model import Model
 from finetune.recipe import Stage
 from finetune.training.averages import Averages
 from finetune.training.metrics import metrics_of
@@ -20,18 +20,18 @@ from finetune.training.optimizers import Optimizers
 from finetune.training.replicated import SINGLE, WHOLE, Part, Replication, StepBatch
 
 
-def trained(names: Iterable[str], stage: Stage) -> list[str]:
+def trained(backbone: Backbone, names: Iterable[str], stage: Stage) -> list[str]:
     """Return the TF1 names that a stage may change; all others are frozen."""
-    first = boundary(stage.train_from)
-    after = [name for name in names if UNITS.index(unit_of(name) or "") >= first]
-    return [name for name in after if stage.batch_norm == "train" or not is_moving_statistic(name)]
+    first = backbone.boundary(stage.train_from)
+    after = [name for name in names if backbone.index_of(name) >= first]
+    return [name for name in after if stage.batch_norm == "train" or not backbone.is_statistic(name)]
 
 
 class Trainer:
     """The trained part of a model in one stage, with its optimizer.
 
     Attributes:
-        first: index in `UNITS` of the first unit that trains.
+        first: index of the first unit that trains.
         weights: TF1 names of the variables that gradients reach.
         statistics: TF1 names of the moving statistics that move (`batch_norm: train`), else empty.
         names: TF1 names of every variable that the stage may change; all others are frozen.
@@ -42,12 +42,13 @@ class Trainer:
         self.model = model
         self.stage = stage
         self.metrics = metrics_of(stage)
-        self.first = boundary(stage.train_from)
-        self.names = trained(model.variables, stage)
-        self.statistics = [name for name in self.names if is_moving_statistic(name)]
-        self.weights = [name for name in self.names if not is_moving_statistic(name) and self._has_gradient(name)]
+        self.backbone = model.backbone
+        self.first = self.backbone.boundary(stage.train_from)
+        self.names = trained(self.backbone, model.variables, stage)
+        self.statistics = [name for name in self.names if self.backbone.is_statistic(name)]
+        self.weights = [name for name in self.names if name not in self.statistics and self._has_gradient(name)]
         with replication.scope():
-            self.optimizers = Optimizers(stage, {name: model.variables[name] for name in self.weights})
+            self.optimizers = Optimizers(self.backbone, stage, {name: model.variables[name] for name in self.weights})
             averaged = {name: model.variables[name] for name in self.names}
             self._averages = Averages(averaged, stage.ema) if stage.ema else None
             sizes = Sizes(model.num_classes or 0, model.embedding_size, self._restored)
@@ -61,8 +62,7 @@ class Trainer:
     def begin(self) -> None:
         """Bring the classifier to the form that the loss gives it: unit columns without biases, or as it was."""
         if self.stage.loss.normalized:
-            weights = self.model.variables[f"{HEAD}/weights"]
-            biases = self.model.variables[f"{HEAD}/biases"]
+            weights, biases = (self.model.variables[name] for name in self.backbone.head_variables)
             weights.assign(tf.nn.l2_normalize(weights, 0, 1e-12))
             biases.assign(tf.zeros_like(biases))
             self.model.weights_changed()
@@ -177,11 +177,11 @@ class Trainer:
 
     def _has_gradient(self, name: str) -> bool:
         loss = self.stage.loss
-        return not is_head(name) or (loss.has_head and not (loss.normalized and name.endswith("/biases")))
+        return not self.backbone.is_head(name) or (loss.has_head and not (loss.normalized and name.endswith("/biases")))
 
     def _restored(self) -> dict[str, tf.Tensor]:
         """Read the restored checkpoint's values of the variables that gradients reach, without the classifier's."""
-        names = [name for name in self.weights if not is_head(name)]
+        names = [name for name in self.weights if not self.backbone.is_head(name)]
         return {name: tf.constant(value) for name, value in checkpoints.read(self.model.source).tensors(names).items()}
 
     def _term_variables(self) -> dict[str, tf.Variable]:
@@ -192,20 +192,20 @@ class Trainer:
         """Move the weights, and what follows them: a normalized head's length, the averages."""
         self.optimizers.apply(gradients)
         if self.stage.loss.normalized:
-            head = self.model.variables[f"{HEAD}/weights"]
+            head = self.model.variables[self.backbone.head_variables[0]]
             head.assign(tf.nn.l2_normalize(head, 0, 1e-12))
         if self._averages:
             self._averages.move(self.optimizers.iterations)
 
     def _prelogits(self, features: tf.Tensor, dropout_key: tf.Tensor | None, *, training: bool) -> tf.Tensor:
-        return network.forward(
+        drops = training and self.stage.keep_probability < 1.0
+        return network.forward_pass(
+            self.backbone,
             features,
             self.model.variables,
-            self.first,
-            LOGITS,
+            slice(self.first, self.backbone.head_index),
             batch_norm=self.stage.batch_norm if training else "frozen",
-            keep_probability=self.stage.keep_probability if training else 1.0,
-            dropout_seed=dropout_key,
+            dropout=network.Dropout(self.stage.keep_probability, dropout_key) if drops else None,
             precision=self.model.precision,
         )
 
@@ -220,8 +220,8 @@ class Trainer:
             negatives=batch.negatives,
             training=training,
             weights={name: variables[name] for name in self.weights},
-            head=variables[f"{HEAD}/weights"],
-            classify=lambda prelogits: network.forward(prelogits, variables, LOGITS, LOGITS + 1),
+            head=variables[self.backbone.head_variables[0]],
+            classify=lambda prelogits: network.forward_pass(self.backbone, prelogits, variables, network.HEAD),
             embed=network.l2_normalize,
             mean=part.mean,
             replicas=part.replicas,

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from finetune import network
+from finetune.backbones import Backbone, by_name
 from finetune.checkpoint.accounting import account
 from finetune.checkpoint.inspect import describe
 from finetune.checkpoint.saver import write
@@ -17,6 +18,7 @@ from finetune.errors import CheckpointError
 from finetune.model import Model
 
 pytestmark = pytest.mark.tf
+V1 = by_name("inception_resnet_v1")
 
 FIRST = "InceptionResnetV1/Conv2d_1a_3x3"
 EMBEDDING = "InceptionResnetV1/Bottleneck/weights"
@@ -24,7 +26,7 @@ WEIGHTS, BIASES = "Logits/weights", "Logits/biases"
 CLASSES = 5
 
 
-def shapes(embedding_size: int, num_classes: int) -> dict[str, tuple[int, ...]]:
+def shapes(backbone: Backbone, embedding_size: int, num_classes: int) -> dict[str, tuple[int, ...]]:
     """A network of two units and a head, whose checkpoints are written and read in milliseconds."""
     return {
         f"{FIRST}/weights": (3, 3, 3, 2),
@@ -42,7 +44,7 @@ def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stored(**changes: np.ndarray | None) -> dict[str, np.ndarray]:
     """A sound checkpoint's values, some of them replaced, or left out where None is given."""
-    tensors = {name: np.full(shape, 0.5, np.float32) for name, shape in shapes(8, CLASSES).items()}
+    tensors = {name: np.full(shape, 0.5, np.float32) for name, shape in shapes(V1, 8, CLASSES).items()}
     return {name: value for name, value in (tensors | changes).items() if value is not None}
 
 

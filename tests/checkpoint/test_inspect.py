@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finetune.backbones import by_name
 from finetune.checkpoint.inspect import describe
 from finetune.checkpoint.saver import write
 from finetune.errors import CheckpointError
@@ -16,12 +17,13 @@ from finetune.images import preprocessing
 from finetune.network import variable_shapes
 
 pytestmark = pytest.mark.tf
+V1 = by_name("inception_resnet_v1")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole network with embeddings of 8 and a head of 5, as a training leaves it."""
-    tensors = {name: np.zeros(shape, np.float32) for name, shape in variable_shapes(8, 5).items()}
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in variable_shapes(V1, 8, 5).items()}
     tensors["centers"] = np.zeros((5, 8), np.float32)
     folder = tmp_path_factory.mktemp("inspect")
     contract = preprocessing.Preprocessing(144, "per_image").to_text()
@@ -41,7 +43,7 @@ def test_sizes_preprocessing_and_digests_are_read(folder: Path) -> None:
 def test_every_variable_is_in_one_unit_or_skipped(folder: Path) -> None:
     found = describe(folder)
     listed = [name for unit in found.units for name in unit.variables]
-    assert sorted([*listed, *found.skipped]) == sorted([*variable_shapes(8, 5), "centers"])
+    assert sorted([*listed, *found.skipped]) == sorted([*variable_shapes(V1, 8, 5), "centers"])
     # 23,497,424 values at 512; each dimension of an embedding has 1792 weights, and beta, mean and variance.
     assert sum(unit.values for unit in found.units) == 23_497_424 - 504 * (1792 + 3)
     first = found.units[0]
@@ -50,8 +52,9 @@ def test_every_variable_is_in_one_unit_or_skipped(folder: Path) -> None:
 
 def test_the_lines_are_for_people(folder: Path) -> None:
     lines = describe(folder).lines()
-    assert lines[:4] == [
+    assert lines[:5] == [
         f"checkpoint      {folder}/model-tiny.ckpt-3",
+        "backbone        Inception-ResNet-v1",
         "embedding size  8",
         "classes         5",
         "preprocessing   144 pixels, per_image (preprocessing.json)",
@@ -68,6 +71,7 @@ def test_the_lines_are_for_people(folder: Path) -> None:
 def test_the_json_is_for_programs(folder: Path) -> None:
     found = json.loads(json.dumps(describe(folder).to_json()))
     assert (found["embedding_size"], found["num_classes"], found["variables"]) == (8, 5, 490)
+    assert found["backbone"] == "inception_resnet_v1"
     assert found["units"][-1]["variables"]["InceptionResnetV1/Bottleneck/weights"] == [1792, 8]
     assert found["skipped"]["centers"] == "class centers of its center loss"
 

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finetune.backbones import by_name
 from finetune.checkpoint.plan import contents, plan_restore
 from finetune.errors import CheckpointError
 
 pytestmark = pytest.mark.tf
+V1 = by_name("inception_resnet_v1")
 
 FIRST = "InceptionResnetV1/Conv2d_1a_3x3/weights"
 MEAN = "InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/moving_mean"
@@ -21,24 +23,24 @@ NEW_HEAD = {"Logits/weights": (128, 3), "Logits/biases": (3,)}
 
 def problems(stored, needed, fresh=()) -> tuple[str, ...]:
     with pytest.raises(CheckpointError) as caught:
-        plan_restore(stored, needed, fresh, where="m.ckpt-1")
+        plan_restore(V1, stored, needed, fresh, where="m.ckpt-1")
     return tuple(map(str, caught.value.problems))
 
 
 def test_the_old_head_is_skipped_and_the_new_one_fresh() -> None:
-    plan = plan_restore(BODY | HEAD, BODY | NEW_HEAD, NEW_HEAD)
+    plan = plan_restore(V1, BODY | HEAD, BODY | NEW_HEAD, NEW_HEAD)
     assert plan.restored == tuple(BODY)
     assert plan.skipped == dict.fromkeys(HEAD, "the old classifier of 7 classes")
     assert plan.fresh == tuple(NEW_HEAD)
 
 
 def test_a_new_head_of_the_old_size_is_still_fresh() -> None:
-    plan = plan_restore(BODY | HEAD, BODY | HEAD, HEAD)
+    plan = plan_restore(V1, BODY | HEAD, BODY | HEAD, HEAD)
     assert set(plan.skipped) == set(plan.fresh) == set(HEAD)
 
 
 def test_a_head_is_restored_where_it_is_needed() -> None:
-    plan = plan_restore(BODY | HEAD, BODY | HEAD)
+    plan = plan_restore(V1, BODY | HEAD, BODY | HEAD)
     assert plan.restored == (*BODY, *HEAD)
     assert not plan.skipped
     assert not plan.fresh
@@ -59,7 +61,7 @@ def test_a_head_is_restored_where_it_is_needed() -> None:
     ],
 )
 def test_the_state_of_a_training_is_skipped_with_its_reason(name: str, shape: tuple[int, ...], reason: str) -> None:
-    assert plan_restore(BODY | {name: shape}, BODY).skipped == {name: reason}
+    assert plan_restore(V1, BODY | {name: shape}, BODY).skipped == {name: reason}
 
 
 def test_every_problem_is_named_at_once_with_both_shapes() -> None:
@@ -79,32 +81,9 @@ def test_a_head_of_another_size_is_an_error_where_it_is_needed() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("names", "found"),
-    [
-        (["InceptionResnetV2/Bottleneck/weights", "Logits/weights"], "holds Inception-ResNet-v2"),
-        (["squeezenet/conv1/weights"], "holds SqueezeNet"),
-        (["pnet/conv1/weights"], "holds MTCNN"),
-        (["vgg/a", "vgg/b", "fc"], "holds another network, with variables under fc, vgg"),
-        (
-            ["_CHECKPOINTABLE_OBJECT_GRAPH", "model/w/.ATTRIBUTES/VARIABLE_VALUE"],
-            "is a TensorFlow 2 checkpoint of objects, not of a TF1 Saver",
-        ),
-        ([], "is empty"),
-    ],
-)
-def test_another_network_is_said_in_one_line(names: list[str], found: str) -> None:
-    stored = dict.fromkeys(names, (2, 2))
-    expected = f"m.ckpt-1: {found}; give a checkpoint of FaceNet's Inception-ResNet-v1"
-    assert problems(stored, BODY) == (expected,)
-    with pytest.raises(CheckpointError) as caught:
-        contents(stored, "m.ckpt-1")
-    assert str(caught.value) == expected
-
-
 def test_sizes_are_read_from_the_shapes() -> None:
     found = contents(BODY | HEAD)
-    assert (found.embedding_size, found.num_classes) == (128, 7)
+    assert (found.backbone, found.embedding_size, found.num_classes) == (V1, 128, 7)
     assert contents(BODY).num_classes is None
 
 
@@ -133,7 +112,7 @@ def test_nothing_is_restored_or_left_out_silently(stored, needed, fresh) -> None
     stored = stored | {LAST: (2, 3)}
     fresh &= needed.keys()
     try:
-        plan = plan_restore(stored, needed, fresh)
+        plan = plan_restore(V1, stored, needed, fresh)
     except CheckpointError as error:
         named = {line.split(": ")[0].removeprefix("the checkpoint ") for line in map(str, error.problems)}
         wanted = needed.keys() - fresh

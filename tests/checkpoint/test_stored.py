@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from finetune.backbones import by_name
 from finetune.checkpoint.location import locate
 from finetune.checkpoint.plan import plan_restore
 from finetune.checkpoint.stored import StoredCheckpoint, file_digests, read
@@ -108,7 +109,7 @@ def test_all_that_facenets_optimizers_and_averages_leave_is_skipped(tmp_path: Pa
         session.run(v1.global_variables_initializer())
         path = v1.train.Saver().save(session, str(tmp_path / "all"), write_meta_graph=False)
     shapes = read(locate(path)).shapes
-    plan = plan_restore(shapes, {name: value.shape for name, value in GOLDEN.items()})
+    plan = plan_restore(by_name("inception_resnet_v1"), shapes, {name: value.shape for name, value in GOLDEN.items()})
     assert set(plan.restored) == set(GOLDEN)
     # Slots of two variables: Adam 2, Adagrad 1, Adadelta 2, RMSProp 2, momentum 1, the averages 1; and 3 scalars.
     assert len(plan.skipped) == 2 * 9 + 3

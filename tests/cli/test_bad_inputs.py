@@ -13,7 +13,7 @@ PEOPLE = "give a folder of people, or a text file with a name a line"
 ONE_PER_PERSON = "give one that holds one folder of images per person"
 NO_CHECKPOINT = "give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb"
 NO_PATTERN = "TensorFlow opens no path with '[' or '\\' in it; rename it"
-FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1"
+FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1 or Inception-ResNet-v2"
 FOLDS = "can be used, and 10 folds need 10 of each; give more pairs, or a header with fewer folds"
 UNREADABLE = [
     f"bad/lfw_damaged/person_013/person_013_000{number}.png: can't be read (image file is truncated...); "

@@ -17,7 +17,7 @@ LFW = "--lfw faces/strangers --pairs faces/pairs.txt"
 NO_OUTPUT = "the output folder is not empty; choose another output, or continue it with --resume"
 NO_CHECKPOINT = "give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb"
 NO_PATTERN = "TensorFlow opens no path with '[' or '\\' in it; rename it"
-FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1"
+FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1 or Inception-ResNet-v2"
 
 
 def bad(about: str, command: str, *lines: str) -> Any:

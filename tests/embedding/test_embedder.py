@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune.architecture import UNITS
+from finetune.backbones import by_name
 from finetune.errors import RunError
 
 tf = pytest.importorskip("tensorflow")
@@ -18,9 +18,10 @@ from finetune.embedding.embedder import Embedder, unit  # noqa: E402
 from finetune.images import inspection  # noqa: E402
 from finetune.images.inspection import inspect_images  # noqa: E402
 from finetune.images.reading import central_crop, read_image  # noqa: E402
-from finetune.model import LOGITS, Model  # noqa: E402
+from finetune.model import Model  # noqa: E402
 
 pytestmark = pytest.mark.tf
+V1 = by_name("inception_resnet_v1")
 
 FIRST = "InceptionResnetV1/Conv2d_1a_3x3/weights"
 
@@ -37,7 +38,7 @@ def images(faces):
 
 def after(model, first):
     def rest(features):
-        return network.forward(features, model.variables, first, LOGITS).numpy()
+        return network.forward_pass(V1, features, model.variables, slice(first, -1)).numpy()
 
     return rest
 
@@ -46,7 +47,7 @@ def after(model, first):
 @pytest.mark.parametrize("cache", ["auto", "off", "memory", "disk"])
 @pytest.mark.parametrize("cut", ["Logits", "Block8", "Conv2d_1a_3x3"])
 def test_with_the_units_after_them_they_are_the_embeddings(model, images, cut, cache):
-    first = UNITS.index(cut)
+    first = V1.names.index(cut)
     embedder = Embedder(model, cache, first=first, rest=after(model, first))
     np.testing.assert_allclose(embedder.embeddings(images, flip=True), model.embed(images, flip=True), atol=2e-5)
     np.testing.assert_allclose(unit(embedder.prelogits(images)), model.embed(images), atol=2e-5)
@@ -54,7 +55,7 @@ def test_with_the_units_after_them_they_are_the_embeddings(model, images, cut, c
 
 def test_they_are_computed_once_and_mirrored_ones_apart(model, images, passes):
     model.assign({FIRST: model.variables[FIRST].numpy() * 1.5})  # a checkpoint that no other test has kept
-    first = UNITS.index("Block8")
+    first = V1.names.index("Block8")
     results = [list(Embedder(model, first=first).features(images, flip=flip)) for flip in (False, False, True, True)]
     assert passes == [len(images), len(images)]  # as they are, and then the mirror images alone
     for once, twice in ((0, 1), (2, 3)):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from finetune.architecture import UNITS
+from finetune.backbones import by_name
 from finetune.errors import RunError
 from finetune.recipe.stage import Stage
 
@@ -21,6 +21,7 @@ from finetune.embedding.frozen_units import FrozenUnits
 from finetune.runs.tuner import FineTuner
 
 pytestmark = pytest.mark.tf
+V1 = by_name("inception_resnet_v1")
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_after_the_frozen_units_changed_nothing_stale_is_served(make, passes):
     name = "InceptionResnetV1/Block8/Conv2d_1x1/biases"
     tuner.model.assign({name: tuner.model.variables[name].numpy() + 1})
     model, inputs = tuner.model, tuner.inputs
-    head = UNITS.index("Logits")
+    head = V1.names.index("Logits")
     embedder = Embedder(model, tuner.recipe.cache, inputs.records, first=head)
     features = FrozenFeatures(embedder, tuner.recipe, 1, inputs.train, inputs.validation)
     got = np.concatenate([batch.features.numpy() for batch in features.validation()])
@@ -158,7 +159,7 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
 
 def on_block8(inputs, check):
     """Features before Block8 of the training images, which are the held-back ones too."""
-    first, train = UNITS.index("Block8"), inputs.train
+    first, train = V1.names.index("Block8"), inputs.train
     embedder = Embedder(inputs.model, inputs.recipe.cache, inputs.records, first=first, check=check)
     return FrozenFeatures(embedder, inputs.recipe, 1, train, train)
 
@@ -224,13 +225,13 @@ def described(weights="a", image_size=160, standardization="fixed", **changes):
     """All that the cache asks of a model."""
     names = {BACKBONE: weights, "InceptionResnetV1/Bottleneck/weights": "b", "Logits/weights": "c"}
     values = {
+        "backbone": V1,
+        "shape_before": lambda first: (1792,) if V1.names[first] == "Bottleneck" else (512,),
         "variables": dict.fromkeys(names),
         "digests": lambda of: {name: names[name] for name in of},
         "preprocessing": SimpleNamespace(image_size=image_size, standardization=standardization),
         "precision": "float32",
         "runtime": "tensorflow",
-        "embedding_size": 512,
-        "num_classes": 4,
     }
     return SimpleNamespace(**values | changes)
 
@@ -252,7 +253,7 @@ def opened(model, first, keys):
 )
 def test_vectors_of_one_model_are_not_served_to_another(changes, tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
-    head, key = UNITS.index("Logits"), b"k" * 32
+    head, key = V1.names.index("Logits"), b"k" * 32
     opened(described(), head, [key]).add([key], np.ones([1, 512], np.float32))
     assert key in opened(described(), head, [key])
     assert key not in opened(described(**changes), head, [key])
@@ -261,8 +262,8 @@ def test_vectors_of_one_model_are_not_served_to_another(changes, tmp_path, monke
 def test_vectors_of_one_cut_or_library_are_not_served_to_another(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     key = b"k" * 32
-    opened(described(), UNITS.index("Logits"), [key]).add([key], np.ones([1, 512], np.float32))
-    assert key not in opened(described(), UNITS.index("Bottleneck"), [key])
+    opened(described(), V1.names.index("Logits"), [key]).add([key], np.ones([1, 512], np.float32))
+    assert key not in opened(described(), V1.names.index("Bottleneck"), [key])
     for where, name in (
         (units, "__version__"),
         (units.tf, "__version__"),
@@ -270,14 +271,14 @@ def test_vectors_of_one_cut_or_library_are_not_served_to_another(tmp_path, monke
     ):
         with monkeypatch.context() as patch:
             patch.setattr(where, name, "0.0")
-            assert key not in opened(described(), UNITS.index("Logits"), [key])
+            assert key not in opened(described(), V1.names.index("Logits"), [key])
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0" if units.os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" else "1")
-    assert key not in opened(described(), UNITS.index("Logits"), [key])
+    assert key not in opened(described(), V1.names.index("Logits"), [key])
 
 
 def test_weights_that_train_do_not_change_where_features_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
-    cut, key = UNITS.index("Bottleneck"), b"k" * 32
+    cut, key = V1.names.index("Bottleneck"), b"k" * 32
     opened(described(), cut, [key]).add([key], np.ones([1, 1792], np.float32))
     digests = {BACKBONE: "a", "InceptionResnetV1/Bottleneck/weights": "trained", "Logits/weights": "trained"}
     assert key in opened(described(digests=lambda of: {name: digests[name] for name in of}), cut, [key])

@@ -28,13 +28,8 @@ SUFFIXES = {"pb": ".pb", "keras": ".keras", "h5": ".h5", "onnx": ".onnx", "tflit
 def named(drawn_checkpoint) -> Model:
     """A model whose classes have names."""
     model = Model.restore(drawn_checkpoint)
-    return Model(
-        model.variables,
-        model.preprocessing,
-        [f"person {i}" for i in range(model.num_classes)],
-        model.plan,
-        model.source,
-    )
+    names = [f"person {i}" for i in range(model.num_classes)]
+    return Model(model.backbone, model.variables, model.preprocessing, names, model.origin)
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +195,7 @@ def test_an_agreement_is_the_worst_of_all_rows_and_values():
 def test_a_checkpoint_without_a_classifier_has_no_head_to_export(drawn_checkpoint, tmp_path):
     model = Model.restore(drawn_checkpoint)
     body = {name: value for name, value in model.variables.items() if not name.startswith("Logits")}
-    headless = Model(body, model.preprocessing, (), model.plan, model.source)
+    headless = Model(model.backbone, body, model.preprocessing, (), model.origin)
     with pytest.raises(UserError, match="holds no classifier; leave out the head"):
         exporter.export(headless, "pb", tmp_path / "mine", head=True)
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,9 @@ from finetune.export.content import Content
 from finetune.export.formats import find
 from finetune.images.drawn_face import Identity
 from finetune.images.drawn_photo import draw_face
+from finetune.images.preprocessing import Preprocessing
 from finetune.model import Model
+from tests.tiny import TINY
 
 pytestmark = pytest.mark.tf
 
@@ -25,14 +27,19 @@ pytestmark = pytest.mark.tf
 def named(drawn_checkpoint) -> Model:
     model = Model.restore(drawn_checkpoint)
     names = [f"person {number}" for number in range(model.num_classes)]
-    return Model(model.variables, model.preprocessing, names, model.plan, model.source)
+    return Model(model.backbone, model.variables, model.preprocessing, names, model.origin)
+
+
+@pytest.fixture(scope="module")
+def tiny(random_variables) -> Model:
+    return Model(TINY, random_variables(TINY), Preprocessing(75), ("ann", "bob", "cid"))
 
 
 @pytest.fixture
-def written(named, tmp_path):
+def written(tmp_path):
     """Writes a format with its head into a folder."""
 
-    def write(name, model=named):
+    def write(name, model):
         folder = tmp_path / name
         folder.mkdir()
         find(name).write(Content.of(model, head=True), folder)
@@ -53,13 +60,14 @@ def run(name, folder, pixels, tmp_path, monkeypatch, *options):
         return dict(stored)
 
 
+@pytest.mark.parametrize("of", ["tiny", pytest.param("named", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["tf1", "pb", "saved_model", "keras"])
-@pytest.mark.slow
-def test_what_is_read_again_computes_what_the_checkpoint_does(name, named, written, tmp_path, monkeypatch, capsys):
+def test_what_is_read_again_computes_what_the_model_does(name, of, request, written, tmp_path, monkeypatch, capsys):
+    model = request.getfixturevalue(of)
     pixels = exporter.probes(75)[[0, 5, 33, 37]]
-    found = run(name, written(name), pixels, tmp_path, monkeypatch)
-    np.testing.assert_allclose(found["embeddings"], named.embed(pixels), atol=1e-5)
-    logits = named.logits(pixels)
+    found = run(name, written(name, model), pixels, tmp_path, monkeypatch)
+    np.testing.assert_allclose(found["embeddings"], model.embed(pixels), atol=1e-5)
+    logits = model.logits(pixels)
     np.testing.assert_allclose(found["logits"], logits, atol=1e-4 * np.abs(logits).max())
     shares = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     np.testing.assert_allclose(found["probabilities"], shares / shares.sum(1, keepdims=True), atol=1e-4)

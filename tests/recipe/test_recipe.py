@@ -10,12 +10,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.architecture import BOUNDARIES, boundary
+from finetune.backbones import by_name
 from finetune.errors import RecipeError
 from finetune.recipe.recipe import Recipe
 from finetune.recipe.sections import LFW, Augment, Data
 from finetune.recipe.stage import Stage
 from tests.recipe.conftest import GOOD, ROOT, load, problems
+
+V1 = by_name("inception_resnet_v1")
 
 
 def test_a_recipe_is_read(monkeypatch: pytest.MonkeyPatch):
@@ -211,10 +213,10 @@ def test_a_section_that_cannot_be_read_is_not_said_to_be_absent():
     assert line.startswith("x.yaml:3 data.validation_split: found -1")
 
 
-@given(st.lists(st.sampled_from(BOUNDARIES), min_size=2, max_size=4))
+@given(st.lists(st.sampled_from(V1.boundaries), min_size=2, max_size=4))
 def test_a_boundary_stays_or_moves_toward_the_input(boundaries: list[str]):
     stages = [{"name": f"s{i}", "train_from": name, "epochs": 1} for i, name in enumerate(boundaries)]
-    back = [i for i in range(1, len(stages)) if boundary(boundaries[i]) > boundary(boundaries[i - 1])]
+    back = [i for i in range(1, len(stages)) if V1.boundary(boundaries[i]) > V1.boundary(boundaries[i - 1])]
     values = {"checkpoint": "m", "output": "o", "data": {"train": "d"}, "stages": stages}
     try:
         Recipe.from_values(values)
@@ -309,3 +311,35 @@ def test_a_section_where_a_single_value_stands_is_said_in_words():
     assert problems(GOOD + "seed: {a: 1}\n")[0].endswith(
         "found keys and values; give a whole number from 0 to 2147483647"
     )
+
+
+def with_boundary(train_from: str, **values: object) -> Recipe:
+    stages = [{"name": "s", "train_from": train_from, "epochs": 1}]
+    return Recipe.from_values({"checkpoint": "m", "output": "o", "data": {"train": "d"}, "stages": stages} | values)
+
+
+def test_boundaries_are_those_of_the_backbone_that_the_recipe_names():
+    assert with_boundary("Block8").backbone == "inception_resnet_v1"
+    assert with_boundary("Mixed_5b", backbone="inception_resnet_v2").to_value()["backbone"] == "inception_resnet_v2"
+    with pytest.raises(RecipeError) as caught:
+        with_boundary("Mixed_5b")
+    assert str(caught.value) == (
+        "Recipe.stages[0].train_from: 'Mixed_5b' is no block of inception_resnet_v1; choose one of Conv2d_1a_3x3, "
+        "Conv2d_2a_3x3, Conv2d_2b_3x3, Conv2d_3b_1x1, Conv2d_4a_3x3, Conv2d_4b_3x3, Repeat, Mixed_6a, Repeat_1, "
+        "Mixed_7a, Repeat_2, Block8, Bottleneck, Logits, or set backbone: inception_resnet_v2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("inception_resnet_v3", "no backbone 'inception_resnet_v3'; did you mean 'inception_resnet_v"),
+        ("vgg", "no backbone 'vgg'; choose one of inception_resnet_v1, inception_resnet_v2"),
+        (1, "found 1; give inception_resnet_v1 or inception_resnet_v2"),
+    ],
+)
+def test_another_backbone_is_told_with_those_that_there_are(name: object, told: str):
+    with pytest.raises(RecipeError) as caught:
+        with_boundary("Mixed_5b", backbone=name)
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"Recipe.backbone: {told}")

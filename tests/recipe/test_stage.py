@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune.architecture import BOUNDARIES
+from finetune.backbones import by_name
 from finetune.errors import RecipeError
 from finetune.recipe.optimizer import Optimizer
 from finetune.recipe.recipe import Recipe
 from finetune.recipe.sections import LFW, Accept, Augment, Data
 from finetune.recipe.stage import Stage
 from finetune.training.objectives import PrelogitsNorm
+
+V1, V2 = by_name("inception_resnet_v1"), by_name("inception_resnet_v2")
 
 
 def test_a_silent_stage_is_adam_at_0_001_with_nothing_else():
@@ -65,7 +67,7 @@ def test_paths_may_be_text_and_begin_with_the_home_folder(monkeypatch: pytest.Mo
     assert (lfw.dir, lfw.pairs) == (Path("/home/of/mine/lfw"), Path("pairs.txt"))
 
 
-@pytest.mark.parametrize("train_from", BOUNDARIES)
+@pytest.mark.parametrize("train_from", dict.fromkeys((*V1.boundaries, *V2.boundaries)))
 def test_every_boundary_can_be_trained_from(train_from: str):
     assert Stage("s", train_from=train_from, epochs=1).train_from == train_from
 

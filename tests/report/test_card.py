@@ -9,7 +9,6 @@ import shutil
 import pytest
 
 pytest.importorskip("tensorflow")
-from finetune.images.preprocessing import PUBLISHED
 from finetune.report import card, page
 from finetune.report.record import Record
 from finetune.verification.operating_points import operating_point
@@ -40,7 +39,7 @@ def test_every_run_has_one_with_all_its_parts(run, request):
     digests = json.loads((folder / "inputs.json").read_text())["checkpoint"]["sha256"]
     assert len(digests) == 2
     assert all(digest in text for digest in digests.values())
-    assert "turns an aligned face into 512 values of unit length" in text
+    assert "A network (Inception-ResNet-v1) that turns an aligned face into 512 values of unit length" in text
     assert "75 × 75 pixels" in text.replace("\N{MULTIPLICATION SIGN}", "×")  # noqa: RUF001
     assert "preprocessing.json" in text
     assert "davidsandberg/facenet" in text
@@ -92,10 +91,6 @@ def test_who_gave_the_checkpoints_training_data_is_credited(prefix, credit, with
     inputs["checkpoint"]["prefix"] = prefix
     (run / "inputs.json").write_text(json.dumps(inputs))
     assert credit in card.render(Record.read(run)).split("## Credits")[1]
-
-
-def test_every_published_model_is_credited():
-    assert set(card.TRAINED_ON) == set(PUBLISHED)
 
 
 def test_no_text_of_a_run_becomes_markdown(without_lfw, tmp_path):

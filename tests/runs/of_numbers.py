@@ -19,13 +19,14 @@ import pytest
 import tensorflow as tf
 
 from finetune import checkpoint as checkpoints
+from finetune.backbones import by_name
 from finetune.dataset.pipeline import Batch
 from finetune.dataset.scanning import scan
 from finetune.dataset.splitting import split_validation
 from finetune.doctor.report import Report
 from finetune.images.inspection import inspect_images
 from finetune.images.preprocessing import Preprocessing
-from finetune.model import LOGITS, Model
+from finetune.model import Model, Origin
 from finetune.recipe.recipe import Recipe
 from finetune.report import page
 from finetune.runs import evaluation, runner
@@ -37,6 +38,7 @@ from finetune.training import loop
 from finetune.training.metrics import metrics_of
 from finetune.verification.pairs import read_pairs, resolve
 
+V1 = by_name("inception_resnet_v1")
 TRAINED = "Logits/biases"
 STAGES = [
     {"name": "head", "train_from": "Logits", "epochs": 2, "learning_rate": {0: 0.01, 2: "-"}},
@@ -82,7 +84,7 @@ class Trainer:
     """A trainer of four numbers, which carries something over from step to step, as an optimizer does."""
 
     names = (TRAINED,)
-    first = LOGITS
+    first = V1.head_index
 
     def __init__(self, model, stage, replication):
         self.model, self.stage, self.carried = model, stage, 0.0
@@ -188,8 +190,8 @@ def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
         TRAINED: tf.Variable(np.zeros(4, np.float32)),
     }
     checkpoints.write(folder / "checkpoint", "x", 0, {name: value.numpy() for name, value in variables.items()})
-    located, plan = checkpoints.locate(folder / "checkpoint"), checkpoints.RestorePlan(tuple(variables), {}, ())
-    model = Model(variables, Preprocessing(75), scanned.dataset.class_names, plan, located)
+    origin = Origin(checkpoints.locate(folder / "checkpoint"), checkpoints.RestorePlan(tuple(variables), {}, ()))
+    model = Model(V1, variables, Preprocessing(75), scanned.dataset.class_names, origin)
     paths = {*scanned.dataset.paths, *strangers.paths, *pairs.paths}
     return Inputs(
         recipe,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from finetune.backbones import by_name
 from finetune.recipe.stage import Stage
 
 tf = pytest.importorskip("tensorflow")
 from finetune.embedding.embedder import unit  # noqa: E402
-from finetune.model import is_head  # noqa: E402
 from finetune.training.step import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.tf
+V1 = by_name("inception_resnet_v1")
 LABELS = tf.constant([0, 1, 2, 3, 0, 1], tf.int64)
 WEIGHTS = "InceptionResnetV1/Bottleneck/weights"
 
@@ -56,7 +57,7 @@ def test_gradients_longer_than_the_norm_are_scaled_to_it_and_shorter_ones_are_le
 
 def test_l2_sp_pulls_toward_the_restored_weights_and_leaves_the_classifier(model, features):
     generator = np.random.default_rng(1)
-    names = [name for name in Trainer(model, sgd()).weights if not is_head(name)]
+    names = [name for name in Trainer(model, sgd()).weights if not V1.is_head(name)]
     away = {name: generator.normal(0, 0.01, model.variables[name].shape).astype(np.float32) for name in names}
     model.assign({name: model.variables[name].numpy() + away[name] for name in names})
     plain, without = gradients(model, features, sgd())
@@ -109,7 +110,7 @@ def test_weight_decay_is_half_the_squares_of_trained_kernels_and_leaves_biases(m
 def test_l2_sp_holds_every_trained_unit_of_the_backbone(model):
     stage = sgd("Block8", l2_sp=0.5)
     trainer = Trainer(model, stage)
-    names = [name for name in trainer.weights if not is_head(name)]
+    names = [name for name in trainer.weights if not V1.is_head(name)]
     assert len({name.split("/")[1] for name in names}) == 2  # Block8 and Bottleneck
     pixels = np.random.default_rng(6).integers(256, size=(6, 75, 75, 3), dtype=np.uint8)
     given = model.prefix(trainer.first)(pixels)
@@ -163,7 +164,7 @@ def test_earlier_blocks_move_by_less(model):
     plain, _ = gradients(model, given, stage)
     slowed, _ = gradients(model, given, sgd("Block8", layer_decay=0.5))
     for name, value in plain.items():
-        factor = 1.0 if is_head(name) else 0.5 if "Bottleneck" in name else 0.25
+        factor = 1.0 if V1.is_head(name) else 0.5 if "Bottleneck" in name else 0.25
         np.testing.assert_allclose(slowed[name], factor * value, rtol=2e-2, atol=1e-6)
 
 
@@ -191,7 +192,7 @@ def test_a_triplet_step_moves_embeddings_and_no_classifier(model, features):
     before = model.digests()
     result = trainer.step(features, tf.constant([0, 0, 1, 2, 2, 3], tf.int64), 0.1, (1, 1))
     changed = {name for name, digest in model.digests().items() if digest != before[name]}
-    assert {name for name in changed if is_head(name)} == set()
+    assert {name for name in changed if V1.is_head(name)} == set()
     assert WEIGHTS in changed
     assert (result["triplets"], "cross_entropy" in result) == (2, False)
     assert result["loss"] == pytest.approx(result["triplet"])

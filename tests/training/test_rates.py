@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finetune.backbones import by_name
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
@@ -13,6 +14,7 @@ from finetune.training.optimizers import Optimizers
 from finetune.training.rates import Rates, after_retry, layer_factors, of_layer
 
 pytestmark = pytest.mark.tf
+V1 = by_name("inception_resnet_v1")
 ACCEPT = {"metric": "lfw_val", "max_drop": 0.0, "otherwise": "retry", "retries": 3, "rate_factor": 0.3}
 
 
@@ -34,7 +36,7 @@ def test_the_rate_of_a_step_is_the_retry_factor_times_schedule_times_warm_up(epo
 def test_each_block_has_the_rate_of_the_block_after_it_times_the_layer_decay():
     names = ["Logits/weights", "InceptionResnetV1/Bottleneck/weights", "InceptionResnetV1/Block8/Conv2d_1x1/weights"]
     blocks = [f"InceptionResnetV1/Repeat_2/block8_{i}/Conv2d_1x1/weights" for i in (1, 5)]
-    factors = layer_factors([*names, *blocks], 0.5)
+    factors = layer_factors(V1, [*names, *blocks], 0.5)
     assert [factors[name] for name in names] == [1.0, 0.5, 0.25]
     assert {factors[name] for name in blocks} == {0.125}  # a repeat is one block
 
@@ -43,7 +45,7 @@ def test_an_optimizer_is_given_the_rate_of_its_layers():
     import tensorflow as tf
 
     names = ["InceptionResnetV1/Block8/Conv2d_1x1/weights", "Logits/weights"]
-    optimizers = Optimizers(Stage("s", "Block8", 1, layer_decay=0.3), {name: tf.Variable([1.0]) for name in names})
+    optimizers = Optimizers(V1, Stage("s", "Block8", 1, layer_decay=0.3), {name: tf.Variable([1.0]) for name in names})
     optimizers.set_rate(0.7)
     found = [float(optimizer.learning_rate.numpy()) for _, optimizer, _ in optimizers._groups]
     assert found == pytest.approx([0.7, 0.7 * 0.3**2], rel=1e-6)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finetune.architecture import UNITS, boundary, is_moving_statistic, unit_of
+from finetune.backbones import by_name
+from finetune.images.preprocessing import Preprocessing
 from finetune.recipe.stage import Stage
+from tests.tiny import TINY
 
 tf = pytest.importorskip("tensorflow")
 from finetune import network  # noqa: E402
-from finetune.model import LOGITS, Model  # noqa: E402
+from finetune.model import Model  # noqa: E402
 from finetune.training.replicated import StepBatch  # noqa: E402
 from finetune.training.step import Trainer  # noqa: E402
 
 pytestmark = pytest.mark.tf
+V1, V2 = by_name("inception_resnet_v1"), by_name("inception_resnet_v2")
 PEOPLE = ("ann", "bob", "cid", "dee")
 
 
@@ -92,19 +95,28 @@ def test_optimizers_follow_their_papers_with_facenets_constants(model, batch, na
 
 
 @pytest.mark.parametrize("batch_norm", ["frozen", "train"])
-@pytest.mark.parametrize("train_from", ["Logits", "Bottleneck", "Repeat_2/block8_5"])
-def test_a_step_changes_what_trains_and_nothing_else(model, train_from, batch_norm):
+@pytest.mark.parametrize(
+    ("backbone", "train_from"),
+    [
+        *((V1, name) for name in ("Logits", "Bottleneck", "Repeat_2/block8_5")),
+        pytest.param(V2, "Repeat_2/block8_9", marks=pytest.mark.slow),
+        *((TINY, name) for name in TINY.boundaries),
+    ],
+)
+def test_a_step_changes_what_trains_and_nothing_else(random_variables, backbone, train_from, batch_norm):
+    model = Model(backbone, random_variables(backbone), Preprocessing(75), PEOPLE[:3])
+    model.assign({n: np.ones_like(v) for n, v in model.tensors().items() if n.endswith("/beta")})  # no ReLU is dead
     stage = Stage("s", train_from, 1, batch_norm=batch_norm, keep_probability=0.9)
     trainer = Trainer(model, stage)
-    first = boundary(train_from)
+    first = backbone.boundary(train_from)
     generator = np.random.default_rng(6)
     pixels = generator.integers(256, size=(4, 75, 75, 3), dtype=np.uint8)
     features = model.prefix(first)(pixels)
     before = model.digests()
-    trainer.step(features, tf.constant([0, 1, 2, 3], tf.int64), 0.1, (1, 1))
+    trainer.step(features, tf.constant([0, 1, 2, 0], tf.int64), 0.1, (1, 1))
     changed = {name for name, digest in model.digests().items() if digest != before[name]}
-    after = {name for name in before if UNITS.index(unit_of(name)) >= first}
-    moving = {name for name in after if is_moving_statistic(name)}
+    after = {name for name in before if backbone.index_of(name) >= first}
+    moving = {name for name in after if "/moving_" in name}
     assert changed == (after if batch_norm == "train" else after - moving)
     assert changed == set(trainer.names)
 
@@ -126,8 +138,8 @@ def test_gradients_are_the_slopes_of_the_loss(model):
     model.variables[name].assign(start)
     weights = [model.variables[n] for n in trainer.weights]
     with tf.GradientTape() as tape:
-        prelogits = network.forward(features, model.variables, trainer.first, LOGITS)
-        logits = network.forward(prelogits, model.variables, LOGITS, LOGITS + 1)
+        prelogits = network.forward_pass(V1, features, model.variables, slice(trainer.first, -1))
+        logits = network.forward_pass(V1, prelogits, model.variables, network.HEAD)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
     gradient = tape.gradient(loss, weights)[trainer.weights.index(name)].numpy()
     assert (slopes[0] - slopes[1]) / 2e-3 == pytest.approx(float((gradient * direction).sum()), rel=2e-2)

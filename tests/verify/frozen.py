@@ -12,7 +12,7 @@ from common import OUT, SHARED, crops, write
 from finetune import FineTuner, Stage, network
 from finetune.dataset.pipeline import training_batches
 from finetune.images.standardization import standardize
-from finetune.model import LOGITS, Model
+from finetune.model import Model
 from finetune.runs.evaluation import Evaluation
 from finetune.runs.opening import Inputs
 
@@ -80,9 +80,9 @@ def _naive(inputs: Inputs):  # type: ignore[no-untyped-def]
 
     @tf.function(autograph=False, reduce_retracing=True)
     def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        prelogits = network.forward(images, model.variables, 0, LOGITS, batch_norm="train")
+        prelogits = network.forward_pass(model.backbone, images, model.variables, batch_norm="train")
         with tf.GradientTape() as tape:
-            logits = network.forward(prelogits, model.variables, LOGITS, LOGITS + 1)
+            logits = network.forward_pass(model.backbone, prelogits, model.variables, network.HEAD)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         optimizer.apply(tape.gradient(loss, head), head)
         return loss

@@ -23,10 +23,9 @@ from scipy import stats
 from sklearn.svm import SVC
 
 from finetune import Recipe, network
-from finetune.architecture import boundary
 from finetune.embedding.embedder import Embedder
 from finetune.identification.rates import unit_class_means
-from finetune.model import LOGITS, Model
+from finetune.model import Model
 from finetune.record.results import ended
 from finetune.report import tables
 from finetune.runs.opening import Inputs
@@ -86,7 +85,7 @@ class Everyone:
 
         @tf.function(autograph=False, reduce_retracing=True)
         def suffix(features):  # type: ignore[no-untyped-def]
-            return network.forward(features, model.variables, first, LOGITS)
+            return network.forward_pass(model.backbone, features, model.variables, slice(first, -1))
 
         embedder = Embedder(model, first=first, rest=lambda features: suffix(features).numpy())
         return measure(embedder.embeddings, self.pairs, **PROTOCOL)
@@ -113,16 +112,17 @@ def one(name: str, seed: int, everyone: Everyone) -> dict:  # type: ignore[type-
     }
     recipe = Recipe.load(f"recipes/{name}.yaml", settings)
     tuner = FineTuner.from_inputs(Inputs.open(recipe))
+    backbone = tuner.model.backbone
     if everyone.before is None:
-        everyone.before = everyone.measure(tuner.model, boundary("Repeat_2"))
+        everyone.before = everyone.measure(tuner.model, backbone.boundary("Repeat_2"))
     svm, nearest_mean = unchanged(tuner.model, tuner.inputs)
     tuner.begin()
     for stage in recipe.stages:
         if not ended(recipe, tuner.results):
             tuner.run(stage)
-    first = min([boundary(r.train_from) for r in tuner.results if r.accepted], default=LOGITS)
-    moved = first < LOGITS
-    after = everyone.measure(tuner.model, min(first, boundary("Repeat_2"))) if moved else everyone.before
+    first = min([backbone.boundary(r.train_from) for r in tuner.results if r.accepted], default=backbone.head_index)
+    moved = first < backbone.head_index
+    after = everyone.measure(tuner.model, min(first, backbone.boundary("Repeat_2"))) if moved else everyone.before
     seconds = time.monotonic() - start
     print(f"{name}, seed {seed}: {tables.duration(seconds)}", flush=True)
     return {

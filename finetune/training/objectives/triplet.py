@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Literal
 
-from finetune.architecture import HEAD
+from finetune.backbones import BACKBONES, DEFAULT
 from finetune.errors import Problem
 from finetune.schema import Above0, Fault, Unread
 from finetune.training.objectives.batches import RANDOM, PeopleTimesImages
@@ -75,9 +75,10 @@ class Triplet(Loss):
 
     def rules_of(self, stage: StageKeys) -> Iterator[Fault]:
         """Yield the keys of a stage that do not go with triplets."""
-        if stage.train_from == HEAD:
-            found = f"a triplet loss trains embeddings and no classifier, and all before {HEAD} is frozen"
-            yield Fault(("train_from",), found, "give Bottleneck or a block before it")
+        usual = BACKBONES[DEFAULT]
+        if stage.train_from == usual.head:
+            found = f"a triplet loss trains embeddings and no classifier, and all before {usual.head} is frozen"
+            yield Fault(("train_from",), found, f"give {usual.embedding_unit} or a block before it")
         if stage.init:
             found = "a triplet loss makes the classifier from the people's mean embeddings when it ends"
             yield Fault(("init",), found, "remove it")

@@ -1,0 +1,123 @@
+"""A network as an ordered list of units, between any two of which it can be cut."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+from typing import NamedTuple
+
+from finetune.backbones.specs import WITHOUT_VARIABLES, BatchNorm, Spec
+from finetune.errors import Problem, UserError
+
+BATCH_NORM = BatchNorm()
+
+
+class Unit(NamedTuple):
+    """A part of a network that is frozen or trained as a whole.
+
+    Attributes:
+        name: its variable scope, below that of the network. Units of one repeat share what stands before the slash.
+        made_of: its layers.
+    """
+
+    name: str
+    made_of: Spec
+
+
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """A network: its units from the pixels to the classifier, by the names that its checkpoints have.
+
+    Attributes:
+        name: as recipes spell it.
+        title: as papers spell it.
+        scope: the variable scope of every unit but the head.
+        units: from the input to the head, the last one; the one before it gives the prelogits.
+        least_image_size: pixels of a side; below it nothing is left of the image before the last pooling.
+        float32_units: the units that compute in float32, whatever the precision.
+        batch_norm: of every layer that is normalized.
+        embedding_unit: the unit that gives the prelogits. Dropout acts before it.
+        head: the classifier, which is not restored for new people.
+    """
+
+    name: str
+    title: str
+    scope: str
+    units: tuple[Unit, ...]
+    least_image_size: int
+    float32_units: frozenset[str]
+    batch_norm: BatchNorm = BATCH_NORM
+    embedding_unit: str = "Bottleneck"
+    head: str = "Logits"
+
+    def boundary(self, train_from: str) -> int:
+        """Return the index of the first unit that trains; all units before it are frozen.
+
+        Args:
+            train_from: a unit with variables, or a repeat, whose first unit is meant.
+
+        Raises:
+            UserError: it is no boundary; the problem names the nearest one.
+        """
+        if train_from not in self.boundaries:
+            near = difflib.get_close_matches(train_from, self.boundaries, n=1, cutoff=0.4)
+            advice = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(self.boundaries)}"
+            raise UserError(Problem("", f"no block {train_from!r}", advice))
+        return next(i for i, name in enumerate(self.names) if f"{name}/".startswith(f"{train_from}/"))
+
+    @functools.cached_property
+    def boundaries(self) -> tuple[str, ...]:
+        """What `train_from` may name: the repeats, then the units with variables."""
+        repeats = dict.fromkeys(name.split("/")[0] for name in self.names if "/" in name)
+        return (*repeats, *(unit.name for unit in self.units if not isinstance(unit.made_of, WITHOUT_VARIABLES)))
+
+    @functools.cached_property
+    def blocks(self) -> tuple[str, ...]:
+        """The parts that have variables, from the input to the head; a repeat is one of them."""
+        repeats_and_units = (name.split("/")[0] for name in self.names if name in self.boundaries)
+        return tuple(dict.fromkeys(repeats_and_units))
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """The units' names, in their order."""
+        return tuple(unit.name for unit in self.units)
+
+    @property
+    def head_index(self) -> int:
+        """The index of the head: the units before it give the prelogits."""
+        return len(self.units) - 1
+
+    @property
+    def head_variables(self) -> tuple[str, str]:
+        """The TF1 names of the classifier's weights and biases."""
+        return f"{self.head}/weights", f"{self.head}/biases"
+
+    @property
+    def embedding_weights(self) -> str:
+        """The TF1 name of the weights [features, embedding_size] that give the prelogits."""
+        return f"{self.scope_of(self.embedding_unit)}/weights"
+
+    def scope_of(self, unit: str) -> str:
+        """Return the variable scope of a unit."""
+        return unit if unit == self.head else f"{self.scope}/{unit}"
+
+    def unit_of(self, variable: str) -> str | None:
+        """Return the unit that a TF1 variable name belongs to, or None where it belongs to no unit."""
+        return next((name for name in self.names if variable.startswith(f"{self.scope_of(name)}/")), None)
+
+    def index_of(self, variable: str) -> int:
+        """Return the index of the unit that a TF1 variable name belongs to.
+
+        Raises:
+            ValueError: it belongs to no unit.
+        """
+        return self.names.index(self.unit_of(variable) or "")
+
+    def is_head(self, variable: str) -> bool:
+        """Return whether a TF1 variable name belongs to the classifier."""
+        return variable.startswith(f"{self.head}/")
+
+    def is_statistic(self, variable: str) -> bool:
+        """Return whether a variable is a moving mean or variance, which no gradient reaches."""
+        return variable.endswith(("/moving_mean", "/moving_variance"))

@@ -1,0 +1,58 @@
+"""All backbones by name, and the one that a checkpoint holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from finetune.backbones.backbone import Backbone
+from finetune.backbones.inception_resnet import INCEPTION_RESNET_V1, INCEPTION_RESNET_V2
+from finetune.errors import CheckpointError, Problem, UserError
+from finetune.words import did_you_mean
+
+BACKBONES: Mapping[str, Backbone] = {backbone.name: backbone for backbone in (INCEPTION_RESNET_V1, INCEPTION_RESNET_V2)}
+DEFAULT = INCEPTION_RESNET_V1.name
+"""The backbone of a recipe that names none."""
+LEAST_IMAGE_SIZE = min(backbone.least_image_size for backbone in BACKBONES.values())
+"""Pixels of a side below which no backbone can be used."""
+
+_OTHERS = {"squeezenet": "SqueezeNet", "pnet": "MTCNN"}
+"""Networks of FaceNet's code that are none of the backbones, by their scopes."""
+_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+
+def by_name(name: str) -> Backbone:
+    """Return the backbone of a name.
+
+    Raises:
+        UserError: there is none; the problem names the nearest one.
+    """
+    if name not in BACKBONES:
+        advice = did_you_mean(name, BACKBONES) or f"choose one of {', '.join(BACKBONES)}"
+        raise UserError(Problem("", f"no backbone {name!r}", advice))
+    return BACKBONES[name]
+
+
+def recognise(shapes: Mapping[str, tuple[int, ...]], where: str | Path = "the checkpoint") -> Backbone:
+    """Return the backbone that a checkpoint holds.
+
+    Args:
+        shapes: of the stored variables, by TF1 name.
+        where: the checkpoint, as messages name it.
+
+    Raises:
+        CheckpointError: it holds none of them.
+    """
+    scopes = sorted({name.split("/")[0] for name in shapes})
+    for backbone in BACKBONES.values():
+        if backbone.scope in scopes:
+            return backbone
+    known = next((title for scope, title in _OTHERS.items() if scope in scopes), None)
+    if known:
+        found = f"holds {known}"
+    elif _OBJECT_GRAPH in scopes:
+        found = "is a TensorFlow 2 checkpoint of objects, not of a TF1 Saver"
+    else:
+        found = f"holds another network, with variables under {', '.join(scopes[:5])}" if scopes else "is empty"
+    titles = " or ".join(backbone.title for backbone in BACKBONES.values())
+    raise CheckpointError(Problem(where, found, f"give a checkpoint of FaceNet's {titles}"))

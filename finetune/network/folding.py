@@ -1,0 +1,56 @@
+"""Batch normalization by the stored statistics, and residual scales, put into weights and biases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from finetune.backbones import Backbone, BatchNorm, Residual
+
+
+def fold(backbone: Backbone, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Put batch normalization by the stored statistics, and the residual scales, into weights and biases.
+
+    Args:
+        backbone: the network.
+        variables: by TF1 name, those of whole units.
+
+    Returns:
+        By TF1 name, without `BatchNorm`. Gradients pass through.
+    """
+    folded = fold_batch_norm(variables, backbone.batch_norm)
+    for unit in backbone.units:
+        if isinstance(unit.made_of, Residual):
+            up = f"{backbone.scope_of(unit.name)}/{unit.made_of.up}"
+            for name in (f"{up}/{part}" for part in ("weights", "biases")):
+                if name in folded:
+                    folded[name] = unit.made_of.scale * folded[name]
+    return folded
+
+
+def fold_batch_norm(variables: Mapping[str, Any], settings: BatchNorm) -> dict[str, Any]:
+    """Put batch normalization by the stored statistics into the layers before it.
+
+    A layer's weights are scaled channel by channel, and biases take the place of its beta and its
+    statistics. Gradients pass through to weights, gamma and beta.
+
+    Args:
+        variables: by TF1 name.
+        settings: of the network's batch normalization.
+
+    Returns:
+        By TF1 name, without `BatchNorm`.
+    """
+    folded = {name: value for name, value in variables.items() if "/BatchNorm/" not in name}
+    for name, variance in variables.items():
+        scope, found, statistic = name.partition("/BatchNorm/")
+        if found and statistic == "moving_variance":
+            beta, mean = (tf.cast(variables[f"{scope}/BatchNorm/{of}"], tf.float64) for of in ("beta", "moving_mean"))
+            factor = 1.0 / tf.sqrt(tf.cast(variance, tf.float64) + settings.epsilon)  # [channels]
+            if settings.gamma:
+                factor *= tf.cast(variables[f"{scope}/BatchNorm/gamma"], tf.float64)
+            folded[f"{scope}/weights"] = variables[f"{scope}/weights"] * tf.cast(factor, tf.float32)
+            folded[f"{scope}/biases"] = tf.cast(beta - mean * factor, tf.float32)
+    return folded

@@ -1,0 +1,96 @@
+"""A slice of a backbone's units on a batch: a prefix is frozen, a suffix is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import tensorflow as tf
+
+from finetune.backbones import Backbone, Dense
+from finetune.images import Precision
+from finetune.network.folding import fold
+from finetune.network.layers import batch_norm as trained_batch_norm
+from finetune.network.layers import existing_variables, normalizing, stored_batch_norm
+from finetune.network.specs import build_unit
+
+BODY = slice(0, -1)
+"""All units but the head: from standardized images to prelogits."""
+HEAD = slice(-1, None)
+"""The head: from prelogits to logits."""
+
+
+class Dropout(NamedTuple):
+    """Dropout before the embedding unit.
+
+    Attributes:
+        keep_probability: in (0, 1].
+        seed: int32 [2], for `tf.random.stateless_uniform`.
+    """
+
+    keep_probability: float
+    seed: tf.Tensor
+
+
+def forward_pass(
+    backbone: Backbone,
+    inputs: tf.Tensor,
+    variables: Mapping[str, tf.Variable],
+    units: slice = BODY,
+    *,
+    batch_norm: Literal["frozen", "folded", "stored", "train"] = "frozen",
+    dropout: Dropout | None = None,
+    precision: Precision = "float32",
+) -> tf.Tensor:
+    """Run a slice of the units; by default, from standardized images to prelogits.
+
+    Args:
+        backbone: the network.
+        inputs: what the unit before the slice gives; float32 images [n, s, s, 3] for the first one.
+        variables: by TF1 name, those of the units that run.
+        units: which of `backbone.units`. Without the head the last output is the prelogits
+            [n, embedding_size], with it the logits [n, num_classes].
+        batch_norm: whether these units normalize by the stored statistics (`frozen`; `folded`: these
+            are in the variables already, which `fold` made; `stored`: by an operation of its own, as in FaceNet's
+            graph), or by the batch's, toward which the stored ones move (`train`).
+        dropout: None for no dropout.
+        precision: `bfloat16` computes all units in it but `backbone.float32_units`; variables stay float32.
+
+    Returns:
+        float32.
+
+    Raises:
+        KeyError: a variable is not among `variables`.
+    """
+    normalizers: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+        "train": partial(trained_batch_norm, settings=backbone.batch_norm),
+        "stored": partial(stored_batch_norm, settings=backbone.batch_norm),
+    }
+    used = fold(backbone, units_of(backbone, variables, units)) if batch_norm == "frozen" else variables
+    with existing_variables(used), normalizing(normalizers.get(batch_norm)):
+        net = inputs
+        for unit in backbone.units[units]:
+            net = tf.cast(net, computes_in(backbone, unit.name, precision))
+            if unit.name == backbone.embedding_unit and dropout is not None:
+                net = tf.nn.experimental.stateless_dropout(net, 1.0 - dropout.keep_probability, seed=dropout.seed)
+            dense = isinstance(unit.made_of, Dense)
+            width = variables[f"{backbone.scope_of(unit.name)}/weights"].shape[-1] if dense else 0
+            net = build_unit(backbone, unit, net, width, folded=batch_norm not in normalizers)
+    return tf.cast(net, tf.float32)
+
+
+def computes_in(backbone: Backbone, unit: str, precision: Precision) -> Precision:
+    """Return the type that a unit computes in."""
+    return "float32" if unit in backbone.float32_units else precision
+
+
+def units_of(backbone: Backbone, variables: Mapping[str, Any], units: slice) -> dict[str, Any]:
+    """Return the variables, by TF1 name, that belong to a slice of the units."""
+    chosen = range(len(backbone.units))[units]
+    return {name: value for name, value in variables.items() if backbone.index_of(name) in chosen}
+
+
+def l2_normalize(prelogits: tf.Tensor) -> tf.Tensor:
+    """Return embeddings of unit length, [n, embedding_size], with FaceNet's epsilon."""
+    return tf.nn.l2_normalize(prelogits, 1, 1e-10)

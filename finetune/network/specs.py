@@ -1,0 +1,105 @@
+"""A unit of a backbone in tf-slim: a function from the output of the unit before it to its own.
+
+So any slice of a network can be built alone.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_slim as slim
+
+from finetune.backbones import (
+    AveragePool,
+    Backbone,
+    Branch,
+    Convolution,
+    Dense,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Mixed,
+    Reduction,
+    Residual,
+    Unit,
+)
+
+
+def build_unit(backbone: Backbone, unit: Unit, inputs: tf.Tensor, width: int = 0, *, folded: bool = False) -> tf.Tensor:
+    """Build a unit under its own scope.
+
+    Args:
+        backbone: the network.
+        unit: one of its units.
+        inputs: what the unit before it gave: images [n, s, s, 3] for the first one, [n, c] after the
+            global pooling, [n, h, w, c] between.
+        width: of a `Dense` unit.
+        folded: the weights hold the scales of residual units already.
+    """
+    if unit.name == backbone.head:
+        return _dense(inputs, unit, width)
+    with tf.compat.v1.variable_scope(backbone.scope):
+        match unit.made_of:
+            case Dense():
+                return _dense(inputs, unit, width)
+            case GlobalAveragePool():
+                pooled = slim.avg_pool2d(inputs, inputs.shape[1:3], stride=1, padding="VALID")  # [n, 1, 1, c]
+                return tf.squeeze(pooled, [1, 2])  # [n, c]
+            case Residual():
+                return _residual(inputs, unit.name, unit.made_of, 1.0 if folded else unit.made_of.scale)
+            case Reduction():
+                return _reduction(inputs, unit.name, unit.made_of)
+            case Mixed():
+                return _mixed(inputs, unit.name, unit.made_of)
+            case Convolution():
+                return _layer(inputs, unit.made_of, unit.name)
+            case _:
+                return _layer(inputs, unit.made_of, None)
+
+
+def _dense(net: tf.Tensor, unit: Unit, width: int) -> tf.Tensor:
+    """Build a fully connected layer: [n, c] to [n, width]."""
+    assert isinstance(unit.made_of, Dense)
+    options = {} if unit.made_of.batch_norm else {"normalizer_fn": None}
+    return slim.fully_connected(net, width, activation_fn=None, scope=unit.name, **options)
+
+
+def _layer(net: tf.Tensor, layer: Layer, scope: str | None) -> tf.Tensor:
+    """Build a layer: [n, h, w, c] to [n, h', w', c']."""
+    if isinstance(layer, Convolution):
+        filters, kernel, stride, padding = layer
+        return slim.conv2d(net, filters, kernel, stride=stride, padding=padding, scope=scope)
+    assert isinstance(layer, MaxPool | AveragePool)
+    pool = slim.max_pool2d if isinstance(layer, MaxPool) else slim.avg_pool2d
+    return pool(net, layer.kernel, stride=layer.stride, padding=layer.padding, scope=scope)
+
+
+def _branch(net: tf.Tensor, scope: str, layers: Branch) -> tf.Tensor:
+    with tf.compat.v1.variable_scope(scope):
+        for name, layer in layers:
+            net = _layer(net, layer, name)
+    return net
+
+
+def _residual(net: tf.Tensor, scope: str, unit: Residual, scale: float) -> tf.Tensor:
+    with tf.compat.v1.variable_scope(scope):
+        mixed = tf.concat([_branch(net, f"Branch_{i}", branch) for i, branch in enumerate(unit.branches)], 3)
+        up = slim.conv2d(mixed, net.shape[3], 1, normalizer_fn=None, activation_fn=None, scope=unit.up)
+    # Outside the scope: TensorFlow rounds otherwise by the names of operations, and bytes are to stay what they were.
+    net += up if scale == 1.0 else scale * up
+    return tf.nn.relu(net) if unit.relu else net
+
+
+def _reduction(net: tf.Tensor, scope: str, unit: Reduction) -> tf.Tensor:
+    with tf.compat.v1.variable_scope(scope):
+        towers = []
+        for i, branch in enumerate(unit.branches):
+            tower = _branch(net, f"Branch_{i}", branch[:-1])
+            # The scope is opened again, for the names of operations: see `_residual`.
+            towers.append(_branch(tower, f"Branch_{i}", branch[-1:]))
+        towers.append(_layer(net, unit.pool, f"Branch_{len(unit.branches)}/{unit.pool_scope}"))
+    return tf.concat(towers, 3)
+
+
+def _mixed(net: tf.Tensor, scope: str, unit: Mixed) -> tf.Tensor:
+    with tf.compat.v1.variable_scope(scope):
+        return tf.concat([_branch(net, f"Branch_{i}", branch) for i, branch in enumerate(unit.branches)], 3)

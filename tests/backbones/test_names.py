@@ -1,0 +1,47 @@
+"""Names of layers stand in `finetune/backbones/`, and nowhere else in the package."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "finetune"
+SOURCES = sorted(
+    path
+    for suffix in ("*.py", "*.pyi", "*.jinja")
+    for path in PACKAGE.rglob(suffix)
+    if "backbones" not in path.relative_to(PACKAGE).parts
+)
+LAYER = re.compile(
+    r"Inception-?[Rr]es[Nn]et|Bottleneck|\bLogits\b|Conv2d_\d|Block8|Repeat(_\d|/)|Mixed_\d|(Max|Avg)Pool_\d|block(35|17|8)\b"
+)
+EXAMPLES = {
+    "recipe/stage.py": (
+        'The constructor takes what a recipe would hold: `Stage("head", train_from="Logits", epochs=5,',
+        '"""The boundary: the first block, or unit of one, that trains, such as `Logits` or `Repeat_2/block8_4`."""',
+    ),
+}
+"""Lines of docstrings that show a user what a boundary is."""
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_source_names_no_layer(source: Path) -> None:
+    shown = EXAMPLES.get(source.relative_to(PACKAGE).as_posix(), ())
+    lines = source.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if LAYER.search(line) and line.strip() not in shown] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['scope = "InceptionResnetV1"', "f'{SCOPE}/Bottleneck'", "An Inception-ResNet-v1", "Repeat_2/block8_4", "`Logits`"],
+)
+def test_a_name_of_a_layer_is_seen(line: str) -> None:
+    assert LAYER.search(line)
+
+
+def test_every_example_is_there() -> None:
+    for name, lines in EXAMPLES.items():
+        told = [line.strip() for line in (PACKAGE / name).read_text(encoding="utf-8").splitlines()]
+        assert set(lines) <= set(told)

@@ -1,0 +1,56 @@
+"""A network of a few units of every kind, at small widths: what TensorFlow takes seconds for takes a moment.
+
+Its units are called as those of the backbones, so that a `Stage` can name them.
+"""
+
+from __future__ import annotations
+
+from finetune.backbones import (
+    AveragePool,
+    Backbone,
+    BatchNorm,
+    Convolution,
+    Dense,
+    GlobalAveragePool,
+    MaxPool,
+    Mixed,
+    Reduction,
+    Residual,
+    Unit,
+)
+
+BLOCK = Residual(
+    (
+        (("Conv2d_1x1", Convolution(3, 1)),),
+        (("Conv2d_0a_1x1", Convolution(2, 1)), ("Conv2d_0b_1x3", Convolution(3, (1, 3)))),
+    ),
+    scale=0.5,
+)
+TINY = Backbone(
+    name="tiny",
+    title="Tiny",
+    scope="Tiny",
+    units=(
+        Unit("Conv2d_1a_3x3", Convolution(4, 3, stride=2, padding="VALID")),  # 37 x 37 x 4 of 75 x 75
+        Unit("MaxPool_3a_3x3", MaxPool()),  # 18 x 18 x 4
+        Unit(
+            "Mixed_5b",  # 18 x 18 x 6
+            Mixed(
+                (
+                    (("Conv2d_1x1", Convolution(4, 1)),),
+                    (("AvgPool_0a_3x3", AveragePool()), ("Conv2d_0b_1x1", Convolution(2, 1))),
+                )
+            ),
+        ),
+        Unit("Repeat/block35_1", BLOCK),
+        Unit("Repeat/block35_2", BLOCK),
+        Unit("Mixed_6a", Reduction(((("Conv2d_1a_3x3", Convolution(2, 3, stride=2, padding="VALID")),),))),  # 8 x 8 x 8
+        Unit("Block8", BLOCK._replace(scale=1.0, relu=False)),
+        Unit("AvgPool_1a_8x8", GlobalAveragePool()),  # 8
+        Unit("Bottleneck", Dense(batch_norm=True)),
+        Unit("Logits", Dense(batch_norm=False)),
+    ),
+    least_image_size=15,
+    float32_units=frozenset({"Conv2d_1a_3x3", "Bottleneck", "Logits"}),
+    batch_norm=BatchNorm(epsilon=0.01, decay=0.9, gamma=True),
+)
