@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finetune.cli import Parser
-from finetune.errors import FinetuneError, UserError
+from finetune.errors import FinetuneError, Problem, UserError
 
 ROUNDS, QUICK_ROUNDS = 5, 2
 
@@ -57,12 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = options.output.expanduser().resolve()
     try:
         if output.is_file():
-            raise UserError(f"{output}: a file; --output takes a folder")
+            raise UserError(Problem(output, "a file", "--output takes a folder"))
         try:
             output.mkdir(parents=True, exist_ok=True)
             work = tempfile.TemporaryDirectory(dir=output, prefix=".work-")
         except OSError as error:
-            raise UserError(f"{output}: can't be written to ({error.strerror}); give another --output") from error
+            raise UserError(
+                Problem(output, f"can't be written to ({error.strerror})", "give another --output")
+            ) from error
         with work:
             return _run(options, output, Path(work.name))
     except FinetuneError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from finetune.errors import UserError
+from finetune.errors import Problem, UserError
 from finetune.images.drawn_people import write_faces
 from finetune.paths import find_images
 from finetune.verification.pair_drawing import write_pairs
@@ -64,7 +64,7 @@ def _some(images: int, *folders: Path) -> Sequence[Path]:
         found = find_images(folder)
         if len(found) >= images:
             return found[:images]
-    raise UserError(f"{folder}: {len(found)} images, and {images} are needed")
+    raise UserError(Problem(folder, f"{len(found)} images, and {images} are needed"))
 
 
 def link(images: Sequence[Path], root: Path, people: int) -> None:
@@ -88,8 +88,11 @@ def open_data(work: Path, *, quick: bool) -> Data:
         return _drawn(work)
     if missing:
         raise UserError(
-            f"{shared}: no {missing[0]} in it; set FINETUNE_SHARED to the folder with facenet/ and lfw/, "
-            "or give --quick, which draws its own faces"
+            Problem(
+                shared,
+                f"no {missing[0]} in it",
+                "set FINETUNE_SHARED to the folder with facenet/ and lfw/, or give --quick, which draws its own faces",
+            )
         )
     learn = verify.crops("learn_160", 160, 32, "learn.txt")
     photos = shared / "lfw/images"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 Found = TypeVar("Found")
 SHOWN = 20
@@ -40,22 +40,21 @@ class FinetuneError(Exception):
     """Something that finetune could not do; exit status 1 unless a child says otherwise.
 
     Args:
-        problems: every problem, as data or as a sentence; the text of the error has one line for each.
+        problems: every problem that was found; the text of the error has one line for each.
     """
 
     exit_status = 1
 
-    def __init__(self, *problems: Any) -> None:
+    def __init__(self, *problems: Problem) -> None:
         super().__init__(*problems)
-        self.problems: tuple[Problem, ...] = problems
+        self.problems = problems
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
 
     def within(self, place: str | Path = "", advice: str = "") -> list[Problem]:
         """Return each problem within a wider place, with more advice; see `Problem.within`."""
-        problems = (problem if isinstance(problem, Problem) else Problem("", problem) for problem in self.problems)
-        return [problem.within(place, advice) for problem in problems]
+        return [problem.within(place, advice) for problem in self.problems]
 
 
 class UserError(FinetuneError):
@@ -101,13 +100,13 @@ class Interrupted(FinetuneError):
         self.exit_status = 128 + signal_number
 
 
-def bounded(problems: Sequence[Any], where: str | Path, hint: str) -> list[Any]:
+def bounded(problems: Sequence[Problem], where: str | Path, hint: str) -> list[Problem]:
     """Return the first `SHOWN` problems, and one more that counts the rest and says what may be behind so many."""
     rest = len(problems) - SHOWN
     return [*problems[:SHOWN], *([Problem(where, f"{rest} more lines like these", hint)] if rest > 0 else [])]
 
 
-def attempt(problems: list[Any], read: Callable[[], Found]) -> Found | None:
+def attempt(problems: list[Problem], read: Callable[[], Found]) -> Found | None:
     """Return what `read` gives; or None, its problems added to the others, so that all can be told at once."""
     try:
         return read()

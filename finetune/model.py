@@ -124,7 +124,7 @@ class Model:
             ("runtime", runtime, RUNTIMES),
         ):
             if word not in words:
-                raise UserError(f"{what}: found {word!r}; give {' or '.join(words)}")
+                raise UserError(Problem(what, f"found {word!r}", f"give {' or '.join(words)}"))
         refuse_fork()
         devices.prepare()
         found = checkpoints.account(
@@ -258,8 +258,10 @@ class Model:
         """
         if self.num_classes is None:
             raise DataError(
-                f"{self.where}: holds no {self.backbone.head} with weights and biases; "
-                "only embeddings can be had from it"
+                Problem(
+                    self.where,
+                    f"holds no {self.backbone.head} with weights and biases; only embeddings can be had from it",
+                )
             )
         given = one_by_one(images)
         logits = np.empty([len(given), self.num_classes], np.float32)
@@ -350,7 +352,7 @@ class Model:
         """
         given = one_by_one(images)
         if not len(given):
-            raise DataError("images: found none; give a few dozen faces")
+            raise DataError(Problem("images", "found none", "give a few dozen faces"))
         reasons: dict[Path, str] = {}
         batches = [batch for _, batch in self._batches(given, BATCH_SIZE, reasons, "reading images")]
         _report(reasons, None)
@@ -380,10 +382,8 @@ class Model:
         """
         vectors = self._inference(pixels, stop, **options)
         if not np.isfinite(tf.reduce_sum(vectors * vectors).numpy()):
-            raise DataError(
-                f"{self.where}: gives NaN or infinite values for an image, so that its weights are damaged "
-                "or too large; give another copy of the checkpoint"
-            )
+            found = "gives NaN or infinite values for an image, so that its weights are damaged or too large"
+            raise DataError(Problem(self.where, found, "give another copy of the checkpoint"))
         return vectors
 
     def _refresh(self) -> None:
@@ -409,7 +409,7 @@ class Model:
                 return network_input(image, self.preprocessing, standardized=standardized)
             except ImageError as error:
                 if standardized or not isinstance(image, (str, os.PathLike)):
-                    raise DataError(f"images[{row}]: {error}") from None
+                    raise DataError(*error.within(f"images[{row}]")) from None
                 bad[Path(os.path.expanduser(image))] = str(error)
                 return None
 
@@ -452,4 +452,4 @@ def _report(reasons: dict[Path, str], bad: dict[Path, str] | None) -> None:
     if bad is not None:
         bad.update(sorted(reasons.items()))
     elif reasons:
-        raise DataError(*(f"{path}: {reason}" for path, reason in sorted(reasons.items())))
+        raise DataError(*(Problem(path, reason) for path, reason in sorted(reasons.items())))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from finetune import files
-from finetune.errors import DataError, RunError
+from finetune.errors import DataError, Problem, RunError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -248,7 +248,7 @@ def test_whatever_a_damaged_file_makes_its_reader_raise_is_one_line(tmp_path, er
     with pytest.raises(DataError, match=line), files.reading(tmp_path / "x.json", "put it back"):
         raise error
     with pytest.raises(DataError, match="a line of its own"), files.reading(tmp_path / "x.json", "put it back"):
-        raise DataError("a line of its own")
+        raise DataError(Problem("", "a line of its own"))
 
 
 FILL = """

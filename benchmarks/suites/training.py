@@ -16,7 +16,7 @@ from benchmarks.timing import alternate, clock, ratio
 from finetune import Model, Stage, network
 from finetune.dataset.pipeline import evaluation_batches
 from finetune.dataset.scanning import scan
-from finetune.errors import RunError
+from finetune.errors import Problem, RunError
 from finetune.images.standardization import standardize
 from finetune.training.step import Trainer
 
@@ -53,7 +53,9 @@ def run(settings: Settings) -> Result:
         notes.append("PyTorch: left out, for torch is missing")
     first = [step() for step in steppers.values()]
     if not np.allclose(first, first[0], rtol=LOSS_TOLERANCE, atol=0):
-        raise RunError(f"training: the losses of the first step differ: finetune {first[0]}, PyTorch {first[1]}")
+        raise RunError(
+            Problem("training", f"the losses of the first step differ: finetune {first[0]}, PyTorch {first[1]}")
+        )
     losses = ", ".join(f"{name} {loss:.6f}" for name, loss in zip(steppers, first, strict=True))
     notes.append(f"The losses of the first step: {losses}.")
 
@@ -74,10 +76,10 @@ def _agreement(model: Model, theirs: TorchTrainer, images: tf.Tensor, labels: tf
     expected = gradients(model, images, labels)
     found = theirs.gradients(images.numpy(), labels.numpy())
     if expected.keys() != found.keys():
-        raise RunError(f"training: not of the same variables: {sorted(expected.keys() ^ found.keys())[:3]}")
+        raise RunError(Problem("training", f"not of the same variables: {sorted(expected.keys() ^ found.keys())[:3]}"))
     apart = difference(expected, found)
     if not apart <= GRADIENT_TOLERANCE:
-        raise RunError(f"training: the gradients of the first step differ by {apart:.1e} of their norm")
+        raise RunError(Problem("training", f"the gradients of the first step differ by {apart:.1e} of their norm"))
     return f"At the first step the gradients of all {len(expected)} variables differ by {apart:.1e} of their norm."
 
 

@@ -13,7 +13,7 @@ from finetune.backbones import Backbone
 from finetune.checkpoint.location import CLASS_NAMES, Located, locate
 from finetune.checkpoint.plan import Contents, RestorePlan, Shape, contents, holds_head, plan_restore
 from finetune.checkpoint.stored import StoredCheckpoint, read
-from finetune.errors import CheckpointError
+from finetune.errors import CheckpointError, Problem
 from finetune.images import Preprocessing, Standardization, resolve_preprocessing
 
 
@@ -92,8 +92,11 @@ def account(
     backbone = found.backbone
     if contract.image_size < backbone.least_image_size:
         raise CheckpointError(
-            f"{located.prefix}: an image size of {contract.image_size} ({contract.source}); "
-            f"the network needs {backbone.least_image_size} pixels or more"
+            Problem(
+                located.prefix,
+                f"an image size of {contract.image_size} ({contract.source}); "
+                f"the network needs {backbone.least_image_size} pixels or more",
+            )
         )
     if class_names is not None:
         classes: int | None = len(class_names)
@@ -122,5 +125,5 @@ def stored_class_names(folder: Path, num_classes: int | None) -> tuple[str, ...]
     try:
         names = tuple(files.read(path).decode().splitlines())
     except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: can't be read as text; mend it or remove it") from error
+        raise CheckpointError(Problem(path, "can't be read as text", "mend it or remove it")) from error
     return names if len(names) == num_classes else ()

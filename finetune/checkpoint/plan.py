@@ -9,7 +9,7 @@ from pathlib import Path
 
 from finetune.backbones import Backbone, recognise
 from finetune.brief import Brief
-from finetune.errors import CheckpointError
+from finetune.errors import CheckpointError, Problem
 
 Shape = tuple[int, ...]
 
@@ -67,10 +67,11 @@ def contents(stored: Mapping[str, Shape], where: str | Path = "the checkpoint") 
     backbone = recognise(stored, where)
     embedding, (head, _) = backbone.embedding_weights, backbone.head_variables
     if embedding not in stored:
-        raise CheckpointError(f"{where} {embedding}: missing; without it there is no embedding")
+        raise CheckpointError(Problem(f"{where} {embedding}", "missing; without it there is no embedding"))
     for name in (embedding, head):
         if len(stored.get(name, (0, 0))) != 2:
-            raise CheckpointError(f"{where} {name}: shape {list(stored[name])}; the network needs two dimensions")
+            found = f"shape {list(stored[name])}; the network needs two dimensions"
+            raise CheckpointError(Problem(f"{where} {name}", found))
     return Contents(backbone, stored[embedding][1], stored[head][1] if head in stored else None)
 
 
@@ -101,16 +102,19 @@ def plan_restore(
             a reason to leave it out.
     """
     wanted = {name: tuple(shape) for name, shape in needed.items() if name not in fresh}
-    problems, skipped = [], {}
+    problems: list[Problem] = []
+    skipped: dict[str, str] = {}
     for name, shape in wanted.items():
         if name not in stored:
-            problems.append(f"{where} {name}: missing; the network needs shape {list(shape)}")
+            problems.append(Problem(f"{where} {name}", f"missing; the network needs shape {list(shape)}"))
         elif tuple(stored[name]) != shape:
-            problems.append(f"{where} {name}: shape {list(stored[name])}; the network needs {list(shape)}")
+            found = f"shape {list(stored[name])}; the network needs {list(shape)}"
+            problems.append(Problem(f"{where} {name}", found))
     for name in sorted(stored.keys() - wanted.keys()):
         reason = _reason_to_skip(backbone, name, stored)
         if reason is None:
-            problems.append(f"{where} {name}: shape {list(stored[name])}; the network has no such variable")
+            found = f"shape {list(stored[name])}; the network has no such variable"
+            problems.append(Problem(f"{where} {name}", found))
         else:
             skipped[name] = reason
     if problems:

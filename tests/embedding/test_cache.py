@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from finetune import files
 from finetune.embedding.cache import Entry, VectorCache, entry_name
 from finetune.embedding.placement import choose
-from finetune.errors import RunError
+from finetune.errors import Problem, RunError
 
 SHAPE = (2, 3)
 
@@ -146,7 +146,7 @@ def test_a_full_disk_falls_back_to_memory_with_a_warning(tmp_path, monkeypatch, 
     entry.add([key(1)], rows(1))
 
     def full(path, fill):
-        raise RunError(f"{path}: can't be written (No space left on device)")
+        raise RunError(Problem(path, "can't be written (No space left on device)"))
 
     monkeypatch.setattr(files, "write", full)
     entry.add([key(2)], rows(2))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from finetune.backbones import by_name
-from finetune.errors import RunError
+from finetune.errors import Problem, RunError
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
@@ -144,7 +144,7 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
         made = on_block8(inputs, check)
         return np.concatenate([batch.features.numpy() for batch in made.validation()])
 
-    calls = iter([None, None, RunError("stopped")])
+    calls = iter([None, None, RunError(Problem("", "stopped"))])
 
     def stop_at_the_third():
         if error := next(calls):
@@ -167,7 +167,7 @@ def on_block8(inputs, check):
 def test_what_was_computed_before_an_interruption_is_not_computed_again(make, monkeypatch, passes):
     for module in (frozen, units):
         monkeypatch.setattr(module, "FILL_BATCH", 4)
-    calls = iter([None, None, RunError("stopped"), *[None] * 99])
+    calls = iter([None, None, RunError(Problem("", "stopped")), *[None] * 99])
 
     def stop_at_the_third():
         if error := next(calls):

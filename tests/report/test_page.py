@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
-from finetune.errors import DataError, UserError
+from finetune.errors import DataError, Problem, UserError
 from finetune.report import card, page, write_into
 from finetune.report.page import write
 from finetune.report.record import Record
@@ -371,7 +371,7 @@ def test_it_is_the_same_each_time_and_leaves_the_run_as_it_was(rolled_back, tmp_
 @pytest.mark.parametrize(
     ("fault", "line"),
     [
-        (DataError("no room"), "no report: no room"),
+        (DataError(Problem("", "no room")), "no report: no room"),
         (ZeroDivisionError("of ours"), "no report: internal error: ZeroDivisionError: of ours; please report it"),
     ],
 )

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from finetune.errors import DataError, RecipeError, RunError, UserError
+from finetune.errors import DataError, Problem, RecipeError, RunError, UserError
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
@@ -321,7 +321,7 @@ def test_lfw_that_can_no_longer_be_measured_is_a_late_fault_in_one_line(make, mo
     tuner.begin()
 
     def gone(*_):
-        raise DataError("lfw/a/a_0001.png: no such file", "lfw/b/b_0001.png: no such file")
+        raise DataError(Problem("lfw/a/a_0001.png", "no such file"), Problem("lfw/b/b_0001.png", "no such file"))
 
     monkeypatch.setattr(evaluation, "measure_lfw", gone)
     with pytest.raises(RunError, match=r"LFW could not be measured: lfw/a/a_0001\.png: no such file"):
