@@ -74,7 +74,7 @@ class Coverage(Brief):
             if not faces:
                 continue
             if faces.count > len(faces):
-                several.append(Problem(photo, f"{faces.count} faces", "the largest and most central one was cut"))
+                several.append(Problem(photo, f"{faces.count} faces; the largest and most central one was cut"))
             smallest = (faces.boxes[:, 2:] - faces.boxes[:, :2]).min(1).argmin()
             if said := enlarged(faces.boxes[smallest], alignment.size):
                 small.append(Problem(photo, said, "look at it, or raise --min-face-size"))

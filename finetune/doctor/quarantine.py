@@ -83,7 +83,7 @@ class Quarantine:
             RunError: a move failed; what is left can still be undone.
         """
         if not (self.place / LIST).is_file():
-            raise DataError(Problem(self.place, f"no {LIST} in it", "nothing was moved there, or all is back"))
+            raise DataError(Problem(self.place, f"no {LIST} in it; nothing was moved there, or all is back"))
         stored = self._read()
         self._refuse_outside(stored)
         moves = [(source, target) for source, target in stored.moves if os.path.lexists(self.place / target)]

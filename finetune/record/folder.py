@@ -102,8 +102,10 @@ class RunFolder:
             resumable: whether to speak of `--resume`.
         """
         if self.path.is_dir() and any(not _unfinished(path) for path in self.path.iterdir()):
-            advice = "choose another output, or continue it with --resume" if resumable else "it holds no run to resume"
-            raise UserError(Problem(self.path, "the output folder is not empty", advice))
+            found = "the output folder is not empty"
+            if not resumable:
+                raise UserError(Problem(self.path, f"{found}; it holds no run to resume"))
+            raise UserError(Problem(self.path, found, "choose another output, or continue it with --resume"))
         if self.path.exists() and not self.path.is_dir():
             raise UserError(Problem(self.path, "the output is a file", "choose a folder"))
 

@@ -63,7 +63,7 @@ class Inputs:
             UserError: some can't be used; one line for every problem of every input. Or the workers
                 of the strategy don't see the same ones.
         """
-        problems: list[Any] = []
+        problems: list[Problem] = []
         records: dict[Path, ImageRecord] = {}
 
         @functools.cache  # for the doctor, who asks of the same files again
