@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from finetune import Model, network
-from finetune.dataset.pipeline import training_batches
+from finetune.dataset.pipeline import Drawing, training_batches
 from finetune.dataset.scanning import Dataset
 from finetune.images.standardization import standardize
 from finetune.recipe.sections import Augment
@@ -60,12 +60,10 @@ class NaiveLoop:
         for epoch in itertools.count(1):
             drawn = training_batches(
                 self.dataset,
+                Drawing(1, 1, epoch),
                 preprocessing=self.model.preprocessing,
                 augment=Augment(),
                 batch_size=self.batch_size,
-                seed=1,
-                stage=1,
-                epoch=epoch,
             )
             yield from (
                 (standardize(pixels, self.model.preprocessing.standardization), labels)

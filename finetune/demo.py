@@ -15,7 +15,7 @@ import numpy as np
 
 from finetune import network
 from finetune.backbones import BACKBONES, DEFAULT
-from finetune.dataset import Batch, scan, training_batches
+from finetune.dataset import Batch, Drawing, scan, training_batches
 from finetune.files import refuse_used
 from finetune.images import Preprocessing, central_crops, standardize, write_faces
 from finetune.model import Model
@@ -104,12 +104,10 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
     def batches(epoch: Epoch) -> Iterator[Batch]:
         images = training_batches(
             dataset,
+            Drawing(SEED, 0, epoch.number),
             preprocessing=contract,
             augment=augment,
             batch_size=BATCH_SIZE,
-            seed=SEED,
-            stage=0,
-            epoch=epoch.number,
         )
         rows = np.split(epoch.order, range(BATCH_SIZE, len(dataset), BATCH_SIZE))
         pairs = zip(images, rows, strict=True)

@@ -7,16 +7,10 @@ from .pipeline import (
     Batch as Batch,
 )
 from .pipeline import (
+    Drawing as Drawing,
+)
+from .pipeline import (
     ImageBatches as ImageBatches,
-)
-from .pipeline import (
-    drawing_key as drawing_key,
-)
-from .pipeline import (
-    epoch_generator as epoch_generator,
-)
-from .pipeline import (
-    epoch_order as epoch_order,
 )
 from .pipeline import (
     evaluation_batches as evaluation_batches,

@@ -15,7 +15,6 @@ from finetune.dataset.scanning import Dataset
 from finetune.errors import Problem, RunError
 from finetune.images import ChangedImage, ImageError, Pixels, Preprocessing, central_crop, read_image
 from finetune.recipe import Augment
-from finetune.runtime import WHOLE, Share
 
 
 class Batch(NamedTuple):
@@ -30,6 +29,29 @@ class Batch(NamedTuple):
     features: tf.Tensor
     labels: tf.Tensor
     rows: np.ndarray
+
+
+class Drawing(NamedTuple):
+    """The key of all that is drawn in an epoch, so that an epoch can be drawn again at any time; 0 or more each."""
+
+    seed: int
+    stage: int
+    epoch: int
+
+    def generator(self) -> np.random.Generator:
+        """Return what draws the epoch's images."""
+        generator = np.random.default_rng(list(self))
+        generator.integers(2**63)  # the key of what is drawn for each image
+        return generator
+
+    def order(self, n: int) -> np.ndarray:
+        """Return the order of `n` images, int64 [n]."""
+        return self.generator().permutation(n)
+
+    def key(self, augment: Augment) -> int:
+        """Return the key of what is drawn for each image: another in each epoch, or in each of `augment.views`."""
+        entropy = list(self) if augment.views is None else [self.seed, (self.epoch - 1) % augment.views]
+        return int(np.random.default_rng(entropy).integers(2**63))
 
 
 class ImageBatches:
@@ -105,37 +127,31 @@ class _Reader:
 
 def training_batches(
     dataset: Dataset,
+    drawing: Drawing,
     *,
     preprocessing: Preprocessing,
     augment: Augment,
     batch_size: int,
-    seed: int,
-    stage: int,
-    epoch: int,
-    share: Share = WHOLE,
     order: np.ndarray | None = None,
     checksums: Sequence[int] | None = None,
 ) -> ImageBatches:
-    """One epoch: every image once and shuffled, or those of `order`, augmented.
+    """Draw one epoch: every image once and shuffled, or those of `order`, augmented.
 
     What happens to an image depends on (seed, stage, epoch), or with views on (seed, view), and on its
     index in `dataset` alone, so that an epoch can be drawn again at any time. Setting one up takes less
     than a tenth of a second.
 
     Args:
+        drawing: the epoch's key.
         batch_size: images in a batch; the last one holds what remains.
-        seed, stage, epoch: 0 or more each.
-        share: which images of each batch are drawn; all, where it is not given.
-        order: the epoch's images, int64 [n]; `epoch_order` where it is not given.
+        order: the epoch's images, int64 [n]; `drawing.order` where it is not given.
         checksums: of the bytes of each image of `dataset`, where they must not have changed.
 
     Returns:
         Batches of (uint8 [b, s, s, 3], int64 [b]).
     """
-    order = epoch_order(len(dataset), seed, stage, epoch) if order is None else order
-    key = drawing_key(augment, seed, stage, epoch)
-    order, batch_size = share.of(order, batch_size)
-    images, reader = _drawn(dataset.paths, order, key, preprocessing.image_size, augment, checksums)
+    order = drawing.order(len(dataset)) if order is None else order
+    images, reader = _drawn(dataset.paths, order, drawing.key(augment), preprocessing.image_size, augment, checksums)
     labels = tf.data.Dataset.from_tensor_slices(dataset.labels[order])
     return ImageBatches(tf.data.Dataset.zip((images, labels)).batch(batch_size).prefetch(2), reader)
 
@@ -150,7 +166,7 @@ def view_batches(
     key: int,
     checksums: Sequence[int] | None = None,
 ) -> ImageBatches:
-    """What an epoch of this `drawing_key` holds of the images with these indices, in their order.
+    """Draw what an epoch of this `Drawing.key` holds of the images with these indices, in their order.
 
     Args:
         checksums: of the bytes of each path, where they must not have changed.
@@ -160,24 +176,6 @@ def view_batches(
     """
     images, reader = _drawn(paths, indices, key, preprocessing.image_size, augment, checksums)
     return ImageBatches(images.batch(batch_size).prefetch(2), reader)
-
-
-def epoch_order(n: int, seed: int, stage: int, epoch: int) -> np.ndarray:
-    """The order of `n` images in an epoch, int64 [n]."""
-    return epoch_generator(seed, stage, epoch).permutation(n)
-
-
-def epoch_generator(seed: int, stage: int, epoch: int) -> np.random.Generator:
-    """What an epoch draws its images with."""
-    generator = np.random.default_rng([seed, stage, epoch])
-    generator.integers(2**63)  # the epoch's drawing key
-    return generator
-
-
-def drawing_key(augment: Augment, seed: int, stage: int, epoch: int) -> int:
-    """The key of what is drawn for each image: another in each epoch, or in each of `augment.views`."""
-    entropy = [seed, stage, epoch] if augment.views is None else [seed, (epoch - 1) % augment.views]
-    return int(np.random.default_rng(entropy).integers(2**63))
 
 
 def evaluation_batches(

@@ -16,6 +16,7 @@ from finetune.dataset import ImageBatches, evaluation_batches
 from finetune.embedding.frozen_units import FILL_BATCH, FrozenUnits, flipped
 from finetune.errors import Problem, RunError
 from finetune.images import ImageRecord, Pixels, hash_image
+from finetune.interruption import stop_if_asked
 from finetune.model import Model
 from finetune.recipe import Cache
 
@@ -36,7 +37,6 @@ class Embedder:
         records: of the files that were inspected already; others are hashed when they are embedded.
         first: index of the unit that takes what is kept; the head's where not given.
         rest: what unit `first` takes, [b, ...], to prelogits [b, E]; called anew for each batch.
-        check: called before each batch that is computed; may raise to end there.
 
     Attributes:
         units: those before `first`.
@@ -51,9 +51,8 @@ class Embedder:
         *,
         first: int | None = None,
         rest: Callable[[tf.Tensor], Vectors] = np.asarray,
-        check: Callable[[], None] = lambda: None,
     ) -> None:
-        self.units = FrozenUnits(model, cache, model.backbone.head_index if first is None else first, check)
+        self.units = FrozenUnits(model, cache, model.backbone.head_index if first is None else first)
         self.records = records or {}
         self._rest = rest
 
@@ -115,7 +114,7 @@ class Embedder:
         """Yield what unit `first` takes, and keep nothing."""
         forward = self.units.forward()
         for pixels in batches:
-            self.units.check()
+            stop_if_asked()
             yield tuple(forward(flipped(pixels) if mirrored else pixels) for mirrored in sides)
 
     def _record(self, path: Path) -> ImageRecord:

@@ -13,8 +13,7 @@ import tensorflow as tf
 from finetune.dataset import (
     Batch,
     Dataset,
-    drawing_key,
-    epoch_order,
+    Drawing,
     evaluation_batches,
     training_batches,
     view_batches,
@@ -66,20 +65,19 @@ class FrozenFeatures:
             batch_size: the recipe's where it is not given.
         """
         recipe, train = self._recipe, self._train
-        order = epoch_order(len(train), recipe.seed, self._stage, epoch) if order is None else order
+        drawing = Drawing(recipe.seed, self._stage, epoch)
+        order = drawing.order(len(train)) if order is None else order
         batch_size = batch_size or recipe.batch_size
         if self._entry is not None:
             return self._kept(train, self._drawing(epoch), order, batch_size)
+        rows, size = self._share.of(order, batch_size)
         images = training_batches(
             train,
+            drawing,
             preprocessing=self._preprocessing,
             augment=recipe.augment,
-            batch_size=batch_size,
-            seed=recipe.seed,
-            stage=self._stage,
-            epoch=epoch,
-            share=self._share,
-            order=order,
+            batch_size=size,
+            order=rows,
             checksums=self._checksums(train.paths),
         )
         batches = zip(images, _labelled(train, order, batch_size), strict=True)
@@ -104,7 +102,7 @@ class FrozenFeatures:
     def _drawing(self, epoch: int) -> int | None:
         """Return the key of what an epoch draws, None where it draws nothing."""
         recipe = self._recipe
-        return drawing_key(recipe.augment, recipe.seed, self._stage, epoch) if recipe.augment.draws else None
+        return Drawing(recipe.seed, self._stage, epoch).key(recipe.augment) if recipe.augment.draws else None
 
     def _keys(self, dataset: Dataset, drawing: int | None) -> list[bytes]:
         """Return each image's key in the cache: its digest, or that of all that decides what was drawn of it."""

@@ -16,6 +16,7 @@ from finetune import __version__
 from finetune.dataset import ImageBatches
 from finetune.embedding.cache import Entry, VectorCache, entry_name
 from finetune.embedding.placement import Choice, choose
+from finetune.interruption import stop_if_asked
 from finetune.model import Model
 from finetune.progress import track
 from finetune.recipe import Cache, Recipe
@@ -35,11 +36,10 @@ class FrozenUnits:
         model: whose units they are.
         cache: whether what they give is kept, and where, as a recipe says it.
         first: index of the unit after them, which takes what they give.
-        check: called before each batch that is computed; may raise to end there.
     """
 
-    def __init__(self, model: Model, cache: Cache, first: int, check: Callable[[], None]) -> None:
-        self.model, self.first, self.check = model, first, check
+    def __init__(self, model: Model, cache: Cache, first: int) -> None:
+        self.model, self.first = model, first
         self._cache = cache
         self._on_disk: Entry | None = None
 
@@ -95,7 +95,7 @@ class FrozenUnits:
         forward, n = self.forward(), len(sides[0])
         batches = zip(range(0, n, FILL_BATCH), images, strict=True)
         for start, pixels in track(batches, n, "computing features", FILL_BATCH):
-            self.check()
+            stop_if_asked()
             for mirrored, keys in enumerate(sides):
                 of = keys[start : start + FILL_BATCH]
                 rows = [row for row, key in enumerate(of) if key in wanted]

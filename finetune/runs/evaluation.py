@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from finetune.dataset import Dataset
 from finetune.embedding import FILL_BATCH, Embedder
 from finetune.errors import DataError, NotFinite, Problem, RunError
 from finetune.identification import open_set
+from finetune.interruption import stop_if_asked
 from finetune.record import FAR, HeldBack, TradeOff, by_nearest_mean
 from finetune.runs.opening import Inputs
 from finetune.training import Trainer
@@ -28,11 +29,10 @@ class Evaluation:
 
     Args:
         inputs: its model is the one that is measured.
-        check: called before each measurement and after; may raise to end the run there.
     """
 
-    def __init__(self, inputs: Inputs, check: Callable[[], None]) -> None:
-        self._inputs, self._model, self._check = inputs, inputs.model, check
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs, self._model = inputs, inputs.model
         self._pairs = draw(inputs.strangers.labels, inputs.recipe.seed) if inputs.strangers else None
 
     def embedder(self, trainer: Trainer | None = None) -> Embedder:
@@ -41,11 +41,11 @@ class Evaluation:
         Args:
             trainer: of the stage whose frozen units' features are kept; without one, the prelogits are.
         """
-        inputs, check = self._inputs, self._check
+        inputs = self._inputs
         if trainer is None:
-            return Embedder(self._model, inputs.recipe.cache, inputs.records, check=check)
+            return Embedder(self._model, inputs.recipe.cache, inputs.records)
         first, rest = trainer.first, trainer.prelogits
-        return Embedder(self._model, inputs.recipe.cache, inputs.records, first=first, rest=rest, check=check)
+        return Embedder(self._model, inputs.recipe.cache, inputs.records, first=first, rest=rest)
 
     def lfw(self, embedder: Embedder | None = None) -> LFWResult | None:
         """Measure on LFW; None where no pairs were given.
@@ -66,12 +66,12 @@ class Evaluation:
         def finitely(paths: Sequence[Path], /, *, flip: bool) -> Vectors:
             return finite(embed(paths, flip=flip))
 
-        self._check()
+        stop_if_asked()
         try:
             result = measure_lfw(finitely, inputs.image_pairs, inputs.recipe.lfw, inputs.trained_names)
         except DataError as error:
             raise RunError(*error.within("LFW could not be measured", "what was finished before stands")) from error
-        self._check()
+        stop_if_asked()
         return result
 
     def trade_off(self, embedder: Embedder) -> TradeOff | None:

@@ -29,7 +29,7 @@ class Decision:
     """
 
     accepted: bool
-    reason: str
+    reason: str = ""
     difference: float | None = None
     low: float | None = None
     high: float | None = None
@@ -61,7 +61,7 @@ def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | N
         after: on the stage's kept epoch, for the same pairs.
     """
     if accept is None or before is None or after is None:
-        return Decision(True, "")
+        return Decision(accepted=True)
     difference = float(getattr(after, accept.figure) - getattr(before, accept.figure))
     low, high, p_value, evidence = _evidence(accept, before, after)
     fell = "fell" if difference < 0 else "rose"
@@ -77,11 +77,9 @@ def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | N
         "lower": ", judged by the lower end: more harm must be ruled out",
         "upper": ", judged by the upper end: more harm must be shown",
     }[accept.bound]
-    if judged is not None and math.isfinite(judged) and judged >= -accept.max_drop - ROUNDING:
-        text = f"{change}{interval}, at most {accept.max_drop:g} allowed{what}"
-        return Decision(True, text, difference, low, high, p_value)
-    text = f"{change}{interval}, more than the {accept.max_drop:g} allowed{what}"
-    return Decision(False, text, difference, low, high, p_value)
+    accepted = judged is not None and math.isfinite(judged) and judged >= -accept.max_drop - ROUNDING
+    allowed = f"{'at most' if accepted else 'more than the'} {accept.max_drop:g} allowed"
+    return Decision(accepted, f"{change}{interval}, {allowed}{what}", difference, low, high, p_value)
 
 
 def _evidence(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from finetune.interruption import interruptible
 from finetune.progress import say, wide_console
 from finetune.recipe import Recipe
 from finetune.record import RunFolder, StageResult, ended
@@ -11,7 +12,6 @@ from finetune.report import REPORT_FILE, tables
 from finetune.runs.begun import refuse_other_recipe
 from finetune.runs.opening import Inputs
 from finetune.runs.planning import plan
-from finetune.runs.signals import interruptible
 from finetune.runs.tuner import FineTuner
 from finetune.runtime import create_strategy, planned_strategy
 
@@ -38,7 +38,7 @@ def run(
     is_chief = planned_strategy(recipe.strategy).is_chief
     if is_chief:
         folder.refuse_if_locked()
-    with interruptible(how_to_resume) as check:
+    with interruptible(how_to_resume):
         begun = resume and (folder.path / "recipe.yaml").exists()
         if begun:
             folder.refuse_changed_recipe()
@@ -50,29 +50,39 @@ def run(
         inputs = Inputs.open(recipe, create_strategy(recipe.strategy))
         for line in plan(inputs):
             say(line)
-        tuner = FineTuner.from_inputs(inputs, check)
+        tuner = FineTuner.from_inputs(inputs)
         with tuner.folder.locked():
-            if begun:
-                tuner.resume()
-            inputs.strategy.must_agree(f"{begun} {len(tuner.results)}", tuner.unlike)
-            try:
-                tuner.begin()
-                for stage in recipe.stages[len(tuner.results) :]:
-                    if not ended(recipe, tuner.results):
-                        tuner.run(stage)
-            except BaseException:
-                tuner.report()  # of a run that ends early too
-                raise
+            _train(tuner, recipe, begun=begun)
             inputs.strategy.wait()  # until the chief has written all
-    if inputs.strategy.is_chief:
-        if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
-            say(f"the run ends here: stage {tuner.results[-1].name!r} was rolled back, and the recipe says stop")
-        wide_console().print(tables.stages(tuner.baseline, tuner.results))
-        if tuner.start.trade_off:
-            wide_console().print(tables.trade_offs(tuner.start.trade_off, tuner.results))
-        verdict = tuner.verdict()
-        say(f"verdict: {verdict}")
-        say(f"next: {tables.gallery_command(recipe, verdict.folder if verdict.place else None)}")
-        if (recipe.output / REPORT_FILE).exists():
-            say(f"report: {recipe.output / REPORT_FILE}")
+    if is_chief:
+        _say_results(tuner, recipe)
     return tuner.results
+
+
+def _train(tuner: FineTuner, recipe: Recipe, *, begun: bool) -> None:
+    """Train the stages that are not finished yet."""
+    if begun:
+        tuner.resume()
+    tuner.strategy.must_agree(f"{begun} {len(tuner.results)}", tuner.unlike)
+    try:
+        tuner.begin()
+        for stage in recipe.stages[len(tuner.results) :]:
+            if not ended(recipe, tuner.results):
+                tuner.run(stage)
+    except BaseException:
+        tuner.report()  # of a run that ends early too
+        raise
+
+
+def _say_results(tuner: FineTuner, recipe: Recipe) -> None:
+    """Show the tables of a finished run, which weights to use and what to do next."""
+    if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
+        say(f"the run ends here: stage {tuner.results[-1].name!r} was rolled back, and the recipe says stop")
+    wide_console().print(tables.stages(tuner.baseline, tuner.results))
+    if tuner.start.trade_off:
+        wide_console().print(tables.trade_offs(tuner.start.trade_off, tuner.results))
+    verdict = tuner.verdict()
+    say(f"verdict: {verdict}")
+    say(f"next: {tables.gallery_command(recipe, verdict.folder if verdict.place else None)}")
+    if (recipe.output / REPORT_FILE).exists():
+        say(f"report: {recipe.output / REPORT_FILE}")

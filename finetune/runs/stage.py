@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +11,11 @@ from finetune.embedding import Embedder, FrozenFeatures
 from finetune.errors import NotFinite
 from finetune.progress import say
 from finetune.recipe import Stage
-from finetune.record import Evidence, Histories, RunFolder, StageResult, columns
+from finetune.record import Evidence, StageResult, columns
 from finetune.report import tables
 from finetune.runs.certificate import FrozenTensors
-from finetune.runs.evaluation import Evaluation
+from finetune.runs.context import Context
 from finetune.runs.gate import Decision, judge
-from finetune.runs.opening import Inputs
 from finetune.training import Data, Run, StageFailed, StageState, Trainer, prototypes, train
 from finetune.training.sampling import Sampler
 
@@ -39,27 +38,15 @@ class StageRun:
     """A stage and what it begins with.
 
     Args:
-        inputs: the run's; the model has the weights that the stage starts from.
-        evaluation, histories, folder: the run's.
-        check: called before each step; may raise to end the run there.
+        context: the run's; its model has the weights that the stage starts from.
         stage: what is to be done.
         start: what was measured before the first stage.
         results: of the stages before it.
     """
 
-    def __init__(
-        self,
-        inputs: Inputs,
-        evaluation: Evaluation,
-        histories: Histories,
-        folder: RunFolder,
-        check: Callable[[], None],
-        stage: Stage,
-        start: Evidence,
-        results: Sequence[StageResult],
-    ) -> None:
-        self._inputs, self._model, self._evaluation = inputs, inputs.model, evaluation
-        self._histories, self._folder, self._check = histories, folder, check
+    def __init__(self, context: Context, stage: Stage, start: Evidence, results: Sequence[StageResult]) -> None:
+        self._inputs, self._model, self._evaluation = context.inputs, context.model, context.evaluation
+        self._histories, self._folder = context.histories, context.folder
         self._stage, self._index = stage, len(results) + 1
         self._start = start
         self._began = results[-1].standing if results else start
@@ -139,13 +126,7 @@ class StageRun:
             features.validation if len(inputs.validation) else None,
             targets,
         )
-        run = Run(
-            _key(recipe.seed, index, state.attempt),
-            on_epoch,
-            self._check,
-            measured,
-            recipe.history.stat_h5,
-        )
+        run = Run(_key(recipe.seed, index, state.attempt), on_epoch, measured, recipe.history.stat_h5)
         try:
             train(trainer, state, data, run)
         except StageFailed as error:
@@ -159,12 +140,12 @@ class StageRun:
         if not stage.loss.has_head:
             self._write_head(embedder)
         held_back = self._evaluation.held_back(embedder)
-        lfw, trade_off, decision = None, None, Decision(True, "")
+        lfw, trade_off, decision = None, None, Decision(accepted=True)
         try:
             lfw = self._evaluation.lfw(embedder)
             trade_off = self._evaluation.trade_off(embedder)
         except NotFinite as error:
-            decision = Decision(False, str(error))
+            decision = Decision(accepted=False, reason=str(error))
         measured = Evidence(lfw, trade_off, held_back)
         if decision.accepted:
             decision = judge(stage.accept, self._start, self._began, measured)

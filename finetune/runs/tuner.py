@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from finetune.record import (
     ADVICE,
     BASELINE,
     Evidence,
-    Histories,
     RunFolder,
     StageResult,
     environment,
@@ -30,7 +29,7 @@ from finetune.record import (
 )
 from finetune.report import tables, write_into
 from finetune.runs.begun import IMAGES, refuse_other_inputs, warn_of_another_machine
-from finetune.runs.evaluation import Evaluation
+from finetune.runs.context import Context
 from finetune.runs.opening import Inputs
 from finetune.runs.stage import StageOutcome, StageRun
 from finetune.runtime import create_strategy, planned_strategy
@@ -73,26 +72,19 @@ class FineTuner:
         self._start(Inputs.open(recipe, create_strategy(recipe.strategy)))
 
     @classmethod
-    def from_inputs(cls, inputs: Inputs, check: Callable[[], None] = lambda: None) -> FineTuner:
-        """For inputs that are open already; the output may hold the run that is continued.
-
-        Args:
-            check: called before each step and around each measurement; may raise to end the run there.
-        """
+    def from_inputs(cls, inputs: Inputs) -> FineTuner:
+        """Return one for inputs that are open already; the output may hold the run that is continued."""
         tuner = cls.__new__(cls)
-        tuner._start(inputs, check)
+        tuner._start(inputs)
         return tuner
 
-    def _start(self, inputs: Inputs, check: Callable[[], None] = lambda: None) -> None:
-        self.inputs = inputs
-        self.recipe = inputs.recipe
-        self.strategy = inputs.strategy
-        self.folder = RunFolder(inputs.recipe.output, is_chief=self.strategy.is_chief)
+    def _start(self, inputs: Inputs) -> None:
+        self.context = Context.of(inputs)
+        self.inputs, self.strategy = inputs, inputs.strategy
+        self.folder, self.histories = self.context.folder, self.context.histories
+        self.recipe = inputs.recipe  # grows with the stages that are run
         self.results: list[StageResult] = []
-        self.histories = Histories(self.folder, self.recipe.history)
-        self.evaluation = Evaluation(inputs, check)
         self.start = Evidence()
-        self.check = check
         self._begun = self._writing = False
         self._resuming: int | None = None
 
@@ -137,8 +129,7 @@ class FineTuner:
         self.folder.write_recipe(self.recipe)
         trainer = Trainer(self.model, stage, replication_of(self.strategy))
         started_from = self.model.tensors(trainer.names)
-        parts = self.inputs, self.evaluation, self.histories, self.folder, self.check
-        stage_run = StageRun(*parts, stage, self.start, self.results)
+        stage_run = StageRun(self.context, stage, self.start, self.results)
         try:
             finished = stage_run.run(trainer, *(self._resumed(index, stage) or (StageState(), None)))
             self._finish(finished, stage.slug, trainer.names)
@@ -167,7 +158,7 @@ class FineTuner:
         Raises:
             RunError: an image can no longer be read, or the embeddings are no numbers.
         """
-        return self.evaluation.lfw()
+        return self.context.evaluation.lfw()
 
     def lfw(self) -> LFWResult:
         """LFW with the weights as they stand.
@@ -225,9 +216,9 @@ class FineTuner:
         self._write_images()
         self.folder.write_json("inputs.json", self.inputs.summary())
         self.folder.write_list("inputs.json", "environment.json")
-        embedder = self.evaluation.embedder()
-        lfw, trade_off = self.evaluation.lfw(embedder), self.evaluation.trade_off(embedder)
-        self.start = Evidence(lfw, trade_off, self.evaluation.held_back_by_mean(embedder, trade_off))
+        embedder = self.context.evaluation.embedder()
+        lfw, trade_off = self.context.evaluation.lfw(embedder), self.context.evaluation.trade_off(embedder)
+        self.start = Evidence(lfw, trade_off, self.context.evaluation.held_back_by_mean(embedder, trade_off))
         with self.folder.finishing(0, BASELINE) as folder:
             write_evidence(folder, self.start)
         tables.baseline(self.start)

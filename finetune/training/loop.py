@@ -12,6 +12,7 @@ import numpy as np
 
 from finetune.dataset import Batch
 from finetune.errors import Problem, RunError
+from finetune.interruption import stop_if_asked
 from finetune.progress import say, track
 from finetune.training.history import EpochRow
 from finetune.training.metrics import Means, held_back_columns, published_columns, training_columns
@@ -55,14 +56,12 @@ class Run:
     Attributes:
         key: number for the stage's dropout; with the step's number it is used once in a run.
         on_epoch: called with the state after each epoch.
-        stop: called before each step; may raise to end the run there.
         measure: gives further columns of an epoch's row, measured with the weights that would be kept.
         keeps_steps: whether the state collects `steps` and `spread`.
     """
 
     key: int
     on_epoch: Callable[[StageState], None] = lambda _: None
-    stop: Callable[[], None] = lambda: None
     measure: Callable[[], Mapping[str, float | None]] = dict
     keeps_steps: bool = False
 
@@ -138,7 +137,7 @@ def _train_epoch(training: _Stage, epoch: Epoch) -> tuple[dict[str, Any], Batch]
     spread = np.zeros(BINS, np.float32)
     for batch in track(data.batches(epoch), epoch.n_batches, what):
         features, labels, rows = batch
-        run.stop()
+        stop_if_asked()
         state.step += 1
         result = trainer.step(
             features,

@@ -44,7 +44,7 @@ def draw(
 ):
     """(the batches' sizes, {image's index: pixels}, the order they came in, {image's index: label})."""
     batches = pipeline.training_batches(
-        dataset, preprocessing=FIXED, augment=augment, batch_size=batch_size, seed=seed, stage=stage, epoch=epoch
+        dataset, pipeline.Drawing(seed, stage, epoch), preprocessing=FIXED, augment=augment, batch_size=batch_size
     )
     assert tuple(batches.drawn.element_spec[0].shape) == (None, SIZE, SIZE, 3)
     assert batches.drawn.element_spec[1].dtype == np.int64
@@ -75,7 +75,7 @@ def test_an_epoch_holds_every_image_once_with_its_label(pipeline, dataset):
 
 def test_the_end_of_an_epoch_waits_for_no_tuner(pipeline, dataset):
     of_training = pipeline.training_batches(
-        dataset, preprocessing=FIXED, augment=ALL, batch_size=8, seed=1, stage=0, epoch=1
+        dataset, pipeline.Drawing(1, 0, 1), preprocessing=FIXED, augment=ALL, batch_size=8
     )
     of_evaluation = pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=8)
     assert not of_training.drawn.options().autotune.enabled
@@ -166,7 +166,7 @@ def test_epochs_take_the_views_in_turn_whatever_the_stage(pipeline, dataset):
 
 def test_some_views_are_drawn_alone_as_in_their_epoch(pipeline, dataset):
     whole = draw(pipeline, dataset, VIEWS, seed=4, epoch=2)[1]
-    key = pipeline.drawing_key(VIEWS, 4, 1, 2)
+    key = pipeline.Drawing(4, 1, 2).key(VIEWS)
     batches = pipeline.view_batches(
         dataset.paths, np.array([7, 2, 11]), preprocessing=FIXED, augment=VIEWS, batch_size=2, key=key
     )
@@ -183,12 +183,10 @@ def test_rotation_comes_before_the_crop_and_keeps_within_its_limit(pipeline, tmp
     def darkest(limit: float) -> list[float]:
         batches = pipeline.training_batches(
             white,
+            pipeline.Drawing(0, 0, 0),
             preprocessing=Preprocessing(image_size=160),
             augment=Augment(random_rotate=limit),
             batch_size=12,
-            seed=0,
-            stage=0,
-            epoch=0,
         )
         return next(iter(batches))[0].numpy().min(axis=(1, 2, 3)).tolist()
 
@@ -234,8 +232,8 @@ def test_of_several_images_that_vanish_the_first_that_is_drawn_is_named(pipeline
     order = np.roll(np.arange(20)[::-1], 3)
     for place in (4, 5, 6):
         dataset.paths[order[place]].unlink()
-    drawn = {"augment": ALL, "batch_size": 2, "seed": 1, "stage": 0, "epoch": 1, "order": order}
-    batches = pipeline.training_batches(dataset, preprocessing=FIXED, **drawn)
+    drawn = {"augment": ALL, "batch_size": 2, "order": order}
+    batches = pipeline.training_batches(dataset, pipeline.Drawing(1, 0, 1), preprocessing=FIXED, **drawn)
     for _ in range(2):
         with pytest.raises(RunError) as raised:
             list(batches)

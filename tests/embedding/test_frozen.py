@@ -139,9 +139,8 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
         monkeypatch.setattr(module, "FILL_BATCH", 4)
     monkeypatch.setattr(units, "SEGMENT", 1)
 
-    def read(tuner, check=lambda: None):
-        inputs = tuner.inputs
-        made = on_block8(inputs, check)
+    def read(tuner):
+        made = on_block8(tuner.inputs)
         return np.concatenate([batch.features.numpy() for batch in made.validation()])
 
     calls = iter([None, None, RunError(Problem("", "stopped"))])
@@ -151,16 +150,18 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
             raise error
 
     tuner = make()
-    with pytest.raises(RunError, match="stopped"):
-        read(tuner, stop_at_the_third)
+    with monkeypatch.context() as patched:
+        patched.setattr(units, "stop_if_asked", stop_at_the_third)
+        with pytest.raises(RunError, match="stopped"):
+            read(tuner)
     resumed = read(tuner)
     assert resumed.tobytes() == read(make("fresh", cache="memory")).tobytes()
 
 
-def on_block8(inputs, check):
+def on_block8(inputs):
     """Features before Block8 of the training images, which are the held-back ones too."""
     first, train = V1.names.index("Block8"), inputs.train
-    embedder = Embedder(inputs.model, inputs.recipe.cache, inputs.records, first=first, check=check)
+    embedder = Embedder(inputs.model, inputs.recipe.cache, inputs.records, first=first)
     return FrozenFeatures(embedder, inputs.recipe, 1, train, train)
 
 
@@ -174,8 +175,9 @@ def test_what_was_computed_before_an_interruption_is_not_computed_again(make, mo
             raise error
 
     inputs = make().inputs
+    monkeypatch.setattr(units, "stop_if_asked", stop_at_the_third)
     for _ in range(2):
-        made = on_block8(inputs, stop_at_the_third)
+        made = on_block8(inputs)
         try:
             assert len(list(made.validation())) == -(-len(inputs.train) // 8)
         except RunError:
@@ -193,7 +195,8 @@ def test_after_some_seconds_what_was_computed_is_on_disk_where_a_kill_can_not_re
     def count():
         kept.append(len(list((tmp_path / "cache").rglob("*.keys"))) - before)
 
-    made = on_block8(inputs, count)
+    monkeypatch.setattr(units, "stop_if_asked", count)
+    made = on_block8(inputs)
     list(made.validation())
     assert kept == list(range(-(-len(inputs.train) // 4)))
 

@@ -23,6 +23,7 @@ from finetune.record.results import ended  # noqa: E402
 from finetune.record.trade_off import TradeOff  # noqa: E402
 from finetune.runs.planning import plan  # noqa: E402
 from finetune.runs.runner import run  # noqa: E402
+from finetune.training import loop  # noqa: E402
 
 pytestmark = pytest.mark.tf
 HARMLESS = {"metric": "strangers_auc", "max_drop": 0.0, "bound": "lower"}
@@ -270,7 +271,7 @@ def test_tensorboard_and_stat_h5_hold_the_history(tune):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_has_the_history_of_one_that_was_left_alone(people, drawn_checkpoint, tmp_path):
+def test_a_resumed_run_has_the_history_of_one_that_was_left_alone(people, drawn_checkpoint, tmp_path, monkeypatch):
     from finetune.errors import Interrupted, Problem
     from finetune.runs.opening import Inputs
     from finetune.runs.tuner import FineTuner
@@ -299,10 +300,12 @@ def test_a_resumed_run_has_the_history_of_one_that_was_left_alone(people, drawn_
         if rows.exists() and "block,1,1," in rows.read_text():
             raise Interrupted(Problem("", "stopped"), 15)
 
-    tuner = FineTuner.from_inputs(Inputs.open(recipe), stop)
+    tuner = FineTuner.from_inputs(Inputs.open(recipe))
     tuner.run(recipe.stages[0])
-    with pytest.raises(Interrupted):
-        tuner.run(recipe.stages[1])
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "stop_if_asked", stop)
+        with pytest.raises(Interrupted):
+            tuner.run(recipe.stages[1])
     resumed = run(recipe, resume=True)
     for before, after in zip(left_alone, resumed, strict=True):
         assert Model.restore(before.folder).digests() == Model.restore(after.folder).digests()

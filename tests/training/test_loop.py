@@ -14,6 +14,7 @@ from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
 from finetune.dataset.pipeline import Batch
+from finetune.training import loop
 from finetune.training.history import EpochRow
 from finetune.training.loop import Data, Run, StageFailed, train
 from finetune.training.metrics import Means, metrics_of
@@ -130,7 +131,7 @@ def test_a_validation_loss_that_is_no_number_ends_the_run_too():
         run(Scripted(Stage("s", "Logits", 3), [1.0, math.nan]))
 
 
-def test_an_interrupted_stage_goes_on_after_its_last_finished_epoch():
+def test_an_interrupted_stage_goes_on_after_its_last_finished_epoch(monkeypatch):
     stage = Stage("s", "Logits", 3)
     calls = []
 
@@ -141,8 +142,10 @@ def test_an_interrupted_stage_goes_on_after_its_last_finished_epoch():
 
     first, state = Scripted(stage, [0.9, 0.8, 0.7]), StageState()
     saved = {}
-    with pytest.raises(Interrupted):
-        run(first, state, stop=stop, on_epoch=lambda s: saved.update(epoch=s.epoch, step=s.step, weight=first.weight))
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "stop_if_asked", stop)
+        with pytest.raises(Interrupted):
+            run(first, state, on_epoch=lambda s: saved.update(epoch=s.epoch, step=s.step, weight=first.weight))
     assert saved == {"epoch": 1, "step": 2, "weight": 2}
     second = Scripted(stage, [0.8, 0.7])
     second.weight = saved["weight"]

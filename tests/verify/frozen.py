@@ -10,7 +10,7 @@ import tensorflow as tf
 from common import OUT, SHARED, crops, write
 
 from finetune import FineTuner, Stage, network
-from finetune.dataset.pipeline import training_batches
+from finetune.dataset.pipeline import Drawing, training_batches
 from finetune.images.standardization import standardize
 from finetune.model import Model
 from finetune.runs.evaluation import Evaluation
@@ -90,16 +90,14 @@ def _naive(inputs: Inputs):  # type: ignore[no-untyped-def]
     for epoch in range(1, EPOCHS + 1):
         batches = training_batches(
             inputs.train,
+            Drawing(SETTINGS["seed"], 1, epoch),
             preprocessing=model.preprocessing,
             augment=inputs.recipe.augment,
             batch_size=SETTINGS["batch_size"],
-            seed=SETTINGS["seed"],
-            stage=1,
-            epoch=epoch,
         )
         for pixels, labels in batches:
             step(standardize(pixels, model.preprocessing.standardization), labels)
     after = model.digests()
     drift = sum(after[name] != before[name] for name in after if not name.startswith("Logits/"))
     inputs.model.assign(model.tensors())
-    return Evaluation(inputs, lambda: None).lfw(), drift
+    return Evaluation(inputs).lfw(), drift

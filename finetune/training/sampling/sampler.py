@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.arrays import unit_rows
-from finetune.dataset import epoch_generator
+from finetune.dataset import Drawing
 from finetune.recipe import Stage
 from finetune.training import settled
 from finetune.training.objectives import RANDOM, Mining, Negatives, PeopleTimesImages
@@ -79,7 +79,7 @@ class Sampler:
             losses: the triplet losses of the epochs before it: mining changes once they have settled.
         """
         stage, labels = self._stage, self._labels
-        generator = epoch_generator(self._seed, self._number, number)
+        generator = Drawing(self._seed, self._number, number).generator()
         if self._mining is None:
             if isinstance(stage.sampling, PeopleTimesImages):
                 return self._grouped(number, stage.sampling, generator, "random")

@@ -8,7 +8,7 @@ import pytest
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
-from finetune.dataset.pipeline import epoch_order
+from finetune.dataset.pipeline import Drawing
 from finetune.training.sampling.sampler import Sampler
 
 pytestmark = pytest.mark.tf
@@ -26,7 +26,7 @@ def bank():
 
 def test_without_a_word_each_image_is_drawn_once_in_the_order_of_the_pipeline():
     epoch = Sampler(stage(), LABELS, 8, 3, 2).epoch(4)
-    np.testing.assert_array_equal(epoch.order, epoch_order(30, 3, 2, 4))
+    np.testing.assert_array_equal(epoch.order, Drawing(3, 2, 4).order(30))
     assert (epoch.batch_size, epoch.n_batches) == (8, 4)
 
 

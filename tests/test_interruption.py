@@ -9,28 +9,26 @@ from collections.abc import Callable
 import pytest
 
 from finetune.errors import Interrupted
-from finetune.runs.signals import interruptible
-
-pytestmark = pytest.mark.tf
+from finetune.interruption import interruptible, stop_if_asked
 
 
 def ask_to_stop() -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-def run(work: Callable[[Callable[[], None]], None]) -> None:
-    with interruptible("resume with X") as check:
-        work(check)
+def run(work: Callable[[], None]) -> None:
+    with interruptible("resume with X"):
+        work()
 
 
 def test_a_signal_is_an_interruption_that_says_how_to_resume():
     with pytest.raises(Interrupted, match=r"^stopped by SIGTERM; resume with X$") as caught:
-        run(lambda check: ask_to_stop())
+        run(ask_to_stop)
     assert caught.value.exit_status == 128 + signal.SIGTERM
 
 
 def test_a_library_that_makes_an_error_of_its_own_of_it_changes_nothing():
-    def trace(_check: Callable[[], None]) -> None:
+    def trace() -> None:
         try:
             ask_to_stop()
         except Interrupted as error:
@@ -43,18 +41,18 @@ def test_a_library_that_makes_an_error_of_its_own_of_it_changes_nothing():
 
 
 def test_a_library_that_swallows_it_is_told_again():
-    def swallow(check: Callable[[], None]) -> None:
+    def swallow() -> None:
         with contextlib.suppress(Interrupted):
             ask_to_stop()
-        check()
+        stop_if_asked()
 
     with pytest.raises(Interrupted):
         run(swallow)
 
 
 def test_an_error_without_a_signal_stays_what_it_is():
-    def fail(check: Callable[[], None]) -> None:
-        check()
+    def fail() -> None:
+        stop_if_asked()
         raise RuntimeError("a fault")
 
     with pytest.raises(RuntimeError, match=r"^a fault$"):
@@ -66,3 +64,12 @@ def test_the_handlers_are_those_of_before_afterwards():
     with interruptible("resume with X"):
         assert signal.getsignal(signal.SIGTERM) != before[0]
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_a_request_is_forgotten_with_the_run_that_it_ended():
+    with pytest.raises(Interrupted):
+        run(ask_to_stop)
+    stop_if_asked()
+    with interruptible("resume with X"):
+        stop_if_asked()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
