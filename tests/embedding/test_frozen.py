@@ -240,7 +240,7 @@ def described(weights="a", image_size=160, standardization="fixed", **changes):
 
 
 def opened(model, first, keys):
-    return FrozenUnits(model, "disk", first, lambda: None).open("disk", keys)
+    return FrozenUnits(model, "disk", first).open("disk", keys)
 
 
 @pytest.mark.parametrize(
