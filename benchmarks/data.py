@@ -97,9 +97,9 @@ def open_data(work: Path, *, quick: bool) -> Data:
     learn = verify.crops("learn_160", 160, 32, "learn.txt")
     photos = shared / "lfw/images"
     if quick:
-        return Data(shared / "facenet", learn, learn, _pairs(work, learn), photos, work, True)
+        return Data(shared / "facenet", learn, learn, _pairs(work, learn), photos, work, real=True)
     everyone, pairs = verify.crops("lfw_160", 160, 32), shared / "lfw/pairs.txt"
-    return Data(shared / "facenet", learn, everyone, pairs, photos, work, True)
+    return Data(shared / "facenet", learn, everyone, pairs, photos, work, real=True)
 
 
 def _verify() -> ModuleType:
@@ -121,7 +121,7 @@ def _drawn(work: Path) -> Data:
     faces, checkpoint = work / "drawn-faces", work / "drawn-checkpoint"
     write_faces(faces, people=DRAWN_PEOPLE, images_per_person=DRAWN_IMAGES, size=DRAWN_SIZE, seed=1)
     drawn(find_images(faces)[:64], DRAWN_SIZE, DRAWN_PEOPLE).save(checkpoint, "drawn")
-    return Data(checkpoint, faces, faces, _pairs(work, faces), faces, work, False)
+    return Data(checkpoint, faces, faces, _pairs(work, faces), faces, work, real=False)
 
 
 def _pairs(work: Path, faces: Path) -> Path:

@@ -138,7 +138,7 @@ def _openvino(model: Model, batch_size: int, precision: str) -> Embed:
     return lambda pixels: np.array(compiled(pixels)[0])
 
 
-def _torch(model: Model, weights: str, autocast: bool) -> Embed:
+def _torch(model: Model, weights: str, *, autocast: bool) -> Embed:
     import torch
 
     from benchmarks.torch_network import TorchNetwork

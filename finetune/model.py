@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint as checkpoints
-from finetune import network
+from finetune import checkpoint as checkpoints, network
 from finetune.backbones import Backbone, Convolution
 from finetune.checkpoint import Account, RestorePlan
 from finetune.errors import DataError, Problem, UserError
@@ -243,7 +242,7 @@ class Model:
         embeddings = np.full([len(given), width], np.nan, np.float32)
         reasons: dict[Path, str] = {}
         self._refresh()
-        for rows, batch in self._batches(given, batch_size, reasons, "embedding images", standardized):
+        for rows, batch in self._batches(given, batch_size, reasons, "embedding images", standardized=standardized):
             sides = [batch, batch[:, :, ::-1]] if flip else [batch]
             prelogits = [self._forward(side, self.backbone.head_index, standardized=standardized) for side in sides]
             embeddings[rows] = np.concatenate([network.l2_normalize(side).numpy() for side in prelogits], axis=1)
@@ -267,7 +266,7 @@ class Model:
         logits = np.empty([len(given), self.num_classes], np.float32)
         reasons: dict[Path, str] = {}
         self._refresh()
-        for rows, batch in self._batches(given, batch_size, reasons, "classifying images", standardized):
+        for rows, batch in self._batches(given, batch_size, reasons, "classifying images", standardized=standardized):
             logits[rows] = self._forward(batch, len(self.backbone.units), standardized=standardized).numpy()
         _report(reasons, None)
         return logits
@@ -399,6 +398,7 @@ class Model:
         batch_size: int,
         bad: dict[Path, str],
         what: str,
+        *,
         standardized: bool = False,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (rows [b], what the network takes of them [b, s, s, 3]), decoding one batch ahead of the network."""

@@ -154,6 +154,6 @@ def _targets(timings: Mapping[str, Sequence[float]]) -> list[Target]:
     """Both of ours against the published detector; None where it is missing."""
     peer = timings.get(PUBLISHED)
     return [
-        Target(f"{ours} / {PUBLISHED}", ratio(timings[ours], peer) if peer else None, 5.0, True)
+        Target(f"{ours} / {PUBLISHED}", ratio(timings[ours], peer) if peer else None, 5.0, least=True)
         for ours in (ALIGN, DETECTOR)
     ]

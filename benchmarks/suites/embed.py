@@ -177,7 +177,7 @@ def _targets(timings: dict[str, list[float]]) -> list[Target]:
 
     def target(ours: str, peer: str, least: float) -> Target:
         figure = ratio(timings[ours], timings[peer]) if ours in timings and peer in timings else None
-        return Target(f"{ours} / {peer}", figure, least, True)
+        return Target(f"{ours} / {peer}", figure, least, least=True)
 
     lowered = [name for name in timings if name.startswith("PyTorch, bfloat16")]
     fastest = max(lowered, key=lambda name: statistics.median(timings[name]), default="PyTorch, bfloat16")

@@ -50,7 +50,9 @@ def run(settings: Settings) -> Result:
         Target("stage / embedding pass, both just restored", ratio(timings[STAGE], timings[FIRST]), 1.2),
         Target("stage / embedding pass already traced", ratio(timings[STAGE], timings[TRACED]), 1.2),
         Target("naive loop / stage", ratio(timings[NAIVE], timings[STAGE]), LEAST_GAIN["float32"], least=True),
-        Target("naive loop / stage, bfloat16", ratio(timings[NAIVE], timings[LOWERED]), LEAST_GAIN["bfloat16"], True),
+        Target(
+            "naive loop / stage, bfloat16", ratio(timings[NAIVE], timings[LOWERED]), LEAST_GAIN["bfloat16"], least=True
+        ),
         Target("losses with and without the cache, largest relative difference", difference, 1e-5, unit=""),
     ]
     images = len(find_images(faces))

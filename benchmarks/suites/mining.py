@@ -47,7 +47,9 @@ def run(settings: Settings) -> Result:
         timings,
         targets=[
             Target("epoch with the bank / with random negatives", ratio(timings["bank"], timings["random"]), MOST_COST),
-            Target("active triplets with the bank / with random ones, least of the epochs", gain, LEAST_GAIN, True),
+            Target(
+                "active triplets with the bank / with random ones, least of the epochs", gain, LEAST_GAIN, least=True
+            ),
         ],
         tables={"Share of the triplets with a loss": rows},
         notes=["The bank is filled before the first epoch, from what the store keeps of the images."],

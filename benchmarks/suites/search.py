@@ -46,7 +46,9 @@ def run(settings: Settings) -> Result:
     for count in (1, len(probes)):
         for k in (1, 10):
             rate = ratio(timings[f"product, {count} probes"], timings[f"search, {count} probes, k = {k}"])
-            targets.append(Target(f"rate of search / of the product, {count} probes, k = {k}", rate, LEAST_RATE, True))
+            targets.append(
+                Target(f"rate of search / of the product, {count} probes, k = {k}", rate, LEAST_RATE, least=True)
+            )
     targets.append(Target("peak memory of reading the gallery and searching / its embeddings", memory, MOST_MEMORY))
     return Result(
         "search",

@@ -64,7 +64,7 @@ def run(settings: Settings) -> Result:
 
     timings = alternate({name: case(step) for name, step in steppers.items()}, settings.rounds, "training")
     figure = ratio(timings[TORCH], timings[OURS]) if TORCH in timings else None
-    return Result("training", about, timings, targets=[Target(target, figure, 1.2, True)], notes=notes)
+    return Result("training", about, timings, targets=[Target(target, figure, 1.2, least=True)], notes=notes)
 
 
 def _agreement(model: Model, theirs: TorchTrainer, images: tf.Tensor, labels: tf.Tensor) -> str:

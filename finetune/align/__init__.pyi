@@ -1,13 +1,5 @@
-from .aligner import Alignment as Alignment
-from .aligner import align as align
-from .aligner import cut as cut
-from .aligner import leftovers as leftovers
-from .aligner import targets as targets
+from .aligner import Alignment as Alignment, align as align, cut as cut, leftovers as leftovers, targets as targets
 from .cached import aligned as aligned
-from .coverage import Coverage as Coverage
-from .coverage import enlarged as enlarged
-from .faces import Faces as Faces
-from .faces import read_boxes as read_boxes
-from .faces import write_boxes as write_boxes
-from .journal import NAME as NAME
-from .journal import read_journal as read_journal
+from .coverage import Coverage as Coverage, enlarged as enlarged
+from .faces import Faces as Faces, read_boxes as read_boxes, write_boxes as write_boxes
+from .journal import NAME as NAME, read_journal as read_journal

@@ -1,22 +1,23 @@
-from .backbone import Backbone as Backbone
-from .backbone import Unit as Unit
-from .published import PUBLISHED as PUBLISHED
-from .published import Published as Published
-from .published import find_published as find_published
-from .registry import BACKBONES as BACKBONES
-from .registry import DEFAULT as DEFAULT
-from .registry import LEAST_IMAGE_SIZE as LEAST_IMAGE_SIZE
-from .registry import by_name as by_name
-from .registry import recognise as recognise
-from .specs import AveragePool as AveragePool
-from .specs import BatchNorm as BatchNorm
-from .specs import Branch as Branch
-from .specs import Convolution as Convolution
-from .specs import Dense as Dense
-from .specs import GlobalAveragePool as GlobalAveragePool
-from .specs import Layer as Layer
-from .specs import MaxPool as MaxPool
-from .specs import Mixed as Mixed
-from .specs import Reduction as Reduction
-from .specs import Residual as Residual
-from .specs import Spec as Spec
+from .backbone import Backbone as Backbone, Unit as Unit
+from .published import PUBLISHED as PUBLISHED, Published as Published, find_published as find_published
+from .registry import (
+    BACKBONES as BACKBONES,
+    DEFAULT as DEFAULT,
+    LEAST_IMAGE_SIZE as LEAST_IMAGE_SIZE,
+    by_name as by_name,
+    recognise as recognise,
+)
+from .specs import (
+    AveragePool as AveragePool,
+    BatchNorm as BatchNorm,
+    Branch as Branch,
+    Convolution as Convolution,
+    Dense as Dense,
+    GlobalAveragePool as GlobalAveragePool,
+    Layer as Layer,
+    MaxPool as MaxPool,
+    Mixed as Mixed,
+    Reduction as Reduction,
+    Residual as Residual,
+    Spec as Spec,
+)

@@ -1,20 +1,6 @@
-from .accounting import Account as Account
-from .accounting import account as account
-from .accounting import stored_class_names as stored_class_names
-from .inspect import Description as Description
-from .inspect import describe as describe
-from .location import CLASS_NAMES as CLASS_NAMES
-from .location import Located as Located
-from .location import locate as locate
-from .location import refuse_pattern as refuse_pattern
-from .plan import Contents as Contents
-from .plan import RestorePlan as RestorePlan
-from .plan import contents as contents
-from .plan import plan_restore as plan_restore
-from .saver import published_form as published_form
-from .saver import reason_of as reason_of
-from .saver import texts as texts
-from .saver import write as write
-from .stored import StoredCheckpoint as StoredCheckpoint
-from .stored import file_digests as file_digests
-from .stored import read as read
+from .accounting import Account as Account, account as account, stored_class_names as stored_class_names
+from .inspect import Description as Description, describe as describe
+from .location import CLASS_NAMES as CLASS_NAMES, Located as Located, locate as locate, refuse_pattern as refuse_pattern
+from .plan import Contents as Contents, RestorePlan as RestorePlan, contents as contents, plan_restore as plan_restore
+from .saver import published_form as published_form, reason_of as reason_of, texts as texts, write as write
+from .stored import StoredCheckpoint as StoredCheckpoint, file_digests as file_digests, read as read

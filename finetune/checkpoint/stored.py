@@ -16,8 +16,7 @@ from finetune.brief import Brief
 from finetune.checkpoint.index import refuse_unsound
 from finetune.checkpoint.location import Located, refuse_pattern
 from finetune.errors import CheckpointError, Problem
-from finetune.files import read as read_bytes
-from finetune.files import sha256
+from finetune.files import read as read_bytes, sha256
 
 LARGEST_GRAPH = 2**31
 """Bytes of a frozen graph: more than protocol buffers can hold."""

@@ -1,3 +1,1 @@
-from .entry import COMMANDS as COMMANDS
-from .entry import Parser as Parser
-from .entry import main as main
+from .entry import COMMANDS as COMMANDS, Parser as Parser, main as main

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add none."""
 
 
-def run(options: argparse.Namespace) -> None:
+def run(_: argparse.Namespace) -> None:
     """Print the schema."""
     from finetune.recipe import recipe_schema
 

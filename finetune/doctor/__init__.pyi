@@ -1,10 +1,6 @@
-from .examination import IMAGE_SIZE as IMAGE_SIZE
-from .examination import LARGEST as LARGEST
-from .examination import examine as examine
-from .finding import KINDS as KINDS
-from .finding import Finding as Finding
-from .identities import centred as centred
-from .identities import check_identities as check_identities
+from .examination import IMAGE_SIZE as IMAGE_SIZE, LARGEST as LARGEST, examine as examine
+from .finding import KINDS as KINDS, Finding as Finding
+from .identities import centred as centred, check_identities as check_identities
 from .quarantine import Quarantine as Quarantine
 from .report import Report as Report
 from .sheet import write_sheet as write_sheet

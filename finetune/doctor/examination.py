@@ -62,7 +62,7 @@ def examine(
     found = layout(folder)
     images = inspect(tuple(path for paths in found.files.values() for path in paths))
     of_lfw = inspect(lfw.paths) if lfw else None
-    return Examination(found, images, crop, min_images, model, of_lfw, near_copies).report()
+    return Examination(found, images, crop, min_images, model, of_lfw, near_copies=near_copies).report()
 
 
 class Examination:
@@ -76,6 +76,7 @@ class Examination:
         min_images: int,
         model: Model | None,
         lfw: Thumbnails | None,
+        *,
         near_copies: bool,
     ) -> None:
         self._layout, self._images = layout, images
@@ -107,7 +108,7 @@ class Examination:
         if not self._near_copies:
             self._notes.append("near copies: not looked for; finetune doctor does")
         embedded = self._embed(self._model) if self._model else None
-        findings += duplicates.findings(embedded.stays if embedded else lambda rows: None)
+        findings += duplicates.findings(embedded.stays if embedded else lambda _: None)
         one_person = list(self._one_person(duplicates, embedded))
         findings += one_person
         if embedded:

@@ -1,12 +1,10 @@
-from .cache import VectorCache as VectorCache
-from .cache import entry_name as entry_name
-from .embedder import Embedder as Embedder
-from .embedder import key_of as key_of
-from .embedder import unit as unit
+from .cache import VectorCache as VectorCache, entry_name as entry_name
+from .embedder import Embedder as Embedder, key_of as key_of, unit as unit
 from .frozen import FrozenFeatures as FrozenFeatures
-from .frozen_units import FILL_BATCH as FILL_BATCH
-from .frozen_units import choice as choice
-from .frozen_units import choice_of as choice_of
-from .frozen_units import stored_entry as stored_entry
-from .placement import Choice as Choice
-from .placement import Where as Where
+from .frozen_units import (
+    FILL_BATCH as FILL_BATCH,
+    choice as choice,
+    choice_of as choice_of,
+    stored_entry as stored_entry,
+)
+from .placement import Choice as Choice, Where as Where

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from finetune import __version__, files
-from finetune import checkpoint as checkpoints
+from finetune import __version__, checkpoint as checkpoints, files
 from finetune.embedding import Embedder
 from finetune.errors import DataError, ExportFailed, Problem, RunError
 from finetune.export import formats, process

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint as checkpoints
-from finetune import network
+from finetune import checkpoint as checkpoints, network
 from finetune.export.content import Content
 
 EMBEDDINGS, CLASS_LOGITS, PROBABILITIES = "embeddings", "logits", "probabilities"

@@ -1,11 +1,11 @@
 from .folding import fold as fold
-from .forward import BODY as BODY
-from .forward import HEAD as HEAD
-from .forward import Dropout as Dropout
-from .forward import computes_in as computes_in
-from .forward import forward_pass as forward_pass
-from .forward import l2_normalize as l2_normalize
-from .forward import units_of as units_of
-from .trace import multiply_adds as multiply_adds
-from .trace import output_shapes as output_shapes
-from .trace import variable_shapes as variable_shapes
+from .forward import (
+    BODY as BODY,
+    HEAD as HEAD,
+    Dropout as Dropout,
+    computes_in as computes_in,
+    forward_pass as forward_pass,
+    l2_normalize as l2_normalize,
+    units_of as units_of,
+)
+from .trace import multiply_adds as multiply_adds, output_shapes as output_shapes, variable_shapes as variable_shapes

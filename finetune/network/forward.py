@@ -11,8 +11,7 @@ import tensorflow as tf
 from finetune.backbones import Backbone, Dense
 from finetune.images import Precision
 from finetune.network.folding import fold
-from finetune.network.layers import batch_norm as trained_batch_norm
-from finetune.network.layers import existing_variables, normalizing, stored_batch_norm
+from finetune.network.layers import batch_norm as trained_batch_norm, existing_variables, normalizing, stored_batch_norm
 from finetune.network.specs import build_unit
 
 BODY = slice(0, -1)

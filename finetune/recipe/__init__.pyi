@@ -1,12 +1,13 @@
 from .json_schema import recipe_schema as recipe_schema
 from .learning_rate import LearningRate as LearningRate
 from .optimizer import Optimizer as Optimizer
-from .recipe import Cache as Cache
-from .recipe import Recipe as Recipe
-from .sections import LFW as LFW
-from .sections import Accept as Accept
-from .sections import Augment as Augment
-from .sections import Data as Data
-from .sections import History as History
-from .sections import PreprocessingSection as PreprocessingSection
+from .recipe import Cache as Cache, Recipe as Recipe
+from .sections import (
+    LFW as LFW,
+    Accept as Accept,
+    Augment as Augment,
+    Data as Data,
+    History as History,
+    PreprocessingSection as PreprocessingSection,
+)
 from .stage import Stage as Stage

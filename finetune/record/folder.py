@@ -13,8 +13,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from finetune import checkpoint as checkpoints
-from finetune import files
+from finetune import checkpoint as checkpoints, files
 from finetune.errors import DataError, Problem, RunError, UserError
 from finetune.model import Model
 from finetune.progress import say

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from finetune import checkpoint as checkpoints
-from finetune import network
+from finetune import checkpoint as checkpoints, network
 from finetune.dataset import Dataset
 from finetune.embedding import FILL_BATCH, Embedder
 from finetune.errors import DataError, NotFinite, Problem, RunError

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune import checkpoint as checkpoints
-from finetune import files
+from finetune import checkpoint as checkpoints, files
 from finetune.errors import FinetuneError, Problem, UserError
 from finetune.model import Model
 from finetune.progress import say

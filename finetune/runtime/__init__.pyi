@@ -1,11 +1,11 @@
 from . import devices as devices
 from .inference import Inference as Inference
 from .openvino import refuse_missing_runtime as refuse_missing_runtime
-from .sharing import WHOLE as WHOLE
-from .sharing import Share as Share
-from .starting import TensorFlowFinder as TensorFlowFinder
-from .starting import refuse_fork as refuse_fork
-from .strategy import SINGLE as SINGLE
-from .strategy import Strategy as Strategy
-from .strategy import create_strategy as create_strategy
-from .strategy import planned_strategy as planned_strategy
+from .sharing import WHOLE as WHOLE, Share as Share
+from .starting import TensorFlowFinder as TensorFlowFinder, refuse_fork as refuse_fork
+from .strategy import (
+    SINGLE as SINGLE,
+    Strategy as Strategy,
+    create_strategy as create_strategy,
+    planned_strategy as planned_strategy,
+)

@@ -32,7 +32,7 @@ class Engine(Protocol):
     def refresh(self) -> None:
         """Takes over the weights as they are now."""
 
-    def compiled(self, stop: int, standardized: bool = False) -> Pass:
+    def compiled(self, stop: int, *, standardized: bool = False) -> Pass:
         """Return the units before index `stop`: uint8 pixels [n, s, s, 3] to float32 [n, ...]. Threads may share it.
 
         Args:
@@ -99,7 +99,7 @@ class Inference:
                     "pixels", f"found {pixels.dtype} of shape {list(pixels.shape)}", f"give {dtype.name} [n, s, s, 3]"
                 )
             )
-        forward = self._engine.compiled(stop, standardized)
+        forward = self._engine.compiled(stop, standardized=standardized)
         size = CHUNK if pad else min(CHUNK, max(LEAST_CHUNK, -(-len(pixels) // self._streams)))
         chunks = [pixels[start : start + size] for start in range(0, len(pixels), size)]
         if pad:
@@ -138,23 +138,23 @@ class TensorFlow:
             else:
                 self._folded[name] = tf.Variable(cast)
 
-    def compiled(self, stop: int, standardized: bool = False) -> Pass:
+    def compiled(self, stop: int, *, standardized: bool = False) -> Pass:
         """Return the units before index `stop`."""
         key = stop, standardized
         if key not in self._passes:
-            self._passes[key] = self._trace(self._folded, stop, standardized)
+            self._passes[key] = self._trace(self._folded, stop, standardized=standardized)
         return self._passes[key]
 
     def weights(self) -> dict[str, np.ndarray]:
         """The folded weights as they are now."""
         return {name: np.asarray(value) for name, value in network.fold(self._backbone, self._variables).items()}
 
-    def constant(self, weights: Mapping[str, np.ndarray], stop: int, standardized: bool = False) -> tf.GraphDef:
+    def constant(self, weights: Mapping[str, np.ndarray], stop: int, *, standardized: bool = False) -> tf.GraphDef:
         """Return the graph of the units before index `stop`, with these weights in it."""
-        return self._trace(weights, stop, standardized).graph.as_graph_def()
+        return self._trace(weights, stop, standardized=standardized).graph.as_graph_def()
 
     def _trace(
-        self, folded: Mapping[str, tf.Variable | np.ndarray], stop: int, standardized: bool
+        self, folded: Mapping[str, tf.Variable | np.ndarray], stop: int, *, standardized: bool
     ) -> tf.types.experimental.ConcreteFunction:
         backbone, units = self._backbone, slice(0, stop)
 

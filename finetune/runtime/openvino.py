@@ -25,7 +25,7 @@ class Graphs(Protocol):
     def weights(self) -> Mapping[str, np.ndarray]:
         """The folded weights as they are now."""
 
-    def constant(self, weights: Mapping[str, np.ndarray], stop: int, standardized: bool = False) -> tf.GraphDef:
+    def constant(self, weights: Mapping[str, np.ndarray], stop: int, *, standardized: bool = False) -> tf.GraphDef:
         """Return the graph of the units before index `stop`, with these weights in it."""
 
 
@@ -67,11 +67,11 @@ class OpenVINO:
             self._weights = weights
             self._passes.clear()
 
-    def compiled(self, stop: int, standardized: bool = False) -> Pass:
+    def compiled(self, stop: int, *, standardized: bool = False) -> Pass:
         """Return the units before index `stop`."""
         key = stop, standardized
         if key not in self._passes:
-            self._passes[key] = self._compile(self._graphs.constant(self._weights, stop, standardized))
+            self._passes[key] = self._compile(self._graphs.constant(self._weights, stop, standardized=standardized))
         return self._passes[key]
 
     def _compile(self, graph: tf.GraphDef) -> Pass:

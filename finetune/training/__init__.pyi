@@ -1,15 +1,8 @@
 from .head import prototypes as prototypes
-from .history import EpochRow as EpochRow
-from .history import from_csv as from_csv
-from .history import number_columns as number_columns
-from .history import to_csv as to_csv
-from .loop import Data as Data
-from .loop import Run as Run
-from .loop import StageFailed as StageFailed
-from .loop import train as train
+from .history import EpochRow as EpochRow, from_csv as from_csv, number_columns as number_columns, to_csv as to_csv
+from .loop import Data as Data, Run as Run, StageFailed as StageFailed, train as train
 from .metrics import STEP_COLUMNS as STEP_COLUMNS
 from .monitors import settled as settled
 from .replicated import replication_of as replication_of
 from .state import StageState as StageState
-from .step import Trainer as Trainer
-from .step import trained as trained
+from .step import Trainer as Trainer, trained as trained

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint as checkpoints
-from finetune import network
+from finetune import checkpoint as checkpoints, network
 from finetune.backbones import Backbone
 from finetune.model import Model
 from finetune.recipe import Stage

@@ -60,7 +60,7 @@ def test_a_suspect_to_which_an_image_that_stays_leads_is_told_and_not_moved(peop
     assert examine(people, crop=90).suspects() == [original, link]  # nobody can say whose it is: both go
     found = layout(people)
     images = Thumbnails([path for paths in found.files.values() for path in paths])
-    examination = Examination(found, images, 90, 2, None, None, True)
+    examination = Examination(found, images, 90, 2, None, None, near_copies=True)
     one = Finding("mislabelled", original, "looks like person_1", moves=True)
     assert examination._without_needed([one]) == [dataclasses.replace(one, moves=False)]
     assert examination._notes == ["1 suspects are not moved: files that stay are links to them, or the same file"]

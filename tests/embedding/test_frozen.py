@@ -13,8 +13,7 @@ from finetune.errors import Problem, RunError
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
-from finetune.embedding import frozen
-from finetune.embedding import frozen_units as units
+from finetune.embedding import frozen, frozen_units as units
 from finetune.embedding.embedder import Embedder
 from finetune.embedding.frozen import FrozenFeatures
 from finetune.embedding.frozen_units import FrozenUnits

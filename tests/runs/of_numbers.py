@@ -29,9 +29,7 @@ from finetune.images.preprocessing import Preprocessing
 from finetune.model import Model, Origin
 from finetune.recipe.recipe import Recipe
 from finetune.report import page
-from finetune.runs import evaluation, runner
-from finetune.runs import stage as stage_module
-from finetune.runs import tuner as tuner_module
+from finetune.runs import evaluation, runner, stage as stage_module, tuner as tuner_module
 from finetune.runs.opening import Inputs
 from finetune.runs.selection import Selection
 from finetune.training import loop

@@ -12,12 +12,9 @@ from finetune.errors import DataError, Problem, RecipeError, RunError, UserError
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
-from finetune import checkpoint as checkpoints
-from finetune import report
+from finetune import checkpoint as checkpoints, report
 from finetune.model import Model
-from finetune.runs import evaluation
-from finetune.runs import stage as stage_module
-from finetune.runs import tuner as tuner_module
+from finetune.runs import evaluation, stage as stage_module, tuner as tuner_module
 from finetune.runs.certificate import FrozenTensors
 from finetune.runs.tuner import FineTuner
 

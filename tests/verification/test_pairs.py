@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from finetune.errors import DataError
 from finetune.verification.pairs import Pair, PairsFile, read_pairs, resolve

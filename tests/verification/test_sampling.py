@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from finetune.verification.measuring import measure
 from finetune.verification.pairs import ImagePairs

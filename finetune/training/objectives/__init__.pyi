@@ -1,30 +1,21 @@
 from .arcface import ArcFace as ArcFace
-from .batches import RANDOM as RANDOM
-from .batches import AnyMining as AnyMining
-from .batches import Mining as Mining
-from .batches import Negatives as Negatives
-from .batches import PeopleTimesImages as PeopleTimesImages
-from .batches import Sampling as Sampling
+from .batches import (
+    RANDOM as RANDOM,
+    AnyMining as AnyMining,
+    Mining as Mining,
+    Negatives as Negatives,
+    PeopleTimesImages as PeopleTimesImages,
+    Sampling as Sampling,
+)
 from .center_loss import CenterLoss as CenterLoss
 from .classification import CORRECT as CORRECT
 from .cosface import CosFace as CosFace
 from .distillation import Distillation as Distillation
-from .loss import Alert as Alert
-from .loss import Loss as Loss
-from .loss import Monitor as Monitor
-from .loss import Outputs as Outputs
-from .metric import GRADIENT_NORM as GRADIENT_NORM
-from .metric import IMAGES as IMAGES
-from .metric import LOSS as LOSS
-from .metric import Metric as Metric
-from .penalties import L2SP as L2SP
-from .penalties import WeightDecay as WeightDecay
+from .loss import Alert as Alert, Loss as Loss, Monitor as Monitor, Outputs as Outputs
+from .metric import GRADIENT_NORM as GRADIENT_NORM, IMAGES as IMAGES, LOSS as LOSS, Metric as Metric
+from .penalties import L2SP as L2SP, WeightDecay as WeightDecay
 from .prelogits_norm import PrelogitsNorm as PrelogitsNorm
-from .registry import LOSSES as LOSSES
-from .registry import AnyLoss as AnyLoss
-from .registry import all_metrics as all_metrics
+from .registry import LOSSES as LOSSES, AnyLoss as AnyLoss, all_metrics as all_metrics
 from .softmax import Softmax as Softmax
-from .term import Sizes as Sizes
-from .term import Term as Term
-from .triplet import Triplet as Triplet
-from .triplet import TripletDistance as TripletDistance
+from .term import Sizes as Sizes, Term as Term
+from .triplet import Triplet as Triplet, TripletDistance as TripletDistance

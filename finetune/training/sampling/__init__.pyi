@@ -1,3 +1,2 @@
 from .needs import refuse_unmet as refuse_unmet
-from .sampler import Epoch as Epoch
-from .sampler import Sampler as Sampler
+from .sampler import Epoch as Epoch, Sampler as Sampler
