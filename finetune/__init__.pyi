@@ -5,6 +5,6 @@ from .recipe.stage import Stage as Stage
 from .runs.runner import run as run
 from .runs.tuner import FineTuner as FineTuner
 from .verification.protocols.lfw import evaluate_pairs as evaluate_pairs
-from .verification.result import LFWResult as LFWResult
+from .verification.result import LFWResult as LFWResult, VerificationResult as VerificationResult
 
 __version__: str

@@ -37,7 +37,7 @@ def test_a_result_on_pairs_shows_its_figures_and_counts_its_pairs():
     text = repr(result)
     assert "\n" not in text
     assert len(text) < 1000
-    assert f"LFWResult(accuracy={result.accuracy!r}, " in text
+    assert f"VerificationResult(accuracy={result.accuracy!r}, " in text
     assert f"n_pairs={PAIRS}" in text
     assert f"distances=<float32 [{PAIRS}]>" in text
     assert repr(result.fold_accuracy) in text
@@ -70,7 +70,9 @@ def test_few_items_are_shown_and_many_counted():
 )
 def test_every_result_that_holds_arrays_or_long_lists_is_brief(part):
     module = importlib.import_module(f"finetune.{part}")
-    long = re.compile(r"NDArray|Embeddings|Labels|Digests|Photos|LFWResult|Path, \.\.\.|Quarantined, \.\.\.|Outcome, ")
+    long = re.compile(
+        r"NDArray|Embeddings|Labels|Digests|Photos|VerificationResult|Path, \.\.\.|Quarantined, \.\.\.|Outcome, "
+    )
     kinds = [kind for kind in (getattr(module, name) for name in module.__all__) if dataclasses.is_dataclass(kind)]
     assert kinds
     for kind in kinds:

@@ -11,7 +11,7 @@ from finetune import Model, evaluate_pairs
 from finetune.recipe.sections import LFW
 from finetune.verification.measuring import measure_lfw
 from finetune.verification.opening import open_pairs
-from finetune.verification.result import LFWResult
+from finetune.verification.result import VerificationResult
 
 WHOLE, EMBEDDING, PROTOCOL = "validate", "embedding alone", "protocol alone, 6,000 pairs"
 PAIRS, FOLDS = 6000, 10
@@ -32,7 +32,7 @@ def run(settings: Settings) -> Result:
     def protocol() -> None:
         evaluate_pairs(drawn[0], drawn[1], is_same, distance="cosine", subtract_mean=True, n_folds=FOLDS)
 
-    measured: list[LFWResult] = []
+    measured: list[VerificationResult] = []
     timings = alternate(
         {
             WHOLE: timed(lambda: measured.append(measure_lfw(model.embed, pairs, lfw))),

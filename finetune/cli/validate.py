@@ -10,7 +10,7 @@ from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, new_fil
 from finetune.progress import say, say_aside
 
 if TYPE_CHECKING:
-    from finetune.verification import LFWResult
+    from finetune.verification import VerificationResult
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
         write_json(target, result.to_json() | protocol)
 
 
-def _show(result: LFWResult, said: Sequence[str]) -> None:
+def _show(result: VerificationResult, said: Sequence[str]) -> None:
     """Print the four lines; notes go to stderr, but for those that are said already."""
     notes = [note for note in result.notes if note not in said]
     for line in result.lines():

@@ -11,7 +11,7 @@ import numpy as np
 from finetune.brief import Brief
 from finetune.errors import ExportFailed, Problem
 from finetune.export.formats import Format, Tolerance
-from finetune.verification import Difference, LFWResult, compare
+from finetune.verification import Difference, VerificationResult, compare
 from finetune.words import counted
 
 FILE_NAME = "certificate.json"
@@ -69,8 +69,8 @@ class Certificate(Brief):
     n_images: int
     agreements: Mapping[str, Agreement]
     images_per_second: float
-    lfw_before: LFWResult | None
-    lfw_after: LFWResult | None
+    lfw_before: VerificationResult | None
+    lfw_after: VerificationResult | None
     made_from: Mapping[str, Any]
     sha256: Mapping[str, str]
 
@@ -137,6 +137,6 @@ class Certificate(Brief):
         }
 
 
-def _figures(result: LFWResult) -> dict[str, Any]:
+def _figures(result: VerificationResult) -> dict[str, Any]:
     names = ("accuracy", "accuracy_std", "val", "val_std", "far", "auc", "eer", "distance", "subtract_mean", "flip")
     return {name: getattr(result, name) for name in names}

@@ -12,7 +12,7 @@ from finetune.record.results import StageResult
 from finetune.record.stat_h5 import Stat
 from finetune.record.tensorboard import TensorBoard
 from finetune.training import EpochRow, StageState, from_csv, to_csv
-from finetune.verification import LFWResult
+from finetune.verification import VerificationResult
 
 HISTORY = "history.csv"
 
@@ -66,7 +66,7 @@ class Histories:
                     self._stat = self._stat.measured(ends[result.name], lfw.accuracy, lfw.val)
             self._folder.write_stat(self._stat)
 
-    def write_stage(self, folder: RunFolder, state: StageState, lfw: LFWResult | None) -> None:
+    def write_stage(self, folder: RunFolder, state: StageState, lfw: VerificationResult | None) -> None:
         """Write what is kept of a finished stage into its own folder, from which a resumed run takes it."""
         folder.write_text(HISTORY, to_csv(state.rows))
         if self._asked.stat_h5:
@@ -81,14 +81,14 @@ class Histories:
         if self._asked.stat_h5:
             self._folder.write_stat(self._with(state, None))
 
-    def finished(self, state: StageState, lfw: LFWResult | None) -> None:
+    def finished(self, state: StageState, lfw: VerificationResult | None) -> None:
         """Adds a finished stage, and what LFW gave after it."""
         self.rows += state.rows
         if self._asked.stat_h5:
             self._stat = self._with(state, lfw)
             self._folder.write_stat(self._stat)
 
-    def _with(self, state: StageState, lfw: LFWResult | None) -> Stat:
+    def _with(self, state: StageState, lfw: VerificationResult | None) -> Stat:
         """Return `stat.h5` with the epochs of a stage, and what LFW gave after it."""
         stat = self._stat.joined(state.current, state.steps, state.epoch_steps, state.spread)
         return stat.measured(-1, lfw.accuracy, lfw.val) if lfw and lfw.sample_of is None else stat

@@ -14,7 +14,17 @@ from finetune.recipe import Recipe, Stage
 from finetune.record.folder import ADVICE, RunFolder
 from finetune.record.held_back import HeldBack
 from finetune.record.trade_off import TradeOff, columns
-from finetune.verification import HELD_BACK, Candidate, Difference, LFWResult, Score, Verdict, compare, losses, verdict
+from finetune.verification import (
+    HELD_BACK,
+    Candidate,
+    Difference,
+    Score,
+    Verdict,
+    VerificationResult,
+    compare,
+    losses,
+    verdict,
+)
 
 Kind = TypeVar("Kind")
 
@@ -33,7 +43,7 @@ class Evidence(Brief):
             classifier of these people, by the nearest class mean.
     """
 
-    lfw: LFWResult | None = None
+    lfw: VerificationResult | None = None
     trade_off: TradeOff | None = None
     held_back: HeldBack | None = None
 
@@ -99,12 +109,12 @@ class StageResult(Brief):
     trained: Evidence
 
     @property
-    def before(self) -> LFWResult | None:
+    def before(self) -> VerificationResult | None:
         """LFW on the weights that the stage started from, or None."""
         return self.began.lfw
 
     @property
-    def measured(self) -> LFWResult | None:
+    def measured(self) -> VerificationResult | None:
         """LFW on the weights that the stage trained, rolled back or not, or None."""
         return self.trained.lfw
 
@@ -124,7 +134,7 @@ class StageResult(Brief):
         return self.trained if self.accepted else self.began
 
     @property
-    def lfw(self) -> LFWResult | None:
+    def lfw(self) -> VerificationResult | None:
         """LFW on the weights that stand after the stage."""
         return self.standing.lfw
 
@@ -229,7 +239,7 @@ def write_evidence(folder: RunFolder, evidence: Evidence, prefix: str = "") -> N
 def _stored_evidence(folder: Path, prefix: str = "") -> Evidence:
     """Read what `write_evidence` wrote."""
     return Evidence(
-        _stored(folder / f"{prefix}lfw.json", LFWResult.from_json),
+        _stored(folder / f"{prefix}lfw.json", VerificationResult.from_json),
         _stored(folder / f"{prefix}strangers.json", TradeOff.from_json),
         _stored(folder / f"{prefix}held_back.json", HeldBack.from_json),
     )

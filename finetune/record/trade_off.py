@@ -8,7 +8,7 @@ from typing import Any
 
 from finetune.brief import Brief
 from finetune.identification import OpenSet
-from finetune.verification import LFWResult, paired_interval
+from finetune.verification import VerificationResult, paired_interval
 
 FAR = 0.01
 """At which strangers are identified as somebody who was learned."""
@@ -24,7 +24,7 @@ class TradeOff(Brief):
             images, with strangers as impostors; None where nothing is held back.
     """
 
-    strangers: LFWResult
+    strangers: VerificationResult
     learned: OpenSet | None
 
     def to_json(self) -> dict[str, Any]:
@@ -35,7 +35,7 @@ class TradeOff(Brief):
     def from_json(cls, stored: Mapping[str, Any]) -> TradeOff:
         """Read what `to_json` gave."""
         learned = OpenSet.from_json(stored["learned"]) if stored["learned"] else None
-        return cls(LFWResult.from_json(stored["strangers"]), learned)
+        return cls(VerificationResult.from_json(stored["strangers"]), learned)
 
 
 def columns(before: TradeOff, now: TradeOff) -> dict[str, float | None]:

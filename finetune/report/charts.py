@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from finetune.record import TradeOff
 from finetune.training import EpochRow
 from finetune.training.objectives import LOSS, Metric
-from finetune.verification import LFWResult
+from finetune.verification import VerificationResult
 
 SIZE = (4.9, 3.3)
 """Inches: at 72 points to the inch a little more than a phone is wide."""
@@ -73,7 +73,7 @@ class Named(NamedTuple):
     """A result and what it is called in a legend."""
 
     name: str
-    lfw: LFWResult
+    lfw: VerificationResult
 
 
 def roc(results: Sequence[Named], pairs: str) -> Chart | None:
@@ -99,7 +99,7 @@ def roc(results: Sequence[Named], pairs: str) -> Chart | None:
     return _chart(f"ROC, {pairs}", f"Validation rate over false accept rate. {areas}.", draw)
 
 
-def rates(result: LFWResult) -> tuple[np.ndarray, np.ndarray]:
+def rates(result: VerificationResult) -> tuple[np.ndarray, np.ndarray]:
     """The ROC curve over all pairs at once: false accept rates above 0, ascending, and the validation rate at each."""
     assert result.distances is not None
     assert result.is_same is not None

@@ -19,7 +19,7 @@ from finetune.report.record import Record
 from finetune.report.tables import duration, outcome
 from finetune.report.worst_pairs import Worst, worst
 from finetune.training.objectives import all_metrics
-from finetune.verification import LFWResult, compare, operating_point, paired_interval
+from finetune.verification import VerificationResult, compare, operating_point, paired_interval
 
 REPORT_FILE = "report.html"
 FARS = (0.1, 0.01, 0.001)
@@ -117,7 +117,7 @@ def headline(record: Record) -> str:
     return " ".join(parts)
 
 
-def _accuracy(result: LFWResult) -> str:
+def _accuracy(result: VerificationResult) -> str:
     """Return what an accuracy is called where a sentence begins."""
     return result.accuracy_name[0].upper() + result.accuracy_name[1:]
 
@@ -232,7 +232,7 @@ def _signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
 
 
-def without_overlap(result: LFWResult) -> str:
+def without_overlap(result: VerificationResult) -> str:
     """The accuracy on pairs of people who were not trained on, in words; empty where nobody overlaps."""
     if not result.left_out:
         return ""

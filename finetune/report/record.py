@@ -14,7 +14,7 @@ from finetune.files import read_text
 from finetune.recipe import Recipe
 from finetune.record import BASELINE, Evidence, RunFolder, StageResult, TradeOff, ended, stored_results, verdict_of
 from finetune.training import EpochRow, from_csv
-from finetune.verification import LFWResult, Verdict
+from finetune.verification import Verdict, VerificationResult
 
 ADVICE = "give the folder that a run wrote"
 PREPROCESSING = {"image_size": int, "standardization": str, "source": str}
@@ -36,7 +36,7 @@ class Measured:
     """A result on LFW and the name of what was measured: the baseline, or a stage."""
 
     name: str
-    lfw: LFWResult
+    lfw: VerificationResult
     accepted: bool = True
 
 
@@ -104,7 +104,7 @@ class Record(Brief):
         return self.path.resolve().name
 
     @property
-    def baseline(self) -> LFWResult | None:
+    def baseline(self) -> VerificationResult | None:
         """LFW before the first stage, or None."""
         return self.start.lfw
 

@@ -16,7 +16,7 @@ from finetune.progress import say
 from finetune.recipe import Recipe, Stage
 from finetune.record import BASELINE, FAR, Evidence, StageResult, TradeOff
 from finetune.training import StageState, Trainer
-from finetune.verification import Difference, LFWResult, paired_interval
+from finetune.verification import Difference, VerificationResult, paired_interval
 from finetune.words import counted
 
 EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
@@ -91,7 +91,7 @@ def stage_footer(result: StageResult) -> None:
     say(f"saved in {result.folder}")
 
 
-def stages(baseline: LFWResult | None, results: Sequence[StageResult]) -> Table:
+def stages(baseline: VerificationResult | None, results: Sequence[StageResult]) -> Table:
     """Make the final table: each stage with LFW before, after and the paired difference."""
     held_back = any(r.validation_accuracy is not None for r in results)
     columns = ["stage", "trains from", "epochs", "kept", "held back" if held_back else "training"]
@@ -222,7 +222,7 @@ def _interval(difference: Difference) -> str:
     return f"{difference.accuracy:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
 
 
-def _without_overlap(result: LFWResult, difference: Difference | None) -> list[str]:
+def _without_overlap(result: VerificationResult, difference: Difference | None) -> list[str]:
     """The figures without the people who are trained on; nothing where the pairs name none of them."""
     if not result.left_out:
         return []
@@ -232,7 +232,7 @@ def _without_overlap(result: LFWResult, difference: Difference | None) -> list[s
     return [f"without {result.left_out}: {_figures(result.without_overlap)}{change}"]
 
 
-def _accuracies_without_overlap(baseline: LFWResult, results: Sequence[StageResult]) -> list[str]:
+def _accuracies_without_overlap(baseline: VerificationResult, results: Sequence[StageResult]) -> list[str]:
     """The same for the whole run, in the accuracies alone."""
     measured = [(BASELINE, baseline), *((r.name, r.measured) for r in results if r.measured)]
     _, last = measured[-1]
@@ -244,14 +244,14 @@ def _accuracies_without_overlap(baseline: LFWResult, results: Sequence[StageResu
     return [f"without {last.left_out}, {last.accuracy_name}: {accuracies}"]
 
 
-def _figures(result: LFWResult) -> str:
+def _figures(result: VerificationResult) -> str:
     return (
         f"{result.accuracy_name} {result.accuracy:.4f}±{result.accuracy_std:.4f}, "
         f"validation rate {result.val:.4f}±{result.val_std:.4f} at FAR {result.far_target:g}"
     )
 
 
-def _sample(result: LFWResult) -> str:
+def _sample(result: VerificationResult) -> str:
     """Return of which sample the figures are; nothing where all pairs were measured."""
     if result.sample_of is None:
         return ""

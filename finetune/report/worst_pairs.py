@@ -13,7 +13,7 @@ from PIL import Image
 from finetune.errors import DataError
 from finetune.images import ImageError, read_image
 from finetune.recipe import LFW
-from finetune.verification import ImagePairs, LFWResult, read_pairs, resolve, sampled
+from finetune.verification import ImagePairs, VerificationResult, read_pairs, resolve, sampled
 
 SHOWN = 6
 """Pairs of each kind."""
@@ -58,7 +58,7 @@ class Worst(NamedTuple):
     note: str = ""
 
 
-def worst(result: LFWResult, lfw: LFW, *, show: bool) -> Worst:
+def worst(result: VerificationResult, lfw: LFW, *, show: bool) -> Worst:
     """The pairs that were decided wrongly in their own folds, the worst of each kind.
 
     Args:
@@ -84,7 +84,7 @@ def worst(result: LFWResult, lfw: LFW, *, show: bool) -> Worst:
     return Worst(false_accepts, false_rejects, *counts)
 
 
-def _pair(pairs: ImagePairs, result: LFWResult, row: int) -> WrongPair:
+def _pair(pairs: ImagePairs, result: VerificationResult, row: int) -> WrongPair:
     assert result.distances is not None
     first, second = (_face(pairs.paths[index[row]]) for index in (pairs.index1, pairs.index2))
     return WrongPair(first, second, float(result.distances[row]))

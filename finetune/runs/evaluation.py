@@ -18,7 +18,7 @@ from finetune.interruption import stop_if_asked
 from finetune.record import FAR, HeldBack, TradeOff, by_nearest_mean
 from finetune.runs.opening import Inputs
 from finetune.training import Trainer
-from finetune.verification import Embed, LFWResult, draw, measure_lfw, measure_strangers
+from finetune.verification import Embed, VerificationResult, draw, measure_lfw, measure_strangers
 
 Vectors = npt.NDArray[np.float32]
 
@@ -46,7 +46,7 @@ class Evaluation:
         first, rest = trainer.first, trainer.prelogits
         return Embedder(self._model, inputs.recipe.cache, inputs.records, first=first, rest=rest)
 
-    def lfw(self, embedder: Embedder | None = None) -> LFWResult | None:
+    def lfw(self, embedder: Embedder | None = None) -> VerificationResult | None:
         """Measure on LFW; None where no pairs were given.
 
         Args:

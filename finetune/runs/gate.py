@@ -9,7 +9,7 @@ import numpy as np
 
 from finetune.recipe import Accept
 from finetune.record import Evidence
-from finetune.verification import RESAMPLES, LFWResult, bootstrap, compare
+from finetune.verification import RESAMPLES, VerificationResult, bootstrap, compare
 from finetune.words import counted
 
 FEW_FALSE_ACCEPTS = 2
@@ -52,7 +52,7 @@ def judge(accept: Accept | None, start: Evidence, began: Evidence, trained: Evid
     return decide(accept, before.lfw, trained.lfw)
 
 
-def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | None) -> Decision:
+def decide(accept: Accept | None, before: VerificationResult | None, after: VerificationResult | None) -> Decision:
     """Accept a stage whose metric fell by no more than the recipe allows.
 
     Args:
@@ -83,7 +83,7 @@ def decide(accept: Accept | None, before: LFWResult | None, after: LFWResult | N
 
 
 def _evidence(
-    accept: Accept, before: LFWResult, after: LFWResult
+    accept: Accept, before: VerificationResult, after: VerificationResult
 ) -> tuple[float | None, float | None, float | None, str]:
     """The ends of the 95 % interval, McNemar's p, and both in words."""
     known = before.distances is not None and after.distances is not None

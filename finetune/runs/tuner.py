@@ -33,7 +33,7 @@ from finetune.runs.opening import Inputs
 from finetune.runs.stage import StageOutcome, StageRun
 from finetune.runtime import create_strategy, planned_strategy
 from finetune.training import EpochRow, StageFailed, StageState, Trainer, replication_of
-from finetune.verification import LFWResult, Verdict
+from finetune.verification import Verdict, VerificationResult
 
 
 class FineTuner:
@@ -93,7 +93,7 @@ class FineTuner:
         return self.histories.rows
 
     @property
-    def baseline(self) -> LFWResult | None:
+    def baseline(self) -> VerificationResult | None:
         """LFW before the first stage, or None."""
         return self.start.lfw
 
@@ -151,7 +151,7 @@ class FineTuner:
             "to resume, give them all the folder of the chief, under the same path",
         )
 
-    def measure(self) -> LFWResult | None:
+    def measure(self) -> VerificationResult | None:
         """LFW with the weights as they stand; None where no pairs were given.
 
         Raises:
@@ -159,7 +159,7 @@ class FineTuner:
         """
         return self.context.evaluation.lfw()
 
-    def lfw(self) -> LFWResult:
+    def lfw(self) -> VerificationResult:
         """LFW with the weights as they stand.
 
         Raises:

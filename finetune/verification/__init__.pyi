@@ -20,6 +20,7 @@ from .result import (
     Distance as Distance,
     LFWResult as LFWResult,
     Overlap as Overlap,
+    VerificationResult as VerificationResult,
     decisions as decisions,
     digits as digits,
 )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from finetune.errors import DataError, Problem
-from finetune.verification.result import LFWResult
+from finetune.verification.result import VerificationResult
 
 Z_95 = 1.959963984540054
 """The normal quantile of 0.975."""
@@ -80,7 +80,7 @@ def paired_interval(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_])
     return PairedInterval((gained - lost) / len(before), low, high, gained, lost, p_value)
 
 
-def compare(before: LFWResult, after: LFWResult) -> Difference:
+def compare(before: VerificationResult, after: VerificationResult) -> Difference:
     """How much better `after` is, judged pair by pair; see `paired_interval`.
 
     Raises:
@@ -100,7 +100,7 @@ def compare(before: LFWResult, after: LFWResult) -> Difference:
     )
 
 
-def refuse_different(before: LFWResult, after: LFWResult) -> None:
+def refuse_different(before: VerificationResult, after: VerificationResult) -> None:
     """Raises DataError where two results are not of the same pairs."""
     if _pairs(before) != _pairs(after):
         raise DataError(
@@ -112,5 +112,5 @@ def refuse_different(before: LFWResult, after: LFWResult) -> None:
         )
 
 
-def _pairs(result: LFWResult) -> tuple[object, ...]:
+def _pairs(result: VerificationResult) -> tuple[object, ...]:
     return result.n_pairs, result.n_same, result.pairs_sha256

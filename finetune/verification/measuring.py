@@ -16,7 +16,7 @@ from finetune.recipe import LFW
 from finetune.verification.overlap import find_overlap
 from finetune.verification.pairs import ImagePairs
 from finetune.verification.protocols import evaluate_pairs
-from finetune.verification.result import Distance, LFWResult
+from finetune.verification.result import Distance, VerificationResult
 
 
 class Embed(Protocol):
@@ -34,7 +34,7 @@ def measure(
     subtract_mean: bool = False,
     flip: bool = False,
     trained: Iterable[str] = (),
-) -> LFWResult:
+) -> VerificationResult:
     """Measure by FaceNet's protocol on the pairs' images, each embedded once, however many pairs name it.
 
     Args:
@@ -74,7 +74,7 @@ def measure(
     return _with_overlap(result, names, image_pairs, evaluate) if names else result
 
 
-def measure_lfw(embed: Embed, image_pairs: ImagePairs, lfw: LFW, trained: Iterable[str] = ()) -> LFWResult:
+def measure_lfw(embed: Embed, image_pairs: ImagePairs, lfw: LFW, trained: Iterable[str] = ()) -> VerificationResult:
     """Measure on pairs with the settings of a recipe's `lfw` section, as `measure` does."""
     return measure(
         embed,
@@ -87,8 +87,11 @@ def measure_lfw(embed: Embed, image_pairs: ImagePairs, lfw: LFW, trained: Iterab
 
 
 def _with_overlap(
-    result: LFWResult, trained: Sequence[str], image_pairs: ImagePairs, evaluate: Callable[..., LFWResult]
-) -> LFWResult:
+    result: VerificationResult,
+    trained: Sequence[str],
+    image_pairs: ImagePairs,
+    evaluate: Callable[..., VerificationResult],
+) -> VerificationResult:
     """The result with which identities of the pairs were trained on, and with the figures without them."""
     overlap, clean = find_overlap(trained, image_pairs)
     result = dataclasses.replace(result, overlap=overlap)

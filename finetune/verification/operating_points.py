@@ -8,7 +8,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from finetune.verification.result import LFWResult
+from finetune.verification.result import VerificationResult
 
 CONFIDENCE = 0.95
 
@@ -48,7 +48,7 @@ class OperatingPoint:
     val_high: float
 
 
-def operating_point(result: LFWResult, far: float) -> OperatingPoint | None:
+def operating_point(result: VerificationResult, far: float) -> OperatingPoint | None:
     """The largest threshold whose expected false accept rate is at most `far`, from all pairs at once.
 
     It is the k-th smallest distance of the n pairs of two people, k = ⌊far (n + 1)⌋: the rate of further pairs is

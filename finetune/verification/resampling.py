@@ -10,7 +10,7 @@ import numpy.typing as npt
 from finetune.errors import DataError, Problem
 from finetune.verification.comparison import refuse_different
 from finetune.verification.protocols import ACCURACY_THRESHOLDS, VAL_THRESHOLDS, area, val_threshold
-from finetune.verification.result import LFWResult
+from finetune.verification.result import VerificationResult
 
 Metric = Literal["val", "auc"]
 Floats = npt.NDArray[np.float64]
@@ -26,8 +26,8 @@ class Interval(NamedTuple):
 
 
 def bootstrap(
-    before: LFWResult,
-    after: LFWResult,
+    before: VerificationResult,
+    after: VerificationResult,
     metric: Metric,
     *,
     confidence: float = 0.95,
@@ -66,7 +66,7 @@ def bootstrap(
     return Interval(getattr(after, metric) - getattr(before, metric), float(low), float(high))
 
 
-def _strata(result: LFWResult) -> list[npt.NDArray[np.intp]]:
+def _strata(result: VerificationResult) -> list[npt.NDArray[np.intp]]:
     """The rows of each fold's pairs of one person, and of each fold's pairs of two."""
     assert result.folds is not None
     assert result.is_same is not None
@@ -77,7 +77,7 @@ def _strata(result: LFWResult) -> list[npt.NDArray[np.intp]]:
 class _Distances:
     """A result's distances, each by the first threshold of the grid that accepts it, and weighed anew each time."""
 
-    def __init__(self, result: LFWResult, metric: Metric) -> None:
+    def __init__(self, result: VerificationResult, metric: Metric) -> None:
         if result.distances is None or result.is_same is None or result.folds is None:
             raise DataError(Problem("bootstrap", "found a result without its distances", "measure it again"))
         self._metric, self._far, self._n_folds = metric, result.far_target, result.n_folds

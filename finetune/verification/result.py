@@ -44,8 +44,10 @@ class Overlap(Brief):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class LFWResult(Brief):
-    """The figures of FaceNet's verification protocol for one set of pairs.
+class VerificationResult(Brief):
+    """The figures of a verification protocol for one set of pairs, LFW's or any others.
+
+    `LFWResult`, its former name, is the same class.
 
     Attributes:
         accuracy: mean of `fold_accuracy`, 0 to 1.
@@ -101,11 +103,11 @@ class LFWResult(Brief):
     folds: npt.NDArray[np.int16] | None = None
     pairs_sha256: str | None = None
     overlap: Overlap | None = None
-    without_overlap: LFWResult | None = None
+    without_overlap: VerificationResult | None = None
     sample_of: int | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, LFWResult) and self.to_json() == other.to_json()
+        return isinstance(other, VerificationResult) and self.to_json() == other.to_json()
 
     def lines(self) -> list[str]:
         """The four lines that FaceNet's `validate_on_lfw.py` prints, in its format."""
@@ -161,7 +163,7 @@ class LFWResult(Brief):
         }
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> LFWResult:
+    def from_json(cls, stored: Mapping[str, Any]) -> VerificationResult:
         """The result that `to_json` gave `stored`; keys of others in it are passed over.
 
         Those written before there was an overlap read as if nobody knew of one, and without distances.
@@ -171,9 +173,9 @@ class LFWResult(Brief):
         """
         later = ("overlap", "without_overlap", "distances", "is_same", "folds", "sample_of")
         names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
-        missing = [name for name in names if name not in stored]
+        missing = ", ".join(name for name in names if name not in stored)
         if missing:
-            raise DataError(Problem("LFW result", f"found no {', '.join(missing)}", "give a file that finetune wrote"))
+            raise DataError(Problem("result of verification", f"found no {missing}", "give a file that finetune wrote"))
         fields = {name: stored[name] for name in names}
         fields["fold_accuracy"] = tuple(stored["fold_accuracy"])
         fields["notes"] = tuple(stored["notes"])
@@ -185,7 +187,7 @@ class LFWResult(Brief):
         for name in ("correct", "is_same", "distances", "folds"):
             if len(fields.get(name, fields["correct"])) != stored["n_pairs"]:
                 found = f"found {len(fields[name])} values of {name} for {stored['n_pairs']} pairs"
-                raise DataError(Problem("LFW result", found, "give a file that finetune wrote"))
+                raise DataError(Problem("result of verification", found, "give a file that finetune wrote"))
         overlap, without = stored.get("overlap"), stored.get("without_overlap")
         return cls(
             **fields,
@@ -193,6 +195,10 @@ class LFWResult(Brief):
             without_overlap=cls.from_json(without) if without else None,
             sample_of=stored.get("sample_of"),
         )
+
+
+LFWResult = VerificationResult
+"""The former name of `VerificationResult`."""
 
 
 def digits(values: npt.NDArray[np.bool_]) -> str:

@@ -12,7 +12,7 @@ from finetune.brief import Brief
 from finetune.errors import DataError, Problem
 from finetune.verification.pair_drawing import draw_places
 from finetune.verification.protocols import evaluate_pairs
-from finetune.verification.result import Distance, LFWResult
+from finetune.verification.result import Distance, VerificationResult
 from finetune.words import counted
 
 FOLDS = 10
@@ -106,7 +106,7 @@ def enough(labels: npt.NDArray[np.int64]) -> bool:
 
 def measure_strangers(
     embeddings: npt.NDArray[np.float32], pairs: StrangerPairs, *, distance: Distance = "cosine"
-) -> LFWResult:
+) -> VerificationResult:
     """FaceNet's protocol on the pairs.
 
     Args:

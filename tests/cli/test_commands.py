@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune import LFWResult, __version__
+from finetune import VerificationResult, __version__
 from finetune.cli import COMMANDS
 from finetune.demo import OLD
 from finetune.doctor.finding import KINDS
@@ -204,7 +204,7 @@ def test_validate_prints_facenets_lines_and_writes_the_whole_protocol(options: d
     assert len(ended.out) == 4
 
     told = json.loads((work / "lfw.json").read_text())
-    assert {field.name for field in dataclasses.fields(LFWResult)} - {"sample_of"} <= set(told)
+    assert {field.name for field in dataclasses.fields(VerificationResult)} - {"sample_of"} <= set(told)
     assert told["accuracy"] == expected.accuracy
     assert {name: told[name] for name in options} == options
     rest = ("checkpoint", "lfw", "pairs", "images", "missing", "skipped_pairs", "image_size", "standardization")
@@ -265,7 +265,7 @@ def test_validate_gives_the_figures_without_people_who_were_trained_on(checkpoin
     plain = finetune("validate", "model", *LFW)
     ended = finetune("validate", checkpoint, *LFW, *options, "--json", "lfw.json")
     assert (ended.status, ended.out[:4], ended.err) == (0, plain.out, plain.err)
-    told = LFWResult.from_json(json.loads((work / "lfw.json").read_text()))
+    told = VerificationResult.from_json(json.loads((work / "lfw.json").read_text()))
     n_shared = sum("person_012/" in pair.first + pair.second for pair in read_pairs("faces/pairs.txt").pairs)
     assert (told.overlap.identities, told.overlap.n_pairs) == (("person_012",), n_shared)
     assert ended.out[4:] == [

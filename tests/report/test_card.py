@@ -12,7 +12,7 @@ pytest.importorskip("tensorflow")
 from finetune.report import card, page
 from finetune.report.record import Record
 from finetune.verification.operating_points import operating_point
-from finetune.verification.result import LFWResult
+from finetune.verification.result import VerificationResult
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
 UNLISTED = shutil.ignore_patterns("files.sha256")
@@ -51,8 +51,8 @@ def test_every_run_has_one_with_all_its_parts(run, request):
 def test_of_a_stage_that_was_rolled_back_the_card_is_about_the_one_before(rolled_back):
     text = (rolled_back / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "Weights at the end: `1-head`, the last stage that was kept." in text
-    kept = LFWResult.from_json(json.loads((rolled_back / "1-head/lfw.json").read_text()))
-    rejected = LFWResult.from_json(json.loads((rolled_back / "2-last-block/rejected_lfw.json").read_text()))
+    kept = VerificationResult.from_json(json.loads((rolled_back / "1-head/lfw.json").read_text()))
+    rejected = VerificationResult.from_json(json.loads((rolled_back / "2-last-block/rejected_lfw.json").read_text()))
     assert f"| head | {kept.accuracy:.4f} ± {kept.accuracy_std:.4f} |" in text
     assert f"| last block (rolled back) | {rejected.accuracy:.4f} ± {rejected.accuracy_std:.4f} |" in text
     point = operating_point(kept, 0.1)

@@ -21,7 +21,7 @@ from finetune.report.record import Record
 from finetune.report.worst_pairs import worst
 from finetune.verification.operating_points import operating_point
 from finetune.verification.pairs import read_pairs
-from finetune.verification.result import LFWResult
+from finetune.verification.result import VerificationResult
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
 UNLISTED = shutil.ignore_patterns("files.sha256")
@@ -110,8 +110,8 @@ def test_everybody_can_read_it(html):
 
 def test_what_was_rolled_back_is_said_with_its_figures(rolled_back):
     found = Page((rolled_back / "report.html").read_text(encoding="utf-8"))
-    before = LFWResult.from_json(json.loads((rolled_back / "1-head/lfw.json").read_text()))
-    after = LFWResult.from_json(json.loads((rolled_back / "2-last-block/rejected_lfw.json").read_text()))
+    before = VerificationResult.from_json(json.loads((rolled_back / "1-head/lfw.json").read_text()))
+    after = VerificationResult.from_json(json.loads((rolled_back / "2-last-block/rejected_lfw.json").read_text()))
     assert "2 of 2 stages finished, 1 kept." in found.words
     assert re.search(
         rf"last block rolled back Block8 2 \d \S+ {before.accuracy:.4f} {after.accuracy:.4f} "
@@ -286,7 +286,7 @@ def test_pairs_that_have_gone_or_changed_are_told(rolled_back, faces, tmp_path):
         (lambda run: (run / "inputs.json").write_text("{"), "a file of the run is missing or damaged (JSONDecodeError"),
         (lambda run: (run / "inputs.json").write_text("[]"), "damaged (ValueError: inputs.json is no dict)"),
         (lambda run: (run / "environment.json").unlink(), "environment.json: can't be read (No such file"),
-        (lambda run: (run / "1-head/lfw.json").write_text("{}"), "LFW result: found no accuracy"),
+        (lambda run: (run / "1-head/lfw.json").write_text("{}"), "result of verification: found no accuracy"),
         (lambda run: (run / "1-head/result.json").write_text('{"index": 1}'), "result.json: damaged (KeyError)"),
         (lambda run: (run / "1-head/certificate.json").write_bytes(b"\xff"), "certificate.json: not a text file"),
     ],

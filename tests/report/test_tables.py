@@ -13,7 +13,7 @@ from finetune.recipe.recipe import Recipe
 from finetune.recipe.stage import Stage
 from finetune.verification.comparison import Difference, paired_interval
 from finetune.verification.protocols.lfw import evaluate_pairs
-from finetune.verification.result import LFWResult, Overlap
+from finetune.verification.result import Overlap, VerificationResult
 
 pytest.importorskip("tensorflow")
 from finetune.record.results import Evidence, StageResult
@@ -36,7 +36,7 @@ def test_what_remains_is_said_once_an_epoch_tells_of_the_others(capsys):
     assert second.endswith(f"{'10 s':>8}{'30 s':>10}")
 
 
-def lfw(wrong: int, without: bool | None = None) -> LFWResult:
+def lfw(wrong: int, without: bool | None = None) -> VerificationResult:
     """A result of 200 pairs, of which so many are decided wrongly; of some of them people are trained on.
 
     Args:
@@ -54,7 +54,7 @@ def lfw(wrong: int, without: bool | None = None) -> LFWResult:
     return dataclasses.replace(result, overlap=Overlap(("ann",), 9, 3), without_overlap=left)
 
 
-def stage(name: str, before: LFWResult | None, after: LFWResult | None, **values) -> StageResult:
+def stage(name: str, before: VerificationResult | None, after: VerificationResult | None, **values) -> StageResult:
     fields = {"train_from": "Block8", "epochs": 3, "kept_epoch": 2, "step": 9, "cross_entropy": 0.1, "reason": ""}
     fields |= {"accuracy": 0.75, "validation_loss": None, "validation_accuracy": None, "accepted": True, "failure": ""}
     fields |= {"rejected": (), "folder": Path("run/1-head"), "start": Evidence(before), "began": Evidence(before)}

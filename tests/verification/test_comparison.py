@@ -13,17 +13,17 @@ from hypothesis import given, strategies as st
 from finetune.errors import DataError
 from finetune.verification.comparison import compare
 from finetune.verification.protocols.lfw import evaluate_pairs
-from finetune.verification.result import LFWResult
+from finetune.verification.result import VerificationResult
 
 
-def result(correct: np.ndarray) -> LFWResult:
+def result(correct: np.ndarray) -> VerificationResult:
     same = np.tile([True, False], len(correct) // 2)
     rows = np.ones((len(same), 1))
     base = evaluate_pairs(rows, rows, same, n_folds=2)
     return dataclasses.replace(base, correct=correct, accuracy=float(correct.mean()))
 
 
-def split(n: int, gained: int, lost: int) -> tuple[LFWResult, LFWResult]:
+def split(n: int, gained: int, lost: int) -> tuple[VerificationResult, VerificationResult]:
     """Two results on n pairs, of which the first few are gained and the next few lost."""
     before, after = np.ones(n, bool), np.ones(n, bool)
     before[:gained] = False

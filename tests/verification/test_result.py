@@ -8,11 +8,13 @@ import json
 import numpy as np
 import pytest
 
+import finetune
+import finetune.verification
 from finetune.errors import DataError
 from finetune.verification.protocols.lfw import evaluate_pairs
-from finetune.verification.result import LFWResult, Overlap
+from finetune.verification.result import Overlap, VerificationResult
 
-RESULT = LFWResult(
+RESULT = VerificationResult(
     accuracy=0.9965,
     accuracy_std=0.00252,
     val=0.983667,
@@ -37,6 +39,11 @@ RESULT = LFWResult(
 OVERLAPPING = dataclasses.replace(RESULT, overlap=Overlap(("Ann_Lee", "José_Serra"), 7, 2), without_overlap=RESULT)
 
 
+def test_the_former_name_is_the_same_class():
+    assert finetune.LFWResult is finetune.verification.LFWResult is finetune.VerificationResult is VerificationResult
+    assert repr(RESULT).startswith("VerificationResult(")
+
+
 def test_the_four_lines_are_those_of_the_published_script():
     assert RESULT.lines() == [
         "Accuracy: 0.99650+-0.00252",
@@ -49,11 +56,11 @@ def test_the_four_lines_are_those_of_the_published_script():
 def test_json_holds_every_field_by_name_and_gives_the_result_back():
     text = json.dumps({**RESULT.to_json(), "checkpoint": "beside it"}, allow_nan=False)
     stored = json.loads(text)
-    assert {field.name for field in dataclasses.fields(LFWResult)} - {"sample_of"} < set(stored)
+    assert {field.name for field in dataclasses.fields(VerificationResult)} - {"sample_of"} < set(stored)
     assert stored["correct"] == "10011"
     assert stored["protocol"]["accuracy_thresholds"] == "0 to 4 by 0.01"
     assert stored["protocol"]["val_thresholds"].startswith("0 to 4 by 0.001")
-    back = LFWResult.from_json(stored)
+    back = VerificationResult.from_json(stored)
     assert back == RESULT
     assert back.correct.dtype == bool
     assert back.correct.tolist() == RESULT.correct.tolist()
@@ -64,14 +71,14 @@ def test_the_number_that_a_sample_was_drawn_from_is_stored_with_it_alone():
     sampled = dataclasses.replace(RESULT, sample_of=6000)
     stored = json.loads(json.dumps(sampled.to_json(), allow_nan=False))
     assert stored["sample_of"] == 6000
-    assert LFWResult.from_json(stored) == sampled
+    assert VerificationResult.from_json(stored) == sampled
 
 
 def test_an_overlap_and_the_figures_without_it_are_stored_with_the_result():
     stored = json.loads(json.dumps(OVERLAPPING.to_json(), allow_nan=False))
     assert stored["overlap"] == {"identities": ["Ann_Lee", "José_Serra"], "n_identities": 7, "n_pairs": 2}
     assert stored["without_overlap"]["accuracy"] == RESULT.accuracy
-    back = LFWResult.from_json(stored)
+    back = VerificationResult.from_json(stored)
     assert back == OVERLAPPING
     assert back.overlap == OVERLAPPING.overlap
     assert back.without_overlap == RESULT
@@ -81,7 +88,7 @@ def test_an_overlap_and_the_figures_without_it_are_stored_with_the_result():
 def test_a_result_stored_before_there_was_an_overlap_reads_as_if_nobody_knew():
     stored = RESULT.to_json()
     del stored["overlap"], stored["without_overlap"]
-    assert LFWResult.from_json(stored) == RESULT
+    assert VerificationResult.from_json(stored) == RESULT
 
 
 def test_what_is_left_out_is_told_in_words():
@@ -99,8 +106,10 @@ def test_results_that_differ_in_a_field_are_not_equal(change):
 def test_another_file_than_a_result_names_the_missing_fields():
     stored = RESULT.to_json()
     del stored["auc"], stored["correct"]
-    with pytest.raises(DataError, match=r"^LFW result: found no auc, correct; give a file that finetune wrote$"):
-        LFWResult.from_json(stored)
+    with pytest.raises(
+        DataError, match=r"^result of verification: found no auc, correct; give a file that finetune wrote$"
+    ):
+        VerificationResult.from_json(stored)
 
 
 def test_distances_kinds_and_folds_are_read_back_exactly_and_may_be_missing():
@@ -108,13 +117,15 @@ def test_distances_kinds_and_folds_are_read_back_exactly_and_may_be_missing():
     first, second = generator.normal(size=(2, 20, 4))
     measured = evaluate_pairs(first, second, np.arange(20) % 2 == 0, n_folds=2)
     stored = json.loads(json.dumps(measured.to_json()))
-    again = LFWResult.from_json(stored)
+    again = VerificationResult.from_json(stored)
     for name in ("distances", "is_same", "folds"):
         np.testing.assert_array_equal(getattr(again, name), getattr(measured, name))
         assert getattr(again, name).dtype == getattr(measured, name).dtype
-    older = LFWResult.from_json({k: v for k, v in stored.items() if k not in ("distances", "is_same", "folds")})
+    older = VerificationResult.from_json(
+        {k: v for k, v in stored.items() if k not in ("distances", "is_same", "folds")}
+    )
     assert older.distances is None
-    assert LFWResult.from_json(json.loads(json.dumps(older.to_json()))) == older
+    assert VerificationResult.from_json(json.loads(json.dumps(older.to_json()))) == older
 
 
 @pytest.mark.parametrize("name", ["correct", "is_same", "distances", "folds"])
@@ -123,4 +134,4 @@ def test_values_of_another_number_of_pairs_are_refused(name):
     first, second = generator.normal(size=(2, 20, 4))
     stored = evaluate_pairs(first, second, np.arange(20) % 2 == 0, n_folds=2).to_json()
     with pytest.raises(DataError, match=f"found 19 values of {name} for 20 pairs; give a file that finetune wrote"):
-        LFWResult.from_json(stored | {name: stored[name][:-1]})
+        VerificationResult.from_json(stored | {name: stored[name][:-1]})

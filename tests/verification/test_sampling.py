@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from finetune.verification.measuring import measure
 from finetune.verification.pairs import ImagePairs
-from finetune.verification.result import LFWResult
+from finetune.verification.result import VerificationResult
 from finetune.verification.sampling import sampled
 
 
@@ -65,8 +65,8 @@ def test_a_sample_says_what_it_is_of_and_its_figures_are_not_called_lfws():
     )
     assert (result.sample_of, result.of_what) == (200, "sample")
     stored = json.loads(json.dumps(result.to_json()))
-    assert LFWResult.from_json(stored) == result
-    assert LFWResult.from_json(stored).sample_of == 200
+    assert VerificationResult.from_json(stored) == result
+    assert VerificationResult.from_json(stored).sample_of == 200
     whole = dataclasses.replace(result, sample_of=None)
     assert whole.of_what == "LFW"
     assert "sample_of" not in whole.to_json()  # a result of all pairs is stored as it always was

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.errors import DataError, Problem
-from finetune.verification import ACCURACY_STEP, THRESHOLDS_END, VAL_STEP, Distance, LFWResult
+from finetune.verification import ACCURACY_STEP, THRESHOLDS_END, VAL_STEP, Distance, VerificationResult
 from finetune.words import counted
 
 Floats = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ def evaluate_pairs(
     n_folds: int = 10,
     far_target: float = 1e-3,
     keep: npt.ArrayLike | None = None,
-) -> LFWResult:
+) -> VerificationResult:
     """Accuracy, validation rate, AUC and EER of telling pairs of one person from pairs of two.
 
     The pairs are cut into consecutive folds. For each fold, the threshold of best accuracy and the
@@ -76,7 +76,7 @@ def evaluate_pairs(
     accuracy = [float(np.mean(outcome.correct)) for outcome in outcomes]
     val = [outcome.val for outcome in outcomes]
     auc, eer, curve_notes = _curve(outcomes)
-    return LFWResult(
+    return VerificationResult(
         accuracy=float(np.mean(accuracy)),
         accuracy_std=float(np.std(accuracy)),
         val=float(np.mean(val)),

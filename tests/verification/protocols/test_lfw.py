@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from finetune.errors import DataError
 from finetune.verification.protocols.lfw import evaluate_pairs
-from finetune.verification.result import LFWResult
+from finetune.verification.result import VerificationResult
 
 FIGURES = ("accuracy", "accuracy_std", "val", "val_std", "far", "auc", "eer", "threshold")
 
@@ -278,7 +278,7 @@ def test_no_eer_where_the_curve_ends_before_the_crossing():
     assert result.eer is None
     assert result.notes[-1] == "there is no EER: the thresholds end before false accepts and false rejects cross"
     assert result.lines()[-1] == "Equal Error Rate (EER): none within the thresholds"
-    assert LFWResult.from_json(result.to_json()) == result
+    assert VerificationResult.from_json(result.to_json()) == result
 
 
 def test_pairs_listed_one_kind_after_the_other_are_dealt_to_the_folds_by_kind():
