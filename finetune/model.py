@@ -100,7 +100,7 @@ class Model:
         """Restore a checkpoint; its backbone, embedding size and number of classes are read from it.
 
         Args:
-            checkpoint: a directory, a prefix, any of the checkpoint's files, or a frozen `.pb`.
+            checkpoint: a directory, a prefix, or any file of a checkpoint.
             class_names: the people of a new head: the stored one is then skipped, and another drawn afresh for
                 them (Glorot uniform, as published). Without it, the head is restored where it is stored
                 with weights and biases.

@@ -1,6 +1,7 @@
 from .accounting import Account as Account, account as account, stored_class_names as stored_class_names
+from .formats import refuse_pattern as refuse_pattern
 from .inspect import Description as Description, describe as describe
-from .location import CLASS_NAMES as CLASS_NAMES, Located as Located, locate as locate, refuse_pattern as refuse_pattern
+from .location import CLASS_NAMES as CLASS_NAMES, Located as Located, locate as locate
 from .plan import Contents as Contents, RestorePlan as RestorePlan, contents as contents, plan_restore as plan_restore
 from .saver import published_form as published_form, reason_of as reason_of, texts as texts, write as write
 from .stored import StoredCheckpoint as StoredCheckpoint, file_digests as file_digests, read as read

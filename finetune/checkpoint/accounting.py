@@ -75,7 +75,7 @@ def account(
     """Read a checkpoint, and check all that restoring it needs.
 
     Args:
-        path: a directory, a prefix, any of the checkpoint's files, or a frozen `.pb`.
+        path: a directory, a prefix, or any file of a checkpoint.
         class_names: the people of a new head, in place of the stored one. Without it, the head is restored
             where it is stored with weights and biases.
         image_size: pixels, in place of what the checkpoint is known to expect.

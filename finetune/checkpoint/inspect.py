@@ -62,7 +62,7 @@ class Description(Brief):
         """Plain values for `json.dump`."""
         return {
             "checkpoint": str(self.located.prefix),
-            "kind": self.located.kind,
+            "kind": self.located.format.name,
             "backbone": self.contents.backbone.name,
             "embedding_size": self.contents.embedding_size,
             "num_classes": self.contents.num_classes,
@@ -84,10 +84,10 @@ class Description(Brief):
     def lines(self) -> list[str]:
         """What the checkpoint is, each unit with its variables, and what is left out."""
         size, classes = self.contents.embedding_size, self.contents.num_classes
-        expects = self.preprocessing
+        expects, form = self.preprocessing, self.located.format
         variables = sum(len(unit.variables) for unit in self.units)
         return [
-            f"checkpoint      {self.located.prefix}" + (" (frozen graph)" if self.located.kind == "frozen" else ""),
+            f"checkpoint      {self.located.prefix}" + (f" ({form.title})" if form.suffix else ""),
             f"backbone        {self.contents.backbone.title}",
             f"embedding size  {size}",
             f"classes         {classes if classes is not None else 'none stored'}",

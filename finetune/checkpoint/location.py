@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path, PureWindowsPath
-from typing import Literal
 
 from finetune import files
+from finetune.checkpoint.formats import SINGLE_FILES, TF1, Format, of_file
 from finetune.errors import CheckpointError, Problem
+from finetune.words import listed
 
 STATE_FILE = "checkpoint"
 """TensorFlow's file that names a folder's latest checkpoint."""
@@ -16,10 +17,14 @@ STATE_FILE = "checkpoint"
 CLASS_NAMES = "class_names.txt"
 """What the classes of the head are called, one per line in their order, beside a checkpoint."""
 
+EXPECTED = "give a folder, a prefix, " + listed(
+    ["any file of a TF1 checkpoint", *(f"a {form.title} ({form.suffix})" for form in SINGLE_FILES)], "or"
+)
+"""What to do where there is no checkpoint."""
+
 _TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the last 8 bytes of every table file of TensorFlow's
 _SHARD = re.compile(r"\.data-\d{5}-of-(\d{5})$")
 _STEP = re.compile(r"-(\d+)$")
-_EXPECTED = "give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,13 +32,13 @@ class Located:
     """The files of one checkpoint, all of which exist.
 
     Attributes:
-        kind: `tf1`, as a TF1 Saver writes (name-based); or `frozen`, a graph whose variables are constants.
-        prefix: what TensorFlow calls the checkpoint, such as `…/model-20180402-114759.ckpt-275`; the
-            file itself where it is frozen.
+        format: how they are read.
+        prefix: what TensorFlow calls the checkpoint, such as `…/model-20180402-114759.ckpt-275`; the file itself
+            where there is one alone.
         files: what holds the values: the `.index` and each `.data-…` shard, or the single file.
     """
 
-    kind: Literal["tf1", "frozen"]
+    format: Format
     prefix: Path
     files: tuple[Path, ...]
 
@@ -45,15 +50,16 @@ class Located:
     @property
     def name(self) -> str:
         """The checkpoint's own name: `model-20180402-114759.ckpt-275`, or `20180402-114759` for a .pb."""
-        return self.prefix.stem if self.kind == "frozen" else self.prefix.name
+        return self.prefix.stem if self.format.suffix else self.prefix.name
 
 
 def locate(path: str | Path) -> Located:
-    """Finds the checkpoint that `path` means.
+    """Find the checkpoint that `path` means.
 
     Args:
         path: a folder (its `checkpoint` file decides, else the latest step), a prefix with or without
-            its step, a `.index`, `.data-…`, `.meta` or `checkpoint` file, or a frozen `.pb`; `~` is expanded.
+            its step, a `.index`, `.data-…`, `.meta` or `checkpoint` file, or a file of `SINGLE_FILES`, such as a
+            frozen `.pb`; `~` is expanded.
 
     Raises:
         CheckpointError: there is none, more than one is meant, or a file of it is missing.
@@ -61,27 +67,17 @@ def locate(path: str | Path) -> Located:
     try:
         path = Path(path).expanduser()
     except RuntimeError as error:  # `~nobody`
-        raise CheckpointError(Problem(path, "no such home folder", _EXPECTED)) from error
+        raise CheckpointError(Problem(path, "no such home folder", EXPECTED)) from error
     try:
         if path.is_dir():
             return _in_folder(path)
         if path.name == STATE_FILE and path.is_file():
             return _named_by_state(path)
-        if path.suffix == ".pb":
-            return _frozen(path)
+        if form := of_file(path):
+            return _single_file(path, form)
         return _with_prefix(_prefix_of(path), path)
     except OSError as error:
-        raise CheckpointError(Problem(path, f"can't be read ({error.strerror})", _EXPECTED)) from error
-
-
-def refuse_pattern(path: Path) -> None:
-    """Refuses a path that TensorFlow would take for a pattern, and so not open.
-
-    Raises:
-        CheckpointError: it is one.
-    """
-    if any(character in str(path) for character in "[\\"):
-        raise CheckpointError(Problem(path, "TensorFlow opens no path with '[' or '\\' in it", "rename it"))
+        raise CheckpointError(Problem(path, f"can't be read ({error.strerror})", EXPECTED)) from error
 
 
 def _in_folder(folder: Path) -> Located:
@@ -90,11 +86,11 @@ def _in_folder(folder: Path) -> Located:
     prefixes = _prefixes(folder)
     if prefixes:
         return _with_prefix(_latest(prefixes, folder), folder)
-    graphs = sorted(folder.glob("*.pb"))
-    if len(graphs) > 1:
-        raise CheckpointError(Problem(folder, f"holds {_names(graphs)}", "name the one that is meant"))
-    if graphs:
-        return _frozen(graphs[0])
+    single = {path: form for path in sorted(folder.iterdir()) if (form := of_file(path))}
+    if len(single) > 1:
+        raise CheckpointError(Problem(folder, f"holds {_names([*single])}", "name the one that is meant"))
+    for path, form in single.items():
+        return _single_file(path, form)
     shards = [path for path in sorted(folder.iterdir()) if _SHARD.search(path.name)]
     if shards:
         return _with_prefix(_prefix_of(shards[0]), folder)  # says that its .index is missing
@@ -103,11 +99,13 @@ def _in_folder(folder: Path) -> Located:
 
 def _advice_for_empty(folder: Path) -> str:
     within = sorted(child for child in folder.iterdir() if child.is_dir() and _holds_checkpoint(child))
-    return f"give one of the folders in it: {_names(within)}" if within else _EXPECTED
+    return f"give one of the folders in it: {_names(within)}" if within else EXPECTED
 
 
 def _holds_checkpoint(folder: Path) -> bool:
-    return any(next(folder.glob(pattern), None) for pattern in ("*.index", "*.pb"))
+    return any(
+        next(folder.glob(pattern), None) for pattern in ("*.index", *(f"*{form.suffix}" for form in SINGLE_FILES))
+    )
 
 
 def _content(state: Path) -> bytes:
@@ -198,7 +196,7 @@ def _with_prefix(prefix: Path, given: Path) -> Located:
         raise CheckpointError(
             *(Problem(path, f"is missing, and {prefix.name} can't be read without it") for path in missing)
         )
-    return Located("tf1", prefix, (index, *shards))
+    return Located(TF1, prefix, (index, *shards))
 
 
 def _all_shards(prefix: Path, shards: list[Path]) -> list[Path]:
@@ -212,18 +210,18 @@ def _first_format(prefix: Path, given: Path) -> Located:
     """A checkpoint of TensorFlow before 0.12: one file, without an index, named as the prefix is."""
     if not prefix.is_file():
         found = "no such file or folder" if not given.exists() else f"has no {prefix.name}.index beside it"
-        raise CheckpointError(Problem(given, found, _EXPECTED))
+        raise CheckpointError(Problem(given, found, EXPECTED))
     with prefix.open("rb") as file:
         file.seek(max(0, prefix.stat().st_size - len(_TABLE_MAGIC)))
         if file.read() != _TABLE_MAGIC:
-            raise CheckpointError(Problem(given, "is no checkpoint", _EXPECTED))
-    return Located("tf1", prefix, (prefix,))
+            raise CheckpointError(Problem(given, "is no checkpoint", EXPECTED))
+    return Located(TF1, prefix, (prefix,))
 
 
-def _frozen(path: Path) -> Located:
+def _single_file(path: Path, form: Format) -> Located:
     if not path.is_file():
-        raise CheckpointError(Problem(path, "no such file", _EXPECTED))
-    return Located("frozen", path, (path,))
+        raise CheckpointError(Problem(path, "no such file", EXPECTED))
+    return Located(form, path, (path,))
 
 
 def _names(paths: list[Path]) -> str:

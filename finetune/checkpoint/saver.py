@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetune.checkpoint.location import CLASS_NAMES, STATE_FILE, refuse_pattern
+from finetune.checkpoint.formats import refuse_pattern
+from finetune.checkpoint.location import CLASS_NAMES, STATE_FILE
 from finetune.errors import Problem, RunError
 from finetune.images import PREPROCESSING_FILE, Preprocessing
 

@@ -61,7 +61,7 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, c
     parser.add_argument(
         "--checkpoint" if optional else "checkpoint",
         metavar="CHECKPOINT",
-        help="a directory, a prefix, any of the checkpoint's files, or a frozen .pb",
+        help="a directory, a prefix, or any file of a checkpoint",
     )
     parser.add_argument(
         "--standardization", choices=STANDARDIZATIONS, help="in place of what the checkpoint is known to expect"

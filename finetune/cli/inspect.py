@@ -10,9 +10,7 @@ from finetune.progress import say
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The checkpoint, and a file for the same as JSON."""
-    parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="a directory, a prefix, any of the checkpoint's files, or a frozen .pb"
-    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a directory, a prefix, or any file of a checkpoint")
     parser.add_argument("--json", metavar="FILE", help="write it all as JSON")
 
 

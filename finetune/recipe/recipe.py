@@ -45,7 +45,7 @@ class Recipe(Section):
     """A run: from which checkpoint, on which images, in which stages, measured how."""
 
     checkpoint: AnyPath
-    """A directory, a prefix, any of a checkpoint's files, or a frozen .pb."""
+    """A directory, a prefix, or any file of a checkpoint."""
     output: AnyPath
     """The run's folder."""
     data: Data

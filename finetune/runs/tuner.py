@@ -40,7 +40,7 @@ class FineTuner:
     """Fine-tunes one checkpoint on one dataset.
 
     Args:
-        checkpoint: a directory, a prefix, any of the checkpoint's files, or a frozen `.pb`.
+        checkpoint: a directory, a prefix, or any file of a checkpoint.
         data: the folder with one folder of aligned faces per person, or a recipe's `data` section
             as a mapping: `{"train": ..., "validation_split": 0.1}`.
         output: the run's folder, missing or empty.

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.tf
 NAME = "model-20200102-030405.ckpt-90"
 INDEX, DATA = f"{NAME}.index", f"{NAME}.data-00000-of-00001"
 TABLE_END = bytes.fromhex("57fb808b247547db")
-EXPECTED = "give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb"
+EXPECTED = "give a folder, a prefix, any file of a TF1 checkpoint or a frozen graph (.pb)"
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -49,7 +49,7 @@ def test_every_name_of_a_checkpoint_means_the_same_files(
     monkeypatch.setenv("HOME", str(tmp_path))
     root = {"absolute": str(tmp_path), "relative": ".", "home": "~"}[form]
     found = locate(f"{root}/models/{given}")
-    assert found.kind == "tf1"
+    assert found.format.name == "tf1"
     assert found.name == NAME
     assert [path.resolve() for path in found.files] == [folder / INDEX, folder / DATA]
 
@@ -106,7 +106,7 @@ def test_a_frozen_graph_is_found_by_name_and_alone_in_its_folder(tmp_path: Path)
     graph = make(tmp_path, "20200102-030405.pb") / "20200102-030405.pb"
     for given in (tmp_path, graph):
         found = locate(given)
-        assert (found.kind, found.name, found.files) == ("frozen", "20200102-030405", (graph,))
+        assert (found.format.name, found.name, found.files) == ("frozen", "20200102-030405", (graph,))
 
 
 def test_beside_a_frozen_graph_the_checkpoint_is_taken(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from finetune.checkpoint.location import EXPECTED
+
 pytestmark = pytest.mark.tf
 
 LFW = "--lfw faces/strangers --pairs faces/pairs.txt"
 PEOPLE = "give a folder of people, or a text file with a name a line"
 ONE_PER_PERSON = "give one that holds one folder of images per person"
-NO_CHECKPOINT = "give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb"
 NO_PATTERN = "TensorFlow opens no path with '[' or '\\' in it; rename it"
 FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1 or Inception-ResNet-v2"
 FOLDS = "can be used, and 10 folds need 10 of each; give more pairs, or a header with fewer folds"
@@ -31,7 +32,7 @@ CHECKPOINTS = [
     bad(
         "no such checkpoint",
         "plan recipe.yaml checkpoint=models/20180402-114759",
-        f"models/20180402-114759: no such file or folder; {NO_CHECKPOINT}",
+        f"models/20180402-114759: no such file or folder; {EXPECTED}",
     ),
     bad(
         "an index without its data",
@@ -61,7 +62,7 @@ CHECKPOINTS = [
     bad(
         "a frozen graph that is not there",
         "embed model/20180402.pb faces/learn out.npz",
-        f"model/20180402.pb: no such file; {NO_CHECKPOINT}",
+        f"model/20180402.pb: no such file; {EXPECTED}",
     ),
     bad(
         "another network's checkpoint",
@@ -81,7 +82,7 @@ CHECKPOINTS = [
         "bad/changed/model-c.ckpt-1 InceptionResnetV1/Block8/Conv2d_1x1/biases: missing; the network needs ...[1792]",
         "bad/changed/model-c.ckpt-1 mine: shape [1792]; the network has no such variable",
     ),
-    bad("a folder without a checkpoint", "inspect faces", f"faces: holds no checkpoint; {NO_CHECKPOINT}"),
+    bad("a folder without a checkpoint", "inspect faces", f"faces: holds no checkpoint; {EXPECTED}"),
     bad(
         "a folder of two trainings",
         f"validate bad/two {LFW}",
@@ -101,7 +102,7 @@ CHECKPOINTS = [
     bad(
         "an image for a checkpoint",
         "inspect bad/small/ann/1.png",
-        f"bad/small/ann/1.png: is no checkpoint; {NO_CHECKPOINT}",
+        f"bad/small/ann/1.png: is no checkpoint; {EXPECTED}",
     ),
     bad(
         "a preprocessing.json that is no JSON",

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from finetune.checkpoint.location import EXPECTED
+
 pytestmark = pytest.mark.tf
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 LFW = "--lfw faces/strangers --pairs faces/pairs.txt"
 NO_OUTPUT = "the output folder is not empty; choose another output, or continue it with --resume"
-NO_CHECKPOINT = "give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb"
 NO_PATTERN = "TensorFlow opens no path with '[' or '\\' in it; rename it"
 FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1 or Inception-ResNet-v2"
 
@@ -164,7 +165,7 @@ def test_a_bad_option_is_answered_by_its_lines(command: str, lines: tuple[str, .
     [
         ("check recipe.yaml seed=x", "command line seed: found the text 'x'; give a whole number from 0 to 2147483647"),
         ("embed model faces/lern out.npz", "faces/lern: no such file or folder; give an image or a folder of images"),
-        ("inspect models", f"models: no such file or folder; {NO_CHECKPOINT}"),
+        ("inspect models", f"models: no such file or folder; {EXPECTED}"),
         (
             "validate --flop",
             "the following arguments are required: CHECKPOINT, --lfw, --pairs; see finetune validate --help",

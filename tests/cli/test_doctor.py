@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from finetune.checkpoint.location import EXPECTED
 from finetune.paths import in_one_line
 
 pytestmark = pytest.mark.tf
@@ -192,7 +193,7 @@ WRONG = [
         "gone: no such file or folder; give the folder that holds one folder of images per person",
         "faces: a folder; give the name of a file to write",
         "bad/empty.txt: found no pairs; give a pairs file in LFW's form",
-        "models: no such file or folder; give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb",
+        f"models: no such file or folder; {EXPECTED}",
     ),
     bad("the root of all", "doctor / --fix", "/: nothing can lie beside it; give a folder below it"),
     bad(
@@ -219,7 +220,7 @@ WRONG = [
     bad(
         "no such checkpoint",
         "doctor bad/small --checkpoint gone",
-        "gone: no such file or folder; give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb",
+        f"gone: no such file or folder; {EXPECTED}",
     ),
 ]
 

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from finetune.checkpoint.location import EXPECTED
 from tests.cli.test_bad_options import bad
 
 pytestmark = pytest.mark.tf
@@ -35,12 +36,12 @@ WRONG = [
     bad(
         "an empty folder",
         "export bad/empty out --to pb",
-        "bad/empty: holds no checkpoint; give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb",
+        f"bad/empty: holds no checkpoint; {EXPECTED}",
     ),
     bad(
         "no checkpoint",
         "export nowhere out --to pb",
-        "nowhere: no such file or folder; give a folder, a prefix, any file of a TF1 checkpoint, or a frozen .pb",
+        f"nowhere: no such file or folder; {EXPECTED}",
     ),
     bad(
         "quantized Keras",

@@ -19,6 +19,10 @@ PACKAGES = [
 ]
 
 ALSO = {
+    "checkpoint/formats/format.py": ("checkpoint/test_stored.py",),
+    "checkpoint/formats/frozen_graph.py": ("checkpoint/test_stored.py",),
+    "checkpoint/formats/registry.py": ("checkpoint/test_location.py",),
+    "checkpoint/formats/tf1.py": ("checkpoint/test_stored.py",),
     "recipe/": ("recipe/test_recipe.py", "recipe/test_overrides.py", "recipe/test_written.py", "recipe/test_stage.py"),
     "recipe/schedule_file.py": ("recipe/test_learning_rate.py",),
     "embedding/placement.py": ("embedding/test_cache.py",),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from finetune.checkpoint.index import _entries, refuse_unsound
+from finetune.checkpoint.formats.index import _entries, refuse_unsound
 from finetune.checkpoint.location import locate
 from finetune.checkpoint.stored import read
 from finetune.errors import CheckpointError
@@ -186,7 +186,7 @@ def test_mutants_with_right_checksums_are_read_or_refused_and_end_no_process(mod
 
 def resealed(content: bytes) -> bytes:
     """The table with checksums that fit its data block and its index, where its footer says that they lie."""
-    from finetune.checkpoint.index import _number
+    from finetune.checkpoint.formats.index import _number
 
     place, numbers = len(content) - 48, []
     for _ in range(4):

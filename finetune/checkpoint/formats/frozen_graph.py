@@ -1,0 +1,71 @@
+"""A frozen graph, as `tf.graph_util` makes it: each variable's value is a constant of the variable's name."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finetune.checkpoint.formats.format import Format, Variables
+from finetune.errors import CheckpointError, Problem
+from finetune.files import read as read_bytes
+
+LARGEST = 2**31
+"""Bytes of a graph: more than protocol buffers can hold."""
+MOST_REPEATED = 2**24
+"""Values of a constant that holds one value for all of them: more than any variable of FaceNet's has."""
+_VARIABLES = frozenset({"weights", "biases", "beta", "gamma", "moving_mean", "moving_variance"})
+"""What tf-slim calls its variables: the last part of their names."""
+
+
+def read(path: Path, _: tuple[Path, ...]) -> Variables:
+    """Parse a graph and return the constants in it that were variables.
+
+    Raises:
+        CheckpointError: there are none.
+        ValueError: two have one name, or a shape that their values do not fill.
+    """
+    import tensorflow as tf
+
+    graph = tf.compat.v1.GraphDef()
+    graph.ParseFromString(read_bytes(path, LARGEST))
+    readers = {node.name for node in graph.node if node.op == "Identity"}
+    nodes = [
+        node
+        for node in sorted(graph.node, key=lambda node: node.name)
+        if node.op == "Const" and (node.name.split("/")[-1] in _VARIABLES or f"{node.name}/read" in readers)
+    ]
+    values = {node.name: node.attr["value"].tensor for node in nodes}
+    if len(values) < len(nodes):
+        twice = next(one.name for one, other in itertools.pairwise(nodes) if one.name == other.name)
+        raise ValueError(f"{twice} stands in it twice")
+    if not values:
+        advice = "freeze it with them, or give a TF1 checkpoint"
+        raise CheckpointError(Problem(path, "holds no frozen variables", advice))
+    for name, value in values.items():
+        _refuse_absurd(name, value)
+    return Variables(
+        {name: tuple(dim.size for dim in value.tensor_shape.dim) for name, value in values.items()},
+        {name: np.dtype(tf.as_dtype(value.dtype).as_numpy_dtype) for name, value in values.items()},
+        lambda name: tf.make_ndarray(values[name]),
+    )
+
+
+def _refuse_absurd(name: str, value: Any) -> None:
+    """Refuse a constant whose shape asks for more values than are there; a few may repeat the last one.
+
+    Raises:
+        ValueError: what it asks for.
+    """
+    dims = [dim.size for dim in value.tensor_shape.dim]
+    values = math.prod(dims)
+    if value.tensor_shape.unknown_rank or min(dims, default=0) < 0:
+        raise ValueError(f"{name} has no shape: {dims}")
+    if values > MOST_REPEATED and values > len(value.tensor_content) + len(value.float_val):
+        raise ValueError(f"{name} says that it has {values} values, which are not there")
+
+
+FORMAT = Format("frozen", "frozen graph", ".pb", read)
