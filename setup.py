@@ -62,6 +62,7 @@ setup(
         "pillow>=10.3",
         "opencv-python-headless>=4.8",
         "rich>=13.7",
+        "safetensors>=0.4.3",
         "lazy-loader>=0.4",
         "jinja2>=3.1",
         "matplotlib>=3.9",

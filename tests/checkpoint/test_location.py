@@ -15,7 +15,9 @@ pytestmark = pytest.mark.tf
 NAME = "model-20200102-030405.ckpt-90"
 INDEX, DATA = f"{NAME}.index", f"{NAME}.data-00000-of-00001"
 TABLE_END = bytes.fromhex("57fb808b247547db")
-EXPECTED = "give a folder, a prefix, any file of a TF1 checkpoint or a frozen graph (.pb)"
+EXPECTED = (
+    "give a folder, a prefix, any file of a TF1 checkpoint, a frozen graph (.pb) or a safetensors file (.safetensors)"
+)
 
 
 def make(folder: Path, *names: str) -> Path:

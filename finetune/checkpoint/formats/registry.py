@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from finetune.checkpoint.formats import frozen_graph, tf1
+from finetune.checkpoint.formats import frozen_graph, safetensors, tf1
 from finetune.checkpoint.formats.format import Format
 
 TF1: Format = tf1.FORMAT
 
-SINGLE_FILES: tuple[Format, ...] = (frozen_graph.FORMAT,)
+SINGLE_FILES: tuple[Format, ...] = (frozen_graph.FORMAT, safetensors.FORMAT)
 """The formats that keep a checkpoint in one file, which its suffix tells."""
 
 
