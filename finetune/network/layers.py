@@ -106,7 +106,7 @@ def variables_from(look_up: Callable[[str, tuple[int, ...]], Any]) -> Iterator[N
     A layer that computes in another type than its variable's gets it cast.
     """
 
-    def custom_getter(_getter: object, name: str, shape: Any = None, dtype: Any = tf.float32, **_: object) -> Any:
+    def custom_getter(getter: object, name: str, shape: Any = None, dtype: Any = tf.float32, **others: object) -> Any:
         value = look_up(name, tuple(tf.TensorShape(shape).as_list()))
         return value if value.dtype == dtype else tf.cast(value, dtype)
 

@@ -29,7 +29,7 @@ from finetune.images.preprocessing import Preprocessing
 from finetune.model import Model, Origin
 from finetune.recipe.recipe import Recipe
 from finetune.report import page
-from finetune.runs import evaluation, runner, stage as stage_module, tuner as tuner_module
+from finetune.runs import context as context_module, evaluation, runner, stage as stage_module, tuner as tuner_module
 from finetune.runs.opening import Inputs
 from finetune.runs.selection import Selection
 from finetune.training import loop
@@ -163,7 +163,7 @@ def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """Return the inputs of such a run, whose output is `folder/run`; what would take time is replaced."""
     monkeypatch.setattr(runner, "plan", lambda inputs: [])
     monkeypatch.setattr(tuner_module, "Trainer", Trainer)
-    monkeypatch.setattr(tuner_module, "Evaluation", Evaluation)
+    monkeypatch.setattr(context_module, "Evaluation", Evaluation)
     monkeypatch.setattr(stage_module, "FrozenFeatures", Features)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
     monkeypatch.setattr(page, "_charts", lambda record: {"training": [], "pairs": []})

@@ -17,7 +17,7 @@ FIRST = "InceptionResnetV1/Conv2d_1a_3x3/weights"
 @pytest.mark.slow
 def test_embeddings_are_by_the_weights_as_they_stand_and_restored_ones_by_the_checkpoint_s(make):
     tuner = make(lfw=None)
-    model, images, evaluation = tuner.model, tuner.inputs.train, tuner.evaluation
+    model, images, evaluation = tuner.model, tuner.inputs.train, tuner.context.evaluation
     restored = model.embed(images.paths)
     np.testing.assert_allclose(evaluation.embedder().embeddings(images.paths), restored, atol=2e-5)
     changed = {FIRST: model.variables[FIRST].numpy() * 1.5, "Logits/biases": np.full(model.num_classes, 3, np.float32)}

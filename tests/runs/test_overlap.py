@@ -115,5 +115,5 @@ def test_the_gate_judges_by_all_pairs(overlapping, monkeypatch):
     tuner.begin()
     worse = tuner.baseline.without_overlap.to_json() | {"accuracy": 0.0}
     changed = type(tuner.baseline).from_json(tuner.baseline.to_json() | {"without_overlap": worse})
-    monkeypatch.setattr(tuner.evaluation, "lfw", lambda embedder=None: changed)
+    monkeypatch.setattr(tuner.context.evaluation, "lfw", lambda embedder=None: changed)
     assert tuner.run(Stage("head", "Logits", 1, accept={"metric": "lfw_accuracy", "max_drop": 0.0})).accepted

@@ -148,7 +148,7 @@ def test_after_a_roll_back_the_run_goes_on_or_ends_as_the_recipe_says(
 def test_weights_that_give_no_numbers_are_rolled_back_and_said(tune, monkeypatch):
     tuner = tune()
     before = tuner.model.digests()
-    measure, model, measured = tuner.evaluation.trade_off, tuner.model, []
+    measure, model, measured = tuner.context.evaluation.trade_off, tuner.model, []
 
     def trade_off(embedder):
         measured.append(1)
@@ -157,7 +157,7 @@ def test_weights_that_give_no_numbers_are_rolled_back_and_said(tune, monkeypatch
             model.assign({name: model.variables[name].numpy() * np.inf})
         return measure(embedder)
 
-    monkeypatch.setattr(tuner.evaluation, "trade_off", trade_off)
+    monkeypatch.setattr(tuner.context.evaluation, "trade_off", trade_off)
     result = tuner.run(Stage("block", "Block8", 1, accept={"metric": "strangers_auc", "max_drop": 1.0}))
     assert not result.accepted
     assert result.reason.endswith("embeddings are no finite numbers")

@@ -90,7 +90,7 @@ def test_held_back_images_are_named_by_the_nearest_mean_before_and_by_the_classi
     assert result.validation_accuracy == pytest.approx(answers.mean())
 
     again = FineTuner.from_inputs(dataclasses.replace(tuner.inputs, recipe=tuner.recipe))
-    monkeypatch.setattr(type(again.evaluation), "held_back_by_mean", None)  # what was stored is taken
+    monkeypatch.setattr(type(again.context.evaluation), "held_back_by_mean", None)  # what was stored is taken
     again.resume()
     again.begin()
     assert again.start.held_back.correct.tolist() == expected
@@ -143,7 +143,7 @@ def test_a_stage_that_fails_its_gate_is_rolled_back_byte_for_byte(make, monkeypa
     tuner.begin()
     before = tuner.model.digests()
     worse = json.loads(json.dumps(tuner.baseline.to_json())) | {"accuracy": tuner.baseline.accuracy - 0.3}
-    monkeypatch.setattr(tuner.evaluation, "lfw", lambda embedder=None: type(tuner.baseline).from_json(worse))
+    monkeypatch.setattr(tuner.context.evaluation, "lfw", lambda embedder=None: type(tuner.baseline).from_json(worse))
     stage = Stage("block", "Block8", 1, learning_rate=0.01, accept={"metric": "lfw_accuracy", "max_drop": 0.1})
     result = tuner.run(stage)
     assert not result.accepted
