@@ -1,13 +1,14 @@
-"""Measures a checkpoint on LFW's pairs by FaceNet's protocol and prints its four lines."""
+"""Measures a checkpoint on LFW's pairs by FaceNet's protocol, or by another, and prints its four lines."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, new_file, restore, standardization_notes
 from finetune.progress import say, say_aside
+from finetune.verification.protocols import K_FOLD, PROTOCOLS, Option, all_options, by_name
 
 if TYPE_CHECKING:
     from finetune.verification import VerificationResult
@@ -23,6 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="who was trained on besides the names in class_names.txt beside the checkpoint: "
         "a folder of people, or a text file with a name a line",
     )
+    parser.add_argument(
+        "--protocol",
+        choices=tuple(PROTOCOLS),
+        default=K_FOLD.name,
+        help="; ".join(f"{protocol.name}: {protocol.summary}" for protocol in PROTOCOLS.values()),
+    )
+    for name, option in all_options().items():
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=_reader(option), metavar=option.metavar, help=option.help)
     parser.add_argument("--json", metavar="FILE", help="write the result and the whole protocol")
 
 
@@ -36,17 +46,19 @@ def run(options: argparse.Namespace) -> None:
     target = new_file(options.json) if options.json else None
     lfw = lfw_section(options)
     assert lfw is not None  # both are required
+    given = {name: value for name in all_options() if (value := getattr(options, name)) is not None}
+    protocol = by_name(options.protocol, **given)
     named = read_names(options.trained) if options.trained else ()
     locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
-    pairs = open_pairs(lfw)
+    pairs = open_pairs(lfw, protocol)
     model = restore(options)
     pairs = usable(pairs, lfw, model.preprocessing.image_size, inspect_images(pairs.paths))
     for note in (*pairs.notes, *standardization_notes(model, pairs.paths)):
         say_aside(note)
-    result = measure_lfw(model.embed, pairs, lfw, model.class_names + named)
+    result = measure_lfw(model.embed, pairs, lfw, model.class_names + named, protocol)
     _show(result, said=pairs.notes)
     if target:
-        protocol = {
+        settings = {
             "checkpoint": str(model.source.prefix),
             "lfw": str(lfw.dir),
             "pairs": str(lfw.pairs),
@@ -60,7 +72,19 @@ def run(options: argparse.Namespace) -> None:
             "runtime": model.runtime,
             "preprocessing_source": model.preprocessing.source,
         }
-        write_json(target, result.to_json() | protocol)
+        write_json(target, result.to_json() | settings)
+
+
+def _reader(option: Option) -> Callable[[str], Any]:
+    """Return the reader of an option's text, whose refusal says what to give."""
+
+    def read(text: str) -> Any:
+        try:
+            return option.read(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"found {text!r}; give {option.wants}") from None
+
+    return read
 
 
 def _show(result: VerificationResult, said: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from finetune.errors import DataError
 from finetune.recipe import LFW
 from finetune.verification.overlap import find_overlap
 from finetune.verification.pairs import ImagePairs
-from finetune.verification.protocols import evaluate_pairs
+from finetune.verification.protocols import K_FOLD, VerificationProtocol
 from finetune.verification.result import Distance, VerificationResult
 
 
@@ -30,37 +30,33 @@ def measure(
     embed: Embed,
     image_pairs: ImagePairs,
     *,
+    protocol: VerificationProtocol = K_FOLD,
     distance: Distance = "euclidean",
     subtract_mean: bool = False,
     flip: bool = False,
     trained: Iterable[str] = (),
 ) -> VerificationResult:
-    """Measure by FaceNet's protocol on the pairs' images, each embedded once, however many pairs name it.
+    """Measure by a protocol on the pairs' images, each embedded once, however many pairs name it.
 
     Args:
         embed: called once, with `image_pairs.paths` and `flip`; must give a row a path.
         image_pairs: what `finetune.verification.resolve` gave.
-        distance: as `evaluate_pairs` takes it.
-        subtract_mean: likewise.
+        protocol: FaceNet's, or another that `by_name` of `finetune.verification.protocols` gives.
+        distance: `euclidean` for the squared Euclidean distance, `cosine` for the angle over pi.
+        subtract_mean: subtract the mean embedding of the other folds from each fold's first.
         flip: embed each image's mirror image too, and compare both side by side.
         trained: the identities that the model was trained on, where they are known. Where the pairs name some
             of them, the result has an `overlap` and its figures `without_overlap`.
 
     Raises:
-        DataError: the pairs can't be evaluated, such as too few for the folds; one line for each reason.
+        DataError: the protocol can't judge the pairs, such as too few for the folds; one line for each reason.
         ValueError: `embed` left images out.
     """
     embeddings = embed(image_pairs.paths, flip=flip)
     if len(embeddings) != len(image_pairs.paths):
         raise ValueError(f"embed gave {len(embeddings)} rows for {len(image_pairs.paths)} images")
     evaluate = functools.partial(
-        evaluate_pairs,
-        embeddings[image_pairs.index1],
-        embeddings[image_pairs.index2],
-        image_pairs.is_same,
-        distance=distance,
-        subtract_mean=subtract_mean,
-        n_folds=image_pairs.n_folds,
+        protocol.evaluate, embeddings, image_pairs, distance=distance, subtract_mean=subtract_mean
     )
     result = evaluate()
     result = dataclasses.replace(
@@ -74,11 +70,18 @@ def measure(
     return _with_overlap(result, names, image_pairs, evaluate) if names else result
 
 
-def measure_lfw(embed: Embed, image_pairs: ImagePairs, lfw: LFW, trained: Iterable[str] = ()) -> VerificationResult:
+def measure_lfw(
+    embed: Embed,
+    image_pairs: ImagePairs,
+    lfw: LFW,
+    trained: Iterable[str] = (),
+    protocol: VerificationProtocol = K_FOLD,
+) -> VerificationResult:
     """Measure on pairs with the settings of a recipe's `lfw` section, as `measure` does."""
     return measure(
         embed,
         image_pairs,
+        protocol=protocol,
         distance=lfw.distance,
         subtract_mean=lfw.subtract_mean,
         flip=lfw.flip,
@@ -92,7 +95,7 @@ def _with_overlap(
     image_pairs: ImagePairs,
     evaluate: Callable[..., VerificationResult],
 ) -> VerificationResult:
-    """The result with which identities of the pairs were trained on, and with the figures without them."""
+    """Return the result with the identities of the pairs that were trained on, and the figures without them."""
     overlap, clean = find_overlap(trained, image_pairs)
     result = dataclasses.replace(result, overlap=overlap)
     if not overlap.identities:
@@ -102,7 +105,6 @@ def _with_overlap(
     except DataError as error:
         note = "; ".join([f"no figures without {result.left_out}", *map(str, error.problems)])
         return dataclasses.replace(result, notes=(*result.notes, note))
-    index1, index2 = image_pairs.index1[clean], image_pairs.index2[clean]
-    remaining = dataclasses.replace(image_pairs, index1=index1, index2=index2, is_same=image_pairs.is_same[clean])
-    without = dataclasses.replace(without, flip=result.flip, pairs_sha256=remaining.sha256, sample_of=result.sample_of)
+    digest = image_pairs.only(clean).sha256
+    without = dataclasses.replace(without, flip=result.flip, pairs_sha256=digest, sample_of=result.sample_of)
     return dataclasses.replace(result, without_overlap=without)

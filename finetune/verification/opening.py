@@ -8,27 +8,20 @@ from finetune.errors import DataError, Problem
 from finetune.images import Records, size_notes, sizes_of
 from finetune.recipe import LFW
 from finetune.verification.pairs import ImagePairs, read_pairs, resolve
-from finetune.words import counted
+from finetune.verification.protocols import K_FOLD, VerificationProtocol
 
 
-def open_pairs(lfw: LFW) -> ImagePairs:
+def open_pairs(lfw: LFW, protocol: VerificationProtocol = K_FOLD) -> ImagePairs:
     """Return all pairs that a recipe's `lfw` section, or `validate`'s options, name.
 
     Raises:
-        DataError: the pairs file or the folder can't be used, or there are too few pairs for the folds.
+        DataError: the pairs file or the folder can't be used, or the protocol can't judge these pairs, such as too
+            few for the folds.
     """
     pairs = resolve(read_pairs(lfw.pairs), lfw.dir, lfw.missing)
-    n_same = int(pairs.is_same.sum())
-    n_different = len(pairs.is_same) - n_same
-    if min(n_same, n_different) < pairs.n_folds:
-        raise DataError(
-            Problem(
-                lfw.pairs,
-                f"{counted(n_same, 'pair')} of one person and {n_different} of two can be used, "
-                f"and {pairs.n_folds} folds need {pairs.n_folds} of each",
-                "give more pairs, or a header with fewer folds",
-            )
-        )
+    problems = [*protocol.needs(pairs, lfw.pairs, distance=lfw.distance, subtract_mean=lfw.subtract_mean)]
+    if problems:
+        raise DataError(*problems)
     return pairs
 
 

@@ -92,6 +92,11 @@ class ImagePairs(Brief):
         lines = (f"{named[i]}\t{named[j]}\n" for i, j in zip(self.index1, self.index2, strict=True))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
+    def only(self, keep: npt.NDArray[np.bool_]) -> ImagePairs:
+        """Return some of the pairs, with the images of all; `keep` is bool [n]."""
+        index1, index2 = self.index1[keep], self.index2[keep]
+        return dataclasses.replace(self, index1=index1, index2=index2, is_same=self.is_same[keep])
+
 
 def read_pairs(path: str | Path) -> PairsFile:
     """Read a pairs file in LFW's form.

@@ -25,7 +25,7 @@ PROTOCOL = {
     "accuracy_thresholds": f"0 to {THRESHOLDS_END} by {ACCURACY_STEP}",
     "val_thresholds": f"0 to {THRESHOLDS_END} by {VAL_STEP}, interpolated linearly at far_target",
 }
-"""What every result was made with, for people to read in its JSON."""
+"""How FaceNet's protocol judges, for people to read in a result's JSON."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -55,14 +55,14 @@ class VerificationResult(Brief):
         val: validation rate (true accepts over pairs of one person) at `far_target`, mean of the folds.
         val_std: its standard deviation over the folds.
         far: false accept rate measured on the folds at the thresholds that gave `val`, their mean.
-        auc: area under the ROC curve over the grid of thresholds.
+        auc: area under the ROC curve over the protocol's thresholds.
         eer: equal error rate, where false accepts and false rejects cross; None where they do not
-            cross within the grid.
+            cross within the thresholds.
         threshold: mean of the folds' thresholds of best accuracy, a distance.
         fold_accuracy: accuracy on each fold at the threshold that is best on the others.
         n_pairs: pairs evaluated, of which `n_same` are of one person.
         n_same: see `n_pairs`.
-        n_folds: folds of the cross-validation.
+        n_folds: folds of the cross-validation; 1 where the protocol has none, and every deviation is then 0.
         distance: `euclidean` (squared, as FaceNet compares it) or `cosine` (the angle over pi).
         subtract_mean: whether the mean of the other folds was subtracted from each fold's embeddings.
         flip: whether each embedding is that of the image beside that of its mirror image.
@@ -78,6 +78,7 @@ class VerificationResult(Brief):
         without_overlap: the figures on the pairs that name none of them, each pair in the fold that it has among
             all. None where nothing overlaps, or where too few pairs are left, which `notes` then says.
         sample_of: how many pairs the measured ones are a sample of; None where all were measured.
+        protocol: how the protocol judges, for people to read in the JSON.
     """
 
     accuracy: float
@@ -105,16 +106,18 @@ class VerificationResult(Brief):
     overlap: Overlap | None = None
     without_overlap: VerificationResult | None = None
     sample_of: int | None = None
+    protocol: Mapping[str, str] = dataclasses.field(default_factory=lambda: PROTOCOL, repr=False)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VerificationResult) and self.to_json() == other.to_json()
 
     def lines(self) -> list[str]:
-        """The four lines that FaceNet's `validate_on_lfw.py` prints, in its format."""
+        """Return the four lines that FaceNet's `validate_on_lfw.py` prints; one fold has no deviation."""
+        accuracy_std, val_std = (f"+-{std:.5f}" * (self.n_folds > 1) for std in (self.accuracy_std, self.val_std))
         eer = "none within the thresholds" if self.eer is None else f"{self.eer:.3f}"
         return [
-            f"Accuracy: {self.accuracy:.5f}+-{self.accuracy_std:.5f}",
-            f"Validation rate: {self.val:.5f}+-{self.val_std:.5f} @ FAR={self.far:.5f}",
+            f"Accuracy: {self.accuracy:.5f}{accuracy_std}",
+            f"Validation rate: {self.val:.5f}{val_std} @ FAR={self.far:.5f}",
             f"Area Under Curve (AUC): {self.auc:.3f}",
             f"Equal Error Rate (EER): {eer}",
         ]
@@ -142,12 +145,12 @@ class VerificationResult(Brief):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The fields by name and the protocol's constants, ready for `json.dump`.
+        """Return the fields by name, ready for `json.dump`.
 
         `correct` and `is_same` are texts of 0 and 1, a digit a pair; `distances` and `folds` are lists. There is
         `sample_of` only where a sample was measured.
         """
-        names = [field.name for field in dataclasses.fields(self) if field.name != "sample_of"]
+        names = [field.name for field in dataclasses.fields(self) if field.name not in ("sample_of", "protocol")]
         return {
             **{name: getattr(self, name) for name in names},
             **({} if self.sample_of is None else {"sample_of": self.sample_of}),
@@ -159,19 +162,19 @@ class VerificationResult(Brief):
             "folds": None if self.folds is None else self.folds.tolist(),
             "overlap": dataclasses.asdict(self.overlap) if self.overlap else None,
             "without_overlap": self.without_overlap.to_json() if self.without_overlap else None,
-            "protocol": PROTOCOL,
+            "protocol": dict(self.protocol),
         }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> VerificationResult:
-        """The result that `to_json` gave `stored`; keys of others in it are passed over.
+        """Return the result that `to_json` gave `stored`; keys of others in it are passed over.
 
-        Those written before there was an overlap read as if nobody knew of one, and without distances.
+        A result that was written before there was an overlap has none, and no distances.
 
         Raises:
             DataError: `stored` lacks some of the fields, or they are not of as many pairs as it says.
         """
-        later = ("overlap", "without_overlap", "distances", "is_same", "folds", "sample_of")
+        later = ("overlap", "without_overlap", "distances", "is_same", "folds", "sample_of", "protocol")
         names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
         missing = ", ".join(name for name in names if name not in stored)
         if missing:
@@ -194,6 +197,7 @@ class VerificationResult(Brief):
             overlap=Overlap(**overlap | {"identities": tuple(overlap["identities"])}) if overlap else None,
             without_overlap=cls.from_json(without) if without else None,
             sample_of=stored.get("sample_of"),
+            protocol=stored.get("protocol", PROTOCOL),
         )
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from finetune.errors import DataError
-from finetune.verification import measuring as lfw
 from finetune.verification.measuring import measure
 from finetune.verification.pairs import ImagePairs
+from finetune.verification.protocols import K_FOLD, VerificationProtocol
 from finetune.verification.protocols.lfw import evaluate_pairs
 from finetune.verification.result import Overlap
 
@@ -105,20 +105,40 @@ def test_people_who_were_trained_on_are_named_and_left_out_of_a_second_result(im
     assert dataclasses.replace(result, overlap=None, without_overlap=None) == alone
 
 
-def test_where_nobody_overlaps_nothing_is_evaluated_twice(image_pairs, monkeypatch):
+def test_where_nobody_overlaps_nothing_is_evaluated_twice(image_pairs):
     calls = []
 
     def counted(*arguments, **options):
         calls.append(options)
-        return evaluate_pairs(*arguments, **options)
+        return K_FOLD.evaluate(*arguments, **options)
 
-    monkeypatch.setattr(lfw, "evaluate_pairs", counted)
-    alone = measure(Embedder(), image_pairs)
+    protocol = dataclasses.replace(K_FOLD, evaluate=counted)
+    alone = measure(Embedder(), image_pairs, protocol=protocol)
     assert (alone.overlap, alone.without_overlap, alone.left_out) == (None, None, "")
-    result = measure(Embedder(), image_pairs, trained=["Nobody"])
+    result = measure(Embedder(), image_pairs, protocol=protocol, trained=["Nobody"])
     assert len(calls) == 2
     assert (result.overlap, result.left_out) == (Overlap((), PEOPLE, 0), "")
     assert dataclasses.replace(result, overlap=None) == alone
+
+
+def test_another_protocol_is_asked_once_for_all_pairs_and_once_for_those_without_the_overlap(image_pairs):
+    asked = []
+
+    def evaluate(embeddings, pairs, *, distance, subtract_mean, size, keep=None):
+        asked.append((embeddings.shape, distance, subtract_mean, size, None if keep is None else int(keep.sum())))
+        kept = np.ones(24, bool) if keep is None else keep
+        ends = embeddings[pairs.index1[kept]], embeddings[pairs.index2[kept]]
+        return evaluate_pairs(*ends, pairs.is_same[kept], distance=distance, n_folds=2)
+
+    protocol = VerificationProtocol("halves", "cuts what is kept in two", evaluate, lambda *_, **__: iter(()))
+    result = measure(
+        Embedder(), image_pairs, protocol=protocol.given(size=3), distance="cosine", flip=True, trained=["P3"]
+    )
+    assert asked == [((24, 8), "cosine", False, 3, None), ((24, 8), "cosine", False, 3, 21)]
+    assert (result.n_folds, result.n_pairs, result.flip, result.notes) == (2, 24, True, image_pairs.notes)
+    without = result.without_overlap
+    assert (without.n_folds, without.n_pairs, without.flip, without.notes) == (2, 21, True, ())
+    assert result.pairs_sha256 == image_pairs.sha256 != without.pairs_sha256
 
 
 def test_too_few_pairs_without_the_people_who_were_trained_on_are_a_note(image_pairs):

@@ -53,6 +53,22 @@ def test_the_four_lines_are_those_of_the_published_script():
     ]
 
 
+def test_a_result_without_folds_has_no_deviations():
+    single = dataclasses.replace(RESULT, n_folds=1, accuracy_std=0.0, val_std=0.0)
+    assert single.lines()[:2] == ["Accuracy: 0.99650", "Validation rate: 0.98367 @ FAR=0.00100"]
+    assert single.lines()[2:] == RESULT.lines()[2:]
+
+
+def test_what_another_protocol_says_of_itself_is_stored_with_its_result_and_read_back():
+    other = dataclasses.replace(RESULT, protocol={"name": "another"})
+    stored = json.loads(json.dumps(other.to_json()))
+    assert stored["protocol"] == {"name": "another"}
+    assert stored == RESULT.to_json() | {"protocol": {"name": "another"}}
+    assert VerificationResult.from_json(stored) == other != RESULT
+    del stored["protocol"]
+    assert VerificationResult.from_json(stored) == RESULT
+
+
 def test_json_holds_every_field_by_name_and_gives_the_result_back():
     text = json.dumps({**RESULT.to_json(), "checkpoint": "beside it"}, allow_nan=False)
     stored = json.loads(text)

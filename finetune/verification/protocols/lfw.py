@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from finetune.errors import DataError, Problem
 from finetune.verification import ACCURACY_STEP, THRESHOLDS_END, VAL_STEP, Distance, VerificationResult
+from finetune.verification.protocols.distances import pair_distances, unknown_distance, unusable
+from finetune.verification.protocols.roc import accepted, area, equal_error_rate
 from finetune.words import counted
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
 
-DISTANCES: tuple[Distance, ...] = get_args(Distance)
 ACCURACY_THRESHOLDS: Floats = np.arange(0, THRESHOLDS_END, ACCURACY_STEP)
 VAL_THRESHOLDS: Floats = np.arange(0, THRESHOLDS_END, VAL_STEP)
 
@@ -120,10 +121,10 @@ def _outcome(distances: Floats, same: Bools, fold: Indices, far_target: float) -
     fold_same, fold_different = distances[in_fold & same], distances[in_fold & ~same]
 
     # True rejects are the different pairs less the false accepts, a constant that argmax ignores.
-    score = _accepted(others_same, ACCURACY_THRESHOLDS) - _accepted(others_different, ACCURACY_THRESHOLDS)
+    score = accepted(others_same, ACCURACY_THRESHOLDS) - accepted(others_different, ACCURACY_THRESHOLDS)
     threshold = ACCURACY_THRESHOLDS[np.argmax(score)]
 
-    far_others = _accepted(others_different, VAL_THRESHOLDS) / len(others_different)
+    far_others = accepted(others_different, VAL_THRESHOLDS) / len(others_different)
     at_far = val_threshold(far_others, far_target)
     return _Outcome(
         threshold=float(threshold),
@@ -131,8 +132,8 @@ def _outcome(distances: Floats, same: Bools, fold: Indices, far_target: float) -
         distances=distances[fold],
         val=float(np.mean(fold_same < at_far)),
         far=float(np.mean(fold_different < at_far)),
-        tpr=_accepted(fold_same, ACCURACY_THRESHOLDS) / len(fold_same),
-        fpr=_accepted(fold_different, ACCURACY_THRESHOLDS) / len(fold_different),
+        tpr=accepted(fold_same, ACCURACY_THRESHOLDS) / len(fold_same),
+        fpr=accepted(fold_different, ACCURACY_THRESHOLDS) / len(fold_different),
     )
 
 
@@ -142,38 +143,18 @@ def val_threshold(far: Floats, far_target: float) -> float:
     return float(np.interp(far_target, far, VAL_THRESHOLDS)) if far[-1] >= far_target else 0.0
 
 
-def area(fpr: Floats, tpr: Floats) -> float:
-    """Under a ROC curve, by trapezoids."""
-    return float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
-
-
-def _accepted(distances: Floats, thresholds: Floats) -> Indices:
-    """How many distances lie below each threshold."""
-    return np.searchsorted(np.sort(distances), thresholds, side="left")
-
-
 def _curve(outcomes: list[_Outcome]) -> tuple[float, float | None, list[str]]:
     """AUC and EER of the folds' mean ROC curve, and what to say about them."""
     tpr = np.mean([outcome.tpr for outcome in outcomes], axis=0)
     fpr = np.mean([outcome.fpr for outcome in outcomes], axis=0)
     auc = area(fpr, tpr)
-    eer = _equal_error_rate(fpr, tpr)
+    eer = equal_error_rate(fpr, tpr)
     notes = []
     if fpr[-1] < 1:
         notes.append(f"the AUC is truncated: the thresholds end at a false accept rate of {fpr[-1]:.4f}")
     if eer is None:
         notes.append("there is no EER: the thresholds end before false accepts and false rejects cross")
     return auc, eer, notes
-
-
-def _equal_error_rate(fpr: Floats, tpr: Floats) -> float | None:
-    """The false accept rate where the ROC polyline meets fpr + tpr = 1, or None where it ends before."""
-    total = fpr + tpr
-    if total[-1] < 1:
-        return None
-    after = int(np.argmax(total >= 1))  # never 0: no distance lies below the first threshold
-    part = (1 - total[after - 1]) / (total[after] - total[after - 1])
-    return float(fpr[after - 1] + part * (fpr[after] - fpr[after - 1]))
 
 
 def cut_into_folds(same: Bools, n_folds: int) -> tuple[list[Indices], list[str]]:
@@ -218,40 +199,13 @@ def _distances(
 ) -> Iterator[Floats]:
     """For each fold, the distance [n] of every pair, the fold's own and the others'."""
     if distance == "euclidean" or not subtract_mean:  # what both lose leaves a Euclidean distance as it was
-        yield from itertools.repeat(_distance(first, second, distance), len(folds))
+        yield from itertools.repeat(pair_distances(first, second, distance), len(folds))
         return
     total = first.sum(axis=0) + second.sum(axis=0)
     for fold in folds:
         own = first[fold].sum(axis=0) + second[fold].sum(axis=0)
         mean = (total - own) / (2 * (len(first) - len(fold)))
-        yield _distance(first - mean, second - mean, distance)
-
-
-def _distance(first: Floats, second: Floats, distance: Distance) -> Floats:
-    with np.errstate(over="ignore", invalid="ignore"):
-        if distance == "euclidean":
-            difference = first - second
-            result = _dot(difference, difference)
-        else:
-            norms = np.sqrt(_dot(first, first)) * np.sqrt(_dot(second, second))
-            # Rounding takes a cosine to 1.0000001, whose arccos is not a number.
-            result = np.arccos(np.clip(_dot(first, second) / norms, -1, 1)) / np.pi
-    unknown = np.flatnonzero(~np.isfinite(result))
-    if len(unknown):
-        raise DataError(
-            Problem(
-                "embeddings",
-                f"found {len(unknown)} pairs without a {distance} distance, the first in row {unknown[0]}: one is "
-                "zero or the mean, or too large",
-                "check the model that gave them",
-            )
-        )
-    return result
-
-
-def _dot(first: Floats, second: Floats) -> Floats:
-    """The inner product of each pair of rows."""
-    return np.einsum("ne,ne->n", first, second)
+        yield pair_distances(first - mean, second - mean, distance)
 
 
 def _checked(
@@ -263,7 +217,7 @@ def _checked(
     far_target: float,
 ) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic], Bools]:
     first, second, same = np.asarray(embeddings1), np.asarray(embeddings2), np.asarray(is_same)
-    problems = [*_problems("embeddings1", first), *_problems("embeddings2", second)]
+    problems = [*unusable("embeddings1", first), *unusable("embeddings2", second)]
     if problems:
         raise DataError(*problems)
     if first.shape != second.shape:
@@ -278,8 +232,7 @@ def _checked(
         problems.append(
             Problem("is_same", "found values that are not true or false", "give True for a pair of one person")
         )
-    if distance not in DISTANCES:
-        problems.append(Problem("distance", f"found {distance!r}", f"choose one of {', '.join(DISTANCES)}"))
+    problems += unknown_distance(distance)
     if not 0 < far_target <= 1:
         problems.append(Problem("far_target", f"found {far_target}", "give a rate above 0, at most 1"))
     n_same = int(np.count_nonzero(same))
@@ -309,14 +262,3 @@ def _checked_keep(keep: npt.ArrayLike, n: int) -> Bools:
             )
         )
     return kept
-
-
-def _problems(name: str, embeddings: npt.NDArray[np.generic]) -> Iterator[Problem]:
-    if embeddings.ndim != 2 or not np.issubdtype(embeddings.dtype, np.number):
-        found = f"{embeddings.dtype} of shape {embeddings.shape}"
-        yield Problem(name, f"found {found}", "give numbers of shape [n, E], a row for each pair")
-        return
-    unknown = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
-    if len(unknown):
-        found = f"NaN or infinity in {len(unknown)} of {len(embeddings)} rows, the first in row {unknown[0]}"
-        yield Problem(name, f"found {found}", "check the model that gave them")

@@ -1,0 +1,33 @@
+"""ROC curves: counts of accepted pairs, the area under the curve, and the equal error rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from finetune.arrays import Doubles
+
+
+def accepted(distances: Doubles, thresholds: Doubles) -> npt.NDArray[np.intp]:
+    """Count the distances [n] that lie below each threshold [points]: [points]."""
+    return np.searchsorted(np.sort(distances), thresholds, side="left")
+
+
+def area(fpr: Doubles, tpr: Doubles) -> float:
+    """Compute the area under a ROC curve by trapezoids; both rates are [points], in the order of the thresholds."""
+    return float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
+
+
+def equal_error_rate(fpr: Doubles, tpr: Doubles) -> float | None:
+    """Return the false accept rate where the ROC polyline meets fpr + tpr = 1, or None where it ends before.
+
+    Args:
+        fpr: [points], in the order of the thresholds, the first of which accepts nothing.
+        tpr: [points], likewise.
+    """
+    total = fpr + tpr
+    if total[-1] < 1:
+        return None
+    after = int(np.argmax(total >= 1))  # never 0: the first threshold accepts nothing
+    part = (1 - total[after - 1]) / (total[after] - total[after - 1])
+    return float(fpr[after - 1] + part * (fpr[after] - fpr[after - 1]))
