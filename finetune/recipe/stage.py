@@ -66,7 +66,7 @@ class Stage(Section):
     keep_probability: Above0To1 = 1.0
     """Share that dropout before the embedding layer keeps, above 0, at most 1; it acts only where that layer trains."""
     loss: AnyLoss = Softmax()
-    """What is minimized: softmax, ArcFace, CosFace or triplets."""
+    """What is minimized: a loss by its name, or by its name and constants."""
     init: Literal["prototypes"] | None = None
     """`prototypes` makes the classifier anew from the people's mean embeddings when the stage begins. Default: it goes
     on with the one that stands, which a run begins by drawing."""

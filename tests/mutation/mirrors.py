@@ -36,6 +36,7 @@ ALSO = {
     "training/objectives/arcface.py": ("training/objectives/test_losses.py", "training/test_gentleness.py"),
     "training/objectives/center_loss.py": ("training/objectives/test_losses.py", "training/test_gentleness.py"),
     "training/objectives/classification.py": ("training/objectives/test_losses.py", "training/test_gentleness.py"),
+    "training/objectives/combined.py": ("training/objectives/test_losses.py", "training/test_gentleness.py"),
     "training/objectives/cosface.py": ("training/objectives/test_losses.py", "training/test_gentleness.py"),
     "training/objectives/distances.py": ("training/objectives/test_losses.py", "training/test_gentleness.py"),
     "training/objectives/prelogits_norm.py": ("training/objectives/test_losses.py", "training/test_gentleness.py"),

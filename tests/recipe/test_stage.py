@@ -173,8 +173,11 @@ BAD_STAGES = [
         "Stage('s').accept.rate_factor: found 1; give a number above 0, below 1",
     ),
     ({"loss": "arc"}, "Stage('s').loss.name: found the text 'arc'; did you mean 'arcface'?"),
-    ({"loss": "contrastive"}, "Stage('s').loss.name: found the text 'contrastive'; give softmax, arcface, cosface or"),
-    ({"loss": 3}, "Stage('s').loss: found 3; give softmax, arcface, cosface or triplet, or {name: softmax, label_sm"),
+    (
+        {"loss": "contrastive"},
+        "Stage('s').loss.name: found the text 'contrastive'; give softmax, arcface, cosface, ",
+    ),
+    ({"loss": 3}, "Stage('s').loss: found 3; give softmax, arcface, cosface, combined or triplet, or {name: softmax,"),
     (
         {"loss": {"name": "softmax", "margin": 1}},
         "Stage('s').loss.margin: unknown key; the keys here are name and la",

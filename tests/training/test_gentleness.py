@@ -168,7 +168,7 @@ def test_earlier_blocks_move_by_less(model):
         np.testing.assert_allclose(slowed[name], factor * value, rtol=2e-2, atol=1e-6)
 
 
-@pytest.mark.parametrize("loss", ["arcface", "cosface"])
+@pytest.mark.parametrize("loss", ["arcface", "cosface", "combined"])
 def test_a_normalized_head_has_unit_columns_and_no_biases(model, features, loss):
     model.variables["Logits/biases"].assign([1.0, 2.0, 3.0, 4.0])
     trainer = Trainer(model, sgd(loss=loss))

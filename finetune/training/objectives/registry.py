@@ -9,6 +9,7 @@ from pydantic import PlainValidator
 from finetune.schema import Wants, form_of, read_kind
 from finetune.training.objectives.arcface import ArcFace
 from finetune.training.objectives.center_loss import CenterLoss
+from finetune.training.objectives.combined import Combined
 from finetune.training.objectives.cosface import CosFace
 from finetune.training.objectives.distillation import Distillation
 from finetune.training.objectives.loss import Loss
@@ -20,7 +21,13 @@ from finetune.training.objectives.term import Term
 from finetune.training.objectives.triplet import Triplet
 from finetune.words import listed
 
-LOSSES: dict[str, type[Loss]] = {"softmax": Softmax, "arcface": ArcFace, "cosface": CosFace, "triplet": Triplet}
+LOSSES: dict[str, type[Loss]] = {
+    "softmax": Softmax,
+    "arcface": ArcFace,
+    "cosface": CosFace,
+    "combined": Combined,
+    "triplet": Triplet,
+}
 """The losses by the names that recipes give them."""
 AnyLoss = Annotated[
     Loss,

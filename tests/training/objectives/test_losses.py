@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune.training.objectives import ArcFace, CosFace, Softmax
+from finetune.training.objectives.combined import Combined
 
 tf = pytest.importorskip("tensorflow")
 from finetune.training.objectives.center_loss import center_loss, move_centers  # noqa: E402
@@ -101,6 +102,44 @@ def test_arcface_and_cosface_margins(case, kind):
         if np.abs(own + kind.margin - math.pi).min() < 1e-3:
             return
     agree(lambda x: kind.with_margin(x, labels), lambda x: margin(kind, x, labels), cosines)
+
+
+def three_margins(kind, cosines, labels):
+    out = np.array(cosines, np.float64)
+    for row, label in enumerate(labels):
+        angle = kind.multiple * math.acos(cosines[row, label]) + kind.margin
+        turns = int(angle // math.pi)
+        out[row, label] = (-1) ** turns * math.cos(angle) - 2 * turns - kind.cosine
+    return kind.scale * out
+
+
+COMBINED = [Combined(), Combined(multiple=4.0, margin=0.0, cosine=0.0, scale=1.0), Combined(multiple=0.9, margin=3.0)]
+
+
+@settings(max_examples=40)
+@given(classified(-0.99, 0.99), st.sampled_from(COMBINED))
+def test_three_margins_at_once(case, kind):
+    cosines, labels = case
+    agree(lambda x: kind.with_margin(x, labels), lambda x: three_margins(kind, x, labels), cosines)
+
+
+@settings(max_examples=20)
+@given(classified(-0.99, 0.99), st.floats(0.0, 0.9))
+def test_the_combination_of_one_margin_is_the_loss_of_that_margin(case, size):
+    cosines, labels = case
+    within = np.arccos(cosines) + size < math.pi - 1e-3  # ArcFace goes on in another way past π
+    angular = Combined(margin=size, cosine=0.0).with_margin(tf.constant(cosines), labels)
+    additive = Combined(margin=0.0, cosine=size).with_margin(tf.constant(cosines), labels)
+    np.testing.assert_allclose(additive, CosFace(margin=size).with_margin(tf.constant(cosines), labels), atol=1e-9)
+    arcface = ArcFace(margin=size).with_margin(tf.constant(cosines), labels)
+    np.testing.assert_allclose(angular.numpy()[within], arcface.numpy()[within], atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", COMBINED)
+def test_the_combination_falls_with_the_angle_all_the_way(kind):
+    values = tf.constant(np.linspace(-0.999, 0.999, 400)[:, np.newaxis].repeat(2, 1))
+    logits = kind.with_margin(values, tf.zeros([400], tf.int64))[:, 0].numpy()
+    assert (np.diff(logits) > 0).all()
 
 
 def test_an_angle_that_would_pass_pi_goes_on_falling():
