@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ Place = str | os.PathLike[str]
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 """What Windows leaves in folders; files whose name begins with a dot are passed over too."""
 
+
+CACHES = ("aligned", "classifiers", "features")
+"""The folders of the user's cache."""
+_CACHE_ENTRY = re.compile(r"[0-9a-f]{32}(\.npz)?")
+"""Names in these folders: what an entry depends on, as a digest."""
 
 SHIPPED = ("recipes", "data")
 """The folders that come with finetune: inside the package once installed, beside it in a clone."""
@@ -45,6 +51,17 @@ def cache_folder(name: str) -> Path:
     """
     features = os.environ.get("FINETUNE_CACHE") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/finetune/features"
     return Path(features).expanduser().with_name(name) if name != "features" else Path(features).expanduser()
+
+
+def cache_entries(name: str) -> list[Path]:
+    """Return what is kept in a folder of `CACHES`, sorted; files of others beside it are left out.
+
+    Raises:
+        OSError: the folder can't be opened.
+    """
+    folder = cache_folder(name)
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in inside if _CACHE_ENTRY.fullmatch(path.name) and not path.is_symlink()]
 
 
 def find_images(path: str | os.PathLike[str]) -> list[Path]:

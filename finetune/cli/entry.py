@@ -39,6 +39,7 @@ COMMANDS = {
     "classify": "train and test a classifier on embeddings, as FaceNet's classifier.py does",
     "export": "bring a checkpoint into another format, and prove it by that format's own runtime",
     "inspect": "list what a checkpoint holds",
+    "cache": "list what finetune keeps in the user's cache, and empty it",
     "demo": "run the main job on synthetic faces, within three minutes",
 }
 

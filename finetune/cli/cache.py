@@ -1,0 +1,43 @@
+"""Lists what finetune keeps in the user's cache, and removes it: features, aligned photos and classifiers of people."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from finetune.paths import CACHES, cache_entries, cache_folder, in_one_line
+from finetune.progress import say
+from finetune.words import counted
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add which caches to empty."""
+    parser.add_argument(
+        "--clear",
+        nargs="*",
+        choices=CACHES,
+        metavar="NAME",
+        help=f"remove what is kept: all of it, or {', '.join(CACHES[:-1])} or {CACHES[-1]} alone; it is computed again "
+        "when it is needed",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print a line for each cache, after emptying those that are named."""
+    cleared = CACHES if options.clear == [] else options.clear or ()
+    for name in CACHES:
+        entries = cache_entries(name)
+        size = sum(file.lstat().st_size for entry in entries for file in (entry, *entry.rglob("*")) if file.is_file())
+        kept = f"{in_one_line(cache_folder(name))}: {counted(len(entries), 'entry')}, {size / 2**20:,.1f} MiB"
+        if name in cleared:
+            for entry in entries:
+                _remove(entry)
+        say(f"{kept}, removed" if name in cleared and entries else kept)
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink()
