@@ -9,23 +9,16 @@ from typing import TYPE_CHECKING, Any
 from finetune.arrays import Floats
 from finetune.errors import Problem
 from finetune.verification import Distance, VerificationResult
-from finetune.verification.protocols.lfw import evaluate_pairs
+from finetune.verification.protocols.lfw import Bools, evaluate_pairs
 from finetune.verification.protocols.protocol import VerificationProtocol
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from finetune.verification import ImagePairs
 
 
 def _evaluate(
-    embeddings: Floats,
-    image_pairs: ImagePairs,
-    *,
-    distance: Distance,
-    subtract_mean: bool,
-    keep: npt.ArrayLike | None = None,
+    embeddings: Floats, image_pairs: ImagePairs, *, distance: Distance, subtract_mean: bool, keep: Bools | None = None
 ) -> VerificationResult:
     """Evaluate as `evaluate_pairs` does, in the folds of the pairs file."""
     return evaluate_pairs(
