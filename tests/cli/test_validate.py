@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from finetune.verification import VerificationResult
@@ -47,6 +48,18 @@ def test_a_protocol_of_the_registry_can_be_chosen_with_its_options(halved, finet
     assert ended.out[0].startswith(f"Accuracy: {accuracy:.5f}+-")
 
 
+def test_a_fixed_false_accept_rate_is_measured_over_all_pairs(finetune, work: Path):
+    ended = finetune("validate", "model", *LFW, "--protocol", "fixed_far", "--far", "0.1", "--json", "lfw.json")
+    told = VerificationResult.from_json(json.loads((work / "lfw.json").read_text()))
+    assert (ended.status, ended.out) == (0, told.lines())
+    of_two = np.sort(told.distances[~told.is_same])  # 20 pairs, a tenth of which are two
+    assert (len(of_two), told.far_target) == (20, 0.1)
+    assert told.val == np.mean(told.distances[told.is_same] < of_two[2])
+    assert told.far == np.mean(of_two < of_two[2])
+    assert ended.err == list(told.notes)
+    assert told.protocol["name"] == "fixed_far"
+
+
 def test_the_help_names_every_protocol_and_option(halved, finetune):
     text = " ".join(finetune("validate", "--help").out)
     assert all(f"{name}: " in text for name in PROTOCOLS)
@@ -63,6 +76,20 @@ def test_the_help_names_every_protocol_and_option(halved, finetune):
         (
             "--protocol halved --part-size 0",
             "argument --part-size: found '0'; give a whole number from 1; see finetune validate --help",
+        ),
+        (
+            "--protocol fixed_far --far 1",
+            "argument --far: found '1'; give a rate above 0 and below 1; see finetune validate --help",
+        ),
+        ("--far 0.01", "far: not an option of k_fold; fixed_far has it"),
+        (
+            "--protocol fixed_far",
+            "faces/pairs.txt: 20 pairs of two people can't tell a false accept rate of 0.001; "
+            "give a rate of at least 1 in 20, or more pairs",
+        ),
+        (
+            "--protocol fixed_far --far 0.1 --subtract-mean",
+            "subtract_mean: fixed_far has no other folds to take the mean from; leave it out",
         ),
         ("--part-size 3", "part_size: not an option of k_fold; halved has it"),
         (

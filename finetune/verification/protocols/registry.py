@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from finetune.errors import Problem, UserError
+from finetune.verification.protocols.fixed_far import FIXED_FAR
 from finetune.verification.protocols.k_fold import K_FOLD
 from finetune.verification.protocols.protocol import Option, VerificationProtocol
 from finetune.words import listed
 
-PROTOCOLS: dict[str, VerificationProtocol] = {protocol.name: protocol for protocol in (K_FOLD,)}
+PROTOCOLS: dict[str, VerificationProtocol] = {protocol.name: protocol for protocol in (K_FOLD, FIXED_FAR)}
 
 
 def all_options() -> dict[str, Option]:
