@@ -33,6 +33,7 @@ ORDER = (
     "backbones",
     "images",
     "training.objectives",
+    "training.optimization",
     "recipe",
     "network",
     "runtime",
@@ -77,6 +78,7 @@ WITHOUT_TENSORFLOW = (
     "recipe",
     "schema",
     "training.objectives",
+    "training.optimization",
     "verification",
     "words",
 )

@@ -15,11 +15,11 @@ import pydantic
 import pytest
 
 from finetune.errors import RecipeError
-from finetune.recipe.optimizer import Optimizer
 from finetune.recipe.recipe import Recipe
 from finetune.recipe.sections import Accept
 from finetune.schema import Range, Unread, read, wants
 from finetune.training.objectives.batches import Mining
+from finetune.training.optimization.optimizer import Optimizer
 
 WHOLE: dict[str, Any] = {
     "checkpoint": "m",

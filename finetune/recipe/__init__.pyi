@@ -1,6 +1,4 @@
 from .json_schema import recipe_schema as recipe_schema
-from .learning_rate import LearningRate as LearningRate
-from .optimizer import Optimizer as Optimizer
 from .recipe import Cache as Cache, Recipe as Recipe
 from .sections import (
     LFW as LFW,

@@ -9,12 +9,11 @@ from pydantic import AfterValidator, Field
 
 from finetune.backbones import BACKBONES, DEFAULT
 from finetune.errors import UserError
-from finetune.recipe.learning_rate import AnyRate, Constant, LearningRate
-from finetune.recipe.optimizer import AnyOptimizer, Optimizer
 from finetune.recipe.sections import Accept
 from finetune.schema import Above0, Above0To1, Fault, From0, From0Below1, From1, Range, Section, Unread, Wants
 from finetune.training import objectives
 from finetune.training.objectives import AnyLoss, AnyMining, CenterLoss, Loss, Mining, PrelogitsNorm, Sampling, Softmax
+from finetune.training.optimization import AnyOptimizer, AnyRate, Constant, LearningRate, Optimizer
 
 BOUNDARIES = tuple(dict.fromkeys(name for backbone in BACKBONES.values() for name in backbone.boundaries))
 """The boundaries of all backbones; the recipe has one of them."""

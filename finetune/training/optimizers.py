@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from finetune.backbones import Backbone
-from finetune.recipe import Optimizer, Stage
+from finetune.recipe import Stage
+from finetune.training.optimization import Optimizer
 from finetune.training.rates import layer_factors, of_layer
 
 _CLASSES = {

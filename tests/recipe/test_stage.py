@@ -11,11 +11,11 @@ import pytest
 
 from finetune.backbones import by_name
 from finetune.errors import RecipeError
-from finetune.recipe.optimizer import Optimizer
 from finetune.recipe.recipe import Recipe
 from finetune.recipe.sections import LFW, Accept, Augment, Data
 from finetune.recipe.stage import Stage
 from finetune.training.objectives import PrelogitsNorm
+from finetune.training.optimization.optimizer import Optimizer
 
 V1, V2 = by_name("inception_resnet_v1"), by_name("inception_resnet_v2")
 

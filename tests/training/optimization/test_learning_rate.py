@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from finetune.errors import RecipeError
-from finetune.recipe.learning_rate import LearningRate
 from finetune.recipe.stage import Stage
+from finetune.training.optimization.learning_rate import LearningRate
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RATES = st.floats(1e-8, 10)
 
 

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from finetune.recipe.schedule_file import STOP, ScheduleFile
 from finetune.schema import (
     Above0,
     Above0To1,
@@ -30,6 +29,7 @@ from finetune.schema import (
     read_kind,
     tagged,
 )
+from finetune.training.optimization.schedule_file import STOP, ScheduleFile
 
 
 class LearningRate(abc.ABC):

@@ -1,0 +1,5 @@
+"""How a stage steps: its learning rate epoch by epoch, and its optimizer with the constants."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
