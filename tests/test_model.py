@@ -234,6 +234,17 @@ def test_every_backbone_is_restored_from_what_it_saves(backbone, tmp_path):
     np.testing.assert_array_equal(restored.embed(pixels), model.embed(pixels))
 
 
+def test_a_network_that_is_registered_is_recognised_by_its_variables(monkeypatch, tmp_path):
+    model = Model.fresh(TINY, 8, ["a", "b"], preprocessing=Preprocessing(75), seed=1)
+    saved = model.save(tmp_path)
+    with pytest.raises(CheckpointError, match=r"holds another network, with variables under Logits, Tiny"):
+        Model.restore(saved)
+    monkeypatch.setitem(BACKBONES, "tiny", TINY)
+    restored = Model.restore(saved)
+    assert restored.backbone is TINY
+    assert restored.digests() == model.digests()
+
+
 def test_a_missing_checkpoint_is_one_line(tmp_path):
     with pytest.raises(CheckpointError) as caught:
         Model.restore(tmp_path / "nowhere")
