@@ -51,6 +51,7 @@ ORDER = (
     "gallery",
     "report",
     "runs",
+    "export.formats",
     "export",
     "demo",
     "cli",
@@ -68,6 +69,7 @@ WITHOUT_TENSORFLOW = (
     "doctor",
     "downloads",
     "errors",
+    "export.formats",
     "files",
     "identification",
     "images",
@@ -84,6 +86,9 @@ WITHOUT_TENSORFLOW = (
 )
 WITH_TENSORFLOW = (
     "finetune.dataset.pipeline",
+    "finetune.export.formats.facenet_graph",
+    "finetune.export.formats.keras_model",
+    "finetune.export.formats.serving",
     "finetune.images.standardization",
     "finetune.training.objectives.distances",
     "finetune.training.objectives.mining",

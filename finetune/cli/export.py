@@ -6,18 +6,9 @@ import argparse
 import functools
 
 from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, path, restore
+from finetune.export import FORMATS, QUANTIZATIONS
 from finetune.progress import say
-
-FORMATS = {
-    "tf1": "a model directory that FaceNet's own scripts take, with its .meta",
-    "pb": "a frozen graph with FaceNet's names",
-    "saved_model": "a SavedModel with the signatures embed and classify",
-    "keras": "a Keras model",
-    "h5": "a Keras model in the older file format",
-    "onnx": "an extra: pip install 'facenet-finetune[onnx]'",
-    "tflite": "an extra: pip install 'facenet-finetune[tflite]'",
-}
-QUANTIZATIONS = ("float16", "int8")
+from finetune.words import listed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         choices=FORMATS,
         metavar="FORMAT",
-        help="; ".join(f"{name}: {what}" for name, what in FORMATS.items()),
+        help="; ".join(f"{format.name}: {format.summary}" for format in FORMATS.values()),
     )
     parser.add_argument("out", metavar="OUT", help="a new folder for the export and its certificate.json")
     parser.add_argument("--head", action="store_true", help="with the classifier: logits, probabilities, class names")
+    quantized = listed((format.name for format in FORMATS.values() if format.quantized), "or")
     parser.add_argument(
-        "--quantize", choices=QUANTIZATIONS, help="of tflite: weights in a half or a quarter of the bytes"
+        "--quantize", choices=QUANTIZATIONS, help=f"of {quantized}: weights in a half or a quarter of the bytes"
     )
     add_lfw(parser, required=False)
 

@@ -15,10 +15,9 @@ import tensorflow as tf
 from finetune import __version__, checkpoint as checkpoints, files
 from finetune.embedding import Embedder
 from finetune.errors import DataError, ExportFailed, Problem, RunError
-from finetune.export import formats, process
+from finetune.export import process
 from finetune.export.certificate import FILE_NAME, Certificate, agreements
-from finetune.export.content import Content
-from finetune.export.formats import SUFFIXES, Format
+from finetune.export.formats import FORMATS, Content, Format, find
 from finetune.images import Identity, central_crops, draw_face, inspect_images
 from finetune.model import Model
 from finetune.recipe import LFW
@@ -39,7 +38,7 @@ def export(
     quantize: str | None = None,
     lfw: LFW | None = None,
 ) -> Certificate:
-    """Writes an export into a new folder, with its certificate.
+    """Write an export into a new folder, with its certificate.
 
     The export is loaded in a fresh process by its own runtime and compared with the model on drawn faces, noise and
     flat images; with `lfw` on images of the pairs too, and by FaceNet's protocol on them all.
@@ -49,7 +48,7 @@ def export(
         to: one of `FORMATS`.
         out: the folder: missing, or empty. Files in it are named as it is.
         head: whether the classifier goes along: logits, probabilities and the names of the classes.
-        quantize: `float16` or `int8` (dynamic range), for `tflite` alone.
+        quantize: one of `QUANTIZATIONS`, of a format that can be quantized: `float16`, or `int8` (dynamic range).
         lfw: pairs to measure before and after.
 
     Raises:
@@ -58,9 +57,9 @@ def export(
         RunError: it can't be written; nothing is left either.
     """
     out = Path(os.path.expanduser(out))
-    chosen = formats.find(to, quantize)
+    chosen = find(to, quantize)
     _refuse_out(out)
-    process.interpreter(to)
+    process.interpreter(chosen)
     pairs = open_pairs(lfw) if lfw else None
     if isinstance(model, (str, Path)):
         model = Model.restore(model)
@@ -110,7 +109,7 @@ def probes(image_size: int) -> np.ndarray:
 
 
 def _refuse_out(out: Path) -> None:
-    if out.suffix in SUFFIXES:
+    if out.suffix in {format.suffix for format in FORMATS.values()} - {None}:
         raise DataError(
             Problem(out, "an export is a folder, its file has the folder's name", f"give {out.with_suffix('')}")
         )
@@ -121,7 +120,7 @@ def _refuse_out(out: Path) -> None:
 def _certified(
     model: Model, content: Content, chosen: Format, folder: Path, lfw: LFW | None, pairs: ImagePairs | None
 ) -> Certificate:
-    """The certificate of what was written.
+    """Return the certificate of what was written.
 
     Raises:
         ExportFailed: it is outside the tolerance.
@@ -135,7 +134,7 @@ def _certified(
     if content.head:
         expected["logits"] = model.logits(images)
         expected["probabilities"] = np.asarray(tf.nn.softmax(expected["logits"].astype(np.float64)))
-    found = process.answer(chosen.name, folder, images, scratch, "probing")
+    found = process.answer(chosen, folder, images, scratch, "probing")
     certificate = Certificate(
         format=chosen,
         runtime=found.runtime,
@@ -158,15 +157,13 @@ def _certified(
 
 
 def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pairs: ImagePairs) -> Certificate:
-    """The certificate with LFW before and after."""
+    """Return the certificate with LFW before and after."""
     rate = 0.0
 
     def embed(paths: Sequence[Path], /, *, flip: bool) -> np.ndarray:
         nonlocal rate
         pixels = central_crops(paths, model.preprocessing.image_size)
-        found = process.answer(
-            certificate.format.name, folder, pixels, folder.parent, "embedding by the export", flip=flip
-        )
+        found = process.answer(certificate.format, folder, pixels, folder.parent, "embedding by the export", flip=flip)
         rate = len(paths) * (2 if flip else 1) / found.seconds
         return found.outputs["embeddings"]
 

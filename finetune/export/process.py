@@ -16,6 +16,7 @@ import numpy as np
 
 from finetune.errors import ExportFailed, Problem, UserError
 from finetune.export import reload
+from finetune.export.formats import Format
 from finetune.progress import track
 
 TENSORFLOW1 = "FINETUNE_TF1_PYTHON"
@@ -36,14 +37,14 @@ class Answer(NamedTuple):
     seconds: float
 
 
-def interpreter(name: str) -> str:
-    """The Python that reads a format again.
+def interpreter(format: Format) -> str:
+    """Return the path of the Python that reads a format again.
 
     Raises:
         UserError: the one that the environment names is not there.
     """
     python = os.environ.get(TENSORFLOW1)
-    if name not in ("tf1", "pb") or not python:
+    if not format.tensorflow1 or not python:
         return sys.executable
     if shutil.which(python) is None:
         raise UserError(
@@ -52,16 +53,16 @@ def interpreter(name: str) -> str:
     return python
 
 
-def answer(name: str, folder: Path, pixels: np.ndarray, scratch: Path, what: str, *, flip: bool = False) -> Answer:
-    """Runs an export on pixels.
+def answer(format: Format, folder: Path, pixels: np.ndarray, scratch: Path, what: str, *, flip: bool = False) -> Answer:
+    """Run an export on pixels.
 
     Args:
-        name: of its format.
+        format: what it is in.
         folder: where it lies.
         pixels: uint8 [n, s, s, 3]; a file that is mapped into memory serves.
         scratch: a folder for what passes between the processes.
         what: two or three words for the progress.
-        flip: its outputs for the mirror images stand beside those for the images.
+        flip: whether its outputs for the mirror images stand beside those for the images.
 
     Raises:
         ExportFailed: it can't be loaded, or fails.
@@ -69,7 +70,7 @@ def answer(name: str, folder: Path, pixels: np.ndarray, scratch: Path, what: str
     with tempfile.TemporaryDirectory(dir=scratch) as place:
         source, target = Path(place) / "pixels.npy", Path(place) / "outputs.npz"
         np.save(source, pixels)
-        command = [interpreter(name), "-I", reload.__file__, name, str(folder), str(source), str(target)]
+        command = [interpreter(format), "-I", reload.__file__, format.name, str(folder), str(source), str(target)]
         # What TensorFlow 2 leaves in the environment turns TensorFlow 1 into it. GPUs round otherwise.
         environment = {key: value for key, value in os.environ.items() if key != "TF2_BEHAVIOR"}
         environment |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
@@ -95,7 +96,7 @@ def answer(name: str, folder: Path, pixels: np.ndarray, scratch: Path, what: str
 
 
 def _last_line(lines: IO[str], total: int, what: str) -> str:
-    """What the process says at last; meanwhile its batches are shown."""
+    """Return what the process says at last; meanwhile its batches are shown."""
     last = ""
 
     def batches() -> Iterator[None]:

@@ -66,12 +66,14 @@ def test_what_can_not_be_exported_is_said_and_nothing_written(refused, command, 
     refused(command, *lines)
 
 
-def test_its_help_names_every_format_there_is():
-    from finetune.cli import export as command
-    from finetune.export.formats import FORMATS, QUANTIZATIONS
-
-    assert tuple(command.FORMATS) == FORMATS
-    assert command.QUANTIZATIONS == QUANTIZATIONS
+def test_its_help_names_every_format_there_is(finetune, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    text = " ".join(" ".join(finetune("export", "--help").out).split())
+    for name in ("tf1", "pb", "saved_model", "keras", "h5"):
+        assert f"{name}: a" in text
+    for name in ("onnx", "tflite"):
+        assert f"{name}: an extra: pip install 'facenet-finetune[{name}]'" in text
+    assert "--quantize {float16,int8}" in text
 
 
 def test_an_interpreter_that_is_not_there_is_named(work, finetune, monkeypatch):

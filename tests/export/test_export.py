@@ -199,26 +199,3 @@ def test_a_checkpoint_without_a_classifier_has_no_head_to_export(drawn_checkpoin
     with pytest.raises(UserError, match="holds no classifier; leave out the head"):
         exporter.export(headless, "pb", tmp_path / "mine", head=True)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(("name", "module"), [("onnx", "tf2onnx"), ("tflite", "ai_edge_litert")])
-def test_an_extra_that_is_not_installed_is_named(name, module, drawn_checkpoint, tmp_path, monkeypatch):
-    from finetune.export import formats
-
-    monkeypatch.setattr(formats, "find_spec", lambda package: None if package == module else object())
-    with pytest.raises(UserError, match=rf"{name}: {module} not installed; pip install 'facenet-finetune\[{name}\]'"):
-        exporter.export(drawn_checkpoint, name, tmp_path / "mine")
-
-
-@pytest.mark.parametrize(
-    ("to", "quantize", "message"),
-    [
-        ("ckpt", None, "format: found 'ckpt'; give one of tf1, pb, saved_model, keras, h5, onnx, tflite"),
-        ("pb", "int8", "quantize: found 'int8' for pb; give float16 or int8, for tflite alone"),
-        ("tflite", "int4", "quantize: found 'int4' for tflite; give float16 or int8, for tflite alone"),
-    ],
-)
-def test_formats_that_there_are_not_are_refused(to, quantize, message, drawn_checkpoint, tmp_path):
-    with pytest.raises(UserError) as raised:
-        exporter.export(drawn_checkpoint, to, tmp_path / "mine", quantize=quantize)
-    assert str(raised.value) == message

@@ -45,11 +45,11 @@ def faulty(monkeypatch: pytest.MonkeyPatch, fault) -> None:
     monkeypatch.setattr(Format, "write", lambda self, content, folder: write(self, fault(content), folder))
     answer = process.answer
 
-    def here(name, folder, pixels, *arguments, **options):
+    def here(format, folder, pixels, *arguments, **options):
         """By the same program, but in this process, which has TensorFlow already; TensorFlow 1's part can't be."""
-        if name in ("tf1", "pb"):
-            return answer(name, folder, pixels, *arguments, **options)
-        runtime, run = reload.RUNTIMES[name](str(folder))
+        if format.name in ("tf1", "pb"):
+            return answer(format, folder, pixels, *arguments, **options)
+        runtime, run = reload.RUNTIMES[format.name](str(folder))
         return process.Answer(run(pixels), runtime, 1.0)
 
     monkeypatch.setattr(process, "answer", here)
@@ -115,8 +115,8 @@ def test_lfw_outside_the_tolerance_fails_the_certificate(drawn_checkpoint, faces
 
     answer = process.answer
 
-    def other_for_many(name, folder, pixels, scratch, what, *, flip=False):
-        found = answer(name, folder, pixels, scratch, what, flip=flip)
+    def other_for_many(format, folder, pixels, scratch, what, *, flip=False):
+        found = answer(format, folder, pixels, scratch, what, flip=flip)
         if what != "probing":
             found.outputs["embeddings"][:] = found.outputs["embeddings"][::-1].copy()
         return found

@@ -12,8 +12,7 @@ pytest.importorskip("tensorflow")
 import tensorflow as tf
 
 from finetune.export import exporter, reload
-from finetune.export.content import Content
-from finetune.export.formats import find
+from finetune.export.formats import Content, find
 from finetune.images.drawn_face import Identity
 from finetune.images.drawn_photo import draw_face
 from finetune.images.preprocessing import Preprocessing

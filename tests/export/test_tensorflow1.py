@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
-from finetune.export import exporter, formats
-from finetune.export.content import Content
+from finetune.export import exporter
+from finetune.export.formats import Content, find
 from finetune.model import Model
 from tests.checkpoint.test_tensorflow1 import move_every_variable
 
@@ -81,7 +81,7 @@ def checkpoints(drawn_checkpoint, request):
 def test_the_published_scripts_way_of_loading_gives_our_embeddings(which, to, checkpoints, tensorflow1, tmp_path):
     model, pixels = checkpoints(which)
     (tmp_path / "mine").mkdir()
-    formats.find(to).write(Content.of(model, head=True), tmp_path / "mine")
+    find(to).write(Content.of(model, head=True), tmp_path / "mine")
     np.save(tmp_path / "pixels.npy", pixels)
     place = tmp_path / "mine" / ("mine.pb" if to == "pb" else "")
     done = subprocess.run(

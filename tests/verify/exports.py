@@ -14,10 +14,9 @@ from typing import Any
 
 from common import OUT, SHARED, crops, write
 
-from finetune.export import formats, process
-from finetune.export.content import Content
+from finetune.export import process
 from finetune.export.exporter import export
-from finetune.export.formats import FORMATS, QUANTIZATIONS
+from finetune.export.formats import FORMATS, Content, find
 from finetune.images.reading import central_crops
 from finetune.model import Model
 from finetune.paths import find_images
@@ -25,7 +24,7 @@ from finetune.recipe.sections import LFW
 
 FINE_TUNED = "recipes-small-1/3-last-repeat"
 """Of the table `recipes`."""
-ASKED = [(name, None) for name in FORMATS] + [("tflite", quantize) for quantize in QUANTIZATIONS]
+ASKED = [(name, quantize) for name, format in FORMATS.items() for quantize in (None, *format.quantized)]
 ROUNDS, IMAGES = 3, 257
 """Of the timing: a batch of one image, and eight of 32."""
 
@@ -97,10 +96,10 @@ def _rates() -> dict[tuple[str, str | None], list[float]]:
         for asked in ASKED:
             folder = Path(place, *map(str, asked), "mine")
             folder.mkdir(parents=True)
-            formats.find(*asked).write(Content.of(model, head=False), folder)
+            find(*asked).write(Content.of(model, head=False), folder)
         for _ in range(ROUNDS):
             for asked in ASKED:
                 folder = Path(place, *map(str, asked), "mine")
-                found = process.answer(asked[0], folder, pixels, Path(place), "timing")
+                found = process.answer(FORMATS[asked[0]], folder, pixels, Path(place), "timing")
                 rates[asked].append(len(pixels) / found.seconds)
     return rates

@@ -1,17 +1,25 @@
-"""What an export holds, whatever its format: the weights, the contract of the pixels and the classes' names."""
+"""What an export holds, whatever its format: weights, contract, names of the classes, of the input and the outputs."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from finetune.backbones import Backbone
 from finetune.errors import Problem, UserError
 from finetune.images import Preprocessing
-from finetune.model import Model
+
+if TYPE_CHECKING:
+    from finetune.model import Model
+
+IMAGES = "images"
+"""The name of the input: uint8 [n, s, s, 3], RGB."""
+EMBEDDINGS, CLASS_LOGITS, PROBABILITIES = "embeddings", "logits", "probabilities"
+"""The names of the outputs, the same in every format."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

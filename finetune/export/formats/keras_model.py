@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import keras
@@ -21,31 +20,20 @@ from finetune.backbones import (
     Residual,
     Unit,
 )
-from finetune.export.content import Content
-from finetune.export.graph import CLASS_LOGITS, EMBEDDINGS, PROBABILITIES
-from finetune.export.serving import IMAGES
+from finetune.export.formats.content import CLASS_LOGITS, EMBEDDINGS, IMAGES, PROBABILITIES, Content
 
 Tensor: TypeAlias = Any
 """One of Keras's, which are not typed."""
 
 
-def writer(suffix: str) -> Callable[[Content, Path], None]:
-    """What writes `NAME.keras`, or `NAME.h5` in the format of Keras 2's time."""
-
-    def write(content: Content, folder: Path) -> None:
-        build(content).save(folder / f"{folder.name}.{suffix}")
-
-    return write
-
-
 def build(content: Content) -> keras.Model:
-    """From uint8 `images` [n, s, s, 3] to `embeddings`, and with a head to a dict of these, logits and probabilities.
+    """Build the model from `images` to `embeddings`, and with a head to a dict of these, logits and probabilities.
 
     Batch normalization is kept, and no weight is trainable until the user says so: moving statistics would drift.
     """
     size = content.preprocessing.image_size
     layers = _Layers(content)
-    images = keras.Input((size, size, 3), dtype="uint8", name=IMAGES)
+    images = keras.Input((size, size, 3), dtype="uint8", name=IMAGES)  # [n, s, s, 3]
     net = layers.standardize(images)
     *body, head = content.backbone.units
     for unit in body:
@@ -69,7 +57,7 @@ class _Layers:
         self.values: list[tuple[keras.Layer, list[np.ndarray]]] = []
 
     def standardize(self, images: Tensor) -> Tensor:
-        """Of Keras's own layers, which both file formats can hold."""
+        """Standardize by Keras's own layers, which both file formats can hold."""
         if self._content.preprocessing.standardization == "fixed":
             return keras.layers.Rescaling(1 / 128, -127.5 / 128, name="standardize")(images)
         # The variance's least value is added to it, where TensorFlow takes the larger: for an image of any contrast

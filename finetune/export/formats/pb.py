@@ -1,0 +1,32 @@
+"""A frozen graph: one file, with the weights as constants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finetune.export.formats.content import Content
+from finetune.export.formats.format import Format
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+
+def write(content: Content, folder: Path) -> None:
+    """Write `NAME.pb`, every variable a constant of its name."""
+    import tensorflow as tf
+
+    from finetune.export.formats.facenet_graph import build, meta_graph
+
+    def constant(name: str, value: np.ndarray) -> tf.Tensor:
+        # A reader beside each, as freezing leaves it: it tells a variable from any other constant.
+        return tf.identity(tf.constant(value, name=name), f"{name}/read")
+
+    with tf.Graph().as_default() as graph:
+        build(content, constant)
+        frozen = meta_graph(graph).graph_def
+    (folder / f"{folder.name}.pb").write_bytes(frozen.SerializeToString(deterministic=True))
+
+
+PB = Format("pb", "a frozen graph with FaceNet's names", write, suffix=".pb", tensorflow1=True)

@@ -1,0 +1,42 @@
+"""All formats by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib.util import find_spec
+
+from finetune.errors import Problem, UserError
+from finetune.export.formats.format import QUANTIZED, Format
+from finetune.export.formats.keras import H5, KERAS
+from finetune.export.formats.onnx import ONNX
+from finetune.export.formats.pb import PB
+from finetune.export.formats.saved_model import SAVED_MODEL
+from finetune.export.formats.tf1 import TF1
+from finetune.export.formats.tflite import TFLITE
+from finetune.words import listed
+
+FORMATS = {format.name: format for format in (TF1, PB, SAVED_MODEL, KERAS, H5, ONNX, TFLITE)}
+"""The formats by the names that `--to` takes."""
+QUANTIZATIONS = tuple(QUANTIZED)
+"""What `--quantize` takes, of the formats that can be quantized."""
+
+
+def find(name: str, quantize: str | None = None) -> Format:
+    """Return the format of that name, with its weights quantized where that is asked for.
+
+    Raises:
+        UserError: there is none, it can't be quantized so, or packages that it needs are not installed.
+    """
+    if name not in FORMATS:
+        raise UserError(Problem("format", f"found {name!r}", f"give one of {', '.join(FORMATS)}"))
+    found = FORMATS[name]
+    if quantize is not None and quantize not in found.quantized:
+        those = listed((format.name for format in FORMATS.values() if format.quantized), "or")
+        advice = f"give {listed(QUANTIZATIONS, 'or')}, for {those} alone"
+        raise UserError(Problem("quantize", f"found {quantize!r} for {name}", advice))
+    missing = [package for package in found.packages if find_spec(package) is None]
+    if missing:
+        raise UserError(
+            Problem(name, f"{' and '.join(missing)} not installed", f"pip install 'facenet-finetune[{name}]'")
+        )
+    return dataclasses.replace(found, quantize=quantize)

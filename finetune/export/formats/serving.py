@@ -1,0 +1,51 @@
+"""The network as it is served: uint8 pixels in, batch normalization and residual scales folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from finetune import network
+from finetune.export.formats.content import CLASS_LOGITS, EMBEDDINGS, IMAGES, PROBABILITIES, Content
+from finetune.images import standardize
+
+
+def folded(content: Content) -> dict[str, np.ndarray]:
+    """Return the weights without batch normalization, by TF1 name."""
+    return {name: np.asarray(value) for name, value in network.fold(content.backbone, content.tensors).items()}
+
+
+def outputs(content: Content, weights: Mapping[str, Any], images: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Compute all that the network gives, by name.
+
+    Args:
+        content: the network and its contract.
+        weights: those of `folded`, as arrays or as variables.
+        images: uint8 [n, s, s, 3].
+    """
+    inputs = standardize(images, content.preprocessing.standardization)
+    values = {name: tf.convert_to_tensor(value) for name, value in weights.items()}
+    prelogits = network.forward_pass(content.backbone, inputs, values, batch_norm="folded")  # [n, embedding size]
+    found = {EMBEDDINGS: network.l2_normalize(prelogits)}
+    if content.head:
+        logits = network.forward_pass(content.backbone, prelogits, values, network.HEAD, batch_norm="folded")
+        found |= {CLASS_LOGITS: logits, PROBABILITIES: tf.nn.softmax(logits)}  # [n, classes]
+    return found
+
+
+def signature(content: Content) -> tf.TensorSpec:
+    """Return the input's shape, type and name."""
+    size = content.preprocessing.image_size
+    return tf.TensorSpec([None, size, size, 3], tf.uint8, IMAGES)
+
+
+def constant_function(content: Content) -> tf.types.experimental.ConcreteFunction:
+    """Return the function from images to all outputs, for any batch size, with the weights as constants."""
+    weights = folded(content)
+    forward = tf.function(
+        lambda images: outputs(content, weights, images), input_signature=[signature(content)], autograph=False
+    )
+    return forward.get_concrete_function()
