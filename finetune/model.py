@@ -32,6 +32,7 @@ from finetune.images import (
     one_by_one,
     standardize,
 )
+from finetune.predictions import Predictions
 from finetune.progress import track
 from finetune.runtime import Inference, devices, refuse_fork
 
@@ -270,6 +271,17 @@ class Model:
             logits[rows] = self._forward(batch, len(self.backbone.units), standardized=standardized).numpy()
         _report(reasons, None)
         return logits
+
+    def predict(self, images: Images, *, batch_size: int = BATCH_SIZE) -> Predictions:
+        """Name the people on images, as `embed` takes them, by the classifier.
+
+        The classifier knows its own people alone, and names one of them for every image. `finetune.identify` says
+        "unknown" too.
+
+        Raises:
+            DataError: an image can't be used, or the checkpoint holds no classifier.
+        """
+        return Predictions.of_logits(self.logits(images, batch_size=batch_size), self.class_names)
 
     def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
         """Return the units before index `stop`: uint8 images [n, s, s, 3] to what unit `stop` takes.

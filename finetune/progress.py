@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from typing import TypeVar
 
 from rich.console import Console
@@ -17,7 +20,10 @@ SECONDS_BETWEEN_LINES = 30.0
 WIDTH = 136
 """Columns that the tables need at the most, but for long names."""
 LINES = "\n\t"
+LOGGER = logging.getLogger("finetune")
+"""Receives the lines, in place of the terminal, where they are not to be printed."""
 _silenced = False
+_logged: ContextVar[bool] = ContextVar("logged", default=False)
 
 
 def silence() -> None:
@@ -26,19 +32,34 @@ def silence() -> None:
     _silenced = True
 
 
+@contextlib.contextmanager
+def printing(wanted: bool) -> Iterator[None]:  # noqa: FBT001
+    """Within it, lines are printed and progress is shown, or lines go to the logger `finetune` alone."""
+    token = _logged.set(not wanted)
+    try:
+        yield
+    finally:
+        _logged.reset(token)
+
+
 def say(text: str = "") -> None:
     """Print lines at once, so that a log shows them while the run goes on.
 
     All that is printed goes through here or through `say_aside`: names of others' files and classes may hold what a
     terminal acts on.
     """
-    if not _silenced:
+    if _logged.get():
+        LOGGER.info(escaped(text, LINES))
+    elif not _silenced:
         print(escaped(text, LINES), flush=True)
 
 
 def say_aside(text: str) -> None:
     """Print lines to stderr at once: what is to be known beside an answer."""
-    print(escaped(text, LINES), file=sys.stderr, flush=True)
+    if _logged.get():
+        LOGGER.warning(escaped(text, LINES))
+    else:
+        print(escaped(text, LINES), file=sys.stderr, flush=True)
 
 
 def wide_console() -> Console:
@@ -55,7 +76,7 @@ def track(items: Iterable[Item], total: int, what: str, step: int = 1) -> Iterat
         what: two or three words, such as `embedding images`.
         step: work done by one item; the last one may be partial.
     """
-    if _silenced:
+    if _silenced or _logged.get():
         yield from items
         return
     show = _bar if sys.stderr.isatty() else _lines

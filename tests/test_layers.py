@@ -40,6 +40,7 @@ ORDER = (
     "align",
     "dataset",
     "checkpoint",
+    "predictions",
     "model",
     "training",
     "verification",

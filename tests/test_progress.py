@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import pytest
 
 from finetune import progress
+from finetune.progress import printing, say, say_aside, track
 
 LOOP = "import time\nfrom finetune.progress import track\nfor _ in track(range(4), 10, 'counting', 3): time.sleep(0.3)"
 
@@ -50,3 +52,14 @@ def test_on_a_terminal_there_is_a_bar_that_ends_without_a_trace():
     assert "counting" in shown
     assert "9/10" in shown
     assert shown.endswith(("\x1b[2K", "\x1b[?25h", "\x1b[2K\r"))
+
+
+def test_lines_go_to_the_logger_where_they_are_not_printed(capsys, caplog):
+    with caplog.at_level(logging.INFO, logger="finetune"), printing(False):
+        say("trained\x1b[1m")
+        say_aside("beside")
+        assert list(track(range(3), 3, "counting")) == [0, 1, 2]
+    assert capsys.readouterr() == ("", "")
+    assert [(r.levelname, r.message) for r in caplog.records] == [("INFO", "trained\\x1b[1m"), ("WARNING", "beside")]
+    say("printed")
+    assert capsys.readouterr().out == "printed\n"

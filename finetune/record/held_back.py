@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,26 +24,74 @@ class HeldBack(Brief):
 
     Attributes:
         correct: bool [n], n from 1.
+        people: names of the people, by label; empty where only `correct` is known.
+        labels: int64 [n], the person on each image; None where only `correct` is known.
+        named: int64 [n], the person whom each image was named as; likewise.
     """
 
     correct: npt.NDArray[np.bool_]
+    people: tuple[str, ...] = ()
+    labels: npt.NDArray[np.int64] | None = None
+    named: npt.NDArray[np.int64] | None = None
+
+    @classmethod
+    def of(cls, people: Sequence[str], labels: Labels, named: Labels) -> HeldBack:
+        """Return the answers `named` for images of the people `labels`, int64 [n] both."""
+        return cls(named == labels, tuple(people), labels, named)
 
     @property
     def accuracy(self) -> float:
         """The share that is named rightly, 0 to 1."""
         return float(self.correct.mean())
 
+    def by_person(self) -> dict[str, tuple[int, int]]:
+        """Return the number of images that are named rightly, and of all images, by person."""
+        if self.labels is None:
+            return {}
+        right = np.bincount(self.labels[self.correct], minlength=len(self.people))  # [n] -> [people]
+        every = np.bincount(self.labels, minlength=len(self.people))  # [n] -> [people]
+        return {name: (int(r), int(n)) for name, r, n in zip(self.people, right, every, strict=True) if n}
+
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """Count the images of each person by whom they are named as: int64 [people, people], a row per person shown."""
+        counts = np.zeros([len(self.people)] * 2, np.int64)
+        if self.labels is not None and self.named is not None:
+            np.add.at(counts, (self.labels, self.named), 1)
+        return counts
+
+    def mistakes(self) -> list[tuple[str, str, int]]:
+        """Return each mistake as the person shown, the name given and the number of images, most frequent first."""
+        if self.labels is None or self.named is None:
+            return []
+        wrong = zip(self.labels[~self.correct].tolist(), self.named[~self.correct].tolist(), strict=True)
+        found = [(self.people[shown], self.people[named], n) for (shown, named), n in Counter(wrong).items()]
+        return sorted(found, key=lambda mistake: (-mistake[2], mistake))
+
     def to_json(self) -> dict[str, Any]:
-        """Return the accuracy and the single answers, a text of 0 and 1."""
-        return {"accuracy": self.accuracy, "correct": digits(self.correct)}
+        """Return the accuracy and the single answers: a text of 0 and 1, and labels where they are known."""
+        known = {name: labels.tolist() for name in ("labels", "named") if (labels := getattr(self, name)) is not None}
+        people = {"people": list(self.people)} if self.people else {}
+        return {"accuracy": self.accuracy, "correct": digits(self.correct), **people, **known}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> HeldBack:
-        """Read what `to_json` gave."""
-        return cls(decisions(stored["correct"]))
+        """Read what `to_json` gave.
+
+        Raises:
+            ValueError: the parts are not of as many images.
+        """
+        correct, people = decisions(stored["correct"]), tuple(stored.get("people", ()))
+        if "labels" not in stored:
+            return cls(correct)
+        labels, named = (np.array(stored[name], np.int64) for name in ("labels", "named"))
+        if not np.array_equal(labels == named, correct) or not people or max(labels.max(), named.max()) >= len(people):
+            raise ValueError("answers that do not agree")
+        return cls(correct, people, labels, named)
 
 
-def by_nearest_mean(train: Embeddings, train_labels: Labels, held_back: Embeddings, labels: Labels) -> HeldBack:
+def by_nearest_mean(
+    train: Embeddings, train_labels: Labels, held_back: Embeddings, labels: Labels, people: Sequence[str] = ()
+) -> HeldBack:
     """Name each held-back image by the person whose mean training embedding is most similar to it (cosine).
 
     Args:
@@ -50,6 +99,8 @@ def by_nearest_mean(train: Embeddings, train_labels: Labels, held_back: Embeddin
         train_labels: int64 [n], from 0.
         held_back: unit embeddings [m, E], m from 1.
         labels: int64 [m].
+        people: names by label, where the single answers are to be kept.
     """
     rows = nearest(unit_class_means(train, train_labels), held_back).rows[:, 0]
-    return HeldBack(np.unique(train_labels)[rows] == labels)
+    named = np.unique(train_labels)[rows]
+    return HeldBack.of(people, labels, named) if people else HeldBack(named == labels)

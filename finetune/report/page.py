@@ -24,7 +24,7 @@ from finetune.verification import VerificationResult, compare, operating_point, 
 REPORT_FILE = "report.html"
 FARS = (0.1, 0.01, 0.001)
 LISTED = 20
-"""Files that were left out, and findings of the doctor."""
+"""Most files that were left out, findings of the doctor, and people that are listed."""
 
 
 class RunSection(NamedTuple):
@@ -44,6 +44,7 @@ class RunSection(NamedTuple):
     stages: list[dict[str, Any]]
     rates: list[dict[str, Any]]
     timings: list[dict[str, str]]
+    people: dict[str, Any] | None
 
 
 def write(paths: Sequence[Path], target: Path, *, faces: bool = True) -> None:
@@ -134,6 +135,7 @@ def _section(record: Record, name: str, place: str, *, faces: bool) -> RunSectio
         [_stage(result) for result in record.results],
         _rates(record),
         _timings(record),
+        _people(record),
     )
 
 
@@ -180,6 +182,24 @@ def _rates(record: Record) -> list[dict[str, Any]]:
         if any(points):
             rows.append({"name": measured.name, "accepted": measured.accepted, "points": points})
     return rows
+
+
+def _people(record: Record) -> dict[str, Any] | None:
+    """Return the held-back images by person, those with the most mistakes first; None where they are not known."""
+    held_back = record.results[-1].standing.held_back if record.results else record.start.held_back
+    if held_back is None or held_back.labels is None:
+        return None
+    mistakes: dict[str, list[str]] = {}
+    for shown, named, n in held_back.mistakes():
+        mistakes.setdefault(shown, []).append(f"{named} ({n})" if n > 1 else named)
+    people = sorted(held_back.by_person().items(), key=lambda item: (item[1][0] - item[1][1], item[0]))
+    rows = [
+        {"name": name, "images": n, "right": right, "mistakes": mistakes.get(name, [])} for name, (right, n) in people
+    ]
+    kept = [result.name for result in record.results if result.accepted]
+    of = f"after “{kept[-1]}”" if kept else "by the nearest class mean before the first stage"
+    right, images = int(held_back.correct.sum()), len(held_back.correct)
+    return {"rows": rows[:LISTED], "hidden": len(rows[LISTED:]), "right": right, "images": images, "of": of}
 
 
 def _timings(record: Record) -> list[dict[str, str]]:

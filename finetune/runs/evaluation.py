@@ -105,7 +105,7 @@ class Evaluation:
         if not len(held_back):
             return None
         gallery, probes = (finite(embedder.embeddings(part.paths)) for part in (train, held_back))
-        return by_nearest_mean(gallery, train.labels, probes, held_back.labels)
+        return by_nearest_mean(gallery, train.labels, probes, held_back.labels, train.class_names)
 
     def held_back(self, embedder: Embedder) -> HeldBack | None:
         """Name the held-back images by the model's classifier; None where nothing is held back."""
@@ -118,7 +118,8 @@ class Evaluation:
         batches = (tf.constant(prelogits[start : start + FILL_BATCH]) for start in range(0, len(prelogits), FILL_BATCH))
         backbone, variables = self._model.backbone, self._model.variables
         logits = (network.forward_pass(backbone, batch, variables, network.HEAD) for batch in batches)
-        return HeldBack(np.concatenate([np.argmax(rows, 1) for rows in logits]) == held_back.labels)
+        named = np.concatenate([np.argmax(rows, 1) for rows in logits])  # [n, people] -> [n]
+        return HeldBack.of(held_back.class_names, held_back.labels, named)
 
     def restored_embeddings(self, dataset: Dataset) -> Vectors:
         """Compute the embeddings by the restored checkpoint, whatever the model has learned since."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from finetune.report import tables
 from finetune.runs.certificate import FrozenTensors
 from finetune.runs.context import Context
 from finetune.runs.gate import Decision, judge
-from finetune.training import Data, Run, StageFailed, StageState, Trainer, prototypes, train
+from finetune.training import Data, EpochRow, Run, StageFailed, StageState, Trainer, prototypes, train
 from finetune.training.sampling import Sampler
+
+OnEpoch: TypeAlias = Callable[[EpochRow], object]
 
 
 class StageOutcome(NamedTuple):
@@ -42,9 +44,18 @@ class StageRun:
         stage: what is to be done.
         start: what was measured before the first stage.
         results: of the stages before it.
+        on_epoch: is called with the row of each epoch when it is finished.
     """
 
-    def __init__(self, context: Context, stage: Stage, start: Evidence, results: Sequence[StageResult]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        stage: Stage,
+        start: Evidence,
+        results: Sequence[StageResult],
+        on_epoch: OnEpoch | None = None,
+    ) -> None:
+        self._on_epoch = on_epoch
         self._inputs, self._model, self._evaluation = context.inputs, context.model, context.evaluation
         self._histories, self._folder = context.histories, context.folder
         self._stage, self._index = stage, len(results) + 1
@@ -119,6 +130,8 @@ class StageRun:
             self._histories.epoch(state)
             self._folder.write_state(index, stage, state, trainer.state() | sampler.state())
             tables.epoch(state, stage)
+            if self._on_epoch:
+                self._on_epoch(state.current[-1])
 
         data = Data(
             lambda epoch: features.training(epoch.number, epoch.order, epoch.batch_size),

@@ -12,13 +12,16 @@ import numpy as np
 
 from finetune import checkpoint as checkpoints, files
 from finetune.errors import FinetuneError, Problem, UserError
+from finetune.images import Images
 from finetune.model import Model
-from finetune.progress import say
+from finetune.predictions import Predictions
+from finetune.progress import printing, say
 from finetune.recipe import Recipe, Stage
 from finetune.record import (
     ADVICE,
     BASELINE,
     Evidence,
+    HeldBack,
     RunFolder,
     StageResult,
     environment,
@@ -27,12 +30,12 @@ from finetune.record import (
     write_evidence,
 )
 from finetune.report import tables, write_into
-from finetune.runs.begun import IMAGES, refuse_other_inputs, warn_of_another_machine
+from finetune.runs.begun import IMAGES, refuse_other_inputs, refuse_other_recipe, warn_of_another_machine
 from finetune.runs.context import Context
 from finetune.runs.opening import Inputs
-from finetune.runs.stage import StageOutcome, StageRun
+from finetune.runs.stage import OnEpoch, StageOutcome, StageRun
 from finetune.runtime import create_strategy, planned_strategy
-from finetune.training import EpochRow, StageFailed, StageState, Trainer, replication_of
+from finetune.training import EpochRow, StageFailed, StageState, Trainer, history_columns, replication_of
 from finetune.verification import Verdict, VerificationResult
 
 
@@ -46,6 +49,9 @@ class FineTuner:
         output: the run's folder, missing or empty.
         lfw: a recipe's `lfw` section as a mapping, or the folder of aligned LFW faces with its
             `pairs.txt` inside or beside it. Without it nothing is validated on pairs.
+        resume: continue the run in `output`, if there is one. `run` then returns the stored results of the stages that
+            are finished, and continues the others after their last finished epoch.
+        verbose: print lines and show progress; else lines go to the logger `finetune` alone.
         settings: any other top-level key of a recipe: `seed`, `batch_size`, `augment`,
             `cache`, `history`, `precision`, `runtime`, `strategy`, `preprocessing`.
 
@@ -59,6 +65,9 @@ class FineTuner:
         data: str | Path | Mapping[str, Any],
         output: str | Path,
         lfw: str | Path | Mapping[str, Any] | None = None,
+        *,
+        resume: bool = False,
+        verbose: bool = True,
         **settings: Any,
     ) -> None:
         values = settings | {"checkpoint": str(checkpoint), "output": str(output)}
@@ -66,9 +75,20 @@ class FineTuner:
         if lfw is not None:
             values["lfw"] = lfw if isinstance(lfw, Mapping) else _lfw_section(Path(os.path.expanduser(lfw)))
         recipe = Recipe.from_values(values | {"stages": ()})
-        if planned_strategy(recipe.strategy).is_chief:
-            RunFolder(recipe.output).refuse_if_used()
-        self._start(Inputs.open(recipe, create_strategy(recipe.strategy)))
+        folder = RunFolder(recipe.output)
+        stored = folder.path / "recipe.yaml"
+        begun = resume and stored.exists()
+        if begun:
+            folder.refuse_changed_recipe()
+            recipe = recipe.model_copy(update={"stages": Recipe.load(stored).stages})
+            refuse_other_recipe(recipe, stored)
+        elif planned_strategy(recipe.strategy).is_chief:
+            folder.refuse_if_used()
+        with printing(verbose):
+            self._start(Inputs.open(recipe, create_strategy(recipe.strategy)), verbose=verbose)
+            if begun:
+                self.resume()
+                self._finished += self.results
 
     @classmethod
     def from_inputs(cls, inputs: Inputs) -> FineTuner:
@@ -77,7 +97,9 @@ class FineTuner:
         tuner._start(inputs)
         return tuner
 
-    def _start(self, inputs: Inputs) -> None:
+    def _start(self, inputs: Inputs, *, verbose: bool = True) -> None:
+        self._verbose = verbose
+        self._finished: list[StageResult] = []  # those that `run` is still to return, of a run that is resumed
         self.context = Context.of(inputs)
         self.inputs, self.strategy = inputs, inputs.strategy
         self.folder, self.histories = self.context.folder, self.context.histories
@@ -102,11 +124,27 @@ class FineTuner:
         """The network with the weights as they stand."""
         return self.inputs.model
 
-    def run(self, stage: Stage) -> StageResult:
-        """Trains a stage, measures it on LFW and on strangers, and keeps it or rolls it back.
+    @property
+    def history(self) -> Any:
+        """The epochs of the finished stages: a pandas frame where pandas is installed, else lists by column."""
+        rows = [row.to_json() for row in self.rows]
+        columns = [name for name in history_columns() if any(name in row for row in rows)]
+        found = {name: [row.get(name) for row in rows] for name in columns}
+        try:
+            import pandas as pd
+        except ImportError:
+            return found
+        return pd.DataFrame(found)
+
+    def run(self, stage: Stage, on_epoch: OnEpoch | None = None) -> StageResult:
+        """Train a stage, measure it on LFW and on strangers, and keep it or roll it back.
 
         Before the first stage the baseline is measured. Afterwards the stage's folder lies in the
         run's folder.
+
+        Args:
+            stage: its boundary lies where that of the stage before it lay, or nearer to the input.
+            on_epoch: is called with the row of each epoch when it is finished: `row["loss"]`.
 
         Raises:
             RecipeError: the stage does not go with those before it, or needs what was not given.
@@ -115,10 +153,21 @@ class FineTuner:
                 ends with its weights, measured, judged and saved like any other; else it never was.
             RunError: the disk is full, or an image can no longer be read; what was finished before stands.
         """
-        with self.folder.locked():
-            return self._run(stage)
+        with printing(self._verbose), self.folder.locked():
+            return self._returned(stage) if self._finished else self._run(stage, on_epoch)
 
-    def _run(self, stage: Stage) -> StageResult:
+    def _returned(self, stage: Stage) -> StageResult:
+        """Return the stored result of a stage that is finished.
+
+        Raises:
+            UserError: the run began with another stage in its place.
+        """
+        index = self._finished[0].index
+        stages = (*self.recipe.stages[: index - 1], stage, *self.recipe.stages[index:])
+        refuse_other_recipe(self.recipe.model_copy(update={"stages": stages}), self.folder.path / "recipe.yaml")
+        return self._finished.pop(0)
+
+    def _run(self, stage: Stage, on_epoch: OnEpoch | None) -> StageResult:
         index = len(self.results) + 1
         # The recipe checks the stage against those before it; on disk it grows with the run.
         stages = (*self.recipe.stages[: index - 1], stage, *self.recipe.stages[index:])
@@ -128,7 +177,7 @@ class FineTuner:
         self.folder.write_recipe(self.recipe)
         trainer = Trainer(self.model, stage, replication_of(self.strategy))
         started_from = self.model.tensors(trainer.names)
-        stage_run = StageRun(self.context, stage, self.start, self.results)
+        stage_run = StageRun(self.context, stage, self.start, self.results, on_epoch)
         try:
             finished = stage_run.run(trainer, *(self._resumed(index, stage) or (StageState(), None)))
             self._finish(finished, stage.slug, trainer.names)
@@ -157,7 +206,8 @@ class FineTuner:
         Raises:
             RunError: an image can no longer be read, or the embeddings are no numbers.
         """
-        return self.context.evaluation.lfw()
+        with printing(self._verbose):
+            return self.context.evaluation.lfw()
 
     def lfw(self) -> VerificationResult:
         """LFW with the weights as they stand.
@@ -170,6 +220,25 @@ class FineTuner:
             advice = "pass lfw={'dir': ..., 'pairs': ...} to FineTuner"
             raise UserError(Problem("", "no LFW pairs were given", advice))
         return result
+
+    def predict(self, images: Images) -> Predictions:
+        """Name the people on images, as `Model.embed` takes them, by the classifier as it stands."""
+        with printing(self._verbose):
+            return self.model.predict(images)
+
+    def evaluate(self) -> HeldBack:
+        """Name the held-back images by the classifier as it stands.
+
+        Raises:
+            UserError: no images are held back.
+            RunError: an image can no longer be read.
+        """
+        with printing(self._verbose):
+            found = self.context.evaluation.held_back(self.context.evaluation.embedder())
+        if found is None:
+            advice = "pass data={'train': ..., 'validation_split': 0.2} to FineTuner"
+            raise UserError(Problem("", "no images are held back", advice))
+        return found
 
     def verdict(self) -> Verdict:
         """Return which weights to use, those of the checkpoint or of a finished stage, and why in plain words."""

@@ -1,5 +1,11 @@
 from .head import prototypes as prototypes
-from .history import EpochRow as EpochRow, from_csv as from_csv, number_columns as number_columns, to_csv as to_csv
+from .history import (
+    EpochRow as EpochRow,
+    from_csv as from_csv,
+    history_columns as history_columns,
+    number_columns as number_columns,
+    to_csv as to_csv,
+)
 from .loop import Data as Data, Run as Run, StageFailed as StageFailed, train as train
 from .metrics import STEP_COLUMNS as STEP_COLUMNS
 from .monitors import settled as settled

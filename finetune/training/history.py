@@ -21,7 +21,7 @@ class EpochRow:
         stage: name of the stage.
         attempt: counted from 1; a stage that was rolled back may be tried again.
         epoch: counted from 1 within the attempt.
-        numbers: what applies to the stage and was measured, by column; `columns` has them all.
+        numbers: what applies to the stage and was measured, by column; `history_columns` has them all.
     """
 
     stage: str
@@ -74,7 +74,7 @@ def number_columns() -> tuple[str, ...]:
     )
 
 
-def columns() -> tuple[str, ...]:
+def history_columns() -> tuple[str, ...]:
     """Return the columns of `history.csv`, in their order."""
     return "stage", *WHOLE, *number_columns()
 
@@ -82,7 +82,7 @@ def columns() -> tuple[str, ...]:
 def to_csv(rows: Iterable[EpochRow]) -> str:
     """Return the history as CSV, a header first."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns(), lineterminator="\n")
+    writer = csv.DictWriter(text, history_columns(), lineterminator="\n")
     writer.writeheader()
     writer.writerows(row.to_json() for row in rows)
     return text.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from finetune.training.history import EpochRow, columns, from_csv, number_columns, to_csv
+from finetune.training.history import EpochRow, from_csv, history_columns, number_columns, to_csv
 
 pytestmark = pytest.mark.tf
 
@@ -15,7 +15,7 @@ def test_history_reads_back_exactly():
         EpochRow("c", 2, 2, {"learning_rate": 1e-05, "loss": 0.2, "strangers_low": -0.01, "drawn_std": 0.0}),
     ]
     assert from_csv(to_csv(rows)) == rows
-    assert to_csv(rows).splitlines()[0] == ",".join(columns())
+    assert to_csv(rows).splitlines()[0] == ",".join(history_columns())
 
 
 def test_a_history_of_before_there_were_attempts_is_read_and_unknown_columns_are_passed_over():
@@ -33,7 +33,7 @@ def test_lines_end_as_on_unix_and_each_figure_stands_under_its_name():
 
 
 def test_the_columns_of_today_s_losses_and_terms_are_those_of_all_histories_so_far():
-    assert ",".join(columns()) == (
+    assert ",".join(history_columns()) == (
         "stage,attempt,epoch,learning_rate,loss,cross_entropy,triplet,prelogits_norm,center_loss,weight_decay,l2_sp,"
         "distillation,gradient_norm,accuracy,active_triplets,positive_distance,negative_distance,drawn_mean,drawn_std,"
         "validation_loss,validation_accuracy,learned_accuracy,learned_low,learned_high,strangers_accuracy,"

@@ -16,7 +16,7 @@ from finetune.schema import From0
 tf = pytest.importorskip("tensorflow")
 from finetune.dataset.pipeline import Batch  # noqa: E402
 from finetune.report import charts, tables  # noqa: E402
-from finetune.training.history import columns, to_csv  # noqa: E402
+from finetune.training.history import history_columns, to_csv  # noqa: E402
 from finetune.training.loop import Data, Run, train  # noqa: E402
 from finetune.training.objectives import LOSSES, Loss, Metric, Outputs, all_metrics  # noqa: E402
 from finetune.training.sampling.sampler import Sampler  # noqa: E402
@@ -102,7 +102,7 @@ def test_it_is_trained_and_shown_in_history_table_and_charts(model, capsys):
 
 
 def test_its_columns_stand_beside_those_of_the_other_losses():
-    names = columns()
+    names = history_columns()
     assert names.index("pull") == names.index("triplet") + 1
     assert names.index("near_share") == names.index("negative_distance") + 1
     assert names.index("held_back_near_share") == names.index("validation_accuracy") + 1
