@@ -1,7 +1,7 @@
-"""The networks as data: their units, what these are made of, and the checkpoints that were published.
+"""The networks as data: their units, the layers of each unit, and the published checkpoints.
 
-This is the only package with names of layers. It needs no TensorFlow: recipes are checked against a backbone, and
-`finetune.network` builds it.
+Only this package names layers. It needs no TensorFlow. Recipes are checked against a backbone, and `finetune.network`
+builds it.
 """
 
 import lazy_loader

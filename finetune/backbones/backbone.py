@@ -1,4 +1,4 @@
-"""A network as an ordered list of units, between any two of which it can be cut."""
+"""A network as an ordered list of units. It can be cut between any two of them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ class Unit(NamedTuple):
     """A part of a network that is frozen or trained as a whole.
 
     Attributes:
-        name: its variable scope, below that of the network. Units of one repeat share what stands before the slash.
-        made_of: its layers.
+        name: variable scope of the unit, below the network's scope. Units of one repeat share the part before the
+            slash.
+        made_of: layers of the unit.
     """
 
     name: str
@@ -27,18 +28,18 @@ class Unit(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """A network: its units from the pixels to the classifier, by the names that its checkpoints have.
+    """A network: its units from pixels to classifier, under the names of its checkpoints.
 
     Attributes:
-        name: as recipes spell it.
-        title: as papers spell it.
-        scope: the variable scope of every unit but the head.
-        units: from the input to the head, the last one; the one before it gives the prelogits.
-        least_image_size: pixels of a side; below it nothing is left of the image before the last pooling.
-        float32_units: the units that compute in float32, whatever the precision.
-        batch_norm: of every layer that is normalized.
-        embedding_unit: the unit that gives the prelogits. Dropout acts before it.
-        head: the classifier, which is not restored for new people.
+        name: name in recipes.
+        title: name in papers.
+        scope: variable scope of every unit but the head.
+        units: units from the input to the head, which is the last one. The unit before the head gives the prelogits.
+        least_image_size: smallest image side in pixels. A smaller image vanishes before the last pooling.
+        float32_units: units that compute in float32 at any precision.
+        batch_norm: settings of every batch normalization.
+        embedding_unit: unit that gives the prelogits. Dropout acts before it.
+        head: classifier, which is not restored for new people.
     """
 
     name: str
@@ -52,13 +53,13 @@ class Backbone:
     head: str = "Logits"
 
     def boundary(self, train_from: str) -> int:
-        """Return the index of the first unit that trains; all units before it are frozen.
+        """Return the index of the first trained unit; all units before it are frozen.
 
         Args:
-            train_from: a unit with variables, or a repeat, whose first unit is meant.
+            train_from: a unit with variables, or a repeat, which stands for its first unit.
 
         Raises:
-            UserError: it is no boundary; the problem names the nearest one.
+            UserError: `train_from` is not a boundary; the problem names the nearest one.
         """
         if train_from not in self.boundaries:
             near = difflib.get_close_matches(train_from, self.boundaries, n=1, cutoff=0.4)
@@ -68,24 +69,24 @@ class Backbone:
 
     @functools.cached_property
     def boundaries(self) -> tuple[str, ...]:
-        """What `train_from` may name: the repeats, then the units with variables."""
+        """Valid values of `train_from`: the repeats, then the units with variables."""
         repeats = dict.fromkeys(name.split("/")[0] for name in self.names if "/" in name)
         return (*repeats, *(unit.name for unit in self.units if not isinstance(unit.made_of, WITHOUT_VARIABLES)))
 
     @functools.cached_property
     def blocks(self) -> tuple[str, ...]:
-        """The parts that have variables, from the input to the head; a repeat is one of them."""
+        """The parts with variables, from the input to the head; a repeat counts as one part."""
         repeats_and_units = (name.split("/")[0] for name in self.names if name in self.boundaries)
         return tuple(dict.fromkeys(repeats_and_units))
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
-        """The units' names, in their order."""
+        """The names of the units, in order."""
         return tuple(unit.name for unit in self.units)
 
     @property
     def head_index(self) -> int:
-        """The index of the head: the units before it give the prelogits."""
+        """The index of the head, where the units that give the prelogits end."""
         return len(self.units) - 1
 
     @property
@@ -103,21 +104,21 @@ class Backbone:
         return unit if unit == self.head else f"{self.scope}/{unit}"
 
     def unit_of(self, variable: str) -> str | None:
-        """Return the unit that a TF1 variable name belongs to, or None where it belongs to no unit."""
+        """Return the unit that a TF1 variable belongs to, or None without such a unit."""
         return next((name for name in self.names if variable.startswith(f"{self.scope_of(name)}/")), None)
 
     def index_of(self, variable: str) -> int:
-        """Return the index of the unit that a TF1 variable name belongs to.
+        """Return the index of the unit that a TF1 variable belongs to.
 
         Raises:
-            ValueError: it belongs to no unit.
+            ValueError: the variable belongs to no unit.
         """
         return self.names.index(self.unit_of(variable) or "")
 
     def is_head(self, variable: str) -> bool:
-        """Return whether a TF1 variable name belongs to the classifier."""
+        """Return whether a TF1 variable belongs to the classifier."""
         return variable.startswith(f"{self.head}/")
 
     def is_statistic(self, variable: str) -> bool:
-        """Return whether a variable is a moving mean or variance, which no gradient reaches."""
+        """Return whether a variable is a moving mean or variance, which has no gradient."""
         return variable.endswith(("/moving_mean", "/moving_variance"))

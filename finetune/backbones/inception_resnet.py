@@ -1,9 +1,9 @@
 """Inception-ResNet-v1 and v2 as FaceNet built them, unit by unit.
 
-Szegedy, Ioffe, Vanhoucke and Alemi, "Inception-v4, Inception-ResNet and the Impact of Residual
-Connections on Learning" (arXiv:1602.07261), with the widths, paddings and residual scales of
-davidsandberg/facenet's `models/inception_resnet_v1.py` and `models/inception_resnet_v2.py`. The names are
-the variable scopes of FaceNet's own graphs, so they are also the names in its checkpoints.
+The networks follow Szegedy, Ioffe, Vanhoucke and Alemi, "Inception-v4, Inception-ResNet and the Impact of Residual
+Connections on Learning" (arXiv:1602.07261). Widths, paddings and residual scales are those of davidsandberg/facenet's
+`models/inception_resnet_v1.py` and `models/inception_resnet_v2.py`. The names are the variable scopes of FaceNet's
+graphs, and therefore also the names in its checkpoints.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from finetune.backbones.specs import (
 
 
 def _halving(filters: int) -> tuple[str, Convolution]:
-    """Return the convolution at the end of a reduction's branch, which takes every second place."""
+    """Return the last convolution of a reduction's branch, which has stride 2."""
     return "Conv2d_1a_3x3", Convolution(filters, 3, stride=2, padding="VALID")
 
 
 def _crossed(size: int, filters: tuple[int, int, int, int]) -> tuple[Branch, Branch]:
-    """Return the branches of a block that looks across `size` places in a row, and then down `size` in a column.
+    """Return the branches of a block with a 1 x `size` convolution followed by a `size` x 1 convolution.
 
     Args:
-        size: of the kernels.
-        filters: of the first branch's convolution, then of the second branch's three.
+        size: length of the kernels.
+        filters: filters of the first branch's convolution, then of the second branch's three.
     """
     first, narrow, across, down = filters
     return (
@@ -46,7 +46,7 @@ def _crossed(size: int, filters: tuple[int, int, int, int]) -> tuple[Branch, Bra
 
 
 def _block35(middle: int, last: int) -> tuple[Branch, ...]:
-    """Return the branches of a block of 3 x 3 convolutions; the arguments are filters of the third branch."""
+    """Return the branches of a block of 3 x 3 convolutions; the arguments are the third branch's filters."""
     return (
         (("Conv2d_1x1", Convolution(32, 1)),),
         (("Conv2d_0a_1x1", Convolution(32, 1)), ("Conv2d_0b_3x3", Convolution(32, 3))),
@@ -59,7 +59,7 @@ def _block35(middle: int, last: int) -> tuple[Branch, ...]:
 
 
 def _mixed_6a(narrow: int, middle: int, last: int) -> Reduction:
-    """Return the first reduction; the arguments are filters of the second branch."""
+    """Return the first reduction; the arguments are the second branch's filters."""
     return Reduction(
         (
             (_halving(384),),
@@ -69,7 +69,12 @@ def _mixed_6a(narrow: int, middle: int, last: int) -> Reduction:
 
 
 def _mixed_7a(second: int, middle: int, last: int) -> Reduction:
-    """Return the second reduction; the arguments are filters of the second branch's end and of the third branch."""
+    """Return the second reduction.
+
+    Args:
+        second: filters of the second branch's last convolution.
+        middle, last: filters of the third branch's last two convolutions.
+    """
     narrow = ("Conv2d_0a_1x1", Convolution(256, 1))
     return Reduction(
         (
@@ -81,11 +86,11 @@ def _mixed_7a(second: int, middle: int, last: int) -> Reduction:
 
 
 def _repeat(name: str, count: int, made_of: Residual) -> tuple[Unit, ...]:
-    """Return the units of a repeat, which count from 1."""
+    """Return the units of a repeat, numbered from 1."""
     return tuple(Unit(f"{name}_{i}", made_of) for i in range(1, count + 1))
 
 
-_STEM = (  # both networks begin so
+_STEM = (  # the first units of both networks
     Unit("Conv2d_1a_3x3", Convolution(32, 3, stride=2, padding="VALID")),  # 79 x 79 x 32
     Unit("Conv2d_2a_3x3", Convolution(32, 3, padding="VALID")),  # 77 x 77 x 32
     Unit("Conv2d_2b_3x3", Convolution(64, 3)),  # 77 x 77 x 64
@@ -93,16 +98,19 @@ _STEM = (  # both networks begin so
     Unit("Conv2d_3b_1x1", Convolution(80, 1, padding="VALID")),  # 38 x 38 x 80
     Unit("Conv2d_4a_3x3", Convolution(192, 3, padding="VALID")),  # 36 x 36 x 192
 )
-_ENDS = (  # and end so
+_ENDS = (  # the last units of both networks
     Unit("AvgPool_1a_8x8", GlobalAveragePool()),
     Unit("Bottleneck", Dense(batch_norm=True)),
     Unit("Logits", Dense(batch_norm=False)),
 )
 _FLOAT32 = frozenset({"Conv2d_1a_3x3", "Bottleneck", "Logits"})
-"""The first convolution has 0.4 % of the multiply-adds; without the pixels' rounding to 8 bits embeddings in bfloat16
-are a third nearer to those in float32."""
+"""Units that compute in float32 at any precision.
 
-# Here and above the shapes are those of a 160 x 160 image.
+The first convolution has only 0.4 % of the multiply-adds. Computing it in float32 avoids rounding the pixels to 8 bits.
+Embeddings in bfloat16 then lie a third nearer to those in float32.
+"""
+
+# All shapes in this file are for a 160 x 160 image.
 INCEPTION_RESNET_V1 = Backbone(
     name="inception_resnet_v1",
     title="Inception-ResNet-v1",

@@ -1,4 +1,4 @@
-"""The checkpoints that were published with FaceNet's code: what each expects, and whom its training data is owed to."""
+"""The checkpoints that were published with FaceNet's code: their preprocessing and the credit for their data."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Published:
     """A published checkpoint.
 
     Attributes:
-        name: of its folder and in its files' names.
-        standardization: what it was trained with, by the words of `finetune.images`.
-        embedding_size: values of an embedding.
-        trained_on: its training data and their paper; who publishes results should credit them.
-        backbone: the network's name.
+        name: name of its folder, also part of its file names.
+        standardization: standardization in training, as `finetune.images` names it.
+        embedding_size: number of values in an embedding.
+        trained_on: training data and its paper, to be credited in publications.
+        backbone: name of the network.
         image_size: side of the input, in pixels.
     """
 
@@ -40,8 +40,8 @@ class Published:
     image_size: int = 160
 
 
-# The two of 2018 say "fixed image standardization" in the published README; those of 2017 came
-# before that option existed, when per_image_standardization was the only one.
+# The published README says "fixed image standardization" for the two checkpoints of 2018. The two of 2017 predate
+# that option: per_image_standardization was the only one.
 PUBLISHED: Mapping[str, Published] = {
     checkpoint.name: checkpoint
     for checkpoint in (
@@ -51,18 +51,18 @@ PUBLISHED: Mapping[str, Published] = {
         Published("20170511-185253", "per_image", 128, CASIA),
     )
 }
-"""By name."""
+"""The published checkpoints by name."""
 
 
 def find_published(folder: Path, name: str) -> Published | None:
-    """Return the published checkpoint that a checkpoint or its folder is called after.
+    """Return the published checkpoint that the name of a checkpoint or of its folder contains.
 
     Args:
-        folder: where the checkpoint lies.
-        name: its own, such as `model-20180402-114759.ckpt-275`.
+        folder: folder of the checkpoint.
+        name: name of the checkpoint, such as `model-20180402-114759.ckpt-275`.
 
     Returns:
-        None where it is called after none of them.
+        The published checkpoint, or None where neither name contains one.
     """
     found = (re.search(r"\d{8}-\d{6}", text) for text in (name, folder.name))
     return next((PUBLISHED[match[0]] for match in found if match and match[0] in PUBLISHED), None)

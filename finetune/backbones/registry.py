@@ -1,4 +1,4 @@
-"""All backbones by name, and the one that a checkpoint holds."""
+"""The backbones by name, and the recognition of a checkpoint's backbone."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from finetune.words import did_you_mean
 
 BACKBONES: Mapping[str, Backbone] = {backbone.name: backbone for backbone in (INCEPTION_RESNET_V1, INCEPTION_RESNET_V2)}
 DEFAULT = INCEPTION_RESNET_V1.name
-"""The backbone of a recipe that names none."""
+"""The backbone of a recipe that does not name one."""
 LEAST_IMAGE_SIZE = min(backbone.least_image_size for backbone in BACKBONES.values())
-"""Pixels of a side below which no backbone can be used."""
+"""Smallest image side in pixels that any backbone accepts."""
 
 _OTHERS = {"squeezenet": "SqueezeNet", "pnet": "MTCNN"}
-"""Networks of FaceNet's code that are none of the backbones, by their scopes."""
+"""Other networks of FaceNet's code, by variable scope."""
 _OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def by_name(name: str) -> Backbone:
-    """Return the backbone of a name.
+    """Return the backbone with this name.
 
     Raises:
-        UserError: there is none; the problem names the nearest one.
+        UserError: no backbone has this name; the problem names the nearest one.
     """
     if name not in BACKBONES:
         advice = did_you_mean(name, BACKBONES) or f"choose one of {', '.join(BACKBONES)}"
@@ -37,11 +37,11 @@ def recognise(shapes: Mapping[str, tuple[int, ...]], where: str | Path = "the ch
     """Return the backbone that a checkpoint holds.
 
     Args:
-        shapes: of the stored variables, by TF1 name.
+        shapes: shapes of the stored variables, by TF1 name.
         where: the checkpoint, as messages name it.
 
     Raises:
-        CheckpointError: it holds none of them.
+        CheckpointError: the checkpoint holds no known backbone.
     """
     scopes = sorted({name.split("/")[0] for name in shapes})
     for backbone in BACKBONES.values():

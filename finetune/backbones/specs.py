@@ -1,4 +1,4 @@
-"""What a unit of a network is made of. `finetune.network.specs` builds it in TensorFlow."""
+"""The kinds of layers and blocks that make up a network's units. `finetune.network.specs` builds them in TensorFlow."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ Padding = Literal["SAME", "VALID"]
 
 
 class BatchNorm(NamedTuple):
-    """Batch normalization with an offset (beta); its variables lie in the scope `BatchNorm` of the layer before it.
+    """Batch normalization with an offset (beta). Its variables are in the scope `BatchNorm` of the layer before it.
 
     Attributes:
-        epsilon: added to the variance.
+        epsilon: constant added to the variance.
         decay: share of the moving statistics that one training step keeps.
-        gamma: whether there is a scale too.
+        gamma: whether it also has a scale.
     """
 
     epsilon: float = 0.001
@@ -31,7 +31,7 @@ class Convolution(NamedTuple):
 
 
 class MaxPool(NamedTuple):
-    """The largest of `kernel` x `kernel` places."""
+    """Max pooling over `kernel` x `kernel` positions."""
 
     kernel: int = 3
     stride: int = 2
@@ -39,7 +39,7 @@ class MaxPool(NamedTuple):
 
 
 class AveragePool(NamedTuple):
-    """The mean of `kernel` x `kernel` places; padding does not count."""
+    """Average pooling over `kernel` x `kernel` positions; padding is not counted."""
 
     kernel: int = 3
     stride: int = 1
@@ -47,22 +47,22 @@ class AveragePool(NamedTuple):
 
 
 class GlobalAveragePool(NamedTuple):
-    """The mean over all places."""
+    """Average pooling over all positions."""
 
 
 Layer: TypeAlias = Convolution | MaxPool | AveragePool
 Branch: TypeAlias = tuple[tuple[str, Layer], ...]
-"""Layers in a row, each with its scope."""
+"""A sequence of layers, each with its variable scope."""
 
 
 class Mixed(NamedTuple):
-    """Branches side by side, concatenated."""
+    """Parallel branches, concatenated."""
 
     branches: tuple[Branch, ...]
 
 
 class Reduction(NamedTuple):
-    """Branches that halve height and width by their last convolution, and a max pool beside them, concatenated."""
+    """Parallel branches and a max pool, concatenated. Each branch's last convolution halves height and width."""
 
     branches: tuple[Branch, ...]
     pool: MaxPool = MaxPool()
@@ -70,13 +70,13 @@ class Reduction(NamedTuple):
 
 
 class Residual(NamedTuple):
-    """Branches side by side, brought back to the input's width by a convolution, multiplied and added to the input.
+    """Parallel branches whose output is projected to the input's width, scaled and added to the input.
 
     Attributes:
-        branches: as of `Mixed`.
-        scale: of what is added.
+        branches: parallel branches, concatenated.
+        scale: factor of the branches' contribution.
         relu: whether ReLU follows.
-        up: scope of the convolution that brings the branches back; it has biases and no batch normalization.
+        up: scope of the projecting convolution, which has biases and no batch normalization.
     """
 
     branches: tuple[Branch, ...]
@@ -86,10 +86,10 @@ class Residual(NamedTuple):
 
 
 class Dense(NamedTuple):
-    """A fully connected layer without activation. Its width is the embedding's, or the number of classes.
+    """A fully connected layer without activation. Its width is the embedding size, or the number of classes.
 
     Attributes:
-        batch_norm: whether batch normalization follows; it has biases where not.
+        batch_norm: whether batch normalization follows. Without it, the layer has biases.
     """
 
     batch_norm: bool

@@ -1,4 +1,4 @@
-"""Batch normalization by the stored statistics, and residual scales, put into weights and biases."""
+"""Folding of frozen batch normalization and of residual scales into weights and biases."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from finetune.backbones import Backbone, BatchNorm, Residual
 
 
 def fold(backbone: Backbone, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Put batch normalization by the stored statistics, and the residual scales, into weights and biases.
+    """Fold frozen batch normalization and the residual scales into weights and biases.
 
     Args:
         backbone: the network.
-        variables: by TF1 name, those of whole units.
+        variables: variables of whole units, by TF1 name.
 
     Returns:
-        By TF1 name, without `BatchNorm`. Gradients pass through.
+        Tensors by TF1 name, without `BatchNorm`. Gradients pass through them.
     """
     folded = fold_batch_norm(variables, backbone.batch_norm)
     for unit in backbone.units:
@@ -31,17 +31,17 @@ def fold(backbone: Backbone, variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fold_batch_norm(variables: Mapping[str, Any], settings: BatchNorm) -> dict[str, Any]:
-    """Put batch normalization by the stored statistics into the layers before it.
+    """Fold frozen batch normalization into the layers before it.
 
-    A layer's weights are scaled channel by channel, and biases take the place of its beta and its
-    statistics. Gradients pass through to weights, gamma and beta.
+    The stored statistics and gamma scale each channel of a layer's weights. Biases replace beta and the statistics.
+    Gradients pass through to weights, gamma and beta.
 
     Args:
-        variables: by TF1 name.
-        settings: of the network's batch normalization.
+        variables: variables by TF1 name.
+        settings: settings of the network's batch normalization.
 
     Returns:
-        By TF1 name, without `BatchNorm`.
+        Tensors by TF1 name, without `BatchNorm`.
     """
     folded = {name: value for name, value in variables.items() if "/BatchNorm/" not in name}
     for name, variance in variables.items():

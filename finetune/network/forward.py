@@ -1,4 +1,4 @@
-"""A slice of a backbone's units on a batch: a prefix is frozen, a suffix is trained."""
+"""The forward pass of a slice of a backbone's units: a prefix is frozen, a suffix is trained."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def forward_pass(
 
     Args:
         backbone: the network.
-        inputs: what the unit before the slice gives; float32 images [n, s, s, 3] for the first one.
-        variables: by TF1 name, those of the units that run.
-        units: which of `backbone.units`. Without the head the last output is the prelogits
-            [n, embedding_size], with it the logits [n, num_classes].
-        batch_norm: whether these units normalize by the stored statistics (`frozen`; `folded`: these
-            are in the variables already, which `fold` made; `stored`: by an operation of its own, as in FaceNet's
-            graph), or by the batch's, toward which the stored ones move (`train`).
-        dropout: None for no dropout.
-        precision: `bfloat16` computes all units in it but `backbone.float32_units`; variables stay float32.
+        inputs: output of the unit before the slice; float32 images [n, s, s, 3] for the first unit.
+        variables: variables of the units that run, by TF1 name.
+        units: slice of `backbone.units`.
+        batch_norm: how these units normalize. `frozen` uses the stored statistics, folded into the weights here.
+            `folded` takes variables that `fold` has already made. `stored` uses the stored statistics in a separate
+            operation, as FaceNet's graph does. `train` uses the batch statistics and moves the stored ones toward them.
+        dropout: dropout before the embedding unit, or None.
+        precision: `bfloat16` applies to all units but `backbone.float32_units`. Variables stay float32.
 
     Returns:
-        float32.
+        Output of the last unit, float32: logits [n, num_classes] with the head. Without the head: prelogits
+        [n, embedding_size].
 
     Raises:
         KeyError: a variable is not among `variables`.

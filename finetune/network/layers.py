@@ -1,11 +1,12 @@
 """Batch normalization that stays frozen, and tf-slim's layers over variables that already exist.
 
-Why not `slim.batch_norm`: with FaceNet's settings it moves its statistics at every step in which
-`phase_train` is true, whichever variables the optimizer was given, so that layers believed frozen
-drift (davidsandberg/facenet issue 235). Here whether a layer's statistics are those of the batch
-or those of the checkpoint is decided in Python, before the graph is traced: a frozen layer has no
-batch normalization at all. By stored statistics it is a linear map, which `fold` puts into the
-convolution before it, so there is no operation that could change them.
+`slim.batch_norm` is not used. With FaceNet's settings it updates its statistics at every step in which `phase_train`
+is true, even in layers that the optimizer does not train. Layers believed frozen then drift (davidsandberg/facenet
+issue 235).
+
+Here Python chooses between batch statistics and stored ones before the graph is traced. A frozen layer has no batch
+normalization at all. With stored statistics it is a linear map, and `fold` merges it into the convolution before it.
+No operation is left that could change the statistics.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from finetune.backbones import BatchNorm
 
 
 class BatchNormVariables(NamedTuple):
-    """The variables of a layer's batch normalization, each [channels]; `gamma` is None where there is none."""
+    """The variables of a layer's batch normalization, each [channels]; `gamma` is None for a layer without scale."""
 
     beta: Any
     gamma: Any
@@ -31,11 +32,11 @@ class BatchNormVariables(NamedTuple):
 
 
 def batch_norm(inputs: tf.Tensor, settings: BatchNorm) -> tf.Tensor:
-    """Normalize by the batch's statistics, and move the stored ones toward them, as a layer that trains does.
+    """Normalize by the batch statistics and move the stored ones toward them, as a trained layer does.
 
     Args:
-        inputs: [n, h, w, c], or [n, c].
-        settings: of the network's batch normalization.
+        inputs: layer outputs, [n, h, w, c] or [n, c].
+        settings: settings of the network's batch normalization.
 
     Returns:
         Normalized values, of the shape of `inputs`.
@@ -52,11 +53,11 @@ def batch_norm(inputs: tf.Tensor, settings: BatchNorm) -> tf.Tensor:
 
 
 def stored_batch_norm(inputs: tf.Tensor, settings: BatchNorm) -> tf.Tensor:
-    """Normalize by the stored statistics, in an operation of its own: it is not folded.
+    """Normalize by the stored statistics in a separate operation, without folding.
 
     Args:
-        inputs: [n, h, w, c], or [n, c].
-        settings: of the network's batch normalization.
+        inputs: layer outputs, [n, h, w, c] or [n, c].
+        settings: settings of the network's batch normalization.
 
     Returns:
         Normalized values, of the shape and type of `inputs`.
@@ -72,7 +73,7 @@ def stored_batch_norm(inputs: tf.Tensor, settings: BatchNorm) -> tf.Tensor:
 
 
 def batch_norm_variables(channels: int, settings: BatchNorm) -> BatchNormVariables:
-    """Return the variables of the batch normalization of the layer in whose scope this is called."""
+    """Return the batch-normalization variables of the layer in the current variable scope."""
     with tf.compat.v1.variable_scope("BatchNorm"):
         beta = slim.model_variable("beta", shape=[channels])
         gamma = slim.model_variable("gamma", shape=[channels]) if settings.gamma else None
@@ -82,7 +83,7 @@ def batch_norm_variables(channels: int, settings: BatchNorm) -> BatchNormVariabl
 
 
 def normalizing(normalizer: Callable[[tf.Tensor], tf.Tensor] | None) -> contextlib.AbstractContextManager[object]:
-    """Within it, tf-slim's layers are followed by a batch normalization; None: by none, they have biases instead."""
+    """Return a context in which `normalizer` follows each tf-slim layer; with None the layers have biases instead."""
     return slim.arg_scope(
         [slim.conv2d, slim.fully_connected], **({} if normalizer is None else {"normalizer_fn": normalizer})
     )
@@ -90,7 +91,7 @@ def normalizing(normalizer: Callable[[tf.Tensor], tf.Tensor] | None) -> contextl
 
 @contextlib.contextmanager
 def existing_variables(variables: Mapping[str, Any]) -> Iterator[None]:
-    """Within it, tf-slim's layers take the variables of their TF1 names from `variables`.
+    """Make tf-slim's layers take their variables from `variables`, by TF1 name, inside the context.
 
     Raises:
         KeyError: a layer asks for a name that `variables` lacks.
@@ -101,9 +102,9 @@ def existing_variables(variables: Mapping[str, Any]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def variables_from(look_up: Callable[[str, tuple[int, ...]], Any]) -> Iterator[None]:
-    """Within it, tf-slim's layers get each variable from `look_up(TF1 name, shape)`.
+    """Make tf-slim's layers take each variable from `look_up(TF1 name, shape)` inside the context.
 
-    A layer that computes in another type than its variable's gets it cast.
+    A variable is cast where its layer computes in another type.
     """
 
     def custom_getter(getter: object, name: str, shape: Any = None, dtype: Any = tf.float32, **others: object) -> Any:

@@ -1,6 +1,6 @@
-"""A unit of a backbone in tf-slim: a function from the output of the unit before it to its own.
+"""The units of a backbone in tf-slim, each a function of the previous unit's output.
 
-So any slice of a network can be built alone.
+Any slice of a network can therefore be built alone.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def build_unit(backbone: Backbone, unit: Unit, inputs: tf.Tensor, width: int = 0
 
     Args:
         backbone: the network.
-        unit: one of its units.
-        inputs: what the unit before it gave: images [n, s, s, 3] for the first one, [n, c] after the
+        unit: unit to build.
+        inputs: output of the previous unit: images [n, s, s, 3] for the first one, [n, c] after the
             global pooling, [n, h, w, c] between.
-        width: of a `Dense` unit.
-        folded: the weights hold the scales of residual units already.
+        width: number of outputs of a `Dense` unit.
+        folded: whether the weights already hold the scales of residual units.
     """
     if unit.name == backbone.head:
         return _dense(inputs, unit, width)
@@ -84,7 +84,7 @@ def _residual(net: tf.Tensor, scope: str, unit: Residual, scale: float) -> tf.Te
     with tf.compat.v1.variable_scope(scope):
         mixed = tf.concat([_branch(net, f"Branch_{i}", branch) for i, branch in enumerate(unit.branches)], 3)
         up = slim.conv2d(mixed, net.shape[3], 1, normalizer_fn=None, activation_fn=None, scope=unit.up)
-    # Outside the scope: TensorFlow rounds otherwise by the names of operations, and bytes are to stay what they were.
+    # This stays outside the scope. Operation names affect TensorFlow's rounding, and results must stay bit-identical.
     net += up if scale == 1.0 else scale * up
     return tf.nn.relu(net) if unit.relu else net
 
@@ -94,7 +94,7 @@ def _reduction(net: tf.Tensor, scope: str, unit: Reduction) -> tf.Tensor:
         towers = []
         for i, branch in enumerate(unit.branches):
             tower = _branch(net, f"Branch_{i}", branch[:-1])
-            # The scope is opened again, for the names of operations: see `_residual`.
+            # The scope is opened again because operation names affect rounding: see `_residual`.
             towers.append(_branch(tower, f"Branch_{i}", branch[-1:]))
         towers.append(_layer(net, unit.pool, f"Branch_{len(unit.branches)}/{unit.pool_scope}"))
     return tf.concat(towers, 3)

@@ -1,4 +1,4 @@
-"""A backbone built without values: the shapes of its variables, the cost of each unit and the shape of its output."""
+"""Variable shapes, unit costs and output shapes of a backbone, found by building it without values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from finetune.network.layers import batch_norm_variables, normalizing, variables
 from finetune.network.specs import build_unit
 
 USUAL_SIZE = 160
-"""Pixels of a side that shapes of variables are traced with; they are the same for every size."""
+"""Image side in pixels used to trace variable shapes, which do not depend on it."""
 
 
 class _Trace(NamedTuple):
@@ -23,19 +23,19 @@ class _Trace(NamedTuple):
 
 
 def variable_shapes(backbone: Backbone, embedding_size: int, num_classes: int) -> Mapping[str, tuple[int, ...]]:
-    """Return the shape of each variable of the whole network by TF1 name, in the order of the units."""
+    """Return the shape of each variable of the whole network, by TF1 name in the order of the units."""
     return _trace(backbone, embedding_size, num_classes, USUAL_SIZE).variables
 
 
 def multiply_adds(backbone: Backbone, embedding_size: int, num_classes: int, image_size: int) -> tuple[int, ...]:
-    """Return what one image costs in each unit's forward pass, in multiply-adds, in the order of the units."""
+    """Return the multiply-adds of each unit's forward pass for one image, in the order of the units."""
     return _trace(backbone, embedding_size, num_classes, image_size).costs
 
 
 def output_shapes(
     backbone: Backbone, embedding_size: int, num_classes: int, image_size: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Return the shape of what each unit gives for one image, in the order of the units."""
+    """Return the shape of each unit's output for one image, in the order of the units."""
     return _trace(backbone, embedding_size, num_classes, image_size).outputs
 
 
