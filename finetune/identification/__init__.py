@@ -1,4 +1,4 @@
-"""Identification among enrolled people: exact search by cosine, and rates on an open set."""
+"""Identification among enrolled people: exact cosine search, and open-set rates."""
 
 import lazy_loader
 

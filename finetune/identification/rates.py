@@ -1,4 +1,4 @@
-"""Open-set identification: who of the enrolled people a face is, or nobody of them."""
+"""Open-set identification: a face is one of the enrolled people, or none of them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from finetune.words import counted
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class OpenSet(Brief):
-    """What open-set identification gives.
+    """Result of an open-set identification.
 
     Attributes:
-        dir: detection and identification rate: share of the probes that are named rightly, above the threshold.
-        far: share of the strangers above it, at most `far_target`.
-        far_target: the false accept rate that was asked for.
-        threshold: a cosine similarity.
-        rank1: share of the probes that are named rightly, whatever their score.
-        n_probes, n_strangers: how many there were.
-        correct: bool [n_probes], whether each is named rightly, whatever its score.
-        notes: what to say beside the figures.
+        dir: detection and identification rate: share of probes that are named correctly, with a score above the
+            threshold.
+        far: share of strangers with a score above the threshold; at most `far_target`.
+        far_target: requested false accept rate.
+        threshold: cosine similarity.
+        rank1: share of probes that are named correctly, whatever their score.
+        n_probes, n_strangers: numbers of images.
+        correct: bool [n_probes], True where the probe is named correctly, whatever its score.
+        notes: remarks to show beside the figures.
     """
 
     dir: float
@@ -44,13 +45,13 @@ class OpenSet(Brief):
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The fields by name; `correct` is a text of 0 and 1."""
+        """Return the fields by name; `correct` becomes a string of 0 and 1."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return fields | {"correct": digits(self.correct), "notes": list(self.notes)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> OpenSet:
-        """What `to_json` gave `stored`."""
+        """Build the result from the fields that `to_json` returned."""
         return cls(**{**stored, "correct": decisions(stored["correct"]), "notes": tuple(stored["notes"])})
 
 
@@ -62,22 +63,22 @@ def open_set(
     strangers: Floats,
     far: float = 0.01,
 ) -> OpenSet:
-    """Names each probe by the most similar person, and rejects it below a threshold that few strangers reach.
+    """Name each probe after the most similar person, and reject it unless its score exceeds a threshold.
 
-    A person is the mean of their embeddings, brought to unit length; the score is the cosine similarity to it. At most
-    ⌊far * strangers⌋ of the strangers have a score above the threshold, which is the score of the next one (Phillips,
+    A person is the mean of their embeddings, scaled to unit length. The score is the cosine similarity to this mean.
+    At most ⌊far * strangers⌋ strangers score above the threshold: it is the score of the next stranger (Phillips,
     Grother and Micheals 2011, "Evaluation methods in face recognition").
 
     Args:
         gallery: unit embeddings [g, E] of the enrolled people.
         gallery_labels: int64 [g], from 0.
-        probes: [p, E], other images of theirs, p from 1.
+        probes: unit embeddings [p, E] of other images of the enrolled people, p >= 1.
         probe_labels: int64 [p].
-        strangers: [s, E], images of others, s from 1.
-        far: false accept rate, from 0, below 1.
+        strangers: unit embeddings [s, E] of images of other people, s >= 1.
+        far: false accept rate, 0 <= far < 1.
 
     Raises:
-        DataError: no probe, or no stranger.
+        DataError: there is no probe, or no stranger.
     """
     if not len(probes) or not len(strangers):
         raise DataError(
@@ -110,6 +111,6 @@ def open_set(
 
 
 def unit_class_means(embeddings: Floats, labels: Labels) -> Floats:
-    """Return the mean of each person's embeddings [n, E], of unit length, in the order of labels: [people, E]."""
+    """Return the mean of each person's embeddings [n, E], scaled to unit length: [people, E], ordered by label."""
     people, places = np.unique(labels, return_inverse=True)
     return unit_rows(class_sums(embeddings, places, len(people))).astype(embeddings.dtype)

@@ -1,5 +1,4 @@
-"""Exact search by cosine similarity: blocks of a matrix product, and the few that may be among the best looked at
-again in float64."""
+"""Exact search by cosine similarity: float32 matrix products in blocks, then float64 for the best candidates."""
 
 from __future__ import annotations
 
@@ -11,12 +10,12 @@ import numpy.typing as npt
 from finetune.arrays import Floats
 
 ROWS, PROBES = 2**14, 256
-"""Of the gallery and of the probes, in a block: 16 MiB of similarities."""
+"""Rows of the gallery and of the probes per block: 16 MiB of similarities."""
 ROUNDING = 2.0**-24
 
 
 class Nearest(NamedTuple):
-    """For each probe, the most similar rows first; of equal ones, the lower row.
+    """Most similar rows for each probe, best first. Of equal similarities, the lower row comes first.
 
     Attributes:
         similarities: float64 [m, k].
@@ -28,15 +27,18 @@ class Nearest(NamedTuple):
 
 
 def nearest(gallery: Floats, probes: Floats, k: int = 1) -> Nearest:
-    """The k rows of the gallery that are most similar to each probe, exactly.
+    """Return the k rows of the gallery that are most similar to each probe, exactly.
 
-    The products are float32, and as fast as the machine's. A row that may be among the k best, whatever the
-    rounding of its product, is computed again in float64, so that the answer is that of an exhaustive search in it.
+    The matrix products are float32, for speed. Every row that may be among the k best, given the rounding error, is
+    computed again in float64. The result is that of an exhaustive search in float64.
 
     Args:
         gallery: float32 [n, E], rows of unit length.
         probes: float32 [m, E], rows of unit length.
         k: from 1 to n.
+
+    Raises:
+        ValueError: k is out of range.
     """
     if not 1 <= k <= len(gallery):
         raise ValueError(f"k: found {k}; must be from 1 to the {len(gallery)} rows of the gallery")
@@ -53,7 +55,7 @@ def nearest(gallery: Floats, probes: Floats, k: int = 1) -> Nearest:
 
 
 class _Search:
-    """The best so far for a block of probes."""
+    """Best rows so far for a block of probes."""
 
     def __init__(self, probes: npt.NDArray[np.float32], k: int) -> None:
         self._probes, self._k = probes, k
@@ -62,13 +64,13 @@ class _Search:
         self._slack = 2 * probes.shape[1] * ROUNDING
 
     def look(self, gallery: Floats, first: int, buffer: npt.NDArray[np.float32]) -> None:
-        """Takes the rows of a block, which begins at row `first` of the gallery."""
+        """Search a block of the gallery, which begins at row `first`."""
         similarities = buffer[: len(self._probes), : len(gallery)]
         np.matmul(self._probes, gallery.T, out=similarities)
         limits = self.best.similarities[:, -1] - self._slack
         k = min(self._k, len(gallery))
         unfilled = np.isinf(limits)
-        if unfilled.any():  # of the block's own rows none below its k best can be among the best
+        if unfilled.any():  # rows below the block's own k best can't be among the best
             own = np.partition(similarities[unfilled], len(gallery) - k, axis=1)[:, len(gallery) - k]
             limits[unfilled] = own - self._slack
         for probe in np.flatnonzero(similarities.max(axis=1) >= limits):
@@ -76,7 +78,7 @@ class _Search:
             self._take(probe, gallery[rows], first + rows)
 
     def _take(self, probe: np.intp, candidates: Floats, rows: npt.NDArray[np.intp]) -> None:
-        # Not a matrix product: equal rows must give equal sums, wherever they stand.
+        # A matrix product could round equal rows differently. Equal rows must give equal sums.
         exact = (candidates.astype(np.float64) * self._probes[probe].astype(np.float64)).sum(axis=1)
         similarities = np.concatenate([self.best.similarities[probe], exact])
         places = np.concatenate([self.best.rows[probe], rows])
