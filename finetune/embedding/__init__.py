@@ -1,4 +1,4 @@
-"""Images to vectors: what the frozen units give for an image is computed once and kept."""
+"""Images to embeddings. The output of the frozen units is computed once per image and kept in the feature cache."""
 
 import lazy_loader
 

@@ -1,12 +1,12 @@
-"""One cache of vectors, by what gave them and by the image that they are of.
+"""The feature cache: vectors by network and by image.
 
-An entry holds the vectors of one network, cut and preprocessing; its name is a digest of all that they
-depend on, so that nothing stale can be found. It is a folder of segments that are never changed, each a
-pair of files: rows, and the keys that they belong to, written last. So a kill leaves whole segments, and
-several runs may add to an entry at once without a lock.
+An entry holds the vectors of one network, cut and preprocessing. Its name is a digest of everything that the vectors
+depend on, so stale vectors are never found. An entry is a folder of segments that never change. Each segment is a pair
+of files: the rows, and their keys, written last. A kill therefore leaves whole segments, and several runs may add to an
+entry at once without a lock.
 
-Beside each key stands a checksum of key and row, which is verified whenever the row is read. A segment with a
-damaged row is removed, and what was asked of it is computed again.
+A checksum of key and row stands beside each key and is verified at every read of the row. A segment with a damaged row
+is removed, and the requested vectors are computed again.
 """
 
 from __future__ import annotations
@@ -32,39 +32,39 @@ from finetune.paths import cache_folder
 from finetune.progress import say_aside
 
 LIMIT = 20 * 2**30
-"""Bytes that the cache takes at most, unless FINETUNE_CACHE_GIB says otherwise."""
+"""Largest size of the cache in bytes, unless FINETUNE_CACHE_GIB sets another."""
 KEY = 32
-"""Bytes of a key: a sha256."""
+"""Bytes of a key, which is a SHA-256."""
 CHECK = 4
-"""Bytes of a checksum: a CRC-32, which finds what disks do and takes a tenth of a sha256's time."""
+"""Bytes of a checksum: a CRC-32, which finds disk errors in a tenth of SHA-256's time."""
 ITEM = KEY + CHECK
 KEYS, ROWS = ".keys", ".rows"
-"""The endings of a segment's two files."""
+"""Suffixes of a segment's two files."""
 Row = bytes | memoryview
 
 
 def entry_name(weights: Mapping[str, str], **others: object) -> str:
-    """Return an entry's name: a digest of the frozen weights' digests and of all else that its vectors depend on."""
+    """Return an entry's name: a digest of the frozen weights' digests and all else that the vectors depend on."""
     text = json.dumps({"weights": sorted(weights.items()), **others}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class _Segment(Protocol):
-    """Rows that belong together."""
+    """Rows that were added together."""
 
     def row(self, index: int) -> tuple[Row, bytes | None]:
-        """Return a row in C order, and its checksum where it could have changed."""
+        """Return a row in C order and its checksum; None for a row that can't have changed."""
 
     def remove(self) -> None:
-        """Remove the files of it, if it has any."""
+        """Remove the segment's files, if any."""
 
 
 class Entry:
     """The vectors of one network, cut and preprocessing.
 
     Args:
-        folder: of its segments; None keeps them in memory.
-        shape: of one vector.
+        folder: folder of the segments; None keeps them in memory.
+        shape: shape of one vector.
     """
 
     def __init__(self, folder: Path | None, shape: tuple[int, ...]) -> None:
@@ -78,14 +78,14 @@ class Entry:
         return key in self._places
 
     def refresh(self) -> None:
-        """Open the segments that others have added since."""
+        """Open the segments that other processes have added since."""
         if self.folder is not None and self.folder.is_dir():
             for path in sorted(set(self.folder.glob(f"*{KEYS}")) - self._opened):
-                with contextlib.suppress(OSError):  # removed meanwhile, or rows without keys: computed again
+                with contextlib.suppress(OSError):  # removed by another process: its vectors are computed again
                     self._open(path)
 
     def add(self, keys: Sequence[bytes], rows: npt.NDArray[np.float32]) -> None:
-        """Keep rows [n, *shape], one a key; where the disk has no room, in memory, with a warning."""
+        """Keep rows [n, *shape], one per key. On a full disk, warn and keep them in memory."""
         rows = np.ascontiguousarray(rows, np.float32)
         if self.folder is not None:
             path = self.folder / f"{uuid.uuid4().hex}{KEYS}"
@@ -104,14 +104,15 @@ class Entry:
         self._places.update((key, (kept, index)) for index, key in enumerate(keys))
 
     def read(self, keys: Sequence[bytes], compute: Callable[[list[bytes]], object]) -> npt.NDArray[np.float32]:
-        """Return the vectors of keys that are kept, [n, *shape], in their order.
+        """Return the vectors of kept keys, [n, *shape], in the order of `keys`.
 
         Args:
-            compute: adds the vectors of these keys again; called where the file that holds them is damaged.
+            keys: keys of the vectors.
+            compute: function that computes and adds the vectors of damaged keys again.
 
         Raises:
-            KeyError: one is not kept.
-            RunError: what was computed again is damaged too.
+            KeyError: a key is not kept.
+            RunError: the vectors that were computed again are damaged too.
         """
         out, damaged = self._read(keys)
         if damaged:
@@ -125,7 +126,7 @@ class Entry:
         return out
 
     def _read(self, keys: Sequence[bytes]) -> tuple[npt.NDArray[np.float32], list[bytes]]:
-        """Return the vectors, and the keys of those that are damaged, which are kept no longer."""
+        """Return the vectors and the keys of damaged ones, which are removed from the entry."""
         out = np.empty([len(keys), *self.shape], np.float32)
         damaged: dict[bytes, _Segment] = {}
         for vector, key in zip(out, keys, strict=True):
@@ -141,13 +142,13 @@ class Entry:
         return out, list(damaged)
 
     def _open(self, path: Path) -> None:
-        """Open a segment by its file of keys."""
+        """Open the segment with this file of keys."""
         self._opened.add(path)
         segment = _OnDisk(path, 4 * int(np.prod(self.shape)))
         self._places.update((key, (segment, index)) for index, key in enumerate(segment.keys()))
 
     def _checksum(self, key: bytes, row: Row) -> bytes:
-        """Return what tells whether a key and its row, in C order, were written together to an entry of this shape."""
+        """Return the checksum of a key, its row in C order, and the entry's shape."""
         of_key = zlib.crc32(key, zlib.crc32(repr(self.shape).encode()))
         return zlib.crc32(row, of_key).to_bytes(CHECK, "little")
 
@@ -159,15 +160,15 @@ class _InMemory:
         self._rows = rows
 
     def row(self, index: int) -> tuple[Row, None]:
-        """Return a row, without a checksum: nobody else can have changed it."""
+        """Return a row without checksum, since no other process can change it."""
         return self._rows[index].data, None
 
     def remove(self) -> None:
-        """Leave it: there is no file."""
+        """Do nothing: there is no file."""
 
 
 class _OnDisk:
-    """Rows in a file that is read row by row: mapped, it would count as resident memory.
+    """Rows in a file that is read row by row. Mapped rows would count as resident memory.
 
     Raises:
         OSError: the files of keys and rows can't be read.
@@ -185,23 +186,23 @@ class _OnDisk:
         return [entry[:KEY] for entry in self._entries]
 
     def row(self, index: int) -> tuple[Row, bytes]:
-        """Return a row's bytes, fewer where the file was cut short, and its checksum."""
+        """Return a row's bytes, fewer if the file was truncated, and its checksum."""
         row = os.pread(self._descriptor, self._row_bytes, index * self._row_bytes)
         return row, self._entries[index][KEY:]
 
     def remove(self) -> None:
-        """Remove the files; those who have them open still read what is sound in them."""
+        """Remove the files. Processes that have them open can still read them."""
         for path in (self._path, self._path.with_suffix(ROWS)):
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
 class VectorCache:
-    """All entries of this machine.
+    """The feature cache of this user on this machine.
 
     Attributes:
         folder: `FINETUNE_CACHE`, else `finetune/features` in the user's cache folder.
-        limit: bytes that it may take: `FINETUNE_CACHE_GIB`, else 20 GiB.
+        limit: largest size in bytes: `FINETUNE_CACHE_GIB`, else 20 GiB.
     """
 
     def __init__(self) -> None:
@@ -209,12 +210,12 @@ class VectorCache:
         self.limit = _limit(os.environ.get("FINETUNE_CACHE_GIB"))
 
     def room(self) -> int:
-        """Return the bytes that an entry may take: within the limit, and half of what the disk has free."""
+        """Return the bytes that an entry may take: the limit, but at most half of the free disk space."""
         above = next(folder for folder in (self.folder, *self.folder.parents) if folder.exists())
         return min(self.limit, shutil.disk_usage(above).free // 2) if os.access(above, os.W_OK) else 0
 
     def entry(self, name: str, shape: tuple[int, ...], keys: Collection[bytes]) -> Entry:
-        """Open an entry that is to hold these keys; the least recently used ones make way for those it lacks."""
+        """Open an entry for these keys, and remove the least recently used entries where missing ones need room."""
         folder = self.folder / name
         entry = Entry(folder, shape)
         if self._make_way(folder, (4 * int(np.prod(shape)) + ITEM) * len({key for key in keys if key not in entry})):
@@ -225,20 +226,20 @@ class VectorCache:
         return entry
 
     def _make_way(self, opened: Path, needed: int) -> bool:
-        """Remove entries until so many bytes fit within the limit; say whether the opened one, last of all, went."""
+        """Remove entries, the opened one last, until `needed` bytes fit. Return whether the opened one was removed."""
         sizes = {path: _bytes(path) for path in self.folder.glob("*") if path.is_dir()}
         taken = needed + sum(sizes.values())
         for path in sorted(sizes, key=lambda path: (path == opened, _used(path))):
             if not needed or taken <= self.limit:
                 break
-            # A run that reads from it has its files open, and goes on.
+            # A run that reads this entry has its files open, and continues.
             shutil.rmtree(path, ignore_errors=True)
             taken -= sizes[path]
         return opened in sizes and not opened.exists()
 
 
 def _used(folder: Path) -> float:
-    """Return when an entry was last opened, in seconds; 0 where it is gone."""
+    """Return when an entry was last opened, in seconds since 1970; 0 if it is gone."""
     try:
         return folder.stat().st_mtime
     except FileNotFoundError:
@@ -246,7 +247,7 @@ def _used(folder: Path) -> float:
 
 
 def _bytes(folder: Path) -> int:
-    """Return how large the files of a folder are; others may remove them meanwhile."""
+    """Return the total size of a folder's files; other processes may remove them meanwhile."""
     total = 0
     with contextlib.suppress(FileNotFoundError):
         for file in folder.iterdir():

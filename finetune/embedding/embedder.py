@@ -1,4 +1,4 @@
-"""The one way from images to vectors that are kept: each is computed once, by whoever comes first."""
+"""The embedder of images through the feature cache, which computes each vector only once."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from finetune.recipe import Cache
 
 Vectors = npt.NDArray[np.float32]
 ONE_SIDE, BOTH_SIDES = (False,), (False, True)
-"""Whether an image is mirrored, of each vector that is computed of it."""
+"""The views of an image that are embedded; True is the mirror image."""
 
 
 class Embedder:
-    """Computes vectors of images, cropped centrally, by way of the cache of what the first units give.
+    """The computation of embeddings for centrally cropped images, through the feature cache.
 
-    Images of the same bytes are computed once. What is kept by default are prelogits: a stage that trains the head
-    alone takes them too, so that a run computes nothing that was embedded before, and the other way round.
+    Images with the same bytes are computed once. By default the cache keeps prelogits. A stage that trains only the
+    head uses them too, so embeddings and such stages share their vectors.
 
     Args:
-        model: its units before `first` must not change as long as this is used.
-        cache: whether what these units give is kept, and where, as a recipe says it.
-        records: of the files that were inspected already; others are hashed when they are embedded.
-        first: index of the unit that takes what is kept; the head's where not given.
-        rest: what unit `first` takes, [b, ...], to prelogits [b, E]; called anew for each batch.
+        model: model whose units before `first` do not change while this object is used.
+        cache: value of the recipe key `cache`: whether and where the features are kept.
+        records: records of files that were already inspected. Other files are hashed when they are embedded.
+        first: index of the unit that takes the kept features; by default, the head.
+        rest: function from the features [b, ...] to prelogits [b, E], called for each batch.
 
     Attributes:
-        units: those before `first`.
-        records: as given.
+        units: units before `first`.
+        records: records of inspected files.
     """
 
     def __init__(
@@ -60,26 +60,26 @@ class Embedder:
         """Compute embeddings of unit length.
 
         Args:
-            images: files that can be read; or pixels [s, s, 3] as large as the network takes, which are not kept.
-            flip: append the embedding of the mirror image.
+            images: readable files, or pixels [s, s, 3] of the network's input size, whose features are not kept.
+            flip: whether to append the embedding of the mirror image.
 
         Returns:
-            float32 [n, E], in the order of the images; [n, 2E] with `flip`.
+            Embeddings, float32 [n, E], in the order of the images; [n, 2E] with `flip`.
 
         Raises:
-            RunError: a file can no longer be read, or has changed since it was inspected.
+            RunError: a file can no longer be read, or has changed since its inspection.
         """
         batches = ([unit(self._rest(side)) for side in sides] for sides in self.features(images, flip=flip))
         nothing = np.empty([0, self.units.model.embedding_size * (2 if flip else 1)], np.float32)
         return np.concatenate([nothing, *(np.concatenate(sides, axis=1) for sides in batches)])
 
     def prelogits(self, images: Sequence[Path | Pixels]) -> Vectors:
-        """Compute what `embeddings` brings to unit length, and a classifier takes: float32 [n, E]."""
+        """Compute the prelogits, float32 [n, E]: embeddings before normalization, and the input of a classifier."""
         nothing = np.empty([0, self.units.model.embedding_size], np.float32)
         return np.concatenate([nothing, *(self._rest(features) for (features,) in self.features(images))])
 
     def features(self, images: Sequence[Path | Pixels], *, flip: bool = False) -> Iterator[tuple[tf.Tensor, ...]]:
-        """Yield what unit `first` takes, float32 [b, ...], batch by batch; with `flip` of the mirror images too."""
+        """Yield the input of unit `first`, float32 [b, ...], batch by batch; with `flip`, also for mirror images."""
         sides = BOTH_SIDES if flip else ONE_SIDE
         paths = [image for image in images if isinstance(image, Path)]
         if len(paths) < len(images):
@@ -111,7 +111,7 @@ class Embedder:
             yield tuple(tf.constant(entry.read(side[start : start + FILL_BATCH], compute)) for side in keys)
 
     def _computed(self, batches: Iterable[Pixels], sides: Sequence[bool]) -> Iterator[tuple[tf.Tensor, ...]]:
-        """Yield what unit `first` takes, and keep nothing."""
+        """Yield the input of unit `first` without keeping it."""
         forward = self.units.forward()
         for pixels in batches:
             stop_if_asked()
@@ -134,7 +134,7 @@ class Embedder:
 
 
 def key_of(record: ImageRecord, *, mirrored: bool) -> bytes:
-    """Return the key of an image's vector, or of its mirror image's."""
+    """Return the cache key of an image or of its mirror image."""
     return hashlib.sha256(b"flipped" + record.digest).digest() if mirrored else record.digest
 
 

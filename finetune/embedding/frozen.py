@@ -1,4 +1,4 @@
-"""Batches of what the frozen units give: from the cache where it is kept, else computed on the way."""
+"""Batches of frozen features, read from the cache or computed on the fly."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from finetune.runtime import WHOLE, Share
 
 
 class FrozenFeatures:
-    """What the units before a stage's boundary give for its images.
+    """The output of the units before a stage's boundary for the stage's images.
 
     Args:
-        embedder: embeds from the stage's boundary on; an image that changes after its inspection ends the run.
-        recipe: batch size, seed and augmentation.
-        stage: its number, for the order of the images.
-        train, validation: the stage's images.
-        share: of each batch, the images whose features are wanted here; the labels are always the whole batch's.
+        embedder: embedder with the stage's boundary. An image that changes after its inspection ends the run.
+        recipe: recipe, for batch size, seed and augmentation.
+        stage: number of the stage, which affects the order of the images.
+        train, validation: images of the stage.
+        share: share of each batch whose features this process needs. Labels are always those of the whole batch.
     """
 
     def __init__(
@@ -61,8 +61,9 @@ class FrozenFeatures:
         """Return an epoch's batches.
 
         Args:
-            order: its images, int64 [n]; each once and shuffled where it is not given.
-            batch_size: the recipe's where it is not given.
+            epoch: number of the epoch.
+            order: rows of its images, int64 [n]; by default each image once, shuffled.
+            batch_size: images per batch; by default the recipe's.
         """
         recipe, train = self._recipe, self._train
         drawing = Drawing(recipe.seed, self._stage, epoch)
@@ -100,12 +101,12 @@ class FrozenFeatures:
         return [self._records[path].checksum for path in paths]
 
     def _drawing(self, epoch: int) -> int | None:
-        """Return the key of what an epoch draws, None where it draws nothing."""
+        """Return the key of an epoch's random augmentation, or None without augmentation."""
         recipe = self._recipe
         return Drawing(recipe.seed, self._stage, epoch).key(recipe.augment) if recipe.augment.draws else None
 
     def _keys(self, dataset: Dataset, drawing: int | None) -> list[bytes]:
-        """Return each image's key in the cache: its digest, or that of all that decides what was drawn of it."""
+        """Return each image's cache key: its digest, or a digest of the image and its random augmentation."""
         digests = [self._records[path].digest for path in dataset.paths]
         if drawing is None:
             return digests
@@ -130,10 +131,10 @@ class FrozenFeatures:
         return (Batch(tf.constant(features), *labels) for features, labels in labelled)
 
     def _keep(self, dataset: Dataset, drawing: int | None, keys: Sequence[bytes], rows: np.ndarray) -> None:
-        """Compute what the cache lacks of these rows; each image once, however often it is there."""
+        """Compute the vectors of these rows that the cache lacks, once per distinct image."""
         assert self._entry is not None
         if any(keys[row] not in self._entry for row in rows):
-            self._entry.refresh()  # other workers and other runs compute too
+            self._entry.refresh()  # other workers and other runs add vectors too
         missing = list({keys[row]: row for row in rows if keys[row] not in self._entry}.values())
         if not missing:
             return
@@ -151,6 +152,6 @@ class FrozenFeatures:
 
 
 def _labelled(dataset: Dataset, order: np.ndarray, size: int) -> Iterator[tuple[tf.Tensor, np.ndarray]]:
-    """Return the labels and rows of each batch, of all its images."""
+    """Return the labels and rows of each whole batch."""
     batches = (order[start : start + size] for start in range(0, len(order), size))
     return ((tf.constant(dataset.labels[rows]), rows) for rows in batches)

@@ -1,4 +1,4 @@
-"""The units of a model before a boundary, and the cache's entry for what they give."""
+"""The frozen units of a model and the cache entry for their output."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from finetune.progress import track
 from finetune.recipe import Cache, Recipe
 
 FILL_BATCH = 96
-"""Images that are decoded and computed at a time."""
+"""Images per batch that is decoded and computed."""
 SEGMENT = 64 * 2**20
-"""Bytes that are computed before they are written, at most."""
+"""Largest number of bytes that are computed before they are written."""
 SEGMENT_SECONDS = 30.0
-"""Seconds of computing before it is written: with `SEGMENT`, what a kill can cost."""
+"""Seconds of computing before the vectors are written. With `SEGMENT`, it bounds what a kill can cost."""
 
 
 class FrozenUnits:
-    """The units before index `first` of a model, which must not change as long as this is used.
+    """The units of a model before index `first`, which must not change while this object is used.
 
     Args:
-        model: whose units they are.
-        cache: whether what they give is kept, and where, as a recipe says it.
-        first: index of the unit after them, which takes what they give.
+        model: model with these units.
+        cache: value of the recipe key `cache`: whether and where the features are kept.
+        first: index of the unit that takes the features.
     """
 
     def __init__(self, model: Model, cache: Cache, first: int) -> None:
@@ -44,15 +44,15 @@ class FrozenUnits:
         self._on_disk: Entry | None = None
 
     def where(self, vectors: int) -> str:
-        """Return where so many vectors are kept: `off`, `memory` or `disk`."""
+        """Return where this number of vectors would be kept: `off`, `memory` or `disk`."""
         return choice_of(self.model, self._cache, self.first, vectors).where
 
     def forward(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return what takes pixels, uint8 [b, s, s, 3], to what unit `first` takes, float32 [b, ...]."""
+        """Return the function from pixels, uint8 [b, s, s, 3], to the input of unit `first`, float32 [b, ...]."""
         return self.model.prefix(self.first)
 
     def open(self, where: str, keys: Collection[bytes]) -> Entry:
-        """Return the entry that is to hold these keys; on disk, it is opened again only where it lacks some."""
+        """Return the entry for these keys. One on disk is opened again only if it lacks some of them."""
         if where == "memory":
             return self._in_memory
         entry = self._on_disk
@@ -62,13 +62,13 @@ class FrozenUnits:
         return entry
 
     def fill(self, entry: Entry, images: ImageBatches, *sides: Sequence[bytes], wanted: Collection[bytes]) -> None:
-        """Compute vectors and keep them in segments; what ends this early loses nothing that was computed.
+        """Compute vectors and keep them in segments. An interruption or error loses no computed vector.
 
         Args:
-            entry: where they are kept.
+            entry: cache entry that keeps the vectors.
             images: batches of `FILL_BATCH` images, uint8 [b, s, s, 3].
-            sides: a key per image, and then one per mirror image where these are asked for.
-            wanted: the keys whose vectors are computed.
+            sides: one key per image; optionally, also one key per mirror image.
+            wanted: keys whose vectors are computed.
         """
         waiting: list[tuple[list[bytes], np.ndarray]] = []
         written = time.monotonic()
@@ -118,13 +118,13 @@ def flipped(pixels: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
 
 
 def choice(model: Model, recipe: Recipe, first: int, n_train: int, n_validation: int) -> Choice:
-    """Return whether the features of a stage that trains from unit `first` are kept, and where."""
+    """Decide whether and where to keep the features of a stage that trains from unit `first`."""
     vectors = n_train * (recipe.augment.views or 1) + n_validation
     return choice_of(model, recipe.cache, first, vectors, augmented=recipe.augment.draws and not recipe.augment.views)
 
 
 def choice_of(model: Model, cache: Cache, first: int, vectors: int, *, augmented: bool = False) -> Choice:
-    """Return whether so many vectors of what the units before `first` give are kept, and where."""
+    """Decide whether and where to keep this number of vectors from the units before `first`."""
     return choose(
         cache,
         vectors=vectors,
@@ -136,7 +136,7 @@ def choice_of(model: Model, cache: Cache, first: int, vectors: int, *, augmented
 
 
 def name_of(model: Model, first: int) -> str:
-    """Return the name of the entry for what the units before `first` give: a digest of all that it depends on."""
+    """Return the name of the cache entry for the units before `first`: a digest of all that it depends on."""
     frozen = [name for name in model.variables if model.backbone.index_of(name) < first]
     return entry_name(
         model.digests(frozen),
@@ -152,5 +152,5 @@ def name_of(model: Model, first: int) -> str:
 
 
 def stored_entry(model: Model, first: int) -> Entry:
-    """Return what the cache holds of what the units before `first` give, to be looked at: no room is made for more."""
+    """Return the cache entry for the units before `first`, for reading only: no other entry is removed."""
     return Entry(VectorCache().folder / name_of(model, first), model.shape_before(first))

@@ -1,4 +1,4 @@
-"""Whether a stage's features are kept, and where."""
+"""The decision whether and where a stage's features are kept."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from typing import Literal
 Where = Literal["off", "memory", "disk"]
 
 BYTES_PER_MULTIPLY_ADD = 1 / 300
-"""Reading a vector must cost well under computing it: half a gigabyte a second against 150 billion
-multiply-adds."""
+"""Largest size of a vector per multiply-add, so that reading it costs well under computing it.
+
+Reading is assumed to take half a gigabyte per second, computing 150 billion multiply-adds per second.
+"""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Where a stage's features are kept, and why not where they are not.
+    """The place of a stage's features.
 
     Attributes:
-        needed: bytes of all its vectors.
+        where: place of the features.
+        reason: reason for `off`, else empty.
+        needed: bytes of all vectors.
     """
 
     where: Where
@@ -36,16 +40,16 @@ def choose(
     disk_room: int,
     memory_room: int | None = None,
 ) -> Choice:
-    """Decides for one stage.
+    """Decide where to keep the features of one stage.
 
     Args:
-        cache: what the recipe says.
-        vectors: how many there are: one an image that the stage sees, one a view where it is augmented.
-        values: float32 values of one of them.
-        multiply_adds: what one image costs in the frozen units.
-        augmented: whether an image is drawn anew in each epoch.
-        disk_room: bytes that the cache may take.
-        memory_room: bytes that may be taken in memory; a quarter of what is free where not given.
+        cache: value of the recipe key `cache`.
+        vectors: number of vectors: one per image, or one per view of an augmented image.
+        values: number of float32 values in a vector.
+        multiply_adds: cost of one image in the frozen units.
+        augmented: whether each epoch draws new augmentations.
+        disk_room: bytes that the cache may take on disk.
+        memory_room: bytes that the cache may take in memory; by default a quarter of the free memory.
     """
     needed = 4 * values * vectors
     if cache == "off":

@@ -1,4 +1,4 @@
-"""The machine: how TensorFlow is started, its devices, replicas and workers, and the compiled forward pass."""
+"""The machine: the start of TensorFlow, its devices, replicas and workers, and the compiled forward pass."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The workers of a `multi_worker` run, as the environment variable TF_CONFIG names them."""
+"""The workers of a `multi_worker` run, read from the environment variable TF_CONFIG."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _ADDRESS = re.compile(r"[^\s/]+:\d{1,5}")
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The workers' addresses, HOST:PORT, and which of them this process is; worker 0 is the chief."""
+    """The workers' addresses (HOST:PORT) and the index of this process among them; worker 0 is the chief."""
 
     workers: tuple[str, ...]
     index: int
 
 
 def read_cluster() -> Cluster:
-    """The cluster of TF_CONFIG, which TensorFlow reads too, and would not explain.
+    """Read and check the cluster of TF_CONFIG. TensorFlow reads it too, but does not explain its errors.
 
     Raises:
-        UserError: it is missing or can't be used; one line for every problem.
+        UserError: TF_CONFIG is missing or can't be used; one line per problem.
     """
     text = os.environ.get("TF_CONFIG")
     if not text:

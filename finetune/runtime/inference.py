@@ -1,4 +1,4 @@
-"""One compiled forward pass for all that takes no gradient: embeddings, validation, frozen units."""
+"""The compiled forward pass for all work without gradients: embeddings, validation, frozen units."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ from finetune.images import Precision, Preprocessing, Runtime, standardize
 from finetune.runtime.openvino import OpenVINO
 
 CHUNK = 48
-"""Images that pass at once. Kernels round by the shape that they are given, and matrix products the rows left over
-from tiles of 6 or 8 otherwise than the rest: what is kept is computed in whole chunks, filled up, so that it depends
-as little as can be on the images beside."""
+"""Images per forward pass.
+
+A kernel's rounding depends on the shape of its input. Matrix products also round the rows left over from tiles of 6 or
+8 differently. Features to be kept are therefore computed in full, padded chunks. They then depend as little as possible
+on the other images.
+"""
 LEAST_CHUNK = 8
 STREAMS = 2
-"""Chunks that pass side by side on a CPU: where one waits at the end of a layer, the other computes."""
+"""Chunks in parallel on a CPU: while one waits at the end of a layer, the other computes."""
 
 Pass = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Engine(Protocol):
-    """What computes the passes, with the weights that the variables had at the last `refresh`."""
+    """A runtime for forward passes. It uses the weights that the variables had at the last `refresh`."""
 
     def refresh(self) -> None:
-        """Takes over the weights as they are now."""
+        """Take over the current weights."""
 
     def compiled(self, stop: int, *, standardized: bool = False) -> Pass:
         """Return the units before index `stop`: uint8 pixels [n, s, s, 3] to float32 [n, ...]. Threads may share it.
 
         Args:
-            standardized: it takes float32 images that are standardized already, in place of pixels.
+            standardized: whether the pass takes standardized float32 images instead of pixels.
         """
 
 
@@ -45,10 +48,10 @@ class Inference:
 
     Args:
         backbone: the network.
-        variables: by TF1 name.
-        preprocessing: the contract of the pixels.
-        precision: as of `forward_pass`.
-        runtime: what computes it.
+        variables: variables by TF1 name.
+        preprocessing: preprocessing of the pixels.
+        precision: precision of the computation, as in `forward_pass`.
+        runtime: `tensorflow` or `openvino`.
 
     Raises:
         UserError: the runtime is not installed.
@@ -72,25 +75,25 @@ class Inference:
             self._engine = TensorFlow(backbone, variables, preprocessing, precision)
 
     def refresh(self) -> None:
-        """Takes over the weights as they are now; until then, those of the last time are used."""
+        """Take over the current weights. Until then, those of the last refresh are used."""
         self._engine.refresh()
 
     def __call__(
         self, pixels: np.ndarray | tf.Tensor, stop: int, *, pad: bool = False, standardized: bool = False
     ) -> tf.Tensor:
-        """Compute what the units before index `stop` give.
+        """Compute the output of the units before index `stop`.
 
         Args:
-            pixels: uint8 [n, s, s, 3], n from 1.
+            pixels: uint8 [n, s, s, 3], with n of at least 1.
             stop: index of the first unit that does not run.
-            pad: to whole chunks, for what is kept.
-            standardized: `pixels` are instead float32 images that are standardized already.
+            pad: whether to pad the images to full chunks, for features to be kept.
+            standardized: whether `pixels` are standardized float32 images instead.
 
         Returns:
-            float32 [n, ...].
+            Output of the last of these units, float32 [n, ...].
 
         Raises:
-            DataError: `pixels` are of another type, which TensorFlow would cast without a word.
+            DataError: `pixels` have another type, which TensorFlow would cast silently.
         """
         dtype = tf.float32 if standardized else tf.uint8
         if tf.as_dtype(pixels.dtype) != dtype:
@@ -111,7 +114,7 @@ class Inference:
 
 
 class TensorFlow:
-    """Functions over folded variables: new weights are assigned, and nothing is traced again."""
+    """TensorFlow functions over folded variables. New weights are assigned without retracing."""
 
     def __init__(
         self,
@@ -129,7 +132,7 @@ class TensorFlow:
         self._passes: dict[tuple[int, bool], Pass] = {}
 
     def refresh(self) -> None:
-        """Takes over the weights as they are now."""
+        """Take over the current weights."""
         for name, value in network.fold(self._backbone, self._variables).items():
             unit = self._backbone.unit_of(name) or ""
             cast = tf.cast(value, network.computes_in(self._backbone, unit, self._precision))
@@ -146,11 +149,11 @@ class TensorFlow:
         return self._passes[key]
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The folded weights as they are now."""
+        """Return the current weights, folded."""
         return {name: np.asarray(value) for name, value in network.fold(self._backbone, self._variables).items()}
 
     def constant(self, weights: Mapping[str, np.ndarray], stop: int, *, standardized: bool = False) -> tf.GraphDef:
-        """Return the graph of the units before index `stop`, with these weights in it."""
+        """Return the graph of the units before index `stop`, with these weights as constants."""
         return self._trace(weights, stop, standardized=standardized).graph.as_graph_def()
 
     def _trace(

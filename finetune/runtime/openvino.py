@@ -1,4 +1,4 @@
-"""Intel's runtime for CPUs, an extra: TensorFlow's graphs of the passes, compiled for this processor."""
+"""OpenVINO, Intel's runtime for CPUs (an extra), which compiles TensorFlow's graphs for this processor."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class Graphs(Protocol):
-    """Where the graphs come from."""
+    """A source of graphs and weights."""
 
     def weights(self) -> Mapping[str, np.ndarray]:
-        """The folded weights as they are now."""
+        """Return the current weights, folded."""
 
     def constant(self, weights: Mapping[str, np.ndarray], stop: int, *, standardized: bool = False) -> tf.GraphDef:
-        """Return the graph of the units before index `stop`, with these weights in it."""
+        """Return the graph of the units before index `stop`, with these weights as constants."""
 
 
 def refuse_missing_runtime(runtime: Runtime) -> None:
     """Refuse a runtime that is not installed.
 
     Raises:
-        UserError: it is not.
+        UserError: the runtime is not installed.
     """
     if runtime == "openvino" and importlib.util.find_spec("openvino") is None:
         advice = "pip install 'facenet-finetune[openvino]', or use tensorflow"
@@ -41,15 +41,15 @@ def refuse_missing_runtime(runtime: Runtime) -> None:
 
 
 class OpenVINO:
-    """Compiled graphs with constant weights: where these changed, they are compiled anew, in seconds.
+    """Compiled graphs with constant weights. After a change of weights they are compiled again, in seconds.
 
     Args:
-        graphs: of the passes.
-        precision: of what is computed.
-        streams: passes side by side; the cores are shared among them.
+        graphs: source of the graphs.
+        precision: precision of the computation.
+        streams: number of parallel passes, which share the cores.
 
     Raises:
-        UserError: it is not installed.
+        UserError: OpenVINO is not installed.
     """
 
     def __init__(self, graphs: Graphs, precision: Precision, streams: int) -> None:
@@ -61,7 +61,7 @@ class OpenVINO:
         self._passes: dict[tuple[int, bool], Pass] = {}
 
     def refresh(self) -> None:
-        """Takes over the weights as they are now."""
+        """Take over the current weights."""
         weights = self._graphs.weights()
         if not self._weights or any(not np.array_equal(weights[name], self._weights[name]) for name in weights):
             self._weights = weights

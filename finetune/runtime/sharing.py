@@ -1,4 +1,4 @@
-"""Which images of a batch this process takes, where several replicas train together."""
+"""The split of each batch over the replicas that train together."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Rows = npt.NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """The replicas of this process among all of them; by default, the only one.
+    """The replicas of this process among all replicas; by default, one replica in all.
 
-    A batch is split over the replicas in runs of its order, as equal as can be; the first ones take
-    one image more where it does not divide.
+    A batch is split over the replicas into consecutive parts of equal size. If it does not divide evenly, the first
+    replicas take one image more.
 
     Attributes:
-        replicas: of all processes.
-        local: of this process.
-        first: the number of its first one, from 0.
+        replicas: number of replicas in all processes.
+        local: number of replicas in this process.
+        first: index of this process's first replica, from 0.
     """
 
     replicas: int = 1
@@ -28,19 +28,19 @@ class Share:
     first: int = 0
 
     def parts(self, n: int) -> list[Rows]:
-        """The rows of a batch of `n` images that each replica of this process takes; some may take none."""
+        """Return, for each replica of this process, its rows of a batch of `n` images; some may have none."""
         return np.array_split(np.arange(n), self.replicas)[self.first : self.first + self.local]
 
     def rows(self, n: int) -> Rows:
-        """The rows of a batch of `n` images that this process computes, its replicas' in a row.
+        """Return the rows of a batch of `n` images that this process computes, replica after replica.
 
-        A replica without an image computes the batch's first one, which is not counted: of no image at all
-        there are no means.
+        A replica without an image computes the batch's first image, because an empty batch has no means. That image is
+        not counted.
         """
         return np.concatenate([part if len(part) else np.zeros(1, np.int64) for part in self.parts(n)])
 
     def of(self, order: Rows, batch_size: int) -> tuple[Rows, int]:
-        """Of an epoch's order, int64 [n], what this process computes, and how much of it is one batch."""
+        """Return this process's part of an epoch's order, int64 [n], and its number of rows per batch."""
         starts = range(0, len(order), batch_size)
         batches = [order[start : start + batch_size] for start in starts]
         mine = [batch[self.rows(len(batch))] for batch in batches]
@@ -48,4 +48,4 @@ class Share:
 
 
 WHOLE = Share()
-"""All of every batch."""
+"""The share of a single process with one replica: every batch as a whole."""

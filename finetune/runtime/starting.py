@@ -1,4 +1,4 @@
-"""Starting TensorFlow: without the notes that it writes to stderr, and never in a forked process."""
+"""The start of TensorFlow: without its notes on stderr, and never in a forked process."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 @contextlib.contextmanager
 def silent_stderr() -> Iterator[None]:
-    """Send nowhere what the process writes to stderr, unless TF_CPP_MIN_LOG_LEVEL is 0.
+    """Discard what the process writes to stderr, unless TF_CPP_MIN_LOG_LEVEL is 0.
 
-    TensorFlow writes some of its notes before it looks at that variable. Python's exceptions are not affected.
+    TensorFlow writes some of its notes before it reads that variable. Python's exceptions are not affected.
     """
     try:
         stderr = os.dup(2) if os.environ.get(LEVEL) != "0" else None
-    except OSError:  # closed, as a service may have it
+    except OSError:  # stderr is closed, as in some services
         stderr = None
     if stderr is None:
         yield
@@ -42,16 +42,16 @@ def silent_stderr() -> Iterator[None]:
 
 
 class TensorFlowFinder(MetaPathFinder):
-    """Silences the first import of TensorFlow; finds nothing else."""
+    """An import hook that silences the first import of TensorFlow and finds nothing else."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return TensorFlow's own spec, its loader silenced."""
+        """Return TensorFlow's own spec with a silenced loader."""
         if name != "tensorflow":
             return None
         sys.meta_path.remove(self)
-        os.environ.setdefault(LEVEL, "1")  # warnings, from here on
+        os.environ.setdefault(LEVEL, "1")  # show warnings and errors
         spec = importlib.util.find_spec(name)
         if spec and spec.loader:
             load = spec.loader.exec_module
@@ -66,15 +66,15 @@ class TensorFlowFinder(MetaPathFinder):
 
 @functools.cache
 def _computes_in() -> int:
-    """Return the process in which TensorFlow first computed for us; a forked one inherits the answer."""
+    """Return the id of the process that first used TensorFlow; a forked process inherits the answer."""
     return os.getpid()
 
 
 def refuse_fork() -> None:
-    """Refuse to compute in a process that was forked from one that has: it would wait forever for threads left there.
+    """Refuse to compute in a process forked after TensorFlow was used: it would wait forever for missing threads.
 
     Raises:
-        UserError: this is such a process.
+        UserError: this process was forked after TensorFlow was used.
     """
     if _computes_in() != os.getpid():
         raise UserError(

@@ -1,4 +1,4 @@
-"""`strategy:` of a recipe: one device, all GPUs of this machine, or several processes, by tf.distribute."""
+"""The recipe key `strategy:`: one device, all GPUs of this machine, or several processes, by tf.distribute."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ GONE = (
     tf.errors.DeadlineExceededError,
     tf.errors.UnavailableError,
 )
-"""What work that all share ends with when a worker has gone."""
+"""Errors of shared work after another worker has ended."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Strategy:
-    """How the replicas of a run compute together.
+    """The cooperation of a run's replicas.
 
     Attributes:
-        name: as recipes spell it.
-        share: the replicas of this process among all of them.
-        cluster: the workers, where there are several processes.
-        distribution: TensorFlow's own strategy; None for `none`, and before a run.
+        name: name in recipes.
+        share: replicas of this process among all of them.
+        cluster: workers of a run with several processes, or None.
+        distribution: TensorFlow's strategy object; None for `none`, and before a run.
     """
 
     name: Name
@@ -51,12 +51,12 @@ class Strategy:
 
     @property
     def workers(self) -> int:
-        """How many processes work together."""
+        """The number of processes."""
         return len(self.cluster.workers) if self.cluster else 1
 
     @property
     def worker(self) -> int:
-        """The number of this process, from 0."""
+        """The index of this process, from 0."""
         return self.cluster.index if self.cluster else 0
 
     @property
@@ -66,7 +66,9 @@ class Strategy:
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """Within it variables get a copy a replica, with the chief's value; all workers create the same ones.
+        """Give each variable created inside the context one copy per replica, with the chief's value.
+
+        All workers must create the same variables.
 
         Raises:
             RunError: another worker has ended.
@@ -76,10 +78,10 @@ class Strategy:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """Around work that waits for the other workers.
+        """Turn the failure of another worker into an error that says so, around work that waits for all workers.
 
         Raises:
-            RunError: one has ended.
+            RunError: another worker has ended.
         """
         try:
             yield
@@ -95,17 +97,17 @@ class Strategy:
             ) from error
 
     def run(self, replica: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Calls `replica` on every replica of this process; within a `tf.function`."""
+        """Call `replica` on every replica of this process, inside a `tf.function`."""
         assert self.distribution is not None
         return self.distribution.run(replica, args)
 
     def local(self, value: Any) -> npt.NDArray[np.float32]:
-        """What the first replica of this process gave."""
+        """Return the value of this process's first replica."""
         assert self.distribution is not None
         return self.distribution.experimental_local_results(value)[0].numpy()
 
     def sum(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The sum of the workers' arrays, of one shape, the same on all of them.
+        """Return the sum of the workers' arrays, which have the same shape. All workers get the same sum.
 
         Raises:
             RunError: another worker has ended.
@@ -122,11 +124,11 @@ class Strategy:
             return self.distribution.reduce(tf.distribute.ReduceOp.SUM, each, axis=None).numpy()
 
     def wait(self) -> None:
-        """Waits until all workers are here."""
+        """Wait until all workers have reached this call."""
         self.sum(np.zeros(1, np.float32))
 
     def must_agree(self, text: str, problem: Problem) -> None:
-        """Waits for all workers, and compares a text with theirs.
+        """Wait for all workers and compare a text with theirs.
 
         Raises:
             UserError: `problem`, on every worker, where the texts differ.
@@ -135,14 +137,14 @@ class Strategy:
             raise UserError(problem)
 
     def must_see_the_same(self, lines: Sequence[str]) -> None:
-        """Waits for all workers, and compares lines with theirs.
+        """Wait for all workers and compare lines with theirs.
 
         Raises:
-            UserError: they differ; each worker names the first of its own lines that another does not have there.
+            UserError: the lines differ; each worker names its own line at the first difference.
         """
         if self._agree("\n".join(lines)):
             return
-        alike, most = 0, 2**31  # all agree on so many first lines, and do not agree on so many
+        alike, most = 0, 2**31  # the workers agree on the first `alike` lines, but not on the first `most`
         while most - alike > 1:
             middle = (alike + most) // 2
             if self._agree("\n".join(lines[:middle])):
@@ -159,14 +161,14 @@ class Strategy:
         )
 
     def _agree(self, text: str) -> bool:
-        """Return whether all workers have the same text; waits for them."""
+        """Wait for all workers and return whether they have the same text."""
         digests = np.zeros([self.workers, 32], np.float32)
         digests[self.worker] = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
         digests = self.sum(digests)
         return self.distribution is None or bool((digests == digests[0]).all())
 
     def describe(self, batch_size: int) -> str:
-        """The replicas in a line, and what each takes of a batch."""
+        """Return one line about the replicas and their share of a batch."""
         n = self.share.replicas
         where = f" on {counted(self.workers, 'worker')}" if self.cluster else ""
         least, most = batch_size // n, -(-batch_size // n)
@@ -175,14 +177,14 @@ class Strategy:
 
 
 SINGLE = Strategy("none")
-"""One process, one device."""
+"""The strategy of one process on one device."""
 
 
 def planned_strategy(name: Name) -> Strategy:
-    """The strategy as it will be, with nothing started.
+    """Return the strategy of a future run, without starting anything.
 
     Raises:
-        UserError: TF_CONFIG is needed and can't be used; one line for every problem.
+        UserError: TF_CONFIG is needed and can't be used; one line per problem.
     """
     if name == "none":
         return SINGLE
@@ -195,11 +197,11 @@ def planned_strategy(name: Name) -> Strategy:
 
 @functools.cache
 def create_strategy(name: Name) -> Strategy:
-    """The strategy of this process; `multi_worker` waits until all workers are there.
+    """Return the strategy of this process; with `multi_worker`, wait for all workers.
 
     Raises:
-        UserError: TF_CONFIG can't be used, this worker's address is taken, or TensorFlow has computed in this
-            process before.
+        UserError: TF_CONFIG can't be used, this worker's address is taken, or this process has already used
+            TensorFlow.
         RunError: another worker can't be reached.
     """
     strategy = planned_strategy(name)
@@ -239,10 +241,10 @@ def create_strategy(name: Name) -> Strategy:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Within it, Ctrl-C ends the process at once; after it, the handlers from before are back.
+    """Let SIGTERM and Ctrl-C end the process at once inside the context, and restore the previous handlers after it.
 
-    TensorFlow waits for the other workers outside Python, where no handler that is written in Python runs, and
-    puts its own in the place of SIGTERM's.
+    TensorFlow waits for the other workers in C++, where Python's signal handlers do not run. It also replaces the
+    handler of SIGTERM.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
