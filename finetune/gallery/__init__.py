@@ -1,4 +1,4 @@
-"""Enrolled people: who they are, who a face is of, and when it is nobody's."""
+"""Gallery of enrolled people: enrolment, classifiers, thresholds, and identification of faces."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""From which score on a face is named: the threshold that lets no more strangers pass than was asked for."""
+"""Calibration of the score threshold: the share of strangers that it accepts is at most a requested rate."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from finetune.verification import interval, least_rate
 Scores = npt.NDArray[np.floating[Any]]
 FAR = 0.01
 MOST_PEOPLE, MOST_PHOTOS = 5_000, 20_000
-"""That are left out in turn: more would say it no better."""
+"""People and photos that are left out in turn, at most: more would not improve the estimate."""
 FOLDS = 10
-"""Of people, for classifiers that can't leave one out without being trained again."""
+"""Folds of people, for classifiers that must be trained again to leave a person out."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Threshold:
-    """A face is named where its score exceeds the value.
+    """Score above which a face is named.
 
     Attributes:
-        value: of the classifier's score.
-        far: the false accept rate that was asked for: the chance that a stranger's photo is named. None where the
-            value was given by hand.
-        low, high: between these the rate lies, 95 % of the time.
-        strangers: people that it comes from.
-        source: which people these are, in words.
+        value: score of the classifier.
+        far: requested false accept rate: the probability that a stranger's photo is named. None if the value was
+            given by hand.
+        low, high: 95 % interval of the false accept rate.
+        strangers: number of people behind the estimate.
+        source: description of these people.
     """
 
     value: float
@@ -55,23 +55,23 @@ class Threshold:
 def threshold_at(
     far: float, scores: Scores, strangers: npt.NDArray[np.int64], *, pairwise: bool, source: str
 ) -> Threshold:
-    """The lowest threshold whose expected false accept rate is at most `far`.
+    """Return the lowest threshold whose expected false accept rate is at most `far`.
 
-    A rate counts people alike, however many photos they have. Were each of n strangers to have one photo, it would be
-    the k-th highest score, k = ⌊far (n + 1)⌋, which a further stranger exceeds with a probability of k / (n + 1), and
-    the rate has the distribution Beta(k, n + 1 - k) (order statistics; conformal prediction's guarantee, which needs
-    nothing but that strangers are drawn alike). With several photos each weighs its share of a person.
+    Every person has the same weight in the rate: with several photos, each has its share of that weight. If each of n
+    strangers has one photo, the threshold is the k-th highest score, with k = ⌊far (n + 1)⌋. A further stranger
+    exceeds it with probability k / (n + 1). The rate then has the distribution Beta(k, n + 1 - k). This follows from
+    order statistics and is the guarantee of conformal prediction. It only assumes that strangers are exchangeable.
 
     Args:
-        far: above 0, below 1.
-        scores: [s], the highest that each photo reaches.
-        strangers: int64 [s], whose it is.
-        pairwise: the scores come of the strangers' likeness to one another: each high one stands for two people, and
-            what n of them tell is taken to be what n / 2 independent ones would.
-        source: in words.
+        far: false accept rate, 0 < far < 1.
+        scores: highest score of each photo, [s].
+        strangers: label of each photo's person, int64 [s].
+        pairwise: True if the scores are similarities of the strangers to one another. Each high score then concerns
+            two people, so n people count as n / 2 independent ones.
+        source: description of the people.
 
     Raises:
-        DataError: they are too few to promise this.
+        DataError: there are too few people to promise this rate.
     """
     people, places, photos = np.unique(strangers, return_inverse=True, return_counts=True)
     n = len(people)
@@ -90,7 +90,7 @@ def threshold_at(
     weights = (1 / photos)[places][order]
     ordered = scores[order]
     above = np.concatenate([[0.0], np.cumsum(weights)])[np.searchsorted(-ordered, -ordered, side="left")]
-    # People above, and the further one: the lowest score at which they are still few enough.
+    # The lowest score for which the people above it and one further person are still few enough.
     fits = (above + 1) / (n + 1) <= far + 1e-12
     last = int(np.flatnonzero(fits)[-1])
     k = float(above[last]) + 1
@@ -99,17 +99,17 @@ def threshold_at(
 
 
 def calibrate(gallery: Gallery, classifier: Classifier, name: Name | Literal["head"], far: float = FAR) -> Threshold:
-    """The threshold of a fitted classifier, from the gallery's strangers; where it has none, from its own people.
+    """Calibrate the threshold of a fitted classifier, with the gallery's strangers or else with its own people.
 
-    These are then left out in turn: what a person's photos score against all others is what a stranger's would. A
-    classifier other than the prototypes is trained again without a tenth of the people at a time.
+    Enrolled people are left out in turn: the scores of a person's photos against all others stand for a stranger's.
+    A classifier other than the prototypes is trained again without a tenth of the people at a time.
 
     Args:
-        name: what the classifier is called; `head` is a checkpoint's own, which can leave nobody out.
-        far: above 0, below 1.
+        name: name of the classifier. `head` is the checkpoint's own, which can't leave anybody out.
+        far: false accept rate, 0 < far < 1.
 
     Raises:
-        DataError: there are too few people to promise this; says how many it takes.
+        DataError: there are too few people to promise this rate; the message gives the number needed.
     """
     if len(gallery.strangers):
         photos = gallery.strangers
@@ -139,7 +139,7 @@ def calibrate(gallery: Gallery, classifier: Classifier, name: Name | Literal["he
 
 
 def left_out_share(gallery: Gallery, classifier: Classifier, threshold: Threshold) -> str:
-    """What becomes of the enrolled photos, each named by the prototypes without it; empty for other classifiers."""
+    """Describe how the prototypes name each enrolled photo that is left out; empty for other classifiers."""
     if not isinstance(classifier, NearestPrototype):
         return ""
     some = slice(None, None, max(1, len(gallery) // MOST_PHOTOS))

@@ -1,5 +1,8 @@
-"""Classifiers ready for use. SVMs are kept in the user's cache between commands, so that a person who was added costs
-what must be trained again."""
+"""Fitted classifiers of a gallery, with a cache of SVMs.
+
+The SVMs are kept in the user's cache between commands. After people were added, only the SVMs that this changes are
+trained again.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,13 @@ ARRAYS = ("coef", "intercept", "slack", "labels", "embeddings", "people")
 
 
 def fitted(name: Name, gallery: Gallery, path: Path) -> Classifier:
-    """A classifier of the gallery's people.
+    """Return a classifier of the gallery's people.
 
     Args:
-        path: of the gallery, by which what was kept is found again.
+        path: path of the gallery, the key of the cache.
 
     Raises:
-        DataError: it can't tell so many, or so few, apart.
+        DataError: the classifier can't tell that many, or that few, people apart.
     """
     classifier = make(name, len(gallery.people))
     if isinstance(classifier, LinearSVM):
@@ -45,10 +48,10 @@ def fitted(name: Name, gallery: Gallery, path: Path) -> Classifier:
 
 
 def fitted_head(model: Model) -> tuple[tuple[str, ...], SoftmaxHead]:
-    """A checkpoint's own classifier, and the people whom it tells apart.
+    """Return a checkpoint's class names, and its own classifier.
 
     Raises:
-        CheckpointError: it has none, or nobody knows its people's names.
+        CheckpointError: the checkpoint has no classifier, or its class names are missing.
     """
     if not model.class_names:
         has = (
@@ -64,10 +67,10 @@ def fitted_head(model: Model) -> tuple[tuple[str, ...], SoftmaxHead]:
 
 
 def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
-    """The gallery's SVMs: those that were kept, with what has been enrolled since; else trained, and kept.
+    """Return the gallery's SVMs: updated from the cache if possible, else trained; what was trained is cached.
 
     Args:
-        path: of the gallery, by which they are found again.
+        path: path of the gallery, the key of the cache.
     """
     name = hashlib.sha256(os.path.realpath(path).encode(errors="surrogateescape")).hexdigest()[:32]
     place = cache_folder("classifiers") / f"{name}.npz"
@@ -76,13 +79,13 @@ def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
         values = (svm.coef_, svm.intercept_, svm.slack_, gallery.labels, _digest(gallery.embeddings))
         people = np.array([person.encode() for person in gallery.people], "S")
         arrays: dict[str, Any] = dict(zip(ARRAYS, (*values, people), strict=True))
-        with contextlib.suppress(RunError):  # then they are trained again the next time
+        with contextlib.suppress(RunError):  # without a cache they are trained again next time
             files.write(place, lambda file: np.savez(file, **arrays), private=True)
     return svm
 
 
 def _resumed(gallery: Gallery, place: Path) -> LinearSVM | None:
-    """Return the kept SVMs with what was added since; None where anything else of the gallery changed."""
+    """Return the cached SVMs, updated with the photos added since; None if the gallery changed otherwise."""
     try:
         with np.load(place, allow_pickle=False) as kept:
             coef, intercept, slack, labels, embeddings, people = (kept[name] for name in ARRAYS)
@@ -99,5 +102,5 @@ def _resumed(gallery: Gallery, place: Path) -> LinearSVM | None:
 
 
 def _digest(embeddings: Embeddings) -> npt.NDArray[np.uint8]:
-    """Return the sha256 of the rows themselves: the same photos have other rows under another checkpoint."""
+    """Return the sha256 of the rows' values: the same photos have other embeddings under another checkpoint."""
     return np.frombuffer(hashlib.sha256(np.ascontiguousarray(embeddings).data).digest(), np.uint8)

@@ -1,4 +1,4 @@
-"""The classifiers of a gallery by name, and those that need no file of their own."""
+"""Classifiers of a gallery by name, and the short ones: k-nearest neighbours, logistic regression, softmax head."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ Name = Literal["prototype", "k-nearest", "svm", "logistic", "svc"]
 NAMES: tuple[Name, ...] = get_args(Name)
 NEIGHBOURS = 3
 PLATT_FOLDS = 5
-"""Of the cross-validation that the probabilities of the published SVM come from."""
+"""Folds of the cross-validation that gives the published SVM its probabilities."""
 MOST_ONE_AGAINST_ONE = 500
-"""People: beyond, their pairs are too many for the published SVM."""
+"""Largest number of people for the published SVM, which trains one SVM per pair of people."""
 
 
 class Classifier(Protocol):
-    """What names faces."""
+    """Protocol of the classifiers that name faces."""
 
     classes_: Labels
 
     def fit(self, X: Floats, y: Labels) -> object:  # noqa: N803
-        """From unit embeddings [n, E] and labels [n]."""
+        """Fit to unit embeddings [n, E] and labels [n]."""
 
     def best(self, X: Floats) -> Best:  # noqa: N803
-        """The two people who score highest for each row."""
+        """Return the two people who score highest for each row."""
 
 
 class KNearest(ClassifierMixin, BaseEstimator):
-    """The vote of the k most similar photos, each weighted by its cosine similarity where that is positive.
+    """Vote of the k most similar photos, weighted by cosine similarity; negative similarities count as 0.
 
-    A person's score is the sum of their photos' similarities among the k, over k: 0..1. People with fewer than k
+    A person's score is the sum of their photos' similarities among the k, divided by k: 0..1. People with fewer than k
     photos can't reach 1.
 
     Args:
-        n_neighbors: k.
+        n_neighbors: k, the number of photos that vote.
     """
 
     def __init__(self, n_neighbors: int = NEIGHBOURS) -> None:
         self.n_neighbors = n_neighbors
 
     def fit(self, X: Floats, y: Labels) -> KNearest:  # noqa: N803
-        """Keeps unit embeddings [n, E] and labels [n]."""
+        """Store unit embeddings [n, E] and labels [n]."""
         self.classes_ = np.unique(y)
         self._X, self._y = np.ascontiguousarray(X, np.float32), np.asarray(y, np.int64)
         return self
 
     def partial_fit(self, X: Floats, y: Labels) -> KNearest:  # noqa: N803
-        """Adds photos, of people known or new."""
+        """Add photos of known or new people."""
         if not hasattr(self, "classes_"):
             return self.fit(X, y)
         return self.fit(np.concatenate([self._X, X]), np.concatenate([self._y, y]))
 
     def predict(self, X: Floats) -> Labels:  # noqa: N803
-        """The label with the highest vote, [m]."""
+        """Return the label with the highest vote for each row, [m]."""
         return self.best(X).labels[:, 0]
 
     def best(self, X: Floats) -> Best:  # noqa: N803
-        """The two people with the highest votes; nobody second where one person has all k photos."""
+        """Return the two people with the highest votes; the second is `NOBODY` where one person has all k photos."""
         k = min(self.n_neighbors, len(self._X))
         found = nearest(self._X, X, k)
         labels = self._y[found.rows]
@@ -83,17 +83,17 @@ class KNearest(ClassifierMixin, BaseEstimator):
 
 
 class Logistic(ClassifierMixin, BaseEstimator):
-    """Multinomial logistic regression; scores are probabilities.
+    """Multinomial logistic regression, with probabilities as scores.
 
     Args:
-        C: inverse weight of the penalty.
+        C: inverse strength of the L2 penalty.
     """
 
     def __init__(self, C: float = 10.0) -> None:  # noqa: N803
         self.C = C
 
     def fit(self, X: Floats, y: Labels) -> Logistic:  # noqa: N803
-        """From unit embeddings [n, E] and labels [n] of two people or more."""
+        """Fit to unit embeddings [n, E] and labels [n] of at least two people."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The number of unique classes")  # most people have few photos
             self._model = LogisticRegression(C=self.C, max_iter=1000).fit(X, y)
@@ -101,20 +101,20 @@ class Logistic(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Floats) -> Labels:  # noqa: N803
-        """The most probable label, [m]."""
+        """Return the most probable label for each row, [m]."""
         return self.best(X).labels[:, 0]
 
     def best(self, X: Floats) -> Best:  # noqa: N803
-        """The two most probable people."""
+        """Return the two most probable people for each row."""
         return two_best(self._model.predict_proba(X), self.classes_)
 
 
 class SoftmaxHead(ClassifierMixin, BaseEstimator):
-    """A checkpoint's own classifier, over prelogits instead of embeddings; scores are probabilities.
+    """Checkpoint's own classifier, over prelogits instead of embeddings, with probabilities as scores.
 
     Args:
-        weights: [E, classes].
-        biases: [classes].
+        weights: weights of the logits layer, [E, classes].
+        biases: biases of the logits layer, [classes].
     """
 
     def __init__(self, weights: Floats, biases: Floats) -> None:
@@ -122,7 +122,7 @@ class SoftmaxHead(ClassifierMixin, BaseEstimator):
         self.biases = biases
 
     def fit(self, X: Floats, y: Labels) -> SoftmaxHead:  # noqa: N803
-        """Nothing: it was trained with the network."""
+        """Do nothing: the head was trained with the network."""
         return self
 
     @property
@@ -131,18 +131,18 @@ class SoftmaxHead(ClassifierMixin, BaseEstimator):
         return np.arange(len(self.biases))
 
     def predict(self, X: Floats) -> Labels:  # noqa: N803
-        """The most probable class, [m]."""
+        """Return the most probable class for each row, [m]."""
         return self.best(X).labels[:, 0]
 
     def best(self, X: Floats) -> Best:  # noqa: N803
-        """The two most probable classes of prelogits [m, E]."""
+        """Return the two most probable classes for prelogits [m, E]."""
         logits = X @ self.weights + self.biases
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
         return two_best(exponents / exponents.sum(axis=1, keepdims=True), self.classes_)
 
 
 def few_photos(name: str, labels: Labels) -> str | None:
-    """What to say where the published SVM has too few photos of somebody for its probabilities to mean much."""
+    """Return a warning if somebody has too few photos for the published SVM's probabilities; else None."""
     fewest = int(np.unique(labels, return_counts=True)[1].min(initial=PLATT_FOLDS))
     if name != "svc" or fewest >= PLATT_FOLDS:
         return None
@@ -153,10 +153,10 @@ def few_photos(name: str, labels: Labels) -> str | None:
 
 
 def make(name: Name, people: int, seed: int = 0) -> Classifier:
-    """An unfitted classifier for so many people.
+    """Return an unfitted classifier for this number of people.
 
     Raises:
-        DataError: it can't tell so many, or so few, apart.
+        DataError: the classifier can't tell that many, or that few, people apart.
     """
     if people < 2 and name in ("svm", "logistic", "svc"):
         raise DataError(

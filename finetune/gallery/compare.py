@@ -1,4 +1,4 @@
-"""Whether two photos show one person: their distance, and the threshold that few pairs of different people pass."""
+"""Threshold of the similarity of two photos: few pairs of different people exceed it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from finetune.verification import interval, least_rate
 
 FAR = 0.01
 MOST_PEOPLE = 3_000
-"""Whose pairs are looked at, 4.5 million of them."""
+"""Largest number of people whose pairs are compared: 4.5 million pairs."""
 
 
 def pair_threshold(gallery: Gallery, far: float = FAR) -> Threshold:
-    """Return the cosine similarity that a share `far` of pairs of different people exceeds.
+    """Return the cosine similarity that a share `far` of the pairs of different people exceeds.
 
-    The pairs are those of one photo each of everybody in the gallery, strangers too. Pairs of n people tell no more
-    of the rate than n / 2 independent pairs would, at the least (Hoeffding 1948, of U-statistics), which the interval
-    goes by.
+    The pairs use one photo of each person in the gallery, strangers included. Pairs of n people are at least as
+    informative as n / 2 independent pairs (Hoeffding 1948, on U-statistics). The interval assumes n / 2.
 
     Args:
-        far: above 0, below 1.
+        far: false accept rate, 0 < far < 1.
 
     Raises:
-        DataError: there are too few people to promise this; says how many more it takes, and which rate it can be.
+        DataError: there are too few people to promise this rate. The message says how many more are needed, and which
+            rate is possible.
     """
     labels = np.concatenate([gallery.labels, -1 - gallery.stranger_labels])
     rows = np.unique(labels, return_index=True)[1]
@@ -53,6 +53,6 @@ def pair_threshold(gallery: Gallery, far: float = FAR) -> Threshold:
 
 
 def _rounded_up(rate: float) -> str:
-    """Write a rate with three digits, rounded so that it is not below what can be promised."""
+    """Format a rate with three digits, rounded up: it must not be below what can be promised."""
     unit = 10.0 ** (math.floor(math.log10(rate)) - 2)
     return f"{math.ceil(rate / unit - 1e-9) * unit:.3g}"

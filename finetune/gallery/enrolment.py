@@ -1,4 +1,4 @@
-"""Enrolling photos: those that a gallery lacks are embedded, and added to it as it then is."""
+"""Enrolment of photos: those that a gallery lacks are embedded, and added to its current state."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ People = Mapping[str, Place | Iterable[Place]]
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Enrolment(Brief):
-    """The outcome of enrolling photos.
+    """Result of enrolling photos.
 
     Attributes:
-        gallery: as it was written.
-        embedded: photos that were not there.
-        new_people: those who were not.
-        already: photos that were there, each with the name that it is under and the one that was asked for.
+        gallery: gallery as it was written.
+        embedded: number of photos that are new.
+        new_people: names of the people who are new.
+        already: photos that were enrolled before, each with its enrolled name and the requested name.
         left_out: files that can't be used, with reasons.
-        lookalikes: what to look at again.
+        lookalikes: photos to check, because they look like somebody else.
     """
 
     gallery: Gallery
@@ -54,21 +54,21 @@ class Enrolment(Brief):
 def enroll(
     path: Place, people: People, model: Model, cache: Cache = "auto", sources: Mapping[Path, Path] | None = None
 ) -> Enrolment:
-    """Add photos of people to a gallery, or make it; each photo is embedded once, by way of the cache.
+    """Add photos of people to a gallery, or create it; each photo is embedded once, through the cache.
 
-    The gallery is read again when the embeddings are there, and replaced in one step, so that several processes may
-    enrol at once. A photo is known by its content: one that is enrolled already stays as it is, whatever it is called.
+    After embedding, the gallery is read again and replaced in one step. Several processes may enrol at once.
+    A photo is identified by its content: a photo that is enrolled already stays unchanged, under any name.
 
     Args:
-        path: the gallery.
-        people: `{name: images}`, aligned faces: paths of images and folders, one or several.
-        model: must be the one that the gallery was made with.
-        cache: as a recipe has it.
-        sources: the photo that an image was cut from, of those that were: what is remembered is its name and place.
+        path: path of the gallery.
+        people: `{name: images}`, where the images are one or several paths of aligned faces or of folders.
+        model: model that the gallery was made with.
+        cache: cache setting, as in a recipe.
+        sources: original photo of each image that was cropped from one. The gallery stores its name and path instead.
 
     Raises:
-        DataError: a name can't be used, no photo can, or the gallery is another model's.
-        RunError: the gallery can't be written; what was there before still is.
+        DataError: a name can't be used, no photo can be used, or the gallery is of another model.
+        RunError: the gallery can't be written; the previous one is intact.
     """
     path = Path(os.path.expanduser(path))
     problems = [problem for name in people if (problem := why_unusable(normal(name)))]
@@ -115,13 +115,13 @@ def enroll(
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Strangers(Brief):
-    """What became of the strangers' photos.
+    """Result of adding strangers.
 
     Attributes:
-        gallery: as it was written.
-        added: photos that were not there.
+        gallery: gallery as it was written.
+        added: number of photos that are new.
         left_out: files and folders that can't be used, with reasons.
-        lookalikes: files of those that look like somebody who is enrolled, each with who.
+        lookalikes: files that look like an enrolled person, each with that person's name.
     """
 
     gallery: Gallery
@@ -131,16 +131,17 @@ class Strangers(Brief):
 
 
 def enroll_strangers(path: Place, folder: Place, model: Model, cache: Cache = "auto") -> Strangers:
-    """Gives a gallery more strangers to calibrate by: their embeddings, not their names.
+    """Add strangers to a gallery for calibration: their embeddings are kept, not their names.
+
+    Enrolled people are left out, by name or by photo. People in the checkpoint's class names are left out too: trained
+    identities are less similar to others than strangers are.
 
     Args:
-        folder: one folder per person, or images that are each of another one. Whoever is enrolled, by name or by
-            photo, is left out, and so is whoever the checkpoint was trained on, as far as its class names tell:
-            people whom it knows are more unlike others than strangers are.
+        folder: one folder per person, or images that each show a different person.
 
     Raises:
-        DataError: nobody is left, or the gallery is another model's.
-        RunError: the gallery can't be written; what was there before still is.
+        DataError: nobody is left, or the gallery is of another model.
+        RunError: the gallery can't be written; the previous one is intact.
     """
     path, folder = Path(os.path.expanduser(path)), Path(os.path.expanduser(folder))
     before = open_for(path, model)
@@ -150,7 +151,7 @@ def enroll_strangers(path: Place, folder: Place, model: Model, cache: Cache = "a
     enrolled = set(before.photos.hashes())
     known = {number for number, photo in given if photo in usable and usable[photo].digest in enrolled}
     others += [Quarantined(people[number][0], ENROLLED) for number in sorted(known)]
-    rows: dict[bytes, int] = {}  # of each photo's first file
+    rows: dict[bytes, int] = {}  # digest -> row of the first file with this content
     for row, (number, photo) in enumerate(given):
         if photo in usable and number not in known:
             rows.setdefault(usable[photo].digest, row)
@@ -169,7 +170,7 @@ def enroll_strangers(path: Place, folder: Place, model: Model, cache: Cache = "a
 
 
 def _strangers_in(folder: Path, gallery: Gallery, model: Model) -> tuple[list[Sequence[Path]], list[Quarantined]]:
-    """The photos of each person in a folder, or each photo in it; and whose names say that they are no strangers."""
+    """Return the photos of each person in a folder (or single photos), and the people whose names are not strangers."""
     files = {} if folder.is_file() else layout(folder).files
     reasons = dict.fromkeys(same_identities(model.class_names, files), TRAINED)
     reasons |= dict.fromkeys(same_identities(gallery.people, files), ENROLLED)
@@ -181,7 +182,7 @@ def _strangers_in(folder: Path, gallery: Gallery, model: Model) -> tuple[list[Se
 
 
 def _like_enrolled(gallery: Gallery, photos: Photos) -> list[tuple[int, str]]:
-    """The rows that resemble somebody who is enrolled as much as photos of one person usually do, and whom."""
+    """Return rows as similar to an enrolled person as photos of one person usually are, with that person's name."""
     if not gallery.people:
         return []
     prototypes = NearestPrototype().fit(gallery.embeddings, gallery.labels)
@@ -191,10 +192,10 @@ def _like_enrolled(gallery: Gallery, photos: Photos) -> list[tuple[int, str]]:
 
 
 def open_for(path: Path, model: Model) -> Gallery:
-    """The gallery that is there, or one of nobody.
+    """Return the gallery at a path, or an empty one if there is none.
 
     Raises:
-        DataError: it is no gallery, or another model's.
+        DataError: the file is not a gallery, or is of another model.
     """
     contract = Contract.of(model)
     there = read_gallery(path) if path.exists() else Gallery.empty(contract, model.embedding_size)
@@ -204,13 +205,13 @@ def open_for(path: Path, model: Model) -> Gallery:
 def _usable(
     paths: Sequence[Path], model: Model, known: Collection[bytes] = ()
 ) -> tuple[Records, tuple[Quarantined, ...]]:
-    """Return the records of those files that can be used, and the others. Known contents are not decoded again."""
+    """Return the records of usable files, and the unusable files. Known contents are not decoded again."""
     size = model.preprocessing.image_size
 
     def measure(records: Sequence[ImageRecord]) -> list[Size | Fault]:
         new = [record for record in records if record.digest not in known]
         found = dict(zip(new, measure_all(new), strict=True))
-        return [found.get(record) or Size(size, size) for record in records]  # enrolled: large enough
+        return [found.get(record) or Size(size, size) for record in records]  # an enrolled image is large enough
 
     records = inspect_images(paths, measure)
     reasons = {path: reason for path, record in records.items() if (reason := record.unusable(size))}
@@ -219,15 +220,15 @@ def _usable(
 
 
 def _there(now: Gallery | None, before: Gallery) -> Gallery:
-    """The gallery as it is now, which others may have changed, or removed."""
+    """Return the current gallery, or an empty one if another process has removed it."""
     return Gallery.empty(before.contract, before.embedding_size) if now is None else now
 
 
 def fitting(gallery: Gallery, contract: Contract, path: Path) -> Gallery:
-    """The gallery, with the path where its checkpoint was last seen.
+    """Return the gallery with the contract's checkpoint path, where the checkpoint was last seen.
 
     Raises:
-        DataError: its embeddings are of another contract.
+        DataError: its embeddings were made with another contract.
     """
     differences = gallery.contract.differences(contract)
     if differences:
@@ -238,29 +239,31 @@ def fitting(gallery: Gallery, contract: Contract, path: Path) -> Gallery:
 
 
 def short(photo: Path) -> str:
-    """A photo by its folder and its name: the rest of the path may be that of a cache."""
+    """Return a photo's folder and name; the rest of the path may be that of a cache."""
     return in_one_line(Path(*photo.parts[-2:]))
 
 
 def import_features(path: Place, features: Place, model: Model) -> tuple[Gallery, int, int]:
-    """Adds embeddings that another tool has pickled, as `read_features` takes them; a row is known by its values.
+    """Add embeddings that another tool has pickled, as `read_features` reads them.
+
+    A row is identified by its values.
 
     Args:
-        model: what they are of; the file says nothing of it.
+        model: model that computed the embeddings; the file does not say.
 
     Returns:
-        The gallery as it was written, how many rows were new, and how many people they are of.
+        Gallery as it was written, number of new rows, and number of their people.
 
     Raises:
-        DataError: the file can't be used, a name in it can't, or the gallery is another model's.
-        RunError: the gallery can't be written; what was there before still is.
+        DataError: the file or a name in it can't be used, or the gallery is of another model.
+        RunError: the gallery can't be written; the previous one is intact.
     """
     path, features = Path(os.path.expanduser(path)), Path(os.path.expanduser(features))
     rows, names = read_features(features)
     before = open_for(path, model)
     keys = [hashlib.sha256(row.tobytes()).digest() for row in rows]
     added = Photos.of(rows, keys, [f"{features.name}[{row}]" for row in range(len(rows))])
-    before.add(names, added)  # what is wrong is told before anything is locked
+    before.add(names, added)  # raises before anything is locked
     after = update(path, lambda now: fitting(_there(now, before), before.contract, path).add(names, added))
     known = set(before.photos.hashes())
     new = {key: normal(name) for key, name in zip(keys, names, strict=True) if key not in known}

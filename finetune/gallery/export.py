@@ -1,4 +1,4 @@
-"""A gallery for other tools: arrays, or a table."""
+"""Export of a gallery for other tools: arrays, or a table."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from finetune.paths import in_one_line
 
 
 def write_export(path: Path, gallery: Gallery) -> None:
-    """Writes `names` [n], `files` [n], `digests` uint8 [n, 32] and `embeddings` float32 [n, E], with what they were
-    made with, as `.npz`; or name, file and digest, a line a photo, as `.csv`.
+    """Write a gallery as `.csv` or `.npz`, by the suffix of the path.
+
+    - `.csv` has one line per photo: name, file and sha256.
+    - `.npz` holds `names` [n], `files` [n], `digests` uint8 [n, 32] and `embeddings` float32 [n, E]. The fields of the
+      contract (`checkpoint`, `weights`, `image_size`, `standardization`) are in it too.
 
     Raises:
-        RunError: it can't be written.
+        RunError: the file can't be written.
     """
     names = [gallery.people[label] for label in gallery.labels.tolist()]
     photos = [file.decode("utf-8", "replace") for file in gallery.photos.files.tolist()]

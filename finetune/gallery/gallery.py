@@ -1,4 +1,4 @@
-"""The enrolled people: an embedding a photo, whose it is, and what the embeddings were made with."""
+"""Gallery of enrolled people: one embedding and label per photo, and the contract of the embeddings."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from finetune.model import Model
 
 SHORTEST_DIGEST = 6
-"""Hexadecimal digits by which a photo may be named."""
+"""Fewest hexadecimal digits of a sha256 by which a photo may be named."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Contract:
-    """What embeddings were made with. Those of another contract can't be compared with them.
+    """Model and preprocessing of embeddings. Embeddings of different contracts can't be compared.
 
     Attributes:
-        checkpoint: its path, as a hint where to look for it.
-        weights: a sha256 over all variables that an embedding depends on; the logits layer is none of them.
-        image_size: side of the crop that the network takes, in pixels.
-        standardization: of the pixels.
+        checkpoint: path of the checkpoint, as a hint where to find it.
+        weights: sha256 of all variables that an embedding depends on, without the logits layer.
+        image_size: side of the network's input, in pixels.
+        standardization: standardization of the pixels.
     """
 
     checkpoint: str
@@ -42,13 +42,13 @@ class Contract:
 
     @classmethod
     def of(cls, model: Model) -> Contract:
-        """A restored model's."""
+        """Return the contract of a restored model."""
         weights = model.weights_sha256([name for name in model.variables if not model.backbone.is_head(name)])
         contract = model.preprocessing
         return cls(str(model.source.prefix.absolute()), weights, contract.image_size, contract.standardization)
 
     def differences(self, other: Contract) -> str:
-        """How the other contract differs, in words; empty where embeddings of both can be compared."""
+        """Describe how the other contract differs; empty if embeddings of both can be compared."""
         parts = []
         if self.weights != other.weights:
             parts.append(f"made with {self.checkpoint}, whose weights differ from those of {other.checkpoint}")
@@ -61,15 +61,15 @@ class Contract:
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Gallery(Brief):
-    """The enrolled people and, beside them, strangers to calibrate by; each change gives another gallery.
+    """Enrolled people, and strangers for calibration. A gallery is immutable: each change returns a new one.
 
     Attributes:
-        contract: what the embeddings were made with.
-        people: their names, in the order of enrolment; a label is an index into them.
-        labels: int64 [n], whose each photo is.
-        photos: of the people, n of them.
-        stranger_labels: int64 [s], from 0, which stranger each photo is of; their names are not kept.
-        strangers: photos of people who are not enrolled, s of them.
+        contract: model and preprocessing of the embeddings.
+        people: names, in the order of enrolment; a label is an index into them.
+        labels: label of each photo, int64 [n].
+        photos: photos of the enrolled people, n rows.
+        stranger_labels: number of the stranger in each of their photos, int64 [s], from 0; names are not kept.
+        strangers: photos of people who are not enrolled, s rows.
     """
 
     contract: Contract
@@ -84,29 +84,29 @@ class Gallery(Brief):
 
     @classmethod
     def empty(cls, contract: Contract, embedding_size: int) -> Gallery:
-        """Of nobody."""
+        """Return a gallery of nobody."""
         nobody = np.empty(0, np.int64)
         return cls(contract, (), nobody, Photos.none(embedding_size), nobody, Photos.none(embedding_size))
 
     @property
     def embedding_size(self) -> int:
-        """Values of an embedding."""
+        """Number of values per embedding."""
         return self.photos.embeddings.shape[1]
 
     @property
     def embeddings(self) -> Embeddings:
-        """Of the people's photos, float32 [n, E]."""
+        """Embeddings of the enrolled people's photos, float32 [n, E]."""
         return self.photos.embeddings
 
     def counts(self) -> npt.NDArray[np.int64]:
-        """How many photos each person has, [people]."""
+        """Return the number of photos per person, [people]."""
         return np.bincount(self.labels, minlength=len(self.people)).astype(np.int64)
 
     def label(self, name: str) -> int:
-        """Return a person's label; a name that nobody has as it is written is looked for in other spellings.
+        """Return a person's label; a name that is not found as written is looked up in other spellings.
 
         Raises:
-            DataError: nobody is called that, or several are.
+            DataError: nobody has this name, or several people do.
         """
         written = normal(name)
         if written in self.people:
@@ -119,12 +119,12 @@ class Gallery(Brief):
         raise DataError(Problem(shown(name), "nobody of that name is enrolled", advice))
 
     def add(self, names: Sequence[str], photos: Photos) -> Gallery:
-        """With photos enrolled under these names, one a photo; those that are there already are left where they are.
+        """Return the gallery with photos enrolled under these names, one name per photo.
 
-        A stranger who has one of these photos is none any more.
+        Photos that are enrolled already keep their person. Strangers who have one of these photos are removed.
 
         Raises:
-            DataError: a name can't be used, or the embeddings have another size; one line each.
+            DataError: a name can't be used, one line each, or the embeddings have another size.
         """
         names = [normal(name) for name in names]
         problems = [problem for name in dict.fromkeys(names) if (problem := why_unusable(name))]
@@ -145,10 +145,13 @@ class Gallery(Brief):
         return enrolled._without_strangers(set(keys))
 
     def add_strangers(self, labels: Labels, photos: Photos) -> Gallery:
-        """With these strangers beside those before; photos that are there already, and enrolled people, stay out.
+        """Return the gallery with more strangers; photos that it has already and enrolled people are left out.
 
         Args:
-            labels: int64 [s], which of the new strangers each photo is of.
+            labels: number of the new stranger in each photo, int64 [s].
+
+        Raises:
+            DataError: the embeddings have another size.
         """
         self._refuse_size(photos)
         known = set(self.strangers.hashes())
@@ -163,15 +166,15 @@ class Gallery(Brief):
         return found._without_strangers(set(self.photos.hashes()))
 
     def without_strangers(self) -> Gallery:
-        """Without any stranger."""
+        """Return the gallery without strangers."""
         nobody = np.empty(0, np.int64)
         return dataclasses.replace(self, stranger_labels=nobody, strangers=Photos.none(self.embedding_size))
 
     def rename(self, old: str, new: str) -> Gallery:
-        """With a person under another name.
+        """Return the gallery with a person renamed.
 
         Raises:
-            DataError: nobody has the old name, somebody has the new one, or it can't be used.
+            DataError: nobody has the old name, somebody has the new name, or the new name can't be used.
         """
         label, new = self.label(old), normal(new)
         problem = why_unusable(new)
@@ -185,10 +188,10 @@ class Gallery(Brief):
         return dataclasses.replace(self, people=(*self.people[:label], new, *self.people[label + 1 :]))
 
     def merge(self, other: str, into: str) -> Gallery:
-        """With one person's photos under another's name.
+        """Return the gallery with one person's photos moved to another person.
 
         Raises:
-            DataError: either is not enrolled, or both are one.
+            DataError: a person is not enrolled, or both are the same.
         """
         gone, kept = self.label(other), self.label(into)
         if gone == kept:
@@ -196,10 +199,10 @@ class Gallery(Brief):
         return self._relabelled(np.where(self.labels == gone, kept, self.labels))
 
     def remove(self, name: str) -> Gallery:
-        """Without a person, and without anything of theirs.
+        """Return the gallery without a person and their photos.
 
         Raises:
-            DataError: nobody is called that.
+            DataError: nobody has this name, or several people do.
         """
         return self._only(self.labels != self.label(name))
 
@@ -207,10 +210,10 @@ class Gallery(Brief):
         """Return the row of one photo.
 
         Args:
-            photo: `PERSON/FILE`; in place of the file's name, the beginning of the photo's sha256 will do.
+            photo: `PERSON/FILE`, where FILE is the file's name or the first digits of the photo's sha256.
 
         Raises:
-            DataError: there is none, or there are several.
+            DataError: no photo has this name, or several do.
         """
         name, slash, file = photo.partition("/")
         if not slash:
@@ -232,22 +235,22 @@ class Gallery(Brief):
         return int(rows[found[0]])
 
     def photo_name(self, row: int) -> str:
-        """Return `PERSON/FILE`, by which `row` finds the photo."""
+        """Return a photo's name, `PERSON/FILE`, as `row` takes it."""
         return f"{self.people[self.labels[row]]}/{self.photos.take(np.array([row])).names()[0]}"
 
     def remove_photo(self, photo: str) -> Gallery:
-        """Return the gallery without one photo; without its person too, where it is their last one.
+        """Return the gallery without one photo, and without its person if it was their last photo.
 
         Raises:
-            DataError: there is no such photo, or there are several.
+            DataError: no photo has this name, or several do.
         """
         return self._only(np.arange(len(self)) != self.row(photo))
 
     def move_photo(self, photo: str, into: str) -> Gallery:
-        """Return the gallery with one photo under another person's name; whoever has none left is gone.
+        """Return the gallery with one photo moved to another person, without a person who has no photo left.
 
         Raises:
-            DataError: there is no such photo, there are several, or the other person is not enrolled or the same.
+            DataError: no photo has this name, several do, or the other person is not enrolled or the same.
         """
         row, label = self.row(photo), self.label(into)
         if self.labels[row] == label:
@@ -257,7 +260,7 @@ class Gallery(Brief):
         return self._relabelled(labels)
 
     def found_at(self, sources: Mapping[bytes, Source]) -> Gallery:
-        """With the places where photos were found again, by digest, of those whose files are not where they were."""
+        """Return the gallery with new paths, by digest, for the photos whose files are not at their old paths."""
         paths, originals = self.photos.paths.tolist(), self.photos.originals.copy()
         for row, digest in enumerate(self.photos.hashes()):
             if digest in sources and not (paths[row] and os.path.isfile(paths[row])):
@@ -269,7 +272,7 @@ class Gallery(Brief):
         )
 
     def _only(self, kept: npt.NDArray[np.bool_]) -> Gallery:
-        """Return some of the photos."""
+        """Return the gallery with only some of its photos."""
         return dataclasses.replace(self, photos=self.photos.take(kept))._relabelled(self.labels[kept])
 
     def _relabelled(self, labels: Labels) -> Gallery:
@@ -279,7 +282,7 @@ class Gallery(Brief):
         return dataclasses.replace(self, people=people, labels=places.astype(np.int64))
 
     def _without_strangers(self, keys: set[bytes]) -> Gallery:
-        """Without the strangers who have a photo of these digests."""
+        """Return the gallery without the strangers who have a photo with one of these digests."""
         known = np.array([key in keys for key in self.strangers.hashes()], bool)
         if not known.any():
             return self

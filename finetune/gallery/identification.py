@@ -1,4 +1,4 @@
-"""Naming faces, or not: photos to faces to answers."""
+"""Identification of faces in photos: detection, embedding, and a name or "unknown" for each face."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ COLUMNS = (
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """A face to be named.
+    """Face to be named.
 
     Attributes:
-        photo: the file that it is in.
-        root: the folder that was given, or the photo's own.
-        crop: the aligned face, a file or uint8 [s, s, 3]; None where there is none.
-        number: which face of the photo, from 1.
-        box: left, top, right, bottom in the photo, in pixels; None where the photo is itself the crop.
-        problem: why it has no crop.
+        photo: file that shows the face.
+        root: folder that was given, or the photo's own.
+        crop: aligned face, a file or uint8 [s, s, 3]; None if there is no usable face.
+        number: number of the face in the photo, from 1.
+        box: left, top, right, bottom in the photo, in pixels; None if the photo is itself the crop.
+        problem: reason why there is no crop.
     """
 
     photo: Path
@@ -53,20 +53,21 @@ class Face:
 
     @property
     def within(self) -> str:
-        """The photo's path within the folder that was given."""
+        """Path of the photo relative to the folder that was given."""
         return self.photo.relative_to(self.root).as_posix()
 
 
 @dataclasses.dataclass(frozen=True)
 class Identification:
-    """An answer.
+    """Answer for one face.
 
     Attributes:
-        name: a person's, or `unknown`; empty where there was no face to name.
-        score: of the person who scores highest, whether named or not; None where there was no face.
-        best: who that is; None where there was no face.
-        runner_up: who comes next; None where nobody does.
-        runner_up_score: theirs.
+        face: face that was to be named.
+        name: name of a person, or `unknown`; empty if there was no face to name.
+        score: highest score, above the threshold or not; None if there was no face.
+        best: person with the highest score; None if there was no face.
+        runner_up: person with the second highest score; None if there is none.
+        runner_up_score: score of the runner-up.
     """
 
     face: Face
@@ -78,7 +79,7 @@ class Identification:
 
     @property
     def margin(self) -> float | None:
-        """How far the runner-up is behind."""
+        """Difference between the highest score and the runner-up's; None without a runner-up."""
         if self.score is None or self.runner_up_score is None:
             return None
         return self.score - self.runner_up_score
@@ -101,12 +102,12 @@ def faces_of(
     detect: bool,
     min_face_size: int = 20,
 ) -> Iterator[list[Face]]:
-    """Find the faces of photos and of folders of photos; crops that are cut for it last as long as the context.
+    """Find the faces in photos and folders of photos; the crops are valid within the context.
 
     Args:
-        photos: paths, one or several.
-        detect: find all faces of each photo; else each file is an aligned face.
-        min_face_size: side of the smallest face that is looked for, in pixels.
+        photos: one or several paths.
+        detect: True to find all faces in each photo; False if each file is an aligned face.
+        min_face_size: side of the smallest face to detect, in pixels.
 
     Raises:
         DataError: there is nothing at a path.
@@ -117,23 +118,24 @@ def faces_of(
         yield [face for given in places for face in _crops(given, size)]
         return
     alignment = Alignment(size=size, all_faces=True, min_face_size=min_face_size)
-    with tempfile.TemporaryFile() as file:  # it has no name: nothing stays of it, however this process ends
+    with tempfile.TemporaryFile() as file:  # unnamed: nothing remains, however this process ends
         yield list(_detected(places, alignment, file))
 
 
 def identify(
     faces: Sequence[Face], model: Model, people: Sequence[str], classifier: Classifier, threshold: Threshold
 ) -> list[Identification]:
-    """Return an answer for each face, in their order.
+    """Return an answer for each face, in the same order.
 
     Args:
-        people: the names of the classifier's labels.
-        classifier: fitted; a `SoftmaxHead` is given prelogits, others unit embeddings.
+        people: names of the classifier's labels.
+        classifier: fitted classifier. A `SoftmaxHead` gets prelogits, the others get unit embeddings.
+        threshold: score that a named face must exceed.
     """
     seen = [face for face in faces if face.crop is not None]
     answers = {face: Identification(face) for face in faces}
     if seen:
-        # Nothing is kept on disk: nobody enrolled these faces.
+        # No cache: embeddings of faces that nobody enrolled are not kept on disk.
         embedder, crops = Embedder(model, cache="off"), [face.crop for face in seen if face.crop is not None]
         rows = embedder.prelogits(crops) if isinstance(classifier, SoftmaxHead) else embedder.embeddings(crops)
         best = classifier.best(rows)
@@ -147,10 +149,10 @@ def identify(
 
 
 def write_csv(path: Path, answers: Sequence[Identification]) -> None:
-    """Write one line per face, with the columns `COLUMNS`; `nearest` and `score` are there for unknown faces too.
+    """Write one line per face, with the columns `COLUMNS`; unknown faces have `nearest` and `score` too.
 
     Raises:
-        RunError: it can't be written.
+        RunError: the file can't be written.
     """
     rows: list[Sequence[object]] = [COLUMNS]
     for answer in answers:
@@ -171,7 +173,7 @@ def _crops(given: Path, size: int) -> list[Face]:
 
 
 def _detected(places: Sequence[Path], alignment: Alignment, file: BinaryIO) -> list[Face]:
-    """Find the faces of photos; the file receives their crops, which may be more than fit in memory."""
+    """Find the faces in photos, and write their crops to the file: they may not fit in memory."""
     faces: list[Face] = []
     for given in places:
         root = given if given.is_dir() else given.parent
@@ -191,10 +193,10 @@ def _detected(places: Sequence[Path], alignment: Alignment, file: BinaryIO) -> l
 
 
 def refuse_nothing(faces: Sequence[Face]) -> None:
-    """Refuses photos of which none has a face that can be used.
+    """Raise an error if no photo has a usable face.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no usable face.
     """
     if all(face.crop is None for face in faces):
         first = faces[0]

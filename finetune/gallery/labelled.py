@@ -1,4 +1,4 @@
-"""The count of photos that are named rightly, where each lies in a folder of its person's name."""
+"""Rates of correctly named photos, where the name of each photo's folder says who is in it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ Faces = Sequence["Identification"]
 
 
 def count_named(answers: Faces, people: Sequence[str]) -> list[str]:
-    """Return lines with the rates over photos; a photo is of the person whose name its folder has, in any spelling.
+    """Return lines with the rates over photos.
 
-    The folder says who is in the photo, not whose each of its faces is. So a photo is named rightly where one of its
-    faces has the person's name, is unknown where none of its faces is named, and is somebody else's otherwise. Where
-    the folder's name is nobody's, each photo with a named face is a false accept. Photos without a face don't count.
+    A photo shows the person whose name its folder has, in any spelling. The folder does not say whose each face is.
+
+    - The photo is named correctly if one of its faces gets the person's name.
+    - It is unknown if none of its faces is named.
+    - Otherwise it is named as somebody else.
+    - If the folder's name is not an enrolled one, a photo with a named face is a false accept.
+    - Photos without a usable face are not counted.
 
     Args:
-        people: whom the classifier tells apart.
+        people: names of the people whom the classifier tells apart.
     """
     photos: dict[Path, list[Identification]] = {}
     for answer in answers:

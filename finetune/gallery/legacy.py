@@ -1,8 +1,7 @@
-"""The feature files of older tools: a pickle of embeddings, labels and names, read without running what it holds.
+"""Feature files of older tools: pickles of embeddings, labels and names, read without running their code.
 
-`all_features.pkl`, as scripts around FaceNet's `classifier.py` keep it. The opcodes are looked through before
-anything is built; of what a pickle may call, only what arrays are made by is known here, and even that is not
-NumPy's but stands below.
+Scripts around FaceNet's `classifier.py` write them as `all_features.pkl`. All opcodes are checked before anything is
+built. A pickle may only call the functions that arrays are made with. Even these are replaced by the ones below.
 """
 
 from __future__ import annotations
@@ -35,24 +34,25 @@ EMPTY_DICT DICT SETITEM SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD
 OPCODES = frozenset(_BUILT_BY.split())
 _BY_CODE = {opcode.code: opcode for opcode in pickletools.opcodes}
 DEPTH, MOST_PARTS = 3, 16
-"""Of what holds the three."""
+"""Depth and length of the containers that hold the embeddings, labels and names."""
 PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 LAYOUT = "embeddings [n, E], labels [n] and names"
 
 
 class _Refused(Exception):
-    """Why a file is not read, in words."""
+    """Reason why a file is not read."""
 
 
 def read_features(path: str | os.PathLike[str]) -> tuple[Embeddings, list[str]]:
-    """The embeddings of a feature file, and whose each is.
+    """Return the embeddings of a feature file, and the name of each row's person.
 
-    It holds, in any order, as a tuple, a list, the values of a dictionary or one after the other: an array
-    [n, E] of numbers; n labels, whole numbers; and strings, one a label or one a row. With n strings, labels may
-    be missing.
+    The file holds an array [n, E] of numbers, n integer labels, and strings, one per label or one per row. With n
+    strings, the labels may be missing. The parts may be in any order: in a tuple, in a list, as the values of a
+    dictionary, or as consecutive pickles.
 
     Raises:
-        DataError: the file holds anything but arrays, lists, numbers and strings, or not these; nothing of it has run.
+        DataError: the file holds something else than arrays, lists, numbers and strings, or lacks one of these parts.
+            No code of the file has run.
     """
     path = Path(os.path.expanduser(path))
     advice = f"give a pickle of {LAYOUT}"
@@ -67,12 +67,12 @@ def read_features(path: str | os.PathLike[str]) -> tuple[Embeddings, list[str]]:
         return _features(list(_parts(list(_values(content)), len(content))))
     except _Refused as problem:
         raise DataError(Problem(path, str(problem), advice)) from None
-    except Exception as error:  # a damaged pickle raises whatever its parsing runs into
+    except Exception as error:  # a damaged pickle can raise anything
         raise DataError(Problem(path, "no pickle, or a damaged one", advice)) from error
 
 
 def _values(content: bytes) -> Iterator[Any]:
-    """The objects of a file that holds one pickle or several, one after the other."""
+    """Yield the objects of a file that holds one or several consecutive pickles."""
     stream = io.BytesIO(content)
     while stream.tell() < len(content):
         start = stream.tell()
@@ -82,12 +82,12 @@ def _values(content: bytes) -> Iterator[Any]:
 
 
 def _look_through(stream: io.BytesIO, size: int) -> None:
-    """Refuses opcodes that no array, list or string needs, and places in the memo that only fill memory."""
+    """Refuse opcodes that no array, list or string needs, and memo indices that only fill memory."""
     while True:
         opcode = _BY_CODE[stream.read(1).decode("latin1")]
         if opcode.name not in OPCODES:
             raise _Refused(f"holds more than arrays, lists and strings ({opcode.name})")
-        if opcode.name == "STRING":  # whose reader takes ASCII alone: Python 2 kept an array's bytes in it
+        if opcode.name == "STRING":  # its reader takes only ASCII, but Python 2 wrote an array's bytes with it
             stream.readline()
             continue
         argument = opcode.arg.reader(stream) if opcode.arg else None
@@ -98,10 +98,10 @@ def _look_through(stream: io.BytesIO, size: int) -> None:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows what arrays are made by, and nothing else."""
+    """Unpickler that knows the functions that make arrays, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for a name; refuses every other."""
+        """Return the replacement of a known name; refuse every other name."""
         package = module.partition(".")[0]
         if package in ("numpy", "_codecs") and name in _KNOWN:
             return _KNOWN[name]
@@ -109,7 +109,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _DType:
-    """Of plain numbers or strings, by NumPy's short name for it."""
+    """Data type of plain numbers or strings, by NumPy's short code."""
 
     def __init__(self, code: Any, *_: Any) -> None:
         code = code.decode("ascii") if isinstance(code, bytes) else code
@@ -121,12 +121,12 @@ class _DType:
         self.order = state[1] if state[1] in ("<", ">", "=", "|") else "="
 
     def numpy(self) -> np.dtype[Any]:
-        """NumPy's own."""
+        """Return NumPy's data type."""
         return np.dtype(f"{self.order}{self.code}" if self.code[0] in "fiuSU" else self.code)
 
 
 class _Array:
-    """What an array is made of until it is there: `value`."""
+    """Array under construction; `value` is the array once its state is set."""
 
     def __init__(self, *_: Any) -> None:
         self.value: Any = None
@@ -137,7 +137,7 @@ class _Array:
 
 
 def _made(shape: Any, dtype: Any, order: Any, content: Any) -> Any:
-    """An array of a shape, where there are just as many values as it takes."""
+    """Build an array, after checking that the content fits its shape and type."""
     if not isinstance(dtype, _DType) or not all(isinstance(side, int) and side >= 0 for side in shape):
         raise _Refused("holds an array of no known kind")
     if dtype.code[0] == "O":
@@ -158,7 +158,7 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
 
 
 class _Call:
-    """A function that a pickle may call, and not change: a plain one has attributes that it could set."""
+    """Function that a pickle may call but not change; a plain function has attributes that it could set."""
 
     __slots__ = ("_function",)
 
@@ -183,10 +183,10 @@ _KNOWN: dict[str, Any] = {
 
 
 def _parts(value: Any, most: int, depth: int = 0) -> Iterator[Any]:
-    """What may be embeddings, labels or names, out of the tuples, lists and dictionaries that hold them.
+    """Yield what may be embeddings, labels or names from the containers that hold them.
 
     Args:
-        most: values that the file can hold: a list may hold another many times over.
+        most: number of values that the file can hold; a list may repeat another list many times.
     """
     value = value.value if isinstance(value, _Array) else value
     held = list(value.values()) if isinstance(value, dict) else value
@@ -210,7 +210,7 @@ def _parts(value: Any, most: int, depth: int = 0) -> Iterator[Any]:
 
 
 def _table(rows: list[Any]) -> npt.NDArray[Any] | None:
-    """Rows of numbers of one length, as embeddings that were kept in a list."""
+    """Return embeddings that were kept as a list of rows; None for anything else."""
     if not all(
         row.ndim == 1 if isinstance(row, np.ndarray) else isinstance(row, list) and {*map(type, row)} <= {int, float}
         for row in rows
@@ -231,7 +231,7 @@ def _features(parts: list[Any]) -> tuple[Embeddings, list[str]]:
         raise _Refused(f"holds {len(tables)} tables, {len(numbers)} lists of whole numbers, {len(texts)} of strings")
     table, names = tables[0].astype(np.float64), texts[0]
     lengths = np.linalg.norm(table, axis=1)
-    if not len(table) or not ((lengths > LEAST_NORM) & (lengths < MOST_NORM)).all():  # nor where one is no number
+    if not len(table) or not ((lengths > LEAST_NORM) & (lengths < MOST_NORM)).all():  # NaN fails both comparisons
         raise _Refused("holds embeddings that are no numbers, zero, or none")
     labels = numbers[0] if numbers else []
     if len(names) == len(table) and (not labels or len(set(names)) < len(names) or len(labels) != len(table)):

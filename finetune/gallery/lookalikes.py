@@ -1,4 +1,4 @@
-"""Enrolled photos that look like somebody else, as a new photo may show when it is enrolled."""
+"""Enrolled photos that look like somebody else, checked whenever photos are enrolled."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ from finetune.gallery.gallery import Gallery
 from finetune.gallery.prototypes import NearestPrototype
 
 USUAL = 0.25
-"""The share of photos that resemble the others of their person less than is usual."""
+"""Quantile of the similarity to one's own person from which a similarity counts as usual."""
 SAMPLE = 20_000
-"""Photos that this is taken from."""
+"""Photos that the quantile is computed from, at most."""
 JUDGED = 6_000
-"""Photos that the doctor's test is made with, beside those of the people in question."""
+"""Photos that the doctor's test uses, in addition to those of the people in question."""
 Rows = npt.NDArray[np.intp]
 Suspect = tuple[int, int, float]
-"""A row, the label of the person whom it resembles, and how much, as a cosine."""
+"""Row of a photo, label of the person whom it resembles, and their cosine similarity."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Lookalikes(Brief):
-    """Photos of one person that resemble another one more.
+    """Photos of one person that resemble another person more.
 
     Attributes:
-        photos: `PERSON/FILE` of each, as `gallery --remove-photo` takes it.
-        enrolled: how many photos the person has.
-        similarity: of the first to the other person.
+        person: name of the person under whom the photos are enrolled.
+        other: name of the person whom they resemble.
+        photos: name of each photo, `PERSON/FILE`, as `gallery --remove-photo` takes it.
+        enrolled: number of photos of the person.
+        similarity: cosine similarity of the first photo to the other person.
     """
 
     person: str
@@ -50,14 +52,17 @@ class Lookalikes(Brief):
 
 
 def look_alike(gallery: Gallery, rows: Rows) -> list[Lookalikes]:
-    """Find what new photos show: among them, and among earlier photos of the people whom they show.
+    """Find photos that look like somebody else, among new photos and earlier photos of the people concerned.
 
-    Two tests find a photo. It resembles another person as much as photos of one person usually do; it is then of
-    somebody who had no photo before, half of whose photos resemble that person, or it resembles that person more than
-    the earlier photos of its own. Or the doctor calls it mislabelled, which takes people with four photos and more.
+    A photo is found by one of two tests.
+
+    - A new photo is as similar to another person as photos of one person usually are. In addition, it is more similar
+      to that person than to the earlier photos of its own. If its own person is new, half of their photos must
+      resemble the other person instead.
+    - The doctor calls the photo mislabelled, for people with at least four photos.
 
     Args:
-        rows: of the new photos.
+        rows: rows of the new photos.
     """
     prototypes = NearestPrototype().fit(gallery.embeddings, gallery.labels)
     labels, similarities = prototypes.nearest_other(gallery.embeddings[rows], gallery.labels[rows])
@@ -66,7 +71,7 @@ def look_alike(gallery: Gallery, rows: Rows) -> list[Lookalikes]:
         found.setdefault((int(gallery.labels[row]), other), {})[row] = similarity
     for row, other, similarity in _mislabelled(gallery, np.unique(gallery.labels[rows]), labels):
         person = int(gallery.labels[row])
-        if (other, person) not in found:  # else they are one person under two names, which is said already
+        if (other, person) not in found:  # else they are one person under two names, already reported
             found.setdefault((person, other), {}).setdefault(row, similarity)
     counts = gallery.counts()
     return [
@@ -82,7 +87,10 @@ def look_alike(gallery: Gallery, rows: Rows) -> list[Lookalikes]:
 
 
 def usual(prototypes: NearestPrototype, gallery: Gallery) -> float:
-    """Return what three photos of four reach with the mean of their person's others; infinite where nobody has two."""
+    """Return the similarity to the mean of their person's other photos that three of four photos reach.
+
+    The result is infinite if nobody has two photos.
+    """
     some = slice(None, None, max(1, len(gallery) // SAMPLE))
     own = prototypes.own_left_out(gallery.embeddings[some], gallery.labels[some])
     return float(np.quantile(own[np.isfinite(own)], USUAL)) if np.isfinite(own).any() else np.inf
@@ -91,7 +99,7 @@ def usual(prototypes: NearestPrototype, gallery: Gallery) -> float:
 def _resembling(
     gallery: Gallery, rows: Rows, labels: npt.NDArray[np.int64], similarities: npt.NDArray[np.float64], least: float
 ) -> Iterator[Suspect]:
-    """Yield the new photos that resemble another person as much as is usual within one, and more than their own."""
+    """Yield the new photos that the first test of `look_alike` finds."""
     suspects: dict[tuple[int, int], list[int]] = {}
     for place in np.flatnonzero(similarities >= least).tolist():
         suspects.setdefault((int(gallery.labels[rows[place]]), int(labels[place])), []).append(place)
@@ -109,9 +117,9 @@ def _resembling(
 
 
 def _mislabelled(gallery: Gallery, people: npt.NDArray[np.int64], nearest: npt.NDArray[np.int64]) -> Iterator[Suspect]:
-    """Yield the photos that the doctor calls mislabelled, the worst first, which one of these people has or resembles.
+    """Yield mislabelled photos of these people, or photos that resemble them, the worst first.
 
-    In a large gallery the test is made with some of the others, and with those whom the new photos resemble.
+    In a large gallery, the doctor's test uses these people, those whom the new photos resemble, and some others.
     """
     labels = gallery.labels
     step = -(-len(gallery) // JUDGED)

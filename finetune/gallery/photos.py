@@ -1,4 +1,4 @@
-"""Embedded photos: their embeddings, the digests that they are known by, and the files that they came from."""
+"""Embedded photos: their embeddings, the digests that identify them, and the files that they came from."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from finetune.paths import in_one_line
 Embeddings = npt.NDArray[np.float32]
 Digests = npt.NDArray[np.uint8]
 DIGEST = 32
-"""Bytes of an image's digest, a sha256."""
+"""Bytes of an image's sha256."""
 LONGEST_FILE = 512
-"""Bytes of a photo's name that are kept, the last ones."""
+"""Largest number of bytes kept of a photo's name: its last ones."""
 LONGEST_PATH = 1024
-"""Bytes of a photo's path."""
+"""Largest number of bytes of a photo's path."""
 LEAST_NORM, MOST_NORM = 1e-10, 1e30
-"""Between which prelogits have a direction that float32 holds; the least is FaceNet's epsilon."""
+"""Range of the norms of prelogits whose direction float32 can hold; the lower limit is FaceNet's epsilon."""
 
 
 class Source(NamedTuple):
-    """The file that a photo was enrolled from.
+    """File that a photo was enrolled from.
 
     Attributes:
-        path: absolute, as UTF-8 bytes; empty where nobody knows, or where it is too long or no text.
-        digest: the sha256 of its bytes.
+        path: absolute path, as UTF-8 bytes; empty if unknown, too long, or not valid text.
+        digest: sha256 of the file's bytes.
     """
 
     path: bytes
@@ -41,7 +41,7 @@ class Source(NamedTuple):
 
     @classmethod
     def of(cls, file: Path, digest: bytes) -> Source:
-        """From a file's path and digest."""
+        """Build a source from a file's path and digest."""
         text = os.path.abspath(file)
         path = text.encode(errors="ignore")
         return cls(path if len(path) <= LONGEST_PATH and path.decode() == text else b"", digest)
@@ -49,15 +49,15 @@ class Source(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Photos(Brief):
-    """Embedded photos, one a row.
+    """Embedded photos, one per row.
 
     Attributes:
         embeddings: float32 [n, E], rows of unit length.
-        norms: float32 [n], the lengths of the prelogits that they were brought from.
-        digests: uint8 [n, 32], the sha256 of each image's bytes.
-        files: [n], what each was called, as UTF-8 bytes.
-        paths: [n], where the file lay when it was enrolled, as UTF-8 bytes; empty where nobody knows.
-        originals: uint8 [n, 32], the sha256 of that file: of the photo, where the image is a crop of one.
+        norms: lengths of the prelogits before normalization, float32 [n].
+        digests: sha256 of each image's bytes, uint8 [n, 32].
+        files: name of each file, as UTF-8 bytes, [n].
+        paths: path of each file when it was enrolled, as UTF-8 bytes, [n]; empty if unknown.
+        originals: sha256 of the file at that path, uint8 [n, 32]. If the image is a crop, this file is the photo.
     """
 
     embeddings: Embeddings
@@ -78,10 +78,16 @@ class Photos(Brief):
         files: Sequence[str],
         sources: Sequence[Source] | None = None,
     ) -> Photos:
-        """From prelogits [n, E], or embeddings, with a digest and a name per row, and the source where it is known.
+        """Build photos from prelogits or embeddings [n, E].
+
+        Args:
+            prelogits: prelogits or embeddings, [n, E].
+            digests: sha256 of each image.
+            files: name of each file.
+            sources: file that each photo was enrolled from, if known.
 
         Raises:
-            NotFinite: a row has no direction: it is zero, or holds what is no number.
+            NotFinite: a row has no direction: it is zero, or holds NaN or infinity.
         """
         norms = np.linalg.norm(prelogits.astype(np.float64), axis=1, keepdims=True)
         bad = np.flatnonzero(~((norms[:, 0] > LEAST_NORM) & (norms[:, 0] < MOST_NORM)))
@@ -100,27 +106,27 @@ class Photos(Brief):
 
     @classmethod
     def none(cls, embedding_size: int) -> Photos:
-        """No photo."""
+        """Return no photos."""
         return cls.of(np.empty([0, embedding_size], np.float32), (), ())
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Photos:
-        """These rows."""
+        """Return the photos of some rows."""
         return Photos(*(part[rows] for part in self._parts()))
 
     def joined(self, other: Photos) -> Photos:
-        """This one's rows, then the other's."""
+        """Return the rows of this one, then those of the other."""
         return Photos(*map(np.concatenate, zip(self._parts(), other._parts(), strict=True)))
 
     def prelogits(self) -> Embeddings:
-        """The prelogits that the embeddings were brought from, to rounding: float32 [n, E]."""
+        """Return the prelogits before normalization, up to rounding: float32 [n, E]."""
         return self.embeddings * self.norms[:, np.newaxis]
 
     def hashes(self) -> list[bytes]:
-        """The digests, each as bytes."""
+        """Return the digests, each as bytes."""
         return self.digests.view(f"V{DIGEST}").ravel().tolist() if len(self) else []
 
     def names(self) -> list[str]:
-        """Return what each file was called, as a line can show it."""
+        """Return the name of each file, printable in one line."""
         return [in_one_line(file.decode("utf-8", "replace")) for file in self.files.tolist()]
 
     def _parts(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The answers on the photos themselves: a box a face, and the name below it."""
+"""Drawing of the answers on the photos: one box per face, with the name below it."""
 
 from __future__ import annotations
 
@@ -28,23 +28,27 @@ FONTS = (
     "Arial Unicode.ttf",
     "msyh.ttc",
 )
-"""Looked for on the machine, the first that has all letters of a name: Pillow's own lacks most beyond English."""
+"""Fonts to look for on the machine. The first one that has all letters of a name is used. Pillow's own font lacks
+most letters beyond English."""
 NO_LETTER = "\uffff"
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 LEAST_TEXT, TEXT = 11, 0.16
-"""Height of the letters in pixels, and as a share of the face's width."""
+"""Height of the letters: the least in pixels, and the share of the face's width."""
 JPEG = (".jpg", ".jpeg")
 ENCODING: dict[str, Any] = {"format": "JPEG", "quality": 92, "subsampling": 0}
 
 
 def draw(answers: Sequence[Identification], out: Path) -> int:
-    """Writes each photo with its faces' names into a folder, as JPEG under its own name; says how many.
+    """Write each photo with its faces' names into a folder, as a JPEG under its own name.
 
     Photos that can't be read are left out.
 
+    Returns:
+        Number of photos written.
+
     Raises:
-        DataError: two photos would have one name.
-        RunError: they can't be written.
+        DataError: two photos would have the same name.
+        RunError: a photo can't be written.
     """
     photos: dict[Path, list[Identification]] = {}
     for answer in answers:
@@ -105,6 +109,6 @@ def _fonts(size: int) -> list[Font]:
 
 
 def _has_all(font: Font, text: str) -> bool:
-    """Whether no letter is drawn as the box that stands for those which a font lacks."""
+    """Return whether a font has all letters of a text: none is drawn as the box for missing letters."""
     box = bytes(font.getmask(NO_LETTER))
     return all(bytes(font.getmask(letter)) != box for letter in set(text) if not letter.isspace())

@@ -1,4 +1,4 @@
-"""The nearest class mean: a classifier that a person, or a photo, is added to at once."""
+"""Nearest-class-mean classifier: a person or a photo is added without training."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from finetune.arrays import Floats, Labels, unit_rows
 from finetune.identification import nearest
 
 NOBODY = -1
-"""The label where there is no runner-up."""
+"""Label in place of a runner-up if there is none."""
 
 
 class Best(NamedTuple):
-    """The two people who score highest for each face.
+    """Two people who score highest for each face.
 
     Attributes:
-        labels: int64 [m, 2]: the first, and the runner-up or `NOBODY`.
-        scores: float64 [m, 2]; -inf for nobody.
+        labels: labels of the best person and of the runner-up, int64 [m, 2]; `NOBODY` if there is none.
+        scores: their scores, float64 [m, 2]; -inf for `NOBODY`.
     """
 
     labels: Labels
@@ -28,7 +28,7 @@ class Best(NamedTuple):
 
 
 def two_best(scores: Floats, classes: Labels) -> Best:
-    """From scores [m, classes]; of equal ones, the lower label first."""
+    """Return the two best classes of scores [m, classes]; of equal scores, the lower label comes first."""
     m, rows = len(scores), np.arange(len(scores))
     labels = np.full([m, 2], NOBODY, np.int64)
     best = np.full([m, 2], -np.inf)
@@ -41,21 +41,21 @@ def two_best(scores: Floats, classes: Labels) -> Best:
 
 
 class NearestPrototype(ClassifierMixin, BaseEstimator):
-    """A person is the mean of their embeddings, of unit length; a score is the cosine similarity to it.
+    """Nearest-prototype classifier: the score is the cosine similarity to the mean of a person's embeddings.
 
     Attributes:
-        classes_: int64 [p], sorted.
-        prototypes_: float32 [p, E].
+        classes_: labels, int64 [p], sorted.
+        prototypes_: means of the embeddings, scaled to unit length, float32 [p, E].
     """
 
     def fit(self, X: Floats, y: Labels) -> NearestPrototype:  # noqa: N803
-        """From unit embeddings [n, E] and labels [n]."""
+        """Fit to unit embeddings [n, E] and labels [n]."""
         self.classes_ = np.empty(0, np.int64)
         self._sums, self._counts = np.empty([0, X.shape[1]]), np.empty(0, np.int64)
         return self.partial_fit(X, y)
 
     def partial_fit(self, X: Floats, y: Labels) -> NearestPrototype:  # noqa: N803
-        """Adds photos, of people known or new; equal to a fit of all, whatever the order, to rounding."""
+        """Add photos of known or new people. Up to rounding, the result equals a fit of all photos, in any order."""
         if not hasattr(self, "classes_"):
             return self.fit(X, y)
         classes = np.union1d(self.classes_, y)
@@ -72,16 +72,16 @@ class NearestPrototype(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Floats) -> Floats:  # noqa: N803
-        """Similarities [m, p]."""
+        """Return cosine similarities [m, p]."""
         similarities: Floats = X.astype(np.float32, copy=False) @ self.prototypes_.T
         return similarities
 
     def predict(self, X: Floats) -> Labels:  # noqa: N803
-        """The most similar person's label, [m]."""
+        """Return the label of the most similar person for each row, [m]."""
         return self.best(X).labels[:, 0]
 
     def best(self, X: Floats) -> Best:  # noqa: N803
-        """The two most similar people, exactly, in bounded memory."""
+        """Return the two most similar people for each row, by exact search in bounded memory."""
         k = min(2, len(self.classes_))
         found = nearest(self.prototypes_, X, k)
         missing = [[0, 0], [0, 2 - k]]
@@ -91,16 +91,19 @@ class NearestPrototype(ClassifierMixin, BaseEstimator):
         )
 
     def own_left_out(self, X: Floats, y: Labels) -> npt.NDArray[np.float64]:  # noqa: N803
-        """Of photos [m] that this was fitted to: the similarity to the mean of their person's others; -inf without."""
+        """Return the similarity of fitted photos to the mean of their person's other photos, [m].
+
+        The similarity is -inf if the person has no other photo.
+        """
         columns = np.searchsorted(self.classes_, y)
         own: npt.NDArray[np.float64] = (unit_rows(self._sums[columns] - X) * X).sum(axis=1)
         own[self._counts[columns] < 2] = -np.inf
         return own
 
     def nearest_other(self, X: Floats, y: Labels) -> tuple[Labels, npt.NDArray[np.float64]]:  # noqa: N803
-        """Whom each photo [m] resembles most beside its own person, and how much.
+        """Return the person most similar to each photo except its own, [m], and the similarity, [m].
 
-        For photos that this was fitted to that is what they would score as a stranger's: without their person.
+        For fitted photos, this is their score as strangers: as if their person were not enrolled.
         """
         best, rows = self.best(X), np.arange(len(X))
         place = (best.labels[:, 0] == y).astype(np.int64)

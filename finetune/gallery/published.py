@@ -1,4 +1,4 @@
-"""The protocol of FaceNet's `classifier.py`: photos parted by seed, a classifier trained on some, tested on others."""
+"""Protocol of FaceNet's `classifier.py`: photos are split by seed, to train a classifier and to test it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from finetune.model import Model
 
 CHUNK = 1024
-"""Images of an array that are in memory at a time."""
+"""Images of an array that are in memory at once."""
 MIN_IMAGES, TRAIN_IMAGES, SEED = 20, 10, 666
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class DatasetSplit(Brief):
-    """Photos to train on and to test on, `{person: paths}` each."""
+    """Split of a dataset's photos into training and test photos, `{person: paths}` each."""
 
     train: Mapping[str, Sequence[Path]]
     test: Mapping[str, Sequence[Path]]
@@ -43,17 +43,19 @@ def split_dataset(
     train_images: int = TRAIN_IMAGES,
     seed: int = SEED,
 ) -> DatasetSplit:
-    """Parts the photos of everybody who has enough of them, as the published script does.
+    """Split the photos of everybody who has enough of them, as the published script does.
 
-    The people in order of name, each one's photos, in order of name, are shuffled by NumPy's legacy generator of this
-    seed; the first are to train on, the rest to test on. (The published script takes them in the file system's order.)
+    NumPy's legacy generator shuffles each person's photos, with people and photos in order of name. The first photos
+    are for training, the rest for testing. (The published script uses the order of the file system.)
 
     Args:
-        min_images: of a person; who has fewer is left out.
-        train_images: of each person.
+        people: `{person: paths}`.
+        min_images: least number of photos; people with fewer are left out.
+        train_images: number of training photos per person.
+        seed: seed of the generator.
 
     Raises:
-        DataError: fewer than two people have so many.
+        DataError: fewer than two people have enough photos.
     """
     generator = np.random.RandomState(seed)
     train: dict[str, list[Path]] = {}
@@ -79,12 +81,12 @@ def split_dataset(
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Classified(Brief):
-    """What a classifier says of the test photos.
+    """Predictions of a classifier for the test photos.
 
     Attributes:
-        predictions: int64 [m], a label each.
-        accuracy: share of them that are right; None where nobody knows.
-        macro_f1: mean over people of the F-score; likewise.
+        predictions: predicted labels, int64 [m].
+        accuracy: share of correct predictions; None if the true labels are unknown.
+        macro_f1: mean of the people's F1 scores; None if the true labels are unknown.
     """
 
     predictions: Labels
@@ -94,13 +96,13 @@ class Classified(Brief):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class People(Brief):
-    """Whose the images on both sides are.
+    """Labels of the training and test images.
 
     Attributes:
-        names: of the people who are trained on, sorted; a label is an index into them.
-        train: int64 [n], of the images to train on.
-        test: int64 [m], of those to test on, len(names) for anybody else; None where nobody knows.
-        others: how many of these are anybody else's.
+        names: names of the people in the training images, sorted; a label is an index into them.
+        train: labels of the training images, int64 [n].
+        test: labels of the test images, int64 [m], len(names) for anybody else; None if unknown.
+        others: number of test images of anybody else.
     """
 
     names: tuple[str, ...]
@@ -110,7 +112,7 @@ class People(Brief):
 
     @classmethod
     def of(cls, train: Sequence[str], test: Sequence[str] | None) -> People:
-        """From a name an image."""
+        """Build labels from one name per image."""
         names = tuple(sorted(set(train)))
         order = {name: label for label, name in enumerate(names)}
         labels = np.array([order[name] for name in train], np.int64)
@@ -122,7 +124,7 @@ class People(Brief):
 
 
 def embed_array(model: Model, images: ImageArray) -> npt.NDArray[np.float32]:
-    """Embeddings [n, E] of the images of an array, each scaled to the network's input, its aspect not kept."""
+    """Return embeddings [n, E] of an array's images, each resized to the network's input without keeping its aspect."""
     size = model.preprocessing.image_size
     rows = [np.empty([0, model.embedding_size], np.float32)]
     for start in range(0, len(images), CHUNK):
@@ -137,10 +139,10 @@ def embed_array(model: Model, images: ImageArray) -> npt.NDArray[np.float32]:
 def classify(
     name: Name, train: Floats, train_labels: Labels, test: Floats, test_labels: Labels | None = None, seed: int = SEED
 ) -> Classified:
-    """Trains a classifier on embeddings [n, E] and names others [m, E], each as somebody.
+    """Train a classifier on embeddings [n, E], and predict a label for each test embedding [m, E], without threshold.
 
     Raises:
-        DataError: the classifier can't tell so many people apart.
+        DataError: the classifier can't tell that many, or that few, people apart.
     """
     classifier = make(name, len(np.unique(train_labels)), seed)
     classifier.fit(train, train_labels)
@@ -154,10 +156,10 @@ def classify(
 
 
 def write_submission(path: Path, predictions: Labels, names: Sequence[str]) -> None:
-    """Writes `ImageId,PredictedClass`, a line a test photo from 0 on, as Kaggle's contest of LFW's faces took it.
+    """Write `ImageId,PredictedClass`, one line per test photo from 0, for Kaggle's contest on LFW faces.
 
     Raises:
-        RunError: it can't be written.
+        RunError: the file can't be written.
     """
     rows = [(number, names[label]) for number, label in enumerate(predictions.tolist())]
     files.write_text(path, csv_text([("ImageId", "PredictedClass"), *rows]))

@@ -1,4 +1,4 @@
-"""The files that photos were enrolled from: unchanged, changed or gone."""
+"""State of the files that photos were enrolled from: unchanged, changed or gone."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ State = Literal["there", "gone", "changed", "unknown"]
 
 
 def on_disk(gallery: Gallery) -> list[State]:
-    """Look for the file of each enrolled photo, and at its content.
+    """Check the file of each enrolled photo, and its content.
 
     Returns:
-        One state per photo: the file is there as it was; there is none at its place, or none that can be read; it has
-        other content; or nobody knows its place.
+        One state per photo. "there": the file is unchanged. "gone": it is missing or can't be read. "changed": it has
+        other content. "unknown": its path was not stored.
     """
     paths, originals = gallery.photos.paths.tolist(), gallery.photos.originals
     with ThreadPoolExecutor() as pool:

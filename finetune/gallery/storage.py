@@ -1,4 +1,4 @@
-"""A gallery's file: HDF5, read with distrust, replaced as a whole, changed by one process at a time."""
+"""Gallery files: HDF5, validated when read, replaced as a whole, changed by one process at a time."""
 
 from __future__ import annotations
 
@@ -26,38 +26,39 @@ from finetune.names import why_unusable
 Read = TypeVar("Read")
 FORMAT = "finetune gallery 2"
 UNCHECKED = "finetune gallery 1"
-"""The format of galleries that were made before, without checksums."""
+"""Format of older galleries, without checksums."""
 LONGEST_TEXT = 2**16
-"""Bytes of an attribute."""
+"""Largest number of bytes of an attribute."""
 WIDEST_NAME = 1024
-"""Bytes of a row of names."""
+"""Largest number of bytes of a row of names."""
 WIDEST_EMBEDDING = 2**14
+"""Largest number of values of an embedding."""
 NEAR_ONE = 1e-3
-"""How far an embedding's length may be from 1."""
+"""Largest difference between an embedding's length and 1."""
 MOST = 2**40
-"""Rows above which a size is absurd."""
+"""Largest plausible side of an array."""
 
 
 def read_gallery(path: str | os.PathLike[str]) -> Gallery:
-    """Reads a gallery; nothing that its header says of sizes is believed before the file itself bears it out.
+    """Read a gallery; the sizes in its header are checked against the file before anything is allocated.
 
     Raises:
-        DataError: it is missing, of another kind, or damaged.
+        DataError: the file is missing, of another kind, or damaged.
     """
     return _read(path, _gallery)
 
 
 def read_contract(path: str | os.PathLike[str]) -> Contract:
-    """What a gallery was made with; nothing else of it is read.
+    """Read the contract of a gallery, and nothing else.
 
     Raises:
-        DataError: it is missing, of another kind, or damaged.
+        DataError: the file is missing, of another kind, or damaged.
     """
     return _read(path, lambda file, _: _contract(file))
 
 
 def _read(path: str | os.PathLike[str], read: Callable[[h5py.File, int], Read]) -> Read:
-    """What `read` makes of the open file and its size in bytes."""
+    """Return the result of `read` for the open file and its size in bytes."""
     path = Path(os.path.expanduser(path))
     if not path.is_file():
         found = "not a file" if path.exists() else "no such file"
@@ -83,10 +84,10 @@ def _read(path: str | os.PathLike[str], read: Callable[[h5py.File, int], Read]) 
 
 
 def write_gallery(path: str | os.PathLike[str], gallery: Gallery) -> None:
-    """Writes a gallery beside `path` and renames it: what stood there before is whole until then.
+    """Write a gallery beside `path` and rename it, so that a previous one stays intact until then.
 
     Raises:
-        RunError: it can't be written.
+        RunError: the file can't be written.
     """
     arrays: dict[str, npt.NDArray[Any]] = {
         "people": np.array([name.encode() for name in gallery.people], "S"),
@@ -96,13 +97,13 @@ def write_gallery(path: str | os.PathLike[str], gallery: Gallery) -> None:
     for group, photos in (("", gallery.photos), ("stranger_", gallery.strangers)):
         arrays |= {f"{group}{field.name}": getattr(photos, field.name) for field in dataclasses.fields(photos)}
 
-    # In memory first: HDF5 has no words of its own for a disk that is full, and some versions of h5py crash over it.
+    # Build the file in memory: on a full disk, HDF5 gives no clear error and some versions of h5py crash.
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         contract = json.dumps(dataclasses.asdict(gallery.contract))
         checksums = {"contract": zlib.crc32(contract.encode())}
         for name, array in arrays.items():
-            if array.dtype.kind == "S":  # read elsewhere as UTF-8; HDF5 has no strings of no bytes
+            if array.dtype.kind == "S":  # marked as UTF-8 for other readers; HDF5 has no strings of zero bytes
                 array = array.astype(h5py.string_dtype("utf-8", max(1, array.dtype.itemsize)))
             file.create_dataset(name, data=array)
             checksums[name] = _checksum(name, array)
@@ -112,14 +113,15 @@ def write_gallery(path: str | os.PathLike[str], gallery: Gallery) -> None:
 
 
 def update(path: str | os.PathLike[str], change: Callable[[Gallery | None], Gallery]) -> Gallery:
-    """Changes a gallery as it is now, while no other process does; gives what was written.
+    """Change the current gallery under a lock, and return what was written.
 
     Args:
-        change: from the gallery that is there, or None, to the one that is to be there.
+        path: path of the gallery.
+        change: function from the current gallery, or None if there is none, to the new one.
 
     Raises:
-        DataError: what is there is no gallery.
-        RunError: it can't be written; what was there before still is.
+        DataError: the file at the path is not a gallery.
+        RunError: the gallery can't be written; the previous one is intact.
     """
     path = Path(os.path.expanduser(path))
     with _alone(path):
@@ -130,7 +132,7 @@ def update(path: str | os.PathLike[str], change: Callable[[Gallery | None], Gall
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Wait until no other process changes the gallery, by whatever path. A lock goes with the process that holds it."""
+    """Lock the gallery, under any of its paths, and wait for other processes. A lock ends with its process."""
     path = Path(os.path.realpath(path))
     lock = path.with_name(f".{path.name}.lock")
     with contextlib.ExitStack() as stack:
@@ -144,7 +146,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 class _Damaged(Exception):
-    """What is wrong with a file, in words."""
+    """Description of what is wrong with a file."""
 
 
 def _gallery(file: h5py.File, size: int) -> Gallery:
@@ -184,7 +186,7 @@ def _checksum(name: str, array: npt.NDArray[Any]) -> int:
 
 
 def _checksums(file: h5py.File) -> dict[str, int] | None:
-    """Return the checksum of each part, None for a gallery that was made before there were any."""
+    """Return the checksum of each part; None for an older gallery without checksums."""
     stored = _text(file, "format")
     if stored not in (FORMAT, UNCHECKED):
         raise _Damaged("not a gallery of finetune's")
@@ -203,21 +205,21 @@ def _contract(file: h5py.File) -> Contract:
 
 
 class _Reader:
-    """Datasets that lie in the file itself, in one piece, as large as they say."""
+    """Reader of datasets that are stored contiguously in the file itself, with the size that they declare."""
 
     def __init__(self, file: h5py.File, size: int) -> None:
         self._file, self._size = file, size
         self._checksums = _checksums(file)
 
     def photos(self, prefix: str) -> tuple[npt.NDArray[np.int64], Photos]:
-        """Labels and photos that belong together."""
+        """Read labels and their photos."""
         labels = self._array(f"{prefix}labels", np.dtype(np.int64), 1)
         embeddings = self._array(f"{prefix}embeddings", np.dtype(np.float32), 2)
         norms = self._array(f"{prefix}norms", np.dtype(np.float32), 1)
         digests = self._array(f"{prefix}digests", np.dtype(np.uint8), 2)
         names = self.strings(f"{prefix}files")
         paths, originals = np.full(len(labels), b"", "S1"), digests
-        if f"{prefix}paths" in self._file:  # galleries made before had none
+        if f"{prefix}paths" in self._file:  # older galleries have none
             paths = self.strings(f"{prefix}paths")
             originals = self._array(f"{prefix}originals", np.dtype(np.uint8), 2)
         parts = (embeddings, norms, digests, names, paths, originals)
@@ -229,12 +231,12 @@ class _Reader:
                 f"digests of {max(widths - {DIGEST}, default=DIGEST)} bytes, embeddings of {embeddings.shape[1]} values"
             )
         lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
-        if not (np.abs(lengths - 1) < NEAR_ONE).all():  # nor where one is no number
+        if not (np.abs(lengths - 1) < NEAR_ONE).all():  # NaN fails the comparison
             raise _Damaged("an embedding that is not of unit length")
         return labels, Photos(*parts)
 
     def strings(self, name: str) -> npt.NDArray[np.bytes_]:
-        """Strings of a fixed width."""
+        """Read strings of a fixed width."""
         return self._array(name, None, 1)
 
     def _array(self, name: str, dtype: np.dtype[Any] | None, ndim: int) -> npt.NDArray[Any]:

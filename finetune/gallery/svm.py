@@ -1,4 +1,4 @@
-"""Linear SVMs: one against the rest, where adding a person trains again only what must be; and the published one."""
+"""Linear SVMs: one-against-rest SVMs that are retrained only where needed, and the published one-against-one SVM."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from finetune.gallery.prototypes import Best, two_best
 from finetune.progress import track
 
 TOLERANCE = 0.05
-"""How far a decision value may be from that of training everything again; margins are 1 wide on each side."""
+"""Largest difference from the decision values of training again from scratch; the margin is 1 on each side."""
 
 
 class LinearSVM(ClassifierMixin, BaseEstimator):
@@ -26,21 +26,26 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
 
     A fit gives the same bytes each time, with any number of threads.
 
-    Each SVM minimizes P(w) = ½|w|² + C Σ ξ², the intercept being a weight of a constant 1. Photos that are added beyond
-    the margin (ξ = 0) leave the minimum where it is, by the optimality conditions. For others, P of the old weights is
-    at most C Σ ξ² of the new photos above the new minimum, so that the weights are within √(2 C Σ ξ²) of it, P being
-    strongly convex, and a decision value of a unit embedding within √(4 C Σ ξ²). An SVM is trained again only where
-    that exceeds the tolerance; what is below adds up until it does.
+    Each SVM minimizes P(w) = ½|w|² + C Σ ξ². The intercept is the weight of a constant input 1. Added photos may make
+    the old weights suboptimal:
+
+    - Photos beyond the margin (ξ = 0) don't move the minimum, by the optimality conditions.
+    - For other photos, P of the old weights exceeds the new minimum by at most C Σ ξ² over the new photos.
+    - P is strongly convex, so the old weights are within √(2 C Σ ξ²) of the new ones.
+    - The decision value of a unit embedding is then within √(4 C Σ ξ²).
+
+    An SVM is trained again only when this bound exceeds the tolerance. Until then, the slack of new photos adds up.
 
     Args:
         C: weight of the slack.
-        tolerance: of the decision values, from 0; what the solver leaves comes on top, about 1e-3.
+        tolerance: largest error of the decision values, from 0. The solver's own error of about 1e-3 comes on top.
 
     Attributes:
-        classes_: int64 [p], sorted.
-        coef_: [p, E].
-        intercept_: [p].
-        retrained_: how many SVMs the last fit trained.
+        classes_: labels, int64 [p], sorted.
+        coef_: weights, [p, E].
+        intercept_: intercepts, [p].
+        slack_: Σ ξ² of the photos added since each SVM was trained, [p].
+        retrained_: number of SVMs that the last fit trained.
     """
 
     def __init__(self, C: float = 1.0, tolerance: float = TOLERANCE) -> None:  # noqa: N803
@@ -48,7 +53,7 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         self.tolerance = tolerance
 
     def fit(self, X: Floats, y: Labels) -> LinearSVM:  # noqa: N803
-        """From unit embeddings [n, E] and labels [n] of two people or more."""
+        """Fit to unit embeddings [n, E] and labels [n] of at least two people."""
         self.classes_ = np.unique(y)
         self.coef_: Floats = np.zeros([len(self.classes_), X.shape[1]])
         self.intercept_: Floats = np.zeros(len(self.classes_))
@@ -58,7 +63,7 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         return self
 
     def partial_fit(self, X: Floats, y: Labels) -> LinearSVM:  # noqa: N803
-        """Adds photos, of people known or new."""
+        """Add photos of known or new people."""
         if not hasattr(self, "classes_"):
             return self.fit(X, y)
         decisions = self.decision_function(X)
@@ -77,29 +82,29 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         return self
 
     def resume(self, X: Floats, y: Labels, coef: Floats, intercept: Floats, slack: Floats) -> LinearSVM:  # noqa: N803
-        """Takes up what was fitted to these rows before, as `coef_`, `intercept_` and `slack_` held it."""
+        """Restore an earlier fit to these rows, from its `coef_`, `intercept_` and `slack_`."""
         self.classes_, self._X, self._y = np.unique(y), np.asarray(X), np.asarray(y)
         self.coef_, self.intercept_, self.slack_, self.retrained_ = coef, intercept, slack, 0
         return self
 
     def decision_function(self, X: Floats) -> Floats:  # noqa: N803
-        """Decision values [m, p]."""
+        """Return decision values [m, p]."""
         decisions: Floats = X @ self.coef_.T + self.intercept_
         return decisions
 
     def predict(self, X: Floats) -> Labels:  # noqa: N803
-        """The label of the highest decision value, [m]."""
+        """Return the label of the highest decision value for each row, [m]."""
         return self.best(X).labels[:, 0]
 
     def best(self, X: Floats) -> Best:  # noqa: N803
-        """The two people of the highest decision values."""
+        """Return the two people with the highest decision values for each row."""
         return two_best(self.decision_function(X), self.classes_)
 
     def _train(self, places: Sequence[int]) -> None:
         rows = np.ascontiguousarray(self._X, np.float64)
 
         def one(place: int) -> tuple[Floats, float]:
-            # The dual solver draws its order from one generator for all threads. The primal one draws nothing.
+            # The dual solver shares one random generator among all threads. The primal solver uses none.
             svm = LinearSVC(C=self.C, dual=False)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
@@ -114,39 +119,39 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
 
 
 class PublishedSVM(ClassifierMixin, BaseEstimator):
-    """The classifier of FaceNet's `classifier.py`: one-against-one linear SVMs, named by calibrated probability.
+    """Classifier of FaceNet's `classifier.py`: one-against-one linear SVMs with calibrated probabilities.
 
-    The probabilities (Platt 1999, coupled as Wu, Lin and Weng 2004) come of a cross-validation whose folds are drawn,
-    so that the accuracy depends a little on the seed.
+    The probabilities (Platt 1999, coupled as in Wu, Lin and Weng 2004) come from a cross-validation with random folds.
+    The accuracy therefore depends slightly on the seed.
 
     Args:
-        random_state: of the folds.
+        random_state: seed of the folds.
 
     Attributes:
-        classes_: int64 [p], sorted.
+        classes_: labels, int64 [p], sorted.
     """
 
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
 
     def fit(self, X: Floats, y: Labels) -> PublishedSVM:  # noqa: N803
-        """From unit embeddings [n, E] and labels [n] of two people or more."""
+        """Fit to unit embeddings [n, E] and labels [n] of at least two people."""
         with warnings.catch_warnings():
-            # scikit-learn means to drop `probability`; its replacement gives others.
+            # scikit-learn deprecates `probability`, but its replacement gives other probabilities.
             warnings.simplefilter("ignore", FutureWarning)
             self._svc: Any = SVC(kernel="linear", probability=True, random_state=self.random_state).fit(X, y)
         self.classes_ = self._svc.classes_
         return self
 
     def predict_proba(self, X: Floats) -> Floats:  # noqa: N803
-        """Probabilities [m, p]."""
+        """Return probabilities [m, p]."""
         probabilities: Floats = self._svc.predict_proba(X)
         return probabilities
 
     def predict(self, X: Floats) -> Labels:  # noqa: N803
-        """The most probable label, [m], as the published script names."""
+        """Return the most probable label for each row, [m], as the published script does."""
         return self.best(X).labels[:, 0]
 
     def best(self, X: Floats) -> Best:  # noqa: N803
-        """The two most probable people."""
+        """Return the two most probable people for each row."""
         return two_best(self.predict_proba(X), self.classes_)
