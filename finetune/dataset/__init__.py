@@ -1,4 +1,4 @@
-"""Folders of aligned faces: read, checked, split, and fed to training in batches."""
+"""Folders of aligned faces: reading, checks, splits, and batches for training."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The published filter of noisy data: images far from the centre of their class."""
+"""The published filter of noisy data, which leaves out images far from the centre of their class."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ BINS = 100
 
 
 def distances_to_center(embeddings: Floats, labels: Labels) -> Floats:
-    """Return the Euclidean distance of each image to the mean of its class, as `calculate_filtering_metrics.py` has it.
+    """Return each image's Euclidean distance to the mean of its class, as in `calculate_filtering_metrics.py`.
 
     Args:
-        embeddings: of unit length, [n, E].
-        labels: int64 [n].
+        embeddings: embeddings of unit length, [n, E].
+        labels: classes of the images, int64 [n].
 
     Returns:
-        [n].
+        Distances, [n].
     """
     people, places = np.unique(labels, return_inverse=True)
     centers = class_means(embeddings, places, len(people))  # [people, E]
@@ -27,14 +27,14 @@ def distances_to_center(embeddings: Floats, labels: Labels) -> Floats:
 
 
 def threshold(distances: Floats, percentile: float) -> float:
-    """The distance from which images are left out: `find_threshold` of `train_softmax.py`.
+    """Return the distance from which images are left out, as `find_threshold` of `train_softmax.py` does.
 
-    It interpolates a histogram's cumulative share over the centres of its bins, so that even at 100 what lies in the
-    outer half of the last bin is left out.
+    The cumulative histogram is interpolated over the centres of its bins. Even at 100 the images in the outer half of
+    the last bin are therefore left out.
 
     Args:
-        distances: [n], n from 1.
-        percentile: of the images to keep, above 0, at most 100.
+        distances: distances to the class centres, [n], with n of at least 1.
+        percentile: percentage of images to keep, above 0, at most 100.
     """
     counts, edges = np.histogram(distances, BINS)
     cumulative = np.float32(np.cumsum(counts)) / np.float32(np.sum(counts))
@@ -42,13 +42,13 @@ def threshold(distances: Floats, percentile: float) -> float:
 
 
 def keep(distances: Floats, labels: Labels, percentile: float, min_images: int) -> npt.NDArray[np.bool_]:
-    """Which images `filter_dataset` of `train_softmax.py` keeps.
+    """Return which images are kept, as `filter_dataset` of `train_softmax.py` does.
 
-    Images at the threshold and beyond are left out; then the people who lost an image and have fewer than
-    `min_images` left. Who lost none stays, however few they have.
+    Images at or beyond the threshold are left out. People who lost an image that way and have fewer than `min_images`
+    left are left out too. People who lost no image stay, however few images they have.
 
     Returns:
-        bool [n].
+        True for each image that is kept, bool [n].
     """
     kept = distances < threshold(distances, percentile)
     for person in np.unique(labels[~kept]):

@@ -1,4 +1,4 @@
-"""A folder of people parted into several, by images or by identities, as links."""
+"""The split of a folder of people into several parts, by images or by identities, as links."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ class Part(Brief):
 
     @property
     def identities(self) -> int:
-        """How many there are."""
+        """The number of identities."""
         return len(self.images)
 
     @property
     def photos(self) -> int:
-        """How many there are."""
+        """The number of images."""
         return sum(map(len, self.images.values()))
 
 
 @dataclass(frozen=True, repr=False)
 class Parted(Brief):
-    """What a folder was parted into.
+    """The result of a split.
 
     Attributes:
-        parts: in the order in which they were named.
-        left_out: files and folders in none of them, with reasons.
-        too_few: identities with fewer images than were asked for.
+        parts: parts in the given order.
+        left_out: files and folders in no part, with reasons.
+        too_few: identities with fewer images than required.
     """
 
     parts: tuple[Part, ...]
@@ -63,10 +63,10 @@ class Parted(Brief):
 
 
 def read_shares(texts: Sequence[str]) -> dict[str, Fraction]:
-    """Reads `train=0.8 test=0.2`, or `a=1/3`.
+    """Parse shares such as `train=0.8 test=0.2` or `a=1/3`.
 
     Raises:
-        DataError: one line for each that is malformed, and where the shares don't sum to 1.
+        DataError: a share is malformed (one line each), or the shares do not sum to 1.
     """
     shares: dict[str, Fraction] = {}
     problems: list[Problem] = []
@@ -96,20 +96,21 @@ def read_shares(texts: Sequence[str]) -> dict[str, Fraction]:
 
 
 def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min_images: int = 1) -> Parted:
-    """Links each image of a folder of people into one part: `out/PART/NAME/file`.
+    """Link each image of a folder of people into one part: `out/PART/NAME/file`.
 
-    No image is decoded; files that are not named as images are left out.
+    No image is decoded. Files without an image suffix are left out.
 
     Args:
-        out: a folder that does not exist yet, or is empty; not within `root`, which stays as it is.
-        shares: of each part, in sum 1.
-        by: see `by_images` and `by_identities`.
-        seed: 0 or more.
-        min_images: identities with fewer are in no part.
+        root: folder with one folder per person, which stays as it is.
+        out: folder that does not exist yet, or is empty; not within `root`.
+        shares: share of each part; they sum to 1.
+        by: `images` or `identities`; see `by_images` and `by_identities`.
+        seed: seed of the draw, 0 or more.
+        min_images: identities with fewer images are in no part.
 
     Raises:
-        DataError: there is no such folder, `out` is in use, or nothing falls to a part.
-        RunError: it can't be written.
+        DataError: `root` does not exist, `out` is in use, or a part would be empty.
+        RunError: `out` can't be written.
     """
     problems: list[Problem] = []
     attempt(problems, lambda: files.refuse_used(out))
@@ -143,11 +144,11 @@ def part_folder(root: Path, out: Path, shares: Shares, *, by: By, seed: int, min
 
 
 def by_images(images: Mapping[str, Sequence[Path]], shares: Shares, seed: int) -> tuple[Part, ...]:
-    """Parts the images of each identity, as the published `SPLIT_IMAGES` does in two.
+    """Split the images of each identity, as the published `SPLIT_IMAGES` does into two parts.
 
-    Of a person's n images a part of share s gets floor(n s) or one more: what is left over goes to the parts
-    whose n s was cut the most, of two alike to the one named first. They are drawn by (seed, person's name):
-    adding, changing or removing a person changes nobody else's.
+    A part with share s gets floor(n s) of a person's n images, or one more. The remaining images go to the parts with
+    the largest fractions of n s; of equal fractions, the first part wins. The images are drawn by (seed, person's
+    name): adding, changing or removing a person changes nobody else's split.
     """
     parts = tuple(Part(name, {}) for name in shares)
     for person, paths in images.items():
@@ -160,12 +161,12 @@ def by_images(images: Mapping[str, Sequence[Path]], shares: Shares, seed: int) -
 
 
 def by_identities(images: Mapping[str, Sequence[Path]], shares: Shares, seed: int) -> tuple[Part, ...]:
-    """Part the identities, as the published `SPLIT_CLASSES` does in two: all images of one are in one part.
+    """Split the identities, as the published `SPLIT_CLASSES` does into two: all images of one are in the same part.
 
-    Each is drawn by (seed, name) alone, so that adding, changing or removing one changes nobody else's part,
-    and nobody who was trained on is tested on later. All spellings of a name are in the part of the first one.
-    The shares are therefore met on average: of n identities a part of share s gets n s, give or take some
-    sqrt(n s (1 - s)).
+    Each identity is drawn by (seed, name) alone. Adding, changing or removing one therefore changes nobody else's part,
+    and nobody moves from training to testing later. All spellings of a name are in the part of the first spelling.
+
+    The shares are met on average: of n identities, a part with share s gets n s, give or take some sqrt(n s (1 - s)).
     """
     parts = tuple(Part(name, {}) for name in shares)
     bounds = [float(bound) for bound in itertools.accumulate(shares.values())]
@@ -177,7 +178,7 @@ def by_identities(images: Mapping[str, Sequence[Path]], shares: Shares, seed: in
 
 
 def _whole(n: int, shares: Sequence[Fraction]) -> list[int]:
-    """`n` in whole numbers as near to the shares as they can be, the largest remainders first."""
+    """Split `n` into whole numbers by the largest-remainder method."""
     counts = [int(n * share) for share in shares]
     by_remainder = sorted(range(len(shares)), key=lambda i: counts[i] - n * shares[i])
     for i in by_remainder[: n - sum(counts)]:

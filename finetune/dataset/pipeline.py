@@ -1,4 +1,4 @@
-"""Batches of images, read as they are needed: drawn for training, in order for evaluation."""
+"""Batches of images, read on demand: shuffled and augmented for training, in order for evaluation."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from finetune.recipe import Augment
 
 
 class Batch(NamedTuple):
-    """What a training step takes.
+    """The input of a training step.
 
     Attributes:
-        features: what the first unit that trains takes, float32 [b, ...].
-        labels: int64 [b].
-        rows: which image of the dataset each is, int64 [b].
+        features: input of the first trained unit, float32 [b, ...].
+        labels: classes of the images, int64 [b].
+        rows: indices of the images in the dataset, int64 [b].
     """
 
     features: tf.Tensor
@@ -32,34 +32,34 @@ class Batch(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """The key of all that is drawn in an epoch, so that an epoch can be drawn again at any time; 0 or more each."""
+    """The key of an epoch's random draws, each part 0 or more. With it, an epoch can be drawn again at any time."""
 
     seed: int
     stage: int
     epoch: int
 
     def generator(self) -> np.random.Generator:
-        """Return what draws the epoch's images."""
+        """Return the generator of the epoch's order."""
         generator = np.random.default_rng(list(self))
-        generator.integers(2**63)  # the key of what is drawn for each image
+        generator.integers(2**63)  # skips the draw that `key` takes
         return generator
 
     def order(self, n: int) -> np.ndarray:
-        """Return the order of `n` images, int64 [n]."""
+        """Return the shuffled order of `n` images, int64 [n]."""
         return self.generator().permutation(n)
 
     def key(self, augment: Augment) -> int:
-        """Return the key of what is drawn for each image: another in each epoch, or in each of `augment.views`."""
+        """Return the key of the augmentation, which differs per epoch, or per view with `augment.views`."""
         entropy = list(self) if augment.views is None else [self.seed, (self.epoch - 1) % augment.views]
         return int(np.random.default_rng(entropy).integers(2**63))
 
 
 class ImageBatches:
-    """Batches of images, drawn anew each time that they are gone through.
+    """Batches of images, computed anew at each iteration.
 
     Args:
-        drawn: the batches, as TensorFlow draws them.
-        reader: what reads their images.
+        drawn: batches as a TensorFlow dataset.
+        reader: reader of their images.
     """
 
     def __init__(self, drawn: tf.data.Dataset, reader: _Reader) -> None:
@@ -69,8 +69,8 @@ class ImageBatches:
         """Yield the batches one by one.
 
         Raises:
-            RunError: an image can no longer be read; names it. (TensorFlow would raise its own error, with the
-                traceback as text.)
+            RunError: an image can no longer be read; the error names it, where TensorFlow's own error would hold a
+                traceback as text.
         """
         try:
             yield from self.drawn
@@ -81,16 +81,16 @@ class ImageBatches:
 
 
 class _Reader:
-    """Reads images one by one, within the graph. TensorFlow keeps no more than the text of what it fails on.
+    """A reader of single images within the graph. It keeps the errors, of which TensorFlow keeps only the text.
 
     Args:
-        paths: the files.
-        order: the indices of those that are read, in their order.
-        crop: side of the central square that is taken, in pixels; None for the whole image.
-        checksums: of the bytes of each path, where they must not have changed.
+        paths: image files.
+        order: indices of the files to read, in order.
+        crop: side of the central crop in pixels; None for the whole image.
+        checksums: expected checksum of each file, or None to accept changed files.
 
     Attributes:
-        failed: what is wrong with the images that could not be read, by their indices.
+        failed: problems of unreadable images, by index.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class _Reader:
         self.failed: dict[int, list[Problem]] = {}
 
     def __call__(self, index: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
-        """Return the image, rotated and, where asked, cropped: uint8 [height, width, 3]."""
+        """Return the image, uint8 [height, width, 3], rotated, and cropped if `crop` is given."""
         image = tf.numpy_function(self._read, [index, degrees], tf.uint8, stateful=False)
         image.set_shape([None, None, 3])
         return image
@@ -121,7 +121,7 @@ class _Reader:
 
     @property
     def first_failure(self) -> list[Problem]:
-        """Of several images that are read at once, what is wrong with the first one."""
+        """The problems of the first unreadable image in order; several images are read in parallel."""
         return next(self.failed[index] for index in self._order.tolist() if index in self.failed)
 
 
@@ -135,20 +135,22 @@ def training_batches(
     order: np.ndarray | None = None,
     checksums: Sequence[int] | None = None,
 ) -> ImageBatches:
-    """Draw one epoch: every image once and shuffled, or those of `order`, augmented.
+    """Draw one epoch of augmented images: each image once, shuffled, or the images of `order`.
 
-    What happens to an image depends on (seed, stage, epoch), or with views on (seed, view), and on its
-    index in `dataset` alone, so that an epoch can be drawn again at any time. Setting one up takes less
-    than a tenth of a second.
+    An image's augmentation depends only on its index in `dataset` and on (seed, stage, epoch); with views, on (seed,
+    view). An epoch can therefore be drawn again at any time. Its setup takes less than a tenth of a second.
 
     Args:
-        drawing: the epoch's key.
-        batch_size: images in a batch; the last one holds what remains.
-        order: the epoch's images, int64 [n]; `drawing.order` where it is not given.
-        checksums: of the bytes of each image of `dataset`, where they must not have changed.
+        dataset: images and labels.
+        drawing: key of the epoch.
+        preprocessing: preprocessing, for the image size.
+        augment: augmentation of the images.
+        batch_size: images per batch; the last batch may be smaller.
+        order: indices of the epoch's images, int64 [n]; by default `drawing.order`.
+        checksums: expected checksum of each image of `dataset`, or None to accept changed files.
 
     Returns:
-        Batches of (uint8 [b, s, s, 3], int64 [b]).
+        Batches of images, uint8 [b, s, s, 3], and labels, int64 [b].
     """
     order = drawing.order(len(dataset)) if order is None else order
     images, reader = _drawn(dataset.paths, order, drawing.key(augment), preprocessing.image_size, augment, checksums)
@@ -166,13 +168,19 @@ def view_batches(
     key: int,
     checksums: Sequence[int] | None = None,
 ) -> ImageBatches:
-    """Draw what an epoch of this `Drawing.key` holds of the images with these indices, in their order.
+    """Augment the images with these indices, in their order, as the epoch with this `Drawing.key` does.
 
     Args:
-        checksums: of the bytes of each path, where they must not have changed.
+        paths: image files.
+        indices: indices of the files to read.
+        preprocessing: preprocessing, for the image size.
+        augment: augmentation of the images.
+        batch_size: images per batch; the last batch may be smaller.
+        key: key of the augmentation, from `Drawing.key`.
+        checksums: expected checksum of each file, or None to accept changed files.
 
     Returns:
-        Batches of uint8 [b, s, s, 3].
+        Batches of images, uint8 [b, s, s, 3].
     """
     images, reader = _drawn(paths, indices, key, preprocessing.image_size, augment, checksums)
     return ImageBatches(images.batch(batch_size).prefetch(2), reader)
@@ -181,13 +189,16 @@ def view_batches(
 def evaluation_batches(
     paths: Sequence[Path], *, preprocessing: Preprocessing, batch_size: int, checksums: Sequence[int] | None = None
 ) -> ImageBatches:
-    """All images in order, cropped centrally.
+    """Return batches of all images in order, cropped centrally.
 
     Args:
-        checksums: of the bytes of each path, where they must not have changed.
+        paths: image files.
+        preprocessing: preprocessing, for the image size.
+        batch_size: images per batch; the last batch may be smaller.
+        checksums: expected checksum of each file, or None to accept changed files.
 
     Returns:
-        Batches of uint8 [b, s, s, 3]; the last one holds what remains.
+        Batches of images, uint8 [b, s, s, 3].
     """
     images, reader = _drawn(paths, np.arange(len(paths)), 0, preprocessing.image_size, Augment(), checksums)
     return ImageBatches(images.batch(batch_size).prefetch(2), reader)
@@ -201,7 +212,7 @@ def _drawn(
     augment: Augment,
     checksums: Sequence[int] | None = None,
 ) -> tuple[tf.data.Dataset, _Reader]:
-    """Return images in the published order of operations: rotation (bicubic, uniform in ± degrees), crop, flip."""
+    """Return augmented images. The published order is rotation (bicubic, uniform in ± degrees), crop, flip."""
     read = _Reader(paths, indices, None if augment.random_crop else size, checksums)
 
     def load(index: tf.Tensor) -> tf.Tensor:
@@ -217,11 +228,11 @@ def _drawn(
 
     images = tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=os.cpu_count())
     options = tf.data.Options()
-    # A tuned pipeline's end waits for the tuner, which sleeps for 10 ms, then 20, 40, … up to a minute.
+    # At its end, a pipeline waits for the autotuner, which sleeps for 10 ms, then 20, 40, … up to a minute.
     options.autotune.enabled = False
     return images.with_options(options), read
 
 
 def _rotate(pixels: Pixels, degrees: float) -> Pixels:
-    """Counterclockwise, the corners black: `scipy.misc.imrotate(…, 'bicubic')` did this by Pillow."""
+    """Rotate counterclockwise with black corners, by Pillow as `scipy.misc.imrotate(…, 'bicubic')` did."""
     return np.array(Image.fromarray(pixels).rotate(degrees, resample=Image.Resampling.BICUBIC))

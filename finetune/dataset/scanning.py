@@ -1,4 +1,4 @@
-"""A folder with one folder per person: who is in it, and which of its files are images that can be used."""
+"""The scan of a folder with one folder per person, which finds its people and their usable images."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from finetune.names import look_the_same
 from finetune.paths import entries, in_one_line, open_folder, printable
 
 Inspect = Callable[[Sequence[Path]], Records]
-"""Files to the record of each, as `finetune.images.inspect_images` gives it."""
+"""A function that inspects files and returns the record of each, as `finetune.images.inspect_images` does."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset(Brief):
-    """Images and whose they are.
+    """Images with the identity of each.
 
     Attributes:
-        root: the folder that was scanned.
-        class_names: the people, sorted; a label is an index into them.
-        paths: one an image, sorted within each person.
-        labels: int64 [n], one a path.
+        root: scanned folder.
+        class_names: names of the people, sorted; a label is an index into them.
+        paths: image files, sorted within each person.
+        labels: label of each path, int64 [n].
     """
 
     root: Path
@@ -40,11 +40,11 @@ class Dataset(Brief):
         return len(self.paths)
 
     def take(self, indices: npt.NDArray[np.int64]) -> Dataset:
-        """The images at these indices, with the same class names."""
+        """Return the images at these indices, with the same class names."""
         return Dataset(self.root, self.class_names, tuple(self.paths[i] for i in indices), self.labels[indices])
 
     def of_people(self, names: Collection[str]) -> Dataset:
-        """The images of these people alone, with labels of their own."""
+        """Return only the images of these people, with new labels."""
         class_names = tuple(name for name in self.class_names if name in names)
         new = {self.class_names.index(name): label for label, name in enumerate(class_names)}
         rows = [row for row, label in enumerate(self.labels.tolist()) if label in new]
@@ -54,7 +54,7 @@ class Dataset(Brief):
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A file or folder that is kept out of training, and why; as a string, one line that can be printed."""
+    """A file or folder that is kept out of training, and the reason. Its string is one printable line."""
 
     path: Path
     reason: str
@@ -64,19 +64,19 @@ class Quarantined:
 
     @property
     def problem(self) -> Problem:
-        """The reason as a problem of its own."""
+        """The path and the reason as a problem."""
         return Problem(in_one_line(self.path), self.reason)
 
 
 @dataclass(frozen=True, repr=False)
 class Scan(Brief):
-    """What a folder holds.
+    """The result of a scan.
 
     Attributes:
-        dataset: the images that can be used.
-        quarantined: what was found beside them, with reasons.
+        dataset: usable images.
+        quarantined: unusable files and folders, with reasons.
         left_out: people with too few images.
-        records: of every file that was read.
+        records: records of all files that were read.
     """
 
     dataset: Dataset
@@ -87,12 +87,12 @@ class Scan(Brief):
 
 @dataclass(frozen=True, repr=False)
 class Layout(Brief):
-    """The files of a folder that holds one folder per person, before any is opened.
+    """The files of a folder with one folder per person, none of them opened yet.
 
     Attributes:
-        root: the folder that was walked.
+        root: folder that was listed.
         files: `{person: paths}`, both sorted.
-        misplaced: files and folders that can't be anybody's images where they lie, with reasons.
+        misplaced: files and folders that can't be a person's images because of their place or name, with reasons.
     """
 
     root: Path
@@ -109,17 +109,18 @@ def scan(
 ) -> Scan:
     """Read a folder that holds one folder of images per person.
 
-    Every file is inspected once, so that nothing unreadable reaches training. Symbolic links are
-    followed. Files that begin with a dot, `Thumbs.db` and `desktop.ini` are passed over.
+    Every file is inspected once, so that no unreadable file reaches training. Symbolic links are followed. Names that
+    begin with a dot, `Thumbs.db` and `desktop.ini` are ignored.
 
     Args:
+        root: folder with one folder per person.
         min_images_per_person: people with fewer usable images are left out.
-        crop: side in pixels; smaller images are quarantined.
-        inspect: reads the files.
+        crop: smallest image side in pixels; smaller images are quarantined.
+        inspect: function that reads the files.
 
     Raises:
-        DataError: the folder is missing, holds no folders of images, or one name in two Unicode forms; or fewer than
-            two people remain.
+        DataError: the folder is missing, holds no folders of images, or holds one name in two Unicode forms; or fewer
+            than two people remain.
     """
     found = layout(root)
     root, quarantined = found.root, list(found.misplaced)
@@ -144,7 +145,7 @@ def scan(
 
 
 def layout(root: str | os.PathLike[str]) -> Layout:
-    """Walks a folder that holds one folder per person; nothing is decoded.
+    """List the files of a folder that holds one folder per person, without decoding any.
 
     Raises:
         DataError: the folder is missing or can't be opened.
@@ -170,10 +171,10 @@ def layout(root: str | os.PathLike[str]) -> Layout:
 
 
 def refuse_two_forms(found: Layout) -> None:
-    """Refuse folders whose names differ in their Unicode form alone: nobody means them to be two people.
+    """Refuse folders whose names differ only in their Unicode form, since they hardly mean two people.
 
     Raises:
-        DataError: there are such; one line each.
+        DataError: there are such folders; one line each.
     """
     problems = [
         Problem(
@@ -188,7 +189,7 @@ def refuse_two_forms(found: Layout) -> None:
 
 
 def _people(root: Path) -> tuple[list[Path], list[Quarantined]]:
-    """The people's folders, and what else lies beside them."""
+    """Return the people's folders, and the other entries of the folder."""
     people, others = [], []
     for entry in open_folder(root, "the folder that holds one folder of images per person"):
         if not os.path.isdir(entry):
@@ -201,7 +202,7 @@ def _people(root: Path) -> tuple[list[Path], list[Quarantined]]:
 
 
 def _too_few(images: dict[str, list[Path]], kept: list[str], minimum: int) -> Problem:
-    """Return the problem of a folder in which a classifier has nobody, or nobody to tell apart."""
+    """Return the problem of a folder with fewer than the two people that a classifier needs."""
     with_images = sum(map(bool, images.values()))
     if not images:
         return Problem("", "no folders in it", "put each person's images into a folder of their own")

@@ -1,4 +1,4 @@
-"""Holding back some of each person's images for validation, and some people from training altogether."""
+"""The split of validation images from training images, and of held-out people from the others."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from finetune.names import first_spellings, normal
 
 
 def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Splits by the images of each person, as the published `SPLIT_IMAGES` does.
+    """Split the images of each person into training and validation, as the published `SPLIT_IMAGES` does.
 
-    Of a person's n images, n - floor(n (1 - fraction)) are held back, at least one and never all;
-    a person with one image stays in training. They are drawn by (seed, person's name), so that
-    adding a person changes nobody else's split.
+    Of a person's n images, n - floor(n (1 - fraction)) are held back: at least one, and never all. A person with one
+    image stays in training. The images are drawn by (seed, person's name): adding a person changes nobody else's split.
 
     Args:
-        fraction: of each person's images, in [0, 1); 0 holds back none.
-        seed: 0 or more.
+        dataset: images to split.
+        fraction: share of each person's images to hold back, in [0, 1); 0 holds back none.
+        seed: seed of the draw, 0 or more.
 
     Returns:
-        Training and validation, both with all of `dataset`'s class names and in its order.
+        Training images and validation images, both with all class names of `dataset` and in its order.
     """
-    # As it was written, in decimals: 100 (1 - 0.07) is 92.99… in binary, and would hold back 8.
+    # The decimal value counts: in binary, 100 (1 - 0.07) is 92.99…, which would hold back 8 images.
     share = Fraction(str(fraction))
     held_back = np.zeros(len(dataset.labels), dtype=bool)
     ends = np.cumsum(np.bincount(dataset.labels, minlength=len(dataset.class_names)))
@@ -38,28 +38,29 @@ def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Data
 
 
 def hold_out(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Hold people out, each by a draw of their own: (seed, person's name), so that adding a person moves nobody else.
+    """Hold out people, each drawn by (seed, person's name): adding a person moves nobody else.
 
-    A name in several spellings may be one person: the draw of the first spelling decides for all of them.
+    Several spellings of a name may mean one person. The draw of the first spelling decides for all of them.
 
     Args:
-        share: of the people, above 0, below 1; how many it are is left to chance.
-        seed: 0 or more.
+        dataset: images to split.
+        share: expected share of the people to hold out, above 0, below 1; the number is left to chance.
+        seed: seed of the draw, 0 or more.
 
     Returns:
-        Those who stay and those who are held out, each with class names of their own.
+        Images of the remaining people and images of the held-out people, each with their own class names.
     """
     out = {name for name, place in places(dataset.class_names, seed).items() if place < share}
     return dataset.of_people(set(dataset.class_names) - out), dataset.of_people(out)
 
 
 def places(class_names: Sequence[str], seed: int) -> dict[str, float]:
-    """Return the share up to which each person stays in training; any larger one holds them out."""
-    # Not by the draw of `finetune split`: of a part of its making, some shares would hold nobody out.
+    """Return each person's draw, in [0, 1): the largest `share` of `hold_out` that keeps them in training."""
+    # The draw differs from that of `finetune split`. Otherwise some shares would hold out nobody in a part made by it.
     first = first_spellings(class_names)
     return {name: float(generator_of(seed, f"held out: {first[name]}").random()) for name in first}
 
 
 def generator_of(seed: int, name: str) -> np.random.Generator:
-    """Make a person's own generator: what it draws depends on nobody else, and not on the name's Unicode form."""
+    """Return a person's own generator, independent of other people and of the name's Unicode form."""
     return np.random.default_rng([seed, *normal(name).encode()])

@@ -1,4 +1,4 @@
-"""Other people's datasets, brought into one folder per person, named as LFW names its images."""
+"""The import of other datasets into one folder per person, with image names as in LFW."""
 
 import lazy_loader
 

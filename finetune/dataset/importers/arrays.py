@@ -1,4 +1,4 @@
-"""Faces in NumPy arrays: pixels in one, whose they are in another; written as PNG."""
+"""The import of faces from NumPy arrays of pixels and labels; the faces are written as PNG."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from finetune.words import counted
 Array = npt.NDArray[Any]
 
 ROWS = 256
-"""Read at a time; the array stays on disk."""
+"""Images that are read at a time; the array stays on disk."""
 OVERSHOOT = 0.001
-"""Share of the range by which floats may leave it at either end: resizing overshoots a little."""
+"""Share of the range by which floats may exceed it at either end, since resizing overshoots a little."""
 WIDEST = 2.5
-"""Of height and width, how many times the larger may be the smaller for a size that is proposed."""
+"""Largest aspect ratio of a size that an error message proposes."""
 
 
 def import_arrays(
@@ -38,23 +38,23 @@ def import_arrays(
     width: int | None = None,
     names: Path | None = None,
 ) -> tuple[Imported, str]:
-    """Writes each image as PNG, one folder per person.
+    """Write each image as PNG, with one folder per person.
 
     Args:
-        images: .npy, [n, height * width] grey, [n, height, width] grey or [n, height, width, 3] RGB. Whole
-            numbers 0 to 255 are taken as they are; so are floats, rounded, unless none is above 1: these are
-            taken times 255. Floats may leave either range by a thousandth of it, as resizing does.
-        labels: .npy [n], whole numbers or strings.
-        out: a folder that does not exist yet, or is empty.
-        height, width: in pixels, for flat rows.
-        names: a text file that names label k in its line k + 1, where the labels are numbers.
+        images: .npy file, [n, height * width] grey, [n, height, width] grey or [n, height, width, 3] RGB. Whole
+            numbers from 0 to 255 stay as they are. Floats are rounded; if none is above 1, they are first multiplied
+            by 255. Floats may exceed either range by a thousandth of it, as they do after resizing.
+        labels: .npy file [n] of whole numbers or strings.
+        out: folder that does not exist yet, or is empty.
+        height, width: image size in pixels, for flat rows.
+        names: text file with the name of label k in line k + 1, for labels that are numbers.
 
     Returns:
-        What was made, and how the values were taken.
+        The result, and a description of how the values were interpreted.
 
     Raises:
-        DataError: a line for each of: an array that can't be read, another number of labels than of images,
-            values out of range, a size that does not fit, a label without a name.
+        DataError: an array can't be read, the numbers of labels and images differ, values are out of range, a size
+            does not fit, or a label has no name; one line each.
         RunError: `out` can't be written.
     """
     problems: list[Problem] = []
@@ -83,10 +83,10 @@ def import_arrays(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageArray:
-    """Images in a .npy file, read as they are asked for.
+    """Images in a .npy file, read on demand.
 
     Attributes:
-        how: the values were taken, in words.
+        how: description of how the values were interpreted.
     """
 
     how: str
@@ -97,15 +97,15 @@ class ImageArray:
         return len(self._pixels)
 
     def image(self, index: int) -> Picture.Image:
-        """One of them."""
+        """Return one image."""
         return Picture.fromarray(_eight_bits(self._pixels[index], self._scale))
 
 
 def open_images(images: Path, height: int | None = None, width: int | None = None) -> ImageArray:
-    """Opens an array of images as `import_arrays` takes them.
+    """Open an array of images as `import_arrays` takes them.
 
     Raises:
-        DataError: it can't be read, its values are out of range, or the size does not fit.
+        DataError: the array can't be read, its values are out of range, or the size does not fit.
     """
     pixels = _shaped(_load(images), images, height, width)
     how, scale = _taken(pixels, images)
@@ -113,7 +113,7 @@ def open_images(images: Path, height: int | None = None, width: int | None = Non
 
 
 def read_labels(labels: Path, images: int) -> list[str]:
-    """A label an image, as text.
+    """Return one label per image, as text.
 
     Raises:
         DataError: the file can't be read, or holds another number of labels.
@@ -143,7 +143,7 @@ def _load(path: Path) -> Array:
 
 
 def _shaped(array: Array, path: Path, height: int | None, width: int | None) -> Array:
-    """[n, height, width] or [n, height, width, 3]."""
+    """Return the array as [n, height, width] or [n, height, width, 3], or raise `DataError`."""
     shape = list(array.shape)
     if array.ndim == 2:
         size = f"rows of {shape[1]} values"
@@ -171,7 +171,7 @@ def _shaped(array: Array, path: Path, height: int | None, width: int | None) -> 
 
 
 def _fitting(values: int) -> str:
-    """The sizes that a face of so many values may have, most square first."""
+    """Return advice on the possible sizes of a face with this number of values, most square first."""
     sizes = [(height, values // height) for height in range(1, values + 1) if values % height == 0]
     near = [(height, width) for height, width in sizes if max(height, width) <= WIDEST * min(height, width)]
     near.sort(key=lambda size: (max(size), -size[0]))
@@ -181,7 +181,7 @@ def _fitting(values: int) -> str:
 
 
 def _taken(array: Array, path: Path) -> tuple[str, float]:
-    """Return how the values are taken, in words, and what they are multiplied by."""
+    """Return how the values are interpreted, in words, and their factor."""
     if array.dtype.kind not in "iuf":
         raise DataError(Problem(path, f"values of {array.dtype}", "give whole numbers or floats"))
     low, high = np.inf, -np.inf
@@ -206,7 +206,7 @@ def _eight_bits(pixels: Array, scale: float) -> Pixels:
 
 
 def _identities(labels: Array, path: Path, names: Path | None) -> list[str]:
-    """The name of each image's person."""
+    """Return the name of each image's person."""
     if labels.ndim != 1:
         raise DataError(Problem(path, f"shape {list(labels.shape)}", "give one label an image, [n]"))
     if labels.dtype.kind == "S":

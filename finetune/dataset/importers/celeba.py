@@ -1,4 +1,4 @@
-"""CelebA's photos by its identity file (Liu et al. 2015): all photos in one folder, a line for each."""
+"""The import of CelebA (Liu et al. 2015): photos in one folder, and an identity file with one line per photo."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ FORM = "an identity file such as CelebA's identity_CelebA.txt"
 
 
 def read_celeba(images: Path, identities: Path) -> Listing:
-    """Reads lines of `photo identity`, separated by white space.
+    """Read lines of `photo identity`, separated by white space.
 
     Args:
-        images: the folder that the photos lie in.
+        images: folder of the photos.
+        identities: identity file.
 
     Raises:
         DataError: the folder or the file can't be read.

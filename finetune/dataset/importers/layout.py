@@ -1,4 +1,4 @@
-"""Datasets that are folders of people already, under names of their own: VGGFace2 and CASIA-WebFace."""
+"""The import of VGGFace2 and CASIA-WebFace, which are folders of people with their own naming."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from finetune.images import SUFFIXES
 from finetune.paths import open_folder
 
 PARTS = ("train", "test")
-"""The level that VGGFace2's archives have above the people."""
+"""Folders above the people in VGGFace2's archives."""
 
 
 class DatasetLayout(NamedTuple):
-    """How a dataset names its people and their photos.
+    """The naming of people and photos in a dataset.
 
     Attributes:
-        title: what it is called.
-        person: matches a person's folder.
-        photo: matches a photo without its suffix.
-        example: one of each.
+        title: name of the dataset.
+        person: pattern of a person's folder.
+        photo: pattern of a photo without its suffix.
+        example: example of a photo's path.
     """
 
     title: str
@@ -34,16 +34,16 @@ class DatasetLayout(NamedTuple):
 
 
 VGGFACE2 = DatasetLayout("VGGFace2", re.compile(r"n\d{6}"), re.compile(r"\d{4}_\d{2}"), "n000001/0001_01.jpg")
-"""Cao et al. 2018; `0001_01` is the photo, and the face in it."""
+"""VGGFace2 (Cao et al. 2018); `0001_01` is photo 0001 and face 01 in it."""
 CASIA = DatasetLayout("CASIA-WebFace", re.compile(r"\d{7}"), re.compile(r"\d{3,}"), "0000045/001.jpg")
-"""Yi et al. 2014."""
+"""CASIA-WebFace (Yi et al. 2014)."""
 
 
 def read_layout(root: Path, layout: DatasetLayout) -> Listing:
-    """Lists the photos of a dataset in its published layout, with or without a level of train and test.
+    """List the photos of a dataset in its published layout, with or without the folders `train` and `test`.
 
     Raises:
-        DataError: the folder can't be read, or holds no person of that layout.
+        DataError: the folder can't be read, or holds no person of this layout.
     """
     what = f"the folder that holds {layout.title}'s people, as {layout.example}"
     inside = open_folder(root, what)

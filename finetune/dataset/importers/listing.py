@@ -1,4 +1,4 @@
-"""Photos and whose they are, as a list, a table or a folder names them: checked, then linked or copied."""
+"""Photos with their identities, from a list, a table or a folder: checked, then linked or copied."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from finetune.progress import track
 
 
 class Listed(NamedTuple):
-    """A photo that is named.
+    """A listed photo.
 
     Attributes:
-        path: where it is said to be.
-        identity: whose it is.
-        where: what names it, such as `FILE:12`.
+        path: path of the photo, which may not exist.
+        identity: person in the photo.
+        where: place that lists the photo, such as `FILE:12`.
     """
 
     path: Path
@@ -34,15 +34,15 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """Photos as their source names them, none of them opened yet.
+    """The photos of a source, none of them opened yet.
 
     Attributes:
-        source: the file or folder that names them.
-        root: the folder they lie in.
-        photos: in the source's order.
-        left_out: what lies beside them, with reasons.
-        problems: what is wrong with the source.
-        photos_folder: the folder that is for photos, where nothing may be made; None where the source does not say.
+        source: file or folder that lists the photos.
+        root: folder of the photos.
+        photos: photos in the source's order.
+        left_out: other files and folders, with reasons.
+        problems: problems of the source.
+        photos_folder: folder reserved for photos, in which nothing may be written; None if the source does not say.
     """
 
     source: Path
@@ -54,18 +54,19 @@ class Listing:
 
 
 def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Imported:
-    """Makes one folder per person of links to the photos, or of copies.
+    """Make one folder per person with links to the photos, or with copies.
 
-    No photo is decoded: one that is damaged is found by whatever reads it.
+    No photo is decoded. A damaged photo is found only when it is read.
 
     Args:
-        out: a folder that does not exist yet, or is empty; not within the folder of the photos.
-        copy: copies them, where the originals will go.
+        listing: photos to import.
+        out: folder that does not exist yet, or is empty; not within the folder of the photos.
+        copy: whether to copy the photos, for originals that will be removed.
 
     Raises:
-        DataError: `out` is in use or lies among the photos, or a line for each of: a malformed line, a photo that
-            is missing or has two names, two names for one folder.
-        RunError: it can't be written.
+        DataError: `out` is in use or lies among the photos, a line is malformed, a photo is missing or has two names,
+            or two names share a folder; one line each.
+        RunError: `out` can't be written.
     """
     problems: list[Problem] = []
     attempt(problems, lambda: refuse_used(out))
@@ -80,7 +81,7 @@ def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Importe
     if problems:
         raise DataError(*bounded(problems, listing.source, "is it the right one, for these photos?"))
 
-    # A link to a link would break when the one between goes.
+    # A link to a link would break with the removal of the latter.
     images = [Image(photo.identity, os.path.realpath(photo.path), photo.path.suffix.lower()) for photo in photos]
 
     def place(index: int, target: Path) -> None:
@@ -93,7 +94,7 @@ def import_photos(listing: Listing, out: Path, *, copy: bool = False) -> Importe
 
 
 def _check(listing: Listing) -> tuple[list[Listed], list[Quarantined], list[Problem]]:
-    """Return the photos to take, those named twice, and a problem for each that can't be taken."""
+    """Return the photos to import, the photos listed twice, and a problem for each unusable photo."""
     seen: dict[tuple[int, int], Listed] = {}
     repeated: list[Quarantined] = []
     problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""One folder per person, `NAME/NAME_0001.jpg` as LFW has it, made whole from any listing of images."""
+"""The writing of one folder per person, with `NAME/NAME_0001.jpg` as in LFW, from any list of images."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from finetune.paths import printable
 from finetune.progress import track
 
 MANIFEST = ".manifest.csv"
-"""Beside the people's folders; its name begins with a dot, so that it is passed over where people are looked for."""
+"""Name of the manifest beside the people's folders. Its leading dot hides it from the search for people."""
 LONGEST = 240
-"""Bytes of a person's name: file systems allow 255, and `_0001.jpg` comes after it."""
+"""Largest length of a person's name in bytes: file systems allow 255, and `_0001.jpg` follows it."""
 
 
 class Image(NamedTuple):
-    """An image as its source names it.
+    """An image to import.
 
     Attributes:
-        identity: whose it is.
-        source: its path, or a row of an array: `X.npy[17]`.
-        suffix: of the file it becomes, `.jpg`.
+        identity: person in the image, as the source names them.
+        source: path, or row of an array such as `X.npy[17]`.
+        suffix: suffix of the new file, such as `.jpg`.
     """
 
     identity: str
@@ -41,13 +41,13 @@ class Image(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Imported(Brief):
-    """What was made.
+    """The result of an import.
 
     Attributes:
-        out: the folder.
-        people: how many.
-        images: theirs.
-        left_out: what was found and not taken, with reasons.
+        out: new folder.
+        people: number of people.
+        images: number of images.
+        left_out: files and folders that were not imported, with reasons.
     """
 
     out: Path
@@ -57,7 +57,7 @@ class Imported(Brief):
 
     @property
     def manifest(self) -> Path:
-        """A CSV: each image within `out`, its source, and the name that the source gives."""
+        """The CSV file that lists each image within `out`, its source, and its name in the source."""
         return self.out / MANIFEST
 
 
@@ -68,16 +68,18 @@ def write_people(
     place: Callable[[int, Path], object],
     left_out: Iterable[Quarantined] = (),
 ) -> Imported:
-    """Makes the folder: images are numbered from 1 within each person, in the order in which they come.
+    """Write the folder. Images are numbered from 1 within each person, in the given order.
 
     Args:
-        out: a folder that does not exist yet, or is empty.
-        folders: of each identity, from `name_folders`.
-        place: puts the image of that index where it is told.
+        out: folder that does not exist yet, or is empty.
+        images: images to import.
+        folders: folder name of each identity, from `name_folders`.
+        place: function that writes the image with an index to a path.
+        left_out: files and folders that are not imported, with reasons.
 
     Raises:
         DataError: `out` is in use.
-        RunError: it can't be written.
+        RunError: `out` can't be written.
     """
     numbers = dict.fromkeys(folders.values(), 0)
 
@@ -99,13 +101,14 @@ def write_people(
 
 
 def name_folders(identities: Iterable[str], where: Path) -> tuple[dict[str, str], list[Problem]]:
-    """Return the folder of each identity; and a problem for each that can have none of its own.
+    """Return the folder name of each identity, and a problem for each that can't have its own folder.
 
-    Slashes and what can't be printed become `_`, and so do dots at the beginning; spaces stay. Names that
-    differ in case or in the encoding of accents alone would share a folder on some file systems.
+    Slashes, unprintable characters and leading dots become `_`; inner spaces stay. Names that differ only in case or in
+    the encoding of accents would share a folder on some file systems.
 
     Args:
-        where: the file or folder that names them.
+        identities: names of the people.
+        where: file or folder that lists the identities.
     """
     folders: dict[str, str] = {}
     problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""Photos by a CSV file of paths and names."""
+"""The import of photos listed in a CSV file of paths and names."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ NAMES = ("name", "identity", "person", "label", "class")
 
 
 def read_csv(file: Path, root: Path | None = None) -> Listing:
-    """Reads lines of `path,name`; either may be quoted.
+    """Read lines of `path,name`, where either field may be quoted.
 
-    The first line is a header where nothing in it is named as an image. A header may put the columns in any
-    order, among others, where it calls them by one of `PATHS` and one of `NAMES`.
+    The first line is a header if no field in it ends as an image file does. With one of `PATHS` and one of `NAMES` in
+    it, the columns may be in any order, among others.
 
     Args:
-        root: where relative paths begin; the CSV's own folder by default.
+        file: CSV file.
+        root: base folder of relative paths; by default, the CSV's folder.
 
     Raises:
         DataError: the file can't be read.
     """
-    # A root that holds the CSV too, such as the home folder, may hold what is made of it as well.
+    # A root that also holds the CSV, such as the home folder, may hold the new folder too.
     apart = root is not None and not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(root))
     photos_folder = root if apart else None
     root = file.parent if root is None else root
@@ -63,10 +64,10 @@ def read_csv(file: Path, root: Path | None = None) -> Listing:
 
 
 def _header(fields: list[str], where: str) -> tuple[int, int]:
-    """The columns of path and name.
+    """Return the columns of path and name.
 
     Raises:
-        DataError: there are others, and it can't be told which are these.
+        DataError: the header does not tell which of several columns they are.
     """
     words = [field.casefold() for field in fields]
     path = next((words.index(word) for word in PATHS if word in words), None)
