@@ -17,6 +17,7 @@ import pydantic
 from annotated_types import Interval
 
 from finetune.errors import Problem, RecipeError
+from finetune.notebook import html_table
 from finetune.words import described, did_you_mean, dotted, listed
 
 COLLECT = object()
@@ -158,6 +159,9 @@ class Section(pydantic.BaseModel):
     def model_copy(self: Self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return the section with other values in place of some, checked like any."""
         return type(self)(**dict(self) | dict(update or {}))
+
+    def _repr_html_(self) -> str:
+        return html_table(self._title(), ((name, plain(value)) for name, value in self if value is not None))
 
     @property
     def faults(self) -> tuple[Fault, ...]:

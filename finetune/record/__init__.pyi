@@ -4,6 +4,7 @@ from .histories import Histories as Histories
 from .machine import environment as environment
 from .results import (
     BASELINE as BASELINE,
+    STAGE_COLUMNS as STAGE_COLUMNS,
     Evidence as Evidence,
     StageResult as StageResult,
     ended as ended,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from finetune import files
 from finetune.brief import Brief
+from finetune.notebook import html_table
 from finetune.recipe import Recipe, Stage
 from finetune.record.folder import ADVICE, RunFolder
 from finetune.record.held_back import HeldBack
@@ -28,6 +29,16 @@ from finetune.verification import (
 
 Kind = TypeVar("Kind")
 
+STAGE_COLUMNS = (
+    "stage",
+    "trains from",
+    "epoch kept",
+    "held back",
+    "LFW before",
+    "LFW after",
+    "difference (95 %)",
+    "outcome",
+)
 BASELINE = "baseline"
 """The name of stage 0, which trains nothing."""
 
@@ -107,6 +118,18 @@ class StageResult(Brief):
     start: Evidence
     began: Evidence
     trained: Evidence
+
+    def _repr_html_(self) -> str:
+        return html_table(f"Stage {self.index}", [self.row()], STAGE_COLUMNS)
+
+    def row(self) -> tuple[str, ...]:
+        """Return the values of `STAGE_COLUMNS`, as texts."""
+        outcome = "kept" if self.accepted else "rolled back"
+        held_back = "" if self.validation_accuracy is None else f"{self.validation_accuracy:.4f}"
+        difference = self.difference
+        lfw = [f"{r.accuracy:.4f}" if r else "" for r in (self.before, self.measured)]
+        interval = f"{difference.accuracy:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})" if difference else ""
+        return self.name, self.train_from, f"{self.kept_epoch} of {self.epochs}", held_back, *lfw, interval, outcome
 
     @property
     def before(self) -> VerificationResult | None:

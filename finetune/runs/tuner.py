@@ -14,12 +14,14 @@ from finetune import checkpoint as checkpoints, files
 from finetune.errors import FinetuneError, Problem, UserError
 from finetune.images import Images
 from finetune.model import Model
+from finetune.notebook import html_table
 from finetune.predictions import Predictions
 from finetune.progress import printing, say
 from finetune.recipe import Recipe, Stage
 from finetune.record import (
     ADVICE,
     BASELINE,
+    STAGE_COLUMNS,
     Evidence,
     HeldBack,
     RunFolder,
@@ -108,6 +110,10 @@ class FineTuner:
         self.start = Evidence()
         self._begun = self._writing = False
         self._resuming: int | None = None
+
+    def _repr_html_(self) -> str:
+        rows = [result.row() for result in self.results]
+        return html_table(f"Run in {self.folder.path}", rows, STAGE_COLUMNS)
 
     @property
     def rows(self) -> list[EpochRow]:

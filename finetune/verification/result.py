@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
+from finetune.notebook import html_table
+from finetune.words import counted
 
 Distance = Literal["euclidean", "cosine"]
 
@@ -121,6 +123,18 @@ class VerificationResult(Brief):
             f"Area Under Curve (AUC): {self.auc:.3f}",
             f"Equal Error Rate (EER): {eer}",
         ]
+
+    def _repr_html_(self) -> str:
+        eer = "none within the thresholds" if self.eer is None else f"{self.eer:.4f}"
+        rows = [
+            ("accuracy", f"{self.accuracy:.4f} ± {self.accuracy_std:.4f}"),
+            (f"validation rate at FAR {self.far_target:g}", f"{self.val:.4f} ± {self.val_std:.4f}"),
+            ("area under the ROC curve", f"{self.auc:.4f}"),
+            ("equal error rate", eer),
+            ("threshold", f"{self.threshold:.4f} ({self.distance})"),
+            ("pairs", f"{self.n_pairs:,}, of one person {self.n_same:,}, in {counted(self.n_folds, 'fold')}"),
+        ]
+        return html_table(f"Verification on {self.of_what}", rows)
 
     @property
     def of_what(self) -> str:

@@ -44,6 +44,9 @@ def test_a_head_is_trained_asked_and_resumed(make, faces, capfd, caplog):
     assert found.labels.tolist() == held_back.labels.tolist()
     assert result.trained.held_back.named.tolist() == found.named.tolist()
 
+    assert f"<td style='text-align: left'>{result.kept_epoch} of 2</td>" in tuner._repr_html_()
+    assert result._repr_html_().count("<th") == 9
+
     again = make(lfw=None, resume=True)
     trained = again.model.digests()
     assert trained == tuner.model.digests()

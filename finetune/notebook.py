@@ -1,0 +1,18 @@
+"""HTML tables, by which results and recipes show themselves in notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+
+def html_table(title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
+    """Return a table: its title, a header where one is given, and rows whose first cell is their heading."""
+    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    body = "".join(
+        f"<tr><th style='text-align: left'>{escape(str(first))}</th>"
+        + "".join(f"<td style='text-align: left'>{escape(str(cell))}</td>" for cell in cells)
+        + "</tr>"
+        for first, *cells in rows
+    )
+    return f"<table><caption>{escape(title)}</caption>{head and f'<tr>{head}</tr>'}{body}</table>"
