@@ -1,4 +1,4 @@
-"""TF1 checkpoints: find the files, read them, account for every variable, write new ones."""
+"""TF1 checkpoints: finding the files, reading them, accounting for every variable, and writing new ones."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The one account of a checkpoint: all that restoring checks and takes, which `finetune inspect` shows."""
+"""The account of a checkpoint: all checks and all data of a restore, which `finetune inspect` shows too."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from finetune.images import Preprocessing, Standardization, resolve_preprocessin
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """A checkpoint that can be restored, every variable accounted for.
+    """A checkpoint that can be restored, with every variable accounted for.
 
     Attributes:
-        stored: the checkpoint, open for reading.
+        stored: checkpoint, open for reading.
         contents: backbone, embedding size and number of classes, as stored.
-        preprocessing: what it expects of its images, and where that is known from.
-        class_names: what the classes of the head are called, in order; empty where nobody knows.
-        plan: what becomes of every variable on both sides.
+        preprocessing: preprocessing that the checkpoint expects, and the source of that knowledge.
+        class_names: names of the head's classes, in order; empty if unknown.
+        plan: decision about every variable of the checkpoint and of the network.
         needed: shapes of the network's variables by TF1 name, in the order of the units.
-        values: of the variables that are restored, by TF1 name.
+        values: values of the restored variables, by TF1 name.
     """
 
     stored: StoredCheckpoint
@@ -51,7 +51,7 @@ class Account:
 
     @property
     def own_class_names(self) -> tuple[str, ...]:
-        """The people whom the stored classifier tells apart, whatever head the network is to have.
+        """The people of the stored classifier, even if the network gets a new head.
 
         Raises:
             CheckpointError: the file with their names can't be read.
@@ -59,7 +59,7 @@ class Account:
         return stored_class_names(self.located.folder, self.contents.num_classes)
 
     def for_people(self, class_names: Sequence[str]) -> Account:
-        """Return the account of a checkpoint that was opened for a new head, with these people in it."""
+        """Return the account with these people in the new head, for a checkpoint opened for a new head."""
         shapes = ((self.contents.embedding_size, len(class_names)), (len(class_names),))
         needed = {**self.needed, **dict(zip(self.backbone.head_variables, shapes, strict=True))}
         return dataclasses.replace(self, needed=needed, class_names=tuple(class_names))
@@ -72,18 +72,18 @@ def account(
     image_size: int | None = None,
     standardization: Standardization | None = None,
 ) -> Account:
-    """Read a checkpoint, and check all that restoring it needs.
+    """Read a checkpoint and check all that its restore needs.
 
     Args:
-        path: a directory, a prefix, or any file of a checkpoint.
-        class_names: the people of a new head, in place of the stored one. Without it, the head is restored
-            where it is stored with weights and biases.
-        image_size: pixels, in place of what the checkpoint is known to expect.
-        standardization: in place of what the checkpoint is known to expect.
+        path: directory, prefix, or any file of a checkpoint.
+        class_names: people of a new head, which replaces the stored one. By default, the stored head is restored if it
+            has weights and biases.
+        image_size: image side in pixels; by default, what the checkpoint is known to expect.
+        standardization: standardization; by default, what the checkpoint is known to expect.
 
     Raises:
-        CheckpointError: the checkpoint is missing, damaged or of no backbone, a variable is unaccounted
-            for, or the image size is less than the network can take.
+        CheckpointError: the checkpoint is missing, damaged or of an unknown backbone, a variable is unaccounted
+            for, or the image size is too small for the network.
     """
     located = locate(path)
     stored = read(located)
@@ -114,7 +114,7 @@ def account(
 
 
 def stored_class_names(folder: Path, num_classes: int | None) -> tuple[str, ...]:
-    """Read the names in `class_names.txt` beside a checkpoint; none where there is not one per class.
+    """Read the names in `class_names.txt` beside a checkpoint; return none unless there is one per class.
 
     Raises:
         CheckpointError: the file can't be read.

@@ -1,4 +1,4 @@
-"""What a checkpoint holds, for people and for programs: `finetune inspect`."""
+"""The description of a checkpoint for people and for programs, as `finetune inspect` shows it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from finetune.words import counted
 
 @dataclasses.dataclass(frozen=True)
 class UnitContents:
-    """The stored variables of one unit: shapes by TF1 name."""
+    """The stored variables of one unit, as shapes by TF1 name."""
 
     name: str
     variables: Mapping[str, Shape]
 
     @property
     def values(self) -> int:
-        """How many numbers they hold."""
+        """The number of values in them."""
         return sum(math.prod(shape) for shape in self.variables.values())
 
     def lines(self) -> list[str]:
-        """The unit's counts, and below them its variables with their shapes."""
+        """Return a line with the unit's counts, and one line per variable with its shape."""
         own = ((name.partition(f"{self.name}/")[2], shape) for name, shape in self.variables.items())
         return [
             f"{self.name}: {counted(len(self.variables), 'variable')}, {counted(self.values, 'value', ',')}",
@@ -40,15 +40,15 @@ class UnitContents:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Description(Brief):
-    """A checkpoint, every variable accounted for.
+    """A checkpoint, with every variable accounted for.
 
     Attributes:
-        located: its files.
+        located: files of the checkpoint.
         contents: backbone, embedding size and number of classes.
-        units: in the order of the network; those without variables are left out, and so is the head.
-        preprocessing: what it expects of its images, and where that is known from.
-        sha256: the digest of each file that holds values.
-        skipped: the other stored variables, and what each is.
+        units: units with variables, in the order of the network, without the head.
+        preprocessing: preprocessing that the checkpoint expects, and the source of that knowledge.
+        sha256: digest of each file that holds values.
+        skipped: other stored variables, with a description of each.
     """
 
     located: Located
@@ -59,7 +59,7 @@ class Description(Brief):
     skipped: Mapping[str, str]
 
     def to_json(self) -> dict[str, object]:
-        """Plain values for `json.dump`."""
+        """Return plain values for `json.dump`."""
         return {
             "checkpoint": str(self.located.prefix),
             "kind": self.located.format.name,
@@ -82,7 +82,7 @@ class Description(Brief):
         }
 
     def lines(self) -> list[str]:
-        """What the checkpoint is, each unit with its variables, and what is left out."""
+        """Return lines about the checkpoint, each unit with its variables, and the skipped variables."""
         size, classes = self.contents.embedding_size, self.contents.num_classes
         expects, form = self.preprocessing, self.located.format
         variables = sum(len(unit.variables) for unit in self.units)
@@ -109,10 +109,10 @@ class Description(Brief):
 
 
 def describe(path: str | Path) -> Description:
-    """Describe a checkpoint that `Model.restore` takes; it goes through the same account.
+    """Describe a checkpoint that `Model.restore` can restore, by the same checks.
 
     Raises:
-        CheckpointError: restoring it would raise one too.
+        CheckpointError: `Model.restore` would raise it too.
     """
     found = account(path)
     backbone = found.backbone

@@ -1,4 +1,4 @@
-"""From what a person typed to the files of one checkpoint: a folder, a prefix, or any of its files."""
+"""The search for the files of a checkpoint, given a folder, a prefix, or any of its files."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from finetune.errors import CheckpointError, Problem
 from finetune.words import listed
 
 STATE_FILE = "checkpoint"
-"""TensorFlow's file that names a folder's latest checkpoint."""
+"""TensorFlow's file with the name of a folder's latest checkpoint."""
 
 CLASS_NAMES = "class_names.txt"
-"""What the classes of the head are called, one per line in their order, beside a checkpoint."""
+"""File beside a checkpoint with the names of the head's classes, one per line, in order."""
 
 EXPECTED = "give a folder, a prefix, " + listed(
     ["any file of a TF1 checkpoint", *(f"a {form.title} ({form.suffix})" for form in SINGLE_FILES)], "or"
 )
-"""What to do where there is no checkpoint."""
+"""Advice for a path without a checkpoint."""
 
-_TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the last 8 bytes of every table file of TensorFlow's
+_TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the last 8 bytes of every table file of TensorFlow
 _SHARD = re.compile(r"\.data-\d{5}-of-(\d{5})$")
 _STEP = re.compile(r"-(\d+)$")
 
@@ -32,10 +32,10 @@ class Located:
     """The files of one checkpoint, all of which exist.
 
     Attributes:
-        format: how they are read.
-        prefix: what TensorFlow calls the checkpoint, such as `…/model-20180402-114759.ckpt-275`; the file itself
-            where there is one alone.
-        files: what holds the values: the `.index` and each `.data-…` shard, or the single file.
+        format: format of the files.
+        prefix: TensorFlow's name of the checkpoint, such as `…/model-20180402-114759.ckpt-275`; for a single file, its
+            path.
+        files: files that hold the values: the `.index` and each `.data-…` shard, or the single file.
     """
 
     format: Format
@@ -44,25 +44,25 @@ class Located:
 
     @property
     def folder(self) -> Path:
-        """Where the checkpoint lies."""
+        """The folder of the checkpoint."""
         return self.prefix.parent
 
     @property
     def name(self) -> str:
-        """The checkpoint's own name: `model-20180402-114759.ckpt-275`, or `20180402-114759` for a .pb."""
+        """The checkpoint's name, such as `model-20180402-114759.ckpt-275`, or `20180402-114759` for a .pb."""
         return self.prefix.stem if self.format.suffix else self.prefix.name
 
 
 def locate(path: str | Path) -> Located:
-    """Find the checkpoint that `path` means.
+    """Find the checkpoint at a path.
 
     Args:
-        path: a folder (its `checkpoint` file decides, else the latest step), a prefix with or without
-            its step, a `.index`, `.data-…`, `.meta` or `checkpoint` file, or a file of `SINGLE_FILES`, such as a
-            frozen `.pb`; `~` is expanded.
+        path: folder, prefix with or without step, a `.index`, `.data-…`, `.meta` or `checkpoint` file, or a file in
+            one of `SINGLE_FILES`, such as a frozen `.pb`. In a folder, the `checkpoint` file decides; without it, the
+            latest step. `~` is expanded.
 
     Raises:
-        CheckpointError: there is none, more than one is meant, or a file of it is missing.
+        CheckpointError: there is no checkpoint, more than one is possible, or one of its files is missing.
     """
     try:
         path = Path(path).expanduser()
@@ -93,7 +93,7 @@ def _in_folder(folder: Path) -> Located:
         return _single_file(path, form)
     shards = [path for path in sorted(folder.iterdir()) if _SHARD.search(path.name)]
     if shards:
-        return _with_prefix(_prefix_of(shards[0]), folder)  # says that its .index is missing
+        return _with_prefix(_prefix_of(shards[0]), folder)  # raises an error about the missing .index
     raise CheckpointError(Problem(folder, "holds no checkpoint", _advice_for_empty(folder)))
 
 
@@ -118,18 +118,18 @@ def _content(state: Path) -> bytes:
 
 
 def _named_by_state(state: Path) -> Located:
-    """What a `checkpoint` file names, looked for beside it first: its path may be another machine's."""
+    """Find the checkpoint in a `checkpoint` file, first beside that file: the path may be another machine's."""
     match = re.search(rb'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\]|\\.)*)"', _content(state), re.MULTILINE)
     if match is None:
         raise CheckpointError(
             Problem(state, "names no model_checkpoint_path", "remove it, or give a checkpoint's prefix")
         )
     try:
-        # The text format of protocol buffers escapes as C does: octal bytes of UTF-8.
+        # The text format of protocol buffers escapes UTF-8 bytes in octal, as C does.
         named = match[1].decode("unicode_escape").encode("latin-1").decode("utf-8")
     except UnicodeError as error:
         raise CheckpointError(Problem(state, "is damaged", "remove it, or give a checkpoint's prefix")) from error
-    beside = state.parent / PureWindowsPath(named).name  # splits at either slash
+    beside = state.parent / PureWindowsPath(named).name  # splits at both kinds of slash
     for prefix in (beside, state.parent / named):
         if _exists(prefix):
             return _with_prefix(prefix, state)
@@ -139,7 +139,7 @@ def _named_by_state(state: Path) -> Located:
 
 
 def _prefix_of(path: Path) -> Path:
-    """The prefix that a file of a checkpoint belongs to; `path` itself where it is already one."""
+    """Return the prefix that a file of a checkpoint belongs to, or `path` itself if it is a prefix."""
     if path.suffix == ".index":
         return path.with_suffix("")
     if _SHARD.search(path.name):
@@ -174,7 +174,7 @@ def _prefixes(folder: Path) -> list[Path]:
 
 
 def _latest(prefixes: list[Path], folder: Path) -> Path:
-    """The highest step of one training; several trainings in a folder are the person's to choose from."""
+    """Return the prefix with the highest step. With several trainings in the folder, the user must choose."""
     trainings = {_STEP.sub("", prefix.name) for prefix in prefixes}
     if len(trainings) > 1:
         raise CheckpointError(Problem(folder, f"holds {_names(prefixes)}", "name the one that is meant"))
@@ -200,14 +200,14 @@ def _with_prefix(prefix: Path, given: Path) -> Located:
 
 
 def _all_shards(prefix: Path, shards: list[Path]) -> list[Path]:
-    """Every shard there should be, as the last one's name tells."""
+    """Return all shards that should exist, by the total in the last one's name."""
     match = _SHARD.search(shards[-1].name) if shards else None
     total = int(match[1]) if match else 1
     return [_with_suffix(prefix, f".data-{i:05d}-of-{total:05d}") for i in range(total)]
 
 
 def _first_format(prefix: Path, given: Path) -> Located:
-    """A checkpoint of TensorFlow before 0.12: one file, without an index, named as the prefix is."""
+    """Return a checkpoint of TensorFlow before 0.12: one file without index, named like the prefix."""
     if not prefix.is_file():
         found = "no such file or folder" if not given.exists() else f"has no {prefix.name}.index beside it"
         raise CheckpointError(Problem(given, found, EXPECTED))

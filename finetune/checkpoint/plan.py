@@ -1,4 +1,4 @@
-"""What becomes of every variable, on both sides: restored, skipped for a reason, fresh, or an error."""
+"""The restore plan, which decides on every variable: restored, skipped for a reason, fresh, or an error."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _TRAINING_STATE: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(^|/)avg(/biased|/local_step)?$"), "moving average that its training kept of a loss"),
     (re.compile(r"^centers$"), "class centers of its center loss"),
 )
-"""What FaceNet's trainings may leave in a checkpoint besides the network, and what each is."""
+"""Variables that FaceNet's training scripts may store besides the network, with a description of each."""
 
-_STEP_COUNTS = frozenset({"global_step", "Variable"})  # FaceNet gives its own no name
+_STEP_COUNTS = frozenset({"global_step", "Variable"})  # FaceNet's own step count is unnamed, hence "Variable"
 
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """What the shapes in a checkpoint tell.
+    """The properties of a checkpoint that its shapes reveal.
 
     Attributes:
-        backbone: the network.
-        embedding_size: values in an embedding.
-        num_classes: people whom its classifier tells apart; None where it holds no weights of one.
+        backbone: network of the checkpoint.
+        embedding_size: number of values in an embedding.
+        num_classes: number of classes of the stored classifier; None without classifier weights.
     """
 
     backbone: Backbone
@@ -42,12 +42,12 @@ class Contents:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class RestorePlan(Brief):
-    """Every variable of the checkpoint and of the network, each in one place.
+    """The decision about every variable of the checkpoint and of the network, each of which is listed once.
 
     Attributes:
-        restored: names that are read, in the order of the network.
-        skipped: stored names that are left alone, and why.
-        fresh: names of the network that start anew.
+        restored: names of the restored variables, in the order of the network.
+        skipped: names of the skipped stored variables, with reasons.
+        fresh: names of the network's variables that are initialized afresh.
     """
 
     restored: tuple[str, ...]
@@ -56,13 +56,14 @@ class RestorePlan(Brief):
 
 
 def contents(stored: Mapping[str, Shape], where: str | Path = "the checkpoint") -> Contents:
-    """Read the network, the embedding's size and the number of classes from the shapes of the stored variables.
+    """Find the network, the embedding size and the number of classes from the shapes of the stored variables.
 
     Args:
+        stored: shapes in the checkpoint, by TF1 name.
         where: the checkpoint, as messages name it.
 
     Raises:
-        CheckpointError: this is none of the backbones as FaceNet builds them.
+        CheckpointError: the checkpoint holds no backbone as FaceNet builds it.
     """
     backbone = recognise(stored, where)
     embedding, (head, _) = backbone.embedding_weights, backbone.head_variables
@@ -76,7 +77,7 @@ def contents(stored: Mapping[str, Shape], where: str | Path = "the checkpoint") 
 
 
 def holds_head(backbone: Backbone, stored: Collection[str]) -> bool:
-    """Return whether a checkpoint holds the whole classifier: FaceNet's has weights and biases."""
+    """Return whether a checkpoint holds a whole classifier, with weights and biases as in FaceNet."""
     return all(name in stored for name in backbone.head_variables)
 
 
@@ -88,18 +89,18 @@ def plan_restore(
     *,
     where: object = "the checkpoint",
 ) -> RestorePlan:
-    """Decide on every variable; nothing is restored, or left out, silently.
+    """Decide on every variable. None is restored or skipped silently.
 
     Args:
-        backbone: the network that is restored.
+        backbone: network to restore.
         stored: shapes in the checkpoint, by TF1 name.
         needed: shapes in the network, by TF1 name.
-        fresh: those of `needed` that are not to be restored, whatever the checkpoint holds.
+        fresh: names in `needed` that are not restored, whatever the checkpoint holds.
         where: the checkpoint, as messages name it.
 
     Raises:
-        CheckpointError: one line for each variable that is missing, of another shape, or stored without
-            a reason to leave it out.
+        CheckpointError: a variable is missing, has another shape, or is stored without a known reason to skip it; one
+            line per variable.
     """
     wanted = {name: tuple(shape) for name, shape in needed.items() if name not in fresh}
     problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""Writes a checkpoint as a TF1 Saver does: values under their names, readable by TensorFlow 1 and 2."""
+"""The writing of checkpoints as a TF1 Saver does: values by variable name, readable by TensorFlow 1 and 2."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def write(
     tensors: Mapping[str, np.ndarray],
     beside: Mapping[str, str] | None = None,
 ) -> Path:
-    """Writes `model-NAME.ckpt-STEP.{index,data-00000-of-00001}` and `checkpoint` into a folder.
+    """Write `model-NAME.ckpt-STEP.{index,data-00000-of-00001}` and `checkpoint` into a folder.
 
-    The same tensors give the same bytes. Every file is complete before it gets its name; the
-    `checkpoint` file, which points to the rest, comes last.
+    The same tensors give the same bytes. Every file is complete before it gets its name. The `checkpoint` file, which
+    names the others, comes last.
 
     Args:
-        folder: made where it doesn't exist.
+        folder: folder, which is made if it doesn't exist.
         name: NAME.
         step: STEP, as FaceNet counts: the number of batches trained on.
-        tensors: the values by TF1 name.
-        beside: text files that travel with it, by file name.
+        tensors: values by TF1 name.
+        beside: additional text files, by file name.
 
     Returns:
         The prefix, `folder/model-NAME.ckpt-STEP`.
 
     Raises:
-        CheckpointError: TensorFlow could not open it again under this path.
+        CheckpointError: TensorFlow can't open checkpoints under this path.
         RunError: the disk is full, or the folder can't be written; nothing half-written is left.
     """
     import tensorflow as tf
@@ -72,12 +72,12 @@ def write(
 
 
 def published_form(name: str) -> str:
-    """A NAME by which the published scripts find a checkpoint: their pattern allows no other characters."""
+    """Return a NAME with only the characters that the published scripts' pattern for checkpoints allows."""
     return re.sub(r"[^\w\- ]", "_", name) or "finetuned"
 
 
 def texts(preprocessing: Preprocessing, class_names: Sequence[str]) -> dict[str, str]:
-    """The text files that travel with a checkpoint's weights, by name: its contract, and its classes where known."""
+    """Return the text files beside a checkpoint's weights, by name: preprocessing, and class names if known."""
     names = {CLASS_NAMES: "".join(f"{name}\n" for name in class_names)} if class_names else {}
     return {PREPROCESSING_FILE: preprocessing.to_text(), **names}
 
@@ -96,7 +96,7 @@ def _save(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
 
 
 def _sync(path: Path) -> None:
-    """A machine that loses its power must not keep the name of a file without its bytes."""
+    """Flush a file to disk, so that a power failure never leaves its name without its bytes."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -105,13 +105,13 @@ def _sync(path: Path) -> None:
 
 
 def _state(name: str) -> str:
-    """TensorFlow's text form, with a path relative to the folder, so that it can be moved."""
+    """Return the `checkpoint` file's text, with a path relative to the folder, so that the folder can be moved."""
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'model_checkpoint_path: "{quoted}"\nall_model_checkpoint_paths: "{quoted}"\n'
 
 
 def reason_of(error: OSError | tf.errors.OpError) -> str:
-    """What went wrong, as the operating system says it: TensorFlow puts paths before and its op behind."""
+    """Return the operating system's reason for an error, without the paths and the op that TensorFlow adds."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return error.message.split("; ")[-1].split(" [Op:")[0]

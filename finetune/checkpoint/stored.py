@@ -1,4 +1,4 @@
-"""The variables of a checkpoint by TF1 name, whatever format they are read from."""
+"""The stored variables of a checkpoint by TF1 name, in any format."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class StoredCheckpoint(Brief):
     """A checkpoint that is open for reading.
 
     Attributes:
-        located: its files.
-        variables: what they hold.
+        located: files of the checkpoint.
+        variables: variables in these files.
     """
 
     located: Located
@@ -38,10 +38,10 @@ class StoredCheckpoint(Brief):
         return self.variables.dtypes
 
     def tensor(self, name: str) -> np.ndarray:
-        """Return the stored values of one variable, as they are.
+        """Return the values of one variable as stored.
 
         Raises:
-            CheckpointError: its bytes are missing or damaged.
+            CheckpointError: the variable's bytes are missing or damaged.
         """
         try:
             return self.variables.get(name)
@@ -49,7 +49,7 @@ class StoredCheckpoint(Brief):
             raise CheckpointError(_damaged(f"{self.located.prefix} {name}", error)) from error
 
     def tensors(self, names: Collection[str]) -> dict[str, np.ndarray]:
-        """Return the values of float32 variables that are to be restored.
+        """Return the values of float32 variables for a restore.
 
         Raises:
             CheckpointError: bytes are missing or damaged, or values are not float32 or not finite.
@@ -77,10 +77,10 @@ class StoredCheckpoint(Brief):
 
 
 def read(located: Located) -> StoredCheckpoint:
-    """Open a checkpoint; values are read as they are asked for.
+    """Open a checkpoint; its values are read on demand.
 
     Raises:
-        CheckpointError: a file is damaged, or is something else than its name says.
+        CheckpointError: a file is damaged, or does not have the format that its name suggests.
     """
     path, form = located.files[0], located.format
     try:
@@ -88,12 +88,12 @@ def read(located: Located) -> StoredCheckpoint:
     except damage() as error:
         if not form.suffix:
             raise CheckpointError(_damaged(path, error)) from error
-        found = f"no {form.title}, or a damaged one ({_first_line(error)})"  # a suffix alone told what it is
+        found = f"no {form.title}, or a damaged one ({_first_line(error)})"  # only the suffix suggested the format
         raise CheckpointError(Problem(path, found, "copy it again, or give a TF1 checkpoint")) from error
 
 
 def file_digests(located: Located) -> dict[str, str]:
-    """Return the sha256 of each file that holds values, by file name.
+    """Return the SHA-256 of each file that holds values, by file name.
 
     Raises:
         CheckpointError: a file can't be read.

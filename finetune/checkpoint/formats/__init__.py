@@ -1,4 +1,4 @@
-"""The formats that weights are read from: one module each, which gives their variables by TF1 name."""
+"""The formats of weights that can be read. One module per format returns the variables by TF1 name."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A format of weights: how its file is told, and how its variables are read."""
+"""A format of weights: the recognition of its file and the reading of its variables."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Variables:
     """The variables of files that are open for reading.
 
     Attributes:
-        shapes: of every stored variable, by TF1 name.
-        dtypes: likewise.
-        get: reads the values of one variable, as they are stored.
+        shapes: shapes of all stored variables, by TF1 name.
+        dtypes: types of all stored variables, by TF1 name.
+        get: function that reads the values of one variable as stored.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -29,11 +29,11 @@ class Format:
     """A format that checkpoints are read from.
 
     Attributes:
-        name: as `finetune inspect --json` gives it.
-        title: as messages name it.
-        suffix: of its single file; empty for TF1's, which has several files and is told by their names and contents.
-        open: opens the files, given with the checkpoint's prefix, and returns their variables. It raises
-            `CheckpointError`, or one of the exceptions of `damage()`, where they can't be read.
+        name: name in `finetune inspect --json`.
+        title: name in messages.
+        suffix: suffix of its single file. Empty for TF1, which has several files, recognised by names and contents.
+        open: function from the checkpoint's prefix and files to their variables. For files that can't be read, it
+            raises `CheckpointError` or one of the exceptions of `damage()`.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Format:
 
 
 def damage() -> tuple[type[Exception], ...]:
-    """Return what TensorFlow and protobuf raise over damaged files, found by damaging them."""
+    """Return the exceptions of TensorFlow and protobuf for damaged files, found by damaging files."""
     import tensorflow as tf
     from google.protobuf.message import DecodeError
 

@@ -1,4 +1,4 @@
-"""A frozen graph, as `tf.graph_util` makes it: each variable's value is a constant of the variable's name."""
+"""Frozen graphs as `tf.graph_util` makes them, with each variable as a constant of the same name."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from finetune.errors import CheckpointError, Problem
 from finetune.files import read as read_bytes
 
 LARGEST = 2**31
-"""Bytes of a graph: more than protocol buffers can hold."""
+"""Largest size of a graph in bytes, more than protocol buffers can hold."""
 MOST_REPEATED = 2**24
-"""Values of a constant that holds one value for all of them: more than any variable of FaceNet's has."""
+"""Largest number of values in a constant that repeats one stored value, more than any FaceNet variable has."""
 _VARIABLES = frozenset({"weights", "biases", "beta", "gamma", "moving_mean", "moving_variance"})
-"""What tf-slim calls its variables: the last part of their names."""
+"""Last parts of tf-slim's variable names."""
 
 
 def read(path: Path, _: tuple[Path, ...]) -> Variables:
-    """Parse a graph and return the constants in it that were variables.
+    """Parse a graph and return its constants that were variables.
 
     Raises:
-        CheckpointError: there are none.
-        ValueError: two have one name, or a shape that their values do not fill.
+        CheckpointError: the graph holds no such constants.
+        ValueError: two constants share a name, or a constant has too few values for its shape.
     """
     import tensorflow as tf
 
@@ -55,10 +55,12 @@ def read(path: Path, _: tuple[Path, ...]) -> Variables:
 
 
 def _refuse_absurd(name: str, value: Any) -> None:
-    """Refuse a constant whose shape asks for more values than are there; a few may repeat the last one.
+    """Refuse a constant with an invalid shape, or with far more values than are stored.
+
+    Up to `MOST_REPEATED` values may repeat the last stored one.
 
     Raises:
-        ValueError: what it asks for.
+        ValueError: the constant is refused.
     """
     dims = [dim.size for dim in value.tensor_shape.dim]
     values = math.prod(dims)

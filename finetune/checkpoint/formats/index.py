@@ -1,8 +1,8 @@
-"""The entries of a checkpoint, checked before TensorFlow reads them: it ends the process over some.
+"""The check of a checkpoint's entries before TensorFlow reads them, since some bad entries make it end the process.
 
-An `.index` is a table of LevelDB: blocks of keys and values, of which the last one says where the others lie. Each
-value is a message that says of what type and shape a variable is, and where its bytes are. The single file of the first
-format is such a table too: its first value describes all variables, and the others hold their values.
+An `.index` is a table of LevelDB: blocks of keys and values. The last block holds the offsets of the others. Each value
+is a message with a variable's type, its shape, and the place of its bytes. The single file of the first format is such
+a table too. Its first value describes all variables, and the others hold their values.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from finetune import files
 MAGIC = bytes.fromhex("57fb808b247547db")
 FOOTER = 48
 TRAILER = 5
-"""Bytes behind a block: how it is compressed, and a checksum, which TensorFlow verifies."""
+"""Bytes after a block: its compression, and a checksum that TensorFlow verifies."""
 MOST_DIMENSIONS = 32
 MOST_SHARDS = 10_000
 MOST_BYTES = 2**62
 TYPES = range(1, 24)
-"""Numbers of the types that variables are stored as, `DT_FLOAT` to `DT_UINT64`."""
+"""Numbers of the types of stored variables, `DT_FLOAT` to `DT_UINT64`."""
 LARGEST = 2**26
-"""Bytes of an `.index` above which it is not read; FaceNet's has 22,000."""
+"""Largest size in bytes of an `.index` that is read; FaceNet's has 22,000."""
 LARGEST_FILE = 2**31
-"""Bytes of a file of the first format above which it is not read."""
+"""Largest size in bytes of a file of the first format that is read."""
 
 
 def refuse_unsound(path: Path) -> None:
-    """Refuse an `.index`, or a file of the first format, with an entry that no checkpoint of FaceNet's has.
+    """Refuse an `.index`, or a file of the first format, with an entry that no FaceNet checkpoint has.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: what is wrong with it.
+        ValueError: the file is refused.
     """
     refuse, largest = (_refuse_index, LARGEST) if path.suffix == ".index" else (_refuse_file, LARGEST_FILE)
     try:
@@ -79,13 +79,13 @@ def _holds(field: Any) -> bool:
 
 
 def _sliced(slices: Any) -> str:
-    """Return that a variable is in parts, empty where it is one whole."""
+    """Return the problem of a variable that is stored in slices, or an empty text."""
     whole = len(slices) == 1 and not any(extent.start or extent.HasField("length") for extent in slices[0].extent)
     return "" if whole else "stored in slices"
 
 
 def _problem_of(dtype: int, shape: Any) -> str:
-    """Return what is wrong with a type or a shape; empty where nothing is."""
+    """Return the problem of a type or a shape, or an empty text."""
     dims = [dim.size for dim in shape.dim]
     if dtype not in TYPES:
         return f"of no type ({dtype})"
@@ -95,7 +95,7 @@ def _problem_of(dtype: int, shape: Any) -> str:
 
 
 def _problem(entry: Any, shards: int) -> str:
-    """Return what is wrong with an entry of an `.index`; empty where nothing is."""
+    """Return the problem of an entry of an `.index`, or an empty text."""
     if problem := _problem_of(entry.dtype, entry.shape):
         return problem
     dims = [dim.size for dim in entry.shape.dim]
@@ -107,25 +107,25 @@ def _problem(entry: Any, shards: int) -> str:
 
 
 def _entries(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the keys and values of a table, in their order."""
+    """Yield the keys and values of a table, in order."""
     footer = content[-FOOTER:]
     if len(content) < FOOTER or footer[-8:] != MAGIC:
         raise ValueError("no table of variables")
     place = 0
-    for _ in range(2):  # where the block of meta data lies, and its size
+    for _ in range(2):  # skips the offset and the size of the metadata block
         _, place = _number(footer, place)
     for _, handle in _block(content, footer[place:]):
         yield from _block(content, handle)
 
 
 def _block(content: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the keys and values of the block that a handle, its offset and size, names."""
+    """Yield the keys and values of the block with this handle, which encodes offset and size."""
     offset, place = _number(handle, 0)
     size, _ = _number(handle, place)
     block, trailer = content[offset : offset + size], content[offset + size : offset + size + TRAILER]
     if len(block) != size or len(trailer) != TRAILER or trailer[0]:
         raise ValueError("a block that is cut or compressed")
-    end = size - 4 - 4 * int.from_bytes(block[-4:], "little")  # restart points, and their number
+    end = size - 4 - 4 * int.from_bytes(block[-4:], "little")  # restart points and their number follow the entries
     key, place = b"", 0
     while place < end:
         shared, place = _number(block, place)
@@ -139,7 +139,7 @@ def _block(content: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _number(data: bytes, place: int) -> tuple[int, int]:
-    """Read a number of seven bits a byte, and return it with the place behind it."""
+    """Read a number with seven bits per byte, and return it with the position after it."""
     number = shift = 0
     while True:
         byte = data[place]

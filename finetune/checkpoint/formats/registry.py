@@ -1,4 +1,4 @@
-"""The formats by the suffix of their file; a new one is a module beside this and its record in the list."""
+"""The formats by file suffix. A new format is a module in this package and a record in the list."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from finetune.checkpoint.formats.format import Format
 TF1: Format = tf1.FORMAT
 
 SINGLE_FILES: tuple[Format, ...] = (frozen_graph.FORMAT, safetensors.FORMAT)
-"""The formats that keep a checkpoint in one file, which its suffix tells."""
+"""The formats with a single file per checkpoint, recognised by its suffix."""
 
 
 def of_file(path: Path) -> Format | None:
-    """Return the format whose single file has this path's suffix; None where there is none."""
+    """Return the single-file format with this path's suffix, or None."""
     return next((one for one in SINGLE_FILES if one.suffix == path.suffix), None)

@@ -1,10 +1,10 @@
-"""A safetensors file that holds the variables under their TF1 names; nothing in it is executed."""
+"""Safetensors files with the variables under their TF1 names; nothing in them is executed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import ml_dtypes  # which TensorFlow needs too
+import ml_dtypes  # a dependency of TensorFlow
 import numpy as np
 
 from finetune.checkpoint.formats.format import Format, Variables
@@ -17,14 +17,14 @@ _DTYPES = {
     "I64": np.dtype(np.int64),
     "I32": np.dtype(np.int32),
 }
-"""The types that weights and step counts have."""
+"""The types of weights and step counts."""
 
 
 def read(path: Path, _: tuple[Path, ...]) -> Variables:
-    """Map a file into memory; a variable's values are copied out as they are asked for.
+    """Map a file into memory; a variable's values are copied on demand.
 
     Raises:
-        ValueError: it is damaged, or holds numbers of a type that no weights have.
+        ValueError: the file is damaged, or holds a type that weights do not have.
     """
     from safetensors import SafetensorError, safe_open
 

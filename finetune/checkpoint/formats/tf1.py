@@ -1,4 +1,4 @@
-"""What TensorFlow 1's Saver writes: an `.index` with its `.data` shards, or the single file of before 0.12."""
+"""TensorFlow 1's Saver format: an `.index` with its `.data` shards, or the single file from before 0.12."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from finetune.errors import CheckpointError, Problem
 
 
 def read(prefix: Path, files: tuple[Path, ...]) -> Variables:
-    """Open a Saver's files; TensorFlow reads a variable as it is asked for, and verifies its checksum."""
+    """Open a Saver's files; TensorFlow reads each variable on demand and verifies its checksum."""
     import tensorflow as tf
 
     refuse_pattern(prefix)
@@ -24,10 +24,10 @@ def read(prefix: Path, files: tuple[Path, ...]) -> Variables:
 
 
 def refuse_pattern(path: Path) -> None:
-    """Refuse a path that TensorFlow would take for a pattern, and so not open.
+    """Refuse a path that TensorFlow takes for a pattern and can't open.
 
     Raises:
-        CheckpointError: it is one.
+        CheckpointError: the path is such a pattern.
     """
     if any(character in str(path) for character in "[\\"):
         raise CheckpointError(Problem(path, "TensorFlow opens no path with '[' or '\\' in it", "rename it"))
