@@ -45,7 +45,7 @@ class Format:
         summary: what the command's help says of it.
         writer: writes the network in float32.
         quantized: the writers of quantized weights, by names of `QUANTIZED`.
-        suffix: the suffix of the one file that it is; None where it is a folder.
+        suffix: the suffix of the file that programs are given; None where they are given the folder.
         packages: what writes and reads it, of those that finetune does not bring along; by importable name.
         tensorflow1: whether TensorFlow 1 may read it.
         quantize: the quantization that was chosen.
