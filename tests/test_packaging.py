@@ -142,7 +142,7 @@ def test_no_text_installs_somebody_elses_package_of_that_name() -> None:
 
 def test_hints_name_extras_that_there_are(metadata: Message) -> None:
     there = set(metadata.get_all("Provides-Extra"))
-    asked = {extra for _, _, extra in hints()} - {"{name}"} | {"onnx", "tflite"}
+    asked = {extra for _, _, extra in hints()} - {"{name}"} | {"onnx", "tflite", "openvino"}
     assert asked <= there
 
 

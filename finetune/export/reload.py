@@ -131,6 +131,22 @@ def tflite(folder):
     return "LiteRT " + version("ai-edge-litert"), lambda pixels: runner(images=pixels)
 
 
+def openvino(folder):
+    """By OpenVINO, on the CPU; in float32, where by itself it takes bfloat16 on processors that have it."""
+    from importlib.metadata import version
+
+    from openvino import Core
+
+    compiled = Core().compile_model(only(folder, "*.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    names = [output.get_any_name() for output in compiled.outputs]
+
+    def run(pixels):
+        found = compiled({"images": pixels})
+        return {name: found[name] for name in names}
+
+    return "OpenVINO " + version("openvino"), run
+
+
 RUNTIMES = {
     "tf1": tf1,
     "pb": pb,
@@ -139,6 +155,7 @@ RUNTIMES = {
     "h5": keras,
     "onnx": onnx,
     "tflite": tflite,
+    "openvino": openvino,
 }
 
 

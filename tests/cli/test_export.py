@@ -71,7 +71,7 @@ def test_its_help_names_every_format_there_is(finetune, monkeypatch):
     text = " ".join(" ".join(finetune("export", "--help").out).split())
     for name in ("tf1", "pb", "saved_model", "keras", "h5"):
         assert f"{name}: a" in text
-    for name in ("onnx", "tflite"):
+    for name in ("onnx", "tflite", "openvino"):
         assert f"{name}: an extra: pip install 'facenet-finetune[{name}]'" in text
     assert "--quantize {float16,int8}" in text
 

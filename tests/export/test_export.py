@@ -21,7 +21,7 @@ from finetune.recipe.sections import LFW
 
 pytestmark = pytest.mark.tf
 
-SUFFIXES = {"pb": ".pb", "keras": ".keras", "h5": ".h5", "onnx": ".onnx", "tflite": ".tflite"}
+SUFFIXES = {"pb": ".pb", "keras": ".keras", "h5": ".h5", "onnx": ".onnx", "tflite": ".tflite", "openvino": ".bin"}
 
 
 @pytest.fixture(scope="module")

@@ -132,7 +132,11 @@ def test_lfw_outside_the_tolerance_fails_the_certificate(drawn_checkpoint, faces
 
 @pytest.mark.parametrize(
     "to",
-    ["tf1", "keras", *(pytest.param(to, marks=pytest.mark.thorough) for to in ("pb", "saved_model", "h5", "tflite"))],
+    [
+        "tf1",
+        "keras",
+        *(pytest.param(to, marks=pytest.mark.thorough) for to in ("pb", "saved_model", "h5", "tflite", "openvino")),
+    ],
 )
 def test_a_full_disk_leaves_nothing_and_is_said_in_a_line(to, drawn_checkpoint, tmp_path):
     said = pytest.raises(RunError, match=r"^\S+/mine\S*: can't be written \(.*File too large.*\)")

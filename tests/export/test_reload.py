@@ -60,7 +60,7 @@ def run(name, folder, pixels, tmp_path, monkeypatch, *options):
 
 
 @pytest.mark.parametrize("of", ["tiny", pytest.param("named", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["tf1", "pb", "saved_model", "keras"])
+@pytest.mark.parametrize("name", ["tf1", "pb", "saved_model", "keras", "openvino"])
 def test_what_is_read_again_computes_what_the_model_does(name, of, request, written, tmp_path, monkeypatch, capsys):
     model = request.getfixturevalue(of)
     pixels = exporter.probes(75)[[0, 5, 33, 37]]
@@ -72,7 +72,8 @@ def test_what_is_read_again_computes_what_the_model_does(name, of, request, writ
     np.testing.assert_allclose(found["probabilities"], shares / shares.sum(1, keepdims=True), atol=1e-4)
     *batches, last = capsys.readouterr().out.splitlines()
     assert batches == ["1", "4"]  # the first image by itself: any batch size must do
-    assert json.loads(last)["runtime"].startswith("Keras" if name == "keras" else "TensorFlow")
+    runtime = {"keras": "Keras", "openvino": "OpenVINO"}.get(name, "TensorFlow")
+    assert json.loads(last)["runtime"].startswith(runtime)
 
 
 class Sums:

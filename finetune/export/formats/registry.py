@@ -9,13 +9,14 @@ from finetune.errors import Problem, UserError
 from finetune.export.formats.format import QUANTIZED, Format
 from finetune.export.formats.keras import H5, KERAS
 from finetune.export.formats.onnx import ONNX
+from finetune.export.formats.openvino import OPENVINO
 from finetune.export.formats.pb import PB
 from finetune.export.formats.saved_model import SAVED_MODEL
 from finetune.export.formats.tf1 import TF1
 from finetune.export.formats.tflite import TFLITE
 from finetune.words import listed
 
-FORMATS = {format.name: format for format in (TF1, PB, SAVED_MODEL, KERAS, H5, ONNX, TFLITE)}
+FORMATS = {format.name: format for format in (TF1, PB, SAVED_MODEL, KERAS, H5, ONNX, TFLITE, OPENVINO)}
 """The formats by the names that `--to` takes."""
 QUANTIZATIONS = tuple(QUANTIZED)
 """What `--quantize` takes, of the formats that can be quantized."""

@@ -93,7 +93,9 @@ def test_a_quantized_format_is_written_by_the_writer_of_that_quantization(monkey
         assert (tmp_path / "made").read_text() == (quantize or "float32")
 
 
-@pytest.mark.parametrize(("name", "module"), [("onnx", "tf2onnx"), ("tflite", "ai_edge_litert")])
+@pytest.mark.parametrize(
+    ("name", "module"), [("onnx", "tf2onnx"), ("tflite", "ai_edge_litert"), ("openvino", "openvino")]
+)
 def test_an_extra_that_is_not_installed_is_named(name, module, monkeypatch):
     monkeypatch.setattr(registry, "find_spec", lambda package: None if package == module else object())
     with pytest.raises(UserError, match=rf"{name}: {module} not installed; pip install 'facenet-finetune\[{name}\]'"):
@@ -103,7 +105,7 @@ def test_an_extra_that_is_not_installed_is_named(name, module, monkeypatch):
 @pytest.mark.parametrize(
     ("to", "quantize", "message"),
     [
-        ("ckpt", None, "format: found 'ckpt'; give one of tf1, pb, saved_model, keras, h5, onnx, tflite"),
+        ("ckpt", None, "format: found 'ckpt'; give one of tf1, pb, saved_model, keras, h5, onnx, tflite, openvino"),
         ("pb", "int8", "quantize: found 'int8' for pb; give float16 or int8, for tflite alone"),
         ("tflite", "int4", "quantize: found 'int4' for tflite; give float16 or int8, for tflite alone"),
     ],
