@@ -1,4 +1,4 @@
-"""The folder of a run: what its stages gave, written so that a kill at any moment leaves it whole."""
+"""The folder of a run with the results of its stages. A kill at any moment leaves it whole."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The run's folder: every file is written beside and renamed, so a kill at any moment leaves it whole."""
+"""The folder of a run. Every file is written under a temporary name and renamed, so a kill leaves the folder whole."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from finetune.record.tensorboard import TensorBoard
 from finetune.training import EpochRow, StageState
 
 ADVICE = "put back what the run wrote, or begin another run"
-"""What to do about a damaged file of a run."""
+"""Advice for a damaged file of a run."""
 RESUME, LOCK = ".resume", ".lock"
 STAT = "stat.h5"
 _PLAIN = ("attempt", "scale", "epoch", "step", "kept_epoch", "kept_step", "best", "rejected", "epoch_steps")
-"""Of a stage's state, what JSON can hold."""
+"""Fields of a stage's state that JSON can hold."""
 
 
 Write = TypeVar("Write", bound=Callable[..., Any])
 
 
 def by_the_chief(write: Write) -> Write:
-    """Let a method of `RunFolder` act where the folder is the chief's, and do nothing elsewhere."""
+    """Let a method of `RunFolder` act only in the chief process, and return None in the others."""
 
     @functools.wraps(write)
     def method(folder: RunFolder, *arguments: Any, **options: Any) -> Any:
@@ -48,9 +48,8 @@ class RunFolder:
     """The folder of one run.
 
     Args:
-        path: made at the first write.
-        is_chief: whether this process writes the run. A worker that is not the chief writes nothing, and may not even
-            see the folder.
+        path: path of the folder, which is made at the first write.
+        is_chief: whether this process writes the run. Other workers write nothing, and may not even see the folder.
     """
 
     def __init__(self, path: Path, *, is_chief: bool = True) -> None:
@@ -59,11 +58,11 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing into the folder; may be entered again while it is held.
+        """Keep other processes from writing into the folder. The context may be nested.
 
         Raises:
-            UserError: another process runs in it; names the process.
-            RunError: it can't be written to.
+            UserError: another process runs in the folder; the error names it.
+            RunError: the folder can't be written to.
         """
         with contextlib.ExitStack() as stack:
             if self.is_chief and not self._locks:
@@ -88,17 +87,17 @@ class RunFolder:
                 self._locks -= 1
 
     def refuse_if_locked(self) -> None:
-        """Raise UserError where another process runs in the folder."""
+        """Raise UserError if another process runs in the folder."""
         if self.path.is_dir() and (self.path / LOCK).exists():
             with self.locked():
                 pass
 
     @by_the_chief
     def refuse_if_used(self, *, resumable: bool = True) -> None:
-        """Raises UserError where the folder holds anything, or is none.
+        """Raise UserError if the folder is not empty, or is a file.
 
         Args:
-            resumable: whether to speak of `--resume`.
+            resumable: whether the error mentions `--resume`.
         """
         if self.path.is_dir() and any(not _unfinished(path) for path in self.path.iterdir()):
             found = "the output folder is not empty"
@@ -110,23 +109,23 @@ class RunFolder:
 
     @by_the_chief
     def write_text(self, name: str, text: str) -> None:
-        """Writes a text file of the folder, whole or not at all."""
+        """Write a text file of the folder, whole or not at all."""
         files.write_text(self.path / name, text)
 
     @by_the_chief
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
-        """Writes a JSON file of the folder, whole or not at all."""
+        """Write a JSON file of the folder, whole or not at all."""
         files.write_json(self.path / name, value)
 
     def write_recipe(self, recipe: Recipe) -> None:
-        """Write `recipe.yaml`, whose last line is a digest of those above it."""
+        """Write `recipe.yaml`, with a digest of its lines in a last line."""
         self.write_text("recipe.yaml", sealed(recipe.to_yaml()))
 
     def refuse_changed_recipe(self) -> None:
-        """Refuse a `recipe.yaml` that is not what the run wrote; an earlier finetune wrote no digest.
+        """Refuse a `recipe.yaml` that changed since the run wrote it. Earlier versions of finetune wrote no digest.
 
         Raises:
-            UserError: it is another.
+            UserError: the file has changed.
         """
         path = self.path / "recipe.yaml"
         text = files.read_text(path, "the recipe that the run began with")
@@ -137,17 +136,17 @@ class RunFolder:
 
     @by_the_chief
     def write_list(self, *names: str) -> None:
-        """Write `files.sha256` of these files of the folder."""
+        """Write `files.sha256` for these files of the folder."""
         write_list(self.path, list(names))
 
     @by_the_chief
     def write_model(self, model: Model, name: str, step: int) -> None:
-        """Writes the model as a TF1 checkpoint, `model-NAME.ckpt-STEP`."""
+        """Write the model as a TF1 checkpoint, `model-NAME.ckpt-STEP`."""
         model.save(self.path, name=name, step=step)
 
     @by_the_chief
     def add_to_tensorboard(self, writer: TensorBoard | None, rows: Sequence[EpochRow]) -> TensorBoard | None:
-        """Writes the last row's scalars, or with no writer yet those of all rows; gives the writer."""
+        """Write the last row's scalars, or those of all rows without a writer yet, and return the writer."""
         if writer is None:
             return TensorBoard(self.path / "tensorboard", rows)
         writer.add(rows[-1])
@@ -155,16 +154,16 @@ class RunFolder:
 
     @by_the_chief
     def write_stat(self, stat: Stat) -> None:
-        """Writes `stat.h5`."""
+        """Write `stat.h5`."""
         stat.write(self.path / STAT)
 
     def stage_path(self, index: int, slug: str) -> Path:
-        """The folder of stage `index` (0 is the baseline); it exists once the stage is finished."""
+        """Return the folder of stage `index` (0 is the baseline). It exists once the stage is finished."""
         return self.path / f"{index}-{slug}"
 
     @contextlib.contextmanager
     def finishing(self, index: int, slug: str) -> Iterator[RunFolder]:
-        """Give a folder to write a stage into, which becomes `stage_path` at the end; that of others keeps nothing."""
+        """Yield a folder for a stage's files, which becomes `stage_path` at the end; the chief alone writes."""
         if not self.is_chief:
             yield self
             return
@@ -172,25 +171,25 @@ class RunFolder:
         partial = target.with_name(f".{target.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         yield RunFolder(partial)
-        partial.mkdir(parents=True, exist_ok=True)  # a baseline without LFW holds nothing
-        # The values of a checkpoint have checksums of their own; a digest of them takes as long as some steps.
+        partial.mkdir(parents=True, exist_ok=True)  # a baseline without LFW writes nothing
+        # The values of a checkpoint have their own checksums, and their digest would take as long as some steps.
         write_list(partial, [path.name for path in partial.iterdir() if ".data-" not in path.name])
         os.replace(partial, target)
         shutil.rmtree(self.path / RESUME, ignore_errors=True)
 
     def refuse_damaged(self) -> None:
-        """Refuse a run whose inputs are no longer described as they were when it began.
+        """Refuse a run whose recorded inputs have changed since it began.
 
         Raises:
-            DataError: one line for each file that is missing or another.
+            DataError: a file is missing or changed; one line per file.
         """
         refuse_damaged(self.path, ADVICE)
 
     def refuse_damaged_stage(self, index: int, slug: str) -> None:
-        """Refuse a stage's folder whose files are not those that the run wrote.
+        """Refuse a stage's folder whose files changed since the run wrote them.
 
         Raises:
-            DataError: one line for each file that is missing or another.
+            DataError: a file is missing or changed; one line per file.
             CheckpointError: the stage's checkpoint is damaged.
         """
         path = self.stage_path(index, slug)
@@ -198,11 +197,11 @@ class RunFolder:
         refuse_damaged(path, advice)
         if index:
             stored = checkpoints.read(checkpoints.locate(path))
-            stored.tensors(stored.shapes)  # which verifies their checksums
+            stored.tensors(stored.shapes)  # verifies their checksums
 
     @by_the_chief
     def write_state(self, index: int, stage: Stage, state: StageState, trained: Mapping[str, np.ndarray]) -> None:
-        """Writes where an unfinished stage is, after an epoch."""
+        """Write the state of an unfinished stage after an epoch."""
         meta = {name: getattr(state, name) for name in _PLAIN}
         meta |= {"index": index, "stage": json.dumps(stage.to_value())}
         meta["rows"] = [row.to_json() for row in state.rows]
@@ -214,7 +213,7 @@ class RunFolder:
         files.write(self.path / RESUME / "state.npz", lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
     def read_state(self, index: int, stage: Stage) -> tuple[StageState, dict[str, np.ndarray]] | None:
-        """Return what `write_state` wrote for this very stage, or None; says so where it is damaged."""
+        """Return the state that `write_state` wrote for this very stage, or None. Warn if it is damaged."""
         stored = self._state()
         if stored is None:
             return None
@@ -233,13 +232,13 @@ class RunFolder:
 
     @by_the_chief
     def drop_state(self, finished: int) -> None:
-        """Remove the state of a stage that has been finished since, or what a kill left of it."""
+        """Remove the state of a stage that is finished by now, or the remains of a killed write."""
         stored = self._state()
         if stored is None or stored[0]["index"] <= finished:
             shutil.rmtree(self.path / RESUME, ignore_errors=True)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-        """Read `state.npz`, whose every part has a checksum; a damaged one is removed."""
+        """Read `state.npz`, each part of which has a checksum; remove a damaged file."""
         path = self.path / RESUME / "state.npz"
         if not path.exists():
             return None
@@ -263,5 +262,5 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _unfinished(path: Path) -> bool:
-    """Return whether a file was being written, or is the lock of a run that was killed."""
+    """Return whether a file is half-written, or is the lock of a killed run."""
     return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(".partial"))

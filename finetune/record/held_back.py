@@ -1,4 +1,4 @@
-"""The held-back images, and which of them are named rightly."""
+"""The held-back images, each named correctly or not."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Embeddings = npt.NDArray[np.float32]
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class HeldBack(Brief):
-    """The held-back images of the people who are trained on, each named rightly or not.
+    """The held-back images of the people in training, each named correctly or not.
 
     Attributes:
-        correct: bool [n], n from 1.
-        people: names of the people, by label; empty where only `correct` is known.
-        labels: int64 [n], the person on each image; None where only `correct` is known.
-        named: int64 [n], the person whom each image was named as; likewise.
+        correct: whether each image is named correctly, bool [n], with n of at least 1.
+        people: names of the people, by label; empty if only `correct` is known.
+        labels: label of the person in each image, int64 [n]; None if only `correct` is known.
+        named: label that each image was given, int64 [n]; None if only `correct` is known.
     """
 
     correct: npt.NDArray[np.bool_]
@@ -36,16 +36,16 @@ class HeldBack(Brief):
 
     @classmethod
     def of(cls, people: Sequence[str], labels: Labels, named: Labels) -> HeldBack:
-        """Return the answers `named` for images of the people `labels`, int64 [n] both."""
+        """Return the result of images with true labels `labels` and given labels `named`, both int64 [n]."""
         return cls(named == labels, tuple(people), labels, named)
 
     @property
     def accuracy(self) -> float:
-        """The share that is named rightly, 0 to 1."""
+        """The share of correctly named images, 0 to 1."""
         return float(self.correct.mean())
 
     def by_person(self) -> dict[str, tuple[int, int]]:
-        """Return the number of images that are named rightly, and of all images, by person."""
+        """Return the number of correctly named images and of all images, by person."""
         if self.labels is None:
             return {}
         right = np.bincount(self.labels[self.correct], minlength=len(self.people))  # [n] -> [people]
@@ -53,14 +53,14 @@ class HeldBack(Brief):
         return {name: (int(r), int(n)) for name, r, n in zip(self.people, right, every, strict=True) if n}
 
     def confusion(self) -> npt.NDArray[np.int64]:
-        """Count the images of each person by whom they are named as: int64 [people, people], a row per person shown."""
+        """Count the images by true person (row) and given name (column): int64 [people, people]."""
         counts = np.zeros([len(self.people)] * 2, np.int64)
         if self.labels is not None and self.named is not None:
             np.add.at(counts, (self.labels, self.named), 1)
         return counts
 
     def mistakes(self) -> list[tuple[str, str, int]]:
-        """Return each mistake as the person shown, the name given and the number of images, most frequent first."""
+        """Return each mistake as (true person, given name, number of images), most frequent first."""
         if self.labels is None or self.named is None:
             return []
         wrong = zip(self.labels[~self.correct].tolist(), self.named[~self.correct].tolist(), strict=True)
@@ -68,17 +68,17 @@ class HeldBack(Brief):
         return sorted(found, key=lambda mistake: (-mistake[2], mistake))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the accuracy and the single answers: a text of 0 and 1, and labels where they are known."""
+        """Return the accuracy and the single answers: a text of 0 and 1, and the labels if known."""
         known = {name: labels.tolist() for name in ("labels", "named") if (labels := getattr(self, name)) is not None}
         people = {"people": list(self.people)} if self.people else {}
         return {"accuracy": self.accuracy, "correct": digits(self.correct), **people, **known}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> HeldBack:
-        """Read what `to_json` gave.
+        """Return the object that `to_json` described.
 
         Raises:
-            ValueError: the parts are not of as many images.
+            ValueError: the parts do not agree.
         """
         correct, people = decisions(stored["correct"]), tuple(stored.get("people", ()))
         if "labels" not in stored:
@@ -92,14 +92,14 @@ class HeldBack(Brief):
 def by_nearest_mean(
     train: Embeddings, train_labels: Labels, held_back: Embeddings, labels: Labels, people: Sequence[str] = ()
 ) -> HeldBack:
-    """Name each held-back image by the person whose mean training embedding is most similar to it (cosine).
+    """Name each held-back image by the person with the most similar mean training embedding (cosine).
 
     Args:
-        train: unit embeddings [n, E] of the training images.
-        train_labels: int64 [n], from 0.
-        held_back: unit embeddings [m, E], m from 1.
-        labels: int64 [m].
-        people: names by label, where the single answers are to be kept.
+        train: unit embeddings of the training images, [n, E].
+        train_labels: labels of the training images, int64 [n], from 0.
+        held_back: unit embeddings of the held-back images, [m, E], with m of at least 1.
+        labels: labels of the held-back images, int64 [m].
+        people: names by label, to keep the single answers; empty to keep only `correct`.
     """
     rows = nearest(unit_class_means(train, train_labels), held_back).rows[:, 0]
     named = np.unique(train_labels)[rows]

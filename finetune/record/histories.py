@@ -1,4 +1,4 @@
-"""The history of a run, in each form that its recipe asks for."""
+"""The history of a run, in each form that its recipe requests."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ HISTORY = "history.csv"
 
 
 class Histories:
-    """What is written of each epoch.
+    """The writer of a run's history, epoch by epoch.
 
     Args:
-        folder: of the run.
-        asked: the forms beside `history.csv`.
+        folder: folder of the run.
+        asked: forms to write beside `history.csv`.
 
     Attributes:
-        rows: of the finished stages.
+        rows: rows of the finished stages.
     """
 
     def __init__(self, folder: RunFolder, asked: History) -> None:
@@ -35,7 +35,7 @@ class Histories:
         self._tensorboard: TensorBoard | None = None
 
     def resume(self, results: Sequence[StageResult]) -> None:
-        """Take up what the folders of finished stages hold; the run's own files are made again from it.
+        """Read the histories of the finished stages, and write the run's own files again from them.
 
         Raises:
             DataError: a file is missing or damaged.
@@ -53,7 +53,7 @@ class Histories:
             self._folder.write_stat(self._stat)
 
     def _resume_earlier(self, results: Sequence[StageResult]) -> None:
-        """Take up a run of an earlier finetune, whose stages keep no history of their own."""
+        """Resume a run of an earlier finetune, whose stages have no separate histories."""
         attempts = {result.name: len(result.rejected) + 1 for result in results}
         self.rows = [row for row in _rows(self._folder.path / HISTORY) if row.stage in attempts]
         if self._asked.stat_h5:
@@ -61,19 +61,19 @@ class Histories:
             with files.reading(self._folder.path / STAT, ADVICE):
                 self._stat = Stat.read(self._folder.path / STAT).first(len(judged))
             ends = {stage: epoch for epoch, stage in enumerate(judged)}
-            for result in results:  # a kill may have come before the last one's figures were written
+            for result in results:  # a kill may have prevented the writing of the last stage's figures
                 if (lfw := result.measured) and lfw.sample_of is None:
                     self._stat = self._stat.measured(ends[result.name], lfw.accuracy, lfw.val)
             self._folder.write_stat(self._stat)
 
     def write_stage(self, folder: RunFolder, state: StageState, lfw: VerificationResult | None) -> None:
-        """Write what is kept of a finished stage into its own folder, from which a resumed run takes it."""
+        """Write the history of a finished stage into its own folder, from which a resumed run reads it."""
         folder.write_text(HISTORY, to_csv(state.rows))
         if self._asked.stat_h5:
             folder.write_stat(self._with(state, lfw))
 
     def epoch(self, state: StageState) -> None:
-        """Writes the history with a stage's epochs so far."""
+        """Write the history, including a stage's epochs so far."""
         rows = self.rows + state.rows
         self._folder.write_text(HISTORY, to_csv(rows))
         if self._asked.tensorboard:
@@ -82,14 +82,14 @@ class Histories:
             self._folder.write_stat(self._with(state, None))
 
     def finished(self, state: StageState, lfw: VerificationResult | None) -> None:
-        """Adds a finished stage, and what LFW gave after it."""
+        """Add a finished stage and its result on LFW."""
         self.rows += state.rows
         if self._asked.stat_h5:
             self._stat = self._with(state, lfw)
             self._folder.write_stat(self._stat)
 
     def _with(self, state: StageState, lfw: VerificationResult | None) -> Stat:
-        """Return `stat.h5` with the epochs of a stage, and what LFW gave after it."""
+        """Return `stat.h5` with the epochs of a stage and its result on LFW."""
         stat = self._stat.joined(state.current, state.steps, state.epoch_steps, state.spread)
         return stat.measured(-1, lfw.accuracy, lfw.val) if lfw and lfw.sample_of is None else stat
 

@@ -1,4 +1,4 @@
-"""Digests of the files that a run wrote, kept beside them, so that a damaged one is never taken for what it was."""
+"""Digests of the files that a run wrote, kept beside them to detect damaged files."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from finetune import files
 from finetune.errors import DataError, Problem
 
 LIST = "files.sha256"
-"""The file of a folder that lists the others: a line each, `SHA256  NAME`; `sha256sum -c` reads it."""
+"""File with the digests of a folder's other files: one line per file, `SHA256  NAME`, as `sha256sum -c` reads it."""
 OF_ABOVE = "# sha256 of the lines above: "
 
 
 def sealed(text: str) -> str:
-    """Return a text with a last line that holds the digest of what stands above it."""
+    """Return a text with an added last line that holds the digest of the lines above."""
     return f"{text}{OF_ABOVE}{hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
 def unsealed(text: str) -> str | None:
-    """Return the lines above the last one; of a text that has no digest, None.
+    """Return the lines above the digest, or None for a text without digest.
 
     Raises:
-        ValueError: the lines are not those that the digest was taken of.
+        ValueError: the lines do not match the digest.
     """
     above, found, _ = text.partition(OF_ABOVE)
     if not found:
@@ -33,19 +33,20 @@ def unsealed(text: str) -> str | None:
 
 
 def write_list(folder: Path, names: list[str]) -> None:
-    """Write `files.sha256` of these files of a folder."""
+    """Write `files.sha256` for these files of a folder."""
     lines = [f"{files.sha256(folder / name)}  {name}\n" for name in sorted(names)]
     files.write_text(folder / LIST, sealed("".join(lines)))
 
 
 def refuse_damaged(folder: Path, advice: str) -> None:
-    """Refuse a folder with a listed file that is not what the run wrote; an earlier finetune kept no list.
+    """Refuse a folder with a listed file that changed since the run wrote it. Earlier versions kept no list.
 
     Args:
-        advice: what to do.
+        folder: folder to check.
+        advice: advice for the error.
 
     Raises:
-        DataError: one line for each file that is missing or another; or the list itself is damaged.
+        DataError: a file is missing or changed (one line per file), or the list itself is damaged.
     """
     path = folder / LIST
     if not path.exists():

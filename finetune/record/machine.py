@@ -1,4 +1,4 @@
-"""What a run was made with: versions and machine, beside its figures."""
+"""The versions and the machine of a run, recorded beside its figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("tensorflow", "openvino", "keras", "tf-slim", "numpy", "pillow", "sc
 
 
 def environment(replicas: int) -> dict[str, object]:
-    """Return the versions of finetune, Python and the packages, the platform, cores, devices and replicas."""
+    """Return the versions of finetune, Python and packages, and the platform, cores, devices and replicas."""
     return {
         "finetune": __version__,
         "python": platform.python_version(),

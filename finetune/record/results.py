@@ -1,4 +1,4 @@
-"""What a stage gave, as the run's folder keeps it."""
+"""The results of stages, as stored in the run's folder."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Evidence(Brief):
     """The measurements of some weights; None where nothing could be measured.
 
     Attributes:
-        lfw: on the pairs.
-        trade_off: on people who are held out, and on those who are trained on.
-        held_back: images that were not trained on, named by the classifier; before the first stage, which has no
-            classifier of these people, by the nearest class mean.
+        lfw: verification on the pairs.
+        trade_off: measurements on held-out people and on the people in training.
+        held_back: held-back images, named by the classifier. Before the first stage there is no classifier of these
+            people, and the nearest class mean names them.
     """
 
     lfw: VerificationResult | None = None
@@ -60,7 +60,7 @@ class Evidence(Brief):
 
     @property
     def scores(self) -> dict[str, Score]:
-        """Return the accuracies by name, each with its single answers."""
+        """The accuracies by name, each with its single answers."""
         found = {}
         if self.held_back:
             found[HELD_BACK] = Score(self.held_back.accuracy, self.held_back.correct)
@@ -83,21 +83,21 @@ class StageResult(Brief):
     """A finished stage.
 
     Attributes:
-        index: counted from 1.
-        name, train_from: of the stage.
-        epochs: how many were trained.
-        kept_epoch: whose weights were kept.
-        step: training steps of the whole run that the saved weights have had.
-        cross_entropy, accuracy: of the kept epoch on its training images, 0..1 for the accuracy.
-        validation_loss, validation_accuracy: of the kept epoch on the held-back images, or None.
-        accepted: False where the stage was rolled back.
-        reason: why it was kept or rolled back, in words; empty where the recipe asks for no gate.
-        failure: what ended the stage before its last epoch, in words; empty where nothing did.
-        rejected: why earlier attempts were rolled back, a text each.
-        folder: of the stage.
-        start: what was measured before the first stage.
-        began: what was measured with the weights that the stage started from.
-        trained: what was measured with the weights that it trained, rolled back or not.
+        index: number of the stage, from 1.
+        name, train_from: name and boundary of the stage.
+        epochs: number of trained epochs.
+        kept_epoch: epoch whose weights were kept.
+        step: number of training steps behind the saved weights, over the whole run.
+        cross_entropy, accuracy: results of the kept epoch on its training images; the accuracy is from 0 to 1.
+        validation_loss, validation_accuracy: results of the kept epoch on the held-back images, or None.
+        accepted: whether the stage was kept; False if it was rolled back.
+        reason: reason for keeping it or rolling it back, in words; empty without a gate in the recipe.
+        failure: cause of an end before the last epoch, in words; empty if there was none.
+        rejected: reasons for rolling back earlier attempts, one text per attempt.
+        folder: folder of the stage.
+        start: measurements before the first stage.
+        began: measurements with the weights that the stage started from.
+        trained: measurements with the weights that the stage trained, rolled back or not.
     """
 
     index: int
@@ -133,12 +133,12 @@ class StageResult(Brief):
 
     @property
     def before(self) -> VerificationResult | None:
-        """LFW on the weights that the stage started from, or None."""
+        """The LFW result of the weights that the stage started from, or None."""
         return self.began.lfw
 
     @property
     def measured(self) -> VerificationResult | None:
-        """LFW on the weights that the stage trained, rolled back or not, or None."""
+        """The LFW result of the weights that the stage trained, rolled back or not, or None."""
         return self.trained.lfw
 
     @property
@@ -153,24 +153,24 @@ class StageResult(Brief):
 
     @property
     def standing(self) -> Evidence:
-        """The measurements of the weights that stand after the stage."""
+        """The measurements of the weights in force after the stage."""
         return self.trained if self.accepted else self.began
 
     @property
     def lfw(self) -> VerificationResult | None:
-        """LFW on the weights that stand after the stage."""
+        """The LFW result of the weights in force after the stage, or None."""
         return self.standing.lfw
 
     @property
     def trade_off(self) -> TradeOff | None:
-        """What is measured on strangers with the weights that stand after the stage."""
+        """The measurements on strangers with the weights in force after the stage, or None."""
         return self.standing.trade_off
 
     @property
     def harm(self) -> str:
-        """Say what the stage's weights do worse than those before it, or before the run, by more than chance explains.
+        """The significant losses of the stage's weights against those before the stage, or before the run, in words.
 
-        Empty where no such loss is shown.
+        Empty if no such loss is shown.
         """
         before = {"before the stage": self.began}
         if self.began is not self.start:
@@ -180,19 +180,21 @@ class StageResult(Brief):
 
     @property
     def difference(self) -> Difference | None:
-        """`measured` less `before`, on the same pairs."""
+        """The difference of `measured` and `before` on the same pairs, or None."""
         return compare(self.before, self.measured) if self.before and self.measured else None
 
     @property
     def difference_without_overlap(self) -> Difference | None:
-        """Likewise on the pairs of people who are not trained on, where both were measured on the same ones."""
+        """The same difference on pairs without the people in training; None unless both results have the same pairs."""
         before, after = (result and result.without_overlap for result in (self.before, self.measured))
         same = before and after and before.pairs_sha256 == after.pairs_sha256
         return compare(before, after) if before and after and same else None
 
     def to_json(self) -> dict[str, Any]:
-        """For `result.json`; the results on LFW and on strangers lie beside it. The intervals in `curve` are those of
-        the differences to before the stage."""
+        """Return the content of `result.json`. The results on LFW and on strangers are stored beside it.
+
+        The intervals in `curve` belong to the differences from before the stage.
+        """
         apart = ("folder", "start", "began", "trained")
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in apart}
         difference = self.difference
@@ -202,7 +204,7 @@ class StageResult(Brief):
 
 
 def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[Evidence, list[StageResult]]:
-    """Read what was measured before the first stage of a run, and what its finished stages gave.
+    """Read the measurements before the first stage of a run, and the results of its finished stages.
 
     Raises:
         DataError: a file is missing or damaged.
@@ -229,13 +231,15 @@ def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[Evidence
 
 
 def verdict_of(checkpoint: Path, people: int, start: Evidence, results: Sequence[StageResult]) -> Verdict:
-    """Return which weights of a run to use: the checkpoint's, or those of a stage that was kept.
+    """Decide which weights of a run to use: the checkpoint's, or those of a kept stage.
 
-    `place` of the verdict is the stage's index.
+    The verdict's `place` is the index of the stage.
 
     Args:
-        checkpoint: as the recipe names it.
-        people: how many are trained on.
+        checkpoint: checkpoint in the recipe.
+        people: number of people in training.
+        start: measurements before the first stage.
+        results: finished stages.
     """
     kept = [result for result in results if result.accepted]
     stages = [Candidate(f"stage {r.name!r}", r.folder, r.trained.scores) for r in kept]
@@ -244,7 +248,7 @@ def verdict_of(checkpoint: Path, people: int, start: Evidence, results: Sequence
 
 
 def ended(recipe: Recipe, results: Sequence[StageResult]) -> bool:
-    """Whether the last stage was rolled back, and the recipe says that the run then ends."""
+    """Return whether the last stage was rolled back and the recipe ends the run in that case."""
     if not results or results[-1].accepted:
         return False
     accept = recipe.stages[len(results) - 1].accept
@@ -252,7 +256,7 @@ def ended(recipe: Recipe, results: Sequence[StageResult]) -> bool:
 
 
 def write_evidence(folder: RunFolder, evidence: Evidence, prefix: str = "") -> None:
-    """Write what was measured into a stage's folder."""
+    """Write measurements into a stage's folder."""
     parts = {"lfw": evidence.lfw, "strangers": evidence.trade_off, "held_back": evidence.held_back}
     for name, part in parts.items():
         if part:
@@ -260,7 +264,7 @@ def write_evidence(folder: RunFolder, evidence: Evidence, prefix: str = "") -> N
 
 
 def _stored_evidence(folder: Path, prefix: str = "") -> Evidence:
-    """Read what `write_evidence` wrote."""
+    """Read the files of `write_evidence`."""
     return Evidence(
         _stored(folder / f"{prefix}lfw.json", VerificationResult.from_json),
         _stored(folder / f"{prefix}strangers.json", TradeOff.from_json),

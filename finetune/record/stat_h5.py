@@ -1,4 +1,4 @@
-"""`stat.h5`, the file that the published script keeps of a training, for those who plot from it."""
+"""The file `stat.h5` of the published training script, for people who plot from it."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ BY_EPOCH = (
     "val_xent_loss",
     "val_accuracy",
 )
-"""Datasets with a value an epoch; what was not measured is 0, as in the published script."""
+"""Datasets with one value per epoch. Missing values are 0, as in the published script."""
 EPOCH_STEPS = "epoch_steps"
-"""Not of the published layout: how many steps each epoch had, which is the same number there."""
+"""Dataset with the steps per epoch. The published layout lacks it, since that number is constant there."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Stat:
-    """What is kept of a training, stage after stage.
+    """The content of `stat.h5`, stage after stage.
 
     Attributes:
-        steps: [steps, 6], the columns `STEP_COLUMNS`.
-        epochs: [epochs, 9], the columns `BY_EPOCH`.
-        epoch_steps: int64 [epochs].
-        spread: [epochs, 1000], how many prelogits had an absolute value in each thousandth of 0 to 10.
+        steps: values per step, [steps, 6], with the columns `STEP_COLUMNS`.
+        epochs: values per epoch, [epochs, 9], with the columns `BY_EPOCH`.
+        epoch_steps: steps of each epoch, int64 [epochs].
+        spread: histogram of the prelogits' absolute values in 1000 bins from 0 to 10, [epochs, 1000].
     """
 
     steps: Floats
@@ -48,7 +48,7 @@ class Stat:
 
     @classmethod
     def empty(cls) -> Stat:
-        """Of no epoch."""
+        """Return the content before the first epoch."""
         sizes = len(STEP_COLUMNS), len(BY_EPOCH), 1000
         steps, epochs, spread = (np.zeros([0, size], np.float32) for size in sizes)
         return cls(steps, epochs, np.zeros(0, np.int64), spread)
@@ -60,11 +60,11 @@ class Stat:
         epoch_steps: list[int],
         spread: list[Floats],
     ) -> Stat:
-        """Return this, and the epochs of an attempt at a stage after it.
+        """Return this content followed by the epochs of an attempt at a stage.
 
         Args:
-            rows: of the attempt.
-            steps, epoch_steps, spread: as `StageState` collects them.
+            rows: history rows of the attempt.
+            steps, epoch_steps, spread: values of the attempt, from its `StageState`.
         """
         if not rows:
             return self
@@ -72,7 +72,7 @@ class Stat:
         for values, row in zip(epochs, rows, strict=True):
             loss, accuracy = (row.get(name) or 0.0 for name in ("validation_loss", "validation_accuracy"))
             values[:] = (row["learning_rate"], row["seconds"], 0, 0, 0, 0, loss, loss, accuracy)
-        # An epoch that failed has steps but no row.
+        # A failed epoch has steps but no row.
         epoch_steps = epoch_steps[: len(rows)]
         return Stat(
             np.concatenate([self.steps, np.array(steps[: sum(epoch_steps)], np.float32)]),
@@ -82,23 +82,23 @@ class Stat:
         )
 
     def measured(self, epoch: int, accuracy: float, val: float) -> Stat:
-        """Return this with what LFW gave after an epoch.
+        """Return this content with the LFW result after an epoch.
 
         Args:
-            epoch: its row in `epochs`.
-            accuracy, val: the accuracy and the validation rate.
+            epoch: row of the epoch in `epochs`.
+            accuracy, val: accuracy and validation rate.
         """
         epochs = self.epochs.copy()
         epochs[epoch, BY_EPOCH.index("lfw_accuracy")], epochs[epoch, BY_EPOCH.index("lfw_valrate")] = accuracy, val
         return dataclasses.replace(self, epochs=epochs)
 
     def first(self, epochs: int) -> Stat:
-        """The first epochs alone."""
+        """Return the content of only the first epochs."""
         steps = int(self.epoch_steps[:epochs].sum())
         return Stat(self.steps[:steps], self.epochs[:epochs], self.epoch_steps[:epochs], self.spread[:epochs])
 
     def write(self, path: Path) -> None:
-        """Writes the file, whole or not at all."""
+        """Write the file, whole or not at all."""
 
         content = io.BytesIO()
         with h5py.File(content, "w") as stat:
@@ -112,7 +112,7 @@ class Stat:
 
     @classmethod
     def read(cls, path: Path) -> Stat:
-        """What `write` wrote."""
+        """Read a file of `write`."""
         with h5py.File(path, "r") as stat:
             steps, epochs = (np.stack([stat[name][:] for name in names], 1) for names in (STEP_COLUMNS, BY_EPOCH))
             return cls(steps, epochs, stat[EPOCH_STEPS][:], stat["prelogits_hist"][:])

@@ -9,21 +9,21 @@ import tensorflow as tf
 
 from finetune.training import EpochRow, number_columns
 
-# What `tf.summary.scalar` writes; that itself needs the package `tensorboard`.
+# This is the metadata that `tf.summary.scalar` writes. That function needs the package `tensorboard`.
 _SCALAR = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
 )
 
 
 class TensorBoard:
-    """Writes a scalar for each column of each row, as soon as there is one.
+    """A writer of one scalar per column and row of the history.
 
-    The tags are the columns of `history.csv`, the steps count the epochs of the whole run from 1. Only TensorFlow is
-    needed to write them. A run that is resumed writes them anew from its history, so that none is there twice.
+    The tags are the columns of `history.csv`. The steps count the epochs of the whole run from 1. Only TensorFlow is
+    needed. A resumed run writes all scalars anew from its history, so that none appears twice.
 
     Args:
-        folder: of the event files; those that are there are replaced.
-        rows: of the epochs so far.
+        folder: folder of the event files; existing ones are replaced.
+        rows: rows of the epochs so far.
     """
 
     def __init__(self, folder: Path, rows: Iterable[EpochRow]) -> None:

@@ -1,4 +1,4 @@
-"""Gain against forgetting: how well a model knows the people it learned, and people it will never see."""
+"""The trade-off between gain and forgetting: recognition of learned people, and of people never seen in training."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from finetune.identification import OpenSet
 from finetune.verification import VerificationResult, paired_interval
 
 FAR = 0.01
-"""At which strangers are identified as somebody who was learned."""
+"""Rate at which strangers are wrongly identified as a learned person."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class TradeOff(Brief):
-    """How well a model knows the people it learned, and people it has never seen.
+    """The measurements of a model on the people it learned, and on strangers: people it has never seen.
 
     Attributes:
-        strangers: FaceNet's protocol on pairs of strangers.
-        learned: the held-back images of the people who are trained on, named by the nearest mean of their training
-            images, with strangers as impostors; None where nothing is held back.
+        strangers: result of FaceNet's protocol on pairs of strangers.
+        learned: result on held-back images of the people in training, named by the nearest mean of their training
+            images, with strangers as impostors; None without held-back images.
     """
 
     strangers: VerificationResult
     learned: OpenSet | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what a file of the run's folder keeps."""
+        """Return the content of a file in the run's folder."""
         return {"strangers": self.strangers.to_json(), "learned": self.learned.to_json() if self.learned else None}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> TradeOff:
-        """Read what `to_json` gave."""
+        """Return the object that `to_json` described."""
         learned = OpenSet.from_json(stored["learned"]) if stored["learned"] else None
         return cls(VerificationResult.from_json(stored["strangers"]), learned)
 
 
 def columns(before: TradeOff, now: TradeOff) -> dict[str, float | None]:
-    """Return the columns of the history, with the intervals of the differences to the one before."""
+    """Return columns of the history, with intervals of the differences between `before` and `now`."""
     forgetting = paired_interval(before.strangers.correct, now.strangers.correct)
     values: dict[str, float | None] = {
         "strangers_accuracy": now.strangers.accuracy,
