@@ -1,4 +1,4 @@
-"""Images: read, cropped and standardized as a checkpoint expects, or drawn."""
+"""Images: reading, cropping and standardization as a checkpoint expects, and drawing of faces."""
 
 import lazy_loader
 

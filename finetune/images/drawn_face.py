@@ -1,7 +1,7 @@
-"""Drawn faces: an identity is what a person always looks like, an expression is what one photo adds.
+"""Drawn faces: an identity is the constant look of a person, an expression varies between photos.
 
-A face is a list of shapes in head units: the origin in the middle of the head, which is two units
-tall; x to the right, y down, z toward the camera.
+A face is a list of shapes in head units. The origin is the middle of the head, which is two units tall. The axes are
+x to the right, y down, and z toward the camera.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TURN = np.linspace(0, 2 * np.pi, 33)[:-1]
 
 @dataclass(frozen=True)
 class Identity:
-    """A person: lengths in head units, colours in RGB 0 to 255, the rest shares of 0 to 1."""
+    """Constant look of a person: lengths in head units, colours in RGB from 0 to 255, and relative values."""
 
     head_width: float
     jaw: float
@@ -52,7 +52,7 @@ class Identity:
 
     @classmethod
     def draw(cls, generator: np.random.Generator) -> Identity:
-        """A person at random."""
+        """Draw a random person."""
         between = generator.uniform
         skin, hair = _mix(SKIN, generator), _mix(HAIR, generator)
         return cls(
@@ -85,7 +85,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Expression:
-    """What a face does in one photo: shares of 0 to 1, the smile and the gaze of -1 to 1."""
+    """Expression of a face in one photo: shares from 0 to 1, but smile and gaze from -1 to 1."""
 
     smile: float
     mouth_open: float
@@ -95,7 +95,7 @@ class Expression:
 
     @classmethod
     def draw(cls, generator: np.random.Generator) -> Expression:
-        """An expression at random."""
+        """Draw a random expression."""
         return cls(
             smile=generator.uniform(-0.6, 1.0),
             mouth_open=max(0.0, generator.uniform(-0.6, 1.0)),
@@ -107,7 +107,7 @@ class Expression:
 
 @dataclass(frozen=True)
 class Shape:
-    """A filled outline, or a line where `width` (head units) is given."""
+    """Filled outline, or a line if `width` (in head units) is given."""
 
     points: Points
     colour: Colour
@@ -115,7 +115,7 @@ class Shape:
 
 
 def _mix(palette: Colour, generator: np.random.Generator) -> Colour:
-    """A colour between two neighbours of a palette."""
+    """Return a random colour between two neighbours of a palette."""
     position = generator.uniform(0, len(palette) - 1)
     low = int(position)
     return palette[low] + (position - low) * (palette[low + 1] - palette[low])
@@ -130,7 +130,7 @@ def _curve(x: Points, y: Points, z: float | Points = 0.0) -> Points:
 
 
 def face_shapes(face: Identity, expression: Expression, clothes: Colour) -> Iterator[Shape]:
-    """Head, hair and shoulders, from back to front."""
+    """Yield the shapes of head, hair and shoulders, from back to front."""
     shadow = 0.8 * face.skin
     outline = _head(face)
     hair_width = face.head_width + 0.08 + 0.5 * face.hair_volume
@@ -153,7 +153,7 @@ def face_shapes(face: Identity, expression: Expression, clothes: Colour) -> Iter
 
 
 def _head(face: Identity) -> Points:
-    """An oval above; below, between a pointed chin and a square jaw."""
+    """Return the outline of the head: oval above, and between a pointed chin and a square jaw below."""
     x, y = np.cos(TURN), np.sin(TURN)
     power = np.where(y > 0, 1.0 - 0.45 * face.jaw, 1.0)
     taper = 1 - 0.3 * (1 - face.jaw) * np.clip(y, 0, None) ** 2
@@ -161,7 +161,7 @@ def _head(face: Identity) -> Points:
 
 
 def _surface(face: Identity, x: Points | float, y: Points | float) -> Points:
-    """How far the front of the head stands out."""
+    """Return z of the front of the head."""
     return 0.7 * np.sqrt(np.clip(1 - (np.asarray(x) / face.head_width) ** 2 - np.asarray(y) ** 2, 0, None))
 
 
@@ -222,7 +222,7 @@ def _mouth(face: Identity, expression: Expression) -> Iterator[Shape]:
 
 
 def _beard(face: Identity, outline: Points) -> Shape:
-    """The lower edge of the head, up to a line through the cheeks."""
+    """Return the beard: the lower edge of the head, up to a line through the cheeks."""
     lower = outline[:17]
     inner_x = np.linspace(-1, 1, 11) * face.head_width
     inner_y = face.mouth_height - face.beard * (inner_x / face.head_width) ** 2 + 0.12  # type: ignore[operator]

@@ -1,4 +1,4 @@
-"""Folders of drawn faces: data for a demonstration or a test, anywhere."""
+"""Folders of drawn faces: data for demonstrations and tests."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from finetune.progress import track
 def write_faces(
     root: str | os.PathLike[str], *, people: Sequence[int] | int, images_per_person: int, size: int, seed: int
 ) -> None:
-    """Draws a folder of people, named as LFW's are: `person_001/person_001_0001.png`.
+    """Draw a folder of people, named as in LFW: `person_001/person_001_0001.png`.
 
-    A person looks the same whoever else is drawn, and an image whatever others are: both depend on
-    the seed and on their own numbers alone.
+    A person and an image depend only on the seed and on their own numbers, not on what else is drawn.
 
     Args:
-        root: a folder that does not exist yet, or is empty.
-        people: their numbers, from 1; or how many.
+        root: folder that does not exist yet, or is empty.
+        people: numbers of the people, from 1, or how many there are.
+        images_per_person: number of images per person.
         size: side of the images, in pixels.
-        seed: 0 or more.
+        seed: seed, from 0.
 
     Raises:
         DataError: `root` is in use.
-        RunError: it can't be written.
+        RunError: the folder can't be written.
     """
     numbers = range(1, people + 1) if isinstance(people, int) else people
 
@@ -46,5 +46,5 @@ def _write_person(folder: Path, number: int, images: int, size: int, seed: int) 
     folder.mkdir()
     for i in range(1, images + 1):
         image = draw_face(identity, size, np.random.default_rng([seed, number, i]))
-        # Noise hardly compresses, and trying to would take as long as drawing.
+        # Noise hardly compresses, and compression would take as long as drawing.
         image.save(folder / f"{folder.name}_{i:04d}.png", compress_level=0)

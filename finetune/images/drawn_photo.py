@@ -1,4 +1,4 @@
-"""A photo of a drawn face: pose, expression, light, background and noise, at random."""
+"""Photos of drawn faces, with random pose, expression, light, background and noise."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from finetune.images.drawn_face import Expression, Identity, Points, face_shapes
 OVERSAMPLING = 2
 GREY = 128.0
 DISTANCE = 6.0
-"""From the camera to the middle of the head, in head units."""
+"""Distance from the camera to the middle of the head, in head units."""
 
 
 def draw_face(identity: Identity, size: int, generator: np.random.Generator, variation: float = 1.0) -> Image.Image:
-    """One photo of a person: pose, expression, light, background and noise at random.
+    """Draw one photo of a person, with random pose, expression, light, background and noise.
 
     Args:
-        variation: how far pose, light, background and noise range, 0..1; expressions always do.
+        identity: person to draw.
+        size: side of the photo, in pixels.
+        generator: source of randomness.
+        variation: range of pose, light, background and noise, 0..1; expressions always vary fully.
 
     Returns:
-        RGB, size x size pixels; the head fills about two thirds of its height.
+        RGB image of size x size pixels; the head fills about two thirds of its height.
     """
     expression = Expression.draw(generator)
     shapes = list(face_shapes(identity, expression, GREY + variation * (generator.uniform(20, 235, 3) - GREY)))
@@ -41,7 +44,11 @@ def draw_face(identity: Identity, size: int, generator: np.random.Generator, var
 def _project(
     outlines: list[Points], scale: int, generator: np.random.Generator, variation: float
 ) -> tuple[float, list[Points]]:
-    """A pose and a camera at random: a head unit in pixels, and each outline [k, 3] in pixels [k, 2]."""
+    """Project each outline [k, 3] to pixels [k, 2], with a random pose and camera.
+
+    Returns:
+        Size of a head unit in pixels, and the projected outlines.
+    """
     yaw, pitch, roll = variation * generator.normal(0, [0.2, 0.1, 0.12]).clip(-0.4, 0.4)
     turn_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
     turn_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
@@ -54,13 +61,13 @@ def _project(
 
 
 def _background(generator: np.random.Generator, variation: float) -> Image.Image:
-    """A few soft patches of colour."""
+    """Draw 4 x 4 random colours, which the resizing makes soft."""
     colours = generator.integers(20, 236, (4, 4, 3), dtype=np.uint8)
     return Image.fromarray((GREY + variation * (colours - GREY)).astype(np.uint8))
 
 
 def _photograph(image: Image.Image, generator: np.random.Generator, variation: float) -> Image.Image:
-    """Light from a side, of some colour and strength; a lens; a sensor's noise."""
+    """Apply random blur, directional and coloured light, and sensor noise."""
     if generator.uniform() < 0.3 * variation:
         image = image.filter(ImageFilter.GaussianBlur(generator.uniform(0.4, 1.2)))
     size = image.width

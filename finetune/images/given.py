@@ -1,4 +1,4 @@
-"""Images as callers give them: paths, Pillow's images or arrays, one or many; and what the network takes of each."""
+"""Images as callers give them (paths, Pillow's images or arrays, one or many), and the network's input from each."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ OneImage = str | os.PathLike[str] | Image.Image | Array
 Images = OneImage | Iterable[OneImage]
 
 MOST_FIXED = 1.5
-"""Largest magnitude that is taken for fixed standardization, which gives -1 to 1: resizing overshoots a little, and
-per-image standardization of a face goes beyond."""
+"""Largest magnitude accepted as fixed standardization, which gives -1 to 1. Resizing overshoots a little. Per-image
+standardization of a face exceeds this value."""
 MOST_MEAN = 1.0
-"""Largest magnitude of an image's mean that is taken for per-image standardization, which gives 0 before a crop."""
+"""Largest magnitude of an image's mean accepted as per-image standardization, which gives 0 before a crop."""
 
 
 def one_by_one(images: Images) -> Sequence[OneImage]:
-    """Return the images one by one.
+    """Return the images as a sequence of single images.
 
     Args:
         images: one image or several. The path of a folder stands for all files below it, in sorted order. An array
             is one image [h, w, 3] or several [n, h, w, 3]. A generator is read to its end.
 
     Raises:
-        DataError: these are no images; says what was found and what to give.
+        DataError: these are not images; the message says what was found and what to give.
     """
     if isinstance(images, (str, os.PathLike)):
         return image_paths(images)
@@ -48,18 +48,18 @@ def one_by_one(images: Images) -> Sequence[OneImage]:
 
 
 def network_input(image: OneImage, preprocessing: Preprocessing, *, standardized: bool = False) -> Array:
-    """Return what the network takes of one image.
+    """Return the network's input from one image.
 
     Args:
-        image: a path, an image of Pillow's, or an array [h, w, 3] of whole values from 0 to 255.
-        preprocessing: says how large the input is; larger images are cropped centrally.
-        standardized: `image` is instead a float array that is cropped and standardized already.
+        image: path, Pillow image, or array [h, w, 3] of whole values from 0 to 255.
+        preprocessing: preprocessing with the input size; larger images are cropped centrally.
+        standardized: True if `image` is a float array that is already cropped and standardized.
 
     Returns:
-        uint8 [s, s, 3] with s the image size; float32 [s, s, 3], the values as given, where they are standardized.
+        Pixels, uint8 [s, s, 3], with s the image size; or the standardized values as given, float32 [s, s, 3].
 
     Raises:
-        ImageError: the image can't be used; its text is the reason alone.
+        ImageError: the image can't be used; the message is the reason alone.
     """
     if standardized:
         return _standardized(image, preprocessing)
@@ -78,7 +78,7 @@ def network_input(image: OneImage, preprocessing: Preprocessing, *, standardized
 
 
 def _rows(array: Array) -> Sequence[OneImage]:
-    """Return the images of an array, or the paths; checked as a whole, so that one line tells of all of it."""
+    """Return the images or paths in an array; the array is checked as a whole, so an error is one line."""
     if array.ndim == 1 and (array.dtype.kind in "OU" or not array.size):
         return list(array.tolist())
     try:
@@ -89,10 +89,10 @@ def _rows(array: Array) -> Sequence[OneImage]:
 
 
 def _refuse_shape(array: Array, wanted: str, ranks: tuple[int, ...]) -> None:
-    """Refuse any order or number of channels but RGB in the last place: there is no telling which was meant.
+    """Refuse arrays without RGB channels in the last place: any other order is ambiguous.
 
     Raises:
-        ImageError: says what was found, and how to bring it to what is wanted.
+        ImageError: the shape is another one; the message says how to convert the array.
     """
     shape = array.shape
     if len(shape) in ranks and shape[-1] == 3:
@@ -110,15 +110,15 @@ def _refuse_shape(array: Array, wanted: str, ranks: tuple[int, ...]) -> None:
 
 
 def _whole_values(array: Array) -> Pixels:
-    """Return whole values from 0 to 255 as uint8, whatever type holds them.
+    """Convert whole values from 0 to 255 of any type to uint8.
 
     Raises:
-        ImageError: there are others.
+        ImageError: there are other values.
     """
     if array.dtype == np.uint8:
         return array
     if array.dtype.kind in "iuf":
-        with np.errstate(invalid="ignore"):  # NaN and what is out of range become some number, which differs
+        with np.errstate(invalid="ignore"):  # NaN and values out of range become a different number
             pixels = array.astype(np.uint8)
         if np.array_equal(pixels, array):
             return pixels
@@ -131,7 +131,7 @@ def _whole_values(array: Array) -> Pixels:
 
 
 def _advice(low: float, high: float, *, whole: bool) -> str:
-    """Return how such values become pixels, or what else they may be."""
+    """Return advice on how such values become pixels, or on what else they may be."""
     if np.isnan(low):
         return "replace NaN"
     if low < 0 and not whole:

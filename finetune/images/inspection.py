@@ -1,4 +1,4 @@
-"""One pass over image files: the digest of each, its size, and why it can't be used where it can't."""
+"""Inspection of image files in one pass: digest, size, and the reason why a file can't be used."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ Result = TypeVar("Result")
 
 CHUNK = 32
 AHEAD = 64
-"""Chunks that are begun before their results are taken."""
+"""Chunks that are submitted before their results are taken."""
 BLOCK = 1 << 20
-"""Bytes of a file that are in memory at a time while it is hashed."""
+"""Bytes of a file that are in memory at once while it is hashed."""
 
 
 class Fault(NamedTuple):
-    """Why a file is no image that can be read."""
+    """Reason why a file is not a readable image."""
 
     kind: Literal["empty", "not-image", "unreadable"]
     reason: str
 
 
 class Size(NamedTuple):
-    """Width and height in pixels, upright."""
+    """Width and height of the upright image, in pixels."""
 
     width: int
     height: int
@@ -43,15 +43,14 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """An image file as an inspection found it.
+    """Result of inspecting an image file.
 
     Attributes:
-        path: the file.
-        digest: sha256 of its bytes, by which the image is known; empty where it can't be read.
-        checksum: CRC-32 of its bytes. Whoever decodes the file later knows by it that the file is still the same, in
-            a fraction of the time that a sha256 takes.
-        size: None until it is decoded, and where it can't be.
-        fault: why it can't be decoded; None where it can.
+        path: path of the file.
+        digest: sha256 of the file's bytes, which identifies the image; empty if the file can't be read.
+        checksum: CRC-32 of the file's bytes. It shows later whether the file has changed, much faster than a sha256.
+        size: size of the image; None before decoding, or if it can't be decoded.
+        fault: reason why the image can't be decoded; None if there is no fault.
     """
 
     path: Path
@@ -61,10 +60,10 @@ class ImageRecord:
     fault: Fault | None = None
 
     def unusable(self, crop: int | None = None) -> str | None:
-        """Return why the image can't be used, or None.
+        """Return the reason why the image can't be used, or None.
 
         Args:
-            crop: side in pixels of the square that is taken of it.
+            crop: side of the square crop, in pixels.
         """
         if self.fault:
             return self.fault.reason
@@ -73,13 +72,19 @@ class ImageRecord:
 
 Records = Mapping[Path, ImageRecord]
 Measure = Callable[[Sequence[ImageRecord]], Sequence[Size | Fault]]
-"""Images of different contents, to the size of each or why it can't be decoded."""
+"""Function from images of different contents to the size of each, or the reason why it can't be decoded."""
 
 
 def decode_all(
     records: Sequence[ImageRecord], take: Callable[[Pixels], Result], what: str = "decoding images"
 ) -> Iterator[Result | Fault]:
-    """Decode images in threads, and yield what `take` makes of each one's pixels, or why it can't be decoded."""
+    """Decode images in threads, and yield the result of `take` for each one's pixels, or why it can't be decoded.
+
+    Args:
+        records: inspected images; a file that has changed since gives a fault.
+        take: function of the pixels.
+        what: label of the progress bar.
+    """
 
     def decode(record: ImageRecord) -> Result | Fault:
         try:
@@ -101,12 +106,12 @@ def inspect_images(
     """Hash each file, and decode each content once.
 
     Args:
-        paths: the files.
-        measure: decodes images, or knows of earlier inspections what they are.
-        known: records of files that were inspected already, and are not hashed again.
+        paths: paths of the files.
+        measure: function that decodes images, or knows their sizes from earlier inspections.
+        known: records of files that were inspected already; these are not hashed again.
 
     Returns:
-        The record of each path, in their order.
+        Record of each path, in the same order.
     """
     known = known or {}
     new = [path for path in paths if path not in known]
@@ -125,13 +130,13 @@ def inspect_images(
 
 
 def sizes_of(records: Records, paths: Iterable[Path]) -> dict[Path, Size]:
-    """Return the sizes of those of some files that can be decoded."""
+    """Return the size of each of these files that can be decoded."""
     return {path: size for path in paths if (size := records[path].size)}
 
 
 def hash_image(path: Path) -> ImageRecord:
-    """Return a file's record without the image's size: nothing is decoded."""
-    if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
+    """Return a file's record without the image's size; nothing is decoded."""
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a named pipe would block
         return ImageRecord(path, fault=Fault("unreadable", "not a file"))
     digest, checksum = hashlib.sha256(), 0
     try:
@@ -150,7 +155,7 @@ def hash_image(path: Path) -> ImageRecord:
 
 
 def _in_threads(function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
-    """Yield the results in order; no more than some chunks are ahead, so that memory stays bounded."""
+    """Yield the results in order; the number of chunks ahead is limited, to bound memory."""
 
     def chunk(start: int) -> list[Result]:
         return [function(item) for item in items[start : start + CHUNK]]
@@ -163,6 +168,6 @@ def _in_threads(function: Callable[[Item], Result], items: Sequence[Item], what:
             ahead.extend(pool.submit(chunk, start) for start in islice(starts, 1))
 
     with ThreadPoolExecutor() as pool, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the reason
+        warnings.simplefilter("ignore")  # Pillow's warnings: the fault's reason says what matters
         for results in track(chunks(), len(items), what, CHUNK):
             yield from results

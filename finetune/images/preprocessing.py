@@ -1,4 +1,4 @@
-"""The contract between a checkpoint and its pixels: image size and standardization."""
+"""Contract between a checkpoint and its input: image size and standardization."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PREPROCESSING_FILE = "preprocessing.json"
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """How pixels become the network's input.
+    """Conversion of pixels to the network's input.
 
     Attributes:
         image_size: side of the square input, in pixels; larger images are cropped centrally.
         standardization: `fixed` is (x - 127.5) / 128; `per_image` is (x - mean) / max(std, 1/sqrt(n))
-            over one image, as `tf.image.per_image_standardization`.
-        source: where this was known from, for people to read.
-        assumed: whether nothing said so, for some of it.
+            over the n values of one image, as in `tf.image.per_image_standardization`.
+        source: description of where these values come from.
+        assumed: True if some of the values are an assumption.
     """
 
     image_size: int = 160
@@ -38,7 +38,7 @@ class Preprocessing:
     assumed: bool = False
 
     def to_text(self) -> str:
-        """What `preprocessing.json` holds beside a checkpoint."""
+        """Return the content of `preprocessing.json`, which lies beside a checkpoint."""
         return json.dumps({"image_size": self.image_size, "standardization": self.standardization}) + "\n"
 
 
@@ -48,17 +48,19 @@ def resolve_preprocessing(
     image_size: int | None = None,
     standardization: Standardization | None = None,
 ) -> Preprocessing:
-    """What a checkpoint expects: as asked for, else as its folder says, else as its name is known.
+    """Return the preprocessing that a checkpoint expects.
+
+    The given values come first, then `preprocessing.json`, then the known values of the published checkpoints, and
+    then the defaults.
 
     Args:
-        folder: the checkpoint's folder, where `preprocessing.json` may lie.
-        name: the checkpoint's own name, such as `model-20180402-114759.ckpt-275`; the folder's name
-            is looked at too.
-        image_size: pixels, where the recipe or an option gives it.
-        standardization: likewise.
+        folder: folder of the checkpoint, which may hold `preprocessing.json`.
+        name: name of the checkpoint, such as `model-20180402-114759.ckpt-275`; the folder's name is considered too.
+        image_size: side of the input in pixels, if the recipe or an option gives it.
+        standardization: standardization, if the recipe or an option gives it.
 
     Raises:
-        CheckpointError: `preprocessing.json` is there and can't be used.
+        CheckpointError: `preprocessing.json` exists but can't be used.
     """
     found = _beside(folder / PREPROCESSING_FILE) or _published(folder, name)
     if found is None:

@@ -1,4 +1,4 @@
-"""One image file as pixels: every kind comes out as RGB, upright, or with the reason why it can't."""
+"""Reading of image files: every kind is returned as upright RGB, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from finetune.errors import DataError, FinetuneError, Problem
 
 Pixels = npt.NDArray[np.uint8]
 
-# Named, so that no other decoder of Pillow's is tried: the one for EPS starts a program.
+# Listed so that Pillow tries no other decoder: the one for EPS starts a program.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".heic", ".heif", ".j2k", ".jp2", ".jpeg"),
     *(".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
-"""What their files' names end in, in any case; looked at only where files are not read."""
+"""Suffixes of image files, in any case; used only where files are not read."""
 
 
 class Extra(NamedTuple):
-    """A format that not every installation reads.
+    """Image format that not every installation can read.
 
     Attributes:
-        name: as people call it.
-        decoder: the one of Pillow's that is tried.
-        needs: what to do where it is lacking.
+        name: name of the format, with its article.
+        decoder: name of Pillow's decoder.
+        needs: advice for installations without the decoder.
     """
 
     name: str
@@ -49,22 +49,22 @@ BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), AVIF),
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), HEIC),
 }
-"""Brands behind `ftyp`, by ISO 23008-12 and AVIF's specification; `mif1` stands before `avif` in some AVIF files."""
+"""Brands after `ftyp`, by ISO 23008-12 and AVIF's specification; `mif1` precedes `avif` in some AVIF files."""
 BEGINNINGS = {b"\0\0\0\x0cjP  \r\n\x87\n": JPEG_2000, b"\xff\x4f\xff\x51": JPEG_2000}
 MAX_PIXELS = 89_478_485
 """Width times height above which an image is refused: Pillow's own limit, 256 MiB of RGB."""
 LARGE = 16_000_000
-"""Width times height above which images are decoded one at a time, however many threads ask: Pillow takes four bytes
-a pixel, and as many again on the way."""
+"""Width times height above which images are decoded one at a time, by any number of threads. Pillow takes four bytes
+per pixel, and temporarily twice as many."""
 _one_at_a_time = threading.Lock()
 
 
 class ImageError(DataError):
-    """An image that can't be used. Whoever holds its path says which one.
+    """Error for an image that can't be used; the caller adds the image's path.
 
     Args:
-        found: what is wrong with it.
-        advice: what to do; empty where `found` says it all.
+        found: description of what is wrong.
+        advice: advice on what to do; empty if `found` suffices.
     """
 
     def __init__(self, found: str, advice: str = "") -> None:
@@ -72,36 +72,39 @@ class ImageError(DataError):
 
 
 class TooManyPixels(ImageError):
-    """An image larger than was asked for; nothing of it has been decoded."""
+    """Error for an image with more pixels than allowed; nothing of it was decoded."""
 
 
 class NotAnImage(ImageError):
-    """A file that is no image of any kind that is read."""
+    """Error for a file that is not an image of a supported format."""
 
 
 class ChangedImage(ImageError):
-    """A file that is not the one whose checksum was taken."""
+    """Error for a file that has changed since its checksum was computed."""
 
 
 def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, checksum: int | None = None) -> Pixels:
     """Decode an image file.
 
-    Grey, palette, 16-bit and CMYK images become RGB; an alpha channel is dropped, as the published
-    code does. The orientation in the EXIF data is applied. Of an animation, the first frame is read.
+    Grey, palette, 16-bit and CMYK images become RGB. An alpha channel is dropped, as in the published code. The
+    orientation in the EXIF data is applied. The first frame of an animation is read.
 
     Args:
+        path: path of the file.
         max_pixels: width times height above which an image is refused.
-        checksum: CRC-32 of the file's bytes when it was inspected: the file may have changed since.
+        checksum: CRC-32 of the file's bytes when it was inspected, to detect changes.
 
     Returns:
-        uint8 [height, width, 3], RGB.
+        RGB pixels, uint8 [height, width, 3].
 
     Raises:
-        ImageError: the file can't be opened, is no file, is empty or damaged; `NotAnImage` where it is none,
-            `TooManyPixels` where there are more than asked for, `ChangedImage` where its checksum is another.
+        ImageError: the file can't be opened, is not a regular file, is empty, or is damaged.
+        NotAnImage: the file is not an image of a supported format.
+        TooManyPixels: the image has more than `max_pixels`.
+        ChangedImage: the file's checksum differs.
     """
     try:
-        if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would be waited for
+        if os.path.exists(path) and not os.path.isfile(path):  # opening a named pipe would block
             raise ImageError("not a file")
         with Path(path).open("rb") as file:
             if not os.fstat(file.fileno()).st_size:
@@ -118,48 +121,48 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, check
         raise NotAnImage(f"not an image ({', '.join(FORMATS[:-1])} or {FORMATS[-1]})") from None
     except Image.DecompressionBombError:
         raise TooManyPixels(f"more than {max_pixels} pixels") from None
-    except FinetuneError:  # ImageError, and an Interrupted that came meanwhile
+    except FinetuneError:  # ImageError, or an Interrupted from elsewhere
         raise
-    except Exception as error:  # on damaged data Pillow's decoders raise whatever their parsing runs into
+    except Exception as error:  # on damaged data, Pillow's decoders can raise anything
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ImageError(f"can't be read ({reason})") from error
 
 
 def rgb(image: Image.Image) -> Pixels:
-    """Return the pixels of an image of Pillow's, converted as those of a file are; the image itself is not changed.
+    """Return the pixels of a Pillow image, converted as in `read_image`; the image is not changed.
 
     Returns:
-        uint8 [height, width, 3], RGB.
+        RGB pixels, uint8 [height, width, 3].
 
     Raises:
-        ImageError: it can't be decoded or converted.
+        ImageError: the image can't be decoded or converted.
     """
     try:
         return _rgb(image.copy())
     except FinetuneError:
         raise
-    except Exception as error:  # it may read its file only now
+    except Exception as error:  # Pillow may read the file only now
         raise ImageError(f"can't be read ({error or type(error).__name__})") from error
 
 
 def central_crops(paths: Sequence[str | os.PathLike[str]], size: int) -> Pixels:
-    """The middles of image files that are known to be large enough: uint8 [n, size, size, 3].
+    """Read the central crops of image files that are large enough: uint8 [n, size, size, 3].
 
     Raises:
-        ImageError: a file can't be read.
+        ImageError: a file can't be read, or is smaller than the crop.
     """
     return np.stack([central_crop(read_image(path), size) for path in paths])
 
 
 def central_crop(pixels: Pixels, size: int) -> Pixels:
-    """The central square, placed as `tf.image.resize_with_crop_or_pad` places it.
+    """Return the central square, at the same place as `tf.image.resize_with_crop_or_pad`.
 
     Args:
-        pixels: [height, width, channels].
+        pixels: image, [height, width, channels].
         size: side of the square, in pixels.
 
     Returns:
-        A view, [size, size, channels].
+        View of the pixels, [size, size, channels].
 
     Raises:
         ImageError: the image is smaller than the square.
@@ -174,13 +177,13 @@ def central_crop(pixels: Pixels, size: int) -> Pixels:
 def size_notes(
     sizes: Mapping[Path, tuple[int, int]], size: int, largest: float = 1.0, where: Path | None = None
 ) -> list[str]:
-    """Return a line where images look as if they were never aligned to the network's size, else nothing.
+    """Return a line if images seem not to be aligned to the network's size, else nothing.
 
     Args:
-        sizes: width and height in pixels of each image.
-        size: side in pixels of what the network takes.
-        largest: times `size`, the longest side that an aligned face has.
-        where: what the line begins with, in place of the first such image: a path may name a person.
+        sizes: width and height of each image, in pixels.
+        size: side of the network's input, in pixels.
+        largest: longest side of an aligned face, as a multiple of `size`.
+        where: beginning of the line, instead of the first such image's path, which may name a person.
     """
     larger = {path: shape for path, shape in sizes.items() if max(shape) > largest * size}
     if not larger:
@@ -194,7 +197,7 @@ def size_notes(
 
 
 def header_sizes(paths: Iterable[Path]) -> dict[Path, tuple[int, int]]:
-    """Return width and height as the headers of files say; 0 where a header says nothing that can be read."""
+    """Return width and height from the headers of files; 0 if a header can't be read."""
     return {path: _header_size(path) for path in paths}
 
 
@@ -202,12 +205,12 @@ def _header_size(path: Path) -> tuple[int, int]:
     try:
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             return image.size
-    except Exception:  # whatever is wrong with it is said where the image is decoded
+    except Exception:  # the decoding reports what is wrong with the file
         return 0, 0
 
 
 def too_small(width: int, height: int, crop: int) -> str:
-    """Return why an image that is smaller than the crop can't be used."""
+    """Return the reason why an image that is smaller than the crop can't be used."""
     return f"{width}x{height} pixels, smaller than the crop of {crop}"
 
 
@@ -230,7 +233,7 @@ def _decode(file: BinaryIO, max_pixels: int) -> Pixels:
 
 
 def _optional(beginning: bytes) -> Extra | None:
-    """Tell by a file's first bytes which of the optional formats it has; None for any other."""
+    """Return the optional format that a file's first bytes show, or None."""
     if beginning[4:8] == b"ftyp":
         end = min(int.from_bytes(beginning[:4], "big"), len(beginning))
         brands = [beginning[8:12], *(beginning[place : place + 4] for place in range(16, end, 4))]
@@ -254,13 +257,13 @@ def _is_read(kind: Extra) -> bool:
 
 
 def _rgb(image: Image.Image) -> Pixels:
-    """The pixels, converted by strips: of a large image there is no second copy."""
+    """Convert an image to RGB pixels in strips, to avoid a second copy of a large image."""
     image.load()
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except FinetuneError:
         raise
-    except Exception:  # a damaged block says nothing of how the camera was held
+    except Exception:  # a damaged EXIF block gives no orientation
         pass
     width, height = image.size
     rows = max(1, LARGE // width)
@@ -270,7 +273,7 @@ def _rgb(image: Image.Image) -> Pixels:
         strip = image if height <= rows else image.crop((0, top, width, bottom))
         if image.mode.startswith(("I", "F")):
             pixels[top:bottom] = _eight_bits(np.asarray(strip))
-        elif image.mode == "P":  # by way of RGBA, or Pillow warns of transparency
+        elif image.mode == "P":  # through RGBA, otherwise Pillow warns about transparency
             pixels[top:bottom] = np.asarray(strip.convert("RGBA"))[..., :3]
         else:
             pixels[top:bottom] = np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
@@ -278,7 +281,7 @@ def _rgb(image: Image.Image) -> Pixels:
 
 
 def _eight_bits(grey: npt.NDArray[Any]) -> Pixels:
-    """The high bytes of 16-bit grey, which is also what Pillow keeps of 16-bit colour."""
+    """Return the high bytes of 16-bit grey as RGB; Pillow keeps the same bytes of 16-bit colour."""
     if grey.dtype.kind == "f" or grey.max() > 0xFFFF or grey.min() < 0:
         raise ImageError(f"{8 * grey.itemsize}-bit grey of unknown range", "save it with 8 or 16 bits")
     return np.repeat((grey >> 8).astype(np.uint8)[..., np.newaxis], 3, axis=2)

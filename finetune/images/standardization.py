@@ -1,4 +1,4 @@
-"""From pixel values to the network's input."""
+"""Standardization of pixel values to the network's input."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from finetune.images.preprocessing import Standardization
 
 
 def standardize(images: tf.Tensor, standardization: Standardization) -> tf.Tensor:
-    """From pixel values 0 to 255 to the network's input.
+    """Standardize pixel values from 0 to 255 to the network's input.
 
     Args:
-        images: uint8 or float [n, s, s, 3].
+        images: pixel values, uint8 or float [n, s, s, 3].
         standardization: `fixed` is (x - 127.5) / 128; `per_image` is (x - mean) / max(std, 1/sqrt(n))
             over the n values of one image.
 
     Returns:
-        float32 [n, s, s, 3].
+        Input of the network, float32 [n, s, s, 3].
     """
     images = tf.cast(images, tf.float32)
     if standardization == "fixed":
         return (images - 127.5) / 128.0
-    # Of float32 only: TensorFlow 2 scales uint8 to 0…1 first, where TensorFlow 1 cast it, and the
-    # lower bound of the deviation then means another thing.
+    # The input must be float32. TensorFlow 2 scales uint8 to 0…1 first, where TensorFlow 1 only cast it. This would
+    # change the lower bound of the deviation.
     return tf.image.per_image_standardization(images)
