@@ -1,4 +1,4 @@
-"""The base of a recipe's sections, pydantic models that tell every problem at once, and the types that they share."""
+"""Base of a recipe's sections: pydantic models that report all problems at once, and the types that they share."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from finetune.notebook import html_table
 from finetune.words import described, did_you_mean, dotted, listed
 
 COLLECT = object()
-"""The context of a validation that keeps a section's problems, where it would otherwise raise them."""
+"""Validation context in which a section keeps its problems instead of raising them."""
 LONGEST_NAME = 255
-"""Bytes of a file's name."""
+"""Largest length of a file name in bytes."""
 EXPONENT = re.compile(r"([-+]?)(?=\.?\d)(\d*)\.?(\d*)[eE]([-+]?)(\d+)")
-"""A number that YAML 1.1 reads as text, unless it has both a point and the exponent's sign."""
+"""Number in exponent form. YAML 1.1 reads it as text unless it has both a point and a sign in the exponent."""
 
 
 class Fault(NamedTuple):
-    """A problem whose place is not known yet: the keys that lead to it, what was found there, and what to do."""
+    """Problem whose place is not known yet: the keys that lead to it, what was found there, and advice."""
 
     keys: tuple[Any, ...]
     found: str
@@ -37,7 +37,7 @@ class Fault(NamedTuple):
 
 
 class Unread:
-    """A value that could not be read, and why; false, so that rules between keys pass over it."""
+    """Value that could not be read, with the reasons. It is false, so rules between keys skip it."""
 
     def __init__(self, *faults: Fault) -> None:
         self.faults = faults
@@ -47,12 +47,12 @@ class Unread:
 
 
 class Wants(str):
-    """What to give for a type, as in "give a path", where the type itself does not say it."""
+    """Description of the value that a type wants, as in "give a path", for types that do not describe themselves."""
 
 
 @dataclass(frozen=True)
 class Range(Interval):
-    """The limits of a number, and what it counts."""
+    """Limits of a number, and the quantity that it measures."""
 
     of: str = "a number"
 
@@ -64,7 +64,7 @@ class Range(Interval):
 
 
 def read(value: object, kind: Any) -> Any:
-    """Return what a type makes of a value, or an `Unread`."""
+    """Return the value as the type reads it, or an `Unread`."""
     return _attempt(_adapter(kind).validate_python, value, kind)
 
 
@@ -96,7 +96,7 @@ def _advice(value: object, kind: Any) -> str:
 
 
 def wants(kind: Any) -> str:
-    """Return what to give for a type, as in "give a whole number from 1"."""
+    """Return a description of the value that a type wants, as in "give a whole number from 1"."""
     base, metadata = _parts(kind)
     if told := [str(item) for item in metadata if isinstance(item, (Wants, Range))]:
         return told[-1]
@@ -108,7 +108,7 @@ def wants(kind: Any) -> str:
 
 
 def _parts(kind: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return a type without its metadata and without None beside it, and the metadata."""
+    """Return a type without its metadata and without an alternative None, and the metadata."""
     options = get_args(kind)
     if get_origin(kind) is Annotated:
         base, metadata = _parts(options[0])
@@ -120,10 +120,10 @@ Self = TypeVar("Self", bound="Section")
 
 
 class Section(pydantic.BaseModel):
-    """The base of the sections. A value that can't be read becomes `Unread`, so that rules see all the others.
+    """Base of the sections. A value that can't be read becomes `Unread`, so the rules still see all other values.
 
     Raises:
-        RecipeError: values that can't be used, one line for each.
+        RecipeError: some values can't be used; one line per value.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
@@ -136,28 +136,28 @@ class Section(pydantic.BaseModel):
         self.__pydantic_validator__.validate_python(given | values, self_instance=self, context=COLLECT)
         self._refuse_faults()
 
-    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # sections within others are made without it
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # pydantic must not call it for nested ones
 
     @classmethod
     def read(cls, value: object) -> Any:
-        """Return the section of keys and values, with its problems; or an `Unread`."""
+        """Return the section built from keys and values, with its problems, or an `Unread`."""
         return _attempt(functools.partial(cls.model_validate, context=COLLECT), value, cls)
 
     @classmethod
     def from_values(cls: type[Self], values: Mapping[Any, object]) -> Self:
-        """Return the section of plain keys and values, as a recipe's file would hold them."""
+        """Return the section built from plain keys and values, as in a recipe file."""
         return cls.read(values)._refuse_faults()
 
     def rules(self) -> Iterator[Fault]:
-        """Yield the problems between keys; the value of any may be `Unread`, which is false."""
+        """Yield the problems between keys. Any value may be `Unread`, which is false."""
         yield from ()
 
     def to_value(self) -> Any:
-        """Return the section as a recipe holds it: mappings, lists, text and numbers."""
+        """Return the section in a recipe's form: mappings, lists, text and numbers."""
         return {name: plain(value) for name, value in self if value is not None}
 
     def model_copy(self: Self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return the section with other values in place of some, checked like any."""
+        """Return a copy with some values replaced; the new values are checked."""
         return type(self)(**dict(self) | dict(update or {}))
 
     def _repr_html_(self) -> str:
@@ -165,7 +165,7 @@ class Section(pydantic.BaseModel):
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """The problems of a section that was read."""
+        """Problems of a section that was read."""
         return self._faults
 
     def _refuse_faults(self: Self) -> Self:
@@ -200,7 +200,7 @@ class Section(pydantic.BaseModel):
 
 
 def plain(value: Any) -> Any:
-    """Return a value of a section as a recipe holds it."""
+    """Return a section's value in a recipe's form."""
     if hasattr(value, "to_value"):
         return value.to_value()
     if isinstance(value, tuple):
@@ -209,7 +209,7 @@ def plain(value: Any) -> Any:
 
 
 def faults(part: Any, *at: Any) -> Iterator[Fault]:
-    """Yield the problems of a value that lies at these keys."""
+    """Yield the problems of a value, each with the given keys before its own."""
     if isinstance(part, tuple):
         for index, item in enumerate(part):
             yield from faults(item, *at, index)
@@ -224,7 +224,10 @@ def _kinds(section: type[Section]) -> dict[str, Any]:
 
 
 def read_kind(kinds: Mapping[str, type[Section]], value: object, key: str = "name") -> Any:
-    """Return a section of the kind that the word at a key names, or the word alone; the first where there is none."""
+    """Read the section of the kind that the word at `key` names.
+
+    The word alone may stand for a section without other keys. Without a word the first kind is read.
+    """
     given = {key: value} if isinstance(value, str) else value
     if isinstance(value, tuple(kinds.values())):
         return value
@@ -235,13 +238,13 @@ def read_kind(kinds: Mapping[str, type[Section]], value: object, key: str = "nam
 
 
 def form_of(kinds: Mapping[str, type[Section]]) -> Any:
-    """Return the type of what `read_kind` reads, for a schema."""
+    """Return the type of the values that `read_kind` reads, for the JSON schema."""
     first, *others = kinds.values()
     return Union[(Literal[tuple(kinds)], first, *map(tagged, others))]
 
 
 def tagged(kind: type[Section]) -> Any:
-    """Return a section, for a schema, where the first key, which says its kind, must be given."""
+    """Return the type of a section whose first key, which selects the kind, is required, for the JSON schema."""
     return Annotated[kind, pydantic.Field(json_schema_extra={"required": [next(iter(kind.model_fields))]})]
 
 

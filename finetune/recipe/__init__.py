@@ -1,4 +1,4 @@
-"""The recipe of a run: its sections, and how they are read from YAML and written back."""
+"""The recipe of a run: its sections, its YAML reader and writer, and its JSON schema."""
 
 import lazy_loader
 

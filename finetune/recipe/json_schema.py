@@ -1,4 +1,4 @@
-"""The JSON schema of a recipe's file, by which editors complete and check it."""
+"""JSON schema of a recipe file, with which editors complete and check recipes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from finetune.schema import Section, plain
 
 
 def recipe_schema() -> dict[str, Any]:
-    """Return the schema of what `Recipe.load` reads, without the rules between keys."""
+    """Return the schema of the files that `Recipe.load` reads, without the rules between keys."""
     schema = Recipe.model_json_schema(schema_generator=_Generator)
-    del schema["properties"]["stages"]["default"]  # a file has one at least
+    del schema["properties"]["stages"]["default"]  # a file needs at least one stage
     schema["properties"]["stages"]["minItems"] = 1
     schema["required"].append("stages")
     return {"$schema": _Generator.schema_dialect, "title": "A recipe of finetune", **schema}
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's generator, which takes descriptions from docstrings, and writes defaults as recipes hold them."""
+    """Pydantic's generator, with descriptions from docstrings and defaults in a recipe's form."""
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
-        """Return a section's schema; a key without a docstring, such as a name, has that of the section."""
+        """Return a section's schema. A key without a docstring, such as `name`, gets the section's docstring."""
         section: type[Section] = schema["cls"]
         made = super().model_schema(schema)
         made.pop("title")
@@ -41,19 +41,19 @@ class _Generator(GenerateJsonSchema):
         return made
 
     def encode_default(self, default: Any) -> Any:
-        """Return a default as a recipe holds it."""
+        """Return a default in a recipe's form."""
         return plain(default)
 
     def field_title_should_be_set(self, schema: Any) -> bool:
-        """Leave out titles, which would repeat the keys."""
+        """Return False: titles would only repeat the keys."""
         return False
 
 
 def _docstrings(section: type[Section]) -> dict[str, str]:
-    """Return the docstrings of a section's keys, each of which stands below its key."""
+    """Return the docstrings below the keys of a section."""
     try:
         (tree,) = ast.parse(inspect.getsource(section)).body
-    except OSError:  # a class that was made of a table
+    except OSError:  # a class made by `create_model` has no source
         return {}
     pairs = pairwise(getattr(tree, "body", ()))
     keys = [

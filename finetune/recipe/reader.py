@@ -1,4 +1,4 @@
-"""Strict YAML as plain values, where each value's place is known: its line, or its override."""
+"""Reader of strict YAML that knows the place of each value: its line in the file, or its override."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from finetune.words import described, did_you_mean, dotted
 
 At = tuple[Any, ...]
 DEEPEST = 100
-"""Values within values."""
+"""Largest nesting depth of values."""
 
 
 class _Refused(Exception):
-    """YAML, or an override, that can't be used: what was found, what to do, and the line."""
+    """YAML or override that can't be used: what was found, advice, and the line."""
 
     def __init__(self, found: str, advice: str = "", mark: yaml.Mark | None = None) -> None:
         super().__init__(found, advice)
@@ -29,12 +29,12 @@ class _Refused(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader without tags, of limited depth, to which a date is text: `name: 2018-04-02` is a name."""
+    """YAML's safe loader without tags, with limited depth, and with dates as text: `name: 2018-04-02` is a name."""
 
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Refuse a value that has a tag, such as Python's, or that lies within too many others."""
+        """Refuse a value that has a tag, such as Python's, or that is nested too deeply."""
         event = self.peek_event()
         if tag := getattr(event, "tag", None):
             raise _Refused(f"found the tag {tag!r}", "write plain values", event.start_mark)
@@ -53,14 +53,14 @@ _Loader.yaml_implicit_resolvers = {
 
 
 class Document:
-    """A recipe's file, or the one of that name that comes with finetune, and its overrides.
+    """Recipe file with its overrides. The path may also name a recipe that comes with finetune.
 
     Attributes:
-        values: keys and values, plain.
+        values: plain keys and values.
         faults: keys that are written twice, and overrides that can't be applied.
 
     Raises:
-        RecipeError: there is no such file, or it is not YAML of keys and values.
+        RecipeError: there is no such file, or it is not a YAML mapping.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -89,11 +89,11 @@ class Document:
         return RecipeError(Problem(self._path, found, advice))
 
     def override(self, key: str, value: object) -> None:
-        """Put a value in place of the file's; what can't be done is added to `faults`.
+        """Replace a value of the file; an override that can't be applied is added to `faults`.
 
         Args:
-            key: dotted, a stage by its name or counted from 0: `stages.head.epochs`, `stages.1.epochs`.
-            value: plain, or text that is read as YAML.
+            key: dotted key with a stage's name or its number from 0: `stages.head.epochs`, `stages.1.epochs`.
+            value: plain value, or text that is read as YAML.
         """
         at = tuple(int(part) if part.isascii() and part.isdigit() else part for part in key.split("."))
         try:
@@ -112,13 +112,14 @@ class Document:
         self._overridden.add(at)
 
     def problems(self, faults: Iterable[Fault]) -> list[Problem]:
-        """Return the faults and the document's own with their places: the file's in its order, then the overrides'."""
+        """Return these faults and the document's own with their places: those of the file in its order, then of
+        overrides."""
         lines = {fault: self._line(fault.keys) for fault in (*self.faults, *faults)}
         placed = sorted(lines.items(), key=lambda item: item[1])
         return [Problem(self._place(line, keys), *told) for (keys, *told), line in placed]
 
     def _line(self, at: At) -> float:
-        """Return the line of the file that a problem is about; beyond the last where it is an override's."""
+        """Return the line of the file that a problem is about; infinity if an override caused it."""
         if any(at[:length] in self._overridden for length in range(1, len(at) + 1)):
             return math.inf
         node, line = self._node, 1
@@ -137,11 +138,11 @@ class Document:
 
 
 def _parse(text: str) -> tuple[yaml.Node | None, Any, list[Fault]]:
-    """Return a YAML document as its node, its plain value, and the keys that are written twice."""
+    """Return the node of a YAML document, its plain value, and the keys that are written twice."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        twice = [*_twice(node, (), set())]  # before merges are resolved, which makes more keys of one
+        twice = [*_twice(node, (), set())]  # before merges are resolved, because they add keys
         return node, node and loader.construct_document(node), twice
     except yaml.MarkedYAMLError as error:
         tab = "'\\t'" in (error.problem or "")
@@ -149,12 +150,12 @@ def _parse(text: str) -> tuple[yaml.Node | None, Any, list[Fault]]:
         raise _Refused(*told, error.problem_mark) from None
     except yaml.YAMLError as error:
         raise _Refused(f"not YAML: {' '.join(str(error).split())}") from None
-    except ValueError as error:  # a number of more digits than Python reads
+    except ValueError as error:  # a number with more digits than Python reads
         raise _Refused(f"found a value that can't be read ({error})") from None
 
 
 def _children(node: yaml.Node | None) -> Iterator[tuple[Any, tuple[int, yaml.Node]]]:
-    """Yield each key, or index, of a node with its line and value."""
+    """Yield each key or index of a node, with its line and value."""
     if isinstance(node, yaml.SequenceNode):
         yield from ((index, (item.start_mark.line + 1, item)) for index, item in enumerate(node.value))
     elif isinstance(node, yaml.MappingNode):
@@ -166,7 +167,7 @@ def _children(node: yaml.Node | None) -> Iterator[tuple[Any, tuple[int, yaml.Nod
 
 
 def _twice(node: yaml.Node | None, at: At, visited: set[int]) -> Iterator[Fault]:
-    """Yield the keys that are written twice; an alias is visited once, as it may hold itself."""
+    """Yield the keys that are written twice. An alias is visited once, because it may contain itself."""
     if id(node) in visited:
         return
     visited.add(id(node))
@@ -179,7 +180,7 @@ def _twice(node: yaml.Node | None, at: At, visited: set[int]) -> Iterator[Fault]
 
 
 def _stage_by_number(at: At, stages: object) -> At:
-    """Return keys that name a stage, as it is called or as its folder is, with its number in the name's place."""
+    """Return the keys with a stage's name, or its folder's name, replaced by its number."""
     if at[:1] != ("stages",) or len(at) < 2 or isinstance(at[1], int) or not isinstance(stages, list):
         return at
     names = [str(stage.get("name") or "") if isinstance(stage, dict) else "" for stage in stages]
@@ -197,7 +198,7 @@ def _folder(name: str) -> str:
 
 
 def _replaced(holder: Any, at: At, value: object) -> Any:
-    """Return a copy of nested values with one of them replaced; keys that are absent are made."""
+    """Return a copy of nested values with one value replaced; missing keys are added."""
     if not at:
         return value
     key, *rest = at

@@ -1,4 +1,4 @@
-"""The recipe: everything that decides a run, read from strict YAML and written back."""
+"""The recipe: everything that determines a run, read from strict YAML and written back."""
 
 from __future__ import annotations
 
@@ -42,58 +42,59 @@ def _each(stages: object) -> tuple[Any, ...]:
 
 
 class Recipe(Section):
-    """A run: from which checkpoint, on which images, in which stages, measured how."""
+    """A run: its checkpoint, its training images, its stages and its measurements."""
 
     checkpoint: AnyPath
-    """A directory, a prefix, or any file of a checkpoint."""
+    """Directory, prefix or any file of a checkpoint."""
     output: AnyPath
-    """The run's folder."""
+    """Folder of the run."""
     data: Data
-    """The images to train on."""
+    """Training images, and those that are held back."""
     stages: Annotated[tuple[Stage, ...], BeforeValidator(_each), Wants("a list of stages")] = ()
-    """The stages in order; each boundary lies where the one before it lay, or nearer to the input. A recipe's file has
-    one at least; from Python they may come later."""
+    """Stages in order. The boundary of each is the previous one's, or nearer to the input. A recipe file needs at least
+    one stage; from Python, stages may be added later."""
     seed: Annotated[int, Range(ge=0, le=2**31 - 1, of="a whole number")] = 666
     """Seed of all randomness, from 0 to 2³¹ - 1."""
     backbone: AnyBackbone = DEFAULT
-    """The network, in which the boundaries of the stages lie. The checkpoint must hold it."""
+    """Network of the checkpoint, which defines the boundaries of the stages."""
     preprocessing: PreprocessingSection = PreprocessingSection()
-    """What is given here in place of what the checkpoint says."""
+    """Input size and standardization, where they differ from what the checkpoint says."""
     augment: Augment = Augment()
-    """What is drawn anew for each training image."""
+    """Random changes of each training image."""
     lfw: LFW | None = None
-    """What is measured before the first stage and after each. Default: nothing."""
+    """Pairs to measure before the first stage and after each stage. Default: none."""
     batch_size: Annotated[int, Range(ge=1, of="a whole number of images")] = 90
-    """Number of images in a step, from 1; of all replicas together."""
+    """Number of images per step over all replicas, from 1."""
     # YAML 1.1 reads a bare `off` as false.
     cache: Annotated[
         Cache, BeforeValidator(lambda value: "off" if value is False else value, Cache | Literal[False])
     ] = "auto"
-    """Where what the frozen units give is kept, so that it is computed once."""
+    """Place of the feature cache, which stores the outputs of the frozen units so that they are computed once."""
     precision: Precision = "float32"
-    """Precision of the convolutions, in training and in measuring. `bfloat16` is faster where there are units for it;
-    weights, prelogits, losses and gradients' sums stay float32."""
+    """Precision of the convolutions, in training and in measuring. `bfloat16` is faster on hardware that supports it;
+    weights, prelogits, losses and gradient sums stay float32."""
     runtime: Runtime = "tensorflow"
-    """What computes embeddings and frozen units: `tensorflow`, or `openvino`, an extra for CPUs."""
+    """Runtime of embeddings and frozen units: `tensorflow`, or `openvino`, an extra for CPUs."""
     strategy: Literal["none", "mirrored", "multi_worker"] = "none"
-    """Who computes: `none` (one device), `mirrored` (all GPUs of this machine) or `multi_worker` (several processes,
-    which TF_CONFIG names)."""
+    """Devices that train: `none` (one device), `mirrored` (all GPUs of this machine) or `multi_worker` (the processes
+    that TF_CONFIG names)."""
     history: History = History()
-    """In which forms the history is kept, beside CSV."""
+    """Formats of the history beside CSV."""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Recipe:
         """Return the recipe in a YAML file.
 
         Args:
-            path: the file, or the name of one that comes with finetune: `recipes/small.yaml`.
-            overrides: values that go before the file's, by dotted key: `data.train`,
-                `stages.head.epochs` or `stages.0.epochs`. Text is read as YAML.
+            path: path of the file, or the name of a recipe that comes with finetune: `recipes/small.yaml`.
+            overrides: values that replace the file's, by dotted key: `data.train`, `stages.head.epochs` or
+                `stages.0.epochs`. Text is read as YAML.
 
         Raises:
-            RecipeError: every problem, one line each, with the file's line or the override's key.
+            RecipeError: the recipe can't be used. Every problem is one line, with the file's line or the override's
+                key.
         """
-        from finetune.recipe.reader import Document  # which loads YAML, that a Stage does without
+        from finetune.recipe.reader import Document  # it imports YAML, which Stage does not need
 
         document = Document(path)
         for key, value in (overrides or {}).items():
@@ -107,13 +108,13 @@ class Recipe(Section):
         return recipe
 
     def to_yaml(self) -> str:
-        """Return the whole recipe, defaults included; loading it gives an equal one."""
+        """Return the whole recipe as YAML, with its defaults. Loading it gives an equal recipe."""
         import yaml
 
         return yaml.safe_dump(self.to_value(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
 
     def rules(self) -> Iterator[Fault]:
-        """Yield what does not go together, between stages and within the whole."""
+        """Yield the conflicts between stages and between sections."""
         stages = [(index, stage) for index, stage in enumerate(self.stages or ()) if stage]
         yield from _names(stages)
         if self.backbone:
@@ -136,7 +137,7 @@ class Recipe(Section):
                 yield Fault(("stages", index, "early_stopping"), "there is no validation loss to judge by", advice)
 
     def _on_several(self, stages: list[tuple[int, Stage]]) -> Iterator[Fault]:
-        """Yield what takes a whole batch, or the same numbers on all devices, and so one device."""
+        """Yield the keys that work on one device only, or that several workers can't share."""
         if self.strategy == "multi_worker" and self.data:
             if self.data.align:
                 advice = "run finetune align first, and give the folder of crops as data.train"
@@ -157,7 +158,7 @@ class Recipe(Section):
 
 
 def _names(stages: list[tuple[int, Stage]]) -> Iterator[Fault]:
-    """Yield names that would share a folder, on a file system that ignores case too."""
+    """Yield names that would share a folder, also on a file system that ignores case."""
     for (first, stage), (index, other) in combinations([pair for pair in stages if pair[1].name], 2):
         if stage.slug.casefold() == other.slug.casefold():
             found = f"found {other.name!r}, and stages[{first}] is {stage.name!r}"
@@ -165,7 +166,7 @@ def _names(stages: list[tuple[int, Stage]]) -> Iterator[Fault]:
 
 
 def _boundaries(stages: list[tuple[int, Stage]], backbone: Backbone) -> Iterator[Fault]:
-    """Yield boundaries that another network has, and those that move back from the input."""
+    """Yield boundaries that belong to another network, and boundaries that move away from the input."""
     bounded = [(index, stage.train_from) for index, stage in stages if stage.train_from]
     for index, name in bounded:
         if name not in backbone.boundaries:

@@ -1,4 +1,4 @@
-"""A recipe's smaller sections, each as it stands in the file."""
+"""Smaller sections of a recipe, each in the form of the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from finetune.schema import AnyPath, Fault, From0Below1, From0To1, From1, Range,
 
 
 class PreprocessingSection(Section):
-    """What the network's input is like, where the recipe says it in place of the checkpoint."""
+    """Input of the network, where the recipe overrides the checkpoint."""
 
     image_size: Annotated[int, Range(ge=LEAST_IMAGE_SIZE, of="a whole number of pixels")] | None = None
     """Side of the square input in pixels, from 75. Default: what the checkpoint expects."""
@@ -20,55 +20,55 @@ class PreprocessingSection(Section):
 
 
 class Filter(Section):
-    """The published filter of noisy data, by the restored checkpoint's embeddings."""
+    """The published filter of noisy images, based on the restored checkpoint's embeddings."""
 
     percentile: Annotated[float, Range(gt=0, le=100, of="a percentile")]
-    """Percentage of the images that is kept, those nearest to the center of their class; above 0, at most 100."""
+    """Percentage of images to keep, above 0, at most 100. The images nearest to their class center are kept."""
     min_images_per_person: Annotated[int, Range(ge=0, of="a whole number")] = 0
-    """People who lose an image and have fewer left are left out."""
+    """Least number of remaining images. A person who lost an image and has fewer left is removed."""
 
 
 _SHARE = "a share of the people above 0, below 1, or the path of a folder of people"
 
 
 class Data(Section):
-    """The images to train on."""
+    """Training images, and the images and people that are held back."""
 
     train: AnyPath
     """Folder with one folder of images per person."""
     align: bool = False
-    """Whether these are photos, whose faces `finetune align` must cut first; the user's cache keeps the crops."""
+    """Align the photos in `train` first, as `finetune align` does. The crops are kept in the user's cache."""
     validation_split: From0Below1 = 0.0
     """Share of each person's images that is held back, from 0, below 1."""
     min_images_per_person: From1 = 1
-    """People with fewer images are left out; from 1."""
+    """Least number of images per person, from 1. People with fewer are left out."""
     strangers: Annotated[Annotated[float, Range(gt=0, lt=1)] | AnyPath, Wants(_SHARE)] | None = None
-    """People who are never trained on, to see what the stages cost them: a share of the people in `train`, above 0,
-    below 1, or a folder of others, aligned as they are."""
+    """Held-out identities, which show what the stages cost people who are never trained on. Either a share of the
+    people in `train`, above 0, below 1, or a folder of other people, aligned in the same way."""
     filter: Filter | None = None
-    """Which images are left out as noise. Default: none."""
+    """Filter of noisy images. Default: none."""
 
 
 class Augment(Section):
-    """What is drawn anew for each training image in each epoch."""
+    """Random changes of each training image in each epoch."""
 
     random_crop: bool = False
-    """Whether the crop lies at a random place, where it is otherwise central."""
+    """Crop at a random place instead of the center."""
     random_flip: bool = False
-    """Whether images are mirrored, at even odds."""
+    """Mirror each image with a probability of one half."""
     random_rotate: Annotated[float, Range(ge=0, le=180, of="degrees")] = 0.0
-    """The largest angle to either side in degrees, from 0 to 180."""
+    """Largest rotation to either side in degrees, from 0 to 180."""
     views: From1 | None = None
-    """Number of versions that are drawn of each image, from 1. The epochs take them in turn, so that what the frozen
-    units give for them can be kept. Default: a new version in each epoch."""
+    """Number of versions to draw of each image, from 1. The epochs take them in turn, so the feature cache can keep
+    their features. Default: a new version in each epoch."""
 
     @property
     def draws(self) -> bool:
-        """Whether anything is drawn at all."""
+        """True if anything is random."""
         return bool(self.random_crop or self.random_flip or self.random_rotate)
 
     def rules(self) -> Iterator[Fault]:
-        """Yield the problem of views that nothing varies."""
+        """Yield the problem of `views` without any random change."""
         drawn = (self.random_crop, self.random_flip, self.random_rotate)
         if self.views and not any(drawn) and Unread not in map(type, drawn):
             advice = "set random_crop, random_flip or random_rotate, or drop views"
@@ -76,66 +76,67 @@ class Augment(Section):
 
 
 class LFW(Section):
-    """How Labeled Faces in the Wild, or any pairs file in its form, is measured."""
+    """Measurement on Labeled Faces in the Wild, or on any pairs file in its format."""
 
     dir: AnyPath
     """Folder of aligned crops, `NAME/NAME_0001.png` or `.jpg`."""
     pairs: AnyPath
-    """The pairs file."""
+    """Path of the pairs file."""
     distance: Literal["euclidean", "cosine"] = "euclidean"
-    """`euclidean` (squared), or `cosine` (the angle over π)."""
+    """`euclidean` (squared), or `cosine` (the angle divided by π)."""
     subtract_mean: bool = False
-    """Whether the mean embedding of the other folds is subtracted first."""
+    """Subtract the mean embedding of the other folds first."""
     flip: bool = False
-    """Whether the mirrored image is embedded too, and the two embeddings are put side by side."""
+    """Embed the mirrored image too, and concatenate the two embeddings."""
     missing: Literal["error", "skip"] = "error"
-    """Whether a missing image is an error, or its pairs are skipped and counted."""
+    """For a missing image, `error` ends the run and `skip` leaves out its pairs and counts them."""
     sample: Annotated[float, Range(gt=0, lt=1, of="a share of the pairs")] | None = None
-    """Share of the pairs that is measured, above 0, below 1, the same ones each time. Default: all."""
+    """Share of the pairs to measure, above 0, below 1. The same pairs are measured each time. Default: all."""
 
 
 class Accept(Section):
-    """When a stage is kept; else its weights are rolled back."""
+    """Condition for keeping a stage. If it is not met, the weights are rolled back."""
 
     metric: Literal["lfw_accuracy", "lfw_val", "lfw_auc", "strangers_accuracy", "strangers_val", "strangers_auc"]
-    """Accuracy, validation rate (`val`) or area under the ROC curve (`auc`), on LFW's or the strangers' pairs."""
+    """Accuracy, validation rate (`val`) or area under the ROC curve (`auc`), on LFW's pairs or the strangers' pairs."""
     max_drop: From0To1
-    """How far the metric may fall, from 0 to 1."""
+    """Largest drop of the metric that is accepted, from 0 to 1."""
     bound: Literal["estimate", "lower", "upper"] = "estimate"
-    """What must not fall by more: the difference itself (`estimate`); the lower end of its 95 % interval, so that more
-    harm is ruled out (`lower`); or the upper end, so that more harm must be shown (`upper`)."""
+    """Number that must not show a larger drop. `estimate`: the difference itself. `lower`: the lower end of its 95 %
+    interval, so that a larger drop is ruled out. `upper`: the upper end, so that a larger drop must be shown."""
     otherwise: Literal["continue", "stop", "retry"] = "continue"
-    """After the roll-back, `continue` with the next stage, `stop` the run, or `retry` the stage at a lower rate."""
+    """Action after the roll-back: `continue` with the next stage, `stop` the run, or `retry` the stage at a lower
+    rate."""
     retries: From1 | None = None
-    """How often a stage is tried again, from 1; then the run continues. Default: once."""
+    """Number of retries, from 1, after which the run continues. Default: 1."""
     rate_factor: Annotated[float, Range(gt=0, lt=1)] | None = None
     """Factor of the learning rate in each retry, above 0, below 1. Default: 0.1."""
     since: Literal["previous", "baseline"] = "previous"
-    """What the stage is compared with: the weights that it started from (`previous`), or the restored checkpoint
-    (`baseline`), so that the drops of several stages can't add up."""
+    """Reference of the comparison. `previous`: the weights that the stage started from. `baseline`: the restored
+    checkpoint, so that the drops of several stages can't add up."""
 
     @property
     def pairs(self) -> str:
-        """`lfw` or `strangers`; empty where the metric could not be read."""
+        """The pairs of the metric, `lfw` or `strangers`; empty if the metric could not be read."""
         return self.metric.split("_")[0] if self.metric else ""
 
     @property
     def figure(self) -> str:
-        """`accuracy`, `val` or `auc`."""
+        """The figure of the metric: `accuracy`, `val` or `auc`."""
         return self.metric.split("_")[1]
 
     @property
     def attempts(self) -> int:
-        """How often a stage is trained at the most."""
+        """Largest number of attempts at a stage."""
         return 1 + (self.retries or 1) if self.otherwise == "retry" else 1
 
     @property
     def slower(self) -> float:
-        """What a retry multiplies the learning rate by."""
+        """Factor of the learning rate in each retry."""
         return self.rate_factor or 0.1
 
     def rules(self) -> Iterator[Fault]:
-        """Yield the problems of keys that need retries."""
+        """Yield the problems of keys that need `otherwise: retry`."""
         for key in ("retries", "rate_factor"):
             if self.otherwise in ("continue", "stop") and getattr(self, key):
                 found = f"found it with otherwise: {self.otherwise}"
@@ -143,9 +144,9 @@ class Accept(Section):
 
 
 class History(Section):
-    """The forms in which a run keeps its history, beside `history.csv`."""
+    """Formats of the history that a run writes beside `history.csv`."""
 
     tensorboard: bool = False
-    """Whether scalars for TensorBoard are written, in the run's folder `tensorboard`."""
+    """Write scalars for TensorBoard, in the folder `tensorboard` of the run."""
     stat_h5: bool = False
-    """Whether `stat.h5` is written, as the published script writes it."""
+    """Write `stat.h5`, as the published script does."""

@@ -1,4 +1,4 @@
-"""One stage of training: what trains, for how long, and how."""
+"""One stage of training: the units that train, the number of epochs, and the training options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from finetune.training.objectives import AnyLoss, AnyMining, CenterLoss, Loss, M
 from finetune.training.optimization import AnyOptimizer, AnyRate, Constant, LearningRate, Optimizer
 
 BOUNDARIES = tuple(dict.fromkeys(name for backbone in BACKBONES.values() for name in backbone.boundaries))
-"""The boundaries of all backbones; the recipe has one of them."""
+"""Boundaries of all backbones. The recipe checks that its own backbone has them."""
 _HEAD, _EMBEDDING, *_ = reversed(BACKBONES[DEFAULT].blocks)
 
 
@@ -43,65 +43,67 @@ Boundary = Annotated[
 
 
 class Stage(Section):
-    """A stage: all before the boundary is frozen, the rest trains.
+    """One stage: the units before the boundary are frozen, and the rest trains.
 
-    The constructor takes what a recipe would hold: `Stage("head", train_from="Logits", epochs=5,
+    The constructor takes values as in a recipe: `Stage("head", train_from="Logits", epochs=5,
     learning_rate={0: 0.01, 3: 0.001})`.
     """
 
     name: Name
-    """Name, unique in a recipe: letters, digits, spaces, `_` and `-`."""
+    """Name that is unique in the recipe, made of letters, digits, spaces, `_` and `-`."""
     train_from: Boundary
-    """The boundary: the first block, or unit of one, that trains, such as `Logits` or `Repeat_2/block8_4`."""
+    """Boundary: the first block that trains, or the first unit of one, such as `Logits` or `Repeat_2/block8_4`."""
     epochs: From1
     """Number of passes over the training images, from 1."""
     learning_rate: AnyRate = Constant(0.001)
     """Learning rate of each epoch: a number above 0, steps, exponential or cosine decay, or a schedule file."""
     optimizer: AnyOptimizer = Optimizer()
-    """Optimizer, with Keras' constants where no others are given."""
+    """Optimizer, with Keras' constants by default."""
     batch_norm: Literal["frozen", "train"] = "frozen"
-    """Whether batch norm of the units that train uses the stored moving statistics (`frozen`), or the batch's and
-    updates the stored ones (`train`)."""
+    """Batch norm of the units that train. `frozen` uses the stored moving statistics. `train` uses the statistics of
+    the batch and updates the stored ones."""
     keep_probability: Above0To1 = 1.0
-    """Share that dropout before the embedding layer keeps, above 0, at most 1; it acts only where that layer trains."""
+    """Share of values that dropout before the embedding layer keeps, above 0, at most 1. It acts only if that layer
+    trains."""
     loss: AnyLoss = Softmax()
-    """What is minimized: a loss by its name, or by its name and constants."""
+    """Loss to minimize: its name, or its name and constants."""
     init: Literal["prototypes"] | None = None
-    """`prototypes` makes the classifier anew from the people's mean embeddings when the stage begins. Default: it goes
-    on with the one that stands, which a run begins by drawing."""
+    """`prototypes` replaces the classifier by the people's mean embeddings when the stage begins. Default: the stage
+    continues with the current classifier, which is random at the start of a run."""
     sampling: Sampling = "shuffled"
-    """Which images an epoch draws. `shuffled`: each image once. `balanced`: each person as likely as any other.
-    `square_root`: each person with a probability in proportion to the square root of the number of their images."""
+    """Images of an epoch. `shuffled`: each image once. `balanced`: every person with equal probability. `square_root`:
+    each person with a probability proportional to the square root of the number of their images."""
     mining: AnyMining | None = None
-    """How the negatives of triplets are found. Default: `random`."""
+    """Selection of the negatives of triplets. Default: `random`."""
     weight_decay: From0 = 0.0
     """Factor of the L2 penalty on the weights that train, from 0."""
     l2_sp: From0 = 0.0
-    """Factor of the L2 penalty on how far the weights that train are from the restored checkpoint's, the classifier's
-    apart, from 0 (Li et al. 2018, "Explicit inductive bias for transfer learning")."""
+    """Factor of the L2 penalty on the distance of the weights that train from the restored checkpoint's, from 0. The
+    classifier is excepted (Li et al. 2018, "Explicit inductive bias for transfer learning")."""
     distillation: From0 = 0.0
-    """Factor of the mean squared distance of embeddings to the restored checkpoint's of the same images, from 0 (after
-    Li and Hoiem 2016, "Learning without forgetting")."""
+    """Factor of the mean squared distance between embeddings and the restored checkpoint's embeddings of the same
+    images, from 0 (after Li and Hoiem 2016, "Learning without forgetting")."""
     center_loss: CenterLoss = CenterLoss()
-    """The pull of prelogits to the center of their class."""
+    """Pull of prelogits to the center of their class."""
     prelogits_norm: PrelogitsNorm = PrelogitsNorm()
-    """The penalty on the norm of the prelogits."""
+    """Penalty on the norm of the prelogits."""
     warmup_epochs: From0 = 0.0
-    """Number of epochs, parts of one too, over which the learning rate rises from 0 in equal steps; from 0."""
+    """Number of epochs over which the learning rate rises from 0 in equal steps, from 0. It may be a fraction."""
     layer_decay: Above0To1 = 1.0
-    """Factor between the rate of each block and that of the block after it, above 0, at most 1 (Howard and Ruder 2018,
-    "ULMFiT", have 1 / 2.6)."""
+    """Ratio of the learning rate of each block to the next block's, above 0, at most 1 (1 / 2.6 in Howard and Ruder
+    2018, "ULMFiT")."""
     clip_norm: Above0 | None = None
-    """Global norm above which gradients are scaled down, above 0. Default: never."""
+    """Global norm above which gradients are scaled down, above 0. Default: no clipping."""
     ema: From0Below1 = 0.0
-    """Decay of the moving average of the weights, which is what is measured and kept; from 0 (none), below 1. As the
-    published script has it (0.9999 there), it is less in the first steps: (1 + n) / (10 + n)."""
+    """Decay of the moving average of the weights, from 0 (none), below 1. The averages are measured and kept. As in the
+    published script (0.9999 there), the decay is at most (1 + n) / (10 + n) after n steps."""
     early_stopping: Annotated[int, Range(ge=1, of="a whole number of epochs")] | None = None
-    """Number of epochs without a lower validation loss after which the stage stops, from 1. Default: never."""
+    """Number of epochs without a lower validation loss after which the stage stops, from 1. Default: no early
+    stopping."""
     accept: Accept | None = None
-    """What the stage must not cost, on LFW's pairs or on strangers'; else it is rolled back."""
+    """Largest accepted drop on LFW's or the strangers' pairs. A stage that costs more is rolled back."""
 
-    if TYPE_CHECKING:  # fields hold what became of the raw values that the constructor takes
+    if TYPE_CHECKING:  # the constructor takes raw values, the fields hold what was read
         # fmt: off
         def __init__(
             self, name: str, train_from: str, epochs: int,
@@ -118,7 +120,7 @@ class Stage(Section):
         # fmt: on
 
     def rules(self) -> Iterator[Fault]:
-        """Yield what does not go with the loss."""
+        """Yield the keys that conflict with the loss."""
         if self.loss:
             yield from self.loss.rules_of(self)
 
@@ -127,17 +129,17 @@ class Stage(Section):
 
     @property
     def terms(self) -> tuple[objectives.Term, ...]:
-        """The terms beside the loss, asked for or not, in the order in which they are added to it."""
+        """All terms beside the loss, requested or not, in the order in which they are added to it."""
         of_images = self.prelogits_norm, self.center_loss, objectives.Distillation(factor=self.distillation)
         penalties = objectives.WeightDecay(factor=self.weight_decay), objectives.L2SP(factor=self.l2_sp)
         return *of_images, *penalties
 
     @property
     def last_epoch(self) -> int:
-        """The last epoch that has a learning rate; fewer than `epochs` where the schedule stops earlier."""
+        """Last epoch that has a learning rate; below `epochs` if the schedule stops earlier."""
         return self.learning_rate.last_epoch(self.epochs)
 
     @property
     def slug(self) -> str:
-        """The name as folders spell it: no spaces."""
+        """Name as used for folders, without spaces."""
         return self.name.replace(" ", "-")
