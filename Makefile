@@ -16,7 +16,7 @@ help:
 	@echo "make test-all run every test, those too that show one more case of what another shows"
 	@echo "make compat   run all tests with the lowest versions (Python 3.10) and the highest (Python 3.13) of what is needed"
 	@echo "make mutation run mutants of the code against the tests that mirror it (an hour; goes on where it was stopped)"
-	@echo "make verify   make the longer tables of the README from FINETUNE_SHARED (default ../shared; an hour)"
+	@echo "make verify   make the tables of docs/explanation/results.md from FINETUNE_SHARED (default ../shared; an hour)"
 	@echo "make clean    remove $(VENV) and what building and testing left"
 	@echo "Another Python: make test PYTHON=python3.12"
 

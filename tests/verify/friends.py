@@ -3,8 +3,8 @@
     make demo
     python tests/verify/friends.py runs/demo/run/2-last-block docs/friends.png
 
-Draws the photos, runs the three commands of the README in a temporary folder, prints what they say, and keeps the
-photo with its answers.
+Draws the photos, runs the three commands of docs/tutorials/gallery.md in a temporary folder, prints what they say, and
+keeps the photo with its answers.
 """
 
 from __future__ import annotations
