@@ -1,7 +1,6 @@
-"""Fine-tunes TF1-era FaceNet checkpoints, stage by stage, validated on LFW after each.
+"""Staged fine-tuning of TF1-era FaceNet checkpoints, validated on LFW after each stage.
 
-The public names are loaded when they are first used, so that `from finetune import Stage` does not
-wait for TensorFlow.
+Public names are loaded on first use, so that `from finetune import Stage` does not wait for TensorFlow.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from finetune.runtime import TensorFlowFinder
 __version__ = "0.1.0"
 
 if platform.machine() in ("x86_64", "AMD64"):
-    # TensorFlow uses oneDNN's convolutions by itself only on CPUs with AVX-512's units for neural networks; they are
-    # faster on others too. Read once, when TensorFlow is first imported.
+    # By default TensorFlow uses oneDNN's convolutions only on CPUs with AVX-512's neural-network instructions. They are
+    # faster on other CPUs too. TensorFlow reads this variable once, at its first import.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 if "tensorflow" not in sys.modules:
     sys.meta_path.insert(0, TensorFlowFinder())

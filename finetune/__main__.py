@@ -1,4 +1,4 @@
-"""`python -m finetune`."""
+"""The entry point of `python -m finetune`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Rows of numbers: type aliases, rows of unit length, and sums and means by class."""
+"""Rows of numbers: type aliases, normalization to unit length, and sums and means by class."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Real = TypeVar("Real", bound=np.floating[Any])
 
 
 def unit_rows(rows: npt.NDArray[Real], least: float = 1e-12) -> npt.NDArray[Real]:
-    """Return rows [n, E] brought to unit length; those shorter than `least` are divided by that."""
+    """Return rows [n, E] scaled to unit length; rows shorter than `least` are divided by `least`."""
     unit: npt.NDArray[Real] = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), least)
     return unit
 
 
 def class_sums(rows: Floats, labels: Labels, n_classes: int) -> Doubles:
-    """Return the sum of each class's rows, added up in their order: [n, E] to float64 [n_classes, E]."""
+    """Return the sum of each class's rows, added in order: [n, E] to float64 [n_classes, E]."""
     sums = np.zeros([n_classes, rows.shape[1]])
     np.add.at(sums, labels, rows)
     return sums
 
 
 def class_means(rows: Floats, labels: Labels, n_classes: int) -> Doubles:
-    """Return the mean of each class's rows: [n, E] to float64 [n_classes, E]; 0 for a class without a row."""
+    """Return the mean of each class's rows: [n, E] to float64 [n_classes, E]; 0 for a class without rows."""
     counts = np.bincount(labels, minlength=n_classes)
     means: Doubles = class_sums(rows, labels, n_classes) / np.maximum(counts, 1)[:, np.newaxis]
     return means

@@ -1,4 +1,4 @@
-"""Results whose repr is one short line, however much they hold."""
+"""A base class for results whose repr is one short line, whatever their size."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 MOST = 10
-"""Items that are shown one by one; of more, their number is."""
+"""Largest number of items that are shown one by one; of more items, only the number is shown."""
 
 
 class Brief:
-    """The base of dataclasses that hold arrays, long lists or other results; give `repr=False` to the decorator.
+    """The base of dataclasses that hold arrays, long lists or other results; their decorator needs `repr=False`.
 
-    Arrays are shown as their type and shape, long collections as how many they are, results within as their name.
+    Arrays are shown by type and shape, long collections by length, and results inside by class name.
     """
 
     def __repr__(self) -> str:

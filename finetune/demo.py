@@ -1,8 +1,8 @@
-"""The main job on made-up data: drawn faces, a checkpoint trained on some of them, two stages on others.
+"""The demo on made-up data: drawn faces, a checkpoint trained on some of them, and two stages on others.
 
-Nothing is downloaded. The checkpoint is a whole network, drawn at random and then trained
-for a minute on people of its own, which makes it a modest face model. Those people, the people that
-the stages learn and the people of the pairs are three groups without a common member.
+Nothing is downloaded. The checkpoint is a complete network of random weights, trained for a minute on its own people,
+which makes it a modest face model. These people, the people of the stages and the people of the pairs are three
+disjoint groups.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from finetune.verification import write_pairs
 SEED = 20180402
 BACKBONE = BACKBONES[DEFAULT]
 NAME = "demo"
-"""Of the checkpoint's files."""
+"""Name in the checkpoint's files."""
 IMAGE_SIZE = 80
 EMBEDDING_SIZE = 512
 LEARNED = range(1, 37)
 STRANGERS = range(101, 141)
-"""Of the pairs."""
+"""Numbers of the people in the pairs."""
 OLD = range(201, 321)
-"""Of the checkpoint's own classifier, which is skipped."""
+"""Numbers of the people of the checkpoint's own classifier, which is not restored."""
 PRETRAINING = Stage(
     "pretraining",
     train_from=BACKBONE.names[0],
@@ -47,7 +47,7 @@ PRETRAINING = Stage(
 )
 BATCH_SIZE = 25
 BATCH_NORM_IMAGES = 256
-"""From which the moving statistics are taken: those of one training step keep too much of the past."""
+"""Number of images for the moving statistics. Those from training steps keep too much of the past."""
 
 
 def demo(
@@ -58,13 +58,14 @@ def demo(
     old: Sequence[int] = OLD,
     image_size: int = IMAGE_SIZE,
 ) -> Sequence[StageResult]:
-    """Makes the data in `output/data` and `output/checkpoint`, runs `recipes/demo.yaml` into `output/run`.
+    """Make data in `output/data` and `output/checkpoint`, and run `recipes/demo.yaml` into `output/run`.
 
     Args:
-        output: a folder that does not exist yet, or is empty.
-        learned, strangers, old: numbers of the people that the recipe trains on, that the pairs show
-            (20 or more) and that the checkpoint has seen; no number twice.
-        image_size: pixels, from 75.
+        output: folder that does not exist yet, or is empty.
+        learned: numbers of the people that the recipe trains on.
+        strangers: numbers of the people in the pairs, 20 or more.
+        old: numbers of the people that the checkpoint has seen. The three groups are disjoint.
+        image_size: image side in pixels, from 75.
 
     Raises:
         DataError: `output` is in use.
@@ -86,12 +87,12 @@ def demo(
 
 
 def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
-    """Writes a TF1 checkpoint that has learned, in a minute, to tell these people apart.
+    """Train a network to tell these people apart, in about a minute, and write it as a TF1 checkpoint.
 
     Args:
-        folder: of the checkpoint.
-        faces: a folder of people.
-        image_size: pixels.
+        folder: folder of the checkpoint.
+        faces: folder with one folder per person.
+        image_size: image side in pixels.
 
     Returns:
         The checkpoint's prefix.
@@ -120,24 +121,24 @@ def pretrain(folder: Path, faces: Path, image_size: int) -> Path:
 
 
 def drawn(images: Sequence[Path], image_size: int, classes: Sequence[str] | int) -> Model:
-    """Make a model of drawn weights, with the batch statistics of some images.
+    """Make a model with random weights and the batch statistics of some images.
 
     Args:
-        images: files.
-        image_size: pixels.
-        classes: of its head, by name or how many.
+        images: image files.
+        image_size: image side in pixels.
+        classes: names of the head's classes, or their number.
     """
     contract = Preprocessing(image_size, "fixed")
     model = Model.fresh(BACKBONE, EMBEDDING_SIZE, classes, preprocessing=contract, seed=SEED)
     statistics = [name for name in model.variables if BACKBONE.is_statistic(name)]
-    # What is taken in place of zeros is not rounded.
+    # Moving on from zeros, the statistics are taken over without rounding.
     model.assign({name: np.zeros_like(value) for name, value in model.tensors(statistics).items()})
     _take_statistics(model, images)
     return model
 
 
 def _take_statistics(model: Model, images: Sequence[Path]) -> None:
-    """Set the moving statistics of every layer to what these images give."""
+    """Set the moving statistics of every layer to the statistics of these images."""
     pixels = central_crops(images, model.preprocessing.image_size)
     without_past = dataclasses.replace(BACKBONE, batch_norm=BACKBONE.batch_norm._replace(decay=0.0))
     inputs = standardize(pixels, model.preprocessing.standardization)

@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild, fetched by scikit-learn and laid out for aligning and validating."""
+"""The download of Labeled Faces in the Wild by scikit-learn, laid out for alignment and validation."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ FILES = {
     "pairsDevTrain.txt": "https://ndownloader.figshare.com/files/5976012",
     "pairsDevTest.txt": "https://ndownloader.figshare.com/files/5976009",
 }
-"""What scikit-learn's fetcher gets, and from where; it takes those that lie there already."""
+"""Files of scikit-learn's fetcher, with their addresses. The fetcher uses files that are already there."""
 
 
 @dataclass(frozen=True)
 class FetchedLFW:
-    """LFW as it lies in a folder.
+    """LFW in a folder.
 
     Attributes:
-        images: the folder of people, 250 x 250 photos named `NAME/NAME_0001.jpg`.
-        pairs: the pairs of view 2.
-        n_people, n_images, n_pairs: how many there are.
+        images: folder of people, with 250 x 250 photos named `NAME/NAME_0001.jpg`.
+        pairs: file with the pairs of view 2.
+        n_people, n_images, n_pairs: numbers of people, images and pairs.
     """
 
     images: Path
@@ -42,13 +42,13 @@ class FetchedLFW:
 
 
 def fetch_lfw(folder: Path) -> FetchedLFW:
-    """Fetches LFW (Huang et al. 2007, funneled) into `folder/images` and `folder/pairs.txt`, unless it is there.
+    """Fetch LFW (Huang et al. 2007, funneled) into `folder/images` and `folder/pairs.txt`, unless it is there.
 
-    Those of `FILES` that lie in `folder` are not downloaded. The images come into place last and all at once.
+    Any of `FILES` that are already in `folder` are not downloaded. The images are moved into place last, all at once.
 
     Raises:
-        DataError: `folder/images` or `folder/pairs.txt` is there, and not LFW's.
-        RunError: it can't be fetched; says what to do by hand.
+        DataError: `folder/images` or `folder/pairs.txt` exists but is not LFW's.
+        RunError: LFW can't be fetched; the error says what to do by hand.
     """
     images, pairs = folder / "images", folder / "pairs.txt"
     if not (images.is_dir() and any(images.iterdir())):
@@ -65,7 +65,7 @@ def fetch_lfw(folder: Path) -> FetchedLFW:
 
 
 def _fetch(folder: Path) -> None:
-    """Lets scikit-learn download, check and unpack beside `folder`, and moves what it leaves there."""
+    """Let scikit-learn download, check and unpack LFW beside `folder`, and move the result there."""
     place = Path(os.path.realpath(folder))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,7 @@ def _fetch(folder: Path) -> None:
             say(f"{in_one_line(folder)}: {doing}")
             _let_scikit_learn_fetch(folder, temporary, present)
             unpacked = home / "lfw_funneled"
-            for path in unpacked.glob("*.txt"):  # the archive has pairs files among the people
+            for path in unpacked.glob("*.txt"):  # the archive holds pairs files among the people
                 path.unlink()
             place.mkdir(exist_ok=True)
             if "pairs.txt" not in present:
@@ -94,12 +94,12 @@ def _fetch(folder: Path) -> None:
 def _let_scikit_learn_fetch(folder: Path, home: str, present: list[str]) -> None:
     from sklearn.datasets import fetch_lfw_pairs
 
-    corner = slice(0, 1)  # it reads the images of the smallest set of pairs: one pixel of each will do
+    corner = slice(0, 1)  # the fetcher reads the images of the smallest set of pairs: one pixel of each is enough
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of each try; the last one's reason is told
+            warnings.simplefilter("ignore")  # each failed try warns; the error below gives the last one's reason
             fetch_lfw_pairs(subset="test", data_home=home, slice_=(corner, corner), resize=None)
-    except Exception as error:  # the fetcher raises whatever downloading, unpacking and parsing run into
+    except Exception as error:  # the fetcher raises any error of downloading, unpacking and parsing
         reason = str(getattr(error, "reason", None) or error) or type(error).__name__
         wanted = ", ".join(f"{name} ({url})" for name, url in FILES.items())
         raise RunError(

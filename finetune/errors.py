@@ -1,4 +1,4 @@
-"""What finetune raises: problems as data, and the exit status that the command ends with."""
+"""The errors of finetune: problems as data, and the exit status of the command."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 SHOWN = 20
-"""Problems of one kind that are told in full."""
+"""Largest number of problems of one kind that are listed."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem, as data: its text ``where: what was found; what to do`` is made when it is printed.
+    """One problem, as data. Its text ``where: what was found; what to do`` is made when it is printed.
 
     Attributes:
-        where: the file (with its line), the key, the option or the argument; empty where `found` says it all.
-        found: what is wrong there.
-        advice: what to do; empty where `found` says it all.
+        where: file (with line), key, option or argument; empty if `found` is enough.
+        found: description of the problem.
+        advice: advice to the user; empty if `found` is enough.
     """
 
     where: str | Path
@@ -31,16 +31,16 @@ class Problem:
         return f"{self.where}: {said}" if self.where else said
 
     def within(self, place: str | Path = "", advice: str = "") -> Problem:
-        """Return the problem with a wider place before its own, and more advice after its own; both may be empty."""
+        """Return the problem with `place` before its own place and `advice` after its own; both may be empty."""
         where = f"{place}: {self.where}" if place and self.where else place or self.where
         return Problem(where, self.found, "; ".join(filter(None, (self.advice, advice))))
 
 
 class FinetuneError(Exception):
-    """Something that finetune could not do; exit status 1 unless a child says otherwise.
+    """The base of finetune's errors; the exit status is 1 unless a subclass sets another.
 
     Args:
-        problems: every problem that was found; the text of the error has one line for each.
+        problems: all problems that were found. The text of the error has one line per problem.
     """
 
     exit_status = 1
@@ -53,12 +53,12 @@ class FinetuneError(Exception):
         return "\n".join(map(str, self.problems))
 
     def within(self, place: str | Path = "", advice: str = "") -> list[Problem]:
-        """Return each problem within a wider place, with more advice; see `Problem.within`."""
+        """Return all problems with `place` before their places and `advice` added; see `Problem.within`."""
         return [problem.within(place, advice) for problem in self.problems]
 
 
 class UserError(FinetuneError):
-    """Input that can't be used, with every problem that was found."""
+    """Unusable input, with all problems that were found."""
 
     exit_status = 2
 
@@ -80,19 +80,19 @@ class RunError(FinetuneError):
 
 
 class NotFinite(RunError):
-    """Embeddings that are no numbers: training has destroyed the weights."""
+    """Embeddings with NaN or infinite values: training has destroyed the weights."""
 
 
 class ExportFailed(FinetuneError):
-    """An export that its runtime can't load, or that does not compute what its checkpoint does; nothing is left."""
+    """An export that its runtime can't load, or that differs from its checkpoint; nothing is left of it."""
 
 
 class Interrupted(FinetuneError):
     """A run that was asked to stop (SIGTERM, Ctrl-C) and can be resumed.
 
     Args:
-        problem: what was stopped and how to resume it.
-        signal_number: the signal; the exit status is 128 + signal_number, as shells count.
+        problem: description of the stopped run, and how to resume it.
+        signal_number: number of the signal; the exit status is 128 + signal_number, as in shells.
     """
 
     def __init__(self, problem: Problem, signal_number: int) -> None:
@@ -101,13 +101,13 @@ class Interrupted(FinetuneError):
 
 
 def bounded(problems: Sequence[Problem], where: str | Path, hint: str) -> list[Problem]:
-    """Return the first `SHOWN` problems, and one more that counts the rest and says what may be behind so many."""
+    """Return the first `SHOWN` problems, and one more that counts the rest and gives `hint` as their likely cause."""
     rest = len(problems) - SHOWN
     return [*problems[:SHOWN], *([Problem(where, f"{rest} more lines like these", hint)] if rest > 0 else [])]
 
 
 def attempt(problems: list[Problem], read: Callable[[], Found]) -> Found | None:
-    """Return what `read` gives; or None, its problems added to the others, so that all can be told at once."""
+    """Return the result of `read`, or None after adding its problems to `problems`, to report all at once."""
     try:
         return read()
     except UserError as error:

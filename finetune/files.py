@@ -1,4 +1,4 @@
-"""Files and folders written whole or not at all: beside, under another name, and renamed; locks; and texts read."""
+"""Atomic writing of files and folders, under a temporary name and then renamed; locks; and reading of texts."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ from typing import Any, BinaryIO
 from finetune.errors import DataError, FinetuneError, Problem, RunError
 
 LONGEST = 240
-"""Bytes of a name that has room for `.` and `.partial` besides."""
+"""Largest length of a file name in bytes that leaves room for `.` and `.partial`."""
 LARGEST = 2**28
-"""Bytes of a text or a list above which it is not read."""
+"""Largest size in bytes of a text or a list that is read."""
 SMALL = 2**20
-"""Bytes of what people write by hand, a recipe for one, above which it is not read."""
+"""Largest size in bytes of a handwritten file that is read, such as a recipe."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True, private: bool = False) -> None:
-    """Write a file; `fill` gets it open. A failure of any kind leaves what stood there before, and nothing beside it.
+    """Write a file whole. After any failure, the previous file is unchanged and no temporary file is left.
 
-    A symbolic link stays, and what it leads to is written. A file that stands there keeps its mode and its owner.
+    A symbolic link stays, and its target is written. An existing file keeps its mode and its owner.
 
     Args:
-        sync: wait until the disk has it, so that even a power failure leaves it whole; of many small files, each
-            takes some milliseconds.
-        private: a new file is for its owner alone (mode 600).
+        path: path of the file.
+        fill: function that writes the content into the open file.
+        sync: whether to wait until the content is on disk, so that even a power failure leaves the file whole. This
+            takes some milliseconds per file.
+        private: whether a new file is only for its owner (mode 600).
 
     Raises:
-        DataError: what stands there is no regular file.
-        RunError: it can't be written: a full disk, a folder that may not be written to.
+        DataError: `path` exists and is not a regular file.
+        RunError: the file can't be written: the disk is full, or the folder is not writable.
     """
     place = Path(os.path.realpath(path))
     name = (
@@ -51,7 +53,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True, 
         if standing and not stat.S_ISREG(standing.st_mode) and not place.is_dir():
             raise DataError(Problem(path, "no regular file, so that it can't be replaced by one", "give another path"))
         with contextlib.suppress(FileNotFoundError):
-            partial.unlink()  # of a process that was killed, and of another mode perhaps
+            partial.unlink()  # a killed process may have left it, perhaps with another mode
         descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600 if standing or private else 0o666)
         with open(descriptor, "w+b") as file:
             if standing:
@@ -73,47 +75,47 @@ def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True, 
 
 
 def _as(descriptor: int, standing: os.stat_result) -> None:
-    """Give a file the owner and the mode of another, as far as this process may."""
+    """Give a file the owner and the mode of another, as far as permitted."""
     if (standing.st_uid, standing.st_gid) != (os.geteuid(), os.fstat(descriptor).st_gid):
         with contextlib.suppress(OSError):
             os.fchown(descriptor, standing.st_uid, standing.st_gid)
-    with contextlib.suppress(OSError):  # a file system without modes
+    with contextlib.suppress(OSError):  # some file systems have no modes
         os.fchmod(descriptor, stat.S_IMODE(standing.st_mode))
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder, and those above it; a new one is for its owner alone (mode 700)."""
+    """Make a folder and its parents; a new folder is only for its owner (mode 700)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text."""
+    """Write UTF-8 text."""
     write(path, lambda file: file.write(text.encode()))
 
 
 def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
-    """Writes JSON, indented."""
+    """Write indented JSON."""
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
 def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
-    """Make a folder; `fill` gets it while it is empty and has another name. A failure leaves nothing there.
+    """Make a folder whole. `fill` writes into it under a temporary name. After a failure nothing is left.
 
-    What a process that was killed has left is removed by the next one that makes the same folder.
+    The remains of a killed process are removed by the next process that makes the same folder.
 
     Raises:
-        DataError: `path` is in use, or another process makes it.
-        RunError: it can't be written.
+        DataError: `path` is in use, or another process is making it.
+        RunError: the folder can't be written.
     """
     refuse_used(path)
-    place = Path(os.path.realpath(path))  # where an empty folder was linked to
+    place = Path(os.path.realpath(path))  # `path` may be a link to an empty folder
     partial = place.with_name(f".{place.name}.partial")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with locked(place.with_name(f".{place.name}.lock")):
-            shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+            shutil.rmtree(partial, ignore_errors=True)  # a killed process may have left it
             try:
                 folder = partial / place.name
                 folder.mkdir(parents=True)
@@ -131,10 +133,10 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> None:
 
 
 def refuse_used(path: Path) -> None:
-    """Refuses a place for a new folder that is anything but free, or an empty folder.
+    """Refuse a path for a new folder unless it is free or an empty folder.
 
     Raises:
-        DataError: it is in use, or lies within a file.
+        DataError: the path is in use, or lies within a file.
     """
     standing = next(place for place in (path, *path.parents) if os.path.lexists(place))
     if standing != path and not standing.is_dir():
@@ -147,8 +149,8 @@ class Held(DataError):
     """A lock that another process holds.
 
     Args:
-        path: the lock's file.
-        holder: the process, in words.
+        path: file of the lock.
+        holder: description of the process.
     """
 
     def __init__(self, path: Path, holder: str) -> None:
@@ -158,14 +160,14 @@ class Held(DataError):
 
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold a lock, which goes with this process however it ends. The file is removed where the lock is given back.
+    """Hold a lock inside the context. The end of this process also releases it, and a release removes the file.
 
     Args:
-        path: a file for it, in a folder that is there.
-        wait: until whoever holds it is done.
+        path: file for the lock, in an existing folder.
+        wait: whether to wait until the lock is free.
 
     Raises:
-        Held: another process holds it, and `wait` is not asked for.
+        Held: another process holds the lock, and `wait` is False.
         OSError: the file can't be made.
     """
     while True:
@@ -182,7 +184,7 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # whoever held it has removed the file
+        os.close(descriptor)  # the previous holder has removed the file
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
@@ -194,7 +196,7 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def sha256(path: Path) -> str:
-    """The digest of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -206,10 +208,11 @@ def read(path: Path, most: int = LARGEST) -> bytes:
     """Return the content of a file.
 
     Args:
-        most: bytes above which it is not read.
+        path: path of the file.
+        most: largest accepted size in bytes.
 
     Raises:
-        OSError: it can't be read, is larger, or is no regular file: a named pipe would be waited for.
+        OSError: the file can't be read, is too large, or is not a regular file. A named pipe would block.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "not a file")
@@ -220,10 +223,11 @@ def read(path: Path, most: int = LARGEST) -> bytes:
 
 @contextlib.contextmanager
 def reading(path: Path, advice: str) -> Iterator[None]:
-    """Turn whatever a missing or damaged file makes its reader raise into one line.
+    """Turn any error from reading a missing or damaged file into a one-line error.
 
     Args:
-        advice: what to do.
+        path: path of the file.
+        advice: advice for the error.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -234,15 +238,15 @@ def reading(path: Path, advice: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise DataError(Problem(path, f"can't be read ({error.strerror or 'damaged'})", advice)) from error
-    except Exception as error:  # a reader of damaged data raises whatever its parsing runs into
+    except Exception as error:  # damaged data can make a parser raise anything
         raise DataError(Problem(path, f"damaged ({type(error).__name__})", advice)) from error
 
 
 def read_text(path: Path, what: str) -> str:
-    """Reads UTF-8 text, with or without a byte order mark.
+    """Read UTF-8 text, with or without a byte order mark.
 
     Raises:
-        DataError: it can't be read or is no text; says to give `what`.
+        DataError: the file can't be read or is not text; the advice is to give `what`.
     """
     try:
         text = read(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")

@@ -1,4 +1,4 @@
-"""Ending a run cleanly when it is asked to: SIGTERM as a spot VM is taken, Ctrl-C."""
+"""The clean end of a run on request: SIGTERM, for instance from a spot VM's shutdown, or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from finetune.errors import Interrupted, Problem
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _asked: list[Interrupted] = []
-"""The requests to stop that have come. Signals are sent to the whole process, and so this belongs to all of it."""
+"""The requests to stop so far. This list is global because a signal concerns the whole process."""
 
 
 def stop_if_asked() -> None:
-    """Raise `Interrupted` where a signal came, should code that swallows exceptions have lost it.
+    """Raise `Interrupted` after a signal, even if some code has swallowed the first one raised.
 
     Long work calls this between its steps.
     """
@@ -28,11 +28,11 @@ def stop_if_asked() -> None:
 def interruptible(how_to_resume: str) -> Iterator[None]:
     """Let the first signal raise `Interrupted` in the main thread.
 
-    Everything that a run writes is renamed into place, so it may be raised anywhere. Where a library makes an error
-    of its own of it, as TensorFlow's tracing does, `Interrupted` is what leaves.
+    It may be raised anywhere, because everything that a run writes is renamed into place. Some libraries turn it into
+    their own error, as TensorFlow's tracing does. The context then raises `Interrupted` in its place.
 
     Args:
-        how_to_resume: what to do afterwards, as the error says it.
+        how_to_resume: advice for the error on how to resume.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

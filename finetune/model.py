@@ -1,4 +1,4 @@
-"""The restored network: its variables by TF1 name, and the embeddings that they give."""
+"""The model: a network with its variables by TF1 name, and its embeddings."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ BATCH_SIZE = 96
 
 
 class Origin(NamedTuple):
-    """Where a model's weights came from.
+    """The origin of a model's weights.
 
     Attributes:
-        source: the files of the checkpoint.
-        plan: what the restore did with every variable on both sides.
+        source: files of the checkpoint.
+        plan: decision about every variable of the checkpoint and of the network.
     """
 
     source: checkpoints.Located
@@ -52,18 +52,18 @@ class Origin(NamedTuple):
 
 
 class Model:
-    """A network with its weights; made by `Model.restore` or `Model.fresh`.
+    """A network with its weights, made by `Model.restore` or `Model.fresh`.
 
     Attributes:
-        backbone: the network's units and their names.
+        backbone: units of the network and their names.
         variables: `{TF1 name: tf.Variable}`, in the order of the units. Set them by `assign`, or call
-            `weights_changed` after it was done by other means: what is computed from them is kept.
-        preprocessing: the contract that images are brought to.
-        class_names: what the classes of the head are called, in order; empty where nobody knows.
-        origin: where the weights came from; None where they are fresh.
-        precision: of all that is computed but in `backbone.float32_units`; variables, prelogits
-            and logits are float32 in either.
-        runtime: what computes embeddings and frozen units.
+            `weights_changed` after setting them otherwise, because tensors derived from them are kept.
+        preprocessing: preprocessing that the network expects.
+        class_names: names of the head's classes, in order; empty if unknown.
+        origin: origin of the weights; None for fresh weights.
+        precision: precision of all computation but that of `backbone.float32_units`. Variables, prelogits and logits
+            are always float32.
+        runtime: runtime for embeddings and frozen units.
     """
 
     def __init__(
@@ -98,25 +98,24 @@ class Model:
         precision: Precision = "float32",
         runtime: Runtime = "tensorflow",
     ) -> Model:
-        """Restore a checkpoint; its backbone, embedding size and number of classes are read from it.
+        """Restore a checkpoint. Its backbone, embedding size and number of classes are read from it.
 
         Args:
-            checkpoint: a directory, a prefix, or any file of a checkpoint.
-            class_names: the people of a new head: the stored one is then skipped, and another drawn afresh for
-                them (Glorot uniform, as published). Without it, the head is restored where it is stored
-                with weights and biases.
-            seed: of the new head.
-            image_size: pixels, in place of what the checkpoint is known to expect.
-            standardization: `fixed` or `per_image`, in place of what the checkpoint is known to expect.
-            precision: `float32`, or `bfloat16` for the convolutions: faster where the processor or GPU
-                has units for it, at embeddings that differ by about 1e-2 in length.
+            checkpoint: directory, prefix, or any file of a checkpoint.
+            class_names: people of a new head, initialized afresh (Glorot uniform, as published) in place of the stored
+                one. By default, the stored head is restored if it has weights and biases.
+            seed: seed of the new head.
+            image_size: image side in pixels; by default, what the checkpoint is known to expect.
+            standardization: `fixed` or `per_image`; by default, what the checkpoint is known to expect.
+            precision: `float32`, or `bfloat16` for the convolutions. The latter is faster on hardware that supports
+                it, and moves embeddings by a distance of about 1e-2.
             runtime: `tensorflow`, or `openvino` (an extra, for CPUs) for embeddings and frozen units.
 
         Raises:
-            CheckpointError: the checkpoint is missing, damaged, or of no backbone; or the image
-                size is less than the network can take.
-            UserError: the runtime is not installed, a word is none of those to choose from, or this process was
-                forked from one that had used TensorFlow.
+            CheckpointError: the checkpoint is missing, damaged, or of an unknown backbone; or the image size is too
+                small for the network.
+            UserError: the runtime is not installed, a value is not one of the choices, or this process was forked
+                after TensorFlow was used.
         """
         for what, word, words in (
             ("standardization", standardization or "fixed", STANDARDIZATIONS),
@@ -136,7 +135,7 @@ class Model:
     def of(
         cls, found: Account, *, seed: int = 0, precision: Precision = "float32", runtime: Runtime = "tensorflow"
     ) -> Model:
-        """Build the network of a checkpoint that is open already; see `restore`."""
+        """Build the network of a checkpoint that is already open; see `restore`."""
         drawn = {name: initial_value(name, found.needed[name], seed) for name in found.plan.fresh}
         values = {**found.values, **drawn}
         variables = {name: _variable(name, values[name]) for name in found.needed}
@@ -153,14 +152,14 @@ class Model:
         preprocessing: Preprocessing,
         seed: int = 0,
     ) -> Model:
-        """Make a network of random weights (Glorot uniform), whose moving statistics change nothing yet.
+        """Make a network with random weights (Glorot uniform) and neutral moving statistics.
 
         Args:
             backbone: the network.
-            embedding_size: values of an embedding.
-            classes: the names of the head's classes, or how many there are; 0 for no head.
-            preprocessing: the contract that images are brought to.
-            seed: of the weights.
+            embedding_size: number of values in an embedding.
+            classes: names of the head's classes, or their number; 0 for no head.
+            preprocessing: preprocessing that the network expects.
+            seed: seed of the weights.
         """
         refuse_fork()
         devices.prepare()
@@ -175,13 +174,13 @@ class Model:
         """The files of the checkpoint that the weights came from.
 
         Raises:
-            UserError: they are fresh.
+            UserError: the weights are fresh.
         """
         return self._restored().source
 
     @property
     def plan(self) -> RestorePlan:
-        """What the restore did with every variable on both sides.
+        """The restore's decision about every variable of the checkpoint and of the network.
 
         Raises:
             UserError: the weights are fresh.
@@ -195,7 +194,7 @@ class Model:
 
     @property
     def where(self) -> str:
-        """What messages call the model: the checkpoint that it came from."""
+        """The model's name in messages: the checkpoint that it came from."""
         return str(self.origin.source.prefix) if self.origin else f"a fresh {self.backbone.title}"
 
     @property
@@ -205,7 +204,7 @@ class Model:
 
     @property
     def num_classes(self) -> int | None:
-        """The number of classes that the head tells apart, or None without a head."""
+        """The number of classes of the head, or None without a head."""
         weights, _ = self.backbone.head_variables
         head = self.variables.get(weights)
         return None if head is None else int(head.shape[1])
@@ -219,24 +218,24 @@ class Model:
         batch_size: int = BATCH_SIZE,
         standardized: bool = False,
     ) -> np.ndarray:
-        """Compute the embeddings of any number of images, with a batch of decoded files in memory at a time.
+        """Compute the embeddings of any number of images. Decoded files are in memory batch by batch.
 
         Args:
-            images: aligned faces, one or several: paths (that of a folder stands for all files below it, sorted),
-                Pillow's images, or an array [n, h, w, 3] of whole values from 0 to 255. What is larger than the
-                preprocessing's `image_size` is cropped centrally, as the published scripts do.
-            flip: append the embedding of the mirror image, as the published validation does.
-            bad: receives `{path: reason}` of the files that can't be read, whose rows are NaN.
-            batch_size: images that are read and embedded at a time.
-            standardized: `images` are float arrays [n, image_size, image_size, 3], cropped and standardized as
-                `preprocessing` says. They go to the network as they are.
+            images: one or several aligned faces: paths, Pillow images, or an array [n, h, w, 3] of whole numbers from 0
+                to 255. The path of a folder stands for all files below it, sorted. Images larger than the
+                preprocessing's `image_size` are cropped centrally, as in the published scripts.
+            flip: whether to append the embedding of the mirror image, as the published validation does.
+            bad: receives `{path: reason}` for files that can't be read, whose rows are NaN.
+            batch_size: images per batch.
+            standardized: whether `images` are float arrays [n, image_size, image_size, 3], already cropped and
+                standardized as `preprocessing` says. They enter the network unchanged.
 
         Returns:
-            float32 [n, embedding_size], rows of unit length; [n, 2 * embedding_size] with `flip`.
+            Embeddings, float32 [n, embedding_size], with rows of unit length; [n, 2 * embedding_size] with `flip`.
 
         Raises:
-            DataError: an array or an image can't be used, or a file can't be read and `bad` is not given; names
-                every such file.
+            DataError: an array or an image can't be used, or a file can't be read and `bad` is not given; the error
+                names every such file.
         """
         given = one_by_one(images)
         width = self.embedding_size * (2 if flip else 1)
@@ -251,7 +250,7 @@ class Model:
         return embeddings
 
     def logits(self, images: Images, *, batch_size: int = BATCH_SIZE, standardized: bool = False) -> np.ndarray:
-        """Compute the classifier's logits, float32 [n, num_classes], for images as `embed` takes them.
+        """Compute the classifier's logits, float32 [n, num_classes], for images in any form that `embed` takes.
 
         Raises:
             DataError: an image can't be used, or the checkpoint holds no classifier.
@@ -273,10 +272,10 @@ class Model:
         return logits
 
     def predict(self, images: Images, *, batch_size: int = BATCH_SIZE) -> Predictions:
-        """Name the people on images, as `embed` takes them, by the classifier.
+        """Classify the people in images, in any form that `embed` takes.
 
-        The classifier knows its own people alone, and names one of them for every image. `finetune.identify` says
-        "unknown" too.
+        The classifier knows only its own people, and names one of them for every image. `finetune.identify` can also
+        answer "unknown".
 
         Raises:
             DataError: an image can't be used, or the checkpoint holds no classifier.
@@ -284,26 +283,26 @@ class Model:
         return Predictions.of_logits(self.logits(images, batch_size=batch_size), self.class_names)
 
     def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return the units before index `stop`: uint8 images [n, s, s, 3] to what unit `stop` takes.
+        """Return the units before index `stop` as a function: uint8 images [n, s, s, 3] to the input of unit `stop`.
 
-        It holds until these units change.
+        It is valid until these units change.
         """
         self._refresh()
         return lambda pixels: self._forward(pixels, stop, pad=True)
 
     def shape_before(self, first: int) -> tuple[int, ...]:
-        """Return the shape of what unit `first` takes of one image."""
+        """Return the shape of unit `first`'s input for one image."""
         size = self.preprocessing.image_size
         shapes = network.output_shapes(self.backbone, self.embedding_size, self.num_classes or 0, size)
         return shapes[first - 1] if first else (size, size, 3)
 
     def multiply_adds(self) -> tuple[int, ...]:
-        """Return what one image costs in each unit's forward pass, in multiply-adds, in the order of the units."""
+        """Return the multiply-adds of each unit's forward pass for one image, in the order of the units."""
         size = self.preprocessing.image_size
         return network.multiply_adds(self.backbone, self.embedding_size, self.num_classes or 0, size)
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, str]:
-        """Return the sha256 of each variable's bytes, for all of them or for `names`."""
+        """Return the SHA-256 of each variable's bytes, for all variables or for `names`."""
         chosen = list(self.variables if names is None else names)
 
         def digest(name: str) -> str:
@@ -313,53 +312,52 @@ class Model:
             return dict(zip(chosen, pool.map(digest, chosen), strict=True))
 
     def weights_sha256(self, names: Collection[str]) -> str:
-        """Return one digest of the bytes of the variables in `names`, whatever their order."""
+        """Return one digest of the bytes of the variables in `names`, in any order."""
         return hashlib.sha256(json.dumps(sorted(self.digests(names).items())).encode()).hexdigest()
 
     def tensors(self, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
-        """Return copies of the variables' values, for all of them or for `names`."""
+        """Return copies of the variables' values, for all variables or for `names`."""
         chosen = self.variables if names is None else names
         return {name: self.variables[name].numpy().copy() for name in chosen}
 
     def assign(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """Set variables by name, in place, so that nothing is traced again."""
+        """Set variables by name, in place, so that no function is retraced."""
         for name, value in tensors.items():
             self.variables[name].assign(value)
         self.weights_changed()
 
     def weights_changed(self) -> None:
-        """Say that variables were set by other means than `assign`, such as an optimizer."""
+        """Note that variables were set by other means than `assign`, such as an optimizer."""
         self._changed = True
 
     def save(self, folder: str | Path, name: str = "finetuned", step: int = 0) -> Path:
-        """Write a TF1 checkpoint with FaceNet's names, its class names and its preprocessing.
+        """Write a TF1 checkpoint with FaceNet's variable names, the class names and the preprocessing.
 
         Args:
-            folder: made where it is missing; files of the same name are replaced.
-            name, step: of `model-NAME.ckpt-STEP`.
+            folder: folder of the checkpoint, made if it is missing; files of the same name are replaced.
+            name, step: NAME and STEP of `model-NAME.ckpt-STEP`.
 
         Returns:
             The checkpoint's prefix.
 
         Raises:
-            RunError: it can't be written, for one because the disk is full.
+            RunError: the checkpoint can't be written, for instance because the disk is full.
         """
         beside = checkpoints.texts(self.preprocessing, self.class_names)
         name = checkpoints.published_form(name)
         return checkpoints.write(Path(os.path.expanduser(folder)), name, step, self.tensors(), beside)
 
     def standardization_fit(self, images: Images) -> dict[Standardization, float]:
-        """Compute how far the first layer's statistics on some images lie from the stored ones, by standardization.
+        """Compute the distance of the first layer's statistics on some images from the stored ones, by standardization.
 
-        A checkpoint that is fed what it was trained on meets the statistics that it stored. The
-        distance is the Kullback-Leibler divergence between the two normal distributions, averaged
-        over channels; 0 is equal.
+        With the standardization of its training, a checkpoint reproduces its stored statistics. The distance is the
+        Kullback-Leibler divergence between the two normal distributions, averaged over channels; 0 means equal.
 
         Args:
-            images: as `embed` takes them; a few dozen faces serve.
+            images: images in any form that `embed` takes; a few dozen faces are enough.
 
         Raises:
-            DataError: there is none, or one can't be used.
+            DataError: there is no image, or one can't be used.
         """
         given = one_by_one(images)
         if not len(given):
@@ -386,10 +384,10 @@ class Model:
         return distances
 
     def _forward(self, pixels: np.ndarray | tf.Tensor, stop: int, **options: bool) -> tf.Tensor:
-        """Compute what the units before index `stop` give, as `Inference` does. All vectors are made here.
+        """Compute the output of the units before index `stop`, as `Inference` does. All vectors come from here.
 
         Raises:
-            DataError: a value is no finite number, or is so large that an embedding's length is none.
+            DataError: a value is not finite, or so large that an embedding's length is not finite.
         """
         vectors = self._inference(pixels, stop, **options)
         if not np.isfinite(tf.reduce_sum(vectors * vectors).numpy()):
@@ -398,7 +396,7 @@ class Model:
         return vectors
 
     def _refresh(self) -> None:
-        """Take over weights that have changed, before anything is computed."""
+        """Take over changed weights before any computation."""
         refuse_fork()
         if self._changed:
             self._inference.refresh()
@@ -413,7 +411,7 @@ class Model:
         *,
         standardized: bool = False,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield (rows [b], what the network takes of them [b, s, s, 3]), decoding one batch ahead of the network."""
+        """Yield rows [b] and the network's inputs [b, s, s, 3], decoding one batch ahead of the network."""
 
         def decode(row: int) -> np.ndarray | None:
             image = images[row]
@@ -441,14 +439,14 @@ class Model:
 
 
 def _variable(name: str, value: np.ndarray) -> tf.Variable:
-    # The aggregation acts where several replicas each move a layer's statistics: to their mean.
+    # Several replicas may each move a layer's statistics, which are then set to their mean.
     return tf.Variable(value, name=name.replace("/", "_"), aggregation=tf.VariableAggregation.MEAN)
 
 
 def initial_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Return a fresh variable, the same for the same seed.
+    """Return the initial value of a variable, determined by the seed and the name.
 
-    Weights are Glorot uniform, scales and variances ones, all else zeros.
+    Weights are Glorot uniform, scales and variances are ones, and all else is zeros.
     """
     if name.endswith(("/gamma", "/moving_variance")):
         return np.ones(shape, np.float32)

@@ -1,4 +1,4 @@
-"""People's names: what a person may be called, and which names are one name."""
+"""People's names: which are valid, and which are spellings of the same name."""
 
 from __future__ import annotations
 
@@ -10,34 +10,37 @@ from finetune.paths import printable
 from finetune.words import DIRECTIONS, escaped
 
 UNKNOWN = "unknown"
-"""The answer for a face of nobody who is enrolled, and so nobody's name."""
+"""Answer for a face of nobody who is enrolled, and therefore not a valid name."""
 LONGEST = 255
-"""Bytes of UTF-8."""
+"""Largest length of a name, in bytes of UTF-8."""
 
 
 def normal(name: str) -> str:
-    """Return the name in Unicode's composed form (NFC). Names that are equal in it look the same; macOS decomposes."""
+    """Return a name in Unicode's composed form (NFC). Names that are equal in it look the same.
+
+    Comparing in this form is needed because macOS decomposes file names.
+    """
     return unicodedata.normalize("NFC", name)
 
 
 def spelling(name: str) -> str:
-    """Return what all spellings of a name have in common. Every comparison of names goes by it.
+    """Return the common form of all spellings of a name, by which names are compared.
 
-    `George W Bush`, `george-w-bush` and `George_W_Bush` are one name: case, the encoding of accents and what
-    separates the words do not count. A name without a letter or digit gives the empty text, and is nobody's.
+    `George W Bush`, `george-w-bush` and `George_W_Bush` are one name. Case, the encoding of accents and the separators
+    of words do not matter. A name without letters and digits gives the empty text, which is not a name.
     """
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    # Marks are parts of their letters: the vowel signs of Indian scripts, accents that no letter is made with.
+    # Marks belong to their letters: vowel signs of Indian scripts, and accents without a composed letter.
     words = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in text)
     return "_".join(words.split())
 
 
 def same_identities(trained: Iterable[str], named: Iterable[str]) -> dict[str, str]:
-    """Find the names of `named` that `trained` holds too, in any spelling; the same one goes first.
+    """Find the names in `named` that are also in `trained`, in any spelling; an identical spelling is preferred.
 
     Args:
         trained: identities of a training set, such as its class names.
-        named: identities of the pairs, as their file spells them.
+        named: identities of the pairs, as spelled in their file.
 
     Returns:
         `{name in the pairs: name in the training set}`, in the order of `named`.
@@ -53,25 +56,25 @@ def same_identities(trained: Iterable[str], named: Iterable[str]) -> dict[str, s
 
 
 def first_spellings(names: Iterable[str]) -> dict[str, str]:
-    """Map each name to the first of these that is the same name, in any spelling; most names to themselves."""
+    """Map each name to its first spelling among these names; most names map to themselves."""
     first: dict[str, str] = {}
     return {name: first.setdefault(spelling(name) or name, name) for name in names}
 
 
 def spelled_alike(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Find the names that are another spelling of an earlier one: (earlier, name), in the order of the names."""
+    """Find names that are another spelling of an earlier one, as (earlier, name) in the order of the names."""
     return [(first, name) for name, first in first_spellings(names).items() if name != first]
 
 
 def look_the_same(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Find the names that differ from an earlier one in their Unicode form alone: (earlier, name)."""
+    """Find names that differ from an earlier one only in their Unicode form, as (earlier, name)."""
     first: dict[str, str] = {}
     pairs = [(first.setdefault(normal(name), name), name) for name in dict.fromkeys(names)]
     return [(earlier, name) for earlier, name in pairs if name != earlier]
 
 
 def why_unusable(name: str) -> Problem | None:
-    """Return why nobody can be called that, and what to do; None where it is a name."""
+    """Return the problem of an invalid name, or None for a valid one."""
     found = None
     if not name.strip() or name != name.strip():
         found = "it is empty, or begins or ends with a space"
@@ -87,6 +90,6 @@ def why_unusable(name: str) -> Problem | None:
 
 
 def shown(name: str) -> str:
-    """Return a name, or what should have been one, as a line can show it."""
+    """Return a name, valid or not, in a form that fits into one line."""
     clean = escaped(name)
     return (clean if len(clean) <= 60 else f"{clean[:60]}…") or "''"

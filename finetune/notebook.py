@@ -1,4 +1,4 @@
-"""HTML tables, by which results and recipes show themselves in notebooks."""
+"""HTML tables that show results and recipes in notebooks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 
 def html_table(title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
-    """Return a table: its title, a header where one is given, and rows whose first cell is their heading."""
+    """Return an HTML table with a title, an optional header, and rows whose first cell is their heading."""
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     body = "".join(
         f"<tr><th style='text-align: left'>{escape(str(first))}</th>"

@@ -1,4 +1,4 @@
-"""Paths: files that come with finetune, the user's cache, folders as people leave them, names that can be shown."""
+"""Paths: the files shipped with finetune, the user's cache, listings of folders, and printable names."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from finetune.words import UNPRINTABLE, escaped
 Place = str | os.PathLike[str]
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
-"""What Windows leaves in folders; files whose name begins with a dot are passed over too."""
+"""Files that Windows leaves in folders. They are ignored, as are names that begin with a dot."""
 
 
 CACHES = ("aligned", "classifiers", "features")
 """The folders of the user's cache."""
 _CACHE_ENTRY = re.compile(r"[0-9a-f]{32}(\.npz)?")
-"""Names in these folders: what an entry depends on, as a digest."""
+"""Names of entries in these folders: a digest of all that the entry depends on."""
 
 SHIPPED = ("recipes", "data")
-"""The folders that come with finetune: inside the package once installed, beside it in a clone."""
+"""The folders shipped with finetune: inside the installed package, or beside it in a clone."""
 
 
 def find_file(path: str | os.PathLike[str]) -> Path:
-    """Return the file that a path means: the path itself where it exists, else the one that was shipped.
+    """Return the file at a path: the path itself if it exists, else the shipped file.
 
     Args:
-        path: `~` is expanded. Only a relative path that begins with `recipes/` or `data/` is looked
-            for among the shipped files.
+        path: path of the file; `~` is expanded. Only a relative path that begins with `recipes/` or `data/` can mean a
+            shipped file.
 
     Returns:
-        The path of an existing file, or `path` itself where there is none.
+        The path of an existing file, or `path` itself if there is none.
     """
     asked = Path(os.path.expanduser(path))
     if asked.exists() or asked.is_absolute() or asked.parts[:1] not in {(name,) for name in SHIPPED}:
@@ -47,14 +47,14 @@ def find_file(path: str | os.PathLike[str]) -> Path:
 def cache_folder(name: str) -> Path:
     """Return a folder of the user's cache: `~/.cache/finetune/NAME`.
 
-    `FINETUNE_CACHE` names the folder of `features`; the others then lie beside it.
+    `FINETUNE_CACHE` sets the folder of `features`; the others are then beside it.
     """
     features = os.environ.get("FINETUNE_CACHE") or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/finetune/features"
     return Path(features).expanduser().with_name(name) if name != "features" else Path(features).expanduser()
 
 
 def cache_entries(name: str) -> list[Path]:
-    """Return what is kept in a folder of `CACHES`, sorted; files of others beside it are left out.
+    """Return the entries of a folder of `CACHES`, sorted, without files of other programs.
 
     Raises:
         OSError: the folder can't be opened.
@@ -65,13 +65,13 @@ def cache_entries(name: str) -> list[Path]:
 
 
 def find_images(path: str | os.PathLike[str]) -> list[Path]:
-    """The files in a folder and the folders below it, sorted; or the one file that is given.
+    """Return the files in a folder and its subfolders, sorted; or the one file that is given.
 
-    Nothing is decoded. Symbolic links are followed, but not to a folder that the link lies in; what `scan`
-    passes over is passed over here too.
+    Nothing is decoded. Symbolic links are followed, except to a folder that contains the link. Names that `scan`
+    ignores are ignored here too.
 
     Raises:
-        DataError: there is nothing at `path`, or no file in it.
+        DataError: `path` does not exist, or holds no file.
     """
     path = Path(os.path.expanduser(path))
     if os.path.isfile(path):
@@ -96,9 +96,9 @@ def as_paths(places: Place | Iterable[Place]) -> list[Path]:
 
 
 def image_paths(images: Place | Iterable[Place]) -> list[Path]:
-    """Return the paths of one image or several, with all files below a folder in the folder's place.
+    """Return the paths of one image or several, with each folder replaced by all files below it.
 
-    Whether a file is there, and is an image, is left to whoever reads it.
+    The paths of files are not checked: reading them is.
 
     Raises:
         DataError: a folder can't be opened or is empty, or something is not a path.
@@ -120,20 +120,20 @@ def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What a folder holds, sorted by name, without what begins with a dot and `SYSTEM_FILES`.
+    """Return a folder's entries, sorted by name, without `SYSTEM_FILES` and names that begin with a dot.
 
     Raises:
-        OSError: it can't be opened.
+        OSError: the folder can't be opened.
     """
     names = sorted(name for name in os.listdir(folder) if name[0] != "." and name.lower() not in SYSTEM_FILES)
     return [folder / name for name in names]
 
 
 def open_folder(folder: Path, what: str) -> list[Path]:
-    """The folder's entries.
+    """Return a folder's entries, as `entries` does.
 
     Raises:
-        DataError: it can't be opened; says to give `what`.
+        DataError: the folder can't be opened; the advice is to give `what`.
     """
     try:
         return entries(folder)
@@ -146,25 +146,25 @@ def open_folder(folder: Path, what: str) -> list[Path]:
 
 
 def refuse_within(out: Path, folder: Path) -> None:
-    """Refuses a place that lies in the folder that is read.
+    """Refuse an output path within the folder that is read.
 
     Raises:
-        DataError: it does.
+        DataError: `out` lies within `folder`.
     """
     if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(folder)):
         raise DataError(Problem(out, f"lies in {folder}, which stays as it is", "give a place beside it"))
 
 
 def printable(name: str) -> bool:
-    """Whether a name holds nothing of `UNPRINTABLE`."""
+    """Return whether a name holds no character of the categories in `UNPRINTABLE`."""
     return UNPRINTABLE.isdisjoint(map(unicodedata.category, name))
 
 
 def in_one_line(path: str | os.PathLike[str]) -> str:
-    """Return a path as a line can show it: what can't be printed is written as an escape."""
+    """Return a path in a form that fits into one line: unprintable characters become escapes."""
     return escaped(os.fspath(path))
 
 
 def excerpt(line: str) -> str:
-    """The beginning of a line of someone's file, quoted, as a line that reports it can show it."""
+    """Return the beginning of a line of a file, quoted for a message."""
     return repr(line if len(line) <= 60 else f"{line[:60]}…")

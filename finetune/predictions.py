@@ -1,4 +1,4 @@
-"""The people whom a classifier names on images, with its probabilities."""
+"""The predictions of a classifier: people and probabilities."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from finetune.brief import Brief
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Predictions(Brief):
-    """The answers of a classifier for some images.
+    """The predictions of a classifier for some images.
 
     Attributes:
-        class_names: the people whom the classifier tells apart, in the order of the columns.
-        probabilities: float32 [n, classes], one row per image; each row sums to 1.
+        class_names: people of the classifier, in the order of the columns.
+        probabilities: probabilities, float32 [n, classes], one row per image; each row sums to 1.
     """
 
     class_names: tuple[str, ...]
@@ -24,7 +24,7 @@ class Predictions(Brief):
 
     @classmethod
     def of_logits(cls, logits: npt.NDArray[np.float32], class_names: tuple[str, ...]) -> Predictions:
-        """Return the predictions of logits [n, classes]; classes without names are called by their numbers."""
+        """Return the predictions from logits [n, classes]; without class names, the class numbers are used."""
         classes = logits.shape[1]
         shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))  # [n, classes]
         shares = shifted / shifted.sum(axis=1, keepdims=True)  # [n, classes] / [n, 1]

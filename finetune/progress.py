@@ -1,4 +1,4 @@
-"""What is shown of long work: a bar with the time that remains on a terminal, plain lines elsewhere; wide tables."""
+"""Progress of long work, as a bar with the remaining time on a terminal or as plain lines; and wide tables."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from finetune.words import escaped
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 30.0
 WIDTH = 136
-"""Columns that the tables need at the most, but for long names."""
+"""Columns that the tables need, apart from long names."""
 LINES = "\n\t"
 LOGGER = logging.getLogger("finetune")
-"""Receives the lines, in place of the terminal, where they are not to be printed."""
+"""Logger for the lines that are not to be printed."""
 _silenced = False
 _logged: ContextVar[bool] = ContextVar("logged", default=False)
 
 
 def silence() -> None:
-    """From here on this process shows nothing of its work: another one tells of the same work."""
+    """Stop all output of this process, because another process reports the same work."""
     global _silenced
     _silenced = True
 
 
 @contextlib.contextmanager
 def printing(wanted: bool) -> Iterator[None]:  # noqa: FBT001
-    """Within it, lines are printed and progress is shown, or lines go to the logger `finetune` alone."""
+    """Print lines and show progress inside the context if `wanted`; else send lines only to the logger `finetune`."""
     token = _logged.set(not wanted)
     try:
         yield
@@ -45,8 +45,7 @@ def printing(wanted: bool) -> Iterator[None]:  # noqa: FBT001
 def say(text: str = "") -> None:
     """Print lines at once, so that a log shows them while the run goes on.
 
-    All that is printed goes through here or through `say_aside`: names of others' files and classes may hold what a
-    terminal acts on.
+    All output goes through here or through `say_aside`, because names of files and classes may hold control characters.
     """
     if _logged.get():
         LOGGER.info(escaped(text, LINES))
@@ -55,7 +54,7 @@ def say(text: str = "") -> None:
 
 
 def say_aside(text: str) -> None:
-    """Print lines to stderr at once: what is to be known beside an answer."""
+    """Print lines to stderr at once, for remarks beside the output."""
     if _logged.get():
         LOGGER.warning(escaped(text, LINES))
     else:
@@ -63,18 +62,19 @@ def say_aside(text: str) -> None:
 
 
 def wide_console() -> Console:
-    """Wide enough for every table, whatever the terminal's width: no figure is cut."""
-    # Names are no markup, and no emoji.
+    """Return a console wide enough for every table, whatever the terminal's width, so that no figure is cut."""
+    # Names may look like markup or emoji codes.
     return Console(width=max(WIDTH, Console().width), markup=False, emoji=False)
 
 
 def track(items: Iterable[Item], total: int, what: str, step: int = 1) -> Iterator[Item]:
-    """Yields `items`, showing on stderr how far it is.
+    """Yield `items` and show the progress on stderr.
 
     Args:
-        total: how much work there is, in the unit that is shown.
-        what: two or three words, such as `embedding images`.
-        step: work done by one item; the last one may be partial.
+        items: items of the work.
+        total: total amount of work, in the shown unit.
+        what: description in two or three words, such as `embedding images`.
+        step: amount of work per item; the last item may have less.
     """
     if _silenced or _logged.get():
         yield from items
@@ -93,7 +93,7 @@ def _bar(items: Iterable[Item], total: int, what: str, step: int) -> Iterator[It
 
 
 def _lines(items: Iterable[Item], total: int, what: str, step: int) -> Iterator[Item]:
-    """Print how far it is, and what remains by the speed since the first item: that one pays for what starts slowly."""
+    """Print the progress and the remaining time, estimated without the first item, which includes a slow start."""
     said = time.monotonic()
     first: float | None = None
     done = 0

@@ -1,4 +1,4 @@
-"""Texts as messages show them: numbers with their nouns, lists, values, and nothing that a terminal would act on."""
+"""Texts for messages: numbers with nouns, lists, values, and escapes for unprintable characters."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Collection, Iterable, Mapping
 from numbers import Real
 
 UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode's control characters, undecodable bytes, line and paragraph separators: in a name they would break
-class_names.txt, and the line that reports them."""
+"""Unicode categories of control characters, undecodable bytes, line and paragraph separators.
+
+In a name they would break `class_names.txt` and the line of a message.
+"""
 DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Characters that turn the direction of what follows, so that a name reads as another."""
+"""Characters that change the writing direction and can make one name look like another."""
 IRREGULAR = {"person": "people"}
 
 
@@ -19,7 +21,9 @@ def counted(number: int, noun: str, form: str = "") -> str:
     """Return a number with its noun: `1 photo`, `2 photos`, `1 person`, `3 people`, `2 identities`, `2 classes`.
 
     Args:
-        form: how the number is written, such as `,`.
+        number: number of things.
+        noun: noun in the singular.
+        form: format of the number, such as `,`.
     """
     if noun.endswith("y"):
         many = f"{noun[:-1]}ies"
@@ -29,10 +33,11 @@ def counted(number: int, noun: str, form: str = "") -> str:
 
 
 def escaped(text: str, keep: str = "") -> str:
-    """Return text with an escape in place of each character that can't be printed, or that turns the direction.
+    """Return text with escapes for all characters that are unprintable or change the writing direction.
 
     Args:
-        keep: characters that stay all the same.
+        text: text to show.
+        keep: characters that are not escaped.
     """
     return "".join(
         ascii(c)[1:-1] if c not in keep and (c in DIRECTIONS or unicodedata.category(c) in UNPRINTABLE) else c
@@ -41,24 +46,24 @@ def escaped(text: str, keep: str = "") -> str:
 
 
 def listed(names: Iterable[str], conjunction: str) -> str:
-    """Return names as a sentence lists them: `a, b or c`."""
+    """Return names as a list in a sentence: `a, b or c`."""
     *most, last = names
     return f"{', '.join(most)} {conjunction} {last}" if most else last
 
 
 def did_you_mean(word: object, names: Collection[str]) -> str | None:
-    """Return the question to ask where a word is nearly one of the names, else None."""
+    """Return the question "did you mean …?" if a word is close to one of the names, else None."""
     near = difflib.get_close_matches(str(word), names, n=1)
     return f"did you mean {near[0]!r}?" if near else None
 
 
 def dotted(keys: Iterable[object]) -> str:
-    """Return keys as messages show them after a name: `.stages[1].train_from`."""
+    """Return keys as a path in a message: `.stages[1].train_from`."""
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
 
 
 def described(value: object) -> str:
-    """Return a value that YAML or Python gave as its writer would know it: `nothing`, `true`, `the text 'x'`."""
+    """Return a description of a YAML or Python value for its writer: `nothing`, `true`, `the text 'x'`."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
