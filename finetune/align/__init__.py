@@ -1,4 +1,4 @@
-"""Photos to aligned faces, by MTCNN as FaceNet ran it."""
+"""Alignment: detection of faces in photos with MTCNN as in FaceNet, and cropping of each face."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A folder of photos to a folder of aligned faces, in parallel, to be stopped and run again at any time."""
+"""Alignment of a folder of photos to a folder of faces, in parallel; a stopped run can be resumed."""
 
 from __future__ import annotations
 
@@ -33,20 +33,21 @@ ENCODINGS: dict[Format, dict[str, Any]] = {
 }
 
 CHUNK = 32
-"""Photos that one worker takes at a time. What is computed depends on the photos' order alone, not on where a run
-was stopped, so that the same bytes come of it."""
+"""Photos that one worker takes at once. The chunks depend only on the photos' order, not on where a run was stopped.
+The crops are therefore the same bytes."""
 BATCH_PIXELS = LARGE
-"""Of the photos that are in memory at once, for each worker; larger photos come one at a time, for all workers."""
+"""Pixels above which a worker's batch of photos is cut. A larger photo is processed alone, one at a time for all
+workers."""
 MAX_PIXELS = 160_000_000
 """Width times height above which a photo is refused."""
 
 LONGEST_NAME = 255
-"""Bytes, on the file systems in use."""
+"""Longest file name in bytes, on common file systems."""
 NOT_IN_BOXES = "not in the file of boxes"
 
 
 class Photo(NamedTuple):
-    """A photo in memory: the file's version before it was read, and uint8 [height, width, 3]."""
+    """Photo in memory: the file's version before it was read, and its pixels, uint8 [height, width, 3]."""
 
     version: tuple[int, int]
     pixels: Pixels
@@ -54,17 +55,18 @@ class Photo(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Alignment:
-    """How faces are found and cut.
+    """Settings for detecting and cutting faces.
 
     Attributes:
         size: side of the crops, in pixels.
-        margin: pixels of the photo that a box is grown by, half of it on each side.
-        all_faces: cut every face of a photo, as `NAME_0`, `NAME_1`, …, the surest first; else one, as `NAME`.
-        format: of the crops: `png`, or `jpg` (quality 95).
-        min_face_size: side of the smallest face that is looked for, in pixels.
-        score: the probability that a face must exceed, 0..1.
-        turn: look for faces in the photo turned by 90, 180 and 270 degrees too, take the turn with the surest face, and
-            cut faces upright. (MTCNN finds a face in half of the photos that stand on their head, less surely.)
+        margin: pixels of the photo added to the width and height of a box, half on each side.
+        all_faces: True to cut every face of a photo, as `NAME_0`, `NAME_1`, …, highest score first; False to cut one,
+            as `NAME`.
+        format: format of the crops: `png`, or `jpg` (quality 95).
+        min_face_size: side of the smallest face to detect, in pixels.
+        score: probability that a face must exceed, 0..1.
+        turn: True to detect faces in the photo turned by 90, 180 and 270 degrees too. The turn with the highest score
+            is used, and faces are cut upright. (MTCNN finds a face in half of upside-down photos, with lower scores.)
     """
 
     size: int = 160
@@ -76,25 +78,28 @@ class Alignment:
     turn: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return what crops depend on; what is turned off leaves no trace, so that folders made before still fit."""
+        """Return the settings that crops depend on, without `turn` if it is off, so that older folders still match."""
         return {key: value for key, value in dataclasses.asdict(self).items() if key != "turn" or value}
 
 
 def align(
     photos: Path, out: Path, alignment: Alignment = Alignment(), boxes: Mapping[str, Faces] | None = None
 ) -> Coverage:
-    """Cuts the faces of all photos below a folder: `photos/NAME/X.jpg` becomes `out/NAME/X.png`.
+    """Cut the faces of all photos below a folder: `photos/NAME/X.jpg` becomes `out/NAME/X.png`.
 
-    What an earlier run has finished in `out` with the same settings is kept.
+    Crops that an earlier run has finished in `out` with the same settings are kept.
 
     Args:
-        photos: a folder of any depth, or one photo.
-        out: made where it is missing.
-        alignment: how.
-        boxes: faces by the photos' names, as `read_boxes` gives them; then nothing is detected.
+        photos: folder of any depth, or one photo.
+        out: output folder; created if missing.
+        alignment: settings.
+        boxes: faces by the photos' names, as `read_boxes` returns them, to use instead of detection.
+
+    Returns:
+        Outcome of each photo.
 
     Raises:
-        DataError: there are no photos, or `out` is of no use, or the boxes are not of these photos.
+        DataError: there are no photos, `out` can't be used, or the boxes are not of these photos.
         RunError: the crops can't be written.
     """
     found = find_images(photos)
@@ -113,13 +118,14 @@ def align(
 
 
 def cut(photos: Path, alignment: Alignment) -> Iterator[tuple[Outcome, list[Pixels]]]:
-    """Cut the faces of all photos below a folder; nothing is written.
+    """Cut the faces of all photos below a folder in memory; nothing is written.
 
     Args:
-        photos: a folder of any depth, or one photo.
+        photos: folder of any depth, or one photo.
+        alignment: settings.
 
     Yields:
-        What became of each photo, in their order, with its crops, uint8 [size, size, 3].
+        Outcome of each photo, in order, and its crops, uint8 [size, size, 3].
 
     Raises:
         DataError: there are no photos.
@@ -135,13 +141,13 @@ def cut(photos: Path, alignment: Alignment) -> Iterator[tuple[Outcome, list[Pixe
 
 
 def leftovers(out: Path, coverage: Coverage, alignment: Alignment) -> list[Path]:
-    """Crops in a folder that are none of these: of photos that have gone since, or have fewer faces now."""
+    """Return crops that no longer belong to a photo: it is gone, or has fewer faces now."""
     wanted = {out / name for o in coverage.outcomes for name in targets(o.photo, o.faces, alignment)}
     return sorted(path for path in out.rglob(f"*.{alignment.format}") if path not in wanted)
 
 
 def _refuse_others(boxes: Mapping[str, Faces], photos: Path, names: Sequence[str], *, all_faces: bool) -> None:
-    """Raises `DataError` where the boxes are of other photos, or lack faces of which all are to be cut."""
+    """Raise `DataError` if the boxes are of other photos, or if all faces are to be cut and some are missing."""
     if boxes.keys().isdisjoint(names):
         raise DataError(
             Problem(
@@ -163,7 +169,10 @@ def _refuse_others(boxes: Mapping[str, Faces], photos: Path, names: Sequence[str
 
 
 def _namesakes(root: Path, names: Sequence[str]) -> dict[str, Outcome]:
-    """Photos that differ from another one in their suffix alone: both would have one crop. Images go first."""
+    """Return a failure for each photo whose crop would have another photo's name: only the suffixes differ.
+
+    Photos with the suffix of an image come first.
+    """
     first: dict[str, str] = {}
     ordered = sorted(names, key=lambda name: (PurePosixPath(name).suffix.lower() not in SUFFIXES, name))
     others = [(name, first[_stem(name)]) for name in ordered if first.setdefault(_stem(name), name) != name]
@@ -174,7 +183,7 @@ def _namesakes(root: Path, names: Sequence[str]) -> dict[str, Outcome]:
 
 
 def _work_through(chunks: Sequence[Sequence[str]], worker: _Worker, journal: Journal) -> dict[str, Outcome]:
-    """What became of each photo, those that an earlier run has finished included."""
+    """Return the outcome of each photo, including those that an earlier run has finished."""
     left = [chunk for chunk in chunks if not all(worker.has_finished(journal.outcomes.get(name)) for name in chunk)]
     again = {name for chunk in left for name in chunk}
     outcomes = {name: journal.outcomes[name] for chunk in chunks for name in chunk if name not in again}
@@ -186,18 +195,18 @@ def _work_through(chunks: Sequence[Sequence[str]], worker: _Worker, journal: Jou
 
 
 def _in_parallel(worker: _Worker, chunks: Sequence[Sequence[str]], photos: int) -> Iterator[list[Outcome]]:
-    """Yield what becomes of each chunk, in their order."""
+    """Yield the outcomes of each chunk, in order."""
     pool = ThreadPoolExecutor((os.cpu_count() or 1) + 1)  # one decodes or writes while the others compute
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's: what matters of them is in the outcome
+            warnings.simplefilter("ignore")  # Pillow's warnings: the outcome says what matters
             yield from track(pool.map(worker, chunks), photos, "aligning photos", CHUNK)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 class _Worker:
-    """Aligns a chunk of photos; several threads call it at once."""
+    """Aligner of chunks of photos; several threads call it at once."""
 
     def __init__(self, root: Path, out: Path, alignment: Alignment, boxes: Mapping[str, Faces] | None) -> None:
         self._root = root
@@ -214,7 +223,7 @@ class _Worker:
         outcomes: dict[str, Outcome] = {}
         batch: dict[str, Photo] = {}
         for name in names:
-            before = version(self._root / name)  # one that changes from here on is known as another next time
+            before = version(self._root / name)  # a later change of the file is noticed in the next run
             try:
                 batch[name] = Photo(before, read_image(self._root / name, BATCH_PIXELS))
             except TooManyPixels:
@@ -229,9 +238,9 @@ class _Worker:
         return [outcomes[name] for name in names]
 
     def has_finished(self, outcome: Outcome | None) -> bool:
-        """Whether an earlier run has finished a photo that has not changed since, and its crops are there.
+        """Return whether an earlier run has finished a photo: the photo is unchanged and its crops exist.
 
-        A photo that could not be used is tried again: what hindered it may be no matter of the file.
+        A photo that could not be used is tried again: the cause may lie outside the file.
         """
         if outcome is None or outcome.version != version(self._root / outcome.photo):
             return False
@@ -253,7 +262,7 @@ class _Worker:
             return {name: Outcome(name, before, None, str(error))}
 
     def _cut(self, batch: Mapping[str, Photo]) -> dict[str, Outcome]:
-        """Finds, cuts and writes the faces of these photos."""
+        """Find, cut and write the faces of these photos."""
         found: Sequence[Faces | None]
         if self._boxes is not None:
             found = [self._boxes.get(name) for name in batch]
@@ -275,7 +284,7 @@ class _Worker:
         return outcomes
 
     def _detect(self, images: Sequence[Pixels]) -> list[Faces]:
-        """Find the faces of each image; where it is asked for, of the turn of it whose face is the surest."""
+        """Find the faces of each image; with `turn`, those of the turn with the highest score."""
         found = list(self._detector(images))
         for turns in (1, 2, 3) if self._alignment.turn else ():
             turned = self._detector([np.ascontiguousarray(np.rot90(image, turns)) for image in images])
@@ -300,7 +309,7 @@ class _Worker:
 
 
 class _Cutter(_Worker):
-    """Cuts faces and keeps them in memory, until they are taken from `crops`."""
+    """Worker that keeps the crops in memory, until they are taken from `crops`."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -311,18 +320,18 @@ class _Cutter(_Worker):
 
 
 def targets(name: str, faces: Faces | None, alignment: Alignment) -> list[str]:
-    """What the crops of a photo are named, within the output folder."""
+    """Return the names of a photo's crops, relative to the output folder."""
     endings = [f"_{i}" for i in range(len(faces or ()))] if alignment.all_faces else [""] * len(faces or ())
     return [f"{_stem(name)}{ending}.{alignment.format}" for ending in endings]
 
 
 def _stem(name: str) -> str:
-    """A photo's name without its suffix."""
+    """Return a photo's name without its suffix."""
     return str(PurePosixPath(name).with_suffix(""))
 
 
 def _settings(alignment: Alignment, boxes: Mapping[str, Faces] | None) -> dict[str, Any]:
-    """What crops depend on, as the journal keeps it."""
+    """Return the settings that crops depend on, as the journal stores them."""
     if boxes is None:
         return alignment.to_json() | {"boxes": None}
     lines = "".join(f"{name} {line}\n" for name in sorted(boxes) for line in boxes[name].to_lines())

@@ -1,4 +1,4 @@
-"""The crops of a folder of photos, kept in the user's cache: aligned once, and again where photos have changed."""
+"""Cache of the crops of a folder of photos: only new and changed photos are aligned."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from finetune.paths import cache_folder, in_one_line
 
 
 def aligned(photos: Path, alignment: Alignment, folder: Path | None = None) -> tuple[Path, Coverage]:
-    """Return the folder with the crops of these photos and no others, named as the photos are, and their coverage.
+    """Return the folder with exactly the crops of these photos, named as the photos are, and their coverage.
 
     Args:
-        folder: for the crops; one in the user's cache where it is not given.
+        photos: folder of any depth, or one photo.
+        alignment: settings.
+        folder: folder for the crops; by default one in the user's cache.
 
     Raises:
-        DataError: there are no photos, or no face in any.
+        DataError: there are no photos, or no photo shows a face.
         RunError: the crops can't be written.
     """
     identity = json.dumps([str(photos.resolve()), alignment.to_json()])

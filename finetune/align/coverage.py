@@ -1,4 +1,4 @@
-"""The outcome of aligning photos, counted and in words."""
+"""Coverage of an alignment: counts of its outcomes, and remarks."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ if TYPE_CHECKING:
 
 TURNED = "photos without a face may lie on a side, or stand on their head: finetune align --turn tries all four turns"
 SMALL = 4
-"""Times that a face is enlarged from which on it is spoken of: below a quarter of the crop there is little to see."""
+"""Enlargement beyond which a face is reported: a face below a quarter of the crop shows little detail."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Coverage(Brief):
-    """The outcome of aligning a set of photos.
+    """Outcomes of aligning a set of photos.
 
     Attributes:
-        outcomes: in the photos' order.
+        outcomes: outcome of each photo, in the photos' order.
     """
 
     outcomes: tuple[Outcome, ...]
 
     @property
     def found(self) -> int:
-        """Photos with a face or more."""
+        """Number of photos with at least one face."""
         return sum(bool(outcome.faces) for outcome in self.outcomes)
 
     @property
     def several(self) -> int:
-        """Photos with more than one face."""
+        """Number of photos with more than one face."""
         return sum(outcome.faces is not None and outcome.faces.count > 1 for outcome in self.outcomes)
 
     @property
     def none(self) -> int:
-        """Photos without a face."""
+        """Number of photos without a face."""
         return sum(outcome.faces is not None and not outcome.faces for outcome in self.outcomes)
 
     @property
     def unusable(self) -> int:
-        """Photos that could not be read or used."""
+        """Number of photos that could not be read or used."""
         return sum(outcome.faces is None for outcome in self.outcomes)
 
     @property
     def failures(self) -> list[Outcome]:
-        """The photos that have no crop."""
+        """Outcomes of the photos that have no crop."""
         return [outcome for outcome in self.outcomes if outcome.failure]
 
     @property
     def summary(self) -> str:
-        """The counts in a line."""
+        """Counts in one line."""
         return (
             f"{counted(len(self.outcomes), 'photo')}: {self.found} with a face, {self.several} of them with several; "
             f"{self.none} without; {self.unusable} that could not be used"
         )
 
     def remarks(self, alignment: Alignment) -> list[str]:
-        """Say what to look at, a line each: photos with several faces of which one was cut, and small faces."""
+        """Return lines on what to check: photos with several faces of which one was cut, and small faces."""
         several, small = [], []
         for outcome in self.outcomes:
             photo, faces = in_one_line(outcome.photo), outcome.faces
@@ -85,15 +85,15 @@ class Coverage(Brief):
         return [*map(str, told), *([TURNED] if self.none and not alignment.turn else [])]
 
     def faces(self) -> dict[str, Faces]:
-        """The faces of each photo that could be read, by its name, as `write_boxes` takes them."""
+        """Return the faces of each photo that could be read, by its name, as `write_boxes` takes them."""
         return {outcome.photo: outcome.faces for outcome in self.outcomes if outcome.faces is not None}
 
 
 def enlarged(box: npt.NDArray[np.floating], size: int) -> str:
-    """Say what was done to a face that is much smaller than its crop; empty for any other.
+    """Describe the enlargement of a face that is much smaller than its crop; empty for any other face.
 
     Args:
-        box: left, top, right, bottom in pixels.
+        box: left, top, right, bottom, in pixels.
         size: side of the crop, in pixels.
     """
     width, height = box[2:] - box[:2]

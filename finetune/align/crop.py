@@ -1,4 +1,4 @@
-"""Cutting faces from a photo as FaceNet's `align_dataset_mtcnn.py` does."""
+"""Cropping of faces as in FaceNet's `align_dataset_mtcnn.py`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from finetune.images import ImageError, Pixels
 
 
 def choose(boxes: Boxes, height: int, width: int) -> int:
-    """Which of several faces a photo is of: the largest, with weight on the centre.
+    """Return the index of a photo's main face: the largest, with a preference for the centre.
 
-    It is the largest in area less twice the squared distance, in pixels, of its centre from the photo's.
+    It maximizes the area minus twice the squared distance, in pixels, between the centres of face and photo.
 
     Args:
-        boxes: [n, 4], n from 1; of equal ones, the first is taken.
-        height, width: of the photo.
+        boxes: boxes of the faces, [n, 4], n >= 1; of equal ones, the first is taken.
+        height, width: size of the photo, in pixels.
     """
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     offsets = (boxes[:, :2] + boxes[:, 2:]) / 2 - np.array([width, height]) / 2
@@ -25,14 +25,14 @@ def choose(boxes: Boxes, height: int, width: int) -> int:
 
 
 def crop(pixels: Pixels, box: npt.NDArray[np.float64], size: int, margin: int, turns: int = 0) -> Image.Image:
-    """Cut one face, grown by half the margin on each side, clipped to the photo and resized, its aspect not kept.
+    """Cut one face: add the margin, clip to the photo, and resize without keeping the aspect.
 
     Args:
-        pixels: uint8 [height, width, 3].
-        box: left, top, right, bottom in pixels.
+        pixels: pixels of the photo, uint8 [height, width, 3].
+        box: left, top, right, bottom, in pixels.
         size: side of the result, in pixels.
-        margin: pixels of the photo.
-        turns: by 90 degrees, counterclockwise, that the face takes to stand upright.
+        margin: pixels of the photo added to width and height, half on each side.
+        turns: number of counterclockwise turns by 90 degrees that bring the face upright.
 
     Raises:
         ImageError: the box lies outside the photo.
@@ -44,5 +44,5 @@ def crop(pixels: Pixels, box: npt.NDArray[np.float64], size: int, margin: int, t
     if right <= left or bottom <= top:
         raise ImageError(f"a face outside the photo of {width}x{height} pixels")
     face = np.rot90(pixels[top:bottom, left:right], turns)
-    # SciPy's imresize, which the published script calls, is Pillow's.
+    # The published script calls SciPy's imresize, which uses Pillow's resize.
     return Image.fromarray(face).resize((size, size), Image.Resampling.BILINEAR)

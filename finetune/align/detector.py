@@ -1,4 +1,4 @@
-"""MTCNN's cascade (Zhang et al., 2016) as FaceNet's `detect_face.py` runs it, for many images at once."""
+"""MTCNN's cascade (Zhang et al., 2016) as in FaceNet's `detect_face.py`, for many images at once."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ MIN_FACE_SIZE = 20
 THRESHOLDS = (0.6, 0.7, 0.7)
 """Probabilities that a box must reach in P-Net, and exceed in R-Net and O-Net."""
 FACTOR = 0.709
-"""From one image of the pyramid to the next."""
+"""Scale factor from one image of the pyramid to the next."""
 WINDOW, STRIDE = 12, 2
-"""What P-Net sees at once, and where it sees next, in pixels."""
+"""Window and stride of P-Net, in pixels."""
 PIXELS = 200_000
-"""That P-Net is given at once; larger images are given in strips."""
+"""Pixels per call of P-Net; larger images are split into strips."""
 CROPS = 64
-"""That R-Net and O-Net are given at once."""
+"""Crops per call of R-Net and O-Net."""
 
 
 class Detector:
-    """Finds faces.
+    """Face detector.
 
     Args:
-        min_face_size: side of the smallest face that is looked for, in pixels.
-        score: the probability that a face must exceed in the last network, 0..1.
+        min_face_size: side of the smallest face to detect, in pixels.
+        score: probability that a face must exceed in the last network, 0..1.
     """
 
     def __init__(self, min_face_size: float = MIN_FACE_SIZE, score: float = THRESHOLDS[2]) -> None:
@@ -42,13 +42,13 @@ class Detector:
         self._networks = Networks()
 
     def __call__(self, images: Sequence[Pixels]) -> list[Faces]:
-        """The faces of each image, uint8 [height, width, 3], RGB, of any sizes."""
+        """Return the faces of each RGB image, uint8 [height, width, 3]; sizes may differ."""
         if not images:
             return []
         return self._output(images, self._refine(images, self._propose(images)))
 
     def _propose(self, images: Sequence[Pixels]) -> list[Boxes]:
-        """Squares that may hold a face, by P-Net on a pyramid of each image: whole numbers, [n, 4] an image."""
+        """Return squares that may hold a face, by P-Net on a pyramid of each image: whole numbers, [n, 4] per image."""
         found: list[list[_Candidates]] = [[] for _ in images]
         for indices in _by_size(images):
             height, width = images[indices[0]].shape[:2]
@@ -62,7 +62,7 @@ class Detector:
         return [_merged(candidates) for candidates in found]
 
     def _windows(self, images: Pixels) -> tuple[Floats, Floats]:
-        """P-Net on images of one size, in strips where they are large: the same windows in less memory."""
+        """Run P-Net on images of one size; large images are split into strips, for the same windows in less memory."""
         rows = max(1, PIXELS // images.shape[2] // STRIDE)  # of windows
         all_rows = math.ceil((images.shape[1] - 2) / STRIDE) - 4  # as `Networks.propose` says
         strips = [
@@ -75,7 +75,7 @@ class Detector:
         return probabilities, regressions
 
     def _refine(self, images: Sequence[Pixels], squares: Sequence[Boxes]) -> list[Boxes]:
-        """Of these squares, those that R-Net takes for faces, moved and squared again."""
+        """Return the squares that R-Net accepts as faces, moved by its regressions and made square again."""
         refined = []
         probabilities, regressions = _over(self._networks.refine, _crops(images, squares, 24))
         for boxes, scores, moves in _split(squares, probabilities, regressions):
@@ -86,7 +86,7 @@ class Detector:
         return refined
 
     def _output(self, images: Sequence[Pixels], squares: Sequence[Boxes]) -> list[Faces]:
-        """Of these squares, those that O-Net takes for faces, with their landmarks."""
+        """Return the faces that O-Net accepts among the squares, with their landmarks."""
         faces = []
         outputs = _over(self._networks.output, _crops(images, squares, 48))
         for boxes, scores, moves, landmarks in _split(squares, *outputs):
@@ -101,7 +101,7 @@ class Detector:
 
 
 class _Candidates(NamedTuple):
-    """Windows of one image: boxes [n, 4], probabilities [n], regressions [n, 4]."""
+    """Candidate windows of one image: boxes [n, 4], probabilities [n], regressions [n, 4]."""
 
     boxes: Boxes
     scores: Floats
@@ -109,7 +109,11 @@ class _Candidates(NamedTuple):
 
 
 def _scales(side: int, min_face_size: float) -> Iterator[float]:
-    """The pyramid: from where the smallest face fills P-Net's window to where the image's shorter side does."""
+    """Yield the scales of the pyramid.
+
+    At the first scale, the smallest face fills P-Net's window. At the last, the shorter side is still at least one
+    window.
+    """
     largest = WINDOW / min_face_size
     side_there = side * largest
     for level in itertools.count():
@@ -120,15 +124,17 @@ def _scales(side: int, min_face_size: float) -> Iterator[float]:
 
 
 def _candidates(probabilities: Floats, regressions: Floats, scale: float, threshold: float) -> _Candidates:
-    """The windows of one image of the pyramid that may hold a face, in pixels of the photo.
+    """Return the windows of one pyramid level that may hold a face, in pixels of the photo.
 
     Args:
-        probabilities: [rows, columns].
-        regressions: [rows, columns, 4].
+        probabilities: probability of a face in each window, [rows, columns].
+        regressions: regression of each window, [rows, columns, 4].
+        scale: scale of the pyramid level.
+        threshold: least probability of a candidate.
     """
     possible = probabilities >= threshold
     columns, rows = np.nonzero(possible.T)
-    # The published code mirrors the regressions where there is but one window.
+    # The published code mirrors the regressions if there is only one window.
     taken = columns if len(columns) != 1 else probabilities.shape[1] - 1 - columns
     corners = STRIDE * np.stack([columns, rows], axis=1)
     boxes = np.fix(np.concatenate([corners + 1, corners + WINDOW], axis=1) / scale)
@@ -138,7 +144,7 @@ def _candidates(probabilities: Floats, regressions: Floats, scale: float, thresh
 
 
 def _merged(levels: Sequence[_Candidates]) -> Boxes:
-    """What the levels of a pyramid found, each face once, moved and squared: whole numbers [n, 4]."""
+    """Merge the candidates of all pyramid levels, without duplicates: moved, made square, whole numbers [n, 4]."""
     if not levels:
         return np.empty((0, 4))
     boxes, scores, regressions = (np.concatenate(parts) for parts in zip(*levels, strict=True))
@@ -147,9 +153,9 @@ def _merged(levels: Sequence[_Candidates]) -> Boxes:
 
 
 def _crops(images: Sequence[Pixels], squares: Sequence[Boxes], side: int) -> Floats:
-    """The squares of all images as crops of one size, float32 [n, side, side, 3]; black outside the image.
+    """Cut the squares of all images, resized to float32 [n, side, side, 3], black outside the image.
 
-    A square's coordinates count pixels from 1, and its last pixel belongs to it.
+    A square's coordinates count pixels from 1 and include its last pixel.
     """
     crops = np.empty((sum(map(len, squares)), side, side, 3), np.float32)
     for crop, (image, box) in zip(crops, _each(images, squares), strict=True):
@@ -171,7 +177,7 @@ def _each(images: Sequence[Pixels], squares: Sequence[Boxes]) -> Iterator[tuple[
 
 
 def _over(network: Callable[[Floats], tuple[Floats, ...]], crops: Floats) -> tuple[Floats, ...]:
-    """A network on any number of crops: always `CROPS` at a time, so that the others don't change a crop's figures."""
+    """Run a network on crops in batches of `CROPS`: with a constant batch size, a crop's outputs don't vary."""
     lacking = -len(crops) % CROPS if len(crops) else CROPS
     padded = np.concatenate([crops, np.zeros((lacking, *crops.shape[1:]), np.float32)])
     outputs = [network(padded[start : start + CROPS]) for start in range(0, len(padded), CROPS)]
@@ -179,13 +185,13 @@ def _over(network: Callable[[Floats], tuple[Floats, ...]], crops: Floats) -> tup
 
 
 def _split(squares: Sequence[Boxes], *outputs: Floats) -> Iterator[tuple[Any, ...]]:
-    """Each image's boxes with its rows of a network's outputs."""
+    """Iterate over each image's boxes with its rows of a network's outputs."""
     ends = np.cumsum([len(boxes) for boxes in squares])[:-1]
     return zip(squares, *(np.split(output, ends) for output in outputs), strict=True)
 
 
 def _by_size(images: Sequence[Pixels]) -> list[list[int]]:
-    """The images' indices, those of one size together."""
+    """Group the images' indices by size."""
     sizes: dict[tuple[int, ...], list[int]] = {}
     for i, image in enumerate(images):
         sizes.setdefault(image.shape, []).append(i)

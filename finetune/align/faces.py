@@ -1,4 +1,4 @@
-"""The faces of a photo, and the text file that keeps them, so that another crop needs no detection."""
+"""Faces of a photo, and the text file of their boxes, with which other crops need no detection."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ MOST_FACES = 10**6
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Faces(Brief):
-    """The faces of one photo, the surest first.
+    """Faces of one photo, highest score first.
 
     Attributes:
-        boxes: float64 [n, 4]: left, top, right, bottom in pixels; they may lie outside the photo in part.
-        scores: float [n], probabilities.
-        landmarks: float64 [n, 10]: the x of left eye, right eye, nose, left and right corner of the mouth, then
-            their y, in pixels.
-        count: how many faces the photo has, of which some may have been left out here.
+        boxes: left, top, right, bottom in pixels, float64 [n, 4]; boxes may lie partly outside the photo.
+        scores: probabilities, float [n].
+        landmarks: coordinates in pixels, float64 [n, 10]. First the x of left eye, right eye, nose, left and right
+            corner of the mouth, then their y.
+        count: number of faces in the photo; some of them may be left out here.
     """
 
     boxes: Boxes
@@ -42,23 +42,24 @@ class Faces(Brief):
         return len(self.boxes)
 
     def take(self, index: int) -> Faces:
-        """The one face at this index."""
+        """Return only the face at this index."""
         one = slice(index, index + 1)
         return Faces(self.boxes[one], self.scores[one], self.landmarks[one], self.count)
 
     @property
     def best(self) -> float:
-        """The score of the surest one; 0 where there is none."""
+        """Highest score; 0 if there is no face."""
         return float(self.scores.max(initial=0))
 
     def turned_back(self, turns: int, height: int, width: int) -> Faces:
-        """Return the faces in a photo's coordinates that were found in it turned, `numpy.rot90(photo, turns)`.
+        """Return the faces of a turned photo, `numpy.rot90(photo, turns)`, in the coordinates of the photo.
 
         Args:
-            height, width: of the photo, in pixels.
+            turns: number of counterclockwise turns by 90 degrees.
+            height, width: size of the photo, in pixels.
         """
         boxes, x, y = self.boxes, self.landmarks[:, :5], self.landmarks[:, 5:]
-        for turned in reversed(range(turns)):  # each time by 90 degrees; `side` is the width of what that gives
+        for turned in reversed(range(turns)):  # back by 90 degrees; `side` is the width of the result
             side = height if turned % 2 else width
             boxes = np.stack([side - boxes[:, 3], boxes[:, 0], side - boxes[:, 1], boxes[:, 2]], axis=1)
             x, y = side - y, x
@@ -66,15 +67,15 @@ class Faces(Brief):
 
     @classmethod
     def none(cls) -> Faces:
-        """No face."""
+        """Return no faces."""
         return cls(np.empty((0, 4)), np.empty(0), np.empty((0, LANDMARKS)), 0)
 
     def rounded(self) -> Faces:
-        """As `to_lines` writes them and `read_boxes` reads them."""
+        """Return the faces rounded as `to_lines` writes them and `read_boxes` reads them."""
         return Faces(self.boxes.round(6), self.scores.astype(np.float64).round(5), self.landmarks.round(2), self.count)
 
     def to_lines(self) -> list[str]:
-        """A line a face, or `NONE`: `left top right bottom score faces x1 … x5 y1 … y5`."""
+        """Return one line per face, `left top right bottom score faces x1 … x5 y1 … y5`, or `NONE`."""
         return [
             " ".join([*(f"{x:.6f}" for x in box), f"{score:.5f}", str(self.count), *(f"{x:.2f}" for x in points)])
             for box, score, points in zip(self.boxes, self.scores, self.landmarks, strict=True)
@@ -82,10 +83,10 @@ class Faces(Brief):
 
     @classmethod
     def from_lines(cls, lines: list[str]) -> Faces:
-        """The faces that `to_lines` wrote.
+        """Parse the lines that `to_lines` returned.
 
         Raises:
-            ValueError: `what was found; what to do`.
+            DataError: a line is malformed.
         """
         rows = [] if lines == [NONE] else [_numbers(line) for line in lines]
         values = np.array(rows).reshape(-1, 6 + LANDMARKS)
@@ -94,10 +95,10 @@ class Faces(Brief):
 
 
 def turns_of(landmarks: npt.NDArray[np.float64]) -> int:
-    """Count how often a face must be turned by 90 degrees, counterclockwise, until its mouth lies below its eyes.
+    """Return the number of counterclockwise turns by 90 degrees that bring the mouth below the eyes.
 
     Args:
-        landmarks: [10], as `Faces` has them; zeros, of which nothing can be told, give 0.
+        landmarks: landmarks as in `Faces`, [10]; zeros, which are unknown landmarks, give 0.
     """
     x, y = landmarks[:5], landmarks[5:]
     right, down = (axis[3:].mean() - axis[:2].mean() for axis in (x, y))
@@ -107,20 +108,21 @@ def turns_of(landmarks: npt.NDArray[np.float64]) -> int:
 
 
 def write_boxes(path: Path, faces: Mapping[str, Faces]) -> None:
-    """Writes a line for each face of each photo, `name …`, or `name NONE`; names are quoted as URLs' are.
+    """Write one line per face of each photo, `name …`, or `name NONE`; names are quoted as in URLs.
 
     Args:
-        faces: by the photo's name, relative to its folder.
+        path: path of the file.
+        faces: faces by the photo's name, relative to the folder of photos.
     """
     lines = [f"{_quoted(name)} {line}\n" for name in sorted(faces) for line in faces[name].to_lines()]
     files.write_text(path, "".join(lines))
 
 
 def read_boxes(path: Path) -> dict[str, Faces]:
-    """The faces of each photo in a file that `write_boxes` wrote, by name.
+    """Read the faces of each photo, by name, from a file that `write_boxes` wrote.
 
     Raises:
-        DataError: the file can't be read, or holds malformed lines: one line for each.
+        DataError: the file can't be read, or holds malformed lines (one problem per line).
     """
     text = files.read_text(path, "a file that align --boxes wrote")
     by_name: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What has been aligned so far, in a hidden file of the output folder: a photo a line, added as they are finished."""
+"""Journal of finished photos, in a hidden file of the output folder, one line per photo."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LOCK = ".align.lock"
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a photo.
+    """Outcome of aligning one photo.
 
     Attributes:
-        photo: relative to the folder of photos, with its suffix.
-        version: the photo file's size and time of change, by which it is known again.
-        faces: those that were cut; none, where there was none to cut; None, where the photo could not be used.
-        failure: why it has no crop; empty where it has.
+        photo: name relative to the folder of photos, with its suffix.
+        version: size and modification time of the photo's file, to detect changes.
+        faces: faces that were cut; empty if there was none to cut, None if the photo could not be used.
+        failure: reason why there is no crop; empty if there is one.
     """
 
     photo: str
@@ -36,23 +36,28 @@ class Outcome:
     failure: str = ""
 
     def to_line(self) -> str:
-        """As JSON, in one line."""
+        """Return the outcome as JSON in one line."""
         lines = None if self.faces is None else self.faces.to_lines()
         return json.dumps({"photo": self.photo, "version": self.version, "faces": lines, "failure": self.failure})
 
     @classmethod
     def from_line(cls, line: str) -> Outcome:
-        """What `to_line` wrote; a ValueError, KeyError or TypeError for anything else."""
+        """Parse a line that `to_line` returned.
+
+        Raises:
+            ValueError, KeyError, TypeError: the line is malformed.
+            DataError: the text of a face in it is malformed.
+        """
         fields = json.loads(line)
         faces = None if fields["faces"] is None else Faces.from_lines(fields["faces"])
         return cls(fields["photo"], tuple(fields["version"]), faces, fields["failure"])
 
 
 class Journal:
-    """The file in an output folder; made by `opened`.
+    """Journal file of an output folder; `opened` creates it.
 
     Attributes:
-        outcomes: what earlier runs have finished, by photo.
+        outcomes: outcomes of earlier runs, by photo.
     """
 
     def __init__(self, path: Path, head: str, outcomes: dict[str, Outcome]) -> None:
@@ -61,11 +66,11 @@ class Journal:
         self.outcomes = outcomes
 
     def begin(self, finished: Iterable[Outcome]) -> None:
-        """Starts the file anew with what is finished and still holds."""
+        """Rewrite the file with the outcomes that are still valid."""
         files.write_text(self._path, "".join(f"{line}\n" for line in [self._head, *(o.to_line() for o in finished)]))
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Adds photos whose crops have been written.
+        """Append photos whose crops have been written.
 
         Raises:
             RunError: the disk is full, or the folder can't be written to.
@@ -81,16 +86,15 @@ class Journal:
 
 @contextlib.contextmanager
 def opened(out: Path, settings: Mapping[str, Any]) -> Iterator[Journal]:
-    """An output folder's journal; other processes are kept out of the folder meanwhile.
+    """Open an output folder's journal, and lock the folder against other processes.
 
     Args:
-        out: made where it is missing.
-        settings: all that the crops depend on but the photos' contents, as JSON holds it.
+        out: output folder; created if missing.
+        settings: everything that the crops depend on except the photos' contents, in JSON's types.
 
     Raises:
-        DataError: the folder holds something else, or what was aligned with other settings; or another process
-            aligns into it.
-        RunError: it can't be written to.
+        DataError: the folder holds something else or was aligned with other settings, or another process uses it.
+        RunError: the folder can't be written to.
     """
     path = out / NAME
     if not path.exists() and out.exists() and (not out.is_dir() or any(found.name != LOCK for found in out.iterdir())):
@@ -111,10 +115,10 @@ def opened(out: Path, settings: Mapping[str, Any]) -> Iterator[Journal]:
 
 
 def _read(path: Path, settings: Mapping[str, Any]) -> dict[str, Outcome]:
-    """What earlier runs have finished.
+    """Read the outcomes of earlier runs.
 
     Raises:
-        DataError: they had other settings, or the file is damaged.
+        DataError: these runs had other settings, or the file is damaged.
     """
     before, outcomes = read_journal(path)
     other = [
@@ -131,13 +135,13 @@ def _read(path: Path, settings: Mapping[str, Any]) -> dict[str, Outcome]:
 
 
 def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Outcome]]:
-    """Read the settings of the runs that made a folder of crops, and what became of each photo.
+    """Read the settings of the runs that made a folder of crops, and the outcome of each photo.
 
     Args:
-        path: the folder's `NAME`.
+        path: path of the journal, `NAME` in the folder.
 
     Raises:
-        DataError: it can't be read, or is damaged.
+        DataError: the file can't be read, or is damaged.
     """
     head, *lines = files.read_text(path, "another folder").split("\n")
     try:
@@ -148,7 +152,7 @@ def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Outcome]]:
         raise DataError(Problem(in_one_line(path), "damaged", "give another folder"))
     outcomes = {}
     for line in lines:
-        # The end of the file, or where a kill cut a line.
+        # The last line is empty, and a killed run may have left a partial line.
         with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             outcome = Outcome.from_line(line)
             outcomes[outcome.photo] = outcome
@@ -156,7 +160,7 @@ def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Outcome]]:
 
 
 def version(photo: Path) -> tuple[int, int]:
-    """A file's size in bytes and time of change in nanoseconds; zeros where there is none."""
+    """Return a file's size in bytes and its modification time in nanoseconds; zeros if there is no file."""
     try:
         status = os.stat(photo)
     except OSError:

@@ -1,4 +1,4 @@
-"""MTCNN's proposal, refinement and output networks (Zhang et al., 2016), as FaceNet's detector runs them."""
+"""MTCNN's proposal, refinement and output networks (Zhang et al., 2016), as in FaceNet's detector."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Floats = npt.NDArray[np.float32]
 
 
 class Networks:
-    """The three networks, their weights constants of the graphs.
+    """The three networks as graphs, with their weights as constants.
 
-    Inputs are RGB, 0..255. A regression is of a box's left, top, right and bottom, in units of its width and height.
+    Inputs are RGB, 0..255. A regression moves left, top, right and bottom, in units of the box's width and height.
     """
 
     def __init__(self) -> None:
@@ -27,26 +27,26 @@ class Networks:
         self._output = _traced(_output, [None, 48, 48, 3])
 
     def propose(self, images: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
-        """P-Net on whole images: a window of 12 x 12 pixels at every second pixel.
+        """Run P-Net on whole images: a window of 12 x 12 pixels at every second pixel.
 
         Args:
-            images: uint8 [n, h, w, 3], of 12 pixels or more each way.
+            images: images of at least 12 x 12 pixels, uint8 [n, h, w, 3].
 
         Returns:
-            Probabilities of a face [n, ceil((h - 2) / 2) - 4, ceil((w - 2) / 2) - 4], regressions [..., 4].
+            Probabilities of a face [n, ceil((h - 2) / 2) - 4, ceil((w - 2) / 2) - 4], and regressions [..., 4].
         """
         probabilities, regressions = self._propose(images)
         return probabilities.numpy(), regressions.numpy()
 
     def refine(self, crops: Floats) -> tuple[Floats, Floats]:
-        """R-Net on crops [n, 24, 24, 3]: probabilities [n] and regressions [n, 4]."""
+        """Run R-Net on crops [n, 24, 24, 3], for probabilities [n] and regressions [n, 4]."""
         probabilities, regressions = self._refine(crops)
         return probabilities.numpy(), regressions.numpy()
 
     def output(self, crops: Floats) -> tuple[Floats, Floats, Floats]:
-        """O-Net on crops [n, 48, 48, 3]: probabilities [n], regressions [n, 4], landmarks [n, 10].
+        """Run O-Net on crops [n, 48, 48, 3], for probabilities [n], regressions [n, 4] and landmarks [n, 10].
 
-        Landmarks are those of `finetune.align.Faces`, in units of the crop from its left and top.
+        Landmarks are ordered as in `finetune.align.Faces`, in units of the crop from its left and top.
         """
         probabilities, regressions, landmarks = self._output(crops)
         return probabilities.numpy(), regressions.numpy(), landmarks.numpy()
@@ -94,7 +94,7 @@ def _conv(x: tf.Tensor, weights: Iterator[Floats]) -> tf.Tensor:
 
 
 def _dense(x: tf.Tensor, weights: Iterator[Floats]) -> tf.Tensor:
-    """A fully connected layer over all that a crop has come to, its columns first, as Caffe had it."""
+    """Apply a fully connected layer to flattened features, with columns before rows, as in Caffe."""
     flat = tf.reshape(tf.transpose(x, (0, 2, 1, 3)), [tf.shape(x)[0], np.prod(x.shape[1:])])
     return _prelu(_linear(flat, weights, tf.matmul), weights)
 
@@ -109,7 +109,7 @@ def _linear(
 def _prelu(x: tf.Tensor, weights: Iterator[Floats]) -> tf.Tensor:
     alpha = next(weights)
     below = alpha * x
-    # The larger of the two lines, where no slope exceeds 1; a comparison takes TensorFlow longer.
+    # With no slope above 1, PReLU is a maximum, which is faster in TensorFlow than a comparison.
     return tf.maximum(x, below) if (alpha <= 1).all() else tf.where(x > 0, x, below)
 
 
@@ -118,5 +118,5 @@ def _pool(x: tf.Tensor, size: int, padding: str) -> tf.Tensor:
 
 
 def _face(logits: tf.Tensor) -> tf.Tensor:
-    """The probability of the second class, by the difference of the logits."""
+    """Return the probability of the second class, by softmax."""
     return tf.nn.softmax(logits)[..., 1]

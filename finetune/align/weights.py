@@ -1,7 +1,7 @@
-"""The weights of MTCNN's three networks, from the installed package `mtcnn`: the ones that FaceNet ran.
+"""Weights of MTCNN's three networks, from the installed package `mtcnn`: the same weights as in FaceNet.
 
-The package stores the published arrays with the kernels' height and width exchanged, so that images need no
-transposing.
+The package stores the published arrays with the kernels' height and width swapped. Images therefore need no
+transposition.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from finetune.errors import Problem, UserError
 
 Weights = list[npt.NDArray[np.float32]]
-"""In the order of the layers: kernel, bias and, where one follows, PReLU's alpha."""
+"""Arrays in the order of the layers: kernel, bias and, if the layer has one, PReLU's alpha."""
 
 SHA256 = {
     "pnet": "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
@@ -30,9 +30,9 @@ SHA256 = {
 
 @functools.cache
 def load_weights(network: str) -> Weights:
-    """The arrays of `pnet`, `rnet` or `onet`.
+    """Return the arrays of `pnet`, `rnet` or `onet`.
 
-    The package's files are pickles: they are opened only where they are, byte for byte, the known ones.
+    The package's files are pickles. A file is unpickled only if its sha256 is the known one.
 
     Raises:
         UserError: the package is missing, or holds other weights.
