@@ -1,4 +1,4 @@
-"""The examination of a dataset before it is trained on, and a quarantine for suspect files."""
+"""Examination of a dataset before training, and a quarantine for suspect files."""
 
 import lazy_loader
 

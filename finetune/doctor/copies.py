@@ -1,10 +1,12 @@
-"""Pictures that are there twice: candidates by matrix products on small thumbnails, each then laid over the other.
+"""Detection of copies: candidate pairs come from matrix products on thumbnails, and are verified by registration.
 
-A candidate pair is one whose thumbnails correlate: grey, of 16 x 16 pixels, without what is coarser
-than a face's features and, in larger sets, without the mean of all; each image as a whole, or without
-3 or 6 percent on each side, against the other as a whole. It is then verified at 32 x 32: an affine
-warp is fitted by the enhanced correlation coefficient (Evangelidis and Psarakis, 2008), and what is
-left must correlate by `SAME_PICTURE`. Both ignore brightness and contrast. Mirror images are not found.
+Candidates are pairs whose thumbnails correlate. These thumbnails are grey, 16 x 16 pixels. Structures coarser than a
+face's features are removed and, in larger sets, the mean of all images. One image of a pair may be cropped by 3 or 6
+percent on each side.
+
+Candidates are verified at 32 x 32 pixels. An affine warp is fitted by the enhanced correlation coefficient
+(Evangelidis and Psarakis, 2008). The fitted images must then correlate by `SAME_PICTURE`. Both steps ignore
+brightness and contrast. Mirror images are not found.
 """
 
 from __future__ import annotations
@@ -23,25 +25,27 @@ from finetune.progress import track
 
 CANDIDATE = 0.66
 SAME_PICTURE = 0.97
-"""Correlation after the fit. Copies of LFW's crops, saved with JPEG quality 50, resized, brightened by 15 percent
-or cropped by up to 8 percent a side, have 0.98 and more; two photographs of one moment 0.96 and less."""
+"""Least correlation of copies after the fit. Copies of LFW's crops have 0.98 or more, if saved with JPEG quality 50,
+resized, brightened by 15 percent, or cropped by up to 8 percent per side. Two photos of the same moment have 0.96 or
+less."""
 COARSE = 16
+"""Side of the thumbnails that candidates are found with, in pixels."""
 ENOUGH_FOR_A_MEAN = 100
-"""Images, of which no one picture makes up the mean."""
+"""Least number of images for a mean that no single picture dominates."""
 CUTS = (0, 1, 2)
-"""Pixels of the thumbnail that are left out on each side."""
+"""Pixels of the thumbnail that are cropped on each side."""
 CELLS = 2**24
-"""Of a block of the matrix product: 64 MiB."""
+"""Cells per block of the matrix product: 64 MiB."""
 CHUNK = 256
 NEIGHBOURS = 8
-"""Candidates of an image that are verified: the nearest ones, of each cut."""
+"""Candidates of an image that are verified per cut: the most similar ones."""
 WHOLE = np.full([SIDE, SIDE], 255, np.uint8)
 MOST_SCALE, MOST_SHEAR = 0.25, 0.04
-"""What a cropped copy's warp can be; a face that turned or moved takes more."""
+"""Limits of a cropped copy's warp; a face that has turned or moved needs a larger warp."""
 
 
 class Edge(NamedTuple):
-    """Two images that are one picture: their rows, how alike they are, and whether all pixels are equal."""
+    """Pair of images that are the same picture: their rows, their likeness, and whether all pixels are equal."""
 
     first: int
     second: int
@@ -50,12 +54,13 @@ class Edge(NamedTuple):
 
 
 def copies(images: Thumbnails, *, near: bool = True) -> list[Edge]:
-    """The pairs of one picture among images.
+    """Return the pairs of images that are the same picture.
 
-    Of n images of the same bytes only n - 1 pairs are given, each with the first of them.
+    For n images with the same bytes there are only n - 1 pairs, each with the first of these images.
 
     Args:
-        near: pictures of other bytes too, not the same bytes alone.
+        images: images to compare.
+        near: True to find copies with different bytes too.
     """
     first: dict[bytes, int] = {}
     edges = [
@@ -70,7 +75,7 @@ def copies(images: Thumbnails, *, near: bool = True) -> list[Edge]:
 
 
 def copies_between(images: Thumbnails, others: Thumbnails) -> list[Edge]:
-    """The pairs of one picture of which the first is among `images`, the second among `others`."""
+    """Return the pairs that are the same picture, with the first from `images` and the second from `others`."""
     known = {key: row for row, key in enumerate(others.digests)}
     edges = [Edge(row, known[key], 1.0, equal=True) for row, key in enumerate(images.digests) if key in known]
     rest = np.array([row for row, key in enumerate(images.digests) if key not in known], np.int64)
@@ -81,7 +86,7 @@ def copies_between(images: Thumbnails, others: Thumbnails) -> list[Edge]:
 def _candidates(
     images: Thumbnails, rows: npt.NDArray[np.int64], others: Thumbnails, other_rows: npt.NDArray[np.int64]
 ) -> list[tuple[int, int]]:
-    """Pairs that may be one picture, each once; rows of `images` and of `others`."""
+    """Return pairs that may be the same picture, without duplicates: rows of `images` and of `others`."""
     found: set[tuple[int, int]] = set()
     passes = [(cut, 0) for cut in CUTS] + ([(0, cut) for cut in CUTS if cut] if images is not others else [])
     step = max(1, CELLS // max(1, len(other_rows)))
@@ -102,7 +107,7 @@ def _candidates(
 
 
 def _nearest(likeness: npt.NDArray[np.float32]) -> Iterator[tuple[int, int]]:
-    """Of each row the `NEIGHBOURS` columns that are most like it, if they are like it at all."""
+    """Yield each row with its most similar columns: up to `NEIGHBOURS`, all above `CANDIDATE`."""
     for i in np.flatnonzero(likeness.max(1, initial=-1) > CANDIDATE):
         near = np.flatnonzero(likeness[i] > CANDIDATE)
         for j in near[np.argsort(-likeness[i, near])][:NEIGHBOURS]:
@@ -110,7 +115,7 @@ def _nearest(likeness: npt.NDArray[np.float32]) -> Iterator[tuple[int, int]]:
 
 
 def _described(images: Thumbnails, rows: npt.NDArray[np.int64], cut: int) -> Rows:
-    """Coarse thumbnails of unit norm, [n, COARSE * COARSE]; zeros where an image is of one grey."""
+    """Return coarse thumbnails of unit norm, [n, COARSE * COARSE]; zeros for an image of uniform grey."""
     out = np.empty([len(rows), COARSE * COARSE], np.float32)
     for start in range(0, len(rows), CHUNK):
         for row, thumbnail in enumerate(images.read(rows[start : start + CHUNK]), start):
@@ -121,7 +126,7 @@ def _described(images: Thumbnails, rows: npt.NDArray[np.int64], cut: int) -> Row
 
 
 def _mean(images: Thumbnails, rows: npt.NDArray[np.int64]) -> Rows:
-    """What all faces have in common; zeros where there are too few of them to say."""
+    """Return the mean of the coarse thumbnails; zeros if there are too few images."""
     if len(rows) < ENOUGH_FOR_A_MEAN:
         return np.zeros(COARSE * COARSE, np.float32)
     return np.asarray(_described(images, rows, 0).mean(0), np.float32)
@@ -151,12 +156,12 @@ def _verified(images: Thumbnails, others: Thumbnails, pairs: list[tuple[int, int
 
 
 def likeness_of(a: Rows, b: Rows) -> float:
-    """How far two thumbnails [SIDE, SIDE] are one picture, -1 to 1: their correlation after the fit."""
+    """Return the likeness of two thumbnails [SIDE, SIDE], -1 to 1: their correlation after the fit."""
     start, wide, close = _closest_cut(a, b)
     try:
         criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
         _, warp = cv2.findTransformECC(close, wide, start, cv2.MOTION_AFFINE, criteria, WHOLE, 1)
-    except cv2.error:  # it does not converge, or one is of one grey
+    except cv2.error:  # the fit does not converge, or an image is uniform grey
         return -1.0
     if np.abs(np.diag(warp) - 1).max() > MOST_SCALE or max(abs(warp[0, 1]), abs(warp[1, 0])) > MOST_SHEAR:
         return -1.0
@@ -170,7 +175,7 @@ def likeness_of(a: Rows, b: Rows) -> float:
 
 
 def _closest_cut(a: Rows, b: Rows) -> tuple[Rows, Rows, Rows]:
-    """The warp to begin with, the wider picture and the closer one."""
+    """Return the initial warp [2, 3], the wider picture, and the closer one."""
     best = -2.0
     chosen = (np.eye(2, 3, dtype=np.float32), a, b)
     for cut in CUTS:
@@ -184,7 +189,7 @@ def _closest_cut(a: Rows, b: Rows) -> tuple[Rows, Rows, Rows]:
 
 
 def _features(picture: Rows) -> Rows:
-    """A band of a thumbnail: without a re-encoding's noise and without the light."""
+    """Return a frequency band of a thumbnail, without the noise of re-encoding and without the lighting."""
     fine, coarse = (cv2.GaussianBlur(picture, (0, 0), s, borderType=cv2.BORDER_REFLECT) for s in (0.7, 3))
     return np.asarray(fine - coarse, np.float32)
 
@@ -197,5 +202,5 @@ def _correlation(a: Rows, b: Rows) -> float:
 def _same_pixels(images: Thumbnails, i: int, others: Thumbnails, j: int) -> bool:
     try:
         return np.array_equal(read_image(images.paths[i]), read_image(others.paths[j]))
-    except ImageError:  # it has gone since
+    except ImageError:  # the file has gone since
         return False

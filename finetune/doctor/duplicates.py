@@ -1,4 +1,4 @@
-"""What pairs of one picture say: which of them stays, which are copies, and which folders are one person."""
+"""Evaluation of the pairs of copies: the image to keep, its copies, and the folders that are one person."""
 
 from __future__ import annotations
 
@@ -19,25 +19,30 @@ from finetune.doctor.finding import Finding
 from finetune.paths import in_one_line
 
 SHARED = 0.5
-"""Of the smaller folder's pictures, the share that the other holds too, from which two folders are one person."""
+"""Least share of the smaller folder's pictures that the other folder has too, if both are one person."""
 LEAST_SHARED = 2
+"""Least number of shared pictures, if two folders are one person."""
 MOST_PEOPLE = 50
-"""Under whom one picture may lie and still say that two of them are one person: a placeholder lies under thousands."""
+"""Largest number of people who share a picture that counts as evidence for one person. A placeholder image may be in
+thousands of folders."""
 
 
 class Duplicates:
     """Pictures that are in a dataset more than once.
 
-    Pictures that hang together by pairs need not all be one: a is like b and b like c, but not a like c.
-    So each is held against the one that stays before it is called a copy of it.
+    Likeness is not transitive: a may be like b, and b like c, but not a like c. Each image is therefore compared with
+    the one that is kept before it is called its copy.
 
     Args:
-        paths: of the images, [n].
-        labels: whose they are, [n].
+        paths: paths of the images, [n].
+        labels: label of each image's person, [n].
         sizes: width and height, [n, 2].
-        edges: pairs of one picture.
-        faults: how ill each suits training, [n]; of copies one of the least stays.
-        compare: how far the pictures of two rows are one, for pairs that are not among the edges.
+        edges: pairs of images that are the same picture.
+        faults: unsuitability of each image for training, [n]. Of several copies, one with the lowest value is kept.
+        compare: function from two rows to their likeness, for pairs that are not among the edges.
+
+    Attributes:
+        one_person: pairs of labels whose folders are one person, with the number of shared pictures.
     """
 
     def __init__(
@@ -62,11 +67,11 @@ class Duplicates:
         self.one_person = self._one_person()
 
     def findings(self, stays: Callable[[Sequence[int]], int | None]) -> list[Finding]:
-        """A finding for each copy that is to go, and for each person under whom a picture lies with others.
+        """Return a finding for each copy within a person, and for each image that is under other people too.
 
         Args:
-            stays: which of the rows of one picture, each of another person, is rightly there; None
-                where nobody can say.
+            stays: function from rows of the same picture, each of a different person, to the row with the correct
+                person; None if that is unknown.
         """
         return [finding for group in self._groups for finding in self._of(group, stays)]
 
@@ -86,7 +91,7 @@ class Duplicates:
         return found
 
     def _kept(self, group: list[int]) -> dict[int, int]:
-        """For each row, the best first, the row of its person that stays for it: itself, or what it is a copy of."""
+        """Map each row to the row of its person that is kept for it: itself, or the one that it is a copy of."""
         kept: dict[int, int] = {}
         staying: dict[int, list[int]] = defaultdict(list)
         for row in sorted(group, key=self._rank):
@@ -97,7 +102,7 @@ class Duplicates:
         return kept
 
     def _across(self, kept: dict[int, int]) -> dict[int, int]:
-        """For each row that stays of its person, one of another person that is the same picture, if there is one."""
+        """Map each kept row to a row of another person that is the same picture, if there is one."""
         contents: dict[int, list[int]] = defaultdict(list)
         holders: dict[int, dict[int, int]] = defaultdict(dict)
         for row, stays in kept.items():
@@ -113,7 +118,7 @@ class Duplicates:
         return {row: other for row, other in matched if other is not None}
 
     def _linked(self, row: int, other: int) -> bool:
-        """Whether two rows are one picture by the edges, or both are one with a third."""
+        """Return whether an edge links two rows, directly or through a third row."""
         a, b = self._content[row], self._content[other]
         near_a, near_b = self._near.get(a, {}), self._near.get(b, {})
         return a == b or b in near_a or not near_a.keys().isdisjoint(near_b.keys())
@@ -122,7 +127,7 @@ class Duplicates:
         return self._likeness(row, other) >= SAME_PICTURE
 
     def _likeness(self, row: int, other: int) -> float:
-        """Measured, each pair of pictures once."""
+        """Return the likeness of two rows; each pair of pictures is measured once."""
         a, b = self._content[row], self._content[other]
         if a == b:
             return 1.0
@@ -140,16 +145,16 @@ class Duplicates:
         return Finding(kind, self._paths[row], said, self._paths[other], likeness, moves)
 
     def _rank(self, row: int) -> tuple[int, bool, int, int, str]:
-        """The best comes first: by what suits training, a file before a link, then the largest, the first by name."""
+        """Return the sort key of a row, best first: fewest faults, file before link, most pixels, most bytes, name."""
         path = self._paths[row]
         try:
             size = os.path.getsize(path)
-        except OSError:  # it has gone since
+        except OSError:  # the file has gone since
             size = 0
         return int(self._faults[row]), path.is_symlink(), -int(self._sizes[row].prod()), -size, path.name
 
     def _one_person(self) -> dict[tuple[int, int], int]:
-        """Pairs of people whose folders hold the same pictures, with the number of them."""
+        """Return pairs of people whose folders share enough pictures to be one person, with the number of these."""
         shared: dict[tuple[int, int], int] = defaultdict(int)
         for group in self._groups:
             people = sorted({int(self._labels[row]) for row in group})
@@ -164,14 +169,14 @@ class Duplicates:
 
 
 def _components(n: int, edges: Sequence[Edge]) -> npt.NDArray[np.int64]:
-    """A number for each row, the same for rows that hang together by edges, [n]."""
+    """Return the connected component of each row, by the edges, [n]."""
     pairs = np.array([edge[:2] for edge in edges], np.int64).reshape(-1, 2)
     graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
 
 def _groups(component: npt.NDArray[np.int64]) -> list[list[int]]:
-    """The rows of each component that has two and more, in their order."""
+    """Return the rows of each component with at least two rows, in order."""
     members: dict[int, list[int]] = defaultdict(list)
     for row, number in enumerate(component):
         members[int(number)].append(row)

@@ -1,4 +1,4 @@
-"""A folder's images by a model: who is mislabelled, and whose a picture is that lies under several people."""
+"""Embeddings of a folder's images: mislabelled images, and the right person of a picture under several people."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 def embed(model: Model, images: Thumbnails, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-    """Compute the embeddings of some images, by way of the cache."""
+    """Compute the embeddings of some images, through the cache."""
     from finetune.embedding import Embedder
 
     return Embedder(model, records=images.records).embeddings([images.paths[row] for row in rows])
 
 
 class Embedded:
-    """The faces of a folder's images, by a model.
+    """Embeddings of a folder's images by a model.
 
     Attributes:
-        model: that embedded them.
-        rows: of the images that have an embedding.
-        raw: float32 [rows, E], unit length.
-        embeddings: of these rows, mean subtracted, unit length.
-        judged: of these rows.
+        model: model that computed the embeddings.
+        rows: rows of the images that have an embedding, [rows].
+        raw: embeddings, float32 [rows, E], unit length.
+        embeddings: embeddings with their mean subtracted, scaled to unit length, [rows, E].
+        judged: identity check of these rows.
     """
 
     def __init__(
@@ -53,12 +53,15 @@ class Embedded:
         self._place = {int(row): place for place, row in enumerate(rows)}
 
     def centres(self, mean: Doubles | None = None) -> Doubles:
-        """Of each person, [people, E], where this mean, or the images' own, is subtracted."""
+        """Return each person's centre, [people, E], with this mean subtracted, or else that of the images."""
         embeddings = self.embeddings if mean is None else identities.centred(self.raw, mean)
         return identities.centres(embeddings, self._labels, self.judged, len(self._people))
 
     def stays(self, rows: Sequence[int]) -> int | None:
-        """Which of the rows of one picture is rightly there: nearer to its person by what makes others mislabelled."""
+        """Return which row of the same picture has the correct person, or None.
+
+        It must be nearer to its person than the other rows by more than the threshold for mislabelled images.
+        """
         own = [self.judged.own[self._place[row]] if row in self._place else np.nan for row in rows]
         if np.isnan(own).any():
             return None
@@ -66,7 +69,7 @@ class Embedded:
         return rows[order[-1]] if own[order[-1]] - own[order[-2]] > self.judged.threshold else None
 
     def mislabelled(self) -> Iterator[Finding]:
-        """Images under a wrong name, each beside the image of the person whom it resembles that is most like it."""
+        """Yield mislabelled images, each with the most similar image of the person whom it resembles."""
         own, other, nearest = self.judged.own, self.judged.other, self.judged.nearest
         for place in self.judged.mislabelled:
             theirs = np.flatnonzero(self._labels == nearest[place])

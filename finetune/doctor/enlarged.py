@@ -1,4 +1,4 @@
-"""Crops of faces much smaller than they are, as the journal beside them tells: `finetune align` leaves one."""
+"""Crops whose faces were much enlarged, according to the journal that `finetune align` leaves beside them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from finetune.errors import DataError
 
 
 def findings(root: Path) -> Iterator[Finding]:
-    """Yield the crops in a folder whose faces were much enlarged; none where no journal says how large they were."""
+    """Yield the crops in a folder whose faces were much enlarged; none if there is no usable journal."""
     try:
         settings, outcomes = read_journal(root / NAME)
         alignment = Alignment(**{key: settings[key] for key in ("size", "all_faces", "format")})

@@ -1,4 +1,4 @@
-"""The examination: one pass over the files, then what each part of the doctor sees in them."""
+"""Examination of a folder: one pass over the files, then the findings of each part of the doctor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 IMAGE_SIZE = 160
 LARGEST = 1.25
-"""Times the crop. FaceNet's training crops are 182 pixels for a crop of 160, 1.14 times; LFW's originals are 1.56."""
+"""Largest side of an aligned image, as a multiple of the crop. FaceNet's training images have 182 pixels for a crop of
+160, which is 1.14 times. LFW's originals have 1.56 times."""
 
 
 def examine(
@@ -41,19 +42,19 @@ def examine(
     inspect: Callable[[tuple[Path, ...]], Thumbnails] = Thumbnails,
     near_copies: bool = True,
 ) -> Report:
-    """Read a folder that holds one folder of images per person, and say what is wrong with it.
+    """Examine a folder that holds one folder of images per person; nothing is changed.
 
-    What counts as a person and as a file is what `finetune.dataset.scanning` counts; a folder that it
-    refuses is examined too. Nothing is changed.
+    People and files are recognized as in `finetune.dataset.scanning`. A folder that it refuses is examined too.
 
     Args:
-        crop: side in pixels of what training takes of an image; the model's, else 160, where not given.
-        min_images: people with fewer usable images are told of.
-        model: for what only faces tell; embeds each image once, by way of the cache.
-        lfw: the pairs that the model is to be measured on.
-        inspect: reads files: the folder's, and those of the pairs.
-        near_copies: look for pictures that are there twice in other bytes too, in a time that grows with the square
-            of the images' number.
+        folder: folder of the dataset.
+        crop: side of the crop in training, in pixels; by default that of the model, else 160.
+        min_images: people with fewer usable images are reported.
+        model: model for the checks by face; each image is embedded once, through the cache.
+        lfw: pairs that the model will be evaluated on.
+        inspect: function that reads files: the folder's, and those of the pairs.
+        near_copies: True to find copies with different bytes too. The time grows with the square of the number of
+            images.
 
     Raises:
         DataError: the folder is missing or can't be opened.
@@ -66,7 +67,7 @@ def examine(
 
 
 class Examination:
-    """One folder under examination; `report` does it all."""
+    """Examination of one folder; `report` runs it."""
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class Examination:
         self._settings: dict[str, Any] = {"crop": crop, "min_images": min_images}
 
     def report(self) -> Report:
-        """Everything that is found."""
+        """Run all checks, and return the report."""
         findings = [*self._files(), *self._shapes(), *self._counts(), *self._names()]
         findings += enlarged.findings(self._layout.root)
         duplicates = Duplicates(
@@ -131,7 +132,7 @@ class Examination:
         return Report(self._layout.root, *counts, tuple(findings), tuple(self._notes), self._settings)
 
     def _without_needed(self, findings: list[Finding]) -> list[Finding]:
-        """The findings, none of which moves a file that one that stays, or one of the LFW pairs', leads to."""
+        """Return the findings, without moving files that remaining files or the LFW pairs are links to."""
         suspects = {finding.path for finding in findings if finding.moves}
         files = (path for paths in self._layout.files.values() for path in paths if path not in suspects)
         needed = links.needed(suspects, [*files, *(self._lfw.records if self._lfw else ())]) if suspects else set()
@@ -187,7 +188,7 @@ class Examination:
                 yield Finding("same-person", root / people[a], reason, root / people[b], score=cosine)
 
     def _embed(self, model: Model) -> Embedded:
-        """The faces of what could be an aligned image."""
+        """Embed the images that may be aligned and are large enough."""
         rows = np.flatnonzero(self._aligned & self._large_enough)
         if len(rows) < len(self._aligned):
             self._notes.append(

@@ -1,4 +1,4 @@
-"""What can be wrong with a dataset: the kinds, by stable names, and one case of one."""
+"""Findings about a dataset, and their kinds by stable names."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ KINDS = {
     "lfw-image": "pictures of the LFW pairs",
     "lfw-face": "people of the LFW pairs under another name, by face (needs a checkpoint)",
 }
-"""Every kind, in the order in which they are told."""
+"""Every kind of finding with its description, in the order of the report."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One case.
+    """Finding about one file or folder.
 
     Attributes:
-        kind: of `KINDS`.
-        path: the file or the person's folder that is suspected.
-        reason: why, in words that follow the path.
-        other: the file or folder that it is suspected with.
-        score: how bad it is among its kind; larger is worse.
-        moves: whether `--fix` moves the file.
+        kind: key of `KINDS`.
+        path: suspect file, or suspect person's folder.
+        reason: reason, in words that follow the path.
+        other: file or folder that the suspect is compared with.
+        score: severity within the kind; larger is worse.
+        moves: True if `--fix` moves the file.
     """
 
     kind: str

@@ -1,17 +1,18 @@
-"""Whose face an image shows, by embeddings: mislabelled images, and two folders that are one person.
+"""Identity checks by embeddings: mislabelled images, and two folders that are one person.
 
-Embeddings have the mean of the set subtracted and unit length; a person's centre is the mean of
-theirs. As in FaceNet's filtering of a dataset by the distance to the class centre
-(calculate_filtering_metrics.py), an image is judged by its distance to its person's centre; but that
-centre is of the person's other images alone, images that were nearer to another person are left out
-of all centres, and what counts is how much nearer another person is, against a threshold that the
-set itself gives, not a percentile, which would call as many wrong in a set without a fault.
+Embeddings have the mean of the set subtracted and are scaled to unit length. A person's centre is the mean of their
+embeddings. FaceNet filters a dataset by the distance of each image to its class centre
+(calculate_filtering_metrics.py). This check does the same, with these differences:
 
-The threshold: each image is put under a random other name, in thought, and how much nearer its right
-person then is gives the distribution for mislabelled images. Thresholds that find 80 to 98 percent of
-those come into question. What the highest finds among the real names tells how many mislabelled images
-there are, and so how many each lower one should find: the lowest is taken of which at least 90 percent
-of what it finds is accounted for.
+- The centre is the mean of the person's other images only.
+- Images that are nearer to another person are left out of all centres.
+- An image is judged by its excess: how much nearer it is to another person than to its own.
+- The threshold comes from the set itself. A percentile would report just as many images in a set without errors.
+
+The threshold is chosen as follows. The distribution of the excess for mislabelled images is simulated: each image
+gets a random other name. Candidates are the thresholds that find 80 to 98 percent of these images. The highest
+candidate gives an estimate of the number of mislabelled images, and thus of the number that each lower candidate
+should find. The lowest candidate is taken for which this number is at least 90 percent of what it finds.
 """
 
 from __future__ import annotations
@@ -25,29 +26,29 @@ from scipy.stats import norm
 from finetune.arrays import Doubles, class_sums, unit_rows
 
 LEAST = 4
-"""Images that a person needs to be judged: a centre of fewer than three others says little."""
+"""Least number of images of a person who is judged: a centre of fewer than three others says little."""
 ROUNDS = 3
 BLOCK = 1024
 SAMPLE = 2000
 FOUND = np.arange(0.80, 0.981, 0.01)
-"""Of images under a random other name, the share that a threshold would find; the least comes first."""
+"""Shares of images under a random other name that the candidate thresholds find, in ascending order."""
 RIGHT = 0.9
-"""Of what a threshold finds, the share that is to be mislabelled."""
+"""Least share of mislabelled images among those that a threshold finds."""
 BY_CHANCE = 0.02
-"""Of the pairs that are taken for one person, the share that may be two who are alike by chance."""
+"""False discovery rate of the pairs that are reported as one person."""
 LEAST_PAIRS = 45
-"""Of people, whose likenesses show how alike two people are by chance: ten people."""
+"""Least number of pairs for an estimate of how alike two people are by chance: the pairs of ten people."""
 
 
 @dataclass(frozen=True, eq=False)
 class IdentityCheck:
-    """Images by the centres of people, as cosines; of those that are not judged, NaN.
+    """Cosine similarities of images to the centres of people; NaN for images that are not judged.
 
     Attributes:
-        own: to their person's, of the other images [n].
-        other: to the nearest other person's [n].
-        nearest: that person's label, int64 [n]; -1 where not judged.
-        threshold: `other - own` above which an image is mislabelled; infinite where it can't be told.
+        own: similarity to the centre of the person's other images, [n].
+        other: similarity to the centre of the nearest other person, [n].
+        nearest: label of the nearest other person, int64 [n]; -1 if not judged.
+        threshold: `other - own` above which an image is mislabelled; infinite if it can't be estimated.
     """
 
     own: Doubles
@@ -57,24 +58,24 @@ class IdentityCheck:
 
     @property
     def mislabelled(self) -> npt.NDArray[np.int64]:
-        """Rows, the worst first."""
+        """Rows of the mislabelled images, the worst first."""
         excess = np.nan_to_num(self.other - self.own, nan=-np.inf)
         rows = np.flatnonzero(excess > self.threshold)
         return rows[np.argsort(-excess[rows], kind="stable")]
 
 
 def centred(embeddings: npt.NDArray[np.float32], mean: Doubles | None = None) -> Doubles:
-    """Unit rows after a mean, that of the rows where none is given, was subtracted."""
+    """Subtract a mean, by default that of the rows, and scale the rows to unit length."""
     rows = embeddings.astype(np.float64)
     return unit_rows(rows - (rows.mean(0) if mean is None else mean))
 
 
 def check_identities(embeddings: Doubles, labels: npt.NDArray[np.int64]) -> IdentityCheck:
-    """Judges the images of people with `LEAST` images and more.
+    """Judge the images of people with at least `LEAST` images.
 
     Args:
-        embeddings: what `centred` gave, [n, E].
-        labels: of people, from 0, [n].
+        embeddings: embeddings from `centred`, [n, E].
+        labels: label of each image's person, from 0, [n].
     """
     n = len(labels)
     own, other = np.full(n, np.nan), np.full(n, np.nan)
@@ -99,10 +100,10 @@ def check_identities(embeddings: Doubles, labels: npt.NDArray[np.int64]) -> Iden
 
 
 def centres(embeddings: Doubles, labels: npt.NDArray[np.int64], judged: IdentityCheck, people: int) -> Doubles:
-    """The people's centres, [people, E], without the mislabelled; NaN where nothing is left.
+    """Return the people's centres without the mislabelled images, [people, E]; NaN if no image is left.
 
-    Images that are nearer to another person, but not by enough to be mislabelled, stay: of a person
-    in two folders, half of each may be nearer to the other.
+    Images that are nearer to another person but not mislabelled are included. If a person has two folders, half of
+    each folder's images may be nearer to the other folder.
     """
     rows = np.delete(np.arange(len(labels)), judged.mislabelled)
     sums = class_sums(embeddings[rows], labels[rows], people)
@@ -111,23 +112,22 @@ def centres(embeddings: Doubles, labels: npt.NDArray[np.int64], judged: Identity
 
 
 def means(embeddings: Doubles, labels: npt.NDArray[np.int64]) -> Doubles:
-    """The centres of all images of each label, [labels, E]."""
+    """Return the centre of all images of each label, [labels, E]."""
     return unit_rows(class_sums(embeddings, labels, int(labels.max(initial=-1)) + 1))
 
 
 def alike(first: Doubles, second: Doubles | None = None) -> list[tuple[int, int, float]]:
-    """People that are one, by their centres: within one set, or between two sets.
+    """Find people who are the same person by their centres, within one set or between two sets.
 
-    The cosines of two people's centres are about normal. Mean and deviation are taken from the pairs
-    themselves (median and MAD, on which the few pairs that are looked for weigh nothing); found are as
-    many of the most alike as hold `BY_CHANCE` at the most that so many pairs would give by chance
-    (Benjamini and Hochberg, 1995).
+    The cosines of two people's centres are approximately normal. Their mean and deviation are estimated from all pairs
+    by median and MAD, which few matching pairs hardly affect. Pairs are reported up to a false discovery rate of
+    `BY_CHANCE` (Benjamini and Hochberg, 1995).
 
     Args:
-        first, second: what `centres` gave.
+        first, second: centres from `centres`.
 
     Returns:
-        (row, row, cosine), the most alike first; nothing where there are too few people to tell.
+        Tuples (row, row, cosine), the most alike first; nothing if there are too few people.
     """
     other = first if second is None else second
     rows, columns = (np.flatnonzero(~np.isnan(c[:, 0])) for c in (first, other))
@@ -139,9 +139,9 @@ def alike(first: Doubles, second: Doubles | None = None) -> list[tuple[int, int,
     sample = sample[sample < 1 - 1e-9]  # a person with themselves
     middle = float(np.median(sample)) if sample.size else 1.0
     deviation = 1.4826 * float(np.median(np.abs(sample - middle))) if sample.size else 0.0
-    if deviation == 0:  # all are one to this model
+    if deviation == 0:  # the model can't tell anybody apart
         return []
-    least = middle + deviation * norm.isf(min(0.5, BY_CHANCE * len(rows) / pairs))  # were each row's person found
+    least = middle + deviation * norm.isf(min(0.5, BY_CHANCE * len(rows) / pairs))  # the limit if every row had a match
     found: list[tuple[int, int, float]] = []
     for start in range(0, len(rows), BLOCK):
         cosines = first[rows[start : start + BLOCK]] @ other[columns].T
@@ -160,7 +160,7 @@ def _some(rows: npt.NDArray[np.intp], generator: np.random.Generator) -> npt.NDA
 
 
 def _nearest_other(x: Doubles, y: npt.NDArray[np.int64], centre: Doubles) -> tuple[Doubles, npt.NDArray[np.intp]]:
-    """The cosine to the nearest centre of another person, and whose it is."""
+    """Return the cosine to the nearest centre of another person, and the index of that centre."""
     cosine, best = np.empty(len(x)), np.empty(len(x), np.intp)
     for start in range(0, len(x), BLOCK):
         block = slice(start, start + BLOCK)
@@ -171,7 +171,7 @@ def _nearest_other(x: Doubles, y: npt.NDArray[np.int64], centre: Doubles) -> tup
 
 
 def _fitting(own: Doubles, other: Doubles, y: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Which images a centre is made of: those nearer to it than to another, and half of a person's at the least."""
+    """Return a mask of the images for the centres: those nearest to their own centre, at least half of a person's."""
     fits = own >= other
     order = np.lexsort([-own, y])
     place = np.empty(len(y), np.int64)
@@ -181,14 +181,14 @@ def _fitting(own: Doubles, other: Doubles, y: npt.NDArray[np.int64]) -> npt.NDAr
 
 
 def _threshold(excess: Doubles, under_strangers: Doubles) -> float:
-    """Above which excess an image is mislabelled.
+    """Return the excess above which an image is mislabelled.
 
     Args:
-        excess: of each image, how much nearer another person is than its own.
-        under_strangers: what that would be, were the image under a random other name.
+        excess: how much nearer each image is to another person than to its own.
+        under_strangers: the same excess if each image were under a random other name.
     """
     candidates = np.quantile(under_strangers, 1 - FOUND)
     finds = np.array([(excess > threshold).sum() for threshold in candidates])
-    mislabelled = finds[0] / FOUND[0]  # at the highest threshold nearly all that is found is
+    mislabelled = finds[0] / FOUND[0]  # nearly everything above the highest threshold is mislabelled
     good = np.flatnonzero(mislabelled * FOUND >= RIGHT * finds)
     return max(0.0, float(candidates[good[-1] if len(good) else 0]))

@@ -1,4 +1,4 @@
-"""Suspects that are not to be moved: what stays is a link that leads to them, or the same file under another name."""
+"""Suspects that must not be moved, because a remaining file is a link to them or the same file by another path."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from pathlib import Path
 
 
 def needed(suspects: Iterable[Path], staying: Iterable[Path]) -> set[Path]:
-    """Those of the suspects without which one of the files that stay would be gone."""
+    """Return the suspects without which a remaining file would be lost."""
     folders: dict[Path, Path] = {}
     used = {entry for path in staying for entry in _entries(path, folders)}
     return {path for path in suspects if next(_entries(path, folders)) in used}
 
 
 def _entries(path: Path, folders: dict[Path, Path]) -> Iterator[Path]:
-    """The places of a file and of all that it leads to, links of folders resolved.
+    """Yield the path of a file and of each file that it links to, with links of folders resolved.
 
     Args:
-        folders: resolved ones, kept.
+        path: path of the file.
+        folders: resolved folders, filled as a cache.
     """
     seen: set[Path] = set()
     while True:
         if path.parent not in folders:
             folders[path.parent] = Path(os.path.realpath(path.parent))
         path = folders[path.parent] / path.name
-        if path in seen:  # links in a circle
+        if path in seen:  # a cycle of links
             return
         seen.add(path)
         yield path
@@ -33,5 +34,5 @@ def _entries(path: Path, folders: dict[Path, Path]) -> Iterator[Path]:
             return
         try:
             path = path.parent / os.readlink(path)
-        except OSError:  # it has gone since
+        except OSError:  # the link has gone since
             return

@@ -1,6 +1,6 @@
-"""What stands both in a folder and in the LFW pairs: by name, by picture, by face.
+"""Overlap between a folder and the LFW pairs: by name, by picture, and by face.
 
-A model that was trained on the people of the pairs is flattered by them.
+A model that was trained on people in the pairs scores too high on them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from finetune.paths import in_one_line
 def findings(
     root: Path, people: Sequence[str], images: Thumbnails, lfw: Thumbnails, embedded: Embedded | None
 ) -> Iterator[Finding]:
-    """Yield the overlap of a folder with the pairs' images; by face where the folder is embedded.
+    """Yield the overlap of a folder with the pairs' images.
 
     Args:
-        root: the folder.
-        people: the names of its people.
-        images: the images in it.
-        lfw: the images of the pairs.
-        embedded: the folder's faces by a model, where there is one.
+        root: folder of the dataset.
+        people: names of its people.
+        images: images in the folder.
+        lfw: images of the pairs.
+        embedded: embeddings of the folder's images; without them, nothing is compared by face.
     """
     by_name = same_identities(people, [path.parent.name for path in lfw.records])
     folder = {path.parent.name: path.parent for path in lfw.records}
@@ -55,7 +55,7 @@ def _by_picture(images: Thumbnails, lfw: Thumbnails) -> Iterator[Finding]:
 
 
 def _by_face(people: Sequence[str], lfw: Thumbnails, embedded: Embedded) -> Iterator[tuple[str, str, float]]:
-    """Yield each person who looks like one of LFW: with the most alike of these."""
+    """Yield each person who looks like a person of LFW, with the most similar one and the cosine."""
     size = embedded.model.preprocessing.image_size
     rows = np.flatnonzero(lfw.sizes.min(1) >= size)
     raw = embed(embedded.model, lfw, rows)

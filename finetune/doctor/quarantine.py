@@ -1,8 +1,8 @@
-"""Suspect files moved aside and back: by renaming, with a list of all moves that is written before the first.
+"""Quarantine of suspect files: they are moved by renaming, with a list of moves that allows undoing them.
 
-The quarantine lies beside the folder, as `FOLDER.quarantine`, and holds `PERSON/FILE` and the list,
-`undo.json`. A list may name moves that were not made, because a run was killed: a file that is still
-where it was is left there. So whatever the moment of a kill, the list leads back.
+The quarantine is a folder beside the dataset, `FOLDER.quarantine`. It holds `PERSON/FILE` and the list, `undo.json`,
+which is written before the first move. If a run is killed, the list may name moves that were not made. Undoing leaves
+such files where they are. The list is therefore correct whenever a run is killed.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ LIST = "undo.json"
 
 @dataclass(frozen=True)
 class Quarantine:
-    """The place where a folder's suspects go.
+    """Quarantine for a folder's suspects.
 
     Attributes:
-        folder: of the dataset, links resolved.
-        place: the quarantine, beside it.
+        folder: folder of the dataset, with links resolved.
+        place: folder of the quarantine, beside it.
     """
 
     folder: Path
@@ -39,10 +39,10 @@ class Quarantine:
 
     @classmethod
     def of(cls, folder: str | os.PathLike[str]) -> Quarantine:
-        """The quarantine of a folder.
+        """Return the quarantine of a folder.
 
         Raises:
-            DataError: there is no such folder.
+            DataError: there is no such folder, or it is the root of the file system.
         """
         given = Path(os.path.expanduser(folder))
         if not given.is_dir():
@@ -53,11 +53,11 @@ class Quarantine:
         return cls(real, real.with_name(f"{real.name}.quarantine"))
 
     def move(self, suspects: Sequence[Path]) -> int:
-        """Moves files of the folder into the quarantine; returns how many.
+        """Move files of the folder into the quarantine, and return their number.
 
         Raises:
-            DataError: a file can't be moved there, or the list can't be read; nothing is moved.
-            RunError: the list can't be written, or a move failed; what was moved can be undone.
+            DataError: a file can't be moved there, or the list can't be read; nothing was moved.
+            RunError: the list can't be written, or a move failed; the moves so far can be undone.
         """
         self.refuse(suspects)
         before = self._read()
@@ -65,22 +65,22 @@ class Quarantine:
         if not moves:
             return 0
         times = {folder: (self.folder / folder).stat().st_mtime_ns for folder in {Path(m[0]).parts[0] for m in moves}}
-        every = dict.fromkeys([*before.moves, *moves])  # one that a kill left undone may be planned again
+        every = dict.fromkeys([*before.moves, *moves])  # a move that a killed run left out may be planned again
         files.write_json(self.place / LIST, {"moves": list(every), "times": times | before.times})
         for source, target in track(moves, len(moves), "moving files"):
             _rename(self.folder / source, self.place / target)
         return len(moves)
 
     def undo(self) -> Undone:
-        """Moves every file back and gives the people's folders their times of before.
+        """Move every file back, and restore the modification times of the people's folders.
 
-        Where several were moved from one place, the first goes back there, the others beside it under
-        the numbered names that they have in the quarantine.
+        If several files came from the same path, the first returns there. The others go beside it, under their
+        numbered names in the quarantine.
 
         Raises:
-            DataError: there is nothing to undo, the list names places outside of both folders, or files stand in
-                the way, one line each; nothing is moved.
-            RunError: a move failed; what is left can still be undone.
+            DataError: there is nothing to undo, the list names paths outside both folders, or other files are in the
+                way (one line each); nothing was moved.
+            RunError: a move failed; the rest can still be undone.
         """
         if not (self.place / LIST).is_file():
             raise DataError(Problem(self.place, f"no {LIST} in it; nothing was moved there, or all is back"))
@@ -103,10 +103,10 @@ class Quarantine:
         return Undone(len(moves), gone, renamed)
 
     def refuse(self, suspects: Sequence[Path] = ()) -> None:
-        """Refuses, before anything is moved, what would fail.
+        """Check, before anything is moved, that the moves can succeed.
 
         Raises:
-            DataError: the quarantine can't be written to, or one of the suspects' folders; a line for each.
+            DataError: files can't be moved into the quarantine, or out of a suspect's folder (one line each).
         """
         above = self.place if self.place.is_dir() else self.place.parent
         if self.place.exists() and not self.place.is_dir():
@@ -131,10 +131,10 @@ class Quarantine:
             raise DataError(*problems)
 
     def _refuse_outside(self, stored: _Stored) -> None:
-        """Refuse a list, which may come from anywhere, that leads out of the two folders, by its names or by links.
+        """Refuse a list that leads out of the two folders, by its names or by links: it may come from anywhere.
 
         Raises:
-            DataError: it does; nothing is moved.
+            DataError: a path is outside; nothing was moved.
         """
         moves = [place for move in stored.moves for place in zip((self.folder, self.place), move, strict=True)]
         outside = [name for top, name in moves if not _within(top, name, depth=2)]
@@ -149,7 +149,7 @@ class Quarantine:
             )
 
     def _plan(self, suspects: Sequence[Path]) -> list[tuple[str, str]]:
-        """(path in the folder, path in the quarantine), each once, no target there already."""
+        """Return each move once: (path in the folder, path in the quarantine), where no target exists yet."""
         moves: dict[tuple[Path, str], tuple[str, str]] = {}
         taken: set[str] = set()
         for path in suspects:
@@ -162,7 +162,7 @@ class Quarantine:
         return list(moves.values())
 
     def _way_back(self, moves: Sequence[tuple[str, str]]) -> dict[str, str]:
-        """For each path in the quarantine the path in the folder, no two the same."""
+        """Map each path in the quarantine to a different path in the folder."""
         back: dict[str, str] = {}
         taken: set[str] = set()
         for source, target in moves:
@@ -185,7 +185,7 @@ class Quarantine:
             ) from error
 
     def _clear(self, stored: _Stored) -> None:
-        """Removes the list and the folders that are empty now; what somebody else put there stays."""
+        """Remove the list and the folders that are empty now; files of others stay."""
         for name in (LIST, f".{LIST}.partial"):
             (self.place / name).unlink(missing_ok=True)
         for folder in (*{(self.place / target).parent for _, target in stored.moves}, self.place):
@@ -194,12 +194,12 @@ class Quarantine:
 
 
 class Undone(NamedTuple):
-    """What an undo did.
+    """Result of an undo.
 
     Attributes:
-        moved: how many files came back.
-        gone: where those were that are in neither place any more.
-        renamed: those that came back under a numbered name, because another of theirs stands where they were.
+        moved: number of files moved back.
+        gone: original paths of files that are in neither place any more.
+        renamed: paths of files that came back under a numbered name, because their path was taken.
     """
 
     moved: int
@@ -208,14 +208,14 @@ class Undone(NamedTuple):
 
 
 class _Stored(NamedTuple):
-    """The list: what was to be moved where, and the times of the people's folders before, in nanoseconds."""
+    """Content of the list: planned moves, and earlier modification times of the people's folders, in nanoseconds."""
 
     moves: list[tuple[str, str]]
     times: dict[str, int]
 
 
 def _within(top: Path, name: str, depth: int) -> bool:
-    """Tell whether a name has so many parts below a folder, and no link on its way leads out of the folder."""
+    """Return whether a name has `depth` parts below a folder, and its first part does not link out of the folder."""
     parts = name.split("/")
     if len(parts) != depth or not {"", ".", ".."}.isdisjoint(parts) or "\0" in name:
         return False

@@ -1,4 +1,4 @@
-"""What the doctor found, as lines, as a table's rows and as JSON."""
+"""Report of the doctor's findings, as lines and as JSON."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from finetune.words import counted
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Report(Brief):
-    """A dataset and what is wrong with it.
+    """Report of an examined dataset.
 
     Attributes:
-        folder: that was read.
-        people: how many folders of people it holds.
-        files: how many files lie in them.
-        images: how many of these are images that can be read.
-        findings: by kind in the order of `KINDS`, the worst of a kind first.
-        notes: what was not looked for, and why; a sentence each.
-        settings: what it was done with, and the thresholds that the data gave.
+        folder: folder that was examined.
+        people: number of people's folders in it.
+        files: number of files in these folders.
+        images: number of files that are readable images.
+        findings: findings by kind, in the order of `KINDS`, the worst of each kind first.
+        notes: remarks on what was not checked or moved, and why; one sentence each.
+        settings: settings of the examination, and the thresholds estimated from the data.
     """
 
     folder: Path
@@ -37,23 +37,23 @@ class Report(Brief):
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
-        """How many findings there are of each kind of which there are any."""
+        """Return the number of findings of each kind that was found."""
         found = [finding.kind for finding in self.findings]
         return {kind: found.count(kind) for kind in KINDS if kind in found}
 
     def worst(self) -> dict[str, Finding]:
-        """The first finding of each kind of which there are any."""
+        """Return the first finding of each kind that was found."""
         first: dict[str, Finding] = {}
         for finding in self.findings:
             first.setdefault(finding.kind, finding)
         return first
 
     def suspects(self) -> list[Path]:
-        """The files that `--fix` moves, each once, sorted."""
+        """Return the files that `--fix` moves, sorted, without duplicates."""
         return sorted({finding.path for finding in self.findings if finding.moves})
 
     def summary(self) -> list[str]:
-        """A line on the whole, one a kind with its worst case, and the notes."""
+        """Return a line with the totals, one line per kind with its worst case, and the notes."""
         first = self.worst()
         unread = counted(self.files - self.images, "file")
         said = f"{counted(self.images, 'image')} of {counted(self.people, 'person')}, {unread} that can't be read"
@@ -62,16 +62,16 @@ class Report(Brief):
         return [*lines, *self.notes]
 
     def line(self, finding: Finding) -> str:
-        """A finding as one line: `PERSON/FILE: reason`."""
+        """Return a finding as one line: `PERSON/FILE: reason`."""
         return f"{self.name(finding.path)}: {finding.reason}"
 
     def name(self, path: Path) -> str:
-        """A path within the folder, or another as it is."""
+        """Return a path relative to the folder, or unchanged if it is outside."""
         within = path.is_relative_to(self.folder)
         return in_one_line(path.relative_to(self.folder).as_posix() if within else os.fspath(path))
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, in JSON's types."""
+        """Return the whole report in JSON's types."""
         return {
             "folder": in_one_line(self.folder),
             "people": self.people,

@@ -1,4 +1,4 @@
-"""The suspects on one picture: each beside what it is suspected with, and why."""
+"""Contact sheet of the suspects: each beside the image that it is compared with, and the reason."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from finetune.images import ImageError, read_image
 from finetune.paths import entries, in_one_line
 
 MOST = 60
-"""Suspects on a sheet."""
+"""Largest number of suspects on a sheet."""
 WITHOUT_PICTURE = ("empty", "not-image", "unreadable", "no-images")
 COLUMNS = 3
 FACE, GAP, TEXT = 128, 8, 300
@@ -26,12 +26,13 @@ PAPER, INK, FAINT, LINE = "#ffffff", "#202124", "#5f6368", "#dadce0"
 
 
 def write_sheet(report: Report, target: Path) -> str:
-    """Writes the sheet, a PNG; says how many suspects it shows, and how many it does not.
+    """Write the sheet as a PNG. The kinds take turns, and the worst suspects of each kind come first.
 
-    Of each kind the worst come first, and every kind has its turn.
+    Returns:
+        Line with the numbers of suspects that the sheet shows and leaves out.
 
     Raises:
-        RunError: it can't be written.
+        RunError: the file can't be written.
     """
     chosen = _chosen(report)
     sheet = Image.new("RGB", (COLUMNS * CELL[0], max(1, -(-len(chosen) // COLUMNS)) * CELL[1]), PAPER)
@@ -45,7 +46,7 @@ def write_sheet(report: Report, target: Path) -> str:
 
 
 def _chosen(report: Report) -> list[Finding]:
-    """As many as there is room for, in turn of each kind that has a picture; then by kind again."""
+    """Choose up to `MOST` findings that have a picture, with the kinds taking turns; sort them by kind."""
     shown = [kind for kind in KINDS if kind not in WITHOUT_PICTURE]
     kinds = [[finding for finding in report.findings if finding.kind == kind] for kind in shown]
     turns = [finding for turn in zip_longest(*kinds) for finding in turn if finding is not None]
@@ -72,13 +73,13 @@ def _cell(report: Report, finding: Finding) -> Image.Image:
 
 
 def _short(report: Report, path: Path) -> str:
-    """A path within the folder, or of another folder the last two names."""
+    """Return a path relative to the folder, or its last two names if it is outside."""
     within = path.is_relative_to(report.folder)
     return report.name(path) if within else in_one_line(Path(*path.parts[-2:]))
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> Iterator[str]:
-    """Lines that fit beside the pictures, broken anywhere: names have no spaces."""
+    """Yield lines that fit beside the pictures, broken at spaces if possible: names may have none."""
     while text:
         fits = next((n for n in range(len(text), 0, -1) if font.getlength(text[:n]) <= TEXT), 1)
         if fits < len(text) and " " in text[:fits]:
@@ -88,7 +89,7 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> I
 
 
 def _picture(path: Path) -> Image.Image:
-    """A file, or a person's first image, as a square; grey where there is none to show."""
+    """Return a file, or a person's first image, as a square; grey if no image can be shown."""
     try:
         candidates = [path] if not path.is_dir() else [entry for entry in entries(path) if entry.is_file()]
     except OSError:

@@ -1,4 +1,4 @@
-"""The report on a terminal: counts by kind, then the worst of each with its reason."""
+"""Report on the terminal: counts by kind, then the worst findings of each kind with their reasons."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from finetune.doctor.report import Report
 from finetune.progress import say, wide_console
 
 SHOWN = 3
-"""Findings of a kind."""
+"""Findings shown per kind."""
 
 
 def show_report(report: Report) -> None:
-    """Prints it."""
+    """Print the report."""
     say(report.summary()[0])
     console = wide_console()
     if report.findings:

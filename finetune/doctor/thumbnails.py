@@ -1,4 +1,4 @@
-"""One pass over the files, which keeps a small grey picture of each image: no content is decoded twice."""
+"""Thumbnails: one pass over the files caches a small grey picture of each image, and decodes each content once."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ Rows = npt.NDArray[np.float32]
 
 SIDE = 32
 SHAPE = (SIDE * SIDE + 2,)
-"""A row of the cache's entry: the thumbnail's grey levels, then the image's width and height."""
+"""Shape of a row in the cache: the thumbnail's grey levels, then the image's width and height."""
 VERSION = 1
 SEGMENT = 4096
-"""Images that are decoded before they are written: what a kill can cost."""
+"""Images that are decoded before they are written: the most that a killed run can lose."""
 
 
 class Thumbnails:
-    """The images among some files that can be read, each with a thumbnail: each image as a whole, whatever its shape.
+    """Readable images among some files, with a thumbnail of each whole image, of any shape.
 
     Args:
-        paths: the files.
+        paths: paths of the files.
         known: records of files that were inspected already.
 
     Attributes:
-        records: of every file.
-        images: records of the images that can be read, in the order given; rows are places in it.
-        paths, digests: of these images.
-        sizes: their widths and heights in pixels, int64 [n, 2].
+        records: record of every file.
+        images: records of the readable images, in the order given; rows are indices into them.
+        paths, digests: path and digest of each of these images.
+        sizes: width and height of each of these images, in pixels, int64 [n, 2].
     """
 
     def __init__(self, paths: Sequence[Path], known: Records | None = None) -> None:
@@ -49,12 +49,12 @@ class Thumbnails:
         """Return the thumbnails of some images, grey levels from 0 to 255: [n, SIDE, SIDE].
 
         Raises:
-            RunError: one is damaged in the cache, and its image has changed since.
+            RunError: a thumbnail is damaged in the cache, and its image has changed or can't be decoded.
         """
         return self._kept([self.images[row] for row in rows])[:, :-2].reshape(-1, SIDE, SIDE)
 
     def _measure(self, records: Sequence[ImageRecord]) -> list[Size | Fault]:
-        """Return the images' sizes; those that the cache has no thumbnail of are decoded."""
+        """Return the images' sizes; images without a thumbnail in the cache are decoded."""
         name = entry_name({}, thumbnail=SIDE, version=VERSION, versions=[PIL.__version__, cv2.__version__])
         self._entry = VectorCache().entry(name, SHAPE, [record.digest for record in records])
         missing = [record for record in records if record.digest not in self._entry]
@@ -67,7 +67,7 @@ class Thumbnails:
         return [found[record] for record in records]
 
     def _kept(self, records: Sequence[ImageRecord]) -> Rows:
-        """Return rows of the cache; of those that are damaged there the images are decoded again."""
+        """Return rows of the cache; images whose rows are damaged are decoded again."""
         by_digest = {record.digest: record for record in records}
 
         def make(digests: list[bytes]) -> None:
@@ -80,7 +80,7 @@ class Thumbnails:
         return self._entry.read([record.digest for record in records], make)
 
     def _decode(self, records: Sequence[ImageRecord]) -> list[Size | Fault]:
-        """Decode images and keep their thumbnails; what ends this early loses nothing that was decoded."""
+        """Decode images and cache their thumbnails; on an exception, those decoded so far are kept."""
         sizes: list[Size | Fault] = []
         rows: dict[bytes, Rows] = {}
 
