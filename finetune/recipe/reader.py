@@ -112,8 +112,10 @@ class Document:
         self._overridden.add(at)
 
     def problems(self, faults: Iterable[Fault]) -> list[Problem]:
-        """Return these faults and the document's own with their places: those of the file in its order, then of
-        overrides."""
+        """Return these faults and the document's own, each with its place.
+
+        Problems of the file come first, in its order, then those of overrides.
+        """
         lines = {fault: self._line(fault.keys) for fault in (*self.faults, *faults)}
         placed = sorted(lines.items(), key=lambda item: item[1])
         return [Problem(self._place(line, keys), *told) for (keys, *told), line in placed]

@@ -1,4 +1,4 @@
-"""One stage of training: a compiled step over the units after the boundary, and the loop of epochs."""
+"""Training of one stage: a compiled step over the units after the boundary, and the loop over epochs."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The moving averages of the weights that a stage trains."""
+"""Moving averages of the weights that a stage trains."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import tensorflow as tf
 class Averages:
     """Exponential moving averages, one per variable.
 
-    The decay is less in the first steps, as the published script has it: at most (1 + n) / (10 + n) after n steps.
+    As in the published script, the decay is smaller in the first steps: at most (1 + n) / (10 + n) after n steps.
 
     Args:
-        variables: what is averaged, by TF1 name.
-        decay: from 0, below 1.
+        variables: variables to average, by TF1 name.
+        decay: decay of the averages, from 0, below 1.
     """
 
     def __init__(self, variables: Mapping[str, tf.Variable], decay: float) -> None:
@@ -23,12 +23,12 @@ class Averages:
         self._averages = {name: tf.Variable(variable) for name, variable in variables.items()}
 
     def begin(self) -> None:
-        """Set the averages to the variables as they stand."""
+        """Set the averages to the current values of the variables."""
         for name, average in self._averages.items():
             average.assign(self._variables[name])
 
     def move(self, steps: tf.Variable) -> None:
-        """Move the averages toward the variables after so many steps."""
+        """Move the averages toward the variables, after the given number of steps."""
         done = tf.cast(steps, tf.float32)
         decay = tf.minimum(self._decay, (1.0 + done) / (10.0 + done))
         for name, average in self._averages.items():
@@ -39,6 +39,6 @@ class Averages:
         return {name: average.numpy() for name, average in self._averages.items()}
 
     def assign(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """Set the averages to what `tensors` gave."""
+        """Set the averages to a result of `tensors`."""
         for name, average in self._averages.items():
             average.assign(tensors[name])

@@ -1,4 +1,4 @@
-"""The classifier that needs no training: the people's mean embeddings."""
+"""Classifier made from the people's mean embeddings, without training."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from finetune.arrays import Doubles, Labels, class_means
 Floats = npt.NDArray[np.float32]
 
 SCALES = np.geomspace(1.0, 256.0, 33)
-"""Scales that are tried: how steeply a classifier of means answers to distance."""
+"""Candidates for the scale, which sets how steeply the logits fall with distance."""
 SAMPLE = 10_000
-"""The most images that the scale is chosen by."""
+"""Largest number of images used to choose the scale."""
 
 
 def prototypes(prelogits: Floats, labels: Labels, n_classes: int) -> tuple[Floats, Floats]:
-    """Make a softmax classifier that names the nearest class mean (Snell et al. 2017, "Prototypical networks").
+    """Make a softmax classifier that predicts the nearest class mean (Snell et al. 2017, "Prototypical networks").
 
-    Its logits are -scale / 2 times the squared distance of the embedding to each mean, but for a constant; the
-    embedding is taken as the prelogits over their mean norm, which differ little in length. The scale is that of
-    `SCALES` with the least cross-entropy on these images, each judged by a mean without it.
+    Its logits are -scale / 2 times the squared distance of the embedding to each mean, up to a constant. The embedding
+    is approximated by the prelogits divided by their mean norm, because the norms differ little. The scale is the one
+    in `SCALES` with the lowest cross-entropy on these images. For this, each image is left out of its own class mean.
 
     Args:
-        prelogits: [n, E] of the training images.
-        labels: int64 [n], each of the `n_classes` at least once.
-        n_classes: from 2.
+        prelogits: prelogits of the training images, [n, E].
+        labels: class of each image, int64 [n]. Each of the `n_classes` occurs at least once.
+        n_classes: number of classes, from 2.
 
     Returns:
         Weights [E, n_classes] and biases [n_classes], for prelogits.
@@ -39,7 +39,7 @@ def prototypes(prelogits: Floats, labels: Labels, n_classes: int) -> tuple[Float
 
 
 def _scale(embeddings: Doubles, labels: Labels, means: Doubles, counts: Labels) -> float:
-    """Return the scale with the least cross-entropy, where each image is judged by a mean without it."""
+    """Return the scale with the lowest cross-entropy, with each image left out of its own class mean."""
     able = np.flatnonzero(counts[labels] > 1)
     if not len(able):
         return float(SCALES[len(SCALES) // 2])

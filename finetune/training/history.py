@@ -1,4 +1,4 @@
-"""The history of a stage: one row per epoch, whose columns are metrics by name."""
+"""History of a stage: one row per epoch, with one column per metric."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ WHOLE = ("attempt", "epoch")
 
 @dataclasses.dataclass(frozen=True)
 class EpochRow:
-    """The numbers of one epoch, by the names of their columns.
+    """Numbers of one epoch, by column.
 
     Attributes:
         stage: name of the stage.
-        attempt: counted from 1; a stage that was rolled back may be tried again.
-        epoch: counted from 1 within the attempt.
-        numbers: what applies to the stage and was measured, by column; `history_columns` has them all.
+        attempt: number of the attempt, from 1. A stage that was rolled back may be tried again.
+        epoch: number of the epoch within the attempt, from 1.
+        numbers: numbers that apply to the stage and were measured, by column. `history_columns` has all columns.
     """
 
     stage: str
@@ -33,7 +33,7 @@ class EpochRow:
         return self.numbers[column]
 
     def get(self, column: str) -> float | None:
-        """Return a number, or None where it does not apply or was not measured."""
+        """Return a number, or None if it does not apply or was not measured."""
         return self.numbers.get(column)
 
     def to_json(self) -> dict[str, Any]:
@@ -42,24 +42,26 @@ class EpochRow:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> EpochRow:
-        """Read what `to_json` gave; None, and columns that are not known, are passed over."""
+        """Read a result of `to_json`, without None and unknown columns."""
         known = number_columns()
         numbers = {name: float(value) for name, value in stored.items() if name in known and value is not None}
         return cls(stored["stage"], int(stored.get("attempt") or 1), int(stored["epoch"]), numbers)
 
 
 def number_columns() -> tuple[str, ...]:
-    """Return the columns of numbers in their order, those of every loss and term among them.
+    """Return the columns of numbers in their order, including those of every loss and term.
 
-    - `learning_rate`: of the classifier, after the warm-up.
-    - the metrics of losses and terms: means over the epoch, as each declares.
-    - `drawn_mean`, `drawn_std`: how often each training image was drawn since the attempt began.
-    - `validation_loss`: mean loss of the held-back images, without margin, smoothing and terms; then their metrics.
-    - `learned_accuracy`: share of the held-back images that the nearest class mean of embeddings names correctly;
-      `learned_low`, `learned_high`: 95 % interval of its difference to before the run.
-    - `strangers_accuracy`: accuracy on pairs of people held out from training, with the same interval;
-      `strangers_val`: validation rate on them, at FAR 0.001; `strangers_dir`: share of the held-back images that are
-      named correctly, above the score that 1 % of strangers reach.
+    - `learning_rate`: rate of the classifier after the warm-up.
+    - metrics of losses and terms: means over the epoch, as each metric declares.
+    - `drawn_mean`, `drawn_std`: mean and standard deviation of the draws per training image since the attempt began.
+    - `validation_loss`: mean loss of the held-back images, without margin, smoothing and terms; the other metrics on
+      these images follow.
+    - `learned_accuracy`: share of the held-back images whose nearest class mean of embeddings is the right one.
+      `learned_low`, `learned_high`: 95 % interval of its change since before the run.
+    - `strangers_accuracy`: accuracy on pairs of held-out identities, with the same kind of interval.
+    - `strangers_val`: validation rate on these pairs at a false accept rate of 0.001.
+    - `strangers_dir`: share of the held-back images that are named correctly, with a score above the one that 1 % of
+      strangers reach.
     - `seconds`: wall time of the epoch.
     """
     metrics = all_metrics()
@@ -80,7 +82,7 @@ def history_columns() -> tuple[str, ...]:
 
 
 def to_csv(rows: Iterable[EpochRow]) -> str:
-    """Return the history as CSV, a header first."""
+    """Return the history as CSV, with a header."""
     text = io.StringIO()
     writer = csv.DictWriter(text, history_columns(), lineterminator="\n")
     writer.writeheader()
@@ -89,7 +91,7 @@ def to_csv(rows: Iterable[EpochRow]) -> str:
 
 
 def from_csv(text: str) -> list[EpochRow]:
-    """Read what `to_csv` gave; what an older finetune did not write is left out."""
+    """Read a result of `to_csv`. Columns that an older finetune did not write are left out."""
     return [
         EpochRow.from_json({name: value for name, value in values.items() if value})
         for values in csv.DictReader(io.StringIO(text))

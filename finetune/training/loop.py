@@ -1,4 +1,4 @@
-"""The epochs of one stage."""
+"""Loop over the epochs of one stage."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ Batches = Iterable[Batch]
 
 
 class StageFailed(RunError):
-    """The stage can't go on: its loss is not a number, or its embeddings have collapsed."""
+    """Error that ends a stage: its loss or its weights are not finite, or its embeddings have collapsed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """What the epochs of a stage take.
+    """Inputs of the epochs of a stage.
 
     Attributes:
-        batches: gives an epoch's batches, the same for the same epoch.
-        sampler: draws the epochs.
-        validation: gives the held-back batches; None where nothing is held back.
-        targets: embeddings to stay near where the stage distils, one row per training image, float32 [n, E].
+        batches: function that gives the batches of an epoch, always the same ones for the same epoch.
+        sampler: sampler that draws the epochs.
+        validation: function that gives the held-back batches; None if nothing is held back.
+        targets: target embeddings of distillation, one row per training image, float32 [n, E].
     """
 
     batches: Callable[[Epoch], Batches]
@@ -51,13 +51,13 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """The run that a stage is trained in.
+    """Settings of the run that a stage belongs to.
 
     Attributes:
-        key: number for the stage's dropout; with the step's number it is used once in a run.
-        on_epoch: called with the state after each epoch.
-        measure: gives further columns of an epoch's row, measured with the weights that would be kept.
-        keeps_steps: whether the state collects `steps` and `spread`.
+        key: number for the stage's dropout. Together with the step's number it is used once per run.
+        on_epoch: function that is called with the state after each epoch.
+        measure: function that gives further columns of an epoch's row. It measures the weights that would be kept.
+        keeps_steps: True if the state collects `steps` and `spread`.
     """
 
     key: int
@@ -67,7 +67,7 @@ class Run:
 
 
 class _Stage(NamedTuple):
-    """A stage while it is trained."""
+    """Stage in training, with its inputs."""
 
     trainer: Trainer
     state: StageState
@@ -80,11 +80,11 @@ class _Stage(NamedTuple):
 
 
 def train(trainer: Trainer, state: StageState, data: Data, run: Run) -> None:
-    """Train from `state` to the stage's end, and leave the kept epoch's weights in the model.
+    """Train from `state` to the end of the stage, and leave the weights of the kept epoch in the model.
 
     Raises:
-        StageFailed: the loss or the weights are not finite numbers, or the embeddings have collapsed. The state
-            has what was kept before.
+        StageFailed: the loss or the weights are not finite, or the embeddings have collapsed. The state has what was
+            kept before.
     """
     stage = trainer.stage
     training = _Stage(trainer, state, data, run)
@@ -121,7 +121,7 @@ def train(trainer: Trainer, state: StageState, data: Data, run: Run) -> None:
 
 
 def _why_it_ends(training: _Stage) -> str:
-    """Say what ends a stage before the last of its epochs."""
+    """Return why a stage ends before the last of its epochs, in words."""
     stage, state = training.trainer.stage, training.state
     stalled = f"no lower validation loss in {state.epoch - state.kept_epoch} epochs"
     why = "its schedule stops there" if state.epoch == stage.last_epoch else stalled
@@ -129,7 +129,7 @@ def _why_it_ends(training: _Stage) -> str:
 
 
 def _train_epoch(training: _Stage, epoch: Epoch) -> tuple[dict[str, Any], Batch]:
-    """Train an epoch, and return its columns and its last batch."""
+    """Train one epoch, and return its columns and its last batch."""
     trainer, state, data, run = training
     stage, means = trainer.stage, Means(trainer.metrics)
     rate = training.rates.of_epoch(epoch.number)
@@ -164,15 +164,15 @@ def _train_epoch(training: _Stage, epoch: Epoch) -> tuple[dict[str, Any], Batch]
 
 
 def _spread(prelogits: np.ndarray) -> np.ndarray:
-    """Return how many values have a magnitude in each bin, those above the last one in it, as published: [BINS]."""
+    """Return the histogram of magnitudes, [BINS]. As published, larger values count in the last bin."""
     return np.histogram(np.minimum(np.abs(prelogits), MOST), BINS, (0.0, MOST))[0]
 
 
 def _held_back(training: _Stage, weights: Mapping[str, np.ndarray], last: Batch) -> dict[str, float]:
-    """Compute the columns of the held-back images, none where nothing is held back.
+    """Compute the columns of the held-back images; there are none if nothing is held back.
 
     Raises:
-        StageFailed: the weights, or the loss with them, are not finite numbers.
+        StageFailed: the weights, or the loss with them, are not finite.
     """
     trainer, state, data, _ = training
     loss, rate = trainer.stage.loss, training.rates.of_epoch(state.epoch + 1)
@@ -180,7 +180,7 @@ def _held_back(training: _Stage, weights: Mapping[str, np.ndarray], last: Batch)
     if not all(np.isfinite(value).all() for value in weights.values()):
         raise StageFailed(_not_finite(where, "the weights became no finite numbers", rate, state))
     if data.validation is None:
-        # What the last step made of the weights would show in the next loss only.
+        # A fault of the last update would only show in the next loss.
         found = trainer.evaluate(last.features, last.labels)
         _must_be_finite(found[LOSS.name], where, "the loss", rate, state)
         return {}
@@ -203,14 +203,14 @@ def _not_finite(where: str, found: str, rate: float, state: StageState) -> Probl
 
 
 def _heed(alert: Alert, row: EpochRow, state: StageState) -> None:
-    """Say what a monitor found, or end the stage.
+    """Print the warning of a monitor, or end the stage.
 
     Raises:
         StageFailed: the stage must not go on.
     """
     if alert.stops:
         if row.get(LOSS.held_back) is None:
-            state.kept = {}  # without held-back images the last epoch is kept, which has collapsed
+            state.kept = {}  # without held-back images this is the last epoch, which has collapsed
         raise StageFailed(alert.problem.within(f"stage {row.stage!r}, epoch {row.epoch}"))
     say(f"warning: {alert.problem.within(f'stage {row.stage!r}')}")
 

@@ -1,4 +1,4 @@
-"""What is watched for over the epochs of any loss: validation that parts from training, and a loss that has settled."""
+"""Monitors that apply to every loss: overfitting, and a loss that has settled."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from itertools import pairwise
 from finetune.training.history import EpochRow
 
 PATIENCE = 3
-"""Epochs in a row after which validation has parted from training."""
+"""Number of consecutive epochs that show overfitting."""
 
 
 def overfitting(rows: Sequence[EpochRow], patience: int = PATIENCE) -> str | None:
-    """Return a line in the epoch in which validation has parted from training.
+    """Return a warning in the epoch in which overfitting is first seen.
 
-    The validation loss has then lain above its lowest for `patience` epochs, in which the training loss fell.
+    The validation loss has then been above its minimum for `patience` epochs, in each of which the training loss fell.
 
     Args:
-        rows: the epochs of one attempt at a stage, so far.
-        patience: epochs.
+        rows: epochs of one attempt at a stage, so far.
+        patience: number of epochs.
 
     Returns:
-        A line in the one epoch of an attempt in which this first holds; else None.
+        Warning in one line, in the first epoch of an attempt in which the condition holds; else None.
     """
     if not _overfitted(rows, patience) or any(_overfitted(rows[:stop], patience) for stop in range(len(rows))):
         return None
@@ -46,7 +46,7 @@ def _overfitted(rows: Sequence[EpochRow], patience: int) -> bool:
 
 
 def settled(losses: Sequence[float], tolerance: float = 0.05) -> bool:
-    """Return whether the last two epochs improve on the two before them by less than `tolerance`, a share of these."""
+    """Return whether the last two losses improve on the two before them by less than the share `tolerance`."""
     if len(losses) < 4:
         return False
     before, after = sum(losses[-4:-2]), sum(losses[-2:])

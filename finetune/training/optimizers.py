@@ -1,4 +1,4 @@
-"""Keras' optimizers, by the names that recipes use, and one for each block where rates differ."""
+"""Keras optimizers by their names in recipes, one for each learning rate within a stage."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ _CLASSES = {
 
 
 def build(section: Optimizer) -> keras.optimizers.Optimizer:
-    """Make the optimizer of a stage; its learning rate is set step by step.
+    """Make the optimizer of a stage. Its learning rate is set in each step.
 
-    TensorFlow 1 and Keras agree on Adam, Adagrad and Adadelta. RMSProp's mean square starts at 0 here and at 1 there.
-    Momentum keeps the rate inside its velocity here: the path is the same as long as the rate stays.
+    TensorFlow 1 and Keras agree on Adam, Adagrad and Adadelta. RMSProp's mean square starts at 0 in Keras and at 1 in
+    TensorFlow 1. Keras includes the learning rate in the momentum's velocity. The path is the same while the rate is
+    constant.
     """
     return _CLASSES[section.name](learning_rate=0.0, **section.constants)
 
 
 class Optimizers:
-    """The optimizer of a stage: one of Keras' for each layer factor that its variables have.
+    """Optimizer of a stage: one Keras optimizer per layer factor of its variables.
 
     Args:
-        backbone: the network.
-        stage: has the optimizer and `layer_decay`.
-        variables: the variables that train, by TF1 name.
+        backbone: network of the variables.
+        stage: stage with the optimizer and `layer_decay`.
+        variables: variables that train, by TF1 name.
     """
 
     def __init__(self, backbone: Backbone, stage: Stage, variables: Mapping[str, tf.Variable]) -> None:
@@ -52,26 +53,26 @@ class Optimizers:
 
     @property
     def iterations(self) -> tf.Variable:
-        """The number of steps done in the stage."""
+        """Number of steps done in the stage."""
         return self._groups[0][1].iterations
 
     def set_rate(self, rate: float) -> None:
-        """Set the learning rate of the classifier, from which the others follow."""
+        """Set the learning rate of the classifier, from which the other rates follow."""
         for factor, optimizer, _ in self._groups:
             optimizer.learning_rate.assign(of_layer(rate, factor))
 
     def apply(self, gradients: Sequence[tf.Tensor]) -> None:
-        """Update the variables by one gradient each, in their order."""
+        """Update the variables with one gradient each, in their order."""
         by_name = dict(zip(self._names, gradients, strict=True))
         for _, optimizer, variables in self._groups:
             optimizer.apply([by_name[name] for name in variables], list(variables.values()))
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return all that the optimizers keep, by name."""
+        """Return all variables of the optimizers, by name."""
         return {key: np.asarray(variable) for key, variable in self._variables().items()}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Set what `state` gave."""
+        """Set the variables to a result of `state`."""
         for key, variable in self._variables().items():
             variable.assign(state[key])
 

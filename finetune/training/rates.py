@@ -1,4 +1,4 @@
-"""The learning rate of each variable in each step, formed here alone.
+"""Learning rate of each variable in each step; no other module computes it.
 
 It is the product of retry factor, schedule, warm-up and layer factor, multiplied in this order.
 """
@@ -14,33 +14,33 @@ from finetune.recipe import Stage
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """The learning rates of one attempt at a stage.
+    """Learning rates of one attempt at a stage.
 
     Attributes:
-        stage: has the schedule, the warm-up and the layer decay.
-        retry: factor of this attempt: 1, and less with each retry.
+        stage: stage with the schedule, the warm-up and the layer decay.
+        retry: factor of this attempt: 1 at first, and smaller in each retry.
     """
 
     stage: Stage
     retry: float = 1.0
 
     def of_epoch(self, epoch: int) -> float:
-        """Return the rate of an epoch, counted from 1, without its warm-up."""
+        """Return the rate of an epoch, counted from 1, without the warm-up."""
         return self.retry * (self.stage.learning_rate.rate(epoch, self.stage.epochs) or 0.0)
 
     def of_step(self, epoch: int, n_batches: int, step: int) -> float:
         """Return the rate of the classifier in a step.
 
         Args:
-            epoch: counted from 1.
-            n_batches: steps of this epoch, by which the warm-up's epochs are counted.
-            step: counted from 1 within the attempt.
+            epoch: number of the epoch, from 1.
+            n_batches: number of steps in this epoch, which converts the epochs of the warm-up to steps.
+            step: number of the step within the attempt, from 1.
         """
         return self.of_epoch(epoch) * _warm_up(self.stage.warmup_epochs * n_batches, step)
 
 
 def of_layer(rate: float, factor: float) -> float:
-    """Return the rate of variables from the classifier's, by their layer factor."""
+    """Return the rate of variables with a layer factor, given the classifier's rate."""
     return rate * factor
 
 
@@ -58,5 +58,5 @@ def layer_factors(backbone: Backbone, names: Sequence[str], layer_decay: float) 
 
 
 def _warm_up(steps: float, step: int) -> float:
-    """Return the share of the rate that a step has, where it rises over so many steps."""
+    """Return the factor of a step's rate, which rises to 1 over the given number of steps."""
     return min(1.0, step / steps) if steps else 1.0

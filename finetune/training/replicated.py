@@ -1,4 +1,4 @@
-"""How a training step runs: on one device, or on several replicas that each take their share of a batch."""
+"""Execution of a training step: on one device, or on several replicas that share each batch."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 class StepBatch(NamedTuple):
-    """A batch of one step.
+    """Batch of one step.
 
     Attributes:
-        features: what the first unit that trains takes, [b, ...].
-        labels: int64 [b].
-        images: int64 [b], which image each is; None in an evaluation.
-        targets: embeddings to stay near, float32 [b, E], or None.
-        key: of dropout, int32 [2]; None in an evaluation.
-        negatives: how a triplet loss finds them.
+        features: features that enter the first unit that trains, [b, ...].
+        labels: classes of the images, int64 [b].
+        images: number of each image, int64 [b]; None in an evaluation.
+        targets: target embeddings of distillation, float32 [b, E], or None.
+        key: key of the dropout, int32 [2]; None in an evaluation.
+        negatives: selection of the negatives of a triplet loss.
     """
 
     features: tf.Tensor
@@ -39,10 +39,10 @@ class StepBatch(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """The part of a batch that one replica takes.
+    """Part of a batch that one replica computes.
 
     Attributes:
-        mean: computes this part's contribution to the whole batch's mean of values, one per image: a scalar.
+        mean: function from values, one per image, to this part's contribution to the whole batch's mean, a scalar.
         replicas: number of replicas that share the batch.
     """
 
@@ -51,26 +51,27 @@ class Part:
 
 
 WHOLE = Part()
-"""The part that a single device takes of a batch: all of it."""
+"""Part of a single device: the whole batch."""
 Step = Callable[[StepBatch], tuple[tf.Tensor | np.ndarray, tf.Tensor | np.ndarray]]
 Evaluation = Callable[[StepBatch], tf.Tensor | np.ndarray]
 
 
 class Replication(Protocol):
-    """How a trainer's steps run over replicas."""
+    """Protocol of the ways to run a trainer's steps."""
 
     def scope(self) -> contextlib.AbstractContextManager[None]:
         """Return the context in which variables are created."""
 
     def step(self, trainer: Trainer) -> Step:
-        """Return what runs a training step: it gives the metrics, and the prelogits [b, E] before the update."""
+        """Return a function that runs a training step: it gives the metrics, and the prelogits [b, E] before the
+        update."""
 
     def evaluation(self, trainer: Trainer) -> Evaluation:
-        """Return what computes the metrics of a batch without any change."""
+        """Return a function that computes the metrics of a batch without changing any variable."""
 
 
 class Single:
-    """One device, which takes each batch whole."""
+    """Replication on one device, which computes each batch whole."""
 
     def scope(self) -> contextlib.AbstractContextManager[None]:
         """Return a context that does nothing."""
@@ -91,14 +92,14 @@ SINGLE = Single()
 
 
 class Split(NamedTuple):
-    """What this process has of a batch.
+    """Part of a batch that this process computes.
 
     Attributes:
-        features: of its replicas' images, one after the other, [rows, ...].
-        labels: int64 [rows].
-        bounds: where each local replica's rows begin and end, int32 [local + 1].
-        counts: 1 for each local replica, 0 for one that computes an image that is not its own, float32 [local].
-        images: number of images of the whole batch, float32 [].
+        features: features of its replicas' images, one replica after the other, [rows, ...].
+        labels: classes of these images, int64 [rows].
+        bounds: begin and end of each local replica's rows, int32 [local + 1].
+        counts: 1 for each local replica, or 0 for one that computes an image that is not its own, float32 [local].
+        images: number of images in the whole batch, float32 [].
     """
 
     features: tf.Tensor
@@ -109,18 +110,18 @@ class Split(NamedTuple):
 
 
 class Replicas:
-    """Several replicas that split each batch; the update is that of the whole batch.
+    """Replication over several replicas that split each batch. The update is the one of the whole batch.
 
-    A replica's loss is the sum over its images divided by the images of the whole batch, and its part of the
-    penalties; so the sum of the replicas' gradients, which Keras' optimizer takes, is the gradient of the whole
-    batch's loss. Where batch norm trains, each replica normalizes by the statistics of its own images, and
-    the stored statistics move to the mean of the replicas'.
+    A replica's loss is the sum over its images, divided by the number of images in the whole batch, plus its part of
+    the penalties. Keras' optimizer sums the replicas' gradients, which gives the gradient of the whole batch's loss. If
+    batch norm trains, each replica normalizes with the statistics of its own images. The stored statistics then move to
+    the mean over replicas.
 
-    Every worker must take the same steps and evaluations, each with the features of the images that `Share.rows`
-    gives it and the labels of the whole batch; each replica makes a dropout key of its own.
+    All workers must run the same steps and evaluations. Each worker passes the features of the images that `Share.rows`
+    gives it, and the labels of the whole batch. Each replica derives its own dropout key.
 
     Raises:
-        RunError: another worker has ended; from every step and evaluation, too.
+        RunError: another worker has ended. Every step and evaluation may raise it too.
     """
 
     def __init__(self, strategy: Strategy) -> None:
@@ -131,7 +132,7 @@ class Replicas:
         return self._strategy.scope()
 
     def step(self, trainer: Trainer) -> Step:
-        """Return the compiled training step; its prelogits are of no image, for each replica has its own."""
+        """Return the compiled training step. It gives no prelogits, because each replica has its own."""
 
         def replica(*args: tf.Tensor) -> tf.Tensor:
             *split, key = args
@@ -145,14 +146,14 @@ class Replicas:
         unseen = np.zeros([0, trainer.model.embedding_size], np.float32)
 
         def step(batch: StepBatch) -> tuple[np.ndarray, np.ndarray]:
-            # Recipes refuse on several replicas what the batch's other values are for.
+            # On several replicas, recipes refuse the options that need the other values of a batch.
             with self._strategy.together():
                 return self._strategy.local(compiled(*self._split(batch), batch.key)), unseen
 
         return step
 
     def evaluation(self, trainer: Trainer) -> Evaluation:
-        """Return the compiled evaluation; the metrics are those of the whole batch, the same on every worker."""
+        """Return the compiled evaluation. Its metrics are those of the whole batch, the same on every worker."""
 
         def replica(*split: tf.Tensor) -> tf.Tensor:
             batch, part, counted = self._mine(Split(*split))
@@ -170,7 +171,7 @@ class Replicas:
     def _signature(self, trainer: Trainer) -> list[tf.TensorSpec]:
         """Return the types of a `Split`.
 
-        One trace takes batches of every size: workers whose shares differ would otherwise trace at different steps,
+        One trace takes batches of every size. Otherwise workers with different shares would trace at different steps,
         and each trace numbers its collective operations anew.
         """
         model, local = trainer.model, self._share.local
@@ -195,7 +196,7 @@ class Replicas:
         )
 
     def _mine(self, split: Split) -> tuple[StepBatch, Part, tf.Tensor]:
-        """Return the images of the replica that is being traced, and 1 where they count, else 0."""
+        """Return the images and part of the replica that is being traced, and 1 if they count, else 0."""
         local = _replica_number() - self._share.first
         with tf.device("CPU:0"):  # only its own images go to the replica's device
             rows = slice(split.bounds[local], split.bounds[local + 1])
@@ -205,16 +206,16 @@ class Replicas:
 
 
 def replication_of(strategy: Strategy) -> Replication:
-    """Return how steps run under a strategy."""
+    """Return the replication of a strategy."""
     return SINGLE if strategy.distribution is None else Replicas(strategy)
 
 
 def _summed(trainer: Trainer, metrics: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
-    """Sum the metrics [m] of all replicas: means have their share of the batch already, sums count where it counts."""
+    """Sum the metrics [m] over all replicas. Means are already shares; sums count only where `counted` is 1."""
     metrics *= tf.stack([counted if metric.summed else 1.0 for metric in trainer.metrics])
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, metrics)
 
 
 def _replica_number() -> int | tf.Tensor:
-    """Return the number of the replica that is being traced, among those of all processes."""
+    """Return the number of the replica that is being traced, among the replicas of all processes."""
     return tf.distribute.get_replica_context().replica_id_in_sync_group

@@ -1,4 +1,4 @@
-"""How far a stage is."""
+"""Progress of a stage."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from finetune.training.rates import after_retry
 
 @dataclasses.dataclass(repr=False)
 class StageState(Brief):
-    """The state of a stage after `epoch`, with the best weights so far.
+    """State of a stage after `epoch`, with the best weights so far.
 
     Attributes:
-        attempt: counted from 1; a stage that was rolled back may be tried again.
+        attempt: number of the attempt, from 1. A stage that was rolled back may be tried again.
         scale: retry factor of the learning rate in this attempt.
-        epoch: the last finished one of the attempt, 0 before the first.
+        epoch: last finished epoch of the attempt, 0 before the first.
         step: training steps done in the attempt.
-        kept_epoch: the epoch of lowest validation loss, the earliest on ties; the last where nothing is held back.
-        kept_step: the steps done by then.
-        kept: `{TF1 name: value}` of that epoch.
-        best: its validation loss.
-        rows: one per epoch, of all attempts.
-        rejected: why each attempt before this one was rolled back.
-        steps: `STEP_COLUMNS` of each step of the attempt; kept where they are asked for.
-        epoch_steps: the number of steps of each epoch; kept where `steps` are.
-        spread: the histogram of |prelogits| of each epoch of the attempt; kept where `steps` are.
+        kept_epoch: epoch with the lowest validation loss, the earliest on ties. Without held-back images, the last
+            epoch.
+        kept_step: training steps done by the end of `kept_epoch`.
+        kept: weights of `kept_epoch`, `{TF1 name: value}`.
+        best: validation loss of `kept_epoch`.
+        rows: one row per epoch, of all attempts.
+        rejected: reason for the roll-back of each earlier attempt.
+        steps: `STEP_COLUMNS` of each step of the attempt, if they are collected.
+        epoch_steps: number of steps of each epoch, if `steps` are collected.
+        spread: histogram of |prelogits| of each epoch of the attempt, if `steps` are collected.
     """
 
     attempt: int = 1
@@ -49,10 +50,10 @@ class StageState(Brief):
 
     @property
     def current(self) -> list[EpochRow]:
-        """The rows of this attempt."""
+        """Rows of this attempt."""
         return [row for row in self.rows if row.attempt == self.attempt]
 
     def again(self, stage: Stage, reason: str) -> StageState:
-        """Return the start of the next attempt, at a lower rate, and why this one was rolled back."""
+        """Return the initial state of the next attempt, at a lower rate, with the reason for the roll-back."""
         scale = after_retry(self.scale, stage)
         return StageState(self.attempt + 1, scale, rows=self.rows, rejected=[*self.rejected, reason])

@@ -1,4 +1,4 @@
-"""One training step: forward from the boundary, loss, gradients after the boundary, update."""
+"""One training step: forward pass from the boundary, loss, gradients after the boundary, update."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from finetune.training.replicated import SINGLE, WHOLE, Part, Replication, StepB
 
 
 def trained(backbone: Backbone, names: Iterable[str], stage: Stage) -> list[str]:
-    """Return the TF1 names that a stage may change; all others are frozen."""
+    """Return the TF1 names of the variables that a stage may change; all others are frozen."""
     first = backbone.boundary(stage.train_from)
     after = [name for name in names if backbone.index_of(name) >= first]
     return [name for name in after if stage.batch_norm == "train" or not backbone.is_statistic(name)]
 
 
 class Trainer:
-    """The trained part of a model in one stage, with its optimizer.
+    """Trained part of a model in one stage, with its optimizer.
 
     Attributes:
         first: index of the first unit that trains.
-        weights: TF1 names of the variables that gradients reach.
-        statistics: TF1 names of the moving statistics that move (`batch_norm: train`), else empty.
-        names: TF1 names of every variable that the stage may change; all others are frozen.
-        metrics: what each step gives, in their order.
+        weights: TF1 names of the variables that get gradients.
+        statistics: TF1 names of the moving statistics that are updated (`batch_norm: train`), else empty.
+        names: TF1 names of all variables that the stage may change; all others are frozen.
+        metrics: metrics of each step, in their order.
     """
 
     def __init__(self, model: Model, stage: Stage, replication: Replication = SINGLE) -> None:
@@ -59,7 +59,10 @@ class Trainer:
         self._seen: tf.Tensor | np.ndarray | None = None
 
     def begin(self) -> None:
-        """Bring the classifier to the form that the loss gives it: unit columns without biases, or as it was."""
+        """Prepare the classifier for the loss, and start the moving averages.
+
+        A normalized loss gets unit columns and zero biases; other losses take the classifier unchanged.
+        """
         if self.stage.loss.normalized:
             weights, biases = (self.model.variables[name] for name in self.backbone.head_variables)
             weights.assign(tf.nn.l2_normalize(weights, 0, 1e-12))
@@ -81,20 +84,20 @@ class Trainer:
     ) -> dict[str, float]:
         """Train on one batch.
 
-        Afterwards `seen` gives its images' prelogits before the update.
+        Afterwards `seen` gives the images' prelogits before the update.
 
         Args:
-            features: what unit `first` takes, [b, ...].
-            labels: int64 [b], indices of classes.
-            rate: the learning rate of the classifier.
+            features: features that enter unit `first`, [b, ...].
+            labels: classes of the images, int64 [b].
+            rate: learning rate of the classifier.
             dropout_key: two numbers that no other step of the run has.
-            images: int64 [b], which image each is, to tell copies from positives; all different where not given.
-            targets: embeddings to stay near where the stage distils, float32 [b, E].
-            negatives: where a triplet loss finds them: within the batch (`hard`, `semi_hard`), or the batch is anchor,
-                positive and negative in turn.
+            images: number of each image, int64 [b], to tell copies from positives. By default all images are different.
+            targets: target embeddings of distillation, float32 [b, E].
+            negatives: selection of a triplet loss's negatives. `hard` and `semi_hard` find them within the batch.
+                Otherwise the batch is anchor, positive and negative in turn.
 
         Returns:
-            `metrics` by name.
+            Values of `metrics`, by name.
         """
         images = tf.range(tf.size(labels, tf.int64)) if images is None else tf.constant(images, tf.int64)
         targets = None if targets is None else tf.constant(targets, tf.float32)
@@ -105,14 +108,14 @@ class Trainer:
         return self._named(values)
 
     def seen(self) -> np.ndarray:
-        """Return the prelogits of the last step's images, float32 [b, E]; of no image where replicas share a batch."""
+        """Return the prelogits of the last step's images, float32 [b, E]; b is 0 if replicas share a batch."""
         return np.asarray(self._seen)
 
     def evaluate(self, features: tf.Tensor, labels: tf.Tensor) -> dict[str, float]:
-        """Compute the metrics without dropout, with frozen batch-norm statistics, and without any change.
+        """Compute the metrics without dropout, with frozen batch-norm statistics, and without changing any variable.
 
-        Cross-entropy is that of the plain logits, without margin and smoothing. A triplet loss counts all triplets in
-        the batch.
+        Cross-entropy is computed from the plain logits, without margin and smoothing. A triplet loss counts all
+        triplets in the batch.
         """
         return self._named(self._evaluate(StepBatch(features, labels)))
 
@@ -122,7 +125,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Give the model the averages of its weights within the context, where the stage asks for them."""
+        """Give the model the averages of its weights within the context, if the stage has averages."""
         if not self._averages:
             yield
             return
@@ -134,14 +137,14 @@ class Trainer:
             self.model.assign(raw)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return everything that a step changes, for an exact resume."""
+        """Return all variables that a step changes, for an exact resume."""
         averages = self._averages.tensors() if self._averages else {}
         of_terms = {name: variable.numpy() for name, variable in self._term_variables().items()}
         averaged = {f"average/{name}": value for name, value in averages.items()}
         return self.model.tensors(self.names) | self.optimizers.state() | averaged | of_terms
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Set what `state` gave."""
+        """Set all variables to a result of `state`."""
         self.model.assign({name: state[name] for name in self.names})
         self.optimizers.load(state)
         if self._averages:
@@ -153,14 +156,14 @@ class Trainer:
         """Build the training step of a part of a batch.
 
         Returns:
-            The metrics in their order, [m], and the prelogits before the update, [b, E].
+            Metrics in their order, [m], and the prelogits before the update, [b, E].
         """
         weights = [self.model.variables[name] for name in self.weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             values, outputs = self._losses(batch, part, training=True)
         gradients = tape.gradient(values[LOSS.name], weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        if part.replicas == 1:  # a replica has the gradients of its own images alone
+        if part.replicas == 1:  # a replica only has the gradients of its own images
             norm = values[GRADIENT_NORM.name] = tf.linalg.global_norm(gradients)
             if self.stage.clip_norm:
                 gradients, _ = tf.clip_by_global_norm(gradients, self.stage.clip_norm, use_norm=norm)
@@ -179,7 +182,7 @@ class Trainer:
         return not self.backbone.is_head(name) or (loss.has_head and not (loss.normalized and name.endswith("/biases")))
 
     def _restored(self) -> dict[str, tf.Tensor]:
-        """Read the restored checkpoint's values of the variables that gradients reach, without the classifier's."""
+        """Read the restored checkpoint's values of the variables that get gradients, without the classifier."""
         names = [name for name in self.weights if not self.backbone.is_head(name)]
         return {name: tf.constant(value) for name, value in checkpoints.read(self.model.source).tensors(names).items()}
 
@@ -188,7 +191,7 @@ class Trainer:
         return {name: tensor for name, tensor in found.items() if isinstance(tensor, tf.Variable)}
 
     def _apply(self, gradients: list[tf.Tensor]) -> None:
-        """Move the weights, and what follows them: a normalized head's length, the averages."""
+        """Update the weights, the length of a normalized head, and the averages."""
         self.optimizers.apply(gradients)
         if self.stage.loss.normalized:
             head = self.model.variables[self.backbone.head_variables[0]]
@@ -209,7 +212,7 @@ class Trainer:
         )
 
     def _losses(self, batch: StepBatch, part: Part, *, training: bool) -> tuple[dict[str, tf.Tensor], Outputs]:
-        """Compute the metrics by name, the loss with all terms among them, and what they were computed from."""
+        """Compute the metrics by name, including the loss with all terms, and the outputs that they are made from."""
         variables = self.model.variables
         outputs = Outputs(
             prelogits=self._prelogits(batch.features, batch.key, training=training),
@@ -229,7 +232,7 @@ class Trainer:
         values = self.stage.loss.compute(outputs)
         for term, tensors in self._terms:
             values[term.metric.name] = term.compute(outputs, tensors) if term.applies(outputs) else zero
-        # Terms that do not apply are added too, as 0: of fewer summands TensorFlow would round the sum otherwise.
+        # Terms that do not apply are added as 0: with fewer summands TensorFlow would round the sum differently.
         total = values[self.stage.loss.value] + zero
         for term, _ in self._terms:
             total += term.weighted(values[term.metric.name])

@@ -1,4 +1,4 @@
-"""The losses of a stage and the terms beside them: one class each, with its algebra, its metrics and its needs."""
+"""Losses of a stage and the terms beside them: one class each, with its algebra, its metrics and its requirements."""
 
 import lazy_loader
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 COSINE_LIMIT = 1.0 - 1e-6
-"""The angle has no slope at cosines of 1 and -1."""
+"""Largest magnitude of a cosine. At 1 and -1 the angle has no finite derivative."""
 
 
 class ArcFace(MarginLoss):
-    """An additive angular margin: cos(θ + margin) for an image's own class (Deng et al. 2019, "ArcFace")."""
+    """Additive angular margin: cos(θ + margin) for an image's own class (Deng et al. 2019, "ArcFace")."""
 
     name: Literal["arcface"] = "arcface"
     margin: Annotated[float, Range(ge=0, lt=math.pi, of="radians")] = 0.5
@@ -25,8 +25,8 @@ class ArcFace(MarginLoss):
     def moved(self, cosines: tf.Tensor) -> tf.Tensor:
         """Compute the cosines after the margin, [b, classes].
 
-        Where θ + margin would pass π, the logit goes on with cos(θ) - margin sin(margin), as in the authors' code, so
-        that it falls all the way.
+        If θ + margin would exceed π, the result is cos(θ) - margin sin(margin), as in the authors' code. It thus
+        decreases over the whole range.
         """
         import tensorflow as tf
 

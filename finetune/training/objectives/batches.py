@@ -1,4 +1,4 @@
-"""Which images an epoch draws, and which triplets are made of them."""
+"""Sampling of images for an epoch, and mining of the negatives of triplets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ From2 = Annotated[int, Range(ge=2, of="a whole number")]
 
 
 class PeopleTimesImages(Section):
-    """Batches of so many people with so many images each."""
+    """Batches with a fixed number of people and a fixed number of images per person."""
 
     people: From2
-    """Number of people per batch, from 2; no person is in it twice."""
+    """Number of people per batch, from 2. No person is in it twice."""
     images: From2
     """Number of images per person, from 2. People who have fewer give all of theirs, some of them twice."""
 
@@ -26,38 +26,38 @@ Sampling = Annotated[Weighing | PeopleTimesImages, Wants(f"{wants(Weighing)}, or
 
 
 class Mining(Section):
-    """How the negatives of triplets are found."""
+    """Selection of the negatives of triplets."""
 
     negatives: Negatives
-    """`random`: any image of another person. `semi_hard`: within a batch, for each pair of one person the nearest that
-    is farther than the positive (Schroff et al. 2015). `hard`: within a batch, for each anchor its farthest positive
-    and its nearest negative (Hermans et al. 2017). `bank`: of so many `candidates`, drawn from the whole dataset, the
-    nearest by the embeddings that each image had when it was last used."""
+    """`random`: any image of another person. `semi_hard`: for each positive pair in the batch, the nearest negative
+    that is farther than the positive (Schroff et al. 2015). `hard`: for each anchor in the batch, its farthest positive
+    and its nearest negative (Hermans et al. 2017). `bank`: the nearest of `candidates` images drawn from the whole
+    dataset. It compares the embeddings that the images had when they were last used."""
     then: Negatives | None = None
-    """What takes over once the loss has settled. Default: nothing."""
+    """Negatives after the loss has settled. Default: no change."""
     candidates: From1 = 100
     """Number of images that `bank` chooses from, from 1."""
     tolerance: Above0 = 0.05
-    """The loss has settled where two epochs improve on the two before by less than this share."""
+    """Relative improvement, of two epochs on the two before, below which the loss has settled."""
 
     @property
     def used(self) -> tuple[Negatives, ...]:
-        """The kinds of negatives, in order."""
+        """Kinds of negatives, in order."""
         return (self.negatives, self.then) if self.then else (self.negatives,)
 
     @property
     def uses_bank(self) -> bool:
-        """Whether embeddings of all images are kept."""
+        """True if embeddings of all images are kept."""
         return "bank" in self.used
 
     @property
     def in_batch(self) -> bool:
-        """Whether some triplets are made within batches of people times images."""
+        """True if some triplets are mined within batches of people times images."""
         return bool({"semi_hard", "hard"} & set(self.used))
 
 
 RANDOM = Mining(negatives="random")
-"""The mining of a triplet loss for which the recipe names none."""
+"""Mining of a triplet loss whose recipe gives none."""
 
 
 def _by_negatives(value: object) -> Any:

@@ -1,4 +1,4 @@
-"""The center loss, as the published script has it."""
+"""Center loss, as in the published script."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ CENTERS = "centers"
 
 
 class CenterLoss(Term):
-    """The pull of each image's prelogits to the center of its class (Wen et al. 2016), as in the published script."""
+    """Pull of each image's prelogits to the center of its class (Wen et al. 2016), as in the published script."""
 
     metric = Metric("center_loss", column="center_loss")
     alfa: From0Below1 = 0.95
-    """How much of a center a batch leaves, from 0, below 1; each of its images moves it by 1 - alfa."""
+    """Decay of the centers, from 0, below 1. Each image of a batch moves its class center by 1 - alfa of the way to
+    it."""
 
     def start(self, sizes: Sizes) -> Tensors:
-        """Return the centers, [classes, E], which begin at 0."""
+        """Return the centers, [classes, E], which start at 0."""
         import tensorflow as tf
 
         return {CENTERS: tf.Variable(tf.zeros([sizes.classes, sizes.embedding]))}
@@ -38,25 +39,25 @@ class CenterLoss(Term):
         return outputs.mean(center_loss(outputs.prelogits, centers))
 
     def after_update(self, outputs: Outputs, tensors: Tensors) -> None:
-        """Move the centers of a batch's classes toward the prelogits that they had before the update."""
+        """Move the centers of a batch's classes toward the prelogits from before the update."""
         move_centers(tensors[CENTERS], outputs.prelogits, outputs.labels, self.alfa)
 
 
 def center_loss(prelogits: tf.Tensor, centers: tf.Tensor) -> tf.Tensor:
-    """Compute the mean over values of the squared distance of prelogits [b, E] to their centers [b, E]: [b]."""
+    """Compute the mean squared difference between prelogits [b, E] and their centers [b, E], over E: [b]."""
     import tensorflow as tf
 
     return tf.reduce_mean(tf.math.squared_difference(prelogits, centers), axis=1)
 
 
 def move_centers(centers: tf.Variable, prelogits: tf.Tensor, labels: tf.Tensor, alfa: float) -> None:
-    """Move each image's class center by (1 - alfa) of the way to it; moves of one class add up, as published.
+    """Move each image's class center by (1 - alfa) of the way to it. Moves of one class add up, as published.
 
     Args:
-        centers: [classes, E].
-        prelogits: [b, E].
-        labels: int64 [b].
-        alfa: from 0, below 1.
+        centers: centers of the classes, [classes, E].
+        prelogits: prelogits of the batch, [b, E].
+        labels: classes of the images, int64 [b].
+        alfa: decay of the centers, from 0, below 1.
     """
     import tensorflow as tf
 

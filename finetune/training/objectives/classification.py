@@ -1,4 +1,4 @@
-"""The losses of a classifier: cross-entropy of plain logits, or of cosines with a margin."""
+"""Losses that train a classifier: cross-entropy of plain logits, or of cosines with a margin."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 CROSS_ENTROPY = Metric("cross_entropy", column="cross_entropy")
 CORRECT = Metric("correct", summed=True, column="accuracy", held_back="validation_accuracy", charted=True)
-"""The number of images that the plain logits classify correctly."""
+"""Number of images that the plain logits classify correctly."""
 
 
 class Classified(Loss):
-    """A loss that trains the classifier by cross-entropy."""
+    """Loss that trains the classifier with cross-entropy."""
 
     metrics = CROSS_ENTROPY, CORRECT
 
     @property
     def smoothing(self) -> float:
-        """The share of the targets that all classes have in common while training."""
+        """Share of the target that is spread evenly over all classes in training."""
         return 0.0
 
     def logits(self, outputs: Outputs) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the logits that images are classified by, and those of the loss: [b, classes] each."""
+        """Compute the logits for classifying images, and the logits for the loss: [b, classes] each."""
         raise NotImplementedError
 
     def compute(self, outputs: Outputs) -> dict[str, tf.Tensor]:
@@ -46,7 +46,7 @@ class Classified(Loss):
 
 
 class MarginLoss(Classified):
-    """A loss whose logits are scaled cosines, with a margin on each image's own class while training."""
+    """Loss on scaled cosines, with a margin on each image's own class in training."""
 
     normalized = True
     margin: float
@@ -54,24 +54,24 @@ class MarginLoss(Classified):
     """Factor of the cosines, above 0."""
 
     def moved(self, cosines: tf.Tensor) -> tf.Tensor:
-        """Compute what the margin makes of the cosines [b, classes] where they are of an image's own class."""
+        """Compute the cosines [b, classes] after the margin, as if every class were the image's own."""
         raise NotImplementedError
 
     def logits(self, outputs: Outputs) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the scaled cosines without the margin, and with it: [b, classes] each."""
+        """Compute the scaled cosines without the margin and with it: [b, classes] each."""
         similarities = cosines(outputs.embed(outputs.prelogits), outputs.head)
         plain = self.scale * similarities
         return plain, self.with_margin(similarities, outputs.labels) if outputs.training else plain
 
     def with_margin(self, similarities: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Compute the logits: the margin on an image's own class, then the scale.
+        """Compute the logits: apply the margin to each image's own class, then the scale.
 
         Args:
-            similarities: cosines [b, classes].
-            labels: int64 [b].
+            similarities: cosines, [b, classes].
+            labels: classes of the images, int64 [b].
 
         Returns:
-            [b, classes].
+            Logits, [b, classes].
         """
         import tensorflow as tf
 
@@ -82,7 +82,7 @@ class MarginLoss(Classified):
 
 
 def cosines(embeddings: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Compute the cosines [b, classes] of unit embeddings [b, E] with the columns of weights [E, classes]."""
+    """Compute the cosines [b, classes] between unit embeddings [b, E] and the columns of weights [E, classes]."""
     import tensorflow as tf
 
     return embeddings @ tf.nn.l2_normalize(weights, 0, 1e-12)
@@ -91,15 +91,15 @@ def cosines(embeddings: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
     """Compute the cross-entropy of each image.
 
-    The target is 1 - smoothing for an image's own class, and smoothing is shared out among all classes.
+    The target is 1 - smoothing for an image's own class, plus smoothing spread evenly over all classes.
 
     Args:
-        logits: [b, classes].
-        labels: int64 [b].
-        smoothing: from 0, below 1.
+        logits: logits of the images, [b, classes].
+        labels: classes of the images, int64 [b].
+        smoothing: label smoothing, from 0, below 1.
 
     Returns:
-        [b].
+        Cross-entropy of each image, [b].
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""The monitor of triplets: embeddings that become one, and triplets that are all satisfied."""
+"""Monitor of triplets: collapsing embeddings, and triplets that are nearly all satisfied."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from finetune.errors import Problem
 from finetune.training.objectives.loss import Alert
 
 PATIENCE = 3
-"""Epochs in a row with hardly an active triplet after which it is said."""
+"""Number of consecutive epochs with hardly any active triplet before a warning."""
 COLLAPSED = 0.05
-"""Share of the first epoch's mean distance to negatives below which all embeddings are nearly one."""
+"""Share of the first epoch's mean squared distance to negatives, below which all embeddings are nearly equal."""
 COLLAPSING = 0.25
 """Share of that distance below which a warning is given."""
 STUCK = 0.9
-"""Share of active triplets above which no distance tells people apart; the loss then is the margin (Hermans et al.
-2017)."""
+"""Share of active triplets above which the embeddings no longer separate people. The loss is then about the margin
+(Hermans et al. 2017)."""
 IDLE = 0.005
-"""Share of active triplets below which hardly anything is left to learn from them."""
+"""Share of active triplets below which hardly anything is left to learn."""
 
 
 class Collapse:
-    """The monitor of the triplets of one attempt at a stage.
+    """Monitor of the triplets of one attempt at a stage.
 
-    Embeddings that have become one satisfy no triplet and move no more: the distances to positives and to negatives
-    vanish alike, and the loss is the margin.
+    Embeddings that have become equal satisfy no triplet and no longer move. The distances to positives and negatives
+    are both nearly 0, and the loss is the margin.
 
     Args:
-        power: of a distance by which squared distances grow: 1 for squared ones, 0.5 for Euclidean ones.
+        power: exponent that turns a squared distance into the loss's distance: 1 for squared, 0.5 for Euclidean
+            distances.
     """
 
     def __init__(self, power: float) -> None:
@@ -36,7 +37,7 @@ class Collapse:
         self._warned = self._idle = 0
 
     def add(self, row: Mapping[str, float]) -> Alert | None:
-        """Take the columns of the next epoch, and return what is to be said of it, if anything."""
+        """Add the columns of the next epoch, and return an alert if there is one."""
         columns = "active_triplets", "positive_distance", "negative_distance"
         active, positive, negative = (row[name] for name in columns)
         self._idle = self._idle + 1 if active < IDLE else 0

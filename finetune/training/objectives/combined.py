@@ -1,4 +1,4 @@
-"""The margins of SphereFace, ArcFace and CosFace in one loss."""
+"""Margins of SphereFace, ArcFace and CosFace in one loss."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 class Combined(MarginLoss):
     """Three margins at once: cos(multiple θ + margin) - cosine for an image's own class (Deng et al. 2019, "ArcFace").
 
-    The constants are those of the paper's combination of ArcFace and CosFace.
+    The default constants are those of the paper's combination of ArcFace and CosFace.
     """
 
     name: Literal["combined"] = "combined"
     margin: Annotated[float, Range(ge=0, lt=math.pi, of="radians")] = 0.3
-    """Angle in radians that is added, from 0, below π; ArcFace's margin."""
+    """Angle in radians that is added, from 0, below π: ArcFace's margin."""
     cosine: Annotated[float, Range(ge=0, lt=2)] = 0.2
-    """Number that is taken from the cosine, from 0, below 2; CosFace's margin."""
+    """Number that is subtracted from the cosine, from 0, below 2: CosFace's margin."""
     multiple: Annotated[float, Range(ge=0.5, le=4)] = 1.0
-    """Factor of the angle, from 0.5 to 4; above 1 it is SphereFace's margin."""
+    """Factor of the angle, from 0.5 to 4. Above 1 it is SphereFace's margin."""
 
     def moved(self, cosines: tf.Tensor) -> tf.Tensor:
         """Compute the cosines after the margins, [b, classes].
 
-        Past a multiple k of π the cosine goes on as (-1)^k cos - 2 k, so that it falls all the way (Liu et al. 2017,
-        "SphereFace").
+        From k π to (k + 1) π the cosine continues as (-1)^k cos - 2 k. It thus decreases over the whole range (Liu et
+        al. 2017, "SphereFace").
         """
         import tensorflow as tf
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class CosFace(MarginLoss):
-    """An additive cosine margin: cos(θ) - margin for an image's own class (Wang et al. 2018, "CosFace")."""
+    """Additive cosine margin: cos(θ) - margin for an image's own class (Wang et al. 2018, "CosFace")."""
 
     name: Literal["cosface"] = "cosface"
     margin: Annotated[float, Range(ge=0, lt=2)] = 0.35
-    """Difference of cosines, from 0, below 2."""
+    """Number that is subtracted from the cosine, from 0, below 2."""
 
     def moved(self, cosines: tf.Tensor) -> tf.Tensor:
         """Compute the cosines after the margin, [b, classes]."""

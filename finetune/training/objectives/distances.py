@@ -7,18 +7,18 @@ import tensorflow as tf
 from finetune.training.objectives.triplet import TripletDistance
 
 PAIRWISE_EPSILON = 1e-6
-"""Added to each difference under a Euclidean distance, as PyTorch does: the root has no slope at 0."""
+"""Number added to each difference of a Euclidean distance, as in PyTorch: the root has no finite derivative at 0."""
 
 
 def distances(first: tf.Tensor, second: tf.Tensor, kind: TripletDistance) -> tf.Tensor:
-    """Compute the distances between rows of the same place, squared or Euclidean as PyTorch's `pairwise_distance`.
+    """Compute the distances between corresponding rows, squared or Euclidean as in PyTorch's `pairwise_distance`.
 
     Args:
-        first, second: [..., E].
-        kind: which distance.
+        first, second: embeddings, [..., E].
+        kind: kind of distance.
 
     Returns:
-        [...].
+        Distances, [...].
     """
     if kind == "squared":
         return tf.reduce_sum(tf.math.squared_difference(first, second), axis=-1)
@@ -34,5 +34,5 @@ def squared_distances(embeddings: tf.Tensor) -> tf.Tensor:
 
 
 def hinge(positive: tf.Tensor, negative: tf.Tensor, margin: float) -> tf.Tensor:
-    """Compute the triplet loss max(positive - negative + margin, 0) of distances of one shape, or of broadcast ones."""
+    """Compute the triplet loss max(positive - negative + margin, 0) of distances of equal or broadcast shapes."""
     return tf.maximum(positive - negative + margin, 0.0)

@@ -1,4 +1,4 @@
-"""Distillation: embeddings stay near those of the restored checkpoint."""
+"""Distillation, which keeps embeddings near those of the restored checkpoint."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 class Distillation(Term):
-    """The mean squared distance of embeddings to the restored checkpoint's of the same images.
+    """Mean squared distance between embeddings and the restored checkpoint's embeddings of the same images.
 
-    Li and Hoiem 2016, "Learning without forgetting", distil the outputs of a classifier in place of embeddings.
+    Li and Hoiem 2016, "Learning without forgetting", distil the outputs of a classifier instead of embeddings.
     """
 
     metric = Metric("distillation", column="distillation")
 
     def applies(self, outputs: Outputs) -> bool:
-        """Return whether the restored checkpoint's embeddings are given, which they are not in an evaluation."""
+        """Return whether the restored checkpoint's embeddings are given; an evaluation has none."""
         return outputs.targets is not None
 
     def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
-        """Compute the mean squared distance of a batch's embeddings to their targets."""
+        """Compute the mean squared distance between a batch's embeddings and their targets."""
         from finetune.training.objectives.distances import distances
 
         embeddings = outputs.embed(outputs.prelogits)  # [b, E]

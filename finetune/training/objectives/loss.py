@@ -1,4 +1,4 @@
-"""The base of the losses: what each says of itself, and what it is given to compute with."""
+"""Base of the losses: their declarations, and the inputs of their computation."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Outputs:
-    """A batch as losses see it: what the network gives for it, and the means to compute with.
+    """Batch as losses see it: the outputs of the network, and the functions to compute with.
 
     Attributes:
-        prelogits: float32 [b, E].
-        labels: int64 [b].
-        images: int64 [b], which image each row is; None in an evaluation, where all are different.
-        targets: embeddings to stay near, float32 [b, E]; None where there are none.
-        negatives: how a triplet loss finds them.
-        training: whether margins, smoothing and mining apply.
-        weights: the variables that gradients reach, by TF1 name.
-        head: the classifier's weights, [E, classes].
-        classify: computes the logits [b, classes] of prelogits [b, E].
-        embed: computes the unit embeddings [b, E] of prelogits [b, E].
-        mean: computes the mean of values [b] over the images of the whole batch.
+        prelogits: prelogits of the images, float32 [b, E].
+        labels: classes of the images, int64 [b].
+        images: number of each row's image, int64 [b]; None in an evaluation, where all images are different.
+        targets: target embeddings of distillation, float32 [b, E]; None without targets.
+        negatives: selection of the negatives of a triplet loss.
+        training: True if margins, smoothing and mining apply.
+        weights: variables that get gradients, by TF1 name.
+        head: weights of the classifier, [E, classes].
+        classify: function from prelogits [b, E] to logits [b, classes].
+        embed: function from prelogits [b, E] to unit embeddings [b, E].
+        mean: function from values [b] to their mean over the images of the whole batch.
         replicas: number of replicas that share the batch.
     """
 
@@ -52,11 +52,11 @@ class Outputs:
 
 @dataclasses.dataclass(frozen=True)
 class Alert:
-    """What a monitor found in an epoch.
+    """Finding of a monitor in an epoch.
 
     Attributes:
-        problem: what it found, and what to do.
-        stops: whether the stage must not go on.
+        problem: what was found, and what to do.
+        stops: True if the stage must not go on.
     """
 
     problem: Problem
@@ -64,64 +64,64 @@ class Alert:
 
 
 class Monitor(Protocol):
-    """What watches the epochs of one attempt at a stage."""
+    """Protocol of the monitors, which watch the epochs of one attempt at a stage."""
 
     def add(self, row: Mapping[str, float]) -> Alert | None:
-        """Take the columns of the next epoch, and return what is to be said of it, if anything."""
+        """Add the columns of the next epoch, and return an alert if there is one."""
 
 
 class StageKeys(Protocol):
-    """The keys of a stage that a loss may ask for."""
+    """Keys of a stage that a loss may ask for."""
 
     @property
     def train_from(self) -> str:
-        """The boundary."""
+        """Boundary of the stage."""
 
     @property
     def init(self) -> str | None:
-        """How the classifier begins."""
+        """Initialization of the classifier."""
 
     @property
     def sampling(self) -> str | PeopleTimesImages:
-        """Which images an epoch draws."""
+        """Sampling of the images of an epoch."""
 
     @property
     def mining(self) -> Mining | None:
-        """How the negatives of triplets are found."""
+        """Selection of the negatives of triplets."""
 
 
 class Loss(Section):
-    """What a stage minimizes over its images; the terms beside it have keys of their own."""
+    """Loss that a stage minimizes over its images. The terms beside it have keys of their own."""
 
     name: str
     metrics: ClassVar[tuple[Metric, ...]]
-    """The loss itself, and what else a step gives."""
+    """Metrics of a step, first the loss itself."""
     has_head: ClassVar[bool] = True
-    """Whether the loss trains the classifier."""
+    """True if the loss trains the classifier."""
     normalized: ClassVar[bool] = False
-    """Whether the classifier sees unit embeddings and unit weights, without biases."""
+    """True if the classifier gets unit embeddings and unit weights, without biases."""
     mined: ClassVar[bool] = False
-    """Whether batches are made of triplets, drawn as such or mined within the batch."""
+    """True if batches are made of triplets, drawn as such or mined within the batch."""
 
     @property
     def value(self) -> str:
-        """The name of the loss itself among its metrics."""
+        """Name of the loss itself among its metrics."""
         return self.metrics[0].name
 
     @property
     def column(self) -> str:
-        """The column of `history.csv` that has the loss itself."""
+        """Column of `history.csv` with the loss itself."""
         return self.metrics[0].column
 
     @property
     def held_back(self) -> tuple[str, ...]:
-        """The columns of `history.csv` that have the loss itself and its other metrics on the held-back images."""
+        """Columns of `history.csv` with the loss itself and its other metrics on the held-back images."""
         return LOSS.held_back, *(metric.held_back for metric in self.metrics if metric.held_back)
 
     def compute(self, outputs: Outputs) -> dict[str, tf.Tensor]:
         """Compute the metrics of a batch, by name.
 
-        While training, the loss has its margin, smoothing and mining; in an evaluation it has none of them.
+        Margin, smoothing and mining apply in training only, not in an evaluation.
         """
         raise NotImplementedError
 
@@ -129,21 +129,21 @@ class Loss(Section):
         """Return the share, 0 to 1, that the table of epochs shows under `accuracy`; None leaves it empty.
 
         Args:
-            row: the columns of an epoch.
+            row: columns of an epoch.
         """
         return None
 
     def rules_of(self, stage: StageKeys) -> Iterator[Fault]:
-        """Yield the other keys of a stage that do not go with the loss; the value of any may be `Unread`."""
+        """Yield the other keys of a stage that conflict with the loss. The value of any key may be `Unread`."""
         if stage.mining:
             yield Fault(("mining",), "only triplets are mined", "give loss: triplet, or remove it")
 
     def describe(self, stage: StageKeys) -> str:
-        """Return what a stage minimizes, and where it begins or where its triplets come from, in words."""
+        """Return a description of the loss in a stage, with the classifier's start or the source of the triplets."""
         return f"{self.name} loss{', from the class means' if stage.init else ''}"
 
     def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[Problem]:
-        """Yield what the images lack for the loss to be trained, and to choose an epoch by.
+        """Yield what the images lack for training the loss, and for choosing an epoch.
 
         Args:
             train: labels of the training images, [n].
@@ -153,5 +153,5 @@ class Loss(Section):
         yield from ()
 
     def monitor(self) -> Monitor | None:
-        """Return what watches the epochs of one attempt at a stage; None where nothing does."""
+        """Return the monitor of one attempt at a stage, or None."""
         return None

@@ -1,4 +1,4 @@
-"""The declaration of a metric: how it is averaged over an epoch, and where it is shown."""
+"""Declaration of a metric: its average over an epoch, and where it is shown."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ IMAGES = "images"
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A number that a training step gives under a name.
+    """Number that a training step gives under a name.
 
     Attributes:
-        name: key in what a step gives.
-        per: what an epoch's mean is over: `images`, or the name of the metric that counts; empty for a sum.
-        summed: whether a step gives the sum over its batch; else it gives the mean.
-        column: column of `history.csv`; empty where the metric is not shown.
-        held_back: column of its value on the held-back images; empty where it is not shown.
-        charted: whether the report has a chart of both columns.
+        name: key in the result of a step.
+        per: unit of an epoch's mean: `images`, or the name of the metric that counts. Empty for a sum.
+        summed: True if a step gives the sum over its batch, else it gives the mean.
+        column: column of `history.csv`; empty if the metric is not shown.
+        held_back: column of its value on the held-back images; empty if it is not shown.
+        charted: True if the report has a chart of both columns.
     """
 
     name: str
@@ -29,11 +29,11 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """The name as charts show it."""
+        """Name as charts show it."""
         return self.column.replace("_", " ")
 
 
 LOSS = Metric("loss", column="loss", held_back="validation_loss", charted=True)
-"""The loss with all its terms; on held-back images the plain loss alone."""
+"""Loss with all its terms; on held-back images the plain loss alone."""
 GRADIENT_NORM = Metric("gradient_norm", column="gradient_norm")
-"""The global norm of the gradients before they are clipped; 0 in an evaluation, and where replicas train together."""
+"""Global norm of the gradients before clipping. It is 0 in an evaluation, and if replicas train together."""

@@ -1,4 +1,4 @@
-"""Triplets within a batch, from the distances between its embeddings."""
+"""Mining of triplets within a batch, from the distances between its embeddings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ def find(embeddings: tf.Tensor, labels: tf.Tensor, images: tf.Tensor, negatives:
     """Find the triplets of a training batch.
 
     Args:
-        embeddings: of unit length, [b, E].
-        labels: int64 [b].
-        images: int64 [b], which image each row is.
-        negatives: `hard` or `semi_hard`; else the batch was drawn as triplets.
+        embeddings: unit embeddings, [b, E].
+        labels: people of the images, int64 [b].
+        images: number of each row's image, int64 [b].
+        negatives: `hard` or `semi_hard`; otherwise the batch was drawn as triplets.
 
     Returns:
-        int64 [t, 3], rows of anchor, positive and negative.
+        Rows of anchor, positive and negative, int64 [t, 3].
     """
     if negatives not in ("hard", "semi_hard"):
         return given(labels)
@@ -29,17 +29,17 @@ def find(embeddings: tf.Tensor, labels: tf.Tensor, images: tf.Tensor, negatives:
 
 
 def hard(between: tf.Tensor, labels: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """Find for each anchor its farthest positive and its nearest negative; of equals, the first in the batch.
+    """Find for each anchor its farthest positive and its nearest negative; on ties, the first in the batch.
 
     This is "batch hard" of Hermans et al. 2017, "In defense of the triplet loss".
 
     Args:
-        between: the distances [b, b], of any kind.
-        labels: int64 [b].
-        images: int64 [b], which image each row is; a copy of the anchor's is not its positive.
+        between: distances of any kind, [b, b].
+        labels: people of the images, int64 [b].
+        images: number of each row's image, int64 [b]. A copy of the anchor's image is not its positive.
 
     Returns:
-        int64 [t, 3], rows of anchor, positive and negative: one for each anchor that has both.
+        Rows of anchor, positive and negative, int64 [t, 3]: one for each anchor that has both.
     """
     positives, negatives = _masks(labels, images)
     farthest = tf.argmax(tf.where(positives, between, -1.0), axis=1)  # [b, b] -> [b]
@@ -50,22 +50,22 @@ def hard(between: tf.Tensor, labels: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
 
 
 def semi_hard(between: tf.Tensor, labels: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """Find for each pair of one person the nearest negative that is farther than the positive.
+    """Find for each positive pair the nearest negative that is farther than the positive.
 
-    Where none is, the farthest negative is taken; of equals, the first in the batch (Schroff et al. 2015, "FaceNet").
+    If there is none, the farthest negative is taken; on ties, the first in the batch (Schroff et al. 2015, "FaceNet").
 
     Args:
-        between, labels, images: as `hard` takes them.
+        between, labels, images: arguments of `hard`.
 
     Returns:
-        int64 [t, 3], in the order of anchors and, of one anchor, of positives.
+        Rows of anchor, positive and negative, int64 [t, 3], sorted by anchor, then by positive.
     """
     positives, negatives = _masks(labels, images)
     positives &= tf.reduce_any(negatives, 1, keepdims=True)  # [b, b] & [b, 1]
     endless = between.dtype.max
     order = tf.argsort(tf.where(negatives, between, endless), axis=1, stable=True)
     ascending = tf.gather(tf.where(negatives, between, endless), order, batch_dims=1)
-    # place[a, p]: how many negatives of anchor a are as near as positive p, or nearer
+    # place[a, p]: number of negatives of anchor a that are as near as positive p, or nearer
     place = tf.searchsorted(ascending, between, side="right")
     found = place < tf.reduce_sum(tf.cast(negatives, tf.int32), axis=1, keepdims=True)  # [b, b] < [b, 1]
     farthest = tf.argmax(tf.where(negatives, between, -1.0), axis=1, output_type=tf.int32)  # [b, b] -> [b]
@@ -79,17 +79,17 @@ def semi_hard(between: tf.Tensor, labels: tf.Tensor, images: tf.Tensor) -> tf.Te
 def every_triplet(
     embeddings: tf.Tensor, labels: tf.Tensor, distance: TripletDistance, margin: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Sum over all triplets of a batch of different images.
+    """Compute sums over all triplets of a batch of different images.
 
     Args:
-        embeddings: [b, E].
-        labels: int64 [b].
-        distance: which distance.
-        margin: above 0.
+        embeddings: embeddings of the batch, [b, E].
+        labels: people of the images, int64 [b].
+        distance: kind of distance.
+        margin: margin of the loss, above 0.
 
     Returns:
-        Five scalars: the sum of the losses, the number of triplets, the number of those with a loss above 0, and the
-        sums of the distances to the positive and to the negative.
+        Five scalars: the sum of the losses, the number of triplets, the number of triplets with a loss above 0, and the
+            sums of the distances to the positive and to the negative.
     """
 
     def of_anchor(row: tf.Tensor) -> tf.Tensor:
@@ -114,6 +114,6 @@ def given(rows: tf.Tensor) -> tf.Tensor:
 
 
 def _masks(labels: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return which rows are positives and which are negatives of each anchor, bool [b, b] each."""
+    """Return the positives and the negatives of each anchor, bool [b, b] each."""
     same = labels[:, tf.newaxis] == labels  # [b, 1] and [b] -> [b, b]
     return same & (images[:, tf.newaxis] != images), ~same

@@ -1,4 +1,4 @@
-"""Penalties on the weights: on their size, and on how far they are from the restored checkpoint's."""
+"""Penalties on the weights: on their size, and on their distance from the restored checkpoint's weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class WeightDecay(Penalty):
-    """The L2 penalty on the kernels that train; biases are left alone."""
+    """L2 penalty on the kernels that train, without biases."""
 
     metric = Metric("weight_decay", column="weight_decay")
 
@@ -28,7 +28,7 @@ class WeightDecay(Penalty):
 
 
 class L2SP(Penalty):
-    """The L2 penalty on how far the weights are from the restored checkpoint's, the classifier apart.
+    """L2 penalty on the distance of the weights from the restored checkpoint's weights, without the classifier.
 
     Li et al. 2018, "Explicit inductive bias for transfer learning".
     """

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from finetune.training.objectives.term import Tensors
 
 PRELOGITS_EPSILON = 1e-4
-"""Added to |prelogits| under their norm, as the published script does."""
+"""Number added to |prelogits| before their norm, as in the published script."""
 
 
 class PrelogitsNorm(Term):
-    """The published script's penalty on prelogits: factor times the mean p-norm of each image's."""
+    """The published script's penalty on prelogits: the factor times the mean p-norm over images."""
 
     metric = Metric("prelogits_norm", column="prelogits_norm")
     p: Above0 = 1.0
@@ -27,7 +27,7 @@ class PrelogitsNorm(Term):
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether a stage measures the term: always, for the history shows it whatever its factor."""
+        """True, because the history shows the term with any factor."""
         return True
 
     def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:

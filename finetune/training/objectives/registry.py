@@ -1,4 +1,4 @@
-"""All losses and all terms, and the columns that their metrics have in `history.csv`."""
+"""All losses and terms, and the columns of their metrics in `history.csv`."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ LOSSES: dict[str, type[Loss]] = {
     "combined": Combined,
     "triplet": Triplet,
 }
-"""The losses by the names that recipes give them."""
+"""Losses by their names in recipes."""
 AnyLoss = Annotated[
     Loss,
     PlainValidator(lambda value: read_kind(LOSSES, value), form_of(LOSSES)),
     Wants(f"{listed(LOSSES, 'or')}, or {{name: softmax, label_smoothing: 0.1}}"),
 ]
-"""A loss as recipes hold it: by its name, or by its name and constants."""
+"""Loss in a recipe: its name, or its name and constants."""
 TERMS: tuple[type[Term], ...] = (PrelogitsNorm, CenterLoss, WeightDecay, L2SP, Distillation)
 
 
 def all_metrics() -> tuple[Metric, ...]:
     """Return every metric that a stage may have, in the order of the columns of `history.csv`.
 
-    The order is the loss with all terms, each loss itself, the terms, the gradient's norm, and what else losses tell.
+    The order is: the loss with all terms, each loss itself, the terms, the gradient norm, and other metrics of losses.
     """
     losses = LOSSES.values()
     itself = [loss.metrics[0] for loss in losses]

@@ -1,4 +1,4 @@
-"""Cross-entropy of the logits, as the published script trains."""
+"""Cross-entropy of the logits, as in the published script."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 class Softmax(Classified):
-    """Cross-entropy of the logits, as the published script trains."""
+    """Cross-entropy of the logits, as in the published script."""
 
     name: Literal["softmax"] = "softmax"
     label_smoothing: From0Below1 = 0.0
-    """Share of the target that all classes have in common, from 0, below 1 (Szegedy et al. 2016, "Rethinking the
-    Inception architecture"; 0.1 there)."""
+    """Share of the target that is spread evenly over all classes, from 0, below 1 (0.1 in Szegedy et al. 2016,
+    "Rethinking the Inception architecture")."""
 
     @property
     def smoothing(self) -> float:
-        """The share of the targets that all classes have in common while training."""
+        """Share of the target that is spread evenly over all classes in training."""
         return self.label_smoothing
 
     def logits(self, outputs: Outputs) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute the classifier's logits, [b, classes], which are those of the loss too."""
+        """Compute the classifier's logits, [b, classes], which are also the logits of the loss."""
         logits = outputs.classify(outputs.prelogits)
         return logits, logits

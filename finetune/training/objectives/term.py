@@ -1,4 +1,4 @@
-"""The base of the terms that a stage adds to its loss."""
+"""Base of the terms that a stage adds to its loss."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """What a term's tensors are made from.
+    """Inputs from which a term's tensors are made.
 
     Attributes:
         classes: number of people.
         embedding: number of values of an embedding.
-        restored: reads the restored checkpoint's values of the variables that train, without the classifier's.
+        restored: function that reads the restored checkpoint's values of the variables that train, without the
+            classifier.
     """
 
     classes: int
@@ -32,7 +33,7 @@ class Sizes:
 
 
 class Term(Section):
-    """A term beside the loss, with its factor."""
+    """Term beside the loss, with its factor."""
 
     metric: ClassVar[Metric]
     factor: From0 = 0.0
@@ -40,23 +41,23 @@ class Term(Section):
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether a stage measures the term."""
+        """True if a stage measures the term."""
         return bool(self.factor)
 
     def start(self, sizes: Sizes) -> Tensors:
-        """Return the tensors that the term needs, by name; the variables among them are part of a stage's state."""
+        """Return the tensors that the term needs, by name. The variables among them are part of a stage's state."""
         return {}
 
     def applies(self, outputs: Outputs) -> bool:
-        """Return whether the term is computed for a batch; else it is 0."""
+        """Return whether the term is computed for a batch; otherwise it is 0."""
         return self.is_asked_for
 
     def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
-        """Compute the term of a batch, a scalar, as its metric shows it: without its factor."""
+        """Compute the term of a batch, a scalar without its factor, as the metric shows it."""
         raise NotImplementedError
 
     def weighted(self, value: tf.Tensor) -> tf.Tensor:
-        """Compute what the term adds to the loss."""
+        """Compute the term's contribution to the loss."""
         return self.factor * value
 
     def after_update(self, outputs: Outputs, tensors: Tensors) -> None:
@@ -64,8 +65,8 @@ class Term(Section):
 
 
 class Penalty(Term):
-    """A term of the weights alone, whose metric shows it as it enters the loss: with its factor."""
+    """Term that depends on the weights alone. Its metric includes the factor."""
 
     def weighted(self, value: tf.Tensor) -> tf.Tensor:
-        """Return the value, which has the factor."""
+        """Return the value, which includes the factor."""
         return value

@@ -1,4 +1,4 @@
-"""The triplet loss on unit embeddings."""
+"""Triplet loss on unit embeddings."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 TripletDistance = Literal["squared", "euclidean"]
 COUNT = "triplets"
 MARGINS: dict[TripletDistance, float] = {"squared": 0.2, "euclidean": 1.0}
-"""The margins of FaceNet and of PyTorch's `TripletMarginLoss`."""
+"""Margins of FaceNet and of PyTorch's `TripletMarginLoss`."""
 
 
 class Triplet(Loss):
-    """The triplet loss on unit embeddings: max(d(anchor, positive) - d(anchor, negative) + margin, 0)."""
+    """Triplet loss on unit embeddings: max(d(anchor, positive) - d(anchor, negative) + margin, 0)."""
 
     has_head, mined = False, True
     metrics = (
@@ -37,19 +37,19 @@ class Triplet(Loss):
     )
     name: Literal["triplet"] = "triplet"
     distance: TripletDistance = "squared"
-    """`squared` (Schroff et al. 2015, "FaceNet"), or `euclidean`, as PyTorch's `TripletMarginLoss`."""
+    """`squared` (Schroff et al. 2015, "FaceNet"), or `euclidean`, as in PyTorch's `TripletMarginLoss`."""
     margin: Above0 | None = None
-    """Least difference of the two distances, above 0. Default: 0.2 if squared, 1.0 if euclidean."""
+    """Required difference of the two distances, above 0. Default: 0.2 if squared, 1.0 if euclidean."""
 
     @property
     def gap(self) -> float:
-        """The margin in use."""
+        """Margin in use."""
         return MARGINS[self.distance] if self.margin is None else self.margin
 
     def compute(self, outputs: Outputs) -> dict[str, tf.Tensor]:
-        """Compute the loss of a batch, the number of its triplets and of those with a loss, and sums of distances.
+        """Compute the loss of a batch, its numbers of triplets and of active triplets, and sums of distances.
 
-        In an evaluation all triplets of the batch are counted.
+        An evaluation counts all triplets of the batch.
         """
         import tensorflow as tf
 
@@ -58,7 +58,7 @@ class Triplet(Loss):
 
         embeddings = outputs.embed(outputs.prelogits)  # [b, E]
         if not outputs.training:
-            # The most that is held in memory at a time is one anchor's positives times its negatives.
+            # Memory holds at most one anchor's positives times its negatives at a time.
             return _sums(*mining.every_triplet(embeddings, outputs.labels, self.distance, self.gap))
         triplets = mining.find(embeddings, outputs.labels, outputs.images, outputs.negatives)  # [t, 3]
         anchor, positive, negative = (tf.gather(embeddings, triplets[:, column]) for column in range(3))  # [t, E] each
@@ -74,7 +74,7 @@ class Triplet(Loss):
         return 1 - row["active_triplets"]
 
     def rules_of(self, stage: StageKeys) -> Iterator[Fault]:
-        """Yield the keys of a stage that do not go with triplets."""
+        """Yield the keys of a stage that conflict with triplets."""
         usual = BACKBONES[DEFAULT]
         if stage.train_from == usual.head:
             found = f"a triplet loss trains embeddings and no classifier, and all before {usual.head} is frozen"
@@ -94,11 +94,11 @@ class Triplet(Loss):
             yield Fault(("sampling",), "found it beside loss: triplet, where each image is an anchor once", "remove it")
 
     def describe(self, stage: StageKeys) -> str:
-        """Return what a stage minimizes, and where its triplets come from, in words."""
+        """Return a description of the loss in a stage, with the source of its triplets."""
         return f"triplet loss, {' then '.join((stage.mining or RANDOM).used)} negatives"
 
     def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[Problem]:
-        """Yield what the images lack: a pair of one person to train on, and a triplet in some held-back batch."""
+        """Yield what the images lack: a positive pair to train on, and a triplet in some held-back batch."""
         import numpy as np
 
         _, counts = np.unique(train, return_counts=True)
@@ -117,7 +117,7 @@ class Triplet(Loss):
             )
 
     def monitor(self) -> Collapse:
-        """Return what watches for embeddings that collapse."""
+        """Return the monitor of collapsing embeddings."""
         return Collapse(1.0 if self.distance == "squared" else 0.5)
 
 

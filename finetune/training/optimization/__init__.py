@@ -1,4 +1,4 @@
-"""How a stage steps: its learning rate epoch by epoch, and its optimizer with the constants."""
+"""Learning rate of each epoch of a stage, and its optimizer with the constants."""
 
 import lazy_loader
 

@@ -1,7 +1,6 @@
-"""The learning rate of each epoch: a number, steps, exponential or cosine decay, or a schedule file.
+"""Learning rate of each epoch: a number, steps, exponential or cosine decay, or a schedule file.
 
-Epochs count from 1 within a stage, as the published training loop counts them, and the rate is
-constant within an epoch.
+Epochs count from 1 within a stage, as in the published training loop. The rate is constant within an epoch.
 """
 
 from __future__ import annotations
@@ -33,63 +32,63 @@ from finetune.training.optimization.schedule_file import STOP, ScheduleFile
 
 
 class LearningRate(abc.ABC):
-    """A stage's learning rate, epoch by epoch."""
+    """Learning rate of a stage, epoch by epoch."""
 
     @abc.abstractmethod
     def rate(self, epoch: int, epochs: int) -> float | None:
-        """Return the rate within an epoch, above 0; or None where the schedule stops before it.
+        """Return the rate of an epoch, above 0, or None if the schedule stops before it.
 
         Args:
-            epoch: from 1 to `epochs`.
-            epochs: the stage's epochs.
+            epoch: number of the epoch, from 1 to `epochs`.
+            epochs: number of epochs of the stage.
         """
 
     @abc.abstractmethod
     def to_value(self) -> Any:
-        """Return the learning rate as a recipe holds it."""
+        """Return the learning rate in a recipe's form."""
 
     def last_epoch(self, epochs: int) -> int:
-        """Return the last of so many epochs that has a rate; fewer than `epochs` where the schedule stops earlier."""
+        """Return the last epoch that has a rate; below `epochs` if the schedule stops earlier."""
         return epochs
 
 
 @dataclass(frozen=True)
 class Constant(LearningRate):
-    """The same rate in every epoch."""
+    """Learning rate that is the same in every epoch."""
 
     value: float
 
     def rate(self, epoch: int, epochs: int) -> float | None:
-        """Return the one rate."""
+        """Return the constant rate."""
         return self.value
 
     def to_value(self) -> float:
-        """Return a number."""
+        """Return the rate as a number."""
         return self.value
 
 
 @dataclass(frozen=True)
 class Steps(LearningRate):
-    """Rates by their first epoch, in ascending order; None stops training before its epoch."""
+    """Rates by their first epoch, in ascending order. None stops training before its epoch."""
 
     rates: Mapping[int, float | None]
 
     def rate(self, epoch: int, epochs: int) -> float | None:
-        """Return the rate of the largest key that is not above the epoch, and None from the first stop on."""
+        """Return the rate of the largest key that is not above the epoch, or None from the first stop on."""
         passed = [rate for first, rate in self.rates.items() if first <= epoch]
         return None if None in passed else passed[-1]
 
     def last_epoch(self, epochs: int) -> int:
-        """Return the epoch before the first stop, or `epochs` where that comes first."""
+        """Return the epoch before the first stop, or `epochs` if that is earlier."""
         return min([epochs, *(epoch - 1 for epoch, rate in self.rates.items() if rate is None)])
 
     def to_value(self) -> dict[int, float | str]:
-        """Return `{epoch: rate}`."""
+        """Return the steps as `{epoch: rate}`."""
         return {epoch: STOP if rate is None else rate for epoch, rate in self.rates.items()}
 
 
 class Exponential(Section, LearningRate):
-    """Exponential decay: initial * decay^⌊(epoch - 1) / every⌋, as the published loop decays."""
+    """Exponential decay: initial * decay^⌊(epoch - 1) / every⌋, as in the published loop."""
 
     schedule: Literal["exponential"] = "exponential"
     initial: Above0
@@ -105,13 +104,13 @@ class Exponential(Section, LearningRate):
 
 
 class Cosine(Section, LearningRate):
-    """Half a cosine from `initial` in epoch 1 toward `final` after the last (Loshchilov and Hutter 2017, "SGDR")."""
+    """Half a cosine from `initial` in epoch 1 to `final` after the last epoch (Loshchilov and Hutter 2017, "SGDR")."""
 
     schedule: Literal["cosine"] = "cosine"
     initial: Above0
     """Rate of the first epoch, above 0."""
     final: From0 = 0.0
-    """Rate toward which it falls, from 0; only the epoch after the last would have it."""
+    """Final rate, from 0. The last epoch stays above it: only the epoch after the last would have it."""
 
     def rate(self, epoch: int, epochs: int) -> float | None:
         """Return the annealed rate."""

@@ -1,4 +1,4 @@
-"""The optimizers and their constants: Keras' own, the published script's, or given one by one."""
+"""Optimizers and their constants: Keras' own, the published script's, or given one by one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ FACENET: dict[str, dict[str, float]] = {
     "rmsprop": {"rho": 0.9, "momentum": 0.9, "epsilon": 1.0},
     "momentum": {"momentum": 0.9, "nesterov": True},
 }
-"""What the published training script gives each optimizer, and TensorFlow's defaults there."""
-# Keras has momentum as an option of SGD, where it is 0 unless given.
+"""Constants of each optimizer in the published training script, with TensorFlow's defaults there."""
+# In Keras momentum is an option of SGD, with a default of 0.
 DEFAULTS: dict[str, dict[str, float]] = {"momentum": {"momentum": 0.9}}
 
 _CONSTANTS: dict[str, Any] = {
@@ -57,7 +57,7 @@ def _mapping(value: object) -> dict[Any, Any]:
 
 
 class Optimizer(Section):
-    """An optimizer and its constants by Keras' names; `{"constants": "facenet"}` becomes the published script's."""
+    """Optimizer and its constants, by Keras' names; `{"constants": "facenet"}` selects the published script's."""
 
     name: Literal["adam", "adagrad", "adadelta", "rmsprop", "momentum"] = "adam"
     constants: Annotated[Mapping[str, float], PlainValidator(_mapping), Wants("constants by name")] = {}
@@ -74,7 +74,7 @@ class Optimizer(Section):
             self.__dict__["constants"] = own.get(self.name, {}) | given
 
     def to_value(self) -> dict[str, Any]:
-        """Return `{name: …, epsilon: …}`."""
+        """Return the optimizer as `{name: …, epsilon: …}`."""
         return {"name": self.name, **self.constants}
 
 

@@ -1,7 +1,7 @@
-"""Schedule files in the published form: a line for each step, `epoch: rate`, with `#` comments.
+"""Schedule files in the published form: one line `epoch: rate` per step, with `#` comments.
 
-The rate `-`, or one that is not above 0, stops training before that epoch. Departing from the
-published reader, the last line holds from its epoch on, where that one finds no rate at all.
+The rate `-`, or a rate that is not above 0, stops training before that epoch. Unlike in the published reader, which
+finds no rate there, the last line holds from its epoch on.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from finetune.paths import find_file
 from finetune.schema import AnyPath, Fault, Section, Unread, Wants, read
 
 STOP = "-"
-"""In place of a rate: training stops before this epoch."""
+"""Mark in place of a rate: training stops before this epoch."""
 
 
 def _read_file(value: object) -> Any:
-    """Return the rates in a file by their first epoch, in ascending order, None where training stops; or `Unread`."""
+    """Return the rates in a file by their first epoch, in ascending order, or an `Unread`; None stops training."""
     if not (path := read(value, AnyPath)):
         return path
     try:
@@ -59,11 +59,11 @@ def _number(text: str) -> float:
 
 
 class ScheduleFile(Section):
-    """A schedule file in the published form, of which a recipe keeps the steps."""
+    """Schedule file in the published form. The recipe keeps its steps."""
 
     file: Annotated[
         dict[int, float | None],
         PlainValidator(_read_file, Annotated[str, Field(min_length=1)]),
         Wants("the path of a schedule file"),
     ]
-    """Path of a file with a line `epoch: rate` for each step; those that come with finetune lie at `data/…`."""
+    """Path of a file with one line `epoch: rate` per step. Those that come with finetune are at `data/…`."""

@@ -1,4 +1,4 @@
-"""The images that an epoch draws, and the triplets that are mined from them."""
+"""Sampling of the images of an epoch, and of the triplets that are drawn from them."""
 
 import lazy_loader
 

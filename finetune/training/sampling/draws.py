@@ -1,4 +1,4 @@
-"""Which images an epoch draws, in which order: int64 indices into the training images."""
+"""Random draws of an epoch's images, in order: int64 indices into the training images."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import numpy.typing as npt
 Rows = npt.NDArray[np.int64]
 
 BLOCK = 2**22
-"""Values of candidates' embeddings that are compared at a time, 16 MiB."""
+"""Number of values of candidates' embeddings that are compared at a time, 16 MiB."""
 
 
 def weighted(labels: Rows, power: float, generator: np.random.Generator) -> Rows:
-    """As many draws as there are images, with replacement; a person of n images is drawn in proportion to n^power.
+    """Draw n of n images with replacement; a person of m images is drawn in proportion to m^power.
 
     Args:
-        labels: int64 [n].
+        labels: people of the images, int64 [n].
         power: 0 makes people equally likely, 0.5 is the square root, 1 makes images equally likely.
 
     Returns:
-        int64 [n].
+        Indices of images, int64 [n].
     """
     counts = np.bincount(labels)
     weights = counts[labels].astype(float) ** (power - 1)
@@ -27,18 +27,18 @@ def weighted(labels: Rows, power: float, generator: np.random.Generator) -> Rows
 
 
 def people_times_images(labels: Rows, people: int, images: int, generator: np.random.Generator) -> Rows:
-    """Batches of `people` people with `images` images each, about as many images as there are.
+    """Draw batches of `people` people with `images` images each, about as many images in all as there are.
 
-    People come in turn, in an order that is drawn anew when all have come, and so do the images of each; so all are
-    drawn about equally often. Of a person with fewer images some come twice in a batch.
+    People come in turn, in a new random order each time all have come. The same holds for the images of each person, so
+    all images are drawn about equally often. If a person has fewer images, some come twice in a batch.
 
     Args:
-        labels: int64 [n].
-        people: in a batch, at most as many as there are.
-        images: of each.
+        labels: people of the images, int64 [n].
+        people: number of people per batch, at most as many as there are.
+        images: number of images per person.
 
     Returns:
-        int64 [batches * people * images]: batch after batch, person after person.
+        Indices of images, int64 [batches * people * images], batch after batch, person after person.
     """
     able = np.unique(labels)
     everyone = _Deck(able, generator)
@@ -49,14 +49,14 @@ def people_times_images(labels: Rows, people: int, images: int, generator: np.ra
 
 
 class _Deck:
-    """Items in turn, shuffled anew when all have come."""
+    """Items that come in turn, shuffled anew each time all have come."""
 
     def __init__(self, items: Rows, generator: np.random.Generator) -> None:
         self._items, self._generator = items, generator
         self._left: list[int] = []
 
     def deal(self, n: int) -> list[int]:
-        """The next `n`: all different where there are so many."""
+        """Return the next `n` items, all different if there are that many."""
         dealt: list[int] = []
         later: list[int] = []
         while len(dealt) < n:
@@ -74,16 +74,18 @@ def triplets(
     bank: npt.NDArray[np.float32] | None = None,
     candidates: int = 1,
 ) -> Rows:
-    """A triplet for each image whose person has another: it is the anchor; a positive and a negative are drawn.
+    """Draw one triplet for each image whose person has another image.
+
+    The image is the anchor. A positive and a negative are drawn at random.
 
     Args:
-        labels: int64 [n], of two people or more.
-        bank: unit embeddings [n, E]; with them, the negative is the nearest of `candidates` that are drawn, with
-            replacement, from all images of other people; of equals, the first that was drawn.
-        candidates: from 1.
+        labels: people of the images, int64 [n], at least two people.
+        bank: unit embeddings, [n, E]. If given, the negative is the nearest of `candidates` images, on ties the first.
+            They are drawn with replacement from all images of other people.
+        candidates: number of candidates, from 1.
 
     Returns:
-        int64 [t, 3], anchor, positive and negative, in a drawn order.
+        Indices of anchor, positive and negative, int64 [t, 3], in random order.
     """
     by_person = np.argsort(labels, kind="stable")
     counts = np.bincount(labels)
@@ -92,7 +94,7 @@ def triplets(
     place[by_person] = np.arange(len(labels))
     anchors = generator.permutation(np.flatnonzero(counts[labels] > 1))
     own = labels[anchors]
-    # One of the others of the person: so many places on, around the person's own.
+    # Another image of the person: a random number of places further on, with wrap-around.
     step = generator.integers(1, counts[own])
     positives = by_person[starts[own] + (place[anchors] - starts[own] + step) % counts[own]]
     drawn = generator.integers(0, (len(labels) - counts[own])[:, np.newaxis], size=(len(anchors), candidates))

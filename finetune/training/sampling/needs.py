@@ -1,4 +1,4 @@
-"""A stage's needs: images enough to take a step, and to choose an epoch by those that are held back."""
+"""Requirements of a stage: enough images to take a step, and to choose an epoch with the held-back ones."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from finetune.training.sampling.draws import Rows
 
 
 def refuse_unmet(stage: Stage, train: Rows, held_back: Rows, batch_size: int) -> None:
-    """Refuse a stage whose epochs would be empty, or whose epochs could not be compared.
+    """Refuse a stage whose epochs would be empty, or could not be compared.
 
     Args:
-        stage: its loss, sampling and early stopping.
-        train: int64 [n], the labels of the training images.
-        held_back: int64 [m], the labels of the held-back images; empty where none are held back.
-        batch_size: the recipe's, which cuts the held-back images into batches.
+        stage: stage with its loss, sampling and early stopping.
+        train: labels of the training images, int64 [n].
+        held_back: labels of the held-back images, int64 [m]; empty if none are held back.
+        batch_size: batch size of the recipe, also for the held-back images.
 
     Raises:
-        DataError: one line per need that is not met.
+        DataError: some requirements are not met; one line per requirement.
     """
     where = f"stage {stage.name!r}"
     problems = [problem.within(where) for problem in _unmet(stage, train, held_back, batch_size)]

@@ -1,4 +1,4 @@
-"""What each epoch of a stage draws, how often each image was drawn, and the bank that hard negatives come from."""
+"""Sampler of a stage: it draws each epoch, counts the draws, and keeps the bank of embeddings for hard negatives."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ POWERS = {"balanced": 0.0, "square_root": 0.5}
 
 
 class Epoch(NamedTuple):
-    """An epoch's images.
+    """Images of an epoch.
 
     Attributes:
-        number: from 1 within the stage.
-        order: int64 [n], rows of the training images.
-        batch_size: images in a batch; the last one holds what remains.
-        negatives: how a triplet loss finds them.
+        number: number of the epoch within the stage, from 1.
+        order: rows of the training images, int64 [n].
+        batch_size: number of images per batch; the last batch holds the rest.
+        negatives: selection of the negatives of a triplet loss.
     """
 
     number: int
@@ -35,25 +35,24 @@ class Epoch(NamedTuple):
 
     @property
     def n_batches(self) -> int:
-        """Training steps."""
+        """Number of training steps."""
         return -(-len(self.order) // self.batch_size)
 
 
 class Sampler:
-    """Draws the epochs of one stage, the same for the same seed, stage and number.
+    """Sampler of the epochs of one stage, which are the same for the same seed, stage and number.
 
     Args:
-        stage: its loss, sampling and mining, whose needs `refuse_unmet` has found met.
-        labels: int64 [n] of the training images.
-        batch_size: the recipe's.
-        seed, number: of the run and of the stage.
-        embeddings: gives those of all training images by the stage's first weights, float32 [n, E]; asked for where
-            negatives come from a bank.
+        stage: stage with its loss, sampling and mining. `refuse_unmet` must have accepted it.
+        labels: people of the training images, int64 [n].
+        batch_size: batch size of the recipe.
+        seed, number: seed of the run, and number of the stage.
+        embeddings: function that gives the embeddings of all training images with the stage's first weights, float32
+            [n, E]. It is called only if negatives come from a bank.
 
     Attributes:
-        drawn: how often each training image was drawn, int64 [n].
-        bank: of each image the embedding that it had when it was last used, float32 [n, E]; None where no negatives
-            come from it.
+        drawn: number of draws of each training image, int64 [n].
+        bank: embedding that each image had when it was last used, float32 [n, E]; None without a bank.
     """
 
     def __init__(
@@ -72,11 +71,11 @@ class Sampler:
         self.bank = np.array(embeddings()) if embeddings and self._mining and self._mining.uses_bank else None
 
     def epoch(self, number: int, losses: Sequence[float] = ()) -> Epoch:
-        """An epoch's images.
+        """Draw the images of an epoch.
 
         Args:
-            number: from 1.
-            losses: the triplet losses of the epochs before it: mining changes once they have settled.
+            number: number of the epoch, from 1.
+            losses: triplet losses of the earlier epochs. Mining changes once they have settled.
         """
         stage, labels = self._stage, self._labels
         generator = Drawing(self._seed, self._number, number).generator()
@@ -96,17 +95,22 @@ class Sampler:
         return Epoch(number, triplets.ravel(), max(1, self._batch_size // 3) * 3, negatives)
 
     def used(self, rows: npt.NDArray[np.int64], prelogits: Callable[[], npt.NDArray[np.float32]]) -> None:
-        """Notes that images were drawn, and takes their prelogits [b, E] into the bank where there is one."""
+        """Count the draws of images, and store their embeddings in the bank if there is one.
+
+        Args:
+            rows: rows of the images, int64 [b].
+            prelogits: function that gives their prelogits, [b, E].
+        """
         np.add.at(self.drawn, rows, 1)
         if self.bank is not None:
             self.bank[rows] = unit_rows(prelogits(), 1e-10)
 
     def state(self) -> dict[str, np.ndarray]:
-        """What changes from epoch to epoch, for an exact resume."""
+        """Return what changes from epoch to epoch, for an exact resume."""
         return {"drawn": self.drawn} | ({} if self.bank is None else {"bank": self.bank})
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Sets what `state` gave."""
+        """Set the state to a result of `state`."""
         self.drawn = state["drawn"].copy()
         if self.bank is not None:
             self.bank = state["bank"].copy()
