@@ -12,6 +12,8 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "finetune/__init__.py").r
 if VERSION is None:
     raise SystemExit('finetune/__init__.py: no line __version__ = "…"')
 
+COMPLETION = ["shtab>=1.7"]
+DOCS = ["griffe>=1.6", "mkdocs-material>=9.5.30"]
 HEIF = ["pillow-heif>=0.16"]
 ONNX = ["onnxruntime>=1.18", "tf2onnx>=1.16"]
 OPENVINO = ["openvino>=2024.4"]
@@ -69,11 +71,15 @@ setup(
         "mtcnn==1.0.0",  # its weights alone, which are checked by digest
     ],
     extras_require={
+        "completion": COMPLETION,
+        "docs": DOCS,
         "heif": HEIF,
         "openvino": OPENVINO,
         "onnx": ONNX,
         "tflite": TFLITE,
         "dev": [
+            *COMPLETION,
+            *DOCS,
             *HEIF,
             *ONNX,
             *OPENVINO,

@@ -63,16 +63,50 @@ class Parser(argparse.ArgumentParser):
         super()._check_value(action, value)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command and returns its exit status: 0, 1 for our faults, 2 for the user's mistakes."""
+class _Completion(argparse.Action):
+    """Prints the completion of commands, options and paths for a shell, and ends the program."""
+
+    def __call__(self, parser: argparse.ArgumentParser, _: object, shell: Any, __: object = None) -> NoReturn:
+        try:
+            import shtab
+        except ImportError:
+            parser.exit(2, "finetune: shtab is not installed; pip install 'facenet-finetune[completion]'\n")
+        _complete_paths(parser, shtab.FILE)
+        sys.stdout.write(shtab.complete(parser, shell) + "\n")
+        parser.exit(0)
+
+
+def _complete_paths(parser: argparse.ArgumentParser, files: object) -> None:
+    """Complete paths wherever a parser, or one of its commands, takes a value without choices."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                _complete_paths(command, files)
+        elif action.nargs != 0 and not action.choices:
+            action.complete = files  # type: ignore[attr-defined]
+
+
+def build_parser() -> tuple[Parser, dict[str, Parser]]:
+    """Return the parser of the command line, and the parser of each command by its name."""
     parser = Parser(prog="finetune", description="Fine-tunes TF1-era FaceNet checkpoints.")
     parser.add_argument("--version", action="version", version=f"finetune {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        choices=("bash", "zsh", "tcsh"),
+        action=_Completion,
+        help="print the completion of commands and options for a shell",
+    )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    arguments = list(sys.argv[1:] if argv is None else argv)
     for name, summary in COMMANDS.items():
         module = _module(name)
         module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
-    options, rest = parser.parse_known_args(arguments)
+    return parser, subparsers.choices
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: 0, 1 for our faults, 2 for the user's mistakes."""
+    parser, commands = build_parser()
+    options, rest = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
     # argparse leaves aside what comes after an option: `finetune run RECIPE --resume key=value`.
     several = next(
         (name for name in ("overrides", "photos", "runs") if isinstance(getattr(options, name, None), list)), None
@@ -80,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest and several and not any(text.startswith("-") for text in rest):
         getattr(options, several).extend(rest)
     elif rest:
-        subparsers.choices[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
+        commands[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
     module = _module(options.command)
     # TensorFlow's notes would stand between the user and the one line that matters. Commands import it when they have
     # checked what needs no TensorFlow.

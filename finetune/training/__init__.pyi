@@ -1,6 +1,7 @@
 from .head import prototypes as prototypes
 from .history import (
     EpochRow as EpochRow,
+    column_meanings as column_meanings,
     from_csv as from_csv,
     history_columns as history_columns,
     number_columns as number_columns,

@@ -10,7 +10,8 @@ from typing import Any
 
 from finetune.training.objectives import all_metrics
 
-WHOLE = ("attempt", "epoch")
+KEYS = ("stage", "attempt", "epoch")
+"""The columns that say which epoch a row is of."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,37 +49,42 @@ class EpochRow:
         return cls(stored["stage"], int(stored.get("attempt") or 1), int(stored["epoch"]), numbers)
 
 
-def number_columns() -> tuple[str, ...]:
-    """Return the columns of numbers in their order, including those of every loss and term.
+def column_meanings() -> dict[str, str]:
+    """Return the meaning of each column of `history.csv`, in the order of the columns.
 
-    - `learning_rate`: rate of the classifier after the warm-up.
-    - metrics of losses and terms: means over the epoch, as each metric declares.
-    - `drawn_mean`, `drawn_std`: mean and standard deviation of the draws per training image since the attempt began.
-    - `validation_loss`: mean loss of the held-back images, without margin, smoothing and terms; the other metrics on
-      these images follow.
-    - `learned_accuracy`: share of the held-back images whose nearest class mean of embeddings is the right one.
-      `learned_low`, `learned_high`: 95 % interval of its change since before the run.
-    - `strangers_accuracy`: accuracy on pairs of held-out identities, with the same kind of interval.
-    - `strangers_val`: validation rate on these pairs at a false accept rate of 0.001.
-    - `strangers_dir`: share of the held-back images that are named correctly, with a score above the one that 1 % of
-      strangers reach.
-    - `seconds`: wall time of the epoch.
+    Losses and terms declare the meanings of their own columns, which are means over the epoch.
     """
     metrics = all_metrics()
-    return (
-        "learning_rate",
-        *(metric.column for metric in metrics if metric.column),
-        *("drawn_mean", "drawn_std"),
-        *(metric.held_back for metric in metrics if metric.held_back),
-        *("learned_accuracy", "learned_low", "learned_high"),
-        *("strangers_accuracy", "strangers_low", "strangers_high", "strangers_val", "strangers_dir"),
-        "seconds",
-    )
+    return {
+        "stage": "Name of the stage.",
+        "attempt": "Number of the attempt, from 1. A stage that was rolled back may be tried again.",
+        "epoch": "Number of the epoch within the attempt, from 1.",
+        "learning_rate": "Learning rate of the classifier, after the warm-up.",
+        **{metric.column: metric.meaning for metric in metrics if metric.column},
+        "drawn_mean": "Mean number of times that a training image was drawn since the attempt began.",
+        "drawn_std": "Standard deviation of that number over the training images.",
+        **{metric.held_back: metric.held_back_meaning for metric in metrics if metric.held_back},
+        "learned_accuracy": "Share of the held-back images whose nearest class mean of embeddings is their person's.",
+        "learned_low": "Lower end of the 95 % interval of the change of `learned_accuracy` since before the run.",
+        "learned_high": "Upper end of the 95 % interval of the change of `learned_accuracy`.",
+        "strangers_accuracy": "Accuracy on pairs of held-out identities.",
+        "strangers_low": "Lower end of the 95 % interval of the change of `strangers_accuracy` since before the run.",
+        "strangers_high": "Upper end of the 95 % interval of the change of `strangers_accuracy`.",
+        "strangers_val": "Validation rate on pairs of held-out identities, at a false accept rate of 0.001.",
+        "strangers_dir": "Share of the held-back images that are named correctly, "
+        "with a score above the one that 1 % of the held-out identities' images reach.",
+        "seconds": "Wall time of the epoch in seconds.",
+    }
 
 
 def history_columns() -> tuple[str, ...]:
-    """Return the columns of `history.csv`, in their order."""
-    return "stage", *WHOLE, *number_columns()
+    """Return the columns of `history.csv`, in their order; `column_meanings` says what each holds."""
+    return tuple(column_meanings())
+
+
+def number_columns() -> tuple[str, ...]:
+    """Return the columns of numbers in their order, those of every loss and term among them."""
+    return tuple(name for name in history_columns() if name not in KEYS)
 
 
 def to_csv(rows: Iterable[EpochRow]) -> str:

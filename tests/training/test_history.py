@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from finetune.training.history import EpochRow, from_csv, history_columns, number_columns, to_csv
+from finetune.training.history import EpochRow, column_meanings, from_csv, history_columns, number_columns, to_csv
 
 pytestmark = pytest.mark.tf
 
@@ -39,3 +39,9 @@ def test_the_columns_of_today_s_losses_and_terms_are_those_of_all_histories_so_f
         "validation_loss,validation_accuracy,learned_accuracy,learned_low,learned_high,strangers_accuracy,"
         "strangers_low,strangers_high,strangers_val,strangers_dir,seconds"
     )
+
+
+def test_every_column_has_its_own_meaning():
+    meanings = column_meanings()
+    assert all(meaning.endswith(".") for meaning in meanings.values())
+    assert len(set(meanings.values())) == len(meanings)

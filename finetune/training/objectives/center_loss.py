@@ -20,7 +20,11 @@ CENTERS = "centers"
 class CenterLoss(Term):
     """Pull of each image's prelogits to the center of its class (Wen et al. 2016), as in the published script."""
 
-    metric = Metric("center_loss", column="center_loss")
+    metric = Metric(
+        "center_loss",
+        column="center_loss",
+        meaning="Mean distance of the prelogits to the centers of their classes, without its factor.",
+    )
     alfa: From0Below1 = 0.95
     """Decay of the centers, from 0, below 1. Each image of a batch moves its class center by 1 - alfa of the way to
     it."""

@@ -12,8 +12,16 @@ from finetune.training.objectives.metric import Metric
 if TYPE_CHECKING:
     import tensorflow as tf
 
-CROSS_ENTROPY = Metric("cross_entropy", column="cross_entropy")
-CORRECT = Metric("correct", summed=True, column="accuracy", held_back="validation_accuracy", charted=True)
+CROSS_ENTROPY = Metric("cross_entropy", column="cross_entropy", meaning="Mean cross-entropy, without the terms.")
+CORRECT = Metric(
+    "correct",
+    summed=True,
+    column="accuracy",
+    held_back="validation_accuracy",
+    charted=True,
+    meaning="Share of the training images that the classifier names correctly.",
+    held_back_meaning="Share of the held-back images that the classifier names correctly.",
+)
 """Number of images that the plain logits classify correctly."""
 
 

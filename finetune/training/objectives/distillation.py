@@ -20,7 +20,11 @@ class Distillation(Term):
     Li and Hoiem 2016, "Learning without forgetting", distil the outputs of a classifier instead of embeddings.
     """
 
-    metric = Metric("distillation", column="distillation")
+    metric = Metric(
+        "distillation",
+        column="distillation",
+        meaning="Mean squared distance of the embeddings to the restored checkpoint's, without its factor.",
+    )
 
     def applies(self, outputs: Outputs) -> bool:
         """Return whether the restored checkpoint's embeddings are given; an evaluation has none."""

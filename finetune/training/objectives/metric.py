@@ -18,6 +18,8 @@ class Metric:
         column: column of `history.csv`; empty if the metric is not shown.
         held_back: column of its value on the held-back images; empty if it is not shown.
         charted: True if the report has a chart of both columns.
+        meaning: meaning of the column, as documentation shows it.
+        held_back_meaning: meaning of the column of the held-back images.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Metric:
     column: str = ""
     held_back: str = ""
     charted: bool = False
+    meaning: str = ""
+    held_back_meaning: str = ""
 
     @property
     def title(self) -> str:
@@ -33,7 +37,18 @@ class Metric:
         return self.column.replace("_", " ")
 
 
-LOSS = Metric("loss", column="loss", held_back="validation_loss", charted=True)
+LOSS = Metric(
+    "loss",
+    column="loss",
+    held_back="validation_loss",
+    charted=True,
+    meaning="Mean loss with all terms.",
+    held_back_meaning="Mean loss of the held-back images, without margin, label smoothing and terms.",
+)
 """Loss with all its terms; on held-back images the plain loss alone."""
-GRADIENT_NORM = Metric("gradient_norm", column="gradient_norm")
+GRADIENT_NORM = Metric(
+    "gradient_norm",
+    column="gradient_norm",
+    meaning="Mean global norm of the gradients, before they are clipped; 0 where replicas train together.",
+)
 """Global norm of the gradients before clipping. It is 0 in an evaluation, and if replicas train together."""

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class WeightDecay(Penalty):
     """L2 penalty on the kernels that train, without biases."""
 
-    metric = Metric("weight_decay", column="weight_decay")
+    metric = Metric(
+        "weight_decay", column="weight_decay", meaning="L2 penalty on the kernels that train, with its factor."
+    )
 
     def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
         """Compute this replica's part of the penalty."""
@@ -33,7 +35,11 @@ class L2SP(Penalty):
     Li et al. 2018, "Explicit inductive bias for transfer learning".
     """
 
-    metric = Metric("l2_sp", column="l2_sp")
+    metric = Metric(
+        "l2_sp",
+        column="l2_sp",
+        meaning="L2 penalty on the distance of the weights to the restored checkpoint's, with its factor.",
+    )
 
     def start(self, sizes: Sizes) -> Tensors:
         """Return the restored checkpoint's values of the weights that train, by TF1 name."""

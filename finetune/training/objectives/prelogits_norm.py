@@ -21,7 +21,9 @@ PRELOGITS_EPSILON = 1e-4
 class PrelogitsNorm(Term):
     """The published script's penalty on prelogits: the factor times the mean p-norm over images."""
 
-    metric = Metric("prelogits_norm", column="prelogits_norm")
+    metric = Metric(
+        "prelogits_norm", column="prelogits_norm", meaning="Mean p-norm of the prelogits, without its factor."
+    )
     p: Above0 = 1.0
     """Order of the norm, above 0."""
 

@@ -29,11 +29,29 @@ class Triplet(Loss):
 
     has_head, mined = False, True
     metrics = (
-        Metric("triplet", per=COUNT, column="triplet"),
+        Metric("triplet", per=COUNT, column="triplet", meaning="Mean triplet loss per triplet, without the terms."),
         Metric(COUNT, per="", summed=True),
-        Metric("active", per=COUNT, summed=True, column="active_triplets"),
-        Metric("positive_distance", per=COUNT, summed=True, column="positive_distance"),
-        Metric("negative_distance", per=COUNT, summed=True, column="negative_distance"),
+        Metric(
+            "active",
+            per=COUNT,
+            summed=True,
+            column="active_triplets",
+            meaning="Share of the triplets whose loss is above 0.",
+        ),
+        Metric(
+            "positive_distance",
+            per=COUNT,
+            summed=True,
+            column="positive_distance",
+            meaning="Mean distance from the anchor to the positive, per triplet.",
+        ),
+        Metric(
+            "negative_distance",
+            per=COUNT,
+            summed=True,
+            column="negative_distance",
+            meaning="Mean distance from the anchor to the negative, per triplet.",
+        ),
     )
     name: Literal["triplet"] = "triplet"
     distance: TripletDistance = "squared"
