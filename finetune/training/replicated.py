@@ -63,8 +63,10 @@ class Replication(Protocol):
         """Return the context in which variables are created."""
 
     def step(self, trainer: Trainer) -> Step:
-        """Return a function that runs a training step: it gives the metrics, and the prelogits [b, E] before the
-        update."""
+        """Return a function that runs a training step.
+
+        It gives the metrics, and the prelogits [b, E] before the update.
+        """
 
     def evaluation(self, trainer: Trainer) -> Evaluation:
         """Return a function that computes the metrics of a batch without changing any variable."""

@@ -1,4 +1,4 @@
-"""Verification on pairs of faces: pairs files, FaceNet's protocol, and comparisons of two results."""
+"""Verification on pairs of faces: pairs files, protocols, and comparisons of results."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The difference between two results on the same pairs, and whether chance explains it."""
+"""Difference between two results on the same pairs, and whether chance explains it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from finetune.errors import DataError, Problem
 from finetune.verification.result import VerificationResult
 
 Z_95 = 1.959963984540054
-"""The normal quantile of 0.975."""
+"""Quantile of the normal distribution at 0.975."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """`after` less `before`, on the same pairs.
+    """Difference of two results on the same pairs, `after` minus `before`.
 
     Attributes:
         accuracy: difference of the accuracies, -1 to 1.
         low: lower end of the 95 % interval of the paired difference in accuracy.
-        high: its upper end.
-        gained: pairs that only `after` decides rightly.
-        lost: pairs that only `before` decides rightly.
-        p_value: exact McNemar test, two-sided: how likely chance alone splits `gained` and `lost`
-            this unevenly.
+        high: upper end of this interval.
+        gained: number of pairs that only `after` decides correctly.
+        lost: number of pairs that only `before` decides correctly.
+        p_value: p-value of the exact two-sided McNemar test: the probability that chance alone splits `gained` and
+            `lost` at least this unevenly.
         val: difference of the validation rates.
         auc: difference of the areas under the ROC curve.
     """
@@ -44,13 +44,14 @@ class Difference:
 
 
 class PairedInterval(NamedTuple):
-    """The difference of two shares of right answers to the same questions.
+    """Difference of two shares of correct answers to the same questions.
 
     Attributes:
-        difference: after less before, -1 to 1.
-        low, high: its 95 % interval.
-        gained, lost: questions that only the one after, only the one before, answers rightly.
-        p_value: exact McNemar test, two-sided.
+        difference: share after minus share before, -1 to 1.
+        low, high: 95 % interval of the difference.
+        gained: number of questions that are only answered correctly after.
+        lost: number of questions that are only answered correctly before.
+        p_value: p-value of the exact two-sided McNemar test.
     """
 
     difference: float
@@ -62,29 +63,29 @@ class PairedInterval(NamedTuple):
 
 
 def paired_interval(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> PairedInterval:
-    """How much better `after` is, judged question by question.
+    """Return the paired difference of two sets of answers, with its 95 % interval.
 
-    The interval is that of Agresti and Min (2005, "Simple improved confidence intervals for comparing
-    matched proportions"), which holds up where few answers, or none, differ.
+    The interval is that of Agresti and Min (2005, "Simple improved confidence intervals for comparing matched
+    proportions"). It is valid even if few answers, or none, differ.
 
     Args:
-        before, after: bool [n], whether each answer is right; n from 1.
+        before, after: True for each correct answer, bool [n], n from 1.
     """
     gained, lost = int(np.count_nonzero(after & ~before)), int(np.count_nonzero(before & ~after))
     n = len(before) + 2
     centre = (gained - lost) / n
     half = Z_95 * math.sqrt((gained + lost + 1) / n - centre**2) / math.sqrt(n)
     low, high = max(centre - half, -1.0), min(centre + half, 1.0)
-    # McNemar's exact test: an answer that changed is as likely gained as lost.
+    # McNemar's exact test: under the null hypothesis a changed answer is as likely gained as lost.
     p_value = float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
     return PairedInterval((gained - lost) / len(before), low, high, gained, lost, p_value)
 
 
 def compare(before: VerificationResult, after: VerificationResult) -> Difference:
-    """How much better `after` is, judged pair by pair; see `paired_interval`.
+    """Return the difference of two results, compared pair by pair; see `paired_interval`.
 
     Raises:
-        DataError: the two results are not of the same pairs.
+        DataError: the results are not of the same pairs.
     """
     refuse_different(before, after)
     paired = paired_interval(before.correct, after.correct)
@@ -101,7 +102,7 @@ def compare(before: VerificationResult, after: VerificationResult) -> Difference
 
 
 def refuse_different(before: VerificationResult, after: VerificationResult) -> None:
-    """Raises DataError where two results are not of the same pairs."""
+    """Raise a DataError if two results are not of the same pairs."""
     if _pairs(before) != _pairs(after):
         raise DataError(
             Problem(

@@ -1,4 +1,4 @@
-"""A model's result on LFW, or on any pairs file in its form."""
+"""Measurement of a model on LFW, or on any pairs file in its format."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from finetune.verification.result import Distance, VerificationResult
 
 
 class Embed(Protocol):
-    """What embeds images."""
+    """Protocol of functions that embed images."""
 
     def __call__(self, paths: Sequence[Path], /, *, flip: bool) -> npt.NDArray[np.float32]:
-        """Return one row per path, [n, E]; with `flip` the mirror image's beside it, [n, 2E]."""
+        """Return one row per path, [n, E]; with `flip`, the mirror image's embedding is appended, [n, 2E]."""
 
 
 def measure(
@@ -36,20 +36,21 @@ def measure(
     flip: bool = False,
     trained: Iterable[str] = (),
 ) -> VerificationResult:
-    """Measure by a protocol on the pairs' images, each embedded once, however many pairs name it.
+    """Measure the pairs' images with a protocol. Each image is embedded once.
 
     Args:
-        embed: called once, with `image_pairs.paths` and `flip`; must give a row a path.
-        image_pairs: what `finetune.verification.resolve` gave.
-        protocol: FaceNet's, or another that `by_name` of `finetune.verification.protocols` gives.
-        distance: `euclidean` for the squared Euclidean distance, `cosine` for the angle over pi.
-        subtract_mean: subtract the mean embedding of the other folds from each fold's first.
-        flip: embed each image's mirror image too, and compare both side by side.
-        trained: the identities that the model was trained on, where they are known. Where the pairs name some
-            of them, the result has an `overlap` and its figures `without_overlap`.
+        embed: function that is called once, with `image_pairs.paths` and `flip`. It must return one row per path.
+        image_pairs: result of `finetune.verification.resolve`.
+        protocol: FaceNet's protocol, or a result of `by_name` of `finetune.verification.protocols`.
+        distance: `euclidean` for the squared Euclidean distance, `cosine` for the angle divided by π.
+        subtract_mean: True to subtract the mean embedding of the other folds from each fold's embeddings first.
+        flip: True to embed each image's mirror image too, and compare the concatenated embeddings.
+        trained: identities that the model was trained on, if known. If the pairs name some of them, the result has an
+            `overlap`, and figures `without_overlap`.
 
     Raises:
-        DataError: the protocol can't judge the pairs, such as too few for the folds; one line for each reason.
+        DataError: the protocol can't judge the pairs, for example because they are too few for the folds. One line per
+            reason.
         ValueError: `embed` left images out.
     """
     embeddings = embed(image_pairs.paths, flip=flip)
@@ -77,7 +78,7 @@ def measure_lfw(
     trained: Iterable[str] = (),
     protocol: VerificationProtocol = K_FOLD,
 ) -> VerificationResult:
-    """Measure on pairs with the settings of a recipe's `lfw` section, as `measure` does."""
+    """Measure pairs with the settings of a recipe's `lfw` section; see `measure`."""
     return measure(
         embed,
         image_pairs,
@@ -95,7 +96,7 @@ def _with_overlap(
     image_pairs: ImagePairs,
     evaluate: Callable[..., VerificationResult],
 ) -> VerificationResult:
-    """Return the result with the identities of the pairs that were trained on, and the figures without them."""
+    """Return the result with the overlap of identities, and with the figures without them."""
     overlap, clean = find_overlap(trained, image_pairs)
     result = dataclasses.replace(result, overlap=overlap)
     if not overlap.identities:

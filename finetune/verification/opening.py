@@ -1,4 +1,4 @@
-"""The pairs that a recipe's `lfw` section names, and whether their images can be measured."""
+"""Opening of the pairs in a recipe's `lfw` section, with checks of their images."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from finetune.verification.protocols import K_FOLD, VerificationProtocol
 
 
 def open_pairs(lfw: LFW, protocol: VerificationProtocol = K_FOLD) -> ImagePairs:
-    """Return all pairs that a recipe's `lfw` section, or `validate`'s options, name.
+    """Return all pairs of a recipe's `lfw` section, or of the options of `validate`.
 
     Raises:
-        DataError: the pairs file or the folder can't be used, or the protocol can't judge these pairs, such as too
-            few for the folds.
+        DataError: the pairs file or the folder can't be used, or the protocol can't judge these pairs, for example
+            because they are too few for the folds.
     """
     pairs = resolve(read_pairs(lfw.pairs), lfw.dir, lfw.missing)
     problems = [*protocol.needs(pairs, lfw.pairs, distance=lfw.distance, subtract_mean=lfw.subtract_mean)]
@@ -26,17 +26,17 @@ def open_pairs(lfw: LFW, protocol: VerificationProtocol = K_FOLD) -> ImagePairs:
 
 
 def usable(pairs: ImagePairs, lfw: LFW, crop: int, records: Records) -> ImagePairs:
-    """Refuse images that can't be used, before hours are spent on what can't be measured.
+    """Refuse images that can't be used, before any long computation.
 
     Args:
-        crop: side in pixels; smaller images can't be used.
-        records: of the pairs' images.
+        crop: side in pixels. Smaller images can't be used.
+        records: records of the pairs' images.
 
     Returns:
-        The pairs, with a note where their images look unaligned.
+        The pairs, with a note if their images look unaligned.
 
     Raises:
-        DataError: one line for each image that can't be used, or one for them all.
+        DataError: some images can't be used. One line per image, or a single line if none can be used.
     """
     bad = [Problem(path, reason) for path in pairs.paths if (reason := records[path].unusable(crop))]
     if len(bad) == len(pairs.paths):
@@ -49,6 +49,6 @@ def usable(pairs: ImagePairs, lfw: LFW, crop: int, records: Records) -> ImagePai
         )
     if bad:
         raise DataError(*(problem.within(advice="replace it, or remove it and set missing: skip") for problem in bad))
-    # Results are handed on in reports, which may have to leave names out.
+    # Reports use the notes, and may have to leave names out.
     unaligned = tuple(size_notes(sizes_of(records, pairs.paths), crop, where=lfw.dir))
     return dataclasses.replace(pairs, unaligned=unaligned, notes=(*pairs.notes, *unaligned))

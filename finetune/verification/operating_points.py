@@ -1,4 +1,4 @@
-"""Thresholds for false accept rates, and how sure one can be of them."""
+"""Thresholds for false accept rates, with their uncertainty."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ CONFIDENCE = 0.95
 
 
 def least_rate(independent: float) -> float:
-    """The lowest false accept rate that so many independent strangers can promise: that of their nearest one."""
+    """Return the lowest false accept rate that this many independent strangers can promise: 1 of n + 1."""
     return 1 / (independent + 1)
 
 
 def interval(k: float, independent: float) -> tuple[float, float]:
-    """Between which the false accept rate lies, 95 % of the time, at the k-th nearest of so many independent scores.
+    """Return the 95 % interval of the false accept rate at the k-th nearest of n = `independent` scores.
 
-    That rate has the distribution Beta(k, independent + 1 - k).
+    That rate has the distribution Beta(k, n + 1 - k).
     """
     low, high = stats.beta.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], k, independent + 1 - k)
     return float(low), float(high)
@@ -29,14 +29,14 @@ def interval(k: float, independent: float) -> tuple[float, float]:
 
 @dataclasses.dataclass(frozen=True)
 class OperatingPoint:
-    """What a threshold on all pairs of a result gives.
+    """Rates at a threshold over all pairs of a result.
 
     Attributes:
-        far: the false accept rate that was asked for.
-        threshold: a distance; pairs nearer than it are accepted.
+        far: requested false accept rate.
+        threshold: distance below which pairs are accepted.
         far_low, far_high: 95 % interval of the false accept rate among pairs like these.
         val: share of the pairs of one person that are accepted.
-        val_low, val_high: its 95 % interval (Wilson's).
+        val_low, val_high: 95 % interval of `val` (Wilson).
     """
 
     far: float
@@ -49,14 +49,14 @@ class OperatingPoint:
 
 
 def operating_point(result: VerificationResult, far: float) -> OperatingPoint | None:
-    """The largest threshold whose expected false accept rate is at most `far`, from all pairs at once.
+    """Return the largest threshold whose expected false accept rate is at most `far`, over all pairs at once.
 
-    It is the k-th smallest distance of the n pairs of two people, k = ⌊far (n + 1)⌋: the rate of further pairs is
-    then k / (n + 1) in the mean. The protocol's own validation rate chooses its thresholds on other folds instead.
-    Pairs that share people say less than independent ones would, so that the intervals are a little narrow.
+    The threshold is the k-th smallest distance of the n pairs of two people, with k = ⌊far (n + 1)⌋. Further pairs then
+    have an expected rate of k / (n + 1). The protocol's validation rate instead takes its thresholds from other folds.
+    Pairs that share people carry less information than independent pairs, so the intervals are slightly too narrow.
 
     Returns:
-        None where the pairs are too few for the rate, or their distances were not kept.
+        Operating point, or None if the pairs are too few for the rate, or their distances were not kept.
     """
     if result.distances is None or result.is_same is None:
         return None

@@ -1,4 +1,4 @@
-"""Identities that stand both in what was trained on and in the pairs: the overlap that flatters a result."""
+"""Overlap of identities between the training set and the pairs, which makes a result too good."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PEOPLE = "a folder of people, or a text file with a name a line"
 
 
 def find_overlap(trained: Iterable[str], image_pairs: ImagePairs) -> tuple[Overlap, npt.NDArray[np.bool_]]:
-    """The overlap of a training set with pairs, and bool [n]: the pairs that name nobody of it.
+    """Return the overlap of a training set with pairs, and the pairs that name none of its people, bool [n].
 
     Args:
         trained: identities of the training set.
-        image_pairs: their identities are the names of the images' folders.
+        image_pairs: pairs whose identities are the names of the images' folders.
     """
     identities = image_pairs.identities
     shared = same_identities(trained, identities)
@@ -34,10 +34,10 @@ def find_overlap(trained: Iterable[str], image_pairs: ImagePairs) -> tuple[Overl
 
 
 def read_names(path: str | Path) -> tuple[str, ...]:
-    """The identities of a training set: the folders in a folder, or the lines of a text file.
+    """Return the identities of a training set: the folders in a folder, or the lines of a text file.
 
     Raises:
-        DataError: it can't be read, or names nobody.
+        DataError: the path can't be read, or it names nobody.
     """
     path = Path(os.path.expanduser(path))
     if path.is_file():

@@ -1,4 +1,4 @@
-"""Pairs drawn from any folder of people, in LFW's form, with folds that share nobody."""
+"""Random pairs from any folder of people, in LFW's format, with folds that share no identity."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from finetune.words import counted
 
 Counts = npt.NDArray[np.int64]
 Images = Mapping[str, Sequence[int | str]]
-"""The images of each person: numbers where they are named as LFW's are, else names of files."""
+"""Images of each person: numbers if they are named like LFW's, else names of files."""
 PAIRS_PER_FOLD = 300
-"""The number of pairs of each kind in a fold of LFW's pairs.txt."""
+"""Number of pairs of each kind in a fold of LFW's pairs.txt."""
 
 
 @dataclass(frozen=True, repr=False)
 class Drawn(Brief):
-    """What pairs were drawn from.
+    """Summary of drawn pairs.
 
     Attributes:
-        people: identities with an image.
-        images: theirs.
-        files: how many of these are not named as LFW's are, so that the pairs name files.
-        folds: of the pairs.
-        pairs_per_fold: of each kind.
-        left_out: files and folders that were not drawn from, with reasons.
+        people: number of identities with an image.
+        images: number of their images.
+        files: number of images that are not named like LFW's, so the pairs name their files.
+        folds: number of folds.
+        pairs_per_fold: number of pairs of each kind per fold.
+        left_out: files and folders that were not used, with reasons.
     """
 
     people: int
@@ -56,19 +56,19 @@ def write_pairs(
     pairs_per_fold: int | None = None,
     seed: int,
 ) -> Drawn:
-    """Draw pairs from a folder of people and write them as LFW's `pairs.txt` is written.
+    """Draw pairs from a folder of people and write them in the format of LFW's `pairs.txt`.
 
-    The header is `folds<TAB>pairs_per_fold`; then, for each fold, that many pairs of one person
-    (`name<TAB>1<TAB>4`) and as many of two (`name<TAB>1<TAB>name<TAB>4`). An image that is not named
-    `NAME/NAME_0001.jpg`, `.jpeg` or `.png` stands there as its file's name. See `draw_pairs`.
+    The header is `folds<TAB>pairs_per_fold`. Then each fold has that many pairs of one person (`name<TAB>1<TAB>4`), and
+    as many of two people (`name<TAB>1<TAB>name<TAB>4`). An image that is not named `NAME/NAME_0001.jpg`, `.jpeg` or
+    `.png` is written as the name of its file. See `draw_pairs`.
 
     Args:
-        root: one folder of images per person; none is opened.
-        folds: 10 as LFW where not given, or fewer where there are too few people.
-        pairs_per_fold: of each kind; 300 as LFW where not given, or fewer where there are too few images.
+        root: folder with one folder of images per person. No image is opened.
+        folds: number of folds. Default: 10 as in LFW, or fewer if there are too few people.
+        pairs_per_fold: number of pairs of each kind. Default: 300 as in LFW, or fewer if there are too few images.
 
     Raises:
-        DataError: `path` is there already, there is no such folder, no image, or they do not make so many pairs.
+        DataError: `path` exists, there is no such folder or no image, or the images do not allow that many pairs.
         RunError: the file can't be written.
     """
     path, root = Path(os.path.expanduser(path)), Path(os.path.expanduser(root))
@@ -94,25 +94,25 @@ def write_pairs(
 
 
 def draw_pairs(images: Images, *, folds: int, pairs_per_fold: int, seed: int, fewer: bool = False) -> list[list[Pair]]:
-    """Draw pairs as LFW's view 2 has them (Huang et al. 2007): folds that share no identity, no pair twice.
+    """Draw pairs as in LFW's view 2 (Huang et al. 2007): no identity is in two folds, and no pair is drawn twice.
 
-    Identities with as many images are dealt out at random, so that each fold gets as many identities, give or
-    take one, and about as many pairs of one person. Within a fold the pairs are spread over its people, and
-    over its pairs of people, as evenly as what they have allows; which images, is drawn. The pairs that could be
-    drawn are never all listed: time and memory grow with the identities, and with the pairs that are drawn.
+    Identities with equally many images are dealt out at random. The numbers of identities per fold differ by at most
+    one, and the numbers of possible pairs of one person are similar. Within a fold, the pairs are spread as evenly as
+    possible over its people, and over its pairs of people. The images of each pair are drawn at random. The possible
+    pairs are never all listed. Time and memory grow with the identities and with the drawn pairs.
 
     Args:
-        images: the numbers of each person's images, or the names of their files.
-        folds: 2 or more.
-        pairs_per_fold: of each kind, 1 or more.
-        seed: 0 or more.
-        fewer: draw fewer pairs where there are not so many, in each fold as many.
+        images: numbers of each person's images, or names of their files.
+        folds: number of folds, from 2.
+        pairs_per_fold: number of pairs of each kind, from 1.
+        seed: seed of the draws, from 0.
+        fewer: True to draw fewer pairs if there are not that many, the same number in each fold.
 
     Returns:
-        For each fold its pairs, those of one person first.
+        Pairs of each fold, those of one person first.
 
     Raises:
-        DataError: there are not so many; says how many there are.
+        DataError: there are not that many pairs; the message says how many there are.
     """
     names = list(images)
     counts = np.array([len(images[name]) for name in names], np.int64)
@@ -128,15 +128,16 @@ def draw_pairs(images: Images, *, folds: int, pairs_per_fold: int, seed: int, fe
 def draw_places(
     counts: Counts, *, folds: int, pairs_per_fold: int, seed: int, fewer: bool = False
 ) -> list[list[tuple[int, int, int, int]]]:
-    """What `draw_pairs` draws, as numbers: who and which of their images, twice.
+    """Draw the pairs of `draw_pairs` as numbers: person and image, twice.
 
     Args:
-        counts: int64 [people], how many images each has.
-        folds, pairs_per_fold, seed: as there; one fold may be asked for.
-        fewer: draw fewer pairs a fold where there are not so many, in each fold as many.
+        counts: number of images per person, int64 [people].
+        folds: number of folds, from 1.
+        pairs_per_fold, seed: arguments of `draw_pairs`.
+        fewer: True to draw fewer pairs if there are not that many, the same number in each fold.
 
     Raises:
-        DataError: there are not so many, or none; says how many there are.
+        DataError: there are not that many pairs, or none; the message says how many there are.
     """
     generator = np.random.default_rng(seed)
     able = int((counts > 1).sum())
@@ -162,9 +163,10 @@ def draw_places(
 
 
 def _deal(counts: Counts, folds: int, generator: np.random.Generator) -> list[Counts]:
-    """The identities of each fold, by their places in `counts`.
+    """Return the identities of each fold, as indices into `counts`.
 
-    Those with the most images first, one to each fold in turn, the fold with the fewest pairs before the others.
+    Identities with the most images come first, one for each fold in turn. In each turn, folds with the fewest pairs
+    come first.
     """
     shuffled = generator.permutation(len(counts))
     order = shuffled[np.argsort(-counts[shuffled], kind="stable")]
@@ -178,7 +180,7 @@ def _deal(counts: Counts, folds: int, generator: np.random.Generator) -> list[Co
 
 
 def _of_one(fold: Counts, counts: Counts, n: int, generator: np.random.Generator) -> list[tuple[int, int, int, int]]:
-    """`n` pairs of one person: who and which image, twice."""
+    """Draw `n` pairs of one person: person and image, twice."""
     room = _two_of(counts[fold])
     drawn = []
     for person, taken, most in zip(fold, _spread(room, n, generator), room, strict=True):
@@ -189,9 +191,9 @@ def _of_one(fold: Counts, counts: Counts, n: int, generator: np.random.Generator
 
 
 def _of_two(fold: Counts, counts: Counts, n: int, generator: np.random.Generator) -> list[tuple[int, int, int, int]]:
-    """`n` pairs of two people, likewise."""
+    """Draw `n` pairs of two people: person and image, twice."""
     couples = int(_two_of(len(fold)))
-    # Of more couples than pairs each gives one or none, and they need not be listed.
+    # With more couples than pairs, each couple gives at most one pair, and the couples need not be listed.
     chosen = generator.choice(couples, n, replace=False) if couples > n else np.arange(couples)
     people = [(fold[i], fold[j]) for i, j in map(_unrank, map(int, chosen))]
     room = np.array([counts[p] * counts[q] for p, q in people], np.int64)
@@ -204,9 +206,9 @@ def _of_two(fold: Counts, counts: Counts, n: int, generator: np.random.Generator
 
 
 def _spread(room: Counts, n: int, generator: np.random.Generator) -> Counts:
-    """How many each gives of `n` in all, none above its room, as evenly as can be; who gives one more is drawn."""
+    """Return each one's share of `n`, at most its room, as evenly as possible; the remainder is drawn at random."""
     low, high = 0, n
-    while low < high:  # the highest level that all can be filled to
+    while low < high:  # finds the highest level to which all can be filled
         level = (low + high + 1) // 2
         low, high = (level, high) if np.minimum(room, level).sum() <= n else (low, level - 1)
     given = np.minimum(room, low)
@@ -216,25 +218,25 @@ def _spread(room: Counts, n: int, generator: np.random.Generator) -> Counts:
 
 
 def _two_of(n: npt.ArrayLike) -> Counts:
-    """How many pairs `n` things make."""
+    """Return the number of pairs among `n` items."""
     n = np.asarray(n, np.int64)
     return n * (n - 1) // 2
 
 
 def _unrank(pair: int) -> tuple[int, int]:
-    """The pair of that number: 0 is (0, 1), 1 is (0, 2), 2 is (1, 2), 3 is (0, 3) …"""
+    """Return the pair of a number: 0 is (0, 1), 1 is (0, 2), 2 is (1, 2), 3 is (0, 3) …"""
     second = (1 + math.isqrt(1 + 8 * pair)) // 2
     return pair - second * (second - 1) // 2, second
 
 
 def _images(root: Path) -> tuple[dict[str, list[int | str]], list[Quarantined]]:
-    """The images of each person, by number or by file; and what can't be drawn from."""
+    """Return the images of each person, by number or by file, and the files and folders that can't be used."""
     found = layout(root)
     left_out = list(found.misplaced)
     again = {name: first for first, name in spelled_alike(found.files)}
     images: dict[str, list[int | str]] = {}
     for name, paths in found.files.items():
-        stems: set[str] = set()  # one image in two formats is one
+        stems: set[str] = set()  # one image in two formats counts once
         for path in paths:
             if path.suffix.lower() not in SUFFIXES:
                 left_out.append(Quarantined(path, f"not named as an image ({', '.join(SUFFIXES)})"))
@@ -258,7 +260,7 @@ def _order(image: int | str) -> tuple[int, str]:
 
 
 def _example(left_out: Sequence[Quarantined]) -> str:
-    """Return what to look at where files were left out that may have been meant; may be empty."""
+    """Return a hint at the first file that was left out; empty if there is none."""
     return f"the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
 
 
@@ -268,7 +270,7 @@ def _line(pair: Pair) -> str:
 
 
 def _split(image: str) -> tuple[str, int | str]:
-    """The fields of an image in a line: its person, and its number or its file."""
+    """Return the fields of an image in a line: its person, and its number or its file."""
     name, _, file = image.rpartition("/")
     number = number_of(image)
     return name, file if number is None else number

@@ -1,4 +1,4 @@
-"""Pairs files in LFW's form, which may name files in place of numbers, and the images that they name."""
+"""Pairs files in LFW's format, which may also name files instead of numbers, and the images that they name."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from finetune.words import counted
 
 DEFAULT_FOLDS = 10
 SUFFIXES = (".jpg", ".jpeg", ".png")
-"""Suffixes of an image that a number stands for, the preferred one first."""
+"""Suffixes of a numbered image, the preferred one first."""
 FORM = "a pairs file in LFW's form"
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Pair(NamedTuple):
-    """Two images as `NAME/NAME_0001`, or `NAME/FILE.jpg`; and whether they are of one person."""
+    """Pair of images, `NAME/NAME_0001` or `NAME/FILE.jpg`, and whether they are of one person."""
 
     first: str
     second: str
@@ -38,12 +38,12 @@ class Pair(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class PairsFile(Brief):
-    """A pairs file as written.
+    """Pairs file as written.
 
     Attributes:
-        pairs: in file order.
-        n_folds: as the header says, or 10.
-        notes: what to say beside a result on these pairs, a sentence each.
+        pairs: pairs in the order of the file.
+        n_folds: number of folds in the header, or 10.
+        notes: remarks on a result with these pairs, one sentence each.
     """
 
     pairs: tuple[Pair, ...]
@@ -53,20 +53,20 @@ class PairsFile(Brief):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ImagePairs(Brief):
-    """Pairs whose images are there.
+    """Pairs whose images exist.
 
     Attributes:
-        paths: the images, each once, in the order in which the pairs first name them.
-        index1: int [n], where in `paths` the first image of each pair is.
-        index2: int [n], likewise the second.
-        is_same: bool [n], whether the pair is of one person.
-        n_folds: folds of the cross-validation.
-        missing: images named and not found, as `NAME/NAME_0001`.
-        n_skipped: pairs left out for them.
-        notes: what to say beside a result on these pairs, a sentence each.
-        unaligned: the one of `notes` that says that the images look unaligned; empty where they do not, or where
-            nobody looked.
-        sample_of: how many pairs these are a sample of; None where they are all.
+        paths: images, each once, in the order in which the pairs first name them.
+        index1: index in `paths` of each pair's first image, int [n].
+        index2: index in `paths` of each pair's second image, int [n].
+        is_same: True for each pair of one person, bool [n].
+        n_folds: number of folds of the cross-validation.
+        missing: images that are named but missing, as `NAME/NAME_0001`.
+        n_skipped: number of pairs that were left out because of them.
+        notes: remarks on a result with these pairs, one sentence each.
+        unaligned: the sentence among `notes` that the images look unaligned. Empty if they do not, or if this was not
+            checked.
+        sample_of: number of pairs that these are a sample of; None for all pairs.
     """
 
     paths: tuple[Path, ...]
@@ -82,33 +82,33 @@ class ImagePairs(Brief):
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """Who is in each of `paths`: the name of its folder."""
+        """Person of each of `paths`: the name of its folder."""
         return tuple(path.parent.name for path in self.paths)
 
     @property
     def sha256(self) -> str:
-        """Digest of the pairs by their images' names, wherever the images lie."""
+        """Digest of the pairs by the names of their images, in whatever folder the images are."""
         named = [path.stem if numbered(path) is not None else f"{path.parent.name}/{path.name}" for path in self.paths]
         lines = (f"{named[i]}\t{named[j]}\n" for i, j in zip(self.index1, self.index2, strict=True))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def only(self, keep: npt.NDArray[np.bool_]) -> ImagePairs:
-        """Return some of the pairs, with the images of all; `keep` is bool [n]."""
+        """Return some of the pairs, with the images of all pairs; `keep` is bool [n]."""
         index1, index2 = self.index1[keep], self.index2[keep]
         return dataclasses.replace(self, index1=index1, index2=index2, is_same=self.is_same[keep])
 
 
 def read_pairs(path: str | Path) -> PairsFile:
-    """Read a pairs file in LFW's form.
+    """Read a pairs file in LFW's format.
 
-    A line is `NAME n1 n2` for two images of one person or `NAME1 n1 NAME2 n2` for two people,
-    separated by tabs where it has any (a name may then hold spaces), else by white space. In place of a number
-    the name of a file may stand, with its suffix. The first
-    line may be a header: folds and pairs of each kind in a fold, or pairs of each kind alone.
-    Without a number of folds, or with one fold, there are 10, as in the published evaluation.
+    A line is `NAME n1 n2` for two images of one person, or `NAME1 n1 NAME2 n2` for two people. Fields are separated by
+    tabs if the line has any (names may then contain spaces), else by white space. The name of a file, with its suffix,
+    may replace a number. The first line may be a header: the number of folds and of pairs of each kind per fold, or the
+    number of pairs of each kind alone. Without a number of folds, or with one fold, there are 10, as in the published
+    evaluation.
 
     Raises:
-        DataError: the file can't be read, or holds malformed lines: one line for each.
+        DataError: the file can't be read, or it has malformed lines; one line per malformed line.
     """
     path = Path(os.path.expanduser(path))
     lines = [
@@ -141,12 +141,12 @@ def read_pairs(path: str | Path) -> PairsFile:
 
 
 def image_name(person: str, image: int | str) -> str:
-    """Return `NAME/NAME_0001`, as pairs files mean a number; or `NAME/FILE.jpg` where a file is named."""
+    """Return `NAME/NAME_0001` for a number, as in pairs files, or `NAME/FILE.jpg` for the name of a file."""
     return f"{person}/{person}_{int(image):04d}" if NUMBER.fullmatch(str(image)) else f"{person}/{image}"
 
 
 def numbered(path: Path) -> int | None:
-    """Return 4 for `NAME/NAME_0004.jpg`; None where the file is not named as LFW's are."""
+    """Return 4 for `NAME/NAME_0004.jpg`, or None if the file is not named like LFW's."""
     digits = path.stem.rpartition("_")[2]
     if path.suffix.lower() not in SUFFIXES or not NUMBER.fullmatch(digits):
         return None
@@ -155,22 +155,22 @@ def numbered(path: Path) -> int | None:
 
 
 def number_of(image: str) -> int | None:
-    """Return 4 for a pair's image `NAME/NAME_0004`; None where it names a file."""
+    """Return 4 for a pair's image `NAME/NAME_0004`, or None if it names a file."""
     return None if image.lower().endswith(IMAGES) else numbered(Path(f"{image}.jpg"))
 
 
 def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error", "skip"] = "error") -> ImagePairs:
     """Find the images of the pairs: `NAME/NAME_0001` with `.jpg`, `.jpeg` or `.png` in any case, or the named file.
 
-    A name that is not there as it is written is looked for in other spellings: folders of macOS come decomposed.
+    A name that does not exist as written is looked up in other spellings, because macOS writes folder names decomposed.
 
     Args:
-        pairs_file: what `read_pairs` gave.
-        lfw_dir: the folder with one folder for each person.
+        pairs_file: result of `read_pairs`.
+        lfw_dir: folder with one folder per person.
         missing: `error` to refuse missing images, `skip` to leave their pairs out and count them.
 
     Raises:
-        DataError: `lfw_dir` is no folder, images are missing, or no pair is left.
+        DataError: `lfw_dir` is not a folder, images are missing, or no pair is left.
     """
     folder = Path(os.path.expanduser(lfw_dir))
     if not folder.is_dir():
@@ -203,7 +203,7 @@ def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error"
 
 
 def _header(line: str) -> tuple[int, int] | None:
-    """The number of folds (1 where unsaid) and of pairs in all, where the line is a header."""
+    """Return the number of folds (1 by default) and the number of pairs in all, if the line is a header."""
     fields = line.split()
     if len(fields) > 2 or not all(NUMBER.fullmatch(field) for field in fields):
         return None
@@ -227,7 +227,7 @@ def _pair(line: str) -> Pair:
 
 
 def _is_image(field: str) -> bool:
-    """Whether a field is a number, or the name of an image's file."""
+    """Return whether a field is a number, or the name of an image file."""
     return bool(NUMBER.fullmatch(field)) or field.lower().endswith(IMAGES)
 
 
@@ -236,7 +236,7 @@ def _person(image: str) -> str:
 
 
 def _find(wanted: Iterable[str], folder: Path) -> dict[str, Path]:
-    """Find the images that are named, `{as named: path}`."""
+    """Find the named images, `{name in the pairs: path}`."""
     spellings: dict[str, list[Path]] = {}
     for path in entries(folder):
         spellings.setdefault(spelling(path.name), []).append(path)
@@ -255,7 +255,7 @@ def _find(wanted: Iterable[str], folder: Path) -> dict[str, Path]:
 
 
 def _images(person: Path) -> dict[int | str, Path]:
-    """A person's images by their files' names and by their numbers: of two of one number, as `SUFFIXES` prefers."""
+    """Return a person's images by file name and by number; of two with one number, the one that `SUFFIXES` prefers."""
     try:
         paths = [path for path in person.iterdir() if path.suffix.lower() in IMAGES]
     except OSError:

@@ -1,4 +1,4 @@
-"""The paired bootstrap: how far chance alone would move a validation rate, or an area under the ROC curve."""
+"""Paired bootstrap: the variation by chance of a validation rate, or of an area under the ROC curve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESAMPLES = 1000
 
 
 class Interval(NamedTuple):
-    """The difference of a figure, after less before, and the interval that the resamples give it."""
+    """Difference of a figure, after minus before, and its bootstrap interval."""
 
     difference: float
     low: float
@@ -34,22 +34,22 @@ def bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """The percentile interval of the paired bootstrap (Efron and Tibshirani 1993, "An introduction to the bootstrap").
+    """Return the percentile interval of the paired bootstrap.
 
-    Pairs are drawn again with replacement, within each fold those of one person and those of two by themselves, and
-    the same ones for both results; each time the figure is found as the protocol finds it, with its thresholds from the
-    other folds, so that what their choice leaves to chance counts too. A pair keeps the distance that it has in its own
-    fold.
+    The method is that of Efron and Tibshirani 1993, "An introduction to the bootstrap". Pairs are drawn with
+    replacement within each fold, separately for pairs of one person and of two. Both results get the same draws. Each
+    time, the figure is computed as in the protocol, with thresholds from the other folds. The interval thus includes
+    the variation of the thresholds. A pair keeps the distance that it has in its own fold.
 
     Args:
-        before, after: on the same pairs, with their distances.
-        metric: the validation rate at the results' FAR, or the area under the ROC curve.
-        confidence: of the interval, above 0, below 1.
-        resamples: from 1.
-        seed: of the draws; the same gives the same interval.
+        before, after: results on the same pairs, with their distances.
+        metric: validation rate at the results' false accept rate, or area under the ROC curve.
+        confidence: confidence of the interval, above 0, below 1.
+        resamples: number of resamples, from 1.
+        seed: seed of the draws. The same seed gives the same interval.
 
     Raises:
-        DataError: not the same pairs, or a result from before distances were kept.
+        DataError: the pairs differ, or a result has no distances, because an older version wrote it.
     """
     refuse_different(before, after)
     sides = [_Distances(result, metric) for result in (before, after)]
@@ -67,7 +67,7 @@ def bootstrap(
 
 
 def _strata(result: VerificationResult) -> list[npt.NDArray[np.intp]]:
-    """The rows of each fold's pairs of one person, and of each fold's pairs of two."""
+    """Return the rows of each fold's pairs of one person, and of each fold's pairs of two people."""
     assert result.folds is not None
     assert result.is_same is not None
     kinds = (result.is_same, ~result.is_same)
@@ -75,20 +75,20 @@ def _strata(result: VerificationResult) -> list[npt.NDArray[np.intp]]:
 
 
 class _Distances:
-    """A result's distances, each by the first threshold of the grid that accepts it, and weighed anew each time."""
+    """Distances of a result, as counts per threshold of the grid that can be weighted anew for each resample."""
 
     def __init__(self, result: VerificationResult, metric: Metric) -> None:
         if result.distances is None or result.is_same is None or result.folds is None:
             raise DataError(Problem("bootstrap", "found a result without its distances", "measure it again"))
         self._metric, self._far, self._n_folds = metric, result.far_target, result.n_folds
         self._grid = VAL_THRESHOLDS if metric == "val" else ACCURACY_THRESHOLDS
-        width = len(self._grid) + 1  # the last: accepted by none
+        width = len(self._grid) + 1  # the last one: accepted by no threshold
         accepted = np.searchsorted(self._grid, result.distances.astype(np.float64), side="right")
         self._place = (result.folds.astype(np.intp) * 2 + result.is_same) * width + accepted
         self._shape = (result.n_folds, 2, width)
 
     def figure(self, weights: Floats) -> float:
-        """The validation rate or the area, where each pair counts `weights` times."""
+        """Compute the validation rate or the area, with each pair counted `weights` times."""
         counts = np.bincount(self._place, weights, minlength=int(np.prod(self._shape))).reshape(self._shape)
         below = counts.cumsum(axis=2)
         different, same = below[:, 0, :-1], below[:, 1, :-1]
@@ -99,6 +99,6 @@ class _Distances:
         for fold in range(self._n_folds):
             others = (different.sum(axis=0) - different[fold]) / (n_different.sum() - n_different[fold])
             threshold = val_threshold(others, self._far)
-            # Between two thresholds of the grid the pairs are taken as spread evenly.
+            # The pairs are assumed to be spread evenly between two thresholds of the grid.
             rates.append(float(np.interp(threshold, self._grid, same[fold] / n_same[fold])))
         return float(np.mean(rates))

@@ -1,4 +1,4 @@
-"""What the protocol gives: the figures, the settings they were made with, and each pair's decision."""
+"""Result of a verification protocol: figures, settings, and the decision on each pair."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from finetune.words import counted
 Distance = Literal["euclidean", "cosine"]
 
 THRESHOLDS_END = 4
-"""Where the protocol's thresholds end, itself left out; they begin at 0."""
+"""End of the protocol's thresholds, which is excluded. They begin at 0."""
 ACCURACY_STEP = 0.01
 VAL_STEP = 0.001
 
@@ -27,17 +27,17 @@ PROTOCOL = {
     "accuracy_thresholds": f"0 to {THRESHOLDS_END} by {ACCURACY_STEP}",
     "val_thresholds": f"0 to {THRESHOLDS_END} by {VAL_STEP}, interpolated linearly at far_target",
 }
-"""How FaceNet's protocol judges, for people to read in a result's JSON."""
+"""Description of FaceNet's protocol for readers of a result's JSON."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Overlap(Brief):
-    """What the pairs share with what was trained on.
+    """Overlap of the pairs with the training set.
 
     Attributes:
-        identities: those of the pairs that were trained on too, as the pairs spell them, in their order.
-        n_identities: how many the pairs name in all.
-        n_pairs: how many pairs name one of `identities`.
+        identities: identities of the pairs that were trained on, with the spelling and order of the pairs.
+        n_identities: number of identities in the pairs.
+        n_pairs: number of pairs that name one of `identities`.
     """
 
     identities: tuple[str, ...]
@@ -47,40 +47,41 @@ class Overlap(Brief):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class VerificationResult(Brief):
-    """The figures of a verification protocol for one set of pairs, LFW's or any others.
+    """Figures of a verification protocol for one set of pairs, LFW's or any other.
 
     `LFWResult`, its former name, is the same class.
 
     Attributes:
         accuracy: mean of `fold_accuracy`, 0 to 1.
         accuracy_std: standard deviation of `fold_accuracy` over the folds.
-        val: validation rate (true accepts over pairs of one person) at `far_target`, mean of the folds.
-        val_std: its standard deviation over the folds.
-        far: false accept rate measured on the folds at the thresholds that gave `val`, their mean.
+        val: validation rate (true accepts divided by pairs of one person) at `far_target`, mean over the folds.
+        val_std: standard deviation of the validation rate over the folds.
+        far: false accept rate measured on the folds at the thresholds that gave `val`, mean over the folds.
         auc: area under the ROC curve over the protocol's thresholds.
-        eer: equal error rate, where false accepts and false rejects cross; None where they do not
-            cross within the thresholds.
-        threshold: mean of the folds' thresholds of best accuracy, a distance.
-        fold_accuracy: accuracy on each fold at the threshold that is best on the others.
-        n_pairs: pairs evaluated, of which `n_same` are of one person.
-        n_same: see `n_pairs`.
-        n_folds: folds of the cross-validation; 1 where the protocol has none, and every deviation is then 0.
-        distance: `euclidean` (squared, as FaceNet compares it) or `cosine` (the angle over pi).
-        subtract_mean: whether the mean of the other folds was subtracted from each fold's embeddings.
-        flip: whether each embedding is that of the image beside that of its mirror image.
-        far_target: the false accept rate at which `val` is asked for.
-        notes: what to say beside the figures, a sentence each.
-        correct: bool [n_pairs], whether each pair was decided rightly in its own fold.
-        distances: float32 [n_pairs], that of each pair in its own fold; this and the next two are None in results
-            that were written before they were kept.
-        is_same: bool [n_pairs], whether each pair is of one person.
-        folds: int16 [n_pairs], the number of each pair's fold, from 0.
-        pairs_sha256: digest of the pairs' names where they are known; `compare` asks for the same.
-        overlap: which identities of the pairs were trained on; None where nobody knows.
-        without_overlap: the figures on the pairs that name none of them, each pair in the fold that it has among
-            all. None where nothing overlaps, or where too few pairs are left, which `notes` then says.
-        sample_of: how many pairs the measured ones are a sample of; None where all were measured.
-        protocol: how the protocol judges, for people to read in the JSON.
+        eer: equal error rate, at which false accepts and false rejects cross. None if they do not cross within the
+            thresholds.
+        threshold: mean over the folds of the threshold with the best accuracy, a distance.
+        fold_accuracy: accuracy on each fold, at the threshold that is best on the other folds.
+        n_pairs: number of pairs.
+        n_same: number of pairs of one person.
+        n_folds: number of folds of the cross-validation. It is 1 for a protocol without folds, and every deviation is
+            then 0.
+        distance: `euclidean` (squared, as in FaceNet) or `cosine` (the angle divided by π).
+        subtract_mean: True if the mean of the other folds was subtracted from each fold's embeddings.
+        flip: True if the mirror image's embedding is appended to each embedding.
+        far_target: false accept rate at which `val` is measured.
+        notes: remarks on the figures, one sentence each.
+        correct: True for each pair that was decided correctly in its own fold, bool [n_pairs].
+        distances: distance of each pair in its own fold, float32 [n_pairs]. This and the next two are None in results
+            of older versions, which did not keep them.
+        is_same: True for each pair of one person, bool [n_pairs].
+        folds: number of each pair's fold, from 0, int16 [n_pairs].
+        pairs_sha256: digest of the pairs' names, if known. `compare` requires equal digests.
+        overlap: identities of the pairs that were trained on; None if they are unknown.
+        without_overlap: figures on the pairs that name none of these identities, with each pair in its original fold.
+            None without an overlap, or if too few pairs are left, which `notes` then says.
+        sample_of: number of pairs that the measured ones are a sample of; None if all were measured.
+        protocol: description of the protocol for readers of the JSON.
     """
 
     accuracy: float
@@ -114,7 +115,7 @@ class VerificationResult(Brief):
         return isinstance(other, VerificationResult) and self.to_json() == other.to_json()
 
     def lines(self) -> list[str]:
-        """Return the four lines that FaceNet's `validate_on_lfw.py` prints; one fold has no deviation."""
+        """Return the four lines that FaceNet's `validate_on_lfw.py` prints; with one fold, without deviations."""
         accuracy_std, val_std = (f"+-{std:.5f}" * (self.n_folds > 1) for std in (self.accuracy_std, self.val_std))
         eer = "none within the thresholds" if self.eer is None else f"{self.eer:.3f}"
         return [
@@ -138,19 +139,19 @@ class VerificationResult(Brief):
 
     @property
     def of_what(self) -> str:
-        """The word for the pairs that were measured: `LFW`, or `sample`, since a sample's figures are not LFW's."""
+        """Word for the measured pairs: `LFW`, or `sample`, because figures of a sample are not LFW's."""
         return "LFW" if self.sample_of is None else "sample"
 
     @property
     def accuracy_name(self) -> str:
-        """The accuracy's name: a sample's is not called LFW's."""
+        """Name of the accuracy, which says so if it is a sample's."""
         if self.sample_of is None:
             return "LFW accuracy"
         return f"accuracy on a sample of {self.n_pairs:,} of {self.sample_of:,} pairs"
 
     @property
     def left_out(self) -> str:
-        """What `without_overlap` is without, in words; empty where nobody overlaps."""
+        """Description of the pairs that `without_overlap` leaves out; empty without an overlap."""
         if self.overlap is None or not self.overlap.identities:
             return ""
         return (
@@ -161,8 +162,8 @@ class VerificationResult(Brief):
     def to_json(self) -> dict[str, Any]:
         """Return the fields by name, ready for `json.dump`.
 
-        `correct` and `is_same` are texts of 0 and 1, a digit a pair; `distances` and `folds` are lists. There is
-        `sample_of` only where a sample was measured.
+        `correct` and `is_same` are strings of 0 and 1, one digit per pair. `distances` and `folds` are lists.
+        `sample_of` is present only if a sample was measured.
         """
         names = [field.name for field in dataclasses.fields(self) if field.name not in ("sample_of", "protocol")]
         return {
@@ -181,12 +182,12 @@ class VerificationResult(Brief):
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> VerificationResult:
-        """Return the result that `to_json` gave `stored`; keys of others in it are passed over.
+        """Return the result that `to_json` wrote; other keys in `stored` are ignored.
 
-        A result that was written before there was an overlap has none, and no distances.
+        Results of older versions have no overlap and no distances.
 
         Raises:
-            DataError: `stored` lacks some of the fields, or they are not of as many pairs as it says.
+            DataError: `stored` lacks some fields, or their lengths differ from the number of pairs.
         """
         later = ("overlap", "without_overlap", "distances", "is_same", "folds", "sample_of", "protocol")
         names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
@@ -216,14 +217,14 @@ class VerificationResult(Brief):
 
 
 LFWResult = VerificationResult
-"""The former name of `VerificationResult`."""
+"""Former name of `VerificationResult`."""
 
 
 def digits(values: npt.NDArray[np.bool_]) -> str:
-    """Truth values as a text of 0 and 1."""
+    """Return truth values as a string of 0 and 1."""
     return "".join("01"[value] for value in values.astype(int))
 
 
 def decisions(text: str) -> npt.NDArray[np.bool_]:
-    """The truth values that `digits` wrote."""
+    """Return the truth values that `digits` wrote."""
     return np.array([digit == "1" for digit in text], dtype=bool)

@@ -1,4 +1,4 @@
-"""A sample of the pairs, to measure in less time: drawn within the folds, and always the same one."""
+"""Fixed random sample of the pairs within their folds, which takes less time to measure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SEED = 666
 
 
 def sampled(pairs: ImagePairs, share: float | None) -> ImagePairs:
-    """Return a share of the pairs and the images that they name; the same pairs give the same sample.
+    """Return a share of the pairs, with the images that they name. The same pairs give the same sample.
 
-    Each pair stays in its fold. The folds keep equally many pairs, and each keeps its proportion of pairs of one
-    person, with one of each kind at the least.
+    Each pair stays in its fold. All folds keep the same number of pairs. Each fold keeps its proportion of pairs of one
+    person, and at least one pair of each kind.
 
     Args:
-        pairs: with as many pairs of each kind as there are folds.
-        share: above 0, below 1; None for all pairs.
+        pairs: pairs with at least one pair of each kind per fold.
+        share: share of the pairs, above 0, below 1; None for all pairs.
     """
     if share is None:
         return pairs

@@ -1,4 +1,4 @@
-"""Verification of people who are held out from training: pairs drawn among them, by FaceNet's protocol."""
+"""Verification of held-out identities: pairs drawn among them, measured with FaceNet's protocol."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from finetune.words import counted
 
 FOLDS = 10
 MOST = 3_000
-"""Pairs of each kind that are drawn at the most, as many as LFW has."""
+"""Largest number of pairs of each kind, as in LFW."""
 LEAST = 4
-"""People from which on there can be two folds that share nobody, where two of them have two images or more."""
+"""Least number of people for two folds that share nobody, if two of them have two images or more."""
 FEW = 300
-"""Pairs of each kind below which a result says that it is uncertain."""
+"""Number of pairs of each kind below which a result says that it is uncertain."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class StrangerPairs(Brief):
-    """Pairs among images.
+    """Pairs among images of held-out identities.
 
     Attributes:
-        index1, index2: int64 [n], rows of the images of each pair.
-        is_same: bool [n].
-        n_folds: consecutive ones, of equal size.
-        notes: what to say beside a result on them.
+        index1, index2: rows of the two images of each pair, int64 [n].
+        is_same: True for each pair of one person, bool [n].
+        n_folds: number of consecutive folds of equal size.
+        notes: remarks on a result with these pairs.
     """
 
     index1: npt.NDArray[np.int64]
@@ -43,19 +43,19 @@ class StrangerPairs(Brief):
 
     @property
     def sha256(self) -> str:
-        """A digest of the pairs, and of nothing else."""
+        """Digest of the pairs, and of nothing else."""
         return hashlib.sha256(np.stack([self.index1, self.index2]).tobytes()).hexdigest()
 
 
 def draw(labels: npt.NDArray[np.int64], seed: int) -> StrangerPairs:
-    """Draws pairs of one person, and as many of two, in folds that share nobody.
+    """Draw equally many pairs of one person and of two people, in folds that share nobody.
 
     Args:
-        labels: int64 [n], whose each image is.
-        seed: 0 or more.
+        labels: person of each image, int64 [n].
+        seed: seed of the draws, from 0.
 
     Raises:
-        DataError: fewer than two people, or nobody with two images.
+        DataError: there are fewer than two people, or nobody has two images.
     """
     people = np.unique(labels)
     rows = [np.flatnonzero(labels == person) for person in people]
@@ -79,7 +79,7 @@ def draw(labels: npt.NDArray[np.int64], seed: int) -> StrangerPairs:
             f"the figures are uncertain"
         )
     if folds == 1:
-        # Threshold and figures then come from the same people, each from other pairs.
+        # Threshold and figures then come from the same people, but from different pairs.
         notes.append("too few strangers for folds that share nobody")
         folds = min(FOLDS, len(pairs) // 2)
         pairs = pairs[np.argsort(np.arange(len(pairs)) % (len(pairs) // 2), kind="stable")]
@@ -95,10 +95,10 @@ def draw(labels: npt.NDArray[np.int64], seed: int) -> StrangerPairs:
 
 
 def enough(labels: npt.NDArray[np.int64]) -> bool:
-    """Return whether threshold and figures can come from different people.
+    """Return whether thresholds and figures can come from different people.
 
     Args:
-        labels: int64 [n], whose each image is.
+        labels: person of each image, int64 [n].
     """
     _, counts = np.unique(labels, return_counts=True)
     return len(counts) >= LEAST and bool(np.count_nonzero(counts > 1) > 1)
@@ -107,10 +107,10 @@ def enough(labels: npt.NDArray[np.int64]) -> bool:
 def measure_strangers(
     embeddings: npt.NDArray[np.float32], pairs: StrangerPairs, *, distance: Distance = "cosine"
 ) -> VerificationResult:
-    """FaceNet's protocol on the pairs.
+    """Measure the pairs with FaceNet's protocol.
 
     Args:
-        embeddings: [images, E], in the order of the labels that the pairs were drawn by.
+        embeddings: embeddings of the images, [images, E], in the order of the labels that the pairs were drawn with.
     """
     first, second = embeddings[pairs.index1], embeddings[pairs.index2]
     result = evaluate_pairs(first, second, pairs.is_same, distance=distance, n_folds=pairs.n_folds)

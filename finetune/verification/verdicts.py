@@ -1,4 +1,4 @@
-"""The choice among several weights: the first, unless later ones are shown to be better."""
+"""Choice among several weights: the first ones, unless later ones are shown to be better."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy.typing as npt
 from finetune.verification.comparison import paired_interval
 
 HELD_BACK = "held-back accuracy"
-"""The figure without which nothing shows that training helps to name the people trained on."""
+"""Name of the figure that shows whether training helps to name the people trained on."""
 FEW_PEOPLE = 20
-"""Up to so many, a gallery without training often does as well."""
+"""Number of people up to which a gallery without training often does as well."""
 
 
 class Score(NamedTuple):
-    """An accuracy, and the answers behind it.
+    """Accuracy, with the answers behind it.
 
     Attributes:
-        accuracy: 0 to 1.
-        correct: bool [n], whether each answer is right.
-        flattered: whether people who were trained on are among the questions: a gain then shows little, a loss does.
+        accuracy: share of correct answers, 0 to 1.
+        correct: True for each correct answer, bool [n].
+        flattered: True if the questions include people who were trained on. A gain then shows little, but a loss does.
     """
 
     accuracy: float
@@ -35,9 +35,9 @@ class Candidate(NamedTuple):
     """Weights that may be used.
 
     Attributes:
-        name: in words, such as `stage 'head'`.
-        folder: of the checkpoint.
-        scores: by what was measured.
+        name: description, such as `stage 'head'`.
+        folder: folder of the checkpoint.
+        scores: scores, by the name of the figure.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Candidate(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A score before and after, and the 95 % interval of the difference on the same questions."""
+    """Score before and after, with the 95 % interval of the difference on the same questions."""
 
     what: str
     before: float
@@ -62,12 +62,13 @@ class Change(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The weights to use.
+    """Choice of the weights to use.
 
     Attributes:
-        place: 0 for the checkpoint that the run started from, else the number of the stage among the candidates.
-        folder: of the checkpoint to use.
-        text: which, and why, in plain sentences.
+        place: 0 for the checkpoint that the run started from, else the number of the stage among the candidates, from
+            1.
+        folder: folder of the checkpoint to use.
+        text: the choice and its reasons, in plain sentences.
     """
 
     place: int
@@ -79,7 +80,7 @@ class Verdict(NamedTuple):
 
 
 def changes(before: Mapping[str, Score], after: Mapping[str, Score]) -> list[Change]:
-    """Return the change of each score that was measured both times, on the same questions."""
+    """Return the change of each score that was measured both times on the same questions."""
     found = []
     for what, old in before.items():
         new = after.get(what)
@@ -91,21 +92,21 @@ def changes(before: Mapping[str, Score], after: Mapping[str, Score]) -> list[Cha
 
 
 def losses(before: Mapping[str, Score], after: Mapping[str, Score]) -> list[Change]:
-    """Return the changes that are losses by more than chance explains: the whole interval lies below 0."""
+    """Return the changes that are significant losses: the whole interval is below 0."""
     return [change for change in changes(before, after) if change.high < 0]
 
 
 def verdict(start: Candidate, stages: Sequence[Candidate], people: int) -> Verdict:
-    """Return which weights to use.
+    """Return the weights to use.
 
-    A stage takes the place of the weights chosen so far where it is shown to be better at something, and is not shown
-    to be worse at anything, neither than they are nor than the start. "Shown" means that the 95 % interval of the
-    paired difference lies on one side of 0.
+    A stage replaces the weights chosen so far if it is shown to be better at something. It must not be shown to be
+    worse at anything, compared with these weights or with the start. "Shown" means that the 95 % interval of the paired
+    difference is on one side of 0.
 
     Args:
-        start: the checkpoint that the run started from, and the nearest class mean for a classifier.
-        stages: those that were kept, in their order.
-        people: how many are trained on.
+        start: checkpoint that the run started from, with the nearest class mean as its classifier.
+        stages: stages that were kept, in their order.
+        people: number of people trained on.
     """
     best, place, why = start, 0, ""
     worse: dict[str, list[Change]] = {}
@@ -126,7 +127,7 @@ def verdict(start: Candidate, stages: Sequence[Candidate], people: int) -> Verdi
 
 
 def _without_training(start: Candidate, stages: Sequence[Candidate], people: int) -> list[str]:
-    """Say why the start is the choice, and what may do instead of training."""
+    """Return sentences that say why the start is chosen, and what may replace training."""
     if not stages:
         why = "no stage was kept"
     elif any(changes(start.scores, stage.scores) for stage in stages):

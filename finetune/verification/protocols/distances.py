@@ -1,4 +1,4 @@
-"""Distances between the two embeddings of each pair, in float64, and what can't be compared."""
+"""Distances between the two embeddings of each pair, in float64, and checks of the embeddings."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def pair_distances(first: Doubles, second: Doubles, distance: Distance) -> Doubl
     """Compute the distance between the two rows of each pair.
 
     Args:
-        first: [n, E].
-        second: [n, E].
-        distance: `euclidean` for the squared Euclidean distance, `cosine` for the angle over pi (0 to 1).
+        first: embeddings of the first images, [n, E].
+        second: embeddings of the second images, [n, E].
+        distance: `euclidean` for the squared Euclidean distance, `cosine` for the angle divided by π (0 to 1).
 
     Returns:
-        float64 [n].
+        Distances, float64 [n].
 
     Raises:
         DataError: some pairs have no such distance.
@@ -35,7 +35,7 @@ def pair_distances(first: Doubles, second: Doubles, distance: Distance) -> Doubl
             result = _dot(difference, difference)
         else:
             norms = np.sqrt(_dot(first, first)) * np.sqrt(_dot(second, second))
-            # Rounding takes a cosine to 1.0000001, whose arccos is not a number.
+            # Rounding can make a cosine 1.0000001, and its arccos NaN.
             result = np.arccos(np.clip(_dot(first, second) / norms, -1, 1)) / np.pi
     unknown = np.flatnonzero(~np.isfinite(result))
     if len(unknown):
@@ -56,7 +56,7 @@ def _dot(first: Doubles, second: Doubles) -> Doubles:
 
 
 def unusable(name: str, embeddings: npt.NDArray[np.generic]) -> Iterator[Problem]:
-    """Yield why embeddings can't be compared, if they can't; `name` is what messages call them."""
+    """Yield the reasons why embeddings can't be compared; `name` is their name in messages."""
     if embeddings.ndim != 2 or not np.issubdtype(embeddings.dtype, np.number):
         found = f"{embeddings.dtype} of shape {embeddings.shape}"
         yield Problem(name, f"found {found}", "give numbers of shape [n, E], a row for each pair")
@@ -68,6 +68,6 @@ def unusable(name: str, embeddings: npt.NDArray[np.generic]) -> Iterator[Problem
 
 
 def unknown_distance(distance: str) -> Iterator[Problem]:
-    """Yield the problem of a distance that there is not."""
+    """Yield a problem if the distance does not exist."""
     if distance not in DISTANCES:
         yield Problem("distance", f"found {distance!r}", f"choose one of {', '.join(DISTANCES)}")

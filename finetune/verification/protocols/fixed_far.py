@@ -1,6 +1,6 @@
-"""The validation rate at a fixed false accept rate over all pairs at once, as IJB and InsightFace report it.
+"""Validation rate at a fixed false accept rate over all pairs at once, as reported for IJB and by InsightFace.
 
-There are no folds: thresholds come from the pairs that they are applied to.
+There are no folds: thresholds come from the same pairs that they are applied to.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ def _evaluate(
     first, second = (embeddings[index].astype(np.float64) for index in (pairs.index1, pairs.index2))
     distances = pair_distances(first, second, distance)  # [images, E] -> two of [n, E] -> [n]
     of_one, of_two = distances[same], np.sort(distances[~same])
-    at_far = of_two[_most_accepted(far, len(of_two))]  # the next one is as far away, or farther: it is not accepted
+    at_far = of_two[_most_accepted(far, len(of_two))]  # pairs at this distance or farther are not accepted
     ordered = np.unique(distances)
     thresholds = np.append(ordered, np.nextafter(ordered[-1], np.inf))  # [points], from none accepted to all
     true_accepts, false_accepts = accepted(of_one, thresholds), accepted(of_two, thresholds)
     tpr, fpr = true_accepts / len(of_one), false_accepts / len(of_two)
-    # The true rejects are the pairs of two people less the false accepts, a constant that argmax ignores.
+    # True rejects are a constant number of pairs minus the false accepts; argmax ignores the constant.
     threshold = float(thresholds[np.argmax(true_accepts - false_accepts)])
     correct = (distances < threshold) == same
     accuracy = float(np.mean(correct))
@@ -99,7 +99,7 @@ def _most_accepted(far: float, n: int) -> int:
 def _needs(
     image_pairs: ImagePairs, where: str | Path, *, subtract_mean: bool, far: float = FAR, **_: Any
 ) -> Iterator[Problem]:
-    """Yield the problems of the options, and of pairs that are too few for the rate."""
+    """Yield the problems of the options, and of too few pairs for the rate."""
     if subtract_mean:
         yield Problem("subtract_mean", "fixed_far has no other folds to take the mean from", "leave it out")
     if not 0 < far < 1:
@@ -118,7 +118,7 @@ def _needs(
 
 
 def _rate(text: str) -> float:
-    """Return the rate that a text is; raises a ValueError where it is none."""
+    """Return the rate that a text holds, or raise a ValueError."""
     rate = float(text)
     if not 0 < rate < 1:
         raise ValueError(text)
@@ -132,4 +132,5 @@ FIXED_FAR: VerificationProtocol = VerificationProtocol(
     needs=_needs,
     options=(Option("far", "RATE", _rate, RATE, f"false accept rate of fixed_far ({FAR})"),),
 )
-"""Validation rate (TAR) at a fixed false accept rate (FAR); the threshold of its accuracy is the best one of all."""
+"""Protocol of the validation rate (TAR) at a fixed false accept rate (FAR). Its accuracy is at the best threshold of
+all."""

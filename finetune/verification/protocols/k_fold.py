@@ -1,4 +1,4 @@
-"""FaceNet's protocol on the pairs of a file: k-fold cross-validation, with ten folds unless the file says otherwise."""
+"""FaceNet's protocol on the pairs of a file: k-fold cross-validation, by default with ten folds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _evaluate(
     embeddings: Floats, image_pairs: ImagePairs, *, distance: Distance, subtract_mean: bool, keep: Bools | None = None
 ) -> VerificationResult:
-    """Evaluate as `evaluate_pairs` does, in the folds of the pairs file."""
+    """Evaluate with `evaluate_pairs`, in the folds of the pairs file."""
     return evaluate_pairs(
         embeddings[image_pairs.index1],  # [images, E] -> [n, E]
         embeddings[image_pairs.index2],
@@ -33,7 +33,7 @@ def _evaluate(
 
 
 def _needs(image_pairs: ImagePairs, where: str | Path, **_: Any) -> Iterator[Problem]:
-    """Yield the problem of pairs that are too few for the folds."""
+    """Yield a problem if the pairs are too few for the folds."""
     n_same = int(image_pairs.is_same.sum())
     n_different, folds = len(image_pairs.is_same) - n_same, image_pairs.n_folds
     if min(n_same, n_different) < folds:

@@ -1,9 +1,9 @@
-"""FaceNet's verification protocol, in float64 and NumPy alone.
+"""FaceNet's verification protocol, in float64 and with NumPy alone.
 
-It follows `src/lfw.py`, `calculate_roc` and `calculate_val` of `src/facenet.py`, and
-`src/validate_on_lfw.py` of davidsandberg/facenet, and gives their figures but for one: their
-validation rate interpolates a threshold with `scipy.interpolate.interp1d` over abscissae with many
-ties, whose order depended on SciPy's version. Here it is `numpy.interp` over the same arrays.
+It follows `src/lfw.py`, `calculate_roc` and `calculate_val` of `src/facenet.py`, and `src/validate_on_lfw.py` of
+davidsandberg/facenet. Its figures are the same, with one exception. The published validation rate interpolates a
+threshold with `scipy.interpolate.interp1d`. The abscissae have many ties, whose order depended on SciPy's version. This
+module uses `numpy.interp` on the same arrays.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ def evaluate_pairs(
     far_target: float = 1e-3,
     keep: npt.ArrayLike | None = None,
 ) -> VerificationResult:
-    """Accuracy, validation rate, AUC and EER of telling pairs of one person from pairs of two.
+    """Compute accuracy, validation rate, AUC and EER of telling pairs of one person from pairs of two.
 
-    The pairs are cut into consecutive folds. For each fold, the threshold of best accuracy and the
-    one of false accept rate `far_target` are found on the other folds and applied to it. A pair is
-    accepted as of one person where its distance is below the threshold.
+    The pairs are cut into consecutive folds. For each fold, two thresholds are chosen on the other folds: the one with
+    the best accuracy, and the one with the false accept rate `far_target`. They are then applied to the fold. A pair is
+    accepted as one person if its distance is below the threshold.
 
     Args:
-        embeddings1: [n, E], a row for the first image of each pair; with flips, the embeddings of the
-            image and of its mirror image side by side.
-        embeddings2: [n, E], likewise for the second image.
-        is_same: bool [n], whether the pair is of one person.
-        distance: `euclidean` for the squared Euclidean distance, `cosine` for the angle over pi (0 to 1).
-        subtract_mean: subtract the mean embedding of the other folds from each fold's first.
-        n_folds: at least 2; each kind of pair must be there as often.
-        far_target: above 0, at most 1.
-        keep: bool [n], the pairs to evaluate, as if the others were not there; but each stays in the fold
-            that it has among all of them. None: all.
+        embeddings1: embeddings of each pair's first image, [n, E]. With flips, the mirror image's embedding is
+            appended.
+        embeddings2: embeddings of each pair's second image, [n, E].
+        is_same: True for each pair of one person, bool [n].
+        distance: `euclidean` for the squared Euclidean distance, `cosine` for the angle divided by π (0 to 1).
+        subtract_mean: True to subtract the mean embedding of the other folds from each fold's embeddings first.
+        n_folds: number of folds, from 2. There must be at least that many pairs of each kind.
+        far_target: false accept rate of the validation rate, above 0, at most 1.
+        keep: pairs to evaluate, bool [n]; the other pairs are ignored. Each pair stays in the fold that it has among
+            all pairs. Default: all.
 
     Raises:
-        DataError: the values can't be evaluated; one line for each reason.
+        DataError: the values can't be evaluated; one line per reason.
     """
     rows1, rows2, same = _checked(embeddings1, embeddings2, is_same, distance, n_folds, far_target)
     folds, notes = cut_into_folds(same, n_folds)
@@ -73,7 +73,7 @@ def evaluate_pairs(
             folds, _distances(first, second, folds, distance, subtract_mean=subtract_mean), strict=True
         )
     ]
-    order = np.argsort(np.concatenate(folds))  # from fold after fold to the order of the pairs
+    order = np.argsort(np.concatenate(folds))  # from the order of the folds to the order of the pairs
     accuracy = [float(np.mean(outcome.correct)) for outcome in outcomes]
     val = [outcome.val for outcome in outcomes]
     auc, eer, curve_notes = _curve(outcomes)
@@ -103,7 +103,7 @@ def evaluate_pairs(
 
 
 class _Outcome(NamedTuple):
-    """One fold, judged by thresholds from the others."""
+    """Outcome of one fold, with thresholds from the other folds."""
 
     threshold: float
     correct: Bools
@@ -120,7 +120,7 @@ def _outcome(distances: Floats, same: Bools, fold: Indices, far_target: float) -
     others_same, others_different = distances[~in_fold & same], distances[~in_fold & ~same]
     fold_same, fold_different = distances[in_fold & same], distances[in_fold & ~same]
 
-    # True rejects are the different pairs less the false accepts, a constant that argmax ignores.
+    # True rejects are a constant number of pairs minus the false accepts; argmax ignores the constant.
     score = accepted(others_same, ACCURACY_THRESHOLDS) - accepted(others_different, ACCURACY_THRESHOLDS)
     threshold = ACCURACY_THRESHOLDS[np.argmax(score)]
 
@@ -138,13 +138,13 @@ def _outcome(distances: Floats, same: Bools, fold: Indices, far_target: float) -
 
 
 def val_threshold(far: Floats, far_target: float) -> float:
-    """The threshold at a false accept rate, from the rates at each of `VAL_THRESHOLDS`."""
-    # Below the target over the whole grid: the published code then accepts nothing.
+    """Return the threshold at a false accept rate, given the rates at each of `VAL_THRESHOLDS`."""
+    # If no threshold of the grid reaches the target, the published code accepts nothing.
     return float(np.interp(far_target, far, VAL_THRESHOLDS)) if far[-1] >= far_target else 0.0
 
 
 def _curve(outcomes: list[_Outcome]) -> tuple[float, float | None, list[str]]:
-    """AUC and EER of the folds' mean ROC curve, and what to say about them."""
+    """Return AUC and EER of the folds' mean ROC curve, and notes on them."""
     tpr = np.mean([outcome.tpr for outcome in outcomes], axis=0)
     fpr = np.mean([outcome.fpr for outcome in outcomes], axis=0)
     auc = area(fpr, tpr)
@@ -158,22 +158,22 @@ def _curve(outcomes: list[_Outcome]) -> tuple[float, float | None, list[str]]:
 
 
 def cut_into_folds(same: Bools, n_folds: int) -> tuple[list[Indices], list[str]]:
-    """Return the indices of each fold's pairs, and what to say about them.
+    """Return the indices of each fold's pairs, and notes on them.
 
     Args:
-        same: bool [n], whether each pair is of one person; each kind must be there as often as there are folds.
+        same: True for each pair of one person, bool [n]. There must be at least as many pairs of each kind as folds.
     """
     folds = np.array_split(np.arange(len(same)), n_folds)
     if all(same[fold].any() and not same[fold].all() for fold in folds):
         return folds, []
-    # As in LFW's view 1, which lists every pair of one person first; the published code divides by zero.
+    # LFW's view 1 lists all pairs of one person first. The published code then divides by zero.
     kinds = (np.array_split(np.flatnonzero(kind), n_folds) for kind in (same, ~same))
     dealt = [np.concatenate(parts) for parts in zip(*kinds, strict=True)]
     return dealt, ["consecutive folds would lack a kind of pair, so each kind was cut into folds by itself"]
 
 
 def _kept_folds(folds: list[Indices], same: Bools, kept: Bools) -> list[Indices]:
-    """Each fold's indices among the pairs that are kept.
+    """Return each fold's indices among the pairs that are kept.
 
     Raises:
         DataError: a fold is left without one of the kinds of pair.
@@ -197,8 +197,10 @@ def _kept_folds(folds: list[Indices], same: Bools, kept: Bools) -> list[Indices]
 def _distances(
     first: Floats, second: Floats, folds: list[Indices], distance: Distance, *, subtract_mean: bool
 ) -> Iterator[Floats]:
-    """For each fold, the distance [n] of every pair, the fold's own and the others'."""
-    if distance == "euclidean" or not subtract_mean:  # what both lose leaves a Euclidean distance as it was
+    """Yield for each fold the distance of every pair, [n], both in the fold and in the others."""
+    if (
+        distance == "euclidean" or not subtract_mean
+    ):  # subtracting a vector from both does not change a Euclidean distance
         yield from itertools.repeat(pair_distances(first, second, distance), len(folds))
         return
     total = first.sum(axis=0) + second.sum(axis=0)

@@ -1,4 +1,4 @@
-"""The record by which a verification protocol is known: its name, its options and what it does with pairs."""
+"""Record of a verification protocol: its name, its options and its functions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from finetune.verification import VerificationResult
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """An option of a protocol. Whoever is not given it takes the protocol's own default.
+    """Option of a protocol. If it is not given, the protocol's own default applies.
 
     Attributes:
-        name: the keyword in Python; the command line writes it with dashes.
-        metavar: the word for its value in the command's help.
-        read: returns the value of a text, or raises a ValueError.
-        wants: what to give, as in "give a rate above 0 and below 1".
-        help: what the option sets, for the command's help.
+        name: keyword in Python; the command line writes it with dashes.
+        metavar: word for its value in the command's help.
+        read: function that returns the value of a text, or raises a ValueError.
+        wants: description of the value, as in "give a rate above 0 and below 1".
+        help: description of the option, for the command's help.
     """
 
     name: str
@@ -32,20 +32,20 @@ class Option:
 
 @dataclasses.dataclass(frozen=True)
 class VerificationProtocol:
-    """A way to judge embeddings by pairs of images.
+    """Way to judge embeddings with pairs of images.
 
-    Both functions take `distance` and `subtract_mean`, as an `lfw` section has them, and the protocol's own options,
-    by keyword.
+    Both functions take `distance` and `subtract_mean`, as in an `lfw` section, and the protocol's own options, by
+    keyword.
 
     Attributes:
-        name: the word by which users choose it.
-        summary: what it does, in a few words, for the command's help.
-        evaluate: computes the VerificationResult of the embeddings [images, E] of `ImagePairs.paths`, and these
-            pairs. With the keyword `keep`, bool [n], the other pairs count as if they were not there. It raises a
-            DataError where the pairs can't be judged.
-        needs: yields the problems of pairs and options, before anything is embedded. It takes the pairs, and
-            their place as messages name it.
-        options: its own options.
+        name: word by which users choose it.
+        summary: short description for the command's help.
+        evaluate: function that computes the VerificationResult of the embeddings [images, E] of `ImagePairs.paths` and
+            these pairs. With the keyword `keep`, bool [n], the other pairs are ignored. It raises a DataError if the
+            pairs can't be judged.
+        needs: function that yields the problems of pairs and options, before anything is embedded. It takes the pairs,
+            and their place in messages.
+        options: own options of the protocol.
     """
 
     name: str

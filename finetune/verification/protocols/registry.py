@@ -1,4 +1,4 @@
-"""All verification protocols by name. A new one is its own module and its line here."""
+"""All verification protocols by name. A new protocol is one module and one line here."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def all_options() -> dict[str, Option]:
 
 
 def by_name(name: str, **options: Any) -> VerificationProtocol:
-    """Return the protocol of a name, with values for some of its options.
+    """Return the protocol with this name, with values for some of its options.
 
     Raises:
-        UserError: there is none of that name, or it lacks some of the options; one line for each.
+        UserError: there is no such protocol, or it lacks some of the options; one line per option.
     """
     if name not in PROTOCOLS:
         raise UserError(Problem("protocol", f"found {name!r}", f"choose one of {', '.join(PROTOCOLS)}"))

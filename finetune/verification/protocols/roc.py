@@ -9,21 +9,21 @@ from finetune.arrays import Doubles
 
 
 def accepted(distances: Doubles, thresholds: Doubles) -> npt.NDArray[np.intp]:
-    """Count the distances [n] that lie below each threshold [points]: [points]."""
+    """Count the distances [n] that are below each threshold [points]: [points]."""
     return np.searchsorted(np.sort(distances), thresholds, side="left")
 
 
 def area(fpr: Doubles, tpr: Doubles) -> float:
-    """Compute the area under a ROC curve by trapezoids; both rates are [points], in the order of the thresholds."""
+    """Compute the area under a ROC curve with trapezoids; both rates are [points], in the order of the thresholds."""
     return float(np.sum(np.diff(fpr) * (tpr[1:] + tpr[:-1]) / 2))
 
 
 def equal_error_rate(fpr: Doubles, tpr: Doubles) -> float | None:
-    """Return the false accept rate where the ROC polyline meets fpr + tpr = 1, or None where it ends before.
+    """Return the false accept rate where the ROC polyline meets fpr + tpr = 1, or None if it ends before.
 
     Args:
-        fpr: [points], in the order of the thresholds, the first of which accepts nothing.
-        tpr: [points], likewise.
+        fpr: false accept rates, [points], in the order of the thresholds. The first threshold accepts nothing.
+        tpr: validation rates, [points], in the same order.
     """
     total = fpr + tpr
     if total[-1] < 1:
