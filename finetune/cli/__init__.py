@@ -1,4 +1,4 @@
-"""The command `finetune`: one module per subcommand, each of which parses, calls the library and prints."""
+"""The command `finetune`, with one module per subcommand, which parses options, calls the library and prints."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Finds the faces of photos by MTCNN as FaceNet ran it, and cuts them; it may be stopped and run again."""
+"""Find faces in photos by MTCNN as FaceNet ran it, and crop them. It may be stopped and run again."""
 
 from __future__ import annotations
 
@@ -13,41 +13,45 @@ FORMATS = ("png", "jpg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The photos, the folder for crops, and how to find and cut faces."""
-    parser.add_argument("photos", metavar="PHOTOS", help="a folder of any depth, one folder per person, or one photo")
-    parser.add_argument("out", metavar="OUT", help="the folder for the crops: PHOTOS/NAME/X.jpg becomes OUT/NAME/X.png")
+    """Add the photos, the folder for the crops, and the settings of the alignment."""
+    parser.add_argument(
+        "photos", metavar="PHOTOS", help="one photo, or a folder of any depth, such as one folder per person"
+    )
+    parser.add_argument("out", metavar="OUT", help="folder for the crops: PHOTOS/NAME/X.jpg becomes OUT/NAME/X.png")
     parser.add_argument(
         "--size",
         type=whole_number(1, 4096),
         default=160,
         metavar="PIXELS",
-        help="side of the crops (160); for training 182",
+        help="side of the crops in pixels (default: 160); 182 for training",
     )
     parser.add_argument(
         "--margin",
         type=whole_number(0, 4096),
         default=32,
         metavar="PIXELS",
-        help="that a box is grown by, half on each side; 44 for training (32)",
+        help="margin added to a face's box, half on each side (default: 32); 44 for training",
     )
-    parser.add_argument("--all", action="store_true", dest="all_faces", help="cut every face, as X_0, X_1, …")
-    parser.add_argument("--format", choices=FORMATS, default="png", help="of the crops (png)")
+    parser.add_argument("--all", action="store_true", dest="all_faces", help="crop all faces, as X_0, X_1, …")
+    parser.add_argument("--format", choices=FORMATS, default="png", help="format of the crops (default: png)")
     parser.add_argument(
         "--min-face-size",
         type=whole_number(12, 4096),
         metavar="PIXELS",
-        help="side of the smallest face (20)",
+        help="side of the smallest face to find (default: 20)",
     )
-    parser.add_argument("--score", type=probability, metavar="P", help="probability that a face must exceed (0.7)")
     parser.add_argument(
-        "--turn", action="store_true", help="photos may lie on a side or stand on their head: try four turns of each"
+        "--score", type=probability, metavar="P", help="probability that a face must exceed (default: 0.7)"
     )
-    parser.add_argument("--boxes", metavar="FILE", help="write the faces that were found, a line each")
-    parser.add_argument("--from-boxes", metavar="FILE", help="take the faces from such a file and detect nothing")
+    parser.add_argument(
+        "--turn", action="store_true", help="try all four orientations, for photos on their side or upside down"
+    )
+    parser.add_argument("--boxes", metavar="FILE", help="write the boxes of the faces to this file, one line per face")
+    parser.add_argument("--from-boxes", metavar="FILE", help="read the boxes from such a file instead of detecting")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints each photo that has no crop with the reason, and the coverage."""
+    """Align the photos, and print the reason for each photo without crop and the coverage."""
     from finetune.align import Alignment, align, leftovers, read_boxes, write_boxes
     from finetune.paths import in_one_line
     from finetune.runtime import devices
@@ -68,8 +72,8 @@ def run(options: argparse.Namespace) -> None:
     boxes = read_boxes(path(options.from_boxes)) if options.from_boxes else None
     import tensorflow as tf
 
-    # The workers keep all cores busy: threads within an operation would only take turns.
-    with contextlib.suppress(RuntimeError):  # where this process has computed something already
+    # The workers keep all cores busy. Threads within an operation would only compete with them.
+    with contextlib.suppress(RuntimeError):  # raised if this process has already used TensorFlow
         tf.config.threading.set_intra_op_parallelism_threads(1)
     devices.prepare()
     photos, out = path(options.photos), path(options.out)

@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""The arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from finetune.recipe import LFW, Recipe
 
 FEW = 16
-"""Least number of images whose first-layer statistics tell how they are to be standardized."""
+"""Least number of images whose first-layer statistics can show the right standardization."""
 MOST_LINES = 20
-"""The number of photos, or of names, that a command tells of one by one."""
+"""Largest number of photos or names that a command lists one by one."""
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
-    """`RECIPE [key=value ...]`."""
-    parser.add_argument("recipe", metavar="RECIPE", help="a recipe file, such as recipes/vggface2.yaml")
+    """Add `RECIPE [key=value ...]`."""
+    parser.add_argument("recipe", metavar="RECIPE", help="recipe file, such as recipes/vggface2.yaml")
     parser.add_argument(
-        "overrides", metavar="key=value", nargs="*", help="values in place of the recipe's: data.train=~/faces"
+        "overrides", metavar="key=value", nargs="*", help="overrides of recipe values, such as data.train=~/faces"
     )
 
 
 def load_recipe(options: argparse.Namespace) -> Recipe:
-    """The recipe with its overrides.
+    """Load the recipe with its overrides.
 
     Raises:
-        RecipeError: one line for each problem of either.
+        RecipeError: the recipe or an override can't be used; one line per problem.
     """
     from finetune.recipe import Recipe
 
@@ -53,21 +53,28 @@ def load_recipe(options: argparse.Namespace) -> Recipe:
 
 
 def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, computes: bool = True) -> None:
-    """`CHECKPOINT`, or `--checkpoint` where it is optional, and what it expects of images.
+    """Add `CHECKPOINT`, or `--checkpoint` if it is optional, and the options for its input.
 
     Args:
-        computes: whether precision and runtime may be chosen.
+        parser: parser of the command.
+        optional: whether the checkpoint is an option.
+        computes: whether precision and runtime are options too.
     """
     parser.add_argument(
         "--checkpoint" if optional else "checkpoint",
         metavar="CHECKPOINT",
-        help="a directory, a prefix, or any file of a checkpoint",
+        help="directory, prefix, or any file of a checkpoint",
     )
     parser.add_argument(
-        "--standardization", choices=STANDARDIZATIONS, help="in place of what the checkpoint is known to expect"
+        "--standardization",
+        choices=STANDARDIZATIONS,
+        help="standardization of the images; default: what the checkpoint expects",
     )
     parser.add_argument(
-        "--image-size", type=image_size, metavar="PIXELS", help="likewise; 160 for the published checkpoints"
+        "--image-size",
+        type=image_size,
+        metavar="PIXELS",
+        help="input size in pixels; default: what the checkpoint expects (160 for the published ones)",
     )
     if not computes:
         parser.set_defaults(precision="float32", runtime="tensorflow")
@@ -76,28 +83,45 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, c
         "--precision",
         choices=PRECISIONS,
         default="float32",
-        help="of the convolutions; bfloat16 is faster where the processor or GPU has units for it",
+        help="precision of the convolutions (default: float32); bfloat16 is faster on hardware that supports it",
     )
     parser.add_argument(
-        "--runtime", choices=RUNTIMES, default="tensorflow", help="what computes; openvino is an extra for CPUs"
+        "--runtime",
+        choices=RUNTIMES,
+        default="tensorflow",
+        help="runtime of the network (default: tensorflow); openvino is an extra for CPUs",
     )
 
 
 def add_lfw(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """`--lfw DIR --pairs FILE` and the protocol's settings."""
-    parser.add_argument("--lfw", required=required, metavar="DIR", help="aligned faces, DIR/NAME/NAME_0001.png or .jpg")
-    parser.add_argument("--pairs", required=required, metavar="FILE", help="pairs.txt, or any file in its form")
-    parser.add_argument("--distance", choices=("euclidean", "cosine"), default="euclidean")
+    """Add `--lfw DIR --pairs FILE` and the settings of the protocol."""
+    parser.add_argument(
+        "--lfw", required=required, metavar="DIR", help="folder of aligned faces, DIR/NAME/NAME_0001.png or .jpg"
+    )
+    parser.add_argument("--pairs", required=required, metavar="FILE", help="pairs.txt, or a file in its format")
+    parser.add_argument(
+        "--distance",
+        choices=("euclidean", "cosine"),
+        default="euclidean",
+        help="distance between embeddings (default: euclidean)",
+    )
     parser.add_argument("--subtract-mean", action="store_true", help="subtract the mean embedding of the other folds")
-    parser.add_argument("--flip", action="store_true", help="compare each image beside its mirror image")
-    parser.add_argument("--missing", choices=("error", "skip"), default="error", help="what to do with missing images")
+    parser.add_argument(
+        "--flip", action="store_true", help="append the embedding of the mirror image to that of each image"
+    )
+    parser.add_argument(
+        "--missing",
+        choices=("error", "skip"),
+        default="error",
+        help="stop at missing images (default: error), or skip their pairs",
+    )
 
 
 def lfw_section(options: argparse.Namespace) -> LFW | None:
-    """The pairs and the protocol; None where they are not given.
+    """Return the pairs and the protocol's settings, or None if no pairs are given.
 
     Raises:
-        UserError: one is given without the other.
+        UserError: `--lfw` or `--pairs` is given without the other.
     """
     from finetune.recipe import LFW
 
@@ -111,14 +135,14 @@ def lfw_section(options: argparse.Namespace) -> LFW | None:
 
 
 def image_size(text: str) -> int:
-    """A side in pixels that the network can take."""
+    """Read an option's value: an image side in pixels that the network accepts."""
     if not (text.isascii() and text.isdigit() and int(text) >= LEAST_IMAGE_SIZE):
         raise argparse.ArgumentTypeError(f"found {text!r}; give a whole number of pixels from {LEAST_IMAGE_SIZE}")
     return int(text)
 
 
 def whole_number(least: int, most: int = (1 << 31) - 1) -> Callable[[str], int]:
-    """An option's type: a whole number in a range."""
+    """Return the reader of an option's value: a whole number in a range."""
 
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
@@ -129,12 +153,18 @@ def whole_number(least: int, most: int = (1 << 31) - 1) -> Callable[[str], int]:
 
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
-    """`--seed N`."""
-    parser.add_argument("--seed", type=whole_number(0), default=666, metavar="N", help="one seed, one result; 666")
+    """Add `--seed N`."""
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0),
+        default=666,
+        metavar="N",
+        help="seed of the draw (default: 666); the same seed gives the same result",
+    )
 
 
 def say_left_out(left_out: Sequence[Quarantined]) -> None:
-    """A table on stderr: how many were left out for each reason, and the first of them."""
+    """Print on stderr, for each reason, the number of files left out and the first one."""
     reasons: dict[str, list[Quarantined]] = {}
     for entry in left_out:
         reasons.setdefault(entry.reason, []).append(entry)
@@ -144,10 +174,10 @@ def say_left_out(left_out: Sequence[Quarantined]) -> None:
 
 
 def restore(options: argparse.Namespace) -> Model:
-    """Return the checkpoint's model; says on stderr where its preprocessing was only assumed."""
+    """Restore the checkpoint's model, with a note on stderr if its preprocessing is only assumed."""
     from finetune.checkpoint import locate
 
-    locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
+    locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
     from finetune.model import Model
     from finetune.runs import describe
 
@@ -164,10 +194,10 @@ def restore(options: argparse.Namespace) -> Model:
 
 
 def restore_of(options: argparse.Namespace, contract: Contract | None) -> Model:
-    """The model that a gallery was made with: from `--checkpoint`, else from where it was last seen.
+    """Restore the model of a gallery from `--checkpoint`, or else from its last known place.
 
     Raises:
-        UserError: it is neither given nor where it was.
+        UserError: the checkpoint is neither given nor at its last known place.
     """
     if contract is not None:
         options.image_size = options.image_size or contract.image_size
@@ -185,10 +215,11 @@ def restore_of(options: argparse.Namespace, contract: Contract | None) -> Model:
 
 
 def standardization_notes(model: Model, paths: Sequence[Path]) -> list[str]:
-    """Return a line where the images look as if the checkpoint was trained on others, standardized otherwise.
+    """Return a line if the images suggest that the checkpoint expects another standardization.
 
     Args:
-        paths: images that can be used; too few tell nothing.
+        model: restored model.
+        paths: usable images. Fewer than `FEW` give no answer.
     """
     from finetune.runs import probe, standardization_warnings
 
@@ -199,18 +230,19 @@ def standardization_notes(model: Model, paths: Sequence[Path]) -> list[str]:
 
 
 def path(text: str) -> Path:
-    """A path as it was typed, `~` expanded; where there is no such user it stays, and is nowhere to be found."""
+    """Return the path of an argument with `~` expanded; `~USER` stays as it is for an unknown user."""
     return Path(os.path.expanduser(text))
 
 
 def new_file(text: str, apart_from: Path | None = None) -> Path:
-    """Return the path of a file to be written; a link is followed. The folder that it is written into must be there.
+    """Return the path of a file to write. Links are followed, and the target's folder must exist.
 
     Args:
-        apart_from: a folder that is read, in which nothing is to be written.
+        text: path as given.
+        apart_from: folder that is read, in which nothing may be written.
 
     Raises:
-        UserError: it is a folder or a device, or can't be written there.
+        UserError: the path is a folder or a device, its folder is missing, or it lies in `apart_from`.
     """
     file = path(text)
     if file.is_dir():
@@ -226,7 +258,7 @@ def new_file(text: str, apart_from: Path | None = None) -> Path:
 
 
 def rate(text: str) -> float:
-    """An option's type: a false accept rate, above 0 and below 1."""
+    """Read an option's value: a false accept rate, above 0 and below 1."""
     try:
         value = float(text)
     except ValueError:
@@ -237,10 +269,12 @@ def rate(text: str) -> float:
 
 
 def text_file(text: str, suffixes: Sequence[str], *read: Path) -> Path:
-    """A table to be written: none of the files that are read, and named as a table, lest it replace a photo.
+    """Return the path of a text file to write, which is not among the read files and has one of the suffixes.
+
+    The suffix keeps a mistyped command from replacing a photo.
 
     Raises:
-        UserError: it can't be written there.
+        UserError: the file can't be written there.
     """
     file = new_file(text)
     for place in read:
@@ -253,7 +287,7 @@ def text_file(text: str, suffixes: Sequence[str], *read: Path) -> Path:
 
 
 def probability(text: str) -> float:
-    """An option's type: a number from 0 to 1."""
+    """Read an option's value: a number from 0 to 1."""
     try:
         value = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Lists what finetune keeps in the user's cache, and removes it: features, aligned photos and classifiers of people."""
+"""List or clear finetune's caches: features, aligned photos and classifiers of people."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from finetune.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add which caches to empty."""
+    """Add the option to clear caches."""
     parser.add_argument(
         "--clear",
         nargs="*",
         choices=CACHES,
         metavar="NAME",
-        help=f"remove what is kept: all of it, or {', '.join(CACHES[:-1])} or {CACHES[-1]} alone; it is computed again "
-        "when it is needed",
+        help=f"clear all caches, or only these: {', '.join(CACHES[:-1])} or {CACHES[-1]}; cleared entries are computed "
+        "again when needed",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print a line for each cache, after emptying those that are named."""
+    """Clear the given caches, and print one line per cache."""
     cleared = CACHES if options.clear == [] else options.clear or ()
     for name in CACHES:
         entries = cache_entries(name)

@@ -1,4 +1,4 @@
-"""Reads a recipe alone, without TensorFlow, and reports every problem, a line each."""
+"""Check a recipe by itself, without TensorFlow, and report all problems, one per line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from finetune.progress import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The recipe and its overrides."""
+    """Add the recipe and its overrides."""
     add_recipe(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints one line when the recipe is well-formed."""
+    """Check the recipe, and print one line if it is well-formed."""
     recipe = load_recipe(options)
     names = ", ".join(repr(stage.name) for stage in recipe.stages)
     say(f"{options.recipe}: no problems; stages: {names}")

@@ -1,4 +1,4 @@
-"""Trains a classifier on embeddings and tests it, as FaceNet's classifier.py does; names test images for a contest."""
+"""Train and test a classifier on embeddings, as FaceNet's classifier.py does, or write predictions for a contest."""
 
 from __future__ import annotations
 
@@ -35,38 +35,63 @@ CLASSIFIERS = ("svc", "svm", "prototype", "k-nearest", "logistic")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The checkpoint, the images, how to part them, and what to write."""
+    """Add the checkpoint, the images, the split, and the files to write."""
     add_checkpoint(parser)
     parser.add_argument(
-        "train", metavar="PEOPLE", help="one folder of aligned faces per person; or X_train.npy, with --labels"
+        "train",
+        metavar="PEOPLE",
+        help="training images: one folder of aligned faces per person; or X_train.npy, with --labels",
     )
     parser.add_argument(
         "--test",
         metavar="TEST",
-        help="images to test on, likewise, or X_test.npy; without it PEOPLE is parted as the published script does",
+        help="test images: one folder of aligned faces per person, or X_test.npy; without it, PEOPLE is split into "
+        "training and test images as the published script does",
     )
-    parser.add_argument("--min-images", type=whole_number(2), metavar="N", help="people with fewer are left out (20)")
-    parser.add_argument("--train-images", type=whole_number(1), metavar="N", help="of each person (10)")
-    parser.add_argument("--seed", type=whole_number(0, (1 << 32) - 1), default=666, metavar="N", help="666")
+    parser.add_argument(
+        "--min-images",
+        type=whole_number(2),
+        metavar="N",
+        help="leave out people with fewer images (default: 20); without --test",
+    )
+    parser.add_argument(
+        "--train-images",
+        type=whole_number(1),
+        metavar="N",
+        help="number of training images per person (default: 10); without --test",
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0, (1 << 32) - 1),
+        default=666,
+        metavar="N",
+        help="seed of the split and of the classifiers (default: 666)",
+    )
     parser.add_argument(
         "--classifier",
         choices=CLASSIFIERS,
         action="append",
-        help="svc, the published one, if not given; may be given several times",
+        help="classifier to train (default: svc, the published one); may be given several times",
     )
-    parser.add_argument("--labels", metavar="FILE", help="y_train.npy: a label for each row of PEOPLE")
-    parser.add_argument("--height", type=whole_number(1, 4096), metavar="PIXELS", help="of flat rows in .npy")
-    parser.add_argument("--width", type=whole_number(1, 4096), metavar="PIXELS")
-    parser.add_argument("--submission", metavar="FILE", help="write ImageId,PredictedClass of the test images, from 0")
+    parser.add_argument("--labels", metavar="FILE", help="y_train.npy, with one label per row of PEOPLE")
+    parser.add_argument(
+        "--height", type=whole_number(1, 4096), metavar="PIXELS", help="image height, for flat rows in .npy"
+    )
+    parser.add_argument(
+        "--width", type=whole_number(1, 4096), metavar="PIXELS", help="image width, for flat rows in .npy"
+    )
+    parser.add_argument(
+        "--submission", metavar="FILE", help="write ImageId,PredictedClass for the test images, numbered from 0"
+    )
 
 
 class Images(NamedTuple):
-    """Images of one side of the test: files, or an array of them; and whose they are, where it is known.
+    """The training images or the test images.
 
     Attributes:
-        images: the images.
-        names: a name per image.
-        records: of the files.
+        images: image files, or an array of images.
+        names: name of the person in each image, or None if unknown.
+        records: records of the files.
     """
 
     images: list[Path] | ImageArray
@@ -75,7 +100,7 @@ class Images(NamedTuple):
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the numbers of photos, then accuracy and macro F-score of each classifier."""
+    """Train and test, and print the numbers of photos and each classifier's accuracy and macro F-score."""
     from finetune.gallery import few_photos, published
 
     options.classifier = options.classifier or ["svc"]
@@ -87,7 +112,7 @@ def run(options: argparse.Namespace) -> None:
     arrays = _arrays(options)
     for folder in (options.train, options.test):
         if folder is not None and folder not in arrays:
-            refuse_two_forms(layout(path(folder)))  # a wrong one is told before a checkpoint is restored
+            refuse_two_forms(layout(path(folder)))  # reports a wrong folder before the checkpoint is restored
     model = restore(options)
     if options.test is None:
         everybody, records = _people(options.train, model)
@@ -110,7 +135,7 @@ def run(options: argparse.Namespace) -> None:
     people = published.People.of(train.names or [], test.names)
     if people.others:
         say_aside(f"{people.others} test images of people who are not trained on count as wrong")
-    # Only what is trained on is kept; without --test, the folder is one training set.
+    # Only training images go to the feature cache. Without --test, the whole folder is one training set.
     rows = _embedded(train, model, "auto")
     test_rows = _embedded(test, model, "off" if options.test else "auto")
     say(
@@ -132,7 +157,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _refuse(options: argparse.Namespace) -> None:
-    """Options that don't go together, all at once."""
+    """Refuse options that contradict each other, all at once."""
     problems = []
     is_array = [text is not None and text.endswith(".npy") for text in (options.train, options.test)]
     if options.test is not None and (options.min_images or options.train_images):
@@ -152,7 +177,7 @@ def _refuse(options: argparse.Namespace) -> None:
 
 
 def _arrays(options: argparse.Namespace) -> dict[str, Images]:
-    """Those of the two sides that are arrays."""
+    """Return the images of those arguments that are arrays, by argument."""
     from finetune.dataset.importers import open_images, read_labels
 
     found = {}
@@ -166,7 +191,7 @@ def _arrays(options: argparse.Namespace) -> dict[str, Images]:
 
 
 def _people(text: str, model: Model) -> tuple[dict[str, list[Path]], Records]:
-    """Return the images of a folder that can be used, `{person: paths}`, and all records; say which can't."""
+    """Return a folder's usable images, `{person: paths}`, and all records; print the images left out."""
     found = layout(path(text))
     paths = [photo for photos in found.files.values() for photo in photos]
     records = inspect_images(paths)

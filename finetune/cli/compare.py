@@ -1,4 +1,4 @@
-"""Says how far apart two photos' faces are, and by a gallery whether they show one person."""
+"""Compare the faces in two photos. With a gallery, decide whether they show the same person."""
 
 from __future__ import annotations
 
@@ -19,19 +19,25 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Two photos, and what to judge them by."""
-    parser.add_argument("first", metavar="A", help="an aligned face, or with --align a photo of one person")
-    parser.add_argument("second", metavar="B")
-    parser.add_argument("--gallery", metavar="GALLERY", help="whose people, and strangers, say what is near enough")
-    parser.add_argument("--align", action="store_true", help="find the faces first; there must be one in each photo")
+    """Add the two photos, and the basis of the decision."""
+    parser.add_argument("first", metavar="A", help="first photo: an aligned face, or with --align any photo of a face")
+    parser.add_argument("second", metavar="B", help="second photo, of the same kind")
     parser.add_argument(
-        "--far", type=rate, default=0.01, metavar="RATE", help="share of pairs of two people taken for one (0.01)"
+        "--gallery", metavar="GALLERY", help="gallery whose people and strangers determine the threshold"
+    )
+    parser.add_argument("--align", action="store_true", help="find the faces first; each photo must show one face")
+    parser.add_argument(
+        "--far",
+        type=rate,
+        default=0.01,
+        metavar="RATE",
+        help="false accept rate: share of pairs of different people taken for the same person (default: 0.01)",
     )
     add_checkpoint(parser, optional=True)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print similarity and distance; with a gallery, the answer too, or what it would take to give one."""
+    """Print similarity and distance, then the decision, or the reason why there is none."""
     import numpy as np
 
     from finetune.gallery import Contract, read_gallery
@@ -65,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
         ]
         if problems:
             raise DataError(*dict.fromkeys(problems))
-        embedder = Embedder(model, cache="off")  # nothing is kept on disk: nobody enrolled these faces
+        embedder = Embedder(model, cache="off")  # nothing is kept on disk, because nobody enrolled these faces
         rows = np.concatenate(
             [embedder.embeddings([face.crop for face in faces if face.crop is not None]) for faces in found]
         )
@@ -78,7 +84,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _answer(similarity: float, gallery: Gallery | None, far: float) -> str:
-    """Say whether two photos show one person, or why nobody can tell."""
+    """Return whether two photos show the same person, or why there is no decision."""
     from finetune.gallery import pair_threshold
 
     if gallery is None:
@@ -95,7 +101,7 @@ def _answer(similarity: float, gallery: Gallery | None, far: float) -> str:
 
 
 def _problem(photo: Path, faces: Sequence[Face], *, aligned: bool) -> Problem | None:
-    """Return why a photo is not one of one face; None where it is."""
+    """Return the problem of a photo without exactly one face, or None."""
     where = in_one_line(photo)
     if len(faces) > 1:
         return Problem(where, f"{len(faces)} faces", "give a photo of one person")

@@ -1,4 +1,4 @@
-"""Draws faces, makes a checkpoint, and runs two stages on them: the main job without any data of yours."""
+"""Draw faces, make a checkpoint, and fine-tune it in two stages: a complete run that needs no data."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from finetune.cli.arguments import path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to."""
-    parser.add_argument("--output", default="runs/demo", metavar="DIR", help="default: runs/demo")
+    """Add the output folder."""
+    parser.add_argument(
+        "--output", default="runs/demo", metavar="DIR", help="folder for the data and the run (default: runs/demo)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the plan, a line an epoch, and the table of stages."""
+    """Run the demo, and print the plan, one line per epoch, and the table of stages."""
     from finetune.checkpoint import refuse_pattern
     from finetune.files import refuse_used
 

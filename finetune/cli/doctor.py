@@ -1,4 +1,4 @@
-"""Says what is wrong with a folder of people's faces before it is trained on, and moves suspects aside."""
+"""Report the problems of a dataset of faces before training, and move suspect images aside."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The folder, what it is compared with, and what is written."""
-    parser.add_argument("folder", metavar="FOLDER", help="one folder of images per person")
+    """Add the folder, the data to compare it with, and the files to write."""
+    parser.add_argument("folder", metavar="FOLDER", help="folder with one folder of images per person")
     add_checkpoint(parser, optional=True)
     parser.add_argument(
         "--min-images",
         type=whole_number(1, 10**6),
         default=2,
         metavar="N",
-        help="tell of people with fewer usable images; 2",
+        help="report people with fewer usable images (default: 2)",
     )
-    parser.add_argument("--lfw", metavar="DIR", help="LFW's faces, to tell what of them the folder holds too")
-    parser.add_argument("--pairs", metavar="FILE", help="the pairs that name them")
-    parser.add_argument("--json", metavar="FILE", help="write every finding")
-    parser.add_argument("--sheet", metavar="FILE.png", help="write a picture of the suspects, the worst of each kind")
+    parser.add_argument("--lfw", metavar="DIR", help="LFW's faces, to report overlap with the folder; needs --pairs")
+    parser.add_argument("--pairs", metavar="FILE", help="pairs file of LFW")
+    parser.add_argument("--json", metavar="FILE", help="write all findings as JSON")
+    parser.add_argument("--sheet", metavar="FILE.png", help="write a picture of the worst suspects of each kind")
     parser.add_argument("--fix", action="store_true", help="move suspect images to FOLDER.quarantine")
-    parser.add_argument("--undo", action="store_true", help="move them back")
+    parser.add_argument("--undo", action="store_true", help="move the images back")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the table, and what was moved."""
+    """Examine the folder, and print the table and the number of moved files."""
     from finetune.doctor import Quarantine
 
     _refuse_contradictions(options)
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _examine(options: argparse.Namespace) -> Report:
-    """Opens what the options name, saying all that is wrong with it at once; examines, prints and writes."""
+    """Open the inputs, reporting all problems at once; then examine the folder, print and write the findings."""
     from finetune.dataset import layout
     from finetune.doctor import Quarantine, examine, show_report, write_sheet
     from finetune.files import write_json
@@ -92,13 +92,13 @@ def _examine(options: argparse.Namespace) -> Report:
 
 
 def _overlap(first: str, second: str) -> bool:
-    """Whether two folders are one, or one of them lies in the other."""
+    """Return whether two folders are the same, or one lies in the other."""
     a, b = (Path(os.path.realpath(os.path.expanduser(folder))) for folder in (first, second))
     return a.is_relative_to(b) or b.is_relative_to(a)
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
-    """Raises `UserError` with a line for each option that goes with none of the others."""
+    """Raise `UserError` with one line per option that contradicts the others."""
     problems = []
     given = [
         name

@@ -1,4 +1,4 @@
-"""Writes the embeddings of aligned faces: a folder of any depth, or one image, to an .npz file."""
+"""Write the embeddings of aligned faces, from a folder of any depth or one image, to an .npz file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from finetune.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The checkpoint, the images and the file."""
+    """Add the checkpoint, the images and the output file."""
     add_checkpoint(parser)
-    parser.add_argument("images", metavar="IMAGES", help="a folder of aligned faces of any depth, or one image")
+    parser.add_argument("images", metavar="IMAGES", help="folder of aligned faces, of any depth, or one image")
     parser.add_argument(
-        "out", metavar="OUT.npz", help="names [n], embeddings float32 [n, size], and what they were made with"
+        "out",
+        metavar="OUT.npz",
+        help="file to write: names [n], embeddings float32 [n, size], and the settings of the model",
     )
-    parser.add_argument("--flip", action="store_true", help="append the mirror image's embedding")
+    parser.add_argument("--flip", action="store_true", help="append the embedding of the mirror image")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints how many were embedded, and each file that was left out with its reason."""
+    """Write the embeddings, and print their number and each file left out, with the reason."""
     import numpy as np
 
     from finetune import files

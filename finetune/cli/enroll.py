@@ -1,4 +1,4 @@
-"""Adds people's photos to a gallery, or makes it; only what is new is embedded."""
+"""Add photos of people to a gallery, which is created if needed. Only new photos are embedded."""
 
 from __future__ import annotations
 
@@ -21,26 +21,32 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The gallery, the photos, and what embeds them."""
-    parser.add_argument("gallery", metavar="GALLERY", help="the gallery's file, made where it is missing: people.h5")
+    """Add the gallery, the photos, and the checkpoint."""
+    parser.add_argument("gallery", metavar="GALLERY", help="file of the gallery, such as people.h5")
     parser.add_argument(
         "folder",
         metavar="FOLDER",
-        help="one folder of aligned faces per person; or features that another tool has pickled: all_features.pkl",
+        help="folder with one folder of aligned faces per person; or features pickled by another tool, such as "
+        "all_features.pkl",
     )
-    parser.add_argument("--name", help="FOLDER, or the one photo, is all of this person")
-    parser.add_argument("--align", action="store_true", help="FOLDER holds photos: find and cut their faces first")
-    parser.add_argument("--min-face-size", type=whole_number(12, 4096), metavar="PIXELS", help="with --align (20)")
+    parser.add_argument("--name", help="name of the only person in FOLDER, which may also be a single photo")
+    parser.add_argument("--align", action="store_true", help="find and crop faces first; FOLDER holds photos")
+    parser.add_argument(
+        "--min-face-size",
+        type=whole_number(12, 4096),
+        metavar="PIXELS",
+        help="side of the smallest face that --align finds (default: 20)",
+    )
     parser.add_argument(
         "--strangers",
         action="store_true",
-        help="FOLDER's people are not enrolled: thresholds are taken from them, and from those added before",
+        help="add FOLDER's people as strangers: they are not enrolled, but thresholds are computed from all strangers",
     )
     add_checkpoint(parser, optional=True)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints what was enrolled and what was there already; says on stderr what to look at."""
+    """Enrol the photos, and print the numbers of new and known ones; suspect photos go to stderr."""
     from finetune.gallery import read_contract
 
     folder = path(options.folder)
@@ -80,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: Model) -> Gallery:
-    """Add the strangers; of their crops, whose files have names, nothing is kept."""
+    """Add the strangers; their crops, whose file names may be people's names, are deleted afterwards."""
     from finetune.gallery import enroll_strangers, short
 
     with tempfile.TemporaryDirectory(prefix="finetune-") as place:
@@ -98,7 +104,7 @@ def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: M
 
 
 def _refuse(options: argparse.Namespace, folder: Path, *, pickled: bool) -> None:
-    """What is wrong before a checkpoint is opened, all at once."""
+    """Refuse wrong options before a checkpoint is opened, all at once."""
     problems: list[Problem] = []
     if not folder.exists() and not pickled:
         problems.append(Problem(in_one_line(folder), "no such file or folder", "give a folder of people, or photos"))
@@ -116,7 +122,7 @@ def _refuse(options: argparse.Namespace, folder: Path, *, pickled: bool) -> None
 
 
 def _people(options: argparse.Namespace, size: int) -> tuple[dict[str, list[Path]], dict[Path, Path]]:
-    """Return `{name: images}`, and the photo of each image that was cut from one."""
+    """Return `{name: images}`, and the photo of each image that is a crop."""
     from finetune.dataset import layout
 
     folder, sources = path(options.folder), dict[Path, Path]()
@@ -138,7 +144,7 @@ def _people(options: argparse.Namespace, size: int) -> tuple[dict[str, list[Path
 def _aligned(
     photos: Path, size: int, options: argparse.Namespace, place: Path | None = None
 ) -> tuple[Path, dict[Path, Path]]:
-    """Return the folder with the crops, and the photo that each was cut from."""
+    """Return the folder of the crops, and the photo of each crop."""
     from finetune.align import Alignment, aligned, targets
 
     alignment = Alignment(size=size, min_face_size=options.min_face_size or 20)
@@ -164,7 +170,7 @@ def _say_size(photos: list[Path], size: int) -> None:
 
 
 def _say_already(already: tuple[tuple[Path, str, str], ...]) -> None:
-    """Photos that were there: those under another name one by one, for something is wrong there."""
+    """Print the photos that were already enrolled, one by one if under another name, which suggests a mistake."""
     under_other = [(photo, name) for photo, name, asked in already if normal(asked) != name]
     for photo, name in under_other[:MOST_LINES]:
         say_aside(f"there already, as {name}: {in_one_line(photo.name)}")

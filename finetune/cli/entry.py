@@ -1,4 +1,4 @@
-"""The command line: which subcommands there are, and how their errors become one line and an exit status."""
+"""The entry point of the command line: the subcommands, and their errors as single lines and an exit status."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ from finetune.progress import say_aside
 from finetune.words import did_you_mean, escaped, listed
 
 COMMANDS = {
-    "import": "bring CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",
-    "lfw": "fetch LFW and its pairs file",
-    "align": "find the faces of photos and cut them as FaceNet did",
-    "doctor": "say what is wrong with a folder of people's faces, and move suspects aside",
-    "split": "part a folder of people by images or by identities",
-    "pairs": "draw a pairs file in LFW's form from any folder of people",
-    "check": "read a recipe and say everything that is wrong with it",
-    "schema": "print the JSON schema of recipes, by which editors complete and check them",
-    "plan": "say what a recipe's run would do and cost, without doing it",
-    "run": "run a recipe: train its stages, measure LFW after each",
-    "report": "show what runs gave as one HTML file",
-    "validate": "measure a checkpoint on LFW's pairs as FaceNet does",
-    "embed": "write the embeddings of a folder of aligned faces",
-    "enroll": "add people's photos to a gallery, or make it",
-    "gallery": "list a gallery; rename, merge and remove people; write it out",
-    "identify": "name the faces of photos by a gallery, or say unknown",
-    "compare": "say how far apart two photos' faces are, and whether they show one person",
+    "import": "import CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",
+    "lfw": "download LFW and its pairs file",
+    "align": "find faces in photos and crop them as FaceNet did",
+    "doctor": "report the problems of a dataset of faces, and move suspect images aside",
+    "split": "split a folder of people by images or by identities",
+    "pairs": "draw a pairs file in LFW's format from a folder of people",
+    "check": "check a recipe and report all problems",
+    "schema": "print the JSON schema of recipes, for completion and checks in editors",
+    "plan": "show what a recipe would train and cost, without running it",
+    "run": "run a recipe: train its stages and validate on LFW after each",
+    "report": "write the results of runs as one HTML file",
+    "validate": "validate a checkpoint on LFW's pairs as FaceNet does",
+    "embed": "write the embeddings of aligned faces",
+    "enroll": "add photos of people to a gallery, and create it if needed",
+    "gallery": "list a gallery; rename, merge and remove people; export it",
+    "identify": "identify faces in photos with a gallery, or answer unknown",
+    "compare": "compare the faces in two photos, and decide whether they show the same person",
     "classify": "train and test a classifier on embeddings, as FaceNet's classifier.py does",
-    "export": "bring a checkpoint into another format, and prove it by that format's own runtime",
-    "inspect": "list what a checkpoint holds",
-    "cache": "list what finetune keeps in the user's cache, and empty it",
-    "demo": "run the main job on synthetic faces, within three minutes",
+    "export": "export a checkpoint to another format, and check it in that format's runtime",
+    "inspect": "list the contents of a checkpoint",
+    "cache": "list or clear finetune's caches",
+    "demo": "fine-tune on synthetic faces, in less than three minutes",
 }
 
 
 class Parser(argparse.ArgumentParser):
-    """Answers a mistake in one line, as the rest of finetune does, where argparse puts the usage before it."""
+    """A parser that reports a mistake in one line, without argparse's usage text."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        """Exit with status 2."""
+        """Print the message as one line and exit with status 2."""
         self.exit(2, f"{self.prog}: {escaped(message)}; see {self.prog} --help\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Ask of a command that is nearly one of ours whether that was meant."""
+        """Suggest the nearest command for an unknown one."""
         if action.dest == "command" and value not in COMMANDS:
             near = did_you_mean(value, COMMANDS)
             advice = near or f"give one of {listed(COMMANDS, 'or')}; see {self.prog} --help"
@@ -64,7 +64,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Completion(argparse.Action):
-    """Prints the completion of commands, options and paths for a shell, and ends the program."""
+    """An action that prints the shell completion of commands, options and paths, and ends the program."""
 
     def __call__(self, parser: argparse.ArgumentParser, _: object, shell: Any, __: object = None) -> NoReturn:
         try:
@@ -77,7 +77,7 @@ class _Completion(argparse.Action):
 
 
 def _complete_paths(parser: argparse.ArgumentParser, files: object) -> None:
-    """Complete paths wherever a parser, or one of its commands, takes a value without choices."""
+    """Enable the completion of paths for all values without choices, in a parser and its commands."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
@@ -87,14 +87,14 @@ def _complete_paths(parser: argparse.ArgumentParser, files: object) -> None:
 
 
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
-    """Return the parser of the command line, and the parser of each command by its name."""
-    parser = Parser(prog="finetune", description="Fine-tunes TF1-era FaceNet checkpoints.")
+    """Return the parser of the command line, and the parsers of the commands by name."""
+    parser = Parser(prog="finetune", description="Fine-tune TF1-era FaceNet checkpoints.")
     parser.add_argument("--version", action="version", version=f"finetune {__version__}")
     parser.add_argument(
         "--print-completion",
         choices=("bash", "zsh", "tcsh"),
         action=_Completion,
-        help="print the completion of commands and options for a shell",
+        help="print the completion of commands and options for this shell",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
@@ -104,10 +104,10 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0, 1 for our faults, 2 for the user's mistakes."""
+    """Run a command and return its exit status: 0, 1 for faults of the program, 2 for mistakes of the user."""
     parser, commands = build_parser()
     options, rest = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
-    # argparse leaves aside what comes after an option: `finetune run RECIPE --resume key=value`.
+    # argparse leaves arguments after an option unparsed: `finetune run RECIPE --resume key=value`.
     several = next(
         (name for name in ("overrides", "photos", "runs") if isinstance(getattr(options, name, None), list)), None
     )
@@ -116,8 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif rest:
         commands[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
     module = _module(options.command)
-    # TensorFlow's notes would stand between the user and the one line that matters. Commands import it when they have
-    # checked what needs no TensorFlow.
+    # TensorFlow's notes would hide the one line that matters. Commands import it after all checks that need no
+    # TensorFlow.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say_aside(f"finetune {options.command}: interrupted")
         return 130
     except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does; nothing more can be said to it.
+        # The reader of the output has closed it, as `| head` does. Python must not write to it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -154,5 +154,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _module(command: str) -> ModuleType:
-    """A command's; `import` is Python's own word, so that it has an underscore after it."""
+    """Return a command's module. That of `import`, a keyword of Python, has an underscore after its name."""
     return importlib.import_module(f"finetune.cli.{command}" + "_" * keyword.iskeyword(command))

@@ -1,4 +1,4 @@
-"""Brings a checkpoint into another format, and proves it: loaded again by that format's own runtime, and compared."""
+"""Export a checkpoint to another format, load it again in that format's own runtime, and compare the results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from finetune.words import listed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The checkpoint, the format, the folder, and the pairs to measure on."""
+    """Add the checkpoint, the format, the output folder, and the pairs for validation."""
     add_checkpoint(parser, computes=False)
     parser.add_argument(
         "--to",
@@ -21,22 +21,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORMAT",
         help="; ".join(f"{format.name}: {format.summary}" for format in FORMATS.values()),
     )
-    parser.add_argument("out", metavar="OUT", help="a new folder for the export and its certificate.json")
-    parser.add_argument("--head", action="store_true", help="with the classifier: logits, probabilities, class names")
+    parser.add_argument("out", metavar="OUT", help="new folder for the export and its certificate.json")
+    parser.add_argument(
+        "--head", action="store_true", help="include the classifier: logits, probabilities, class names"
+    )
     quantized = listed((format.name for format in FORMATS.values() if format.quantized), "or")
     parser.add_argument(
-        "--quantize", choices=QUANTIZATIONS, help=f"of {quantized}: weights in a half or a quarter of the bytes"
+        "--quantize",
+        choices=QUANTIZATIONS,
+        help=f"store the weights in a half or a quarter of the bytes; only for {quantized}",
     )
     add_lfw(parser, required=False)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints what was compared, and how near it came."""
+    """Export the checkpoint, and print the comparisons and their differences."""
     from finetune.checkpoint import locate
 
     out = path(options.out)
     lfw = lfw_section(options)
-    locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
+    locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
     from finetune.export import export
 
     restored = functools.partial(restore, options)

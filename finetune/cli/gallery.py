@@ -1,4 +1,4 @@
-"""Lists a gallery; renames, merges and removes people and photos; writes it out as .npz or .csv."""
+"""List a gallery; rename, merge and remove people and photos; export it as .npz or .csv."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ FORMATS = (".npz", ".csv")
 
 
 class _Change(argparse.Action):
-    """Adds a change, by the option's name, to those before it."""
+    """An action that appends a change, named by its option, to the list of changes."""
 
     def __call__(self, _: object, options: argparse.Namespace, values: object, option: str | None = None) -> None:
         options.changes = [*options.changes, ((option or "").lstrip("-").replace("-", "_"), values)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The gallery and what to do with it."""
-    parser.add_argument("gallery", metavar="GALLERY", help="a file that finetune enroll made")
+    """Add the gallery and the changes."""
+    parser.add_argument("gallery", metavar="GALLERY", help="file made by finetune enroll")
     for change, names, about in (
-        ("rename", ("OLD", "NEW"), "give a person another name"),
-        ("merge", ("OTHER", "INTO"), "put the photos of one person under another's name"),
-        ("remove", ("NAME",), "a person and all that is kept of them; changes are made in the order given"),
-        ("remove-photo", ("PERSON/FILE",), "one photo; in place of FILE, the beginning of its sha256 will do"),
-        ("move-photo", ("PERSON/FILE", "OTHER"), "put one photo under another person's name"),
+        ("rename", ("OLD", "NEW"), "rename a person; all changes are made in the given order"),
+        ("merge", ("OTHER", "INTO"), "move all photos of OTHER to the person INTO"),
+        ("remove", ("NAME",), "remove a person and all their data"),
+        ("remove-photo", ("PERSON/FILE",), "remove one photo; FILE may be the beginning of its SHA-256"),
+        ("move-photo", ("PERSON/FILE", "OTHER"), "move one photo to the person OTHER"),
         ("without-strangers", (), "remove all strangers"),
     ):
         parser.add_argument(
@@ -47,12 +47,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=about,
         )
     parser.add_argument(
-        "--export", metavar="FILE", help="names, files, digests and embeddings as .npz; without these last as .csv"
+        "--export",
+        metavar="FILE",
+        help="write names, files and digests as .csv, or as .npz, which also holds the embeddings",
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the people with their numbers of photos, after the changes; which files are gone; what it was made with."""
+    """Make the changes; print the people with their numbers of photos, the missing files and the checkpoint."""
     from finetune.gallery import read_gallery, update, write_export
 
     target = path(options.gallery)
@@ -66,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
         return changed
 
     if options.changes:
-        change(gallery)  # a wrong name is told before anything is locked or written
+        change(gallery)  # reports a wrong name before anything is locked or written
         gallery = update(target, change)
     if out:
         write_export(out, gallery)
@@ -88,7 +90,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _files(gallery: Gallery) -> list[str]:
-    """Say which photos are no longer the files that they were enrolled from: first who they are, then how many."""
+    """Return lines about photos whose files are gone or changed since enrolment: first the photos, then totals."""
     from finetune.gallery import on_disk
 
     states = on_disk(gallery)

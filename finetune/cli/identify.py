@@ -1,4 +1,4 @@
-"""Names the faces of photos by a gallery, or says "unknown"."""
+"""Identify faces in photos with a gallery, or answer "unknown"."""
 
 from __future__ import annotations
 
@@ -23,36 +23,47 @@ CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The gallery, the photos, how to name them, and where to write the answers."""
-    parser.add_argument("gallery", metavar="GALLERY", help="a file that finetune enroll made")
-    parser.add_argument("photos", metavar="PHOTOS", nargs="+", help="folders of any depth, and single files")
-    parser.add_argument("--align", action="store_true", help="photos with any number of faces; else aligned faces")
-    parser.add_argument("--min-face-size", type=whole_number(12, 4096), metavar="PIXELS", help="with --align (20)")
+    """Add the gallery, the photos, the classifier and its threshold, and the files to write."""
+    parser.add_argument("gallery", metavar="GALLERY", help="file made by finetune enroll")
+    parser.add_argument("photos", metavar="PHOTOS", nargs="+", help="aligned faces: files, or folders of any depth")
+    parser.add_argument(
+        "--align", action="store_true", help="find faces first; PHOTOS may then show any number of faces"
+    )
+    parser.add_argument(
+        "--min-face-size",
+        type=whole_number(12, 4096),
+        metavar="PIXELS",
+        help="side of the smallest face that --align finds (default: 20)",
+    )
     parser.add_argument(
         "--classifier",
         choices=CLASSIFIERS,
         default="prototype",
-        help="nearest mean (default); nearest photos; one linear SVM a person; logistic regression; FaceNet's own "
-        "one-against-one SVM; the checkpoint's softmax head",
+        help="prototype: nearest mean (default); k-nearest: nearest photos; svm: one linear SVM per person; logistic: "
+        "logistic regression; svc: FaceNet's one-against-one SVM; head: the checkpoint's softmax head",
     )
     parser.add_argument(
-        "--far", type=rate, default=0.01, metavar="RATE", help="share of strangers who may be named as somebody (0.01)"
+        "--far",
+        type=rate,
+        default=0.01,
+        metavar="RATE",
+        help="false accept rate: share of strangers who may be identified as an enrolled person (default: 0.01)",
     )
     parser.add_argument(
-        "--threshold", type=_score, metavar="SCORE", help="in place of --far: name faces that score more"
+        "--threshold", type=_score, metavar="SCORE", help="identify faces with a score above this, instead of --far"
     )
     parser.add_argument(
         "--labelled",
         action="store_true",
-        help="PHOTOS has one folder per person: also say how many photos are named rightly",
+        help="also print how many photos are identified correctly; PHOTOS needs one folder per person",
     )
-    parser.add_argument("--csv", metavar="FILE", help="write a line a face")
-    parser.add_argument("--draw", metavar="OUT", help="write the photos with their faces' names into a folder")
+    parser.add_argument("--csv", metavar="FILE", help="write one line per face")
+    parser.add_argument("--draw", metavar="OUT", help="write the photos with the names of their faces into this folder")
     add_checkpoint(parser, optional=True)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print one line per face, and how the threshold was found."""
+    """Identify the faces, and print one line per face and the origin of the threshold."""
     from finetune.gallery import few_photos, left_out_share, read_gallery
 
     if options.min_face_size and not options.align:
@@ -97,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
 def _classifier(
     options: argparse.Namespace, gallery: Gallery, target: Path, model: Model
 ) -> tuple[tuple[str, ...], Classifier, Threshold]:
-    """The people whom a classifier tells apart, the classifier, and from which score on it names them."""
+    """Return the people of a classifier, the classifier, and its threshold."""
     from finetune.gallery import Contract, Threshold, calibrate, fitted, fitted_head, fitting
 
     fitting(gallery, Contract.of(model), target)
@@ -117,7 +128,7 @@ def _classifier(
 
 
 def _folder(text: str, photos: Sequence[Path]) -> Path:
-    """A folder for the pictures, apart from all that is read."""
+    """Return the new folder for the pictures, outside of all folders that are read."""
     out = path(text)
     refuse_used(out)
     for given in photos:

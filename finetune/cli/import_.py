@@ -1,4 +1,4 @@
-"""Brings a dataset into one folder per person, OUT/NAME/NAME_0001.jpg, as links to its photos."""
+"""Import a dataset into one folder per person, OUT/NAME/NAME_0001.jpg, as links to its photos."""
 
 from __future__ import annotations
 
@@ -15,36 +15,38 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to import, and from where."""
+    """Add one subcommand per kind of source."""
     sources = parser.add_subparsers(dest="source", metavar="SOURCE", required=True)
 
-    celeba = sources.add_parser("celeba", help="CelebA: photos in one folder, an identity file beside it")
-    celeba.add_argument("images", type=path, metavar="IMAGES", help="the folder of photos, img_align_celeba")
-    celeba.add_argument("identities", type=path, metavar="IDENTITIES", help="lines of 'photo identity'")
+    celeba = sources.add_parser("celeba", help="CelebA: photos in one folder, and an identity file")
+    celeba.add_argument("images", type=path, metavar="IMAGES", help="folder of the photos, img_align_celeba")
+    celeba.add_argument("identities", type=path, metavar="IDENTITIES", help="file with lines of 'photo identity'")
 
-    table = sources.add_parser("csv", help="a CSV file of paths and names")
-    table.add_argument("file", type=path, metavar="FILE", help="lines of path,name, with a header or without")
-    table.add_argument("--root", type=path, metavar="DIR", help="where its paths begin; its own folder by default")
+    table = sources.add_parser("csv", help="CSV file of paths and names")
+    table.add_argument("file", type=path, metavar="FILE", help="CSV file with lines of path,name; a header is optional")
+    table.add_argument(
+        "--root", type=path, metavar="DIR", help="base folder of relative paths (default: the CSV's folder)"
+    )
 
     for name, title in (("vggface2", "VGGFace2: n000001/0001_01.jpg"), ("casia", "CASIA-WebFace: 0000045/001.jpg")):
         layout = sources.add_parser(name, help=title)
-        layout.add_argument("folder", type=path, metavar="DIR", help="the folder of people, or of train and test")
+        layout.add_argument("folder", type=path, metavar="DIR", help="folder of the people, or of train and test")
 
     for links in (celeba, table, *(sources.choices[name] for name in ("vggface2", "casia"))):
-        links.add_argument("out", type=path, metavar="OUT", help="a new folder")
-        links.add_argument("--copy", action="store_true", help="copy the photos in place of links to them")
+        links.add_argument("out", type=path, metavar="OUT", help="new folder")
+        links.add_argument("--copy", action="store_true", help="copy the photos instead of linking to them")
 
     arrays = sources.add_parser("arrays", help="NumPy arrays of pixels and labels")
-    arrays.add_argument("pixels", type=path, metavar="X.npy", help="[n, height, width(, 3)], or flat grey rows")
-    arrays.add_argument("labels", type=path, metavar="y.npy", help="[n], whole numbers or names")
-    arrays.add_argument("out", type=path, metavar="OUT", help="a new folder")
-    arrays.add_argument("--height", type=whole_number(1), metavar="PIXELS", help="of flat rows")
-    arrays.add_argument("--width", type=whole_number(1), metavar="PIXELS", help="of flat rows")
-    arrays.add_argument("--names", type=path, metavar="FILE", help="names label k in its line k + 1")
+    arrays.add_argument("pixels", type=path, metavar="X.npy", help="images [n, height, width(, 3)], or flat grey rows")
+    arrays.add_argument("labels", type=path, metavar="y.npy", help="labels [n], whole numbers or names")
+    arrays.add_argument("out", type=path, metavar="OUT", help="new folder")
+    arrays.add_argument("--height", type=whole_number(1), metavar="PIXELS", help="image height, for flat rows")
+    arrays.add_argument("--width", type=whole_number(1), metavar="PIXELS", help="image width, for flat rows")
+    arrays.add_argument("--names", type=path, metavar="FILE", help="text file with the name of label k in line k + 1")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints what was made, how, and where each image came from; what was left out goes to stderr."""
+    """Import the dataset, and print the result and the place of the manifest; files left out go to stderr."""
     if options.source == "arrays":
         from finetune.dataset.importers import import_arrays
 

@@ -1,4 +1,4 @@
-"""Lists a checkpoint's units with their variables, its classes, embedding size, preprocessing and digests."""
+"""List a checkpoint's units with their variables, its classes, embedding size, preprocessing and digests."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from finetune.progress import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The checkpoint, and a file for the same as JSON."""
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a directory, a prefix, or any file of a checkpoint")
-    parser.add_argument("--json", metavar="FILE", help="write it all as JSON")
+    """Add the checkpoint, and a file for the JSON description."""
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="directory, prefix, or any file of a checkpoint")
+    parser.add_argument("--json", metavar="FILE", help="write the description as JSON")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the description."""
+    """Print the description."""
     from finetune.checkpoint import describe
     from finetune.files import write_json
 

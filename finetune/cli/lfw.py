@@ -1,4 +1,4 @@
-"""Fetches Labeled Faces in the Wild and its pairs file, through scikit-learn."""
+"""Download Labeled Faces in the Wild and its pairs file, through scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from finetune.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where to."""
+    """Add the action and its folder."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    fetch = actions.add_parser("fetch", help="download it (some 240 MB) into DIR/images and DIR/pairs.txt")
-    fetch.add_argument("folder", metavar="DIR", help="a folder, made where it is not there")
+    fetch = actions.add_parser("fetch", help="download LFW (some 240 MB) into DIR/images and DIR/pairs.txt")
+    fetch.add_argument("folder", metavar="DIR", help="folder for the dataset, created if needed")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints where the images and the pairs lie, and what to do next."""
+    """Download LFW, and print the places of images and pairs and the next command."""
     from finetune.downloads import fetch_lfw
 
     folder = path(options.folder)
@@ -30,6 +30,6 @@ def run(options: argparse.Namespace) -> None:
         f"{counted(fetched.n_people, 'person', ',')}; "
         f"{in_one_line(fetched.pairs)}: {counted(fetched.n_pairs, 'pair', ',')}"
     )
-    aligned = f"{os.path.realpath(folder)}_160"  # the name that `.` stands for
+    aligned = f"{os.path.realpath(folder)}_160"  # resolves `.` to a name
     photos, crops = (shlex.quote(in_one_line(place)) for place in (fetched.images, aligned))
     say(f"next: finetune align {photos} {crops} --size 160 --margin 32")

@@ -1,4 +1,4 @@
-"""Draws a pairs file in LFW's form from a folder of people; no identity is in two folds, no pair comes twice."""
+"""Draw a pairs file in LFW's format from a folder of people. No identity is in two folds, and no pair appears twice."""
 
 from __future__ import annotations
 
@@ -11,21 +11,26 @@ from finetune.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The folder, the file, and how many."""
-    parser.add_argument("folder", metavar="FOLDER", help="one folder of images per person")
-    parser.add_argument("out", metavar="OUT", help="a new file, such as pairs.txt")
-    parser.add_argument("--folds", type=whole_number(2), metavar="N", help="10 as LFW, or fewer for few people")
+    """Add the folder, the file, and the numbers of folds and pairs."""
+    parser.add_argument("folder", metavar="FOLDER", help="folder with one folder of images per person")
+    parser.add_argument("out", metavar="OUT", help="new file, such as pairs.txt")
+    parser.add_argument(
+        "--folds",
+        type=whole_number(2),
+        metavar="N",
+        help="number of folds (default: 10 as in LFW, or fewer for few people)",
+    )
     parser.add_argument(
         "--pairs",
         type=whole_number(1),
         metavar="N",
-        help="of each kind in a fold; 300 as LFW, or fewer for few images",
+        help="number of pairs of each kind per fold (default: 300 as in LFW, or fewer for few images)",
     )
     add_seed(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints what was drawn; what was left out goes to stderr."""
+    """Draw the pairs, and print their numbers; files left out go to stderr."""
     from finetune.verification import DEFAULT_FOLDS, PAIRS_PER_FOLD, write_pairs
 
     drawn = write_pairs(

@@ -1,4 +1,4 @@
-"""Opens everything that a recipe names and says what its run would train, freeze and cost."""
+"""Open all inputs of a recipe, and show what its run would train, freeze and cost."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from finetune.progress import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The recipe and its overrides."""
+    """Add the recipe and its overrides."""
     add_recipe(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the plan."""
+    """Print the plan."""
     recipe = load_recipe(options)
     from finetune.record import RunFolder
     from finetune.runs import Inputs, plan

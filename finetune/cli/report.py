@@ -1,4 +1,4 @@
-"""Shows what runs gave as one HTML file, finished or not: figures, curves, the pairs decided worst, recipe and data."""
+"""Write the results of runs, finished or not, as one HTML file: figures, curves, the worst pairs, recipe and data."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from finetune.progress import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The runs, the file, and whether faces are shown."""
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder; several are shown side by side")
+    """Add the runs, the file, and the option to leave faces out."""
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="folder of a run; several runs are shown side by side")
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="where to write it; else report.html in the run's folder, beside its MODEL_CARD.md, or here for several",
+        help="file to write (default: report.html in the run's folder, together with MODEL_CARD.md; for several runs, "
+        "report.html in the current folder)",
     )
-    parser.add_argument("--no-faces", action="store_true", help="leave the pictures of the pairs decided worst out")
+    parser.add_argument("--no-faces", action="store_true", help="leave out the pictures of the worst pairs")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints where the report is."""
+    """Write the report and print its path."""
     from finetune.report import REPORT_FILE, write, write_into
 
     runs = [path(text) for text in options.runs]

@@ -1,4 +1,4 @@
-"""Runs a recipe: checks and plans it, trains its stages one after another, measures LFW after each."""
+"""Run a recipe: check and plan it, train its stages one after another, and validate on LFW after each."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from finetune.cli.arguments import add_recipe, load_recipe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The recipe, its overrides and --resume."""
+    """Add the recipe, its overrides and --resume."""
     add_recipe(parser)
     parser.add_argument(
-        "--resume", action="store_true", help="continue the run in the recipe's output after its last finished epoch"
+        "--resume", action="store_true", help="resume the run in the recipe's output after its last finished epoch"
     )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the plan, a line an epoch, and the table of stages."""
+    """Run the recipe, and print the plan, one line per epoch, and the table of stages."""
     recipe = load_recipe(options)
     from finetune.runs import run as run_recipe
 

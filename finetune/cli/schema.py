@@ -1,4 +1,4 @@
-"""Prints the JSON schema of recipes, by which editors complete and check them: finetune schema > recipe.schema.json."""
+"""Print the JSON schema of recipes, for completion and checks in editors: finetune schema > recipe.schema.json."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finetune.progress import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add none."""
+    """Add no argument."""
 
 
 def run(_: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Parts a folder of people by the images of each person, or by identities: OUT/PART/NAME/file, as links."""
+"""Split a folder of people by the images of each person, or by identities, into links OUT/PART/NAME/file."""
 
 from __future__ import annotations
 
@@ -11,30 +11,34 @@ from finetune.words import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The folder, and how to part it."""
-    parser.add_argument("folder", metavar="FOLDER", help="one folder of images per person")
-    parser.add_argument("out", metavar="OUT", help="a new folder, for a folder of each part")
+    """Add the folder and the settings of the split."""
+    parser.add_argument("folder", metavar="FOLDER", help="folder with one folder of images per person")
+    parser.add_argument("out", metavar="OUT", help="new folder, with one folder per part")
     parser.add_argument(
         "--by",
         required=True,
         choices=("images", "identities"),
-        help="each person's images over the parts, or each person whole into one of them",
+        help="images: split the images of each person; identities: put all images of a person into one part",
     )
     parser.add_argument(
         "--parts",
         nargs="+",
         metavar="NAME=SHARE",
         default=["train=0.8", "test=0.2"],
-        help="any number of them, whose shares sum to 1; train=0.8 test=0.2",
+        help="parts, with shares that sum to 1 (default: train=0.8 test=0.2)",
     )
     parser.add_argument(
-        "--min-images", type=whole_number(1), default=1, metavar="N", help="leave out people with fewer images"
+        "--min-images",
+        type=whole_number(1),
+        default=1,
+        metavar="N",
+        help="leave out people with fewer images (default: 1)",
     )
     add_seed(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints a line a part; what was left out goes to stderr."""
+    """Split the folder, and print one line per part; files left out go to stderr."""
     from finetune.dataset import part_folder, read_shares
 
     parted = part_folder(

@@ -1,4 +1,4 @@
-"""Measures a checkpoint on LFW's pairs by FaceNet's protocol, or by another, and prints its four lines."""
+"""Validate a checkpoint on LFW's pairs by FaceNet's protocol or another one, and print its four lines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The checkpoint, the pairs and the protocol's settings."""
+    """Add the checkpoint, the pairs and the settings of the protocol."""
     add_checkpoint(parser)
     add_lfw(parser, required=True)
     parser.add_argument(
         "--trained",
         metavar="PEOPLE",
-        help="who was trained on besides the names in class_names.txt beside the checkpoint: "
-        "a folder of people, or a text file with a name a line",
+        help="people of the training, besides those in class_names.txt beside the checkpoint: "
+        "a folder of people, or a text file with one name per line",
     )
     parser.add_argument(
         "--protocol",
@@ -33,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, option in all_options().items():
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=_reader(option), metavar=option.metavar, help=option.help)
-    parser.add_argument("--json", metavar="FILE", help="write the result and the whole protocol")
+    parser.add_argument("--json", metavar="FILE", help="write the result and all settings as JSON")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the four lines, and one more where the pairs name people who were trained on; notes go to stderr."""
+    """Print the four lines, and one more if the pairs show people of the training; notes go to stderr."""
     from finetune.checkpoint import locate
     from finetune.files import write_json
     from finetune.images import inspect_images
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
     given = {name: value for name in all_options() if (value := getattr(options, name)) is not None}
     protocol = by_name(options.protocol, **given)
     named = read_names(options.trained) if options.trained else ()
-    locate(options.checkpoint)  # a missing one is told before TensorFlow is imported
+    locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
     pairs = open_pairs(lfw, protocol)
     model = restore(options)
     pairs = usable(pairs, lfw, model.preprocessing.image_size, inspect_images(pairs.paths))
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _reader(option: Option) -> Callable[[str], Any]:
-    """Return the reader of an option's text, whose refusal says what to give."""
+    """Return the reader of an option's text. Its errors say what to give."""
 
     def read(text: str) -> Any:
         try:
@@ -88,7 +88,7 @@ def _reader(option: Option) -> Callable[[str], Any]:
 
 
 def _show(result: VerificationResult, said: Sequence[str]) -> None:
-    """Print the four lines; notes go to stderr, but for those that are said already."""
+    """Print the four lines; notes go to stderr, except those already printed."""
     notes = [note for note in result.notes if note not in said]
     for line in result.lines():
         say(line)
