@@ -26,7 +26,7 @@ ONE_SIDE, BOTH_SIDES = (False,), (False, True)
 
 
 class Embedder:
-    """The computation of embeddings for centrally cropped images, through the feature cache.
+    """An embedder of centrally cropped images that reads and fills the feature cache.
 
     Images with the same bytes are computed once. By default the cache keeps prelogits. A stage that trains only the
     head uses them too, so embeddings and such stages share their vectors.

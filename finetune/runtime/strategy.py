@@ -61,7 +61,7 @@ class Strategy:
 
     @property
     def is_chief(self) -> bool:
-        """Whether this process writes and speaks for all."""
+        """True in the process that writes and prints for all workers."""
         return self.worker == 0
 
     @contextlib.contextmanager
