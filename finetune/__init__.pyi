@@ -1,4 +1,6 @@
 from .errors import FinetuneError as FinetuneError
+from .gallery.compare import verify as verify
+from .gallery.naming import name_faces as name_faces
 from .model import Model as Model
 from .recipe.recipe import Recipe as Recipe
 from .recipe.stage import Stage as Stage

@@ -153,7 +153,7 @@ def read_journal(path: Path) -> tuple[dict[str, Any], dict[str, Outcome]]:
     outcomes = {}
     for line in lines:
         # The last line is empty, and a killed run may have left a partial line.
-        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+        with contextlib.suppress(DataError, ValueError, KeyError, TypeError, RecursionError):
             outcome = Outcome.from_line(line)
             outcomes[outcome.photo] = outcome
     return settings, outcomes

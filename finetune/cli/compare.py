@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, path, rate, restore_of
@@ -15,7 +12,7 @@ from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.gallery import Face, Gallery
+    from finetune.gallery import Gallery
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print similarity and distance, then the decision, or the reason why there is none."""
-    import numpy as np
-
     from finetune.gallery import Contract, read_gallery
 
     if options.gallery is None and options.checkpoint is None:
@@ -51,8 +46,7 @@ def run(options: argparse.Namespace) -> None:
     target = path(options.gallery) if options.gallery else None
     gallery = read_gallery(target) if target else None
     model = restore_of(options, gallery.contract if gallery is not None else None)
-    from finetune.embedding import Embedder
-    from finetune.gallery import faces_of, fitting
+    from finetune.gallery import fitting, verify
 
     if gallery is not None and target is not None:
         fitting(gallery, Contract.of(model), target)
@@ -62,25 +56,12 @@ def run(options: argparse.Namespace) -> None:
         for photo in photos:
             for note in size_notes(header_sizes([photo]), model.preprocessing.image_size):
                 say_aside(f"{note}; --align finds them")
-    with contextlib.ExitStack() as stack:
-        found = [stack.enter_context(faces_of([photo], model, detect=options.align)) for photo in photos]
-        problems = [
-            problem
-            for photo, faces in zip(photos, found, strict=True)
-            if (problem := _problem(photo, faces, aligned=options.align))
-        ]
-        if problems:
-            raise DataError(*dict.fromkeys(problems))
-        embedder = Embedder(model, cache="off")  # nothing is kept on disk, because nobody enrolled these faces
-        rows = np.concatenate(
-            [embedder.embeddings([face.crop for face in faces if face.crop is not None]) for faces in found]
-        )
-    similarity = float(np.dot(rows[0].astype(np.float64), rows[1]))
+    found = verify(photos[0], photos[1], model, align=options.align)
     say(
-        f"cosine similarity {similarity:.4f}; squared Euclidean distance {max(0.0, 2 - 2 * similarity):.4f}, "
-        f"angle {np.degrees(np.arccos(np.clip(similarity, -1, 1))):.1f} degrees"
+        f"cosine similarity {found.similarity:.4f}; squared Euclidean distance {found.distance:.4f}, "
+        f"angle {found.angle:.1f} degrees"
     )
-    say(_answer(similarity, gallery, options.far))
+    say(_answer(found.similarity, gallery, options.far))
 
 
 def _answer(similarity: float, gallery: Gallery | None, far: float) -> str:
@@ -98,12 +79,3 @@ def _answer(similarity: float, gallery: Gallery | None, far: float) -> str:
         f"{answer}: {side} {threshold.value:.4f}, which {threshold.far:g} of pairs of two people exceed "
         f"(95 %: {threshold.low:.4f} to {threshold.high:.4f}; from {counted(threshold.strangers, 'person')})"
     )
-
-
-def _problem(photo: Path, faces: Sequence[Face], *, aligned: bool) -> Problem | None:
-    """Return the problem of a photo without exactly one face, or None."""
-    where = in_one_line(photo)
-    if len(faces) > 1:
-        return Problem(where, f"{len(faces)} faces", "give a photo of one person")
-    advice = "give a photo of a face" if aligned else "give an aligned face, or a photo with --align"
-    return Problem(where, faces[0].problem, advice) if faces[0].problem else None

@@ -8,7 +8,7 @@ from .classifiers import (
     SoftmaxHead as SoftmaxHead,
     few_photos as few_photos,
 )
-from .compare import pair_threshold as pair_threshold
+from .compare import Comparison as Comparison, pair_threshold as pair_threshold, verify as verify
 from .enrolment import (
     enroll as enroll,
     enroll_strangers as enroll_strangers,
@@ -28,6 +28,7 @@ from .identification import (
 )
 from .labelled import count_named as count_named
 from .legacy import read_features as read_features
+from .naming import name_faces as name_faces
 from .photos import Photos as Photos
 from .pictures import draw as draw
 from .prototypes import NearestPrototype as NearestPrototype

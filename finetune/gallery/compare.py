@@ -2,18 +2,109 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from finetune.embedding import Embedder
 from finetune.errors import DataError, Problem
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.gallery import Gallery
+from finetune.gallery.identification import Face, faces_of
+from finetune.model import Model
+from finetune.paths import Place, as_paths, in_one_line
 from finetune.verification import interval, least_rate
 
 FAR = 0.01
 MOST_PEOPLE = 3_000
 """Largest number of people whose pairs are compared: 4.5 million pairs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two faces beside one another.
+
+    Attributes:
+        similarity: cosine similarity of the two embeddings, -1 to 1.
+        threshold: similarity above which two faces are taken for one person; None where none is known.
+    """
+
+    similarity: float
+    threshold: float | None = None
+
+    @property
+    def same(self) -> bool | None:
+        """Whether both faces show one person; None without a threshold."""
+        return None if self.threshold is None else self.similarity > self.threshold
+
+    @property
+    def distance(self) -> float:
+        """The squared Euclidean distance of the two embeddings, 0 to 4."""
+        return max(0.0, 2 - 2 * self.similarity)
+
+    @property
+    def angle(self) -> float:
+        """The angle between the two embeddings in degrees, 0 to 180."""
+        return float(np.degrees(np.arccos(np.clip(self.similarity, -1, 1))))
+
+
+def verify(
+    first: Place,
+    second: Place,
+    model: Model | str | Path,
+    *,
+    threshold: float | None = None,
+    gallery: Gallery | None = None,
+    far: float = FAR,
+    align: bool = False,
+) -> Comparison:
+    """Compare the faces on two photos. Nothing of them is kept on disk.
+
+    Args:
+        first: an aligned face, or with `align` a photo of one person.
+        second: another one.
+        model: a model, or the checkpoint that one is restored from.
+        threshold: cosine similarity above which the two faces are taken for one person.
+        gallery: gives the threshold in its place: the one that a share `far` of pairs of different people exceeds.
+        far: false accept rate, above 0, below 1.
+        align: whether to find the faces first; there must be one in each photo.
+
+    Raises:
+        DataError: a photo can't be used, or the gallery has too few people for the rate; one line for each reason.
+        CheckpointError: the checkpoint can't be restored.
+    """
+    photos = as_paths([first, second])
+    folders = [Problem(in_one_line(photo), "a folder", "give a photo") for photo in photos if photo.is_dir()]
+    if folders:
+        raise DataError(*folders)
+    if threshold is None and gallery is not None:
+        threshold = pair_threshold(gallery, far).value
+    used = model if isinstance(model, Model) else Model.restore(model)
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(faces_of([photo], used, detect=align)) for photo in photos]
+        problems = [
+            problem
+            for photo, faces in zip(photos, found, strict=True)
+            if (problem := _problem(photo, faces, aligned=not align))
+        ]
+        if problems:
+            raise DataError(*dict.fromkeys(problems))
+        crops = [face.crop for faces in found for face in faces if face.crop is not None]
+        one, other = Embedder(used, cache="off").embeddings(crops)  # [2, E]
+    return Comparison(float(np.dot(one.astype(np.float64), other)), threshold)
+
+
+def _problem(photo: Path, faces: Sequence[Face], *, aligned: bool) -> Problem | None:
+    """Return why a photo is not of one face; None where it is."""
+    where = in_one_line(photo)
+    if len(faces) > 1:
+        return Problem(where, f"{len(faces)} faces", "give a photo of one person")
+    advice = "give an aligned face, or a photo with --align" if aligned else "give a photo of a face"
+    return Problem(where, faces[0].problem, advice) if faces[0].problem else None
 
 
 def pair_threshold(gallery: Gallery, far: float = FAR) -> Threshold:
