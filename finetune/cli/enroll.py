@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-face-size",
         type=whole_number(12, 4096),
         metavar="PIXELS",
-        help="side of the smallest face that --align finds (default: 20)",
+        help="side of the smallest face that --align crops (default: 20)",
     )
     parser.add_argument(
         "--strangers",
