@@ -8,12 +8,13 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all compat mutation verify clean
+.PHONY: help demo test test-all docs compat mutation verify clean
 
 help:
 	@echo "make demo     install into $(VENV), then fine-tune a generated checkpoint on generated faces (minutes)"
 	@echo "make test     install into $(VENV) with the tools; lint, format check, type check and tests"
 	@echo "make test-all run every test, those too that show one more case of what another shows"
+	@echo "make docs     build the documentation into build/site, whose index.html opens without a server"
 	@echo "make compat   run all tests with the lowest versions (Python 3.10) and the highest (Python 3.13) of what is needed"
 	@echo "make mutation run mutants of the code against the tests that mirror it (an hour; goes on where it was stopped)"
 	@echo "make verify   make the tables of docs/explanation/results.md from FINETUNE_SHARED (default ../shared; an hour)"
@@ -32,6 +33,12 @@ test: $(VENV)/installed-dev
 
 test-all: $(VENV)/installed-dev
 	$(PYTEST)
+
+# Pages of the reference are generated first; NO_MKDOCS_2_WARNING leaves out the theme's notice about other programs.
+docs: $(VENV)/installed-dev
+	@$(BIN)/python -m docs.generate
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "build/site/index.html"
 
 compat:
 	@.ci/compat

@@ -31,6 +31,7 @@ FILES = (
     "MANIFEST.in",
     "Makefile",
     "README.md",
+    "mkdocs.yml",
     "pyproject.toml",
     "requirements-gpu.txt",
     "setup.py",

@@ -1,0 +1,36 @@
+"""Markdown from the plain text of docstrings and help texts."""
+
+from __future__ import annotations
+
+import re
+
+CODE = re.compile(r"(```.*?```|`[^`]*`)", re.DOTALL)
+SPECIAL = re.compile(r"([*<]|(?<!\w)_|_(?!\w))")
+
+
+def escape(text: str) -> str:
+    """Return the text with what Markdown would act on escaped, except in code."""
+    parts = CODE.split(text)
+    return "".join(part if index % 2 else SPECIAL.sub(r"\\\1", part) for index, part in enumerate(parts))
+
+
+def bullet(term: str, text: str) -> str:
+    """Return one entry of a list: a term as code, and what it means."""
+    told = escape(" ".join(text.split()))
+    return f"- `{term}`: {told}" if told else f"- `{term}`"
+
+
+def one_line(text: str) -> str:
+    """Return the first paragraph as one line."""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def anchor(heading: str) -> str:
+    """Return the anchor that mkdocs and GitHub give a heading."""
+    plain = re.sub(r"[^\w\- ]", "", heading.lower())
+    return plain.strip().replace(" ", "-")
+
+
+def link(heading: str, page: str = "") -> str:
+    """Return a link to a heading."""
+    return f"[{heading}]({page}#{anchor(heading)})"
