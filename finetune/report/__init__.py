@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file, a model card, and tables on the terminal."""
+"""Report of a run: one HTML file, a model card, and tables on the terminal."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
-"""MODEL_CARD.md: what a run's weights are, how well they do, and what they are not for.
+"""Model card of a run, `MODEL_CARD.md`: what its weights are, how well they do, and what they are not for.
 
-The sections are those of Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993).
+The sections follow Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv:1810.03993).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LFW = "LFW: Huang, Ramesh, Berg and Learned-Miller 2007, “Labeled Faces in the
 
 
 def render(record: Record) -> str:
-    """The card, in Markdown."""
+    """Return the model card of a run, in Markdown."""
     lfw = record.chosen.lfw
     text = (
         _templates()
@@ -45,7 +45,7 @@ def render(record: Record) -> str:
 
 
 def _unaligned(record: Record) -> list[str]:
-    """Return what is known of images that were not aligned as the network expects, a sentence each."""
+    """Return sentences about images that were not aligned as the network expects."""
     images = record.inputs["doctor"].get("counts", {}).get("unaligned", 0)
     trained = [f"finetune doctor found {images:,} unaligned images in the training folder"] if images else []
     return [*trained, *record.inputs["lfw"].get("unaligned", [])]
@@ -59,17 +59,17 @@ def _credits(record: Record) -> list[str]:
 
 
 def _templates() -> jinja2.Environment:
-    """With what Markdown needs escaped."""
+    """Return the templates, with filters that escape text for Markdown."""
     made = environment().overlay()
     made.filters = made.filters | {"cell": _cell, "code": _code, "shell": shlex.quote}
     return made
 
 
 def _cell(value: object) -> str:
-    """Text in a table's cell or a sentence: nothing in it is taken for Markdown."""
+    """Return text for a table cell or a sentence, with all Markdown escaped."""
     return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", " ".join(str(value).split()))
 
 
 def _code(value: object) -> str:
-    """Text between backticks."""
+    """Return text for use between backticks."""
     return " ".join(str(value).split()).replace("`", "'")

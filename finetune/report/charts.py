@@ -1,4 +1,4 @@
-"""The charts, as SVG whose colours and fonts are the page's: they follow its light and its dark."""
+"""Charts as SVG with the colours and fonts of the page, so that they follow its light and dark themes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from finetune.training.objectives import LOSS, Metric
 from finetune.verification import VerificationResult
 
 SIZE = (4.9, 3.3)
-"""Inches: at 72 points to the inch a little more than a phone is wide."""
+"""Size in inches. At 72 points per inch this is slightly wider than a phone."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 NAME = 48
-"""Letters of the longest name in a legend; of a longer one the middle is left out."""
+"""Largest number of characters of a name in a legend. Longer names are shortened in the middle."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
-# Stand for the page's own colours; each is as good as any, as long as it stands for nothing else.
+# Placeholders for the page's own colours. Any values will do that occur nowhere else.
 INK, FAINT = "#010203", "#010204"
 SERIES = ("#010211", "#010212", "#010213", "#010214", "#010215", "#010216")
 _VARIABLES = {INK: "--ink", FAINT: "--faint", **{colour: f"--series-{i}" for i, colour in enumerate(SERIES, 1)}}
@@ -52,12 +52,12 @@ _STYLE = {
 
 
 class Chart(NamedTuple):
-    """A picture and the words for it.
+    """Chart with its texts.
 
     Attributes:
-        title: what it shows.
-        description: what is to be seen, for who can't see it.
-        svg: an element to stand in a page.
+        title: subject of the chart.
+        description: description of what the chart shows, for people who can't see it.
+        svg: SVG element for use in a page.
     """
 
     title: str
@@ -65,19 +65,19 @@ class Chart(NamedTuple):
     svg: str
 
     def within(self, place: str) -> Chart:
-        """With `place` before every name in it: the same chart may stand in a page twice."""
+        """Return the chart with `place` before every name in it, so that a page may contain it twice."""
         return self._replace(svg=re.sub(r'( id="|="#|url\(#)', rf"\g<1>{place}-", self.svg))
 
 
 class Named(NamedTuple):
-    """A result and what it is called in a legend."""
+    """Result with its name in a legend."""
 
     name: str
     lfw: VerificationResult
 
 
 def roc(results: Sequence[Named], pairs: str) -> Chart | None:
-    """Validation rate over the false accept rate, on a logarithmic axis; None where no distances were kept."""
+    """Draw the validation rate over the false accept rate, on a logarithmic axis; None if no distances were kept."""
     known = [result for result in results if result.lfw.distances is not None and result.lfw.is_same is not None]
     if not known:
         return None
@@ -100,7 +100,11 @@ def roc(results: Sequence[Named], pairs: str) -> Chart | None:
 
 
 def rates(result: VerificationResult) -> tuple[np.ndarray, np.ndarray]:
-    """The ROC curve over all pairs at once: false accept rates above 0, ascending, and the validation rate at each."""
+    """Return the ROC curve over all pairs at once.
+
+    Returns:
+        False accept rates above 0 in ascending order, and the validation rate at each.
+    """
     assert result.distances is not None
     assert result.is_same is not None
     same, different = np.sort(result.distances[result.is_same]), np.sort(result.distances[~result.is_same])
@@ -110,7 +114,7 @@ def rates(result: VerificationResult) -> tuple[np.ndarray, np.ndarray]:
 
 
 def distances(result: Named) -> Chart | None:
-    """How far apart pairs of one person and pairs of two lie, and the threshold between."""
+    """Draw the distances of pairs of one person and of pairs of two people, with the threshold."""
     lfw = result.lfw
     if lfw.distances is None or lfw.is_same is None:
         return None
@@ -139,7 +143,7 @@ def distances(result: Named) -> Chart | None:
 
 
 def training(rows: Sequence[EpochRow], metric: Metric) -> Chart | None:
-    """Draw a metric by epoch over all stages, on training and on held-back images; None where no row has it."""
+    """Draw a metric by epoch over all stages, on training and on held-back images; None if no row has it."""
     series = []
     for name, label in ((metric.column, "training"), (metric.held_back, "held back")):
         values = np.array([np.nan if row.get(name) is None else row[name] for row in rows], float)
@@ -165,7 +169,7 @@ def training(rows: Sequence[EpochRow], metric: Metric) -> Chart | None:
 
 
 def strangers(rows: Sequence[EpochRow], before: TradeOff | None) -> Chart | None:
-    """Accuracy on people who are learned and on people who never are, by epoch, from before the run on."""
+    """Draw the accuracy on people trained on and on held-out identities, by epoch, beginning before the run."""
     if before is None:
         return None
     series = {
@@ -194,7 +198,7 @@ def strangers(rows: Sequence[EpochRow], before: TradeOff | None) -> Chart | None
 
 
 def _line(number: int) -> dict[str, Any]:
-    """Told apart by dashes too: not everybody sees the colours."""
+    """Return the style of a line. Dashes differ as well as colours, for people who can't tell the colours apart."""
     return {"color": SERIES[number % len(SERIES)], "linestyle": LINES[number % len(LINES)]}
 
 
@@ -204,7 +208,7 @@ def _epochs(axes: Axes, label: str) -> None:
 
 
 def _legend(axes: Axes) -> None:
-    """Above the curves, where it hides none of them."""
+    """Draw the legend above the curves, where it hides none of them."""
     handles, labels = axes.get_legend_handles_labels()
     columns = 1 if max(map(len, labels)) > NAME // 2 else 2
     axes.legend(
@@ -219,7 +223,7 @@ def _legend(axes: Axes) -> None:
 
 
 def _starts(rows: Sequence[EpochRow]) -> list[tuple[int, str]]:
-    """The epoch of the run at which each stage begins, from 1."""
+    """Return the first epoch of each stage, counted from 1 over the run."""
     names = [row.stage for row in rows]
     return [(i + 1, name) for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
 
@@ -230,7 +234,7 @@ def _mark(axes: Axes, starts: Sequence[tuple[int, str]]) -> None:
 
 
 def _chart(title: str, description: str, draw: Callable[[Axes], None]) -> Chart:
-    # The salt makes names within the element unlike those of the page's other charts, and the same each time.
+    # The salt makes names within the element reproducible, and different from those in other charts of the page.
     with mpl.rc_context(_STYLE | {"svg.hashsalt": title + description}):
         figure = Figure(SIZE, layout="constrained")
         figure.patch.set_visible(False)
@@ -243,7 +247,7 @@ def _chart(title: str, description: str, draw: Callable[[Axes], None]) -> Chart:
 
 
 def _for_page(svg: str) -> str:
-    """The element alone, hidden from screen readers, which are given the description."""
+    """Return the SVG element alone, hidden from screen readers, which read the description instead."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)

@@ -1,4 +1,4 @@
-"""The files that a person reads of a run, written into the run's own folder."""
+"""Files of a run for people to read, written into the run's own folder."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def write_into(path: Path, *, faces: bool = True) -> None:
     """Write `report.html` and `MODEL_CARD.md` into a run's own folder, finished or not.
 
     Args:
-        path: the folder.
-        faces: whether the report shows the worst pairs.
+        path: folder of the run.
+        faces: True if the report shows the worst pairs.
 
     Raises:
-        UserError: it holds no run, or is damaged.
-        RunError: they can't be written.
+        UserError: the folder holds no run, or is damaged.
+        RunError: the files can't be written.
     """
     record = Record.read(path)
     files.write_text(path / page.REPORT_FILE, page.render([record], faces=faces))

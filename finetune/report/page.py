@@ -1,4 +1,4 @@
-"""The report: one HTML file that asks for nothing from elsewhere."""
+"""Report of runs as one HTML file that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -24,15 +24,23 @@ from finetune.verification import VerificationResult, compare, operating_point, 
 REPORT_FILE = "report.html"
 FARS = (0.1, 0.01, 0.001)
 LISTED = 20
-"""Most files that were left out, findings of the doctor, and people that are listed."""
+"""Largest number of left-out files, of the doctor's findings, and of people in a list."""
 
 
 class RunSection(NamedTuple):
-    """All that a run's part of the page shows, beside the record itself.
+    """Contents of a run's part of the page, beside the record itself.
 
     Attributes:
-        name: that tells it from the page's other runs.
-        place: what begins the names of elements in it.
+        record: record of the run.
+        name: name that differs from those of the page's other runs.
+        place: prefix of the names of elements in this part.
+        headline: outcome of the run in one or two sentences.
+        charts: charts, by part.
+        worst: wrongly decided pairs; None without pairs.
+        stages: rows of the table of stages.
+        rates: validation rates at several false accept rates.
+        timings: times of the stages.
+        people: held-back images by person; None if they are unknown.
     """
 
     record: Record
@@ -48,15 +56,15 @@ class RunSection(NamedTuple):
 
 
 def write(paths: Sequence[Path], target: Path, *, faces: bool = True) -> None:
-    """Writes the report of one run, or of several side by side.
+    """Write the report of one run, or of several runs side by side.
 
     Args:
-        paths: the folders of the runs.
-        target: the file; replaced where it is there.
-        faces: whether the worst pairs are shown.
+        paths: folders of the runs.
+        target: file to write; an existing file is replaced.
+        faces: True if the worst pairs are shown.
 
     Raises:
-        UserError: a folder holds no run, or is damaged; one line for each.
+        UserError: a folder holds no run, or is damaged; one line per folder.
         RunError: the file can't be written.
     """
     problems: list[Problem] = []
@@ -67,7 +75,7 @@ def write(paths: Sequence[Path], target: Path, *, faces: bool = True) -> None:
 
 
 def render(records: Sequence[Record], *, faces: bool = True) -> str:
-    """The page of these runs."""
+    """Return the page of these runs."""
     named = list(zip(records, _apart(records), strict=True))
     return (
         environment()
@@ -82,7 +90,7 @@ def render(records: Sequence[Record], *, faces: bool = True) -> str:
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """The templates, and how they write numbers. Whatever they are given is escaped."""
+    """Return the templates, with their number formats. All values are escaped in HTML."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=lambda name: name is not None and ".html" in name,
@@ -101,7 +109,7 @@ def environment() -> jinja2.Environment:
 
 
 def headline(record: Record) -> str:
-    """What became of the run, in a sentence or two."""
+    """Return the outcome of the run in one or two sentences."""
     kept = sum(result.accepted for result in record.results)
     parts = [f"{len(record.results)} of {len(record.recipe.stages)} stages finished, {kept} kept."]
     first, last = record.baseline, record.final
@@ -119,7 +127,7 @@ def headline(record: Record) -> str:
 
 
 def _accuracy(result: VerificationResult) -> str:
-    """Return what an accuracy is called where a sentence begins."""
+    """Return the name of an accuracy at the beginning of a sentence."""
     return result.accuracy_name[0].upper() + result.accuracy_name[1:]
 
 
@@ -157,7 +165,7 @@ def _charts(record: Record) -> dict[str, list[Chart]]:
 
 
 def _stage(result: StageResult) -> dict[str, Any]:
-    """A row of the table of stages."""
+    """Return a row of the table of stages."""
     before, after = result.trade_off_before, result.measured_trade_off
     return {
         "result": result,
@@ -169,13 +177,13 @@ def _stage(result: StageResult) -> dict[str, Any]:
 
 
 def why(result: StageResult) -> str:
-    """Say why a stage was kept or rolled back, or what ended it, and what it made worse; may be empty."""
+    """Return why a stage was kept, rolled back or ended, and what it made worse; may be empty."""
     reasons = (result.failure or result.reason, result.harm)
     return "; ".join(reason for reason in reasons if reason)
 
 
 def _rates(record: Record) -> list[dict[str, Any]]:
-    """Validation rates at several false accept rates, of what was measured."""
+    """Return the validation rates of all measured weights at several false accept rates."""
     rows = []
     for measured in record.measured:
         points = [operating_point(measured.lfw, far) for far in FARS]
@@ -185,7 +193,7 @@ def _rates(record: Record) -> list[dict[str, Any]]:
 
 
 def _people(record: Record) -> dict[str, Any] | None:
-    """Return the held-back images by person, those with the most mistakes first; None where they are not known."""
+    """Return the held-back images by person, those with the most mistakes first; None if they are unknown."""
     held_back = record.results[-1].standing.held_back if record.results else record.start.held_back
     if held_back is None or held_back.labels is None:
         return None
@@ -219,7 +227,7 @@ def _timings(record: Record) -> list[dict[str, str]]:
 
 
 def _comparison(named: Sequence[tuple[Record, str]]) -> dict[str, Any]:
-    """Several runs side by side."""
+    """Return the comparison of several runs."""
     rows = []
     for record, name in named:
         final, last = record.final, record.results[-1] if record.results else None
@@ -243,7 +251,7 @@ def _comparison(named: Sequence[tuple[Record, str]]) -> dict[str, Any]:
 
 
 def _apart(records: Sequence[Record]) -> list[str]:
-    """Names that tell the runs apart."""
+    """Return different names for the runs."""
     names = [record.name for record in records]
     return [name if names.count(name) == 1 else str(record.path) for name, record in zip(names, records, strict=True)]
 
@@ -253,7 +261,7 @@ def _signed(value: float) -> str:
 
 
 def without_overlap(result: VerificationResult) -> str:
-    """The accuracy on pairs of people who were not trained on, in words; empty where nobody overlaps."""
+    """Return a sentence on the accuracy on people who were not trained on; empty without an overlap."""
     if not result.left_out:
         return ""
     if result.without_overlap is None:

@@ -1,4 +1,4 @@
-"""A run as its folder tells it, finished or not."""
+"""Record of a run, finished or not, as its folder keeps it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ INPUTS = {
 }
 ENVIRONMENT = {"finetune": str, "python": str, "packages": dict, "platform": str, "cores": int, "devices": list}
 CERTIFICATE = {"stage": str, "accepted": bool, "trained": list, "frozen_sha256": dict}
-"""What is read of the files of a run, and of what type it is."""
+"""Values of a run's files that are read, with their types."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """A result on LFW and the name of what was measured: the baseline, or a stage."""
+    """Result on LFW, with the name of what was measured: the baseline, or a stage."""
 
     name: str
     lfw: VerificationResult
@@ -42,16 +42,16 @@ class Measured:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Record(Brief):
-    """What is known of a run.
+    """Record of a run.
 
     Attributes:
-        path: its folder.
-        recipe: with every value filled in.
-        inputs, environment: `inputs.json` and `environment.json`.
-        rows: of all epochs, those of an unfinished stage too.
-        start: what was measured before the first stage.
-        results: of the finished stages.
-        certificates: of these, in their order: what was trained, and the digests of what was not.
+        path: folder of the run.
+        recipe: recipe with every value filled in.
+        inputs, environment: contents of `inputs.json` and `environment.json`.
+        rows: rows of all epochs, including those of an unfinished stage.
+        start: measurements before the first stage.
+        results: results of the finished stages.
+        certificates: certificates of the finished stages, in order: what was trained, and the digests of the rest.
     """
 
     path: Path
@@ -65,10 +65,10 @@ class Record(Brief):
 
     @classmethod
     def read(cls, path: Path) -> Record:
-        """Reads a run's folder.
+        """Read a run's folder.
 
         Raises:
-            UserError: it is none, or a file of it is damaged.
+            UserError: the folder holds no run, or one of its files is damaged.
         """
         if not (path / "recipe.yaml").is_file():
             found = "no such folder" if not path.is_dir() else "holds no run: there is no recipe.yaml in it"
@@ -100,44 +100,44 @@ class Record(Brief):
 
     @property
     def name(self) -> str:
-        """The folder's."""
+        """Name of the folder."""
         return self.path.resolve().name
 
     @property
     def baseline(self) -> VerificationResult | None:
-        """LFW before the first stage, or None."""
+        """Result on LFW before the first stage, or None."""
         return self.start.lfw
 
     @property
     def trade_off(self) -> TradeOff | None:
-        """The measurements on strangers before the first stage, or None."""
+        """Measurements on strangers before the first stage, or None."""
         return self.start.trade_off
 
     @property
     def verdict(self) -> Verdict:
-        """The weights to use, and why."""
+        """Weights to use, with the reasons."""
         return verdict_of(self.recipe.checkpoint, self.inputs["data"]["people"], self.start, self.results)
 
     @property
     def chosen(self) -> Evidence:
-        """The measurements of the weights that the verdict names."""
+        """Measurements of the weights that the verdict chooses."""
         place = self.verdict.place
         return self.results[place - 1].trained if place else self.start
 
     @property
     def measured(self) -> list[Measured]:
-        """LFW before the first stage and after each, rolled back or not."""
+        """Results on LFW before the first stage and after each stage, rolled back or not."""
         first = [Measured(BASELINE, self.baseline)] if self.baseline else []
         return first + [Measured(r.name, r.measured, r.accepted) for r in self.results if r.measured]
 
     @property
     def final(self) -> Measured | None:
-        """LFW with the weights that stand at the end."""
+        """Result on LFW of the weights that are kept at the end."""
         return next((m for m in reversed(self.measured) if m.accepted), None)
 
     @property
     def unfinished(self) -> str:
-        """Why the run is not done, in words; empty where it is."""
+        """Reason why the run is not finished, in words; empty if it is."""
         if len(self.results) == len(self.recipe.stages):
             return ""
         if ended(self.recipe, self.results):
@@ -166,7 +166,7 @@ def _json(path: Path, shape: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(value: object, shape: Mapping[str, Any] | type, where: str) -> None:
-    """Raises ValueError where a file does not hold what is read of it."""
+    """Raise a ValueError if a file lacks a value that is read, or the value has another type."""
     if isinstance(shape, type):
         if not isinstance(value, shape):
             raise ValueError(f"{where} is no {shape.__name__}")

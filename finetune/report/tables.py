@@ -1,4 +1,4 @@
-"""What a run shows: a line an epoch as it goes, and the table of stages at its end."""
+"""Output of a run on the terminal: one line per epoch, and the table of stages at its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back'
 
 
 def baseline(start: Evidence) -> None:
-    """Show the figures that every later one is compared with."""
+    """Print the figures that all later ones are compared with."""
     if start.trade_off:
         say(f"baseline: {_trade_off(start.trade_off)}")
     if start.held_back:
@@ -37,7 +37,7 @@ def baseline(start: Evidence) -> None:
 
 
 def stage_header(stage: Stage, index: int, trainer: Trainer, n_images: int, state: StageState) -> None:
-    """What trains, and the head of the lines of epochs."""
+    """Print what trains, and the header of the lines of epochs."""
     values = count_values(trainer.model, trainer.names)
     say(
         f"\nstage {index} {stage.name!r}: trains {stage.train_from} and after, {values:,} values, on "
@@ -49,10 +49,10 @@ def stage_header(stage: Stage, index: int, trainer: Trainer, n_images: int, stat
 
 
 def epoch(state: StageState, stage: Stage) -> None:
-    """Show the line of the last finished epoch.
+    """Print the line of the last finished epoch.
 
-    `accuracy` is the share that the loss takes for it; `held-back` gives the loss itself and its other metrics, and `*`
-    the lowest loss yet.
+    `accuracy` is the share that the loss reports. `held-back` shows the loss itself and its other metrics; `*` marks
+    the lowest loss so far.
     """
     row = state.rows[-1]
     found = [row.get(name) for name in stage.loss.held_back]
@@ -62,7 +62,7 @@ def epoch(state: StageState, stage: Stage) -> None:
     loss = f"{row['loss']:.4f}" if row["loss"] < 1000 else f"{row['loss']:.3g}"
     share = stage.loss.share(row.numbers)
     accuracy = "" if share is None else f"{share:.4f}"
-    # The first epoch tells nothing of the others: it traces the step, and computes the features that they read.
+    # The first epoch is not typical: it also traces the step, and computes the features that the others read.
     later = [r["seconds"] for r in state.rows[1:]]
     remains = duration(sum(later) / len(later) * (stage.last_epoch - row.epoch)) if later else ""
     say(
@@ -72,7 +72,7 @@ def epoch(state: StageState, stage: Stage) -> None:
 
 
 def stage_footer(result: StageResult) -> None:
-    """Show LFW after the stage with its difference, what got worse, and what the gate decided."""
+    """Print LFW after the stage with its difference, what got worse, and whether the stage is kept."""
     if result.measured and result.difference:
         d = result.difference
         say(f"{_figures(result.measured)}; {_interval(d)}")
@@ -126,29 +126,29 @@ def stages(baseline: VerificationResult | None, results: Sequence[StageResult]) 
 
 
 def outcome(result: StageResult) -> str:
-    """Say whether a stage was kept, and whether something is shown to be worse since."""
+    """Return whether a stage was kept, and whether something is shown to be worse since, in words."""
     if not result.accepted:
         return "rolled back"
     return "kept, but worse" if result.harm else "kept"
 
 
 def gallery_command(recipe: Recipe, stage: Path | None = None) -> str:
-    """Write the command that enrols the people of a recipe in a gallery.
+    """Return the command that enrols the people of a recipe in a gallery.
 
     Args:
-        stage: the folder of the weights; the recipe's checkpoint where it is not given.
+        stage: folder of the weights. Default: the recipe's checkpoint.
     """
     data, options = recipe.data, recipe.preprocessing
     words = ["finetune", "enroll", "people.h5", str(data.train), *(["--align"] if data.align else [])]
     words += ["--checkpoint", str(stage or recipe.checkpoint)]
-    if stage is None:  # beside a stage's files lies what it expects of images
+    if stage is None:  # a stage's folder says what its checkpoint expects of images
         words += ["--image-size", str(options.image_size)] if options.image_size else []
         words += ["--standardization", options.standardization] if options.standardization else []
     return shlex.join(words)
 
 
 def trade_offs(baseline: TradeOff, results: Sequence[StageResult]) -> Table:
-    """Gain against forgetting, each with its 95 % interval against the checkpoint before the run."""
+    """Make the table of gain and forgetting, each with its 95 % interval relative to the checkpoint before the run."""
     columns = [
         "stage",
         "learned",
@@ -182,14 +182,14 @@ def trade_offs(baseline: TradeOff, results: Sequence[StageResult]) -> Table:
 
 
 def duration(seconds: float) -> str:
-    """As people say it: `42 s`, `3 min`, `2.5 h`."""
+    """Return a duration in readable form: `42 s`, `3 min`, `2.5 h`."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def count_values(model: Model, names: Sequence[str]) -> int:
-    """How many numbers these variables hold."""
+    """Return how many numbers these variables hold."""
     return sum(int(model.variables[name].shape.num_elements()) for name in names)
 
 
@@ -201,7 +201,7 @@ def _trade_off(measured: TradeOff) -> str:
 
 
 def _change(before: TradeOff, after: TradeOff) -> str:
-    """What the stage gave and took."""
+    """Return what the stage gained and lost, in words."""
     change = f"strangers {_paired(before.strangers.correct, after.strangers.correct)}"
     if before.learned and after.learned:
         return f"this stage: learned {_paired(before.learned.correct, after.learned.correct)}, {change}"
@@ -209,7 +209,7 @@ def _change(before: TradeOff, after: TradeOff) -> str:
 
 
 def _paired(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_]) -> str:
-    """The difference of two accuracies on the same images or pairs, with its interval."""
+    """Return the difference of two accuracies on the same images or pairs, with its interval."""
     difference = paired_interval(before, after)
     if difference.gained == difference.lost == 0:
         return "none"
@@ -223,7 +223,7 @@ def _interval(difference: Difference) -> str:
 
 
 def _without_overlap(result: VerificationResult, difference: Difference | None) -> list[str]:
-    """The figures without the people who are trained on; nothing where the pairs name none of them."""
+    """Return the figures without the people who are trained on; empty without an overlap."""
     if not result.left_out:
         return []
     if result.without_overlap is None:
@@ -233,12 +233,12 @@ def _without_overlap(result: VerificationResult, difference: Difference | None) 
 
 
 def _accuracies_without_overlap(baseline: VerificationResult, results: Sequence[StageResult]) -> list[str]:
-    """The same for the whole run, in the accuracies alone."""
+    """Return the accuracies of the whole run without the people who are trained on."""
     measured = [(BASELINE, baseline), *((r.name, r.measured) for r in results if r.measured)]
     _, last = measured[-1]
     if last.without_overlap is None:
         return _without_overlap(last, None)
-    # A run that was begun by an older finetune knows of no overlap in its first results.
+    # In a run that an older finetune began, the first results have no overlap.
     like = [(name, lfw.without_overlap) for name, lfw in measured if lfw.overlap == last.overlap]
     accuracies = ", ".join(f"{name} {without.accuracy:.4f}" for name, without in like if without)
     return [f"without {last.left_out}, {last.accuracy_name}: {accuracies}"]
@@ -252,7 +252,7 @@ def _figures(result: VerificationResult) -> str:
 
 
 def _sample(result: VerificationResult) -> str:
-    """Return of which sample the figures are; nothing where all pairs were measured."""
+    """Return the size of the measured sample, in words; empty if all pairs were measured."""
     if result.sample_of is None:
         return ""
     return f" on a sample of {result.n_pairs:,} of {result.sample_of:,} pairs"

@@ -1,4 +1,4 @@
-"""The pairs that are decided worst, as small pictures within the page."""
+"""Pairs with the worst wrong decisions, as small pictures within the page."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from finetune.recipe import LFW
 from finetune.verification import ImagePairs, VerificationResult, read_pairs, resolve, sampled
 
 SHOWN = 6
-"""Pairs of each kind."""
+"""Number of pairs of each kind."""
 SIDE = 112
-"""Pixels; what is shown is as wide as half a phone."""
+"""Side in pixels: half the width of a phone."""
 
 
 class PairedImage(NamedTuple):
     """One image of a pair.
 
     Attributes:
-        name: the image's, such as `Ann_Smith_0001`.
-        uri: the picture itself; empty where it can't be read.
+        name: name of the image, such as `Ann_Smith_0001`.
+        uri: picture as a data URI; empty if it can't be read.
     """
 
     name: str
@@ -34,7 +34,7 @@ class PairedImage(NamedTuple):
 
 
 class WrongPair(NamedTuple):
-    """A pair that was decided wrongly."""
+    """Pair that was decided wrongly."""
 
     first: PairedImage
     second: PairedImage
@@ -42,13 +42,13 @@ class WrongPair(NamedTuple):
 
 
 class Worst(NamedTuple):
-    """What went wrong most.
+    """Pairs with the worst wrong decisions.
 
     Attributes:
-        false_accepts: of two people, the nearest first.
-        false_rejects: of one person, the farthest first.
-        n_false_accepts, n_false_rejects: how many there are in all.
-        note: why pairs can't be shown; else empty.
+        false_accepts: accepted pairs of two people, the nearest first.
+        false_rejects: rejected pairs of one person, the farthest first.
+        n_false_accepts, n_false_rejects: numbers of all such pairs.
+        note: reason why pairs can't be shown; else empty.
     """
 
     false_accepts: list[WrongPair]
@@ -59,11 +59,11 @@ class Worst(NamedTuple):
 
 
 def worst(result: VerificationResult, lfw: LFW, *, show: bool) -> Worst:
-    """The pairs that were decided wrongly in their own folds, the worst of each kind.
+    """Return the pairs that were decided wrongly in their own folds, the worst of each kind.
 
     Args:
-        result: on the pairs of `lfw`.
-        show: False leaves names and pictures out.
+        result: result on the pairs of `lfw`.
+        show: False to leave out names and pictures.
     """
     if result.distances is None or result.is_same is None:
         return Worst([], [], 0, 0, "The distances of the pairs were not kept.")

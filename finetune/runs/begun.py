@@ -1,4 +1,4 @@
-"""The inputs that a run began with, as its folder keeps them, and those that changed when it is resumed."""
+"""Comparison of a resumed run's inputs with those that it began with, as its folder keeps them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from finetune.runs.opening import Inputs
 from finetune.words import dotted
 
 IMAGES = "images.sha256"
-"""The file that lists the images: a line each, `SHA256  PART/PERSON/FILE`."""
+"""File that lists the images, one line `SHA256  PART/PERSON/FILE` per image."""
 LONGEST = 60
-"""Characters of a value that a message shows."""
+"""Largest number of characters of a value in a message."""
 
 
 def refuse_other_recipe(recipe: Recipe, stored: Path) -> None:
-    """Refuse a recipe that is not the one that a run began with.
+    """Refuse a recipe that differs from the one that a run began with.
 
     Args:
-        recipe: what the run is to be resumed with.
-        stored: `recipe.yaml` in the run's folder.
+        recipe: recipe of the resumed run.
+        stored: path of `recipe.yaml` in the run's folder.
 
     Raises:
-        UserError: one line for each key that differs; or the stored recipe can't be read.
+        UserError: some keys differ, one line per key; or the stored recipe can't be read.
     """
     different = list(_differences(Recipe.load(stored).to_value(), recipe.to_value()))
     if different:
@@ -45,7 +45,7 @@ def refuse_other_recipe(recipe: Recipe, stored: Path) -> None:
                 for at, old, new in different
             )
         )
-    # An earlier finetune kept the path of a schedule file in place of its steps.
+    # An earlier finetune kept the path of a schedule file instead of its steps.
     values = yaml.safe_load(files.read(stored, files.SMALL))
     for stage in values["stages"]:
         rate = stage.get("learning_rate")
@@ -57,15 +57,15 @@ def refuse_other_recipe(recipe: Recipe, stored: Path) -> None:
 
 
 def refuse_other_inputs(inputs: Inputs, folder: Path, stored: Mapping[str, Any]) -> None:
-    """Refuse a checkpoint, images or pairs that are not those that a run began with.
+    """Refuse a checkpoint, images or pairs that differ from those that a run began with.
 
     Args:
-        inputs: what the run is to be resumed with.
-        folder: of the run.
-        stored: its `inputs.json`.
+        inputs: inputs of the resumed run.
+        folder: folder of the run.
+        stored: contents of its `inputs.json`.
 
     Raises:
-        UserError: one line for everything that differs; of images each is named, up to a limit.
+        UserError: some inputs differ; one line per difference. Images are named one by one, up to a limit.
     """
     now = inputs.summary()
     problems = [*_checkpoint(inputs, stored["checkpoint"], now["checkpoint"])]
@@ -83,7 +83,7 @@ def refuse_other_inputs(inputs: Inputs, folder: Path, stored: Mapping[str, Any])
             for part in ("data", "strangers")
             if begun[part]["sha256"] != now[part]["sha256"]
         ]
-    # What an earlier finetune did not keep is taken as it is.
+    # Values that an earlier finetune did not keep are not compared.
     if any(now["lfw"][key] != stored["lfw"].get(key, now["lfw"][key]) for key in ("sha256", "folds")):
         problems.append(Problem(inputs.recipe.lfw.pairs if inputs.recipe.lfw else "lfw", "other pairs than"))
     if now["lfw"]["trained"] != stored["lfw"].get("trained", now["lfw"]["trained"]):
@@ -102,7 +102,10 @@ def refuse_other_inputs(inputs: Inputs, folder: Path, stored: Mapping[str, Any])
 
 
 def warn_of_another_machine(stored: Mapping[str, Any], replicas: int) -> None:
-    """Say what of the versions and the machine has changed: it may change a run's last bits, but is not refused."""
+    """Print what has changed in the versions and the machine.
+
+    Such changes may alter a run's last bits, but are not refused.
+    """
     now = environment(replicas)
     for at, old, new in _differences({key: value for key, value in stored.items() if key in now}, now):
         if at[0] in stored:
@@ -113,7 +116,7 @@ def warn_of_another_machine(stored: Mapping[str, Any], replicas: int) -> None:
 
 
 def _checkpoint(inputs: Inputs, begun: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what of the checkpoint is another; each `found` goes on with "when the run began"."""
+    """Yield the differences of the checkpoint. Each `found` is completed by "when the run began"."""
     where = inputs.recipe.checkpoint
     for name in {**begun["sha256"], **now["sha256"]}:
         if begun["sha256"].get(name) != now["sha256"].get(name):
@@ -124,7 +127,7 @@ def _checkpoint(inputs: Inputs, begun: Mapping[str, Any], now: Mapping[str, Any]
 
 
 def _images(inputs: Inputs, path: Path) -> list[Problem]:
-    """Name the images that have changed, come or gone since `path` was written, as `_checkpoint` does."""
+    """Return the images that were changed, added or removed since `path` was written, in the form of `_checkpoint`."""
     try:
         before = _by_name(files.read(path).decode().splitlines())
     except (OSError, ValueError):
@@ -149,7 +152,7 @@ def _by_name(lines: Sequence[str]) -> dict[str, str]:
 
 
 def _where(inputs: Inputs, part: str) -> Path:
-    """Return the folder that a part of the images lies in, as the recipe names it."""
+    """Return the folder of a part of the images, as the recipe names it."""
     recipe = inputs.recipe
     if part == "lfw" and recipe.lfw:
         return recipe.lfw.dir
@@ -158,7 +161,7 @@ def _where(inputs: Inputs, part: str) -> Path:
 
 
 def _differences(old: Any, new: Any, at: tuple[object, ...] = ()) -> Iterator[tuple[tuple[object, ...], Any, Any]]:
-    """Yield the keys, old and new value of each place in which two recipes, or parts of recipes, differ."""
+    """Yield the keys, old value and new value of each difference between two recipes, or parts of recipes."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in {**old, **new}:
             yield from _differences(old.get(key), new.get(key), (*at, key))

@@ -1,4 +1,4 @@
-"""The proof that frozen means frozen: every frozen tensor's digest, before a stage and after."""
+"""Proof that frozen tensors stay frozen: the digest of each, before a stage and after it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from finetune.model import Model
 
 
 class FrozenTensors:
-    """The sha256 of each tensor that a stage must not change, taken before it.
+    """The sha256 of each tensor that a stage must not change, taken before the stage.
 
     Args:
-        model: at the stage's start.
+        model: model at the start of the stage.
         trained: TF1 names that the stage may change; all others are frozen.
     """
 
@@ -21,10 +21,10 @@ class FrozenTensors:
         self.digests = model.digests([name for name in model.variables if name in names])
 
     def verify(self, model: Model) -> dict[str, str]:
-        """The digests, when none has changed.
+        """Return the digests, after a check that none has changed.
 
         Raises:
-            RunError: a frozen tensor changed. That is a fault of finetune, and the stage is not saved.
+            RunError: a frozen tensor changed. That is a bug in finetune, and the stage is not saved.
         """
         now = model.digests(self.digests)
         changed = [name for name, digest in self.digests.items() if now[name] != digest]

@@ -1,4 +1,4 @@
-"""The context of a run: what all of its stages share."""
+"""Context of a run, which all of its stages share."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from finetune.runs.opening import Inputs
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """A run's inputs, its measurements and where both are written.
+    """Inputs and measurements of a run, and where both are written.
 
     Attributes:
-        inputs: the recipe, the images and the model, whose weights move from stage to stage.
-        folder: the run's folder.
-        histories: the figures of each epoch, as the folder keeps them.
-        evaluation: the measurements, always on the same images and pairs.
+        inputs: recipe, images and model. The model's weights change from stage to stage.
+        folder: folder of the run.
+        histories: figures of each epoch, as the folder keeps them.
+        evaluation: measurements, always on the same images and pairs.
     """
 
     inputs: Inputs
@@ -29,16 +29,16 @@ class Context:
 
     @classmethod
     def of(cls, inputs: Inputs) -> Context:
-        """Return the context of a run on these inputs; only the chief writes."""
+        """Return the context of a run on these inputs. Only the chief writes."""
         folder = RunFolder(inputs.recipe.output, is_chief=inputs.strategy.is_chief)
         return cls(inputs, folder, Histories(folder, inputs.recipe.history), Evaluation(inputs))
 
     @property
     def recipe(self) -> Recipe:
-        """The settings that the run was opened with."""
+        """Settings that the run was opened with."""
         return self.inputs.recipe
 
     @property
     def model(self) -> Model:
-        """The network with the weights as they stand."""
+        """Network with the current weights."""
         return self.inputs.model

@@ -1,4 +1,4 @@
-"""The cost of a run: which images go through which units, at this machine's measured speed."""
+"""Cost of a run: the images that pass each unit, at this machine's measured speed."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from finetune.runs.opening import Inputs
 from finetune.training.sampling import Sampler
 
 PROBE = 64
-"""Images that the forward pass is timed with."""
+"""Number of images for timing the forward pass."""
 BACKWARD = 2
-"""Forward passes that a backward pass costs: one for the inputs, one for the weights."""
+"""Cost of a backward pass in forward passes: one for the inputs, one for the weights."""
 RESTORED: tuple[int, ...] = ()
-"""No stage has trained a unit that is asked for: the weights are the restored checkpoint's."""
+"""Mark of the restored checkpoint's weights: no stage has trained any of the units in question."""
 
 
 class Cost(NamedTuple):
-    """Seconds of a part of the run, and images that it measures.
+    """Seconds of a part of the run, and the images that it measures.
 
     Attributes:
         name: the baseline or a stage.
-        training: epochs, with the frozen units that they take.
-        measuring: pairs, strangers and held-back images.
-        rest: class means, banks and the restored checkpoint's embeddings of the training images.
-        embedded: images that are measured, as often as they are.
-        kept: those of them whose frozen units are in the cache by then.
+        training: seconds of the epochs, including the frozen units that they need.
+        measuring: seconds of pairs, held-out identities and held-back images.
+        rest: seconds of class means, banks and the restored checkpoint's embeddings of the training images.
+        embedded: number of images that are measured, counted each time.
+        kept: number of those whose frozen units are in the feature cache by then.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Cost(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """All together."""
+        """Sum of all seconds."""
         return self.training + self.measuring + self.rest
 
 
 class Images(NamedTuple):
-    """Images that are taken together, mirrored or not."""
+    """Images that are computed together, mirrored or not."""
 
     paths: tuple[Path, ...]
     mirrored: bool = False
@@ -60,7 +60,7 @@ class Images(NamedTuple):
 
 @dataclasses.dataclass
 class _Pass:
-    """The cost of taking images through the network: full forward passes, and images found in the cache."""
+    """Cost of passing images through the network: full forward passes, and images found in the feature cache."""
 
     passes: float = 0.0
     images: int = 0
@@ -73,30 +73,30 @@ class _Pass:
 
 
 def seconds_per_image(model: Model, pixels: np.ndarray) -> float:
-    """Return the time of a forward pass, measured on a full batch.
+    """Return the time of a forward pass per image, measured on a full batch.
 
     Args:
-        pixels: uint8 [n, s, s, 3]; some come several times where they are fewer than `PROBE`.
+        pixels: images, uint8 [n, s, s, 3]. They are repeated if there are fewer than `PROBE`.
     """
     batch = np.resize(pixels, [PROBE, *pixels.shape[1:]])
     forward = model.prefix(model.backbone.head_index)
     forward(batch).numpy()
     start = time.perf_counter()
-    forward(batch).numpy()  # a GPU's call returns before it is done
+    forward(batch).numpy()  # a call on a GPU returns before it is done
     return (time.perf_counter() - start) / PROBE
 
 
 def costs(inputs: Inputs, seconds: float) -> list[Cost]:
-    """Return the cost of the baseline and of each stage, each tried once and trained to its last epoch.
+    """Return the cost of the baseline and of each stage, with one attempt each and all epochs.
 
     Args:
-        seconds: of one image's forward pass.
+        seconds: time of one image's forward pass.
     """
     return list(_Costs(inputs).parts(seconds))
 
 
 def time_table(parts: Sequence[Cost], seconds: float) -> list[str]:
-    """Return what the parts of the run take, as a table, and what is to be known of it."""
+    """Return the costs of the parts of the run as a table, with remarks."""
     total = Cost("in all", *(sum(values) for values in list(zip(*parts, strict=True))[1:]))
     width = max(len(part.name) for part in (*parts, total))
     titles = ("training", "measuring", "the rest", "in all", "images measured", "of them kept")
@@ -116,7 +116,7 @@ def time_table(parts: Sequence[Cost], seconds: float) -> list[str]:
 
 
 class _Costs:
-    """The run in thought: what each part takes, and what the cache holds by then."""
+    """Simulation of the run: the cost of each part, and the contents of the feature cache by then."""
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs, self._model, self._recipe = inputs, inputs.model, inputs.recipe
@@ -129,7 +129,7 @@ class _Costs:
 
     def parts(self, seconds: float) -> Iterator[Cost]:
         measured = self._taken(self._pairs(), self._head, 0)
-        # Held-back images are named by the nearest mean: the trade-off does so, where it is measured.
+        # The nearest mean names the held-back images. If the trade-off is measured, it includes this.
         named = self._trade_off() or (self._data() if len(self._inputs.validation) else [])
         measured.add(self._taken(named, self._head, 0))
         yield Cost(BASELINE, measuring=measured.passes * seconds, embedded=measured.images, kept=measured.kept)
@@ -149,7 +149,7 @@ class _Costs:
             )
 
     def _prepared(self, stage: Stage, index: int) -> float:
-        """Return the passes that a stage takes before its first epoch."""
+        """Return the passes that a stage needs before its first epoch."""
         train = [Images(self._inputs.train.paths)]
         passes = 0.0
         if stage.init or (stage.mining and stage.mining.uses_bank):
@@ -168,7 +168,7 @@ class _Costs:
         where = choice(self._model, recipe, first, n_train, n_held_back).where
         if where == "off":
             return passes + epochs * (drawn + n_held_back) * frozen
-        if recipe.augment.draws:  # views are kept under names of their own
+        if recipe.augment.draws:  # views have their own names in the cache
             views = n_train * min(recipe.augment.views or 1, epochs)
             missing = views + self._fetch(Images(inputs.validation.paths), first, index, where)
         else:
@@ -176,7 +176,7 @@ class _Costs:
         return passes + missing * frozen
 
     def _measured(self, index: int, epochs: int) -> _Pass:
-        """Return what is measured after each epoch of a stage and at its end."""
+        """Return the passes of the measurements after each epoch of a stage and at its end."""
         first = self._boundaries[index - 1]
         measured = self._taken([*self._pairs(), Images(self._inputs.validation.paths)], first, index)
         measured.add(self._taken(self._trade_off(), first, index))
@@ -185,7 +185,7 @@ class _Costs:
         return measured
 
     def _taken(self, groups: Sequence[Images], first: int, index: int) -> _Pass:
-        """Return the passes of images whose units before `first` may be in the cache, at stage `index`."""
+        """Return the passes of images at stage `index`; the cache may hold the outputs of the units before `first`."""
         taken = _Pass()
         for images in (images for images in groups if images.paths):
             n = len(images.paths)
@@ -194,10 +194,10 @@ class _Costs:
         return taken
 
     def _fetch(self, images: Images, first: int, index: int, where: Where) -> int:
-        """Return of how many images it must be computed what the units before `first` give; it is kept from then on.
+        """Return the number of images whose outputs of the units before `first` must be computed; then they are cached.
 
         Args:
-            where: it is kept; what is in memory serves one stage alone.
+            where: place of the cache. A cache in memory serves one stage only.
         """
         weights = self._weights(first, index)
         key = images, first, weights, index if where == "memory" else 0
@@ -207,7 +207,7 @@ class _Costs:
         return self._not_stored(images, first) if where == "disk" and weights == RESTORED else len(images.paths)
 
     def _weights(self, first: int, index: int) -> tuple[int, ...]:
-        """Return which stages, up to `index`, train units before `first`: with the same ones, the same weights."""
+        """Return the stages, up to `index`, that train units before `first`. The same stages mean the same weights."""
         return tuple(n for n, at in enumerate(self._boundaries[:index], start=1) if at < first) or RESTORED
 
     def _not_stored(self, images: Images, first: int) -> int:

@@ -1,4 +1,4 @@
-"""The training folder of a recipe: aligned where it asks for that, scanned, and examined by the doctor."""
+"""Training folder of a recipe: aligned if the recipe says so, scanned, and examined by the doctor."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from finetune.recipe import Recipe
 from finetune.verification import ImagePairs
 
 NEAR_COPIES = 50_000
-"""Images up to which a run looks for near copies among them: some minutes."""
+"""Largest number of images among which a run looks for near copies, which takes some minutes."""
 
 
 def open_data(recipe: Recipe, crop: int | None, inspect: Inspect) -> Scan:
     """Scan the training folder; photos are aligned first if the recipe says so.
 
     Args:
-        crop: side in pixels of what the network takes; None, where no checkpoint could be opened to say: photos can't
-            be aligned then.
-        inspect: reads the files.
+        crop: side in pixels of the network's input. None if the checkpoint could not be opened; photos can't be aligned
+            then.
+        inspect: function that reads the files.
 
     Raises:
-        DataError: it can't be trained on.
+        DataError: the folder can't be used for training.
         RunError: the crops can't be written.
     """
     data = recipe.data
@@ -51,7 +51,7 @@ def examined(
     pairs: ImagePairs | None,
     inspect: Callable[[tuple[Path, ...]], Thumbnails],
 ) -> Report:
-    """Return what the doctor says of the training folder, faces apart: those cost an embedding of every image."""
+    """Return the doctor's report on the training folder, without the faces, which need an embedding of every image."""
     return examine(
         scanned.dataset.root,
         crop=crop,
@@ -63,5 +63,5 @@ def examined(
 
 
 def training_alignment(crop: int) -> Alignment:
-    """Crops to be cropped again at random: for 160 pixels, of 182 with a margin of 44, as published."""
+    """Return the alignment for random crops: as published, 182 pixels with a margin of 44 for crops of 160."""
     return Alignment(size=round(crop * 182 / 160), margin=44)

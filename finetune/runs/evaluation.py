@@ -1,4 +1,4 @@
-"""The measurements of a run: on LFW, on people who are held out, and on held-back images."""
+"""Measurements of a run: on LFW, on held-out identities, and on held-back images."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Vectors = npt.NDArray[np.float32]
 
 
 class Evaluation:
-    """The measurements of one run, always on the same images and the same pairs.
+    """Measurements of one run, always on the same images and pairs.
 
     Args:
-        inputs: its model is the one that is measured.
+        inputs: inputs of the run. Their model is measured.
     """
 
     def __init__(self, inputs: Inputs) -> None:
@@ -35,10 +35,10 @@ class Evaluation:
         self._pairs = draw(inputs.strangers.labels, inputs.recipe.seed) if inputs.strangers else None
 
     def embedder(self, trainer: Trainer | None = None) -> Embedder:
-        """Return what embeds images by the weights as they stand, until those before its boundary change.
+        """Return an embedder with the current weights. It is valid until weights before its boundary change.
 
         Args:
-            trainer: of the stage whose frozen units' features are kept; without one, the prelogits are.
+            trainer: trainer of the stage whose frozen features are cached. Without one, prelogits are cached.
         """
         inputs = self._inputs
         if trainer is None:
@@ -47,13 +47,13 @@ class Evaluation:
         return Embedder(self._model, inputs.recipe.cache, inputs.records, first=first, rest=rest)
 
     def lfw(self, embedder: Embedder | None = None) -> VerificationResult | None:
-        """Measure on LFW; None where no pairs were given.
+        """Measure on LFW, or return None if no pairs were given.
 
         Args:
-            embedder: in place of the model as it stands, of whose embeddings nothing is kept.
+            embedder: embedder to measure. By default the current model is measured and no embeddings are cached.
 
         Raises:
-            NotFinite: the embeddings are no numbers.
+            NotFinite: some embeddings are not finite.
             RunError: an image can no longer be read.
         """
         inputs = self._inputs
@@ -74,10 +74,10 @@ class Evaluation:
         return result
 
     def trade_off(self, embedder: Embedder) -> TradeOff | None:
-        """Measure what was gained and what was forgotten; None where nobody is held out.
+        """Measure gain and forgetting, or return None if nobody is held out.
 
         Raises:
-            NotFinite: the embeddings are no numbers.
+            NotFinite: some embeddings are not finite.
             RunError: an image can no longer be read.
         """
         inputs = self._inputs
@@ -94,10 +94,10 @@ class Evaluation:
         """Name the held-back images by the nearest class mean of the training images.
 
         Args:
-            measured: of the same embeddings, whose answers are taken where it has them.
+            measured: measurement of the same embeddings. Its answers are used if it has them.
 
         Returns:
-            None where nothing is held back.
+            Named images, or None if nothing is held back.
         """
         train, held_back = self._inputs.train, self._inputs.validation
         if measured and measured.learned:
@@ -108,11 +108,11 @@ class Evaluation:
         return by_nearest_mean(gallery, train.labels, probes, held_back.labels, train.class_names)
 
     def held_back(self, embedder: Embedder) -> HeldBack | None:
-        """Name the held-back images by the model's classifier; None where nothing is held back."""
+        """Name the held-back images with the model's classifier, or return None if nothing is held back."""
         held_back = self._inputs.validation
         if not len(held_back):
             return None
-        # Several workers' trainers compute together; each worker names all images by itself.
+        # The trainers of several workers compute together, but each worker names all images by itself.
         alone = self._inputs.strategy.workers == 1
         prelogits = (embedder if alone else self.embedder()).prelogits(held_back.paths)  # [n, E]
         batches = (tf.constant(prelogits[start : start + FILL_BATCH]) for start in range(0, len(prelogits), FILL_BATCH))
@@ -122,7 +122,7 @@ class Evaluation:
         return HeldBack.of(held_back.class_names, held_back.labels, named)
 
     def restored_embeddings(self, dataset: Dataset) -> Vectors:
-        """Compute the embeddings by the restored checkpoint, whatever the model has learned since."""
+        """Compute embeddings with the restored checkpoint's weights, whatever the model has learned since."""
         names = [name for name in self._model.variables if not self._model.backbone.is_head(name)]
         now = self._model.tensors(names)
         self._model.assign(checkpoints.read(self._model.source).tensors(names))
@@ -132,7 +132,7 @@ class Evaluation:
             self._model.assign(now)
 
     def _shared(self, paths: Sequence[Path], /, *, flip: bool) -> Vectors:
-        """Compute the embeddings with the other workers: each a part of the images."""
+        """Compute embeddings together with the other workers, each for a part of the images."""
         strategy = self._inputs.strategy
         mine = slice(strategy.worker, None, strategy.workers)
         embeddings = np.zeros([len(paths), self._model.embedding_size * (2 if flip else 1)], np.float32)
@@ -141,10 +141,10 @@ class Evaluation:
 
 
 def finite(embeddings: Vectors) -> Vectors:
-    """Return the embeddings.
+    """Return the embeddings, after a check that they are finite.
 
     Raises:
-        NotFinite: some are no numbers.
+        NotFinite: some embeddings are not finite.
     """
     bad = int(np.count_nonzero(~np.isfinite(embeddings).all(axis=1)))
     if bad:

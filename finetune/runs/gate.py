@@ -1,4 +1,4 @@
-"""Whether a stage is kept: `accept:` of the recipe against the same pairs before and after."""
+"""Decision whether a stage is kept: the recipe's `accept:` applied to the same pairs before and after."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from finetune.verification import RESAMPLES, VerificationResult, bootstrap, comp
 from finetune.words import counted
 
 FEW_FALSE_ACCEPTS = 2
-"""Expected at the FAR; with fewer the interval of a validation rate is too narrow: its threshold hangs on one pair."""
+"""Least number of expected false accepts at the FAR. With fewer, the threshold of a validation rate depends on one
+pair, and its interval is too narrow."""
 ROUNDING = 1e-12
-"""A drop of just the margin must pass, whatever the last bit of the subtraction."""
+"""Tolerance that lets a drop of exactly the margin pass, despite rounding of the subtraction."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """Whether the stage's weights are kept, and why, in words.
+    """Decision whether the stage's weights are kept, with the reason in words.
 
     Attributes:
-        difference: of the metric, after less before; None where nothing was judged. With `low` and `high`, its 95 %
-            interval.
-        p_value: of McNemar's test on the decisions; None for other figures than the accuracy.
+        accepted: True if the weights are kept.
+        reason: reason in words; may be empty.
+        difference: metric after minus metric before; None if nothing was judged.
+        low, high: 95 % interval of the difference.
+        p_value: p-value of McNemar's test on the decisions; None for metrics other than the accuracy.
     """
 
     accepted: bool
@@ -37,13 +40,13 @@ class Decision:
 
 
 def judge(accept: Accept | None, start: Evidence, began: Evidence, trained: Evidence) -> Decision:
-    """Decide whether a stage is kept, by the figures that its section names.
+    """Decide whether a stage is kept, by the figures that its `accept` section names.
 
     Args:
-        accept: the stage's section; without it every stage is kept.
-        start: what was measured before the first stage.
-        began: with the weights that the stage started from.
-        trained: with those of its kept epoch.
+        accept: section of the stage. Without it every stage is kept.
+        start: measurements before the first stage.
+        began: measurements of the weights that the stage started from.
+        trained: measurements of the weights of its kept epoch.
     """
     before = start if accept and accept.since == "baseline" else began
     if accept and accept.pairs == "strangers":
@@ -56,9 +59,9 @@ def decide(accept: Accept | None, before: VerificationResult | None, after: Veri
     """Accept a stage whose metric fell by no more than the recipe allows.
 
     Args:
-        accept: the stage's section; without it every stage is kept.
-        before: on the weights that the section compares with (`since`), for the pairs that it names.
-        after: on the stage's kept epoch, for the same pairs.
+        accept: section of the stage. Without it every stage is kept.
+        before: result of the weights that the section compares with (`since`), on the pairs that it names.
+        after: result of the stage's kept epoch, on the same pairs.
     """
     if accept is None or before is None or after is None:
         return Decision(accepted=True)
@@ -85,7 +88,7 @@ def decide(accept: Accept | None, before: VerificationResult | None, after: Veri
 def _evidence(
     accept: Accept, before: VerificationResult, after: VerificationResult
 ) -> tuple[float | None, float | None, float | None, str]:
-    """The ends of the 95 % interval, McNemar's p, and both in words."""
+    """Return the ends of the 95 % interval, the p-value of McNemar's test, and a description of both."""
     known = before.distances is not None and after.distances is not None
     if known and np.array_equal(before.distances, after.distances):  # type: ignore[arg-type]
         return 0.0, 0.0, 1.0 if accept.figure == "accuracy" else None, "every distance is as it was"

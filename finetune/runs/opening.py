@@ -1,4 +1,4 @@
-"""Everything that a run reads, opened and checked before the first step."""
+"""All inputs of a run, opened and checked before the first step."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from finetune.verification import ImagePairs, open_pairs, sampled, usable
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What a recipe names, opened.
+    """Opened inputs of a recipe.
 
     Attributes:
-        recipe: the settings.
-        model: restored, with a fresh head for the people of `scan`.
-        scan: the training folder.
-        train, validation: its images, parted; `validation` is empty where nothing is held back.
-        image_pairs: the LFW pairs and their images, or None.
-        trained_names: who was trained on once the run is done: the people of `scan`, and before them those of
-            the checkpoint's own classifier, where their names lie beside it.
-        strategy: whose replicas hold the model.
-        report: what the doctor says of the training folder; None on a worker that is not the chief.
-        selection: who of the folder is trained on, and who is held out.
-        records: of each image file that was read.
+        recipe: settings of the run.
+        model: restored model, with a fresh head for the people of `scan`.
+        scan: scan of the training folder.
+        train, validation: the folder's images, split; `validation` is empty if nothing is held back.
+        image_pairs: LFW pairs and their images, or None.
+        trained_names: people who have been trained on at the end of the run. These are the people of the checkpoint's
+            own classifier, if their names are stored beside it, and those of `scan`.
+        strategy: strategy whose replicas hold the model.
+        report: the doctor's report on the training folder; None on a worker that is not the chief.
+        selection: people of the folder who are trained on, and people who are held out.
+        records: records of all image files that were read.
     """
 
     recipe: Recipe
@@ -57,16 +57,16 @@ class Inputs:
 
     @classmethod
     def open(cls, recipe: Recipe, strategy: Strategy = SINGLE) -> Inputs:
-        """Open them all.
+        """Open all inputs.
 
         Raises:
-            UserError: some can't be used; one line for every problem of every input. Or the workers
-                of the strategy don't see the same ones.
+            UserError: some inputs can't be used, one line per problem of any input; or the workers of the strategy see
+                different inputs.
         """
         problems: list[Problem] = []
         records: dict[Path, ImageRecord] = {}
 
-        @functools.cache  # for the doctor, who asks of the same files again
+        @functools.cache  # the doctor inspects the same files again
         def inspected(paths: tuple[Path, ...]) -> Thumbnails:
             found = Thumbnails(paths, records)
             records.update(found.records)
@@ -87,7 +87,7 @@ class Inputs:
         )
         held_out = attempt(problems, lambda: without_strangers(recipe, everybody, crop, inspect)) if everybody else None
         lfw = recipe.lfw
-        # The doctor compares all of them with the training images; a sample of them may be measured.
+        # The doctor compares all pairs with the training images, even if only a sample is measured.
         every_pair = attempt(problems, lambda: open_pairs(lfw)) if lfw else None
         pairs = sampled(every_pair, lfw.sample) if lfw and every_pair else None
         if lfw and every_pair and pairs and crop:
@@ -109,31 +109,31 @@ class Inputs:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """The checkpoint's."""
+        """Preprocessing of the checkpoint."""
         return self.model.preprocessing
 
     @property
     def strangers(self) -> Dataset | None:
-        """The images of people who are held out; None where the recipe asks for none."""
+        """Images of held-out identities; None if the recipe asks for none."""
         return self.selection.strangers if self.selection else None
 
     def refuse_unmet(self, stage: Stage) -> None:
-        """Refuse a stage that needs more of the images than there are.
+        """Refuse a stage that needs more images than there are.
 
         Raises:
-            DataError: one line per need that is not met.
+            DataError: some requirements are not met; one line per requirement.
         """
         refuse_unmet(stage, self.train.labels, self.validation.labels, self.recipe.batch_size)
 
     @functools.cached_property
     def image_lines(self) -> tuple[str, ...]:
-        """Every image that is trained on or measured on, in a fixed order: `SHA256  PART/PERSON/FILE`."""
+        """Lines `SHA256  PART/PERSON/FILE` of all images for training or measuring, in a fixed order."""
         return image_lines(self.records, self.scan.dataset, self.strangers, self.image_pairs)
 
     def summary(self) -> dict[str, dict[str, Any]]:
-        """Return what the run begins with, each part with a digest: the checkpoint, the images, the pairs.
+        """Return a summary of the checkpoint, the images and the pairs that the run begins with, each with a digest.
 
-        The `sha256` of `data` and `strangers` is of names alone, that of `images` of contents too.
+        The `sha256` of `data` and `strangers` covers names only; that of `images` covers contents too.
         """
         plan = self.model.plan
         return {
@@ -165,7 +165,7 @@ class Inputs:
 def image_lines(
     records: Records, data: Dataset, strangers: Dataset | None, pairs: ImagePairs | None
 ) -> tuple[str, ...]:
-    """Return a line for every image of the run, in a fixed order: `SHA256  PART/PERSON/FILE`.
+    """Return one line `SHA256  PART/PERSON/FILE` per image of the run, in a fixed order.
 
     A part is `data`, `strangers` or `lfw`.
     """
@@ -182,12 +182,12 @@ def image_lines(
 
 
 def shared_lines(recipe: Recipe, images: Sequence[str], pairs: Mapping[str, Any], found: Account) -> tuple[str, ...]:
-    """Return what workers must see alike: the recipe, the images, the pairs and the checkpoint's texts.
+    """Return lines that must be equal on all workers: the recipe, images, pairs and the checkpoint's preprocessing.
 
     Args:
-        images: what `image_lines` gives.
-        pairs: what `summary_of_pairs` gives.
-        found: the checkpoint.
+        images: result of `image_lines`.
+        pairs: result of `summary_of_pairs`.
+        found: account of the checkpoint.
     """
     preprocessing = found.preprocessing
     return (
@@ -199,7 +199,7 @@ def shared_lines(recipe: Recipe, images: Sequence[str], pairs: Mapping[str, Any]
 
 
 def summary_of_pairs(pairs: ImagePairs | None, trained_names: Sequence[str]) -> dict[str, Any]:
-    """Return how many LFW pairs there are, with digests of them and of the people who count as trained on."""
+    """Return the numbers of LFW pairs, with digests of the pairs and of the people who count as trained on."""
     return {
         "pairs": len(pairs.is_same) if pairs else 0,
         "folds": pairs.n_folds if pairs else 0,
@@ -215,10 +215,10 @@ def _digest(lines: Iterable[str]) -> str:
 
 
 def refuse_unwritable(output: Path) -> None:
-    """Refuse an output folder that can't be made, or from which TensorFlow could not read.
+    """Refuse an output folder that can't be made, or that TensorFlow could not read from.
 
     Raises:
-        UserError: why.
+        UserError: the folder can't be used; the message says why.
     """
     refuse_pattern(output)
     above = next(folder for folder in (output, *output.parents) if folder.exists())
@@ -229,13 +229,13 @@ def refuse_unwritable(output: Path) -> None:
 
 
 def refuse_output_within(recipe: Recipe) -> None:
-    """Refuse an output within a folder that is read, where the next run would take it for a person.
+    """Refuse an output within a folder that is read, because the next run would take it for a person.
 
     Raises:
-        DataError: one line per such folder.
+        DataError: the output is within such a folder; one line per folder.
     """
     if (recipe.output / "recipe.yaml").exists():
-        return  # a run that is continued
+        return  # the run is continued
     read = [recipe.data.train, recipe.data.strangers, recipe.lfw.dir if recipe.lfw else None]
     problems: list[Problem] = []
     for folder in dict.fromkeys(folder for folder in read if isinstance(folder, Path)):
@@ -245,10 +245,10 @@ def refuse_output_within(recipe: Recipe) -> None:
 
 
 def open_checkpoint(recipe: Recipe) -> Account:
-    """Open the recipe's checkpoint, to be given a head for the people of the run once they are known.
+    """Open the recipe's checkpoint. It gets a head for the people of the run once they are known.
 
     Raises:
-        CheckpointError: it can't be restored, or holds another network than the recipe's.
+        CheckpointError: the checkpoint can't be restored, or its network differs from the recipe's.
     """
     refuse_fork()
     devices.prepare()
@@ -266,5 +266,5 @@ def open_checkpoint(recipe: Recipe) -> Account:
 
 
 def build(recipe: Recipe, found: Account) -> Model:
-    """Return the network of a checkpoint, as the recipe computes it."""
+    """Return the network of a checkpoint, with the recipe's seed, precision and runtime."""
     return Model.of(found, seed=recipe.seed, precision=recipe.precision, runtime=recipe.runtime)

@@ -1,4 +1,4 @@
-"""What a run would do, before it does: what trains, what is frozen, and what it will cost."""
+"""Plan of a run, shown before it starts: what trains, what is frozen, and the cost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from finetune.verification import FEW_PEOPLE, find_overlap
 from finetune.words import counted
 
 PROBE = 64
-"""Images that the preprocessing is checked on."""
+"""Number of images for checking the preprocessing."""
 ALONE = (
     "               warning: the last batch leaves a replica one image, a poor sample for batch norm; change batch_size"
 )
@@ -36,18 +36,18 @@ SLOW = (
     "float32 is faster here"
 )
 LEFT_OUT = ("misplaced", "empty", "not-image", "unreadable", "too-small", "few-images", "no-images")
-"""Kinds of what is not trained on, and is counted and listed as such."""
+"""Kinds of findings that are not trained on, and are counted and listed as left out."""
 SHOWN = 5
-"""Of the files that are left out."""
+"""Number of left-out files that are shown."""
 BETTER = 0.5
-"""Another standardization is spoken of when its distance is less than this share of the one in use."""
+"""Share of the current standardization's distance below which another standardization is suggested."""
 
 
 def plan(inputs: Inputs) -> list[str]:
     """Return the plan in lines: devices, checkpoint, data, LFW, and a few lines per stage.
 
     Raises:
-        DataError: a stage needs more of its images than there are; one line per need.
+        DataError: a stage needs more images than there are; one line per requirement.
     """
     recipe, model = inputs.recipe, inputs.model
     problems: list[Problem] = []
@@ -84,7 +84,7 @@ def plan(inputs: Inputs) -> list[str]:
 
 
 def probe(paths: Sequence[Path], size: int) -> np.ndarray:
-    """Return up to `PROBE` of the images, from all over the list: uint8 [n, size, size, 3]."""
+    """Return up to `PROBE` of the images, spread over the list: uint8 [n, size, size, 3]."""
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(PROBE, len(paths))).astype(int))
     return central_crops([paths[i] for i in chosen], size)
 
@@ -92,10 +92,10 @@ def probe(paths: Sequence[Path], size: int) -> np.ndarray:
 def standardization_warnings(
     model: Model, pixels: np.ndarray, setting: str = "set preprocessing.standardization="
 ) -> list[str]:
-    """Return a line where the first layer's statistics say that the images are standardized wrongly.
+    """Return a warning if the first layer's statistics suggest that the images are standardized wrongly.
 
     Args:
-        setting: how to standardize otherwise, before the word for it.
+        setting: text that sets the standardization, up to its value.
     """
     used = model.preprocessing.standardization
     fit = model.standardization_fit(pixels)
@@ -109,7 +109,7 @@ def standardization_warnings(
 
 
 def restored(model: Model) -> str:
-    """The restore plan in a line."""
+    """Return the restore plan in one line."""
     skipped = "; ".join(sorted(set(model.plan.skipped.values())))
     classes = counted(model.num_classes or 0, "class")
     return (
@@ -121,7 +121,7 @@ def restored(model: Model) -> str:
 
 
 def describe(preprocessing: Preprocessing) -> str:
-    """The contract in a line, with where it was known from."""
+    """Return the preprocessing in one line, with its source."""
     return (
         f"{preprocessing.image_size} x {preprocessing.image_size} pixels, {preprocessing.standardization} "
         f"standardization ({preprocessing.source})"
@@ -129,7 +129,7 @@ def describe(preprocessing: Preprocessing) -> str:
 
 
 def data(inputs: Inputs) -> str:
-    """The counts in a line."""
+    """Return the counts of people, images and files in one line."""
     scan = inputs.scan
     return (
         f"{counted(len(scan.dataset.class_names), 'person')}, {counted(len(inputs.train), 'image')} to train on, "
@@ -139,7 +139,7 @@ def data(inputs: Inputs) -> str:
 
 
 def _selection(inputs: Inputs) -> list[str]:
-    """Who is held out, and what the filter left out."""
+    """Return lines about the held-out identities, and about the images that the filter left out."""
     selection, lines = inputs.selection, []
     if selection and selection.strangers:
         known = f"; {len(selection.known)} more are trained on, and so are none" if selection.known else ""
@@ -165,7 +165,7 @@ def _selection(inputs: Inputs) -> list[str]:
 
 
 def _few_people(inputs: Inputs) -> list[str]:
-    """Say what may do without training, where there are few people."""
+    """Return a suggestion to try a gallery without training, if there are few people."""
     people = len(inputs.scan.dataset.class_names)
     if people > FEW_PEOPLE:
         return []
@@ -173,7 +173,7 @@ def _few_people(inputs: Inputs) -> list[str]:
 
 
 def _doctor(inputs: Inputs) -> list[str]:
-    """Return what the doctor says of the images, but for those that are left out anyway."""
+    """Return the doctor's findings, except for images that are left out anyway."""
     report, recipe = inputs.report, inputs.recipe
     if report is None:
         return []
@@ -186,13 +186,13 @@ def _doctor(inputs: Inputs) -> list[str]:
     if not lines:
         return [f"doctor         nothing suspect{''.join(f'; {note}' for note in report.notes)}"]
     advice = f"{_doctors_command(inputs, report)} lists them, and shows them with --sheet suspects.png; "
-    # What is moved out of the cache would be cut again.
+    # Crops that are moved out of the cache would be cut again.
     advice += "mend the photos that they were cut from" if recipe.data.align else "look before anything is moved"
     return [f"doctor         {lines[0]}", *(f"               {line}" for line in [*lines[1:], *report.notes, advice])]
 
 
 def _doctors_command(inputs: Inputs, report: Report) -> str:
-    """Return the command that finds what the plan has counted, and nothing else."""
+    """Return the command that lists exactly the findings counted in the plan."""
     recipe, crop, least = inputs.recipe, inputs.preprocessing.image_size, inputs.recipe.data.min_images_per_person
     command = ["finetune", "doctor", str(report.folder)]
     command += ["--image-size", str(crop)] if crop != IMAGE_SIZE else []

@@ -1,4 +1,4 @@
-"""A recipe from its first stage to its last."""
+"""Run of a recipe, from its first stage to its last."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from finetune.runtime import create_strategy, planned_strategy
 def run(
     recipe: Recipe, *, resume: bool = False, how_to_resume: str = "continue it with resume=True"
 ) -> Sequence[StageResult]:
-    """Runs a recipe: everything is checked and planned first, then the stages follow one another.
+    """Run a recipe: check and plan everything first, then run the stages in order.
 
     Args:
-        resume: continue the run in the recipe's output after its last finished epoch; a folder
-            that holds none is begun.
-        how_to_resume: what to say when SIGTERM or Ctrl-C ends the run.
+        resume: True to continue the run in the recipe's output after its last finished epoch. If there is no run, a new
+            one starts.
+        how_to_resume: hint that is shown when SIGTERM or Ctrl-C ends the run.
 
     Returns:
-        A result a stage.
+        One result per stage.
 
     Raises:
-        UserError: an input can't be used, or the output holds another run; one line a problem.
-        RunError: the loss became NaN, or the disk is full; what was finished before stands.
-        Interrupted: SIGTERM or Ctrl-C came; the run can be resumed.
+        UserError: an input can't be used, or the output holds another run; one line per problem.
+        RunError: the loss became NaN, or the disk is full. Finished stages are kept.
+        Interrupted: SIGTERM or Ctrl-C came. The run can be resumed.
     """
     folder = RunFolder(recipe.output)
     is_chief = planned_strategy(recipe.strategy).is_chief
@@ -53,7 +53,7 @@ def run(
         tuner = FineTuner.from_inputs(inputs)
         with tuner.folder.locked():
             _train(tuner, recipe, begun=begun)
-            inputs.strategy.wait()  # until the chief has written all
+            inputs.strategy.wait()  # until the chief has written everything
     if is_chief:
         _say_results(tuner, recipe)
     return tuner.results
@@ -70,12 +70,12 @@ def _train(tuner: FineTuner, recipe: Recipe, *, begun: bool) -> None:
             if not ended(recipe, tuner.results):
                 tuner.run(stage)
     except BaseException:
-        tuner.report()  # of a run that ends early too
+        tuner.report()  # a run that ends early needs a report too
         raise
 
 
 def _say_results(tuner: FineTuner, recipe: Recipe) -> None:
-    """Show the tables of a finished run, which weights to use and what to do next."""
+    """Print the tables of a finished run, the weights to use, and the next command."""
     if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
         say(f"the run ends here: stage {tuner.results[-1].name!r} was rolled back, and the recipe says stop")
     wide_console().print(tables.stages(tuner.baseline, tuner.results))

@@ -1,4 +1,4 @@
-"""Who of the training folder is trained on: without strangers, and without what is filtered as noise."""
+"""Selection of people and images for training: without held-out identities, and without noisy images."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from finetune.words import counted
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Filtered(Brief):
-    """What the filter left out.
+    """Images and people that the filter left out.
 
     Attributes:
-        threshold: the distance to the centre of the class from which images are left out.
-        images: `{path: distance}` of those.
-        people: who was left out whole, with too few images left.
+        threshold: distance to the class center from which images are left out.
+        images: distances of the images left out, `{path: distance}`.
+        people: people who were left out completely, because too few of their images remained.
     """
 
     threshold: float
@@ -40,14 +40,14 @@ class Filtered(Brief):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Selection(Brief):
-    """Who is trained on, and who is not.
+    """People who are trained on, and people who are not.
 
     Attributes:
-        scan: of the training folder, with those alone who are trained on.
-        strangers: who is held out; None where the recipe asks for none.
-        known: people in a folder of strangers who are trained on, and so are none.
-        filtered: None where the recipe asks for no filter.
-        warnings: what makes the strangers' figures uncertain, and what to do, a sentence each.
+        scan: scan of the training folder, with only the people who are trained on.
+        strangers: images of held-out identities; None if the recipe asks for none.
+        known: people in a folder of strangers who are trained on, and so are not strangers.
+        filtered: images that the filter left out; None if the recipe asks for no filter.
+        warnings: reasons why the strangers' figures are uncertain, and advice, one sentence each.
     """
 
     scan: Scan
@@ -57,7 +57,7 @@ class Selection(Brief):
     warnings: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
-        """Return what the run's folder keeps of it; `sha256` is of the strangers' images' names."""
+        """Return the summary for the run's folder; `sha256` covers the names of the strangers' images."""
         strangers, filtered = self.strangers, self.filtered
         return {
             "strangers": {
@@ -77,19 +77,19 @@ class Selection(Brief):
 
 
 def names(dataset: Dataset) -> str:
-    """Return the images within their folder, a line each."""
+    """Return the paths of the images within their folder, one line per image."""
     return "\n".join(path.relative_to(dataset.root).as_posix() for path in dataset.paths)
 
 
 def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, inspect: Inspect) -> Selection:
-    """Hold strangers out, where the recipe asks for it.
+    """Hold identities out of training, if the recipe asks for it.
 
     Args:
-        crop: side in pixels of what the network takes, where that is known.
-        inspect: reads the files of a folder of strangers.
+        crop: side in pixels of the network's input, if known.
+        inspect: function that reads the files of a folder of strangers.
 
     Raises:
-        DataError: the folder of strangers can't be used, or too few people are left on either side.
+        DataError: the folder of strangers can't be used, or too few people are left to train on or to measure with.
     """
     asked, dataset = recipe.data.strangers, scanned.dataset
     if asked is None:
@@ -124,10 +124,10 @@ def without_strangers(recipe: Recipe, scanned: Scan, crop: int | None, inspect: 
 
 
 def without_noise(recipe: Recipe, selection: Selection, restore: Callable[[], Model]) -> Selection:
-    """Filter those who are trained on by the restored checkpoint's embeddings, where the recipe asks for it.
+    """Filter the training images with the restored checkpoint's embeddings, if the recipe asks for it.
 
     Args:
-        restore: gives the model of the checkpoint.
+        restore: function that returns the model of the checkpoint.
 
     Raises:
         DataError: too few people are left.
@@ -159,10 +159,10 @@ def without_noise(recipe: Recipe, selection: Selection, restore: Callable[[], Mo
 
 
 def _more_strangers(recipe: Recipe, dataset: Dataset) -> str:
-    """Return what to do where too few people are held out to measure by.
+    """Return advice for too few held-out identities.
 
     Args:
-        dataset: the training folder, with those who are held out by a share.
+        dataset: training folder, including people whom a share holds out.
     """
     if isinstance(recipe.data.strangers, Path):
         return f"give a folder of {LEAST} people or more"

@@ -1,4 +1,4 @@
-"""One stage of a run: trained, measured, judged, and tried again where the recipe says so."""
+"""One stage of a run: trained, measured, judged, and retried if the recipe says so."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ OnEpoch: TypeAlias = Callable[[EpochRow], object]
 
 
 class StageOutcome(NamedTuple):
-    """What a stage left.
+    """Outcome of a stage.
 
     Attributes:
-        result: measured and judged.
-        state: of the last attempt.
-        frozen: the sha256 of each tensor that the stage did not change.
+        result: result, measured and judged.
+        state: state of the last attempt.
+        frozen: sha256 of each tensor that the stage did not change.
     """
 
     result: StageResult
@@ -37,14 +37,14 @@ class StageOutcome(NamedTuple):
 
 
 class StageRun:
-    """A stage and what it begins with.
+    """Run of one stage from given weights.
 
     Args:
-        context: the run's; its model has the weights that the stage starts from.
-        stage: what is to be done.
-        start: what was measured before the first stage.
-        results: of the stages before it.
-        on_epoch: is called with the row of each epoch when it is finished.
+        context: context of the run. Its model has the weights that the stage starts from.
+        stage: stage to run.
+        start: measurements before the first stage.
+        results: results of the earlier stages.
+        on_epoch: function that is called with the row of each finished epoch.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class StageRun:
         self._steps = results[-1].step if results else 0
 
     def run(self, trainer: Trainer, state: StageState, resumed: Mapping[str, np.ndarray] | None = None) -> StageOutcome:
-        """Trains from `state`, and leaves the weights that stand after the stage in the model.
+        """Train from `state`, and leave the weights that are kept after the stage in the model.
 
         Args:
-            resumed: what trainer and sampler had then; None where the stage begins.
+            resumed: stored state of trainer and sampler; None if the stage begins.
 
         Raises:
             StageFailed: the loss became NaN, or the embeddings collapsed, before any epoch was kept.
@@ -100,7 +100,7 @@ class StageRun:
     def _attempt(
         self, trainer: Trainer, embedder: Embedder, state: StageState, resumed: Mapping[str, np.ndarray] | None
     ) -> StageFailed | None:
-        """Train from `state` to the kept epoch's weights, and return what ended it early, if anything did."""
+        """Train from `state` to the kept epoch's weights, and return the failure that ended it early, if any."""
         recipe, inputs, stage, index = self._inputs.recipe, self._inputs, self._stage, self._index
         sampler = Sampler(
             stage,
@@ -195,6 +195,6 @@ class StageRun:
 
 
 def _key(seed: int, stage: int, attempt: int) -> int:
-    """A number for the dropout of a stage's attempt, of 31 bits."""
+    """Return a number of 31 bits for the dropout of a stage's attempt."""
     entropy = [seed, stage] if attempt == 1 else [seed, stage, attempt]
     return int(np.random.SeedSequence(entropy).generate_state(1)[0] >> 1)

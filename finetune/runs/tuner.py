@@ -1,4 +1,4 @@
-"""FineTuner: one checkpoint, one dataset, stage after stage."""
+"""FineTuner, which fine-tunes one checkpoint on one dataset, stage after stage."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ from finetune.verification import Verdict, VerificationResult
 
 
 class FineTuner:
-    """Fine-tunes one checkpoint on one dataset.
+    """Fine-tuning of one checkpoint on one dataset.
 
     Args:
-        checkpoint: a directory, a prefix, or any file of a checkpoint.
-        data: the folder with one folder of aligned faces per person, or a recipe's `data` section
-            as a mapping: `{"train": ..., "validation_split": 0.1}`.
-        output: the run's folder, missing or empty.
-        lfw: a recipe's `lfw` section as a mapping, or the folder of aligned LFW faces with its
-            `pairs.txt` inside or beside it. Without it nothing is validated on pairs.
-        resume: continue the run in `output`, if there is one. `run` then returns the stored results of the stages that
-            are finished, and continues the others after their last finished epoch.
-        verbose: print lines and show progress; else lines go to the logger `finetune` alone.
-        settings: any other top-level key of a recipe: `seed`, `batch_size`, `augment`,
-            `cache`, `history`, `precision`, `runtime`, `strategy`, `preprocessing`.
+        checkpoint: directory, prefix or any file of a checkpoint.
+        data: folder with one folder of aligned faces per person, or a recipe's `data` section as a mapping: `{"train":
+            ..., "validation_split": 0.1}`.
+        output: folder of the run, missing or empty.
+        lfw: recipe's `lfw` section as a mapping, or the folder of aligned LFW faces with its `pairs.txt` inside or
+            beside it. Without it nothing is measured on pairs.
+        resume: True to continue the run in `output`, if there is one. `run` then returns the stored results of finished
+            stages, and continues the others after their last finished epoch.
+        verbose: True to print lines and show progress. Otherwise lines only go to the logger `finetune`.
+        settings: any other top-level key of a recipe: `seed`, `batch_size`, `augment`, `cache`, `history`, `precision`,
+            `runtime`, `strategy`, `preprocessing`.
 
     Raises:
-        UserError: some input can't be used; one line for every problem.
+        UserError: some inputs can't be used; one line per problem.
     """
 
     def __init__(
@@ -94,18 +94,18 @@ class FineTuner:
 
     @classmethod
     def from_inputs(cls, inputs: Inputs) -> FineTuner:
-        """Return one for inputs that are open already; the output may hold the run that is continued."""
+        """Return a tuner for inputs that are open already. The output may hold a run to continue."""
         tuner = cls.__new__(cls)
         tuner._start(inputs)
         return tuner
 
     def _start(self, inputs: Inputs, *, verbose: bool = True) -> None:
         self._verbose = verbose
-        self._finished: list[StageResult] = []  # those that `run` is still to return, of a run that is resumed
+        self._finished: list[StageResult] = []  # results of a resumed run that `run` has yet to return
         self.context = Context.of(inputs)
         self.inputs, self.strategy = inputs, inputs.strategy
         self.folder, self.histories = self.context.folder, self.context.histories
-        self.recipe = inputs.recipe  # grows with the stages that are run
+        self.recipe = inputs.recipe  # grows with each stage
         self.results: list[StageResult] = []
         self.start = Evidence()
         self._begun = self._writing = False
@@ -117,22 +117,22 @@ class FineTuner:
 
     @property
     def rows(self) -> list[EpochRow]:
-        """Of the epochs of finished stages."""
+        """Rows of the epochs of finished stages."""
         return self.histories.rows
 
     @property
     def baseline(self) -> VerificationResult | None:
-        """LFW before the first stage, or None."""
+        """Result on LFW before the first stage, or None."""
         return self.start.lfw
 
     @property
     def model(self) -> Model:
-        """The network with the weights as they stand."""
+        """Network with the current weights."""
         return self.inputs.model
 
     @property
     def history(self) -> Any:
-        """The epochs of the finished stages: a pandas frame where pandas is installed, else lists by column."""
+        """Epochs of the finished stages: a pandas frame if pandas is installed, else lists by column."""
         rows = [row.to_json() for row in self.rows]
         columns = [name for name in history_columns() if any(name in row for row in rows)]
         found = {name: [row.get(name) for row in rows] for name in columns}
@@ -145,25 +145,24 @@ class FineTuner:
     def run(self, stage: Stage, on_epoch: OnEpoch | None = None) -> StageResult:
         """Train a stage, measure it on LFW and on strangers, and keep it or roll it back.
 
-        Before the first stage the baseline is measured. Afterwards the stage's folder lies in the
-        run's folder.
+        The baseline is measured before the first stage. Afterwards the run's folder contains the stage's folder.
 
         Args:
-            stage: its boundary lies where that of the stage before it lay, or nearer to the input.
-            on_epoch: is called with the row of each epoch when it is finished: `row["loss"]`.
+            stage: stage whose boundary is that of the previous stage, or nearer to the input.
+            on_epoch: function that is called with the row of each finished epoch: `row["loss"]`.
 
         Raises:
-            RecipeError: the stage does not go with those before it, or needs what was not given.
-            DataError: it needs more of the training or held-back images than there are; nothing is written.
-            StageFailed: the loss became NaN, or the embeddings collapsed. Where an epoch was kept before, the stage
-                ends with its weights, measured, judged and saved like any other; else it never was.
-            RunError: the disk is full, or an image can no longer be read; what was finished before stands.
+            RecipeError: the stage conflicts with earlier stages, or needs a setting that was not given.
+            DataError: the stage needs more training or held-back images than there are. Nothing is written.
+            StageFailed: the loss became NaN, or the embeddings collapsed. If an epoch was kept before, the stage ends
+                with its weights, measured, judged and saved like any other. Otherwise the stage is discarded.
+            RunError: the disk is full, or an image can no longer be read. Finished stages are kept.
         """
         with printing(self._verbose), self.folder.locked():
             return self._returned(stage) if self._finished else self._run(stage, on_epoch)
 
     def _returned(self, stage: Stage) -> StageResult:
-        """Return the stored result of a stage that is finished.
+        """Return the stored result of a finished stage.
 
         Raises:
             UserError: the run began with another stage in its place.
@@ -175,7 +174,7 @@ class FineTuner:
 
     def _run(self, stage: Stage, on_epoch: OnEpoch | None) -> StageResult:
         index = len(self.results) + 1
-        # The recipe checks the stage against those before it; on disk it grows with the run.
+        # The recipe checks the stage against the earlier ones. On disk it grows with the run.
         stages = (*self.recipe.stages[: index - 1], stage, *self.recipe.stages[index:])
         self.inputs.refuse_unmet(stage)
         self.recipe = self.recipe.model_copy(update={"stages": stages})
@@ -188,7 +187,7 @@ class FineTuner:
             finished = stage_run.run(trainer, *(self._resumed(index, stage) or (StageState(), None)))
             self._finish(finished, stage.slug, trainer.names)
         except BaseException:
-            # What was finished before stands, in memory as on disk.
+            # Finished stages are kept, in memory and on disk.
             self.model.assign(started_from)
             raise
         result = finished.result
@@ -199,7 +198,7 @@ class FineTuner:
 
     @property
     def unlike(self) -> Problem:
-        """What to say where the workers don't find the same run to continue."""
+        """Problem to report if the workers do not find the same run to continue."""
         return Problem(
             self.folder.path,
             "the workers do not find the same run there",
@@ -207,16 +206,16 @@ class FineTuner:
         )
 
     def measure(self) -> VerificationResult | None:
-        """LFW with the weights as they stand; None where no pairs were given.
+        """Measure the current weights on LFW, or return None if no pairs were given.
 
         Raises:
-            RunError: an image can no longer be read, or the embeddings are no numbers.
+            RunError: an image can no longer be read, or some embeddings are not finite.
         """
         with printing(self._verbose):
             return self.context.evaluation.lfw()
 
     def lfw(self) -> VerificationResult:
-        """LFW with the weights as they stand.
+        """Measure the current weights on LFW.
 
         Raises:
             UserError: no LFW pairs were given.
@@ -228,12 +227,12 @@ class FineTuner:
         return result
 
     def predict(self, images: Images) -> Predictions:
-        """Name the people on images, as `Model.embed` takes them, by the classifier as it stands."""
+        """Name the people on images with the current classifier. `images` are as for `Model.embed`."""
         with printing(self._verbose):
             return self.model.predict(images)
 
     def evaluate(self) -> HeldBack:
-        """Name the held-back images by the classifier as it stands.
+        """Name the held-back images with the current classifier.
 
         Raises:
             UserError: no images are held back.
@@ -247,23 +246,23 @@ class FineTuner:
         return found
 
     def verdict(self) -> Verdict:
-        """Return which weights to use, those of the checkpoint or of a finished stage, and why in plain words."""
+        """Return which weights to use, the checkpoint's or a finished stage's, with the reasons in plain words."""
         people = len(self.inputs.scan.dataset.class_names)
         return verdict_of(self.recipe.checkpoint, people, self.start, self.results)
 
     def save(self, folder: str | Path) -> Path:
-        """Writes the weights as they stand: a TF1 checkpoint with FaceNet's own names.
+        """Write the current weights as a TF1 checkpoint with FaceNet's own names.
 
         Returns:
-            The checkpoint's prefix.
+            Prefix of the checkpoint.
         """
         folder = Path(os.path.expanduser(folder))
         return self.model.save(folder, name=folder.name, step=self.results[-1].step if self.results else 0)
 
     def report(self) -> None:
-        """Writes `report.html` and `MODEL_CARD.md` of what is finished; done after each stage by itself.
+        """Write `report.html` and `MODEL_CARD.md` of the finished stages. This happens after each stage by itself.
 
-        Where they can't be written, or can't be made by a fault of ours, that is said: the run stands without them.
+        If they can't be written, or a bug prevents them, a line says so. The run continues without them.
         """
         if not self.strategy.is_chief or not self.folder.stage_path(0, BASELINE).is_dir():
             return
@@ -271,15 +270,15 @@ class FineTuner:
             write_into(self.folder.path)
         except FinetuneError as error:
             say(f"no report: {error}")
-        except Exception as error:  # hours of training are not to be lost over a picture
+        except Exception as error:  # a report must not cost hours of training
             say(f"no report: internal error: {type(error).__name__}: {error}; please report it")
 
     def begin(self) -> None:
-        """Writes what the run starts from and measures the baseline, once."""
+        """Write the inputs of the run and measure the baseline, once."""
         if self._begun:
             return
         with self.folder.locked():
-            if self._resuming is None and not self._writing:  # another run may have begun there meanwhile
+            if self._resuming is None and not self._writing:  # another run may have begun there since
                 self.folder.refuse_if_used()
             self._writing = True
             self._begin()
@@ -299,10 +298,10 @@ class FineTuner:
         self._begun = True
 
     def resume(self) -> None:
-        """Takes up the run in the output folder after its last finished stage.
+        """Continue the run in the output folder after its last finished stage.
 
         Raises:
-            UserError: the checkpoint, the images or the pairs changed since.
+            UserError: the checkpoint, the images or the pairs have changed since.
         """
         self._resuming = 1
         if not self.folder.stage_path(0, BASELINE).is_dir():
@@ -320,11 +319,11 @@ class FineTuner:
             stored_weights = checkpoints.read(checkpoints.locate(self.results[-1].folder))
             self.model.assign(stored_weights.tensors(self.model.variables))
             self.histories.resume(self.results)
-            # A kill may have come between a stage's folder and what follows it.
+            # The run may have been killed between writing a stage's folder and the next two steps.
             self._write_summary()
             self.folder.drop_state(len(self.results))
         if "images" in begun:
-            self._write_images()  # the images are the same; the file that names them may be damaged
+            self._write_images()  # the images are the same, but the file that names them may be damaged
         self._begun = True
         self._resuming = len(self.results) + 1
 
@@ -368,7 +367,7 @@ class FineTuner:
 
     def _resumed(self, index: int, stage: Stage) -> tuple[StageState, dict[str, np.ndarray]] | None:
         if self.strategy.workers > 1 and index != self._resuming:
-            return None  # what lies there now is the chief's, of this run
+            return None  # the state that is there now is the chief's, of this run
         stored = self.folder.read_state(index, stage)
         self.strategy.must_agree(str(stored and stored[0].step), self.unlike)
         return stored

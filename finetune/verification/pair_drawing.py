@@ -224,7 +224,7 @@ def _two_of(n: npt.ArrayLike) -> Counts:
 
 
 def _unrank(pair: int) -> tuple[int, int]:
-    """Return the pair of a number: 0 is (0, 1), 1 is (0, 2), 2 is (1, 2), 3 is (0, 3) …"""
+    """Return the pair with a number: 0 is (0, 1), 1 is (0, 2), 2 is (1, 2), 3 is (0, 3), and so on."""
     second = (1 + math.isqrt(1 + 8 * pair)) // 2
     return pair - second * (second - 1) // 2, second
 

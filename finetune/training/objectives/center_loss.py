@@ -36,7 +36,7 @@ class CenterLoss(Term):
         return {CENTERS: tf.Variable(tf.zeros([sizes.classes, sizes.embedding]))}
 
     def compute(self, outputs: Outputs, tensors: Tensors) -> tf.Tensor:
-        """Compute the mean distance of a batch's prelogits to the centers of their classes."""
+        """Compute the mean squared difference between a batch's prelogits and the centers of their classes."""
         import tensorflow as tf
 
         centers = tf.gather(tensors[CENTERS], outputs.labels)  # [classes, E] -> [b, E]

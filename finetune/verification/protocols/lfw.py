@@ -198,9 +198,7 @@ def _distances(
     first: Floats, second: Floats, folds: list[Indices], distance: Distance, *, subtract_mean: bool
 ) -> Iterator[Floats]:
     """Yield for each fold the distance of every pair, [n], both in the fold and in the others."""
-    if (
-        distance == "euclidean" or not subtract_mean
-    ):  # subtracting a vector from both does not change a Euclidean distance
+    if distance == "euclidean" or not subtract_mean:  # subtracting a mean keeps Euclidean distances
         yield from itertools.repeat(pair_distances(first, second, distance), len(folds))
         return
     total = first.sum(axis=0) + second.sum(axis=0)
