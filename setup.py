@@ -13,7 +13,7 @@ if VERSION is None:
     raise SystemExit('finetune/__init__.py: no line __version__ = "…"')
 
 COMPLETION = ["shtab>=1.7"]
-DOCS = ["griffe>=1.6", "mkdocs-material>=9.5.30"]
+DOCS = ["griffe>=2.0", "mkdocs-material>=9.6"]
 HEIF = ["pillow-heif>=0.16"]
 ONNX = ["onnxruntime>=1.18", "tf2onnx>=1.16"]
 OPENVINO = ["openvino>=2024.4"]

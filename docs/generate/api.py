@@ -13,7 +13,7 @@ from docs.generate.areas import AREAS
 from docs.generate.markdown import anchor, bullet, escape, one_line
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-WIDTH = 100
+WIDTH = 78
 """Longest line of a signature."""
 HIDDEN = {"rules", "model_config"}
 """Members of sections that pydantic and the reader of recipes call."""
@@ -118,12 +118,12 @@ def _attributes(found: Any) -> Iterator[tuple[str, str]]:
 def _signature(name: str, found: Any) -> str:
     """Return how a name is written: a class and a function with their parameters, another value with its type."""
     if found.is_attribute:
-        annotation = f": {found.annotation}" if found.annotation is not None else ""
+        annotation = f": {_type(found.annotation)}" if found.annotation is not None else ""
         value = f" = {found.value}" if found.value is not None and len(str(found.value)) < WIDTH // 2 else ""
         return f"{name}{annotation}{value}"
     if found.is_class:
         return _call(f"class {name}", _fields(found), "")
-    returns = f" -> {found.returns}" if found.returns is not None else ""
+    returns = f" -> {_type(found.returns)}" if found.returns is not None else ""
     given = [parameter for parameter in found.parameters if parameter.name not in ("self", "cls")]
     return _call(name, list(_parameters(given)), returns)
 
@@ -135,8 +135,16 @@ def _fields(found: Any) -> list[str]:
         members = {name: member for kind in kinds for name, member in kind.members.items() if member.is_attribute}
         keys = [member for member in members.values() if member.annotation is not None and not _is_hidden(member)]
         keys = [key for key in keys if "ClassVar" not in str(key.annotation) and "property" not in key.labels]
-        return [f"{key.name}: {key.annotation}" + (f" = {key.value}" if key.value is not None else "") for key in keys]
-    return list(_parameters([parameter for parameter in found.parameters if parameter.name != "self"]))
+        return [
+            f"{key.name}: {_type(key.annotation)}" + (f" = {key.value}" if key.value is not None else "")
+            for key in keys
+        ]
+    keys = {name: member for name, member in found.members.items() if member.is_attribute}
+    given = [parameter for parameter in found.parameters if parameter.name != "self"]
+    for parameter in given:
+        if str(parameter.default) == "..." and parameter.name in keys:  # a default that stands at the key
+            parameter.default = keys[parameter.name].value
+    return list(_parameters(given))
 
 
 def _parameters(given: list[Any]) -> Iterator[str]:
@@ -148,7 +156,7 @@ def _parameters(given: list[Any]) -> Iterator[str]:
         if kind == "keyword-only" and not starred:
             yield "*"
         starred = starred or kind in ("keyword-only", "variadic positional")
-        annotation = f": {parameter.annotation}" if parameter.annotation is not None else ""
+        annotation = f": {_type(parameter.annotation)}" if parameter.annotation is not None else ""
         default = f" = {parameter.default}" if parameter.default is not None and kind not in stars else ""
         yield f"{stars.get(kind, '')}{parameter.name}{annotation}{default}"
 
@@ -161,3 +169,9 @@ def _call(name: str, parameters: list[str], returns: str) -> str:
     return (
         line if len(line) <= WIDTH else "\n".join([f"{name}(", *(f"    {item}," for item in parameters), f"){returns}"])
     )
+
+
+def _type(annotation: Any) -> str:
+    """Return a type as text, without the metadata that pydantic reads; the page of recipes has the ranges."""
+    annotated = isinstance(annotation, griffe.ExprSubscript) and str(annotation.left) == "Annotated"
+    return str(annotation.slice.elements[0] if annotated else annotation)

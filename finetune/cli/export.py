@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to",
         required=True,
-        choices=FORMATS,
+        choices=tuple(FORMATS),
         metavar="FORMAT",
         help="; ".join(f"{format.name}: {format.summary}" for format in FORMATS.values()),
     )

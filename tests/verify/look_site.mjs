@@ -65,8 +65,8 @@ for (const [name, width] of [["phone", 390], ["desktop", 1280]]) {
 
 const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
 await page.goto(`file://${path.resolve(site, "index.html")}`);
-await page.keyboard.press("/");
-await page.locator("input.md-search__input").fill("layer_decay");
+await page.locator("input.md-search__input").click();
+await page.keyboard.type("layer_decay", { delay: 30 });
 const first = page.locator(".md-search-result__link").first();
 const found = await first.waitFor({ timeout: 20000 }).then(() => first.innerText(), () => "");
 console.log(`search for layer_decay: ${found.split("\n")[0] || "nothing"}`);
