@@ -41,6 +41,14 @@ class FinetuneError(Exception):
 
     Args:
         problems: all problems that were found. The text of the error has one line per problem.
+
+    Example:
+        >>> from finetune import FinetuneError, Recipe
+        >>> try:
+        ...     Recipe.load("recipes/demo.yaml", {"stages.head.epochs": 0})
+        ... except FinetuneError as error:
+        ...     print(error)
+        command line stages.0.epochs: found 0; give a whole number from 1
     """
 
     exit_status = 1

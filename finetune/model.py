@@ -64,6 +64,17 @@ class Model:
         precision: precision of all computation but that of `backbone.float32_units`. Variables, prelogits and logits
             are always float32.
         runtime: runtime for embeddings and frozen units.
+
+    Example:
+        After `finetune demo`:
+
+        >>> from finetune import Model
+        >>> model = Model.restore("runs/demo/checkpoint")
+        >>> model.embedding_size
+        512
+        >>> embeddings = model.embed("runs/demo/data/faces")  # one row of unit length per image
+        >>> embeddings.dtype, embeddings.shape[1]
+        (dtype('float32'), 512)
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from finetune.words import escaped
 
@@ -59,6 +60,17 @@ def say_aside(text: str) -> None:
         LOGGER.warning(escaped(text, LINES))
     else:
         print(escaped(text, LINES), file=sys.stderr, flush=True)
+
+
+def show(table: Table) -> None:
+    """Print a table, or send its lines to the logger `finetune` where lines are not to be printed."""
+    console = wide_console()
+    if not _logged.get():
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    LOGGER.info(captured.get())
 
 
 def wide_console() -> Console:

@@ -76,6 +76,16 @@ def verify(
     Raises:
         DataError: a photo can't be used, or the gallery has too few people for the rate; one line for each reason.
         CheckpointError: the checkpoint can't be restored.
+
+    Example:
+        After `finetune demo`:
+
+        >>> from pathlib import Path
+        >>> from finetune import verify
+        >>> photo = next(Path("runs/demo/data/faces").rglob("*.png"))
+        >>> comparison = verify(photo, photo, "runs/demo/checkpoint", threshold=0.9)
+        >>> comparison.same
+        True
     """
     photos = as_paths([first, second])
     folders = [Problem(in_one_line(photo), "a folder", "give a photo") for photo in photos if photo.is_dir()]

@@ -44,6 +44,17 @@ def name_faces(
     Raises:
         DataError: there is nobody, no face, or there are too few people for the rate.
         CheckpointError: the checkpoint can't be restored.
+
+    Example:
+        After `finetune demo`:
+
+        >>> from pathlib import Path
+        >>> from finetune import name_faces
+        >>> people = Path("runs/demo/data/faces")
+        >>> photo = next(people.rglob("*.png"))
+        >>> (answer,) = name_faces(photo, people, "runs/demo/checkpoint", threshold=-1.0)
+        >>> answer.name in {folder.name for folder in people.iterdir()}
+        True
     """
     used = model if isinstance(model, Model) else Model.restore(model)
     known = people if isinstance(people, Mapping) else _people_in(Path(os.path.expanduser(people)))

@@ -42,7 +42,14 @@ def _each(stages: object) -> tuple[Any, ...]:
 
 
 class Recipe(Section):
-    """A run: its checkpoint, its training images, its stages and its measurements."""
+    """A run: its checkpoint, its training images, its stages and its measurements.
+
+    Example:
+        >>> from finetune import Recipe
+        >>> recipe = Recipe.load("recipes/demo.yaml", {"stages.head.epochs": 3})
+        >>> [(stage.name, stage.epochs) for stage in recipe.stages]
+        [('head', 3), ('last block', 6)]
+    """
 
     checkpoint: AnyPath
     """Directory, prefix or any file of a checkpoint."""

@@ -45,8 +45,13 @@ Boundary = Annotated[
 class Stage(Section):
     """One stage: the units before the boundary are frozen, and the rest trains.
 
-    The constructor takes values as in a recipe: `Stage("head", train_from="Logits", epochs=5,
-    learning_rate={0: 0.01, 3: 0.001})`.
+    The constructor takes values as in a recipe.
+
+    Example:
+        >>> from finetune import Stage
+        >>> stage = Stage("head", train_from="Logits", epochs=5, learning_rate={0: 0.01, 3: 0.001})
+        >>> [stage.learning_rate.rate(epoch, stage.epochs) for epoch in (1, 2, 3)]
+        [0.01, 0.01, 0.001]
     """
 
     name: Name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from finetune.interruption import interruptible
-from finetune.progress import say, wide_console
+from finetune.progress import say, show
 from finetune.recipe import Recipe
 from finetune.record import RunFolder, StageResult, ended
 from finetune.report import REPORT_FILE, tables
@@ -33,6 +33,15 @@ def run(
         UserError: an input can't be used, or the output holds another run; one line per problem.
         RunError: the loss became NaN, or the disk is full. Finished stages are kept.
         Interrupted: SIGTERM or Ctrl-C came. The run can be resumed.
+
+    Example:
+        After `finetune demo`:
+
+        >>> from finetune import Recipe, run
+        >>> stages = [{"name": "head", "train_from": "Logits", "epochs": 1, "learning_rate": 0.005}]
+        >>> results = run(Recipe.load("recipes/demo.yaml", {"output": "runs/again", "stages": stages}))
+        >>> [result.name for result in results]
+        ['head']
     """
     folder = RunFolder(recipe.output)
     is_chief = planned_strategy(recipe.strategy).is_chief
@@ -78,9 +87,9 @@ def _say_results(tuner: FineTuner, recipe: Recipe) -> None:
     """Print the tables of a finished run, the weights to use, and the next command."""
     if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
         say(f"the run ends here: stage {tuner.results[-1].name!r} was rolled back, and the recipe says stop")
-    wide_console().print(tables.stages(tuner.baseline, tuner.results))
+    show(tables.stages(tuner.baseline, tuner.results))
     if tuner.start.trade_off:
-        wide_console().print(tables.trade_offs(tuner.start.trade_off, tuner.results))
+        show(tables.trade_offs(tuner.start.trade_off, tuner.results))
     verdict = tuner.verdict()
     say(f"verdict: {verdict}")
     say(f"next: {tables.gallery_command(recipe, verdict.folder if verdict.place else None)}")

@@ -59,6 +59,20 @@ class FineTuner:
 
     Raises:
         UserError: some inputs can't be used; one line per problem.
+
+    Example:
+        After `finetune demo`:
+
+        >>> from finetune import FineTuner, Stage
+        >>> data = {"train": "runs/demo/data/faces", "validation_split": 0.25}
+        >>> tuner = FineTuner("runs/demo/checkpoint", data, "runs/mine", verbose=False)
+        >>> result = tuner.run(Stage("head", train_from="Logits", epochs=1, learning_rate=0.005))
+        >>> result.accepted
+        True
+        >>> people = tuner.evaluate().by_person()  # images that are named rightly, and all, by person
+        >>> predictions = tuner.predict("runs/demo/data/faces")
+        >>> predictions.names[0] in people
+        True
     """
 
     def __init__(

@@ -51,6 +51,13 @@ class VerificationResult(Brief):
 
     `LFWResult`, its former name, is the same class.
 
+    Example:
+        >>> import numpy as np
+        >>> from finetune import evaluate_pairs
+        >>> result = evaluate_pairs(np.eye(40), np.eye(40), [True, False] * 20, n_folds=2)
+        >>> print(result.lines()[0])
+        Accuracy: 0.50000+-0.00000
+
     Attributes:
         accuracy: mean of `fold_accuracy`, 0 to 1.
         accuracy_std: standard deviation of `fold_accuracy` over the folds.

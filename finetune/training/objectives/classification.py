@@ -79,7 +79,7 @@ class MarginLoss(Classified):
             labels: classes of the images, int64 [b].
 
         Returns:
-            Logits, [b, classes].
+            The logits, [b, classes].
         """
         import tensorflow as tf
 

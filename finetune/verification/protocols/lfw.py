@@ -60,6 +60,15 @@ def evaluate_pairs(
 
     Raises:
         DataError: the values can't be evaluated; one line per reason.
+
+    Example:
+        >>> import numpy as np
+        >>> from finetune import evaluate_pairs
+        >>> first = np.eye(40)
+        >>> is_same = np.arange(40) % 2 == 0
+        >>> second = np.where(is_same[:, None], first, -first)
+        >>> evaluate_pairs(first, second, is_same, n_folds=2).accuracy
+        1.0
     """
     rows1, rows2, same = _checked(embeddings1, embeddings2, is_same, distance, n_folds, far_target)
     folds, notes = cut_into_folds(same, n_folds)
