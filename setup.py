@@ -14,6 +14,7 @@ if VERSION is None:
 
 COMPLETION = ["shtab>=1.7"]
 DOCS = ["griffe>=2.0", "mkdocs-material>=9.6"]
+NOTEBOOK = ["ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5.10", "pandas>=2.2"]
 HEIF = ["pillow-heif>=0.16"]
 ONNX = ["onnxruntime>=1.18", "tf2onnx>=1.16"]
 OPENVINO = ["openvino>=2024.4"]
@@ -73,6 +74,7 @@ setup(
     extras_require={
         "completion": COMPLETION,
         "docs": DOCS,
+        "notebook": NOTEBOOK,
         "heif": HEIF,
         "openvino": OPENVINO,
         "onnx": ONNX,
@@ -80,6 +82,7 @@ setup(
         "dev": [
             *COMPLETION,
             *DOCS,
+            *NOTEBOOK,
             *HEIF,
             *ONNX,
             *OPENVINO,
