@@ -1,4 +1,4 @@
-"""A checkpoint in other formats, each proved by its own runtime."""
+"""Export of checkpoints to other formats. Each export is checked in its own runtime."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Whether an export computes what the checkpoint does: outputs compared, and the words for it."""
+"""Certificates, which compare the outputs of an export with those of its checkpoint."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FILE_NAME = "certificate.json"
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How near an output comes to the one that it should be, over all images.
+    """Differences between an output of the export and the expected output, over all images.
 
     Attributes:
-        largest_difference: of any value; for logits as a share of the largest of them.
-        smallest_cosine: of any row; None but for embeddings.
+        largest_difference: largest difference of any value; for logits, as a share of the largest logit.
+        smallest_cosine: smallest cosine of any row; None for outputs other than embeddings.
     """
 
     largest_difference: float
@@ -31,10 +31,10 @@ class Agreement:
 
 
 def agreements(expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> dict[str, Agreement]:
-    """Compares outputs by name.
+    """Compare outputs by name.
 
     Raises:
-        ExportFailed: they are not the same outputs, or not of the same shapes.
+        ExportFailed: the names or the shapes of the outputs differ.
     """
     shapes = [{name: list(values.shape) for name, values in of.items()} for of in (expected, found)]
     if shapes[0] != shapes[1]:
@@ -51,17 +51,18 @@ def agreements(expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarra
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Certificate(Brief):
-    """What was compared, and how near it came.
+    """Result of comparing an export with its checkpoint.
 
     Attributes:
-        format: what was written.
-        runtime: what read it again, in a fresh process.
-        n_images: that both went through.
-        agreements: by the output's name.
-        images_per_second: by the runtime, once warm, over the most images that it was given.
-        lfw_before, lfw_after: the checkpoint's result and the export's, where asked for.
-        made_from: the checkpoint, its digests and its contract.
-        sha256: of each file of the export.
+        format: format of the export.
+        runtime: runtime that loaded the export in a fresh process, with its version.
+        n_images: number of images that were given to both.
+        agreements: differences by name of the output.
+        images_per_second: speed of the runtime after its warm-up: on LFW if it was measured, else on the probes.
+        lfw_before: result of the checkpoint on LFW; None if LFW was not measured.
+        lfw_after: result of the export on LFW; None if LFW was not measured.
+        made_from: checkpoint, its digests and its input contract.
+        sha256: digest of each file of the export.
     """
 
     format: Format
@@ -76,16 +77,16 @@ class Certificate(Brief):
 
     @property
     def lfw_difference(self) -> Difference | None:
-        """Of the results on LFW."""
+        """Difference of the two results on LFW; None if LFW was not measured."""
         return compare(self.lfw_before, self.lfw_after) if self.lfw_before and self.lfw_after else None
 
     def problems(self) -> list[str]:
-        """What lies outside the format's tolerance."""
+        """Return one message per value outside the format's tolerance."""
         tolerance: Tolerance = self.format.tolerance
         found = []
         for name, agreement in self.agreements.items():
             allowed = tolerance.difference if name == "embeddings" else tolerance.head
-            if not agreement.largest_difference <= allowed:  # a NaN is none
+            if not agreement.largest_difference <= allowed:  # NaN is a problem too
                 found.append(f"{name} differ by {agreement.largest_difference:.1e}, {allowed:g} allowed")
             if agreement.smallest_cosine is not None and not agreement.smallest_cosine >= tolerance.cosine:
                 found.append(f"a cosine of {agreement.smallest_cosine:.6f}, {tolerance.cosine:g} is the least allowed")
@@ -95,7 +96,7 @@ class Certificate(Brief):
         return found
 
     def lines(self) -> list[str]:
-        """For people: a line an output, and one for LFW."""
+        """Return lines to print: the runtime, one line per output, and those about LFW."""
         lines = [f"{self.runtime}, {counted(self.n_images, 'image')}, {self.images_per_second:.0f} images/s"]
         for name, agreement in self.agreements.items():
             cosine = "" if agreement.smallest_cosine is None else f", smallest cosine {agreement.smallest_cosine:.7f}"
@@ -111,7 +112,7 @@ class Certificate(Brief):
         return lines
 
     def to_json(self) -> dict[str, Any]:
-        """For the file beside the export."""
+        """Return the content of `certificate.json`."""
         lfw = None
         if self.lfw_before and self.lfw_after:
             before, after, difference = self.lfw_before, self.lfw_after, self.lfw_difference

@@ -1,4 +1,4 @@
-"""A checkpoint brought into another format, proved by that format's own runtime, or not at all."""
+"""Export of a checkpoint to another format. An export that fails its check is deleted."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from finetune.recipe import LFW
 from finetune.verification import ImagePairs, measure_lfw, open_pairs, usable
 
 DRAWN, NOISE = 32, 4
-"""Probe images: drawn faces, and others that hold nothing but noise."""
+"""Numbers of probe images: drawn faces, and images of noise."""
 OF_LFW = 64
-"""Of the pairs' images, where LFW is measured, that are probes too."""
+"""Number of images of the pairs that are probes too, if LFW is measured."""
 
 
 def export(
@@ -40,21 +40,23 @@ def export(
 ) -> Certificate:
     """Write an export into a new folder, with its certificate.
 
-    The export is loaded in a fresh process by its own runtime and compared with the model on drawn faces, noise and
-    flat images; with `lfw` on images of the pairs too, and by FaceNet's protocol on them all.
+    The export is loaded in a fresh process, by its own runtime. Its outputs are compared with the model's on drawn
+    faces, noise and flat images. With `lfw`, they are also compared on images of the pairs, and both are measured with
+    FaceNet's protocol.
 
     Args:
-        model: a model, the checkpoint that one is restored from, or what restores it once all else is checked.
-        to: one of `FORMATS`.
-        out: the folder: missing, or empty. Files in it are named as it is.
-        head: whether the classifier goes along: logits, probabilities and the names of the classes.
-        quantize: one of `QUANTIZATIONS`, of a format that can be quantized: `float16`, or `int8` (dynamic range).
+        model: model, path of a checkpoint, or function that returns the model. The function is called after all other
+            arguments have been checked.
+        to: name of a format, one of `FORMATS`.
+        out: folder, missing or empty. Its name is also the name of the files in it.
+        head: True to include the classifier: logits, probabilities and class names.
+        quantize: one of `QUANTIZATIONS`, for a format that can be quantized: `float16`, or `int8` (dynamic range).
         lfw: pairs to measure before and after.
 
     Raises:
         UserError: the checkpoint, the format, the folder or the pairs can't be used.
-        ExportFailed: the export can't be loaded again, or does not compute what the model does; nothing of it is left.
-        RunError: it can't be written; nothing is left either.
+        ExportFailed: the export can't be loaded, or its outputs differ too much. It is deleted.
+        RunError: the export can't be written. Nothing is left of it.
     """
     out = Path(os.path.expanduser(out))
     chosen = find(to, quantize)
@@ -64,7 +66,7 @@ def export(
     if isinstance(model, (str, Path)):
         model = Model.restore(model)
     given = model() if callable(model) else model
-    # Compared in float32, whatever it computes in.
+    # The comparison is in float32, whatever the precision of the model.
     exact = Model(given.backbone, given.variables, given.preprocessing, given.class_names, given.origin)
     if lfw and pairs:
         pairs = usable(pairs, lfw, exact.preprocessing.image_size, inspect_images(pairs.paths))
@@ -86,19 +88,19 @@ def export(
 
 
 def _write(chosen: Format, content: Content, folder: Path, out: Path) -> None:
-    """Writes into a folder that is to become `out`, and speaks of that where it can't."""
+    """Write into a temporary folder, which becomes `out` later. Errors name `out`."""
     try:
         chosen.write(content, folder)
     except RunError as error:
         moved = (dataclasses.replace(p, where=out / Path(p.where).relative_to(folder)) for p in error.problems)
         raise RunError(*moved) from error
-    except (tf.errors.OpError, RuntimeError) as error:  # what TensorFlow and h5py say of a full disk
+    except (tf.errors.OpError, RuntimeError) as error:  # from TensorFlow and h5py, if the disk is full
         reason = checkpoints.reason_of(error) if isinstance(error, tf.errors.OpError) else str(error)
         raise RunError(Problem(out, f"can't be written ({reason}); nothing was left there")) from error
 
 
 def probes(image_size: int) -> np.ndarray:
-    """Drawn faces, noise and flat images: uint8 [n, image_size, image_size, 3], always the same."""
+    """Return drawn faces, noise and flat images, uint8 [n, image_size, image_size, 3]; every call returns the same."""
     drawn = [
         np.asarray(draw_face(Identity.draw(np.random.default_rng([0, i])), image_size, np.random.default_rng([1, i])))
         for i in range(DRAWN)
@@ -120,10 +122,10 @@ def _refuse_out(out: Path) -> None:
 def _certified(
     model: Model, content: Content, chosen: Format, folder: Path, lfw: LFW | None, pairs: ImagePairs | None
 ) -> Certificate:
-    """Return the certificate of what was written.
+    """Return the certificate of an export.
 
     Raises:
-        ExportFailed: it is outside the tolerance.
+        ExportFailed: an output is outside the tolerance.
     """
     size, scratch = model.preprocessing.image_size, folder.parent
     images = probes(size)
@@ -157,7 +159,7 @@ def _certified(
 
 
 def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pairs: ImagePairs) -> Certificate:
-    """Return the certificate with LFW before and after."""
+    """Return the certificate with the results on LFW of the checkpoint and of the export."""
     rate = 0.0
 
     def embed(paths: Sequence[Path], /, *, flip: bool) -> np.ndarray:
@@ -167,7 +169,7 @@ def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pa
         rate = len(paths) * (2 if flip else 1) / found.seconds
         return found.outputs["embeddings"]
 
-    kept = Embedder(model).embeddings  # by way of the cache: a checkpoint is exported more than once
+    kept = Embedder(model).embeddings  # cached, because a checkpoint is often exported to several formats
     before, after = (measure_lfw(by, pairs, lfw, model.class_names) for by in (kept, embed))
     return dataclasses.replace(certificate, lfw_before=before, lfw_after=after, images_per_second=rate)
 
@@ -187,7 +189,7 @@ def _made_from(model: Model, content: Content) -> dict[str, object]:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Without what converters say of themselves: their deprecations, and each graph that they were given."""
+    """Silence the warnings of converters within a `with` block: deprecations, and details of each graph."""
     loggers = [logging.getLogger(name) for name in ("absl", "tensorflow", "tf2onnx")]
     before = [logger.level for logger in loggers]
     for logger in loggers:

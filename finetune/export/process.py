@@ -1,4 +1,4 @@
-"""An export run by its own runtime in a fresh process, so that nothing of this one can help it."""
+"""Runs of an export by its own runtime, in a fresh process that shares nothing with this one."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from finetune.export.formats import Format
 from finetune.progress import track
 
 TENSORFLOW1 = "FINETUNE_TF1_PYTHON"
-"""Names an interpreter with TensorFlow 1.15, which then reads what is made for TensorFlow 1."""
+"""Environment variable that names a Python with TensorFlow 1.15, which then loads exports for TensorFlow 1."""
 
 
 class Answer(NamedTuple):
-    """What an export gave.
+    """Outputs of an export.
 
     Attributes:
-        outputs: float32 [n, ...] by name.
-        runtime: what computed it, with its version.
-        seconds: that it took, without loading.
+        outputs: values by name, float32 [n, ...].
+        runtime: name and version of the runtime.
+        seconds: duration, without loading.
     """
 
     outputs: dict[str, np.ndarray]
@@ -38,10 +38,10 @@ class Answer(NamedTuple):
 
 
 def interpreter(format: Format) -> str:
-    """Return the path of the Python that reads a format again.
+    """Return the path of the Python that loads a format.
 
     Raises:
-        UserError: the one that the environment names is not there.
+        UserError: the Python that the environment variable names can't be run.
     """
     python = os.environ.get(TENSORFLOW1)
     if not format.tensorflow1 or not python:
@@ -57,21 +57,21 @@ def answer(format: Format, folder: Path, pixels: np.ndarray, scratch: Path, what
     """Run an export on pixels.
 
     Args:
-        format: what it is in.
-        folder: where it lies.
-        pixels: uint8 [n, s, s, 3]; a file that is mapped into memory serves.
-        scratch: a folder for what passes between the processes.
+        format: format of the export.
+        folder: folder of the export.
+        pixels: images, uint8 [n, s, s, 3]; the array may be a memory-mapped file.
+        scratch: folder for the files that the processes exchange.
         what: two or three words for the progress.
-        flip: whether its outputs for the mirror images stand beside those for the images.
+        flip: True to append the outputs for the mirror images to those for the images.
 
     Raises:
-        ExportFailed: it can't be loaded, or fails.
+        ExportFailed: the export can't be loaded, or fails.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as place:
         source, target = Path(place) / "pixels.npy", Path(place) / "outputs.npz"
         np.save(source, pixels)
         command = [interpreter(format), "-I", reload.__file__, format.name, str(folder), str(source), str(target)]
-        # What TensorFlow 2 leaves in the environment turns TensorFlow 1 into it. GPUs round otherwise.
+        # TensorFlow 2 sets TF2_BEHAVIOR, which changes how TensorFlow 1 behaves. GPUs round differently.
         environment = {key: value for key, value in os.environ.items() if key != "TF2_BEHAVIOR"}
         environment |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors:
@@ -96,7 +96,7 @@ def answer(format: Format, folder: Path, pixels: np.ndarray, scratch: Path, what
 
 
 def _last_line(lines: IO[str], total: int, what: str) -> str:
-    """Return what the process says at last; meanwhile its batches are shown."""
+    """Return the last line of the process, and show its batches as progress meanwhile."""
     last = ""
 
     def batches() -> Iterator[None]:

@@ -1,10 +1,11 @@
-"""Loads an export by its own runtime and runs it on pixels; a program by itself, started in a fresh process.
+"""Program that loads an export with its own runtime and runs it on pixels, in a fresh process.
 
     python reload.py FORMAT FOLDER PIXELS.npy OUT.npz [flip]
 
-It imports nothing of finetune, is read by Python 3.6 too (for TensorFlow 1), and follows what users of each runtime
-do. The pixels are uint8 [n, s, s, 3]; what the export gives is written by name, float32 [n, ...], with `flip` that of
-the mirror images beside it. Prints a line a batch, and last the runtime and the seconds that all took as JSON.
+It imports nothing from finetune and runs in Python 3.6 too, for TensorFlow 1. It loads each format as users of the
+runtime do. The pixels are uint8 [n, s, s, 3]. The outputs are written by name, float32 [n, ...]. With `flip`, the
+outputs for the mirror images are appended along axis 1. The program prints one line per batch. Its last line is JSON:
+the runtime, and the seconds that all batches took.
 """
 
 import glob
@@ -20,7 +21,7 @@ BATCH_SIZE = 32
 
 
 def standardized(pixels, folder):
-    """What the graphs of TensorFlow 1 take: float32, standardized as `preprocessing.json` says."""
+    """Return the input of TensorFlow 1 graphs: float32, standardized as `preprocessing.json` says."""
     with open(os.path.join(folder, "preprocessing.json")) as file:
         standardization = json.load(file)["standardization"]
     images = pixels.astype(np.float32)
@@ -32,13 +33,13 @@ def standardized(pixels, folder):
 
 
 def only(folder, pattern):
-    """The one file that matches."""
+    """Return the only file that matches a pattern."""
     (path,) = glob.glob(os.path.join(glob.escape(folder), pattern))
     return path
 
 
 def tensorflow1(folder, load):
-    """A session over the graph that `load` brings into the default one; also by TensorFlow 2."""
+    """Load a graph with `load`, in TensorFlow 1 or 2, and return the runtime and a function that runs the graph."""
     import tensorflow as tf
 
     tf1 = tf.compat.v1 if hasattr(tf, "compat") and hasattr(tf.compat, "v1") else tf
@@ -58,7 +59,7 @@ def tensorflow1(folder, load):
 
 
 def tf1(folder):
-    """As the published scripts do: the graph of the `.meta`, and what `checkpoint` names."""
+    """Load a model directory as the published scripts do: graph from the `.meta`, weights as `checkpoint` says."""
 
     def load(tf1, session):
         saver = tf1.train.import_meta_graph(only(folder, "*.meta"), clear_devices=True)
@@ -68,7 +69,7 @@ def tf1(folder):
 
 
 def pb(folder):
-    """The frozen graph, imported under its own names."""
+    """Load a frozen graph, with its names unchanged."""
 
     def load(tf1, _):
         graph = tf1.GraphDef()
@@ -80,7 +81,7 @@ def pb(folder):
 
 
 def saved_model(folder):
-    """By its signatures."""
+    """Load a SavedModel, and run its signatures."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(folder)
@@ -94,7 +95,7 @@ def saved_model(folder):
 
 
 def keras(folder):
-    """By Keras alone, whichever of its two file formats."""
+    """Load a model with Keras alone, from either of its file formats."""
     import keras
 
     (path,) = glob.glob(os.path.join(glob.escape(folder), "*.keras")) or [only(folder, "*.h5")]
@@ -108,7 +109,7 @@ def keras(folder):
 
 
 def onnx(folder):
-    """By ONNX Runtime, on the CPU."""
+    """Load a model with ONNX Runtime, on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(only(folder, "*.onnx"), providers=["CPUExecutionProvider"])
@@ -121,7 +122,7 @@ def onnx(folder):
 
 
 def tflite(folder):
-    """By the TFLite interpreter: that of ai-edge-litert."""
+    """Load a model with the TFLite interpreter of ai-edge-litert."""
     from importlib.metadata import version
 
     from ai_edge_litert.interpreter import Interpreter
@@ -132,7 +133,7 @@ def tflite(folder):
 
 
 def openvino(folder):
-    """By OpenVINO, on the CPU; in float32, where by itself it takes bfloat16 on processors that have it."""
+    """Load a model with OpenVINO, on the CPU and in float32; its default is bfloat16 on CPUs that support it."""
     from importlib.metadata import version
 
     from openvino import Core
@@ -160,13 +161,13 @@ RUNTIMES = {
 
 
 def main():
-    """Runs what the command line names; a batch of one goes first, so that other sizes are seen to work."""
+    """Run the export that the command line names. The first batch is one image, to test more than one batch size."""
     name, folder, source, target = sys.argv[1:5]
     flip = "flip" in sys.argv[5:]
     runtime, run = RUNTIMES[name](folder)
     pixels = np.load(source, mmap_mode="r")
     starts = [0] + list(range(1, len(pixels), BATCH_SIZE))
-    run(np.array(pixels[:BATCH_SIZE]))  # not timed: runtimes prepare themselves for a shape
+    run(np.array(pixels[:BATCH_SIZE]))  # not timed: runtimes compile or allocate for a new shape
     batches = []
     start = time.time()
     for first, end in zip(starts, starts[1:] + [len(pixels)]):

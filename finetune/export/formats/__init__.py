@@ -1,4 +1,4 @@
-"""The formats of exports: one module per format, each with its record, and what several of them share."""
+"""Export formats: one module and one record per format, and the code that several formats share."""
 
 import lazy_loader
 

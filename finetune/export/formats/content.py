@@ -1,4 +1,4 @@
-"""What an export holds, whatever its format: weights, contract, names of the classes, of the input and the outputs."""
+"""Content of an export in any format: weights, input contract, and names of classes, input and outputs."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from finetune.model import Model
 
 IMAGES = "images"
-"""The name of the input: uint8 [n, s, s, 3], RGB."""
+"""Name of the input: uint8 [n, s, s, 3], RGB."""
 EMBEDDINGS, CLASS_LOGITS, PROBABILITIES = "embeddings", "logits", "probabilities"
-"""The names of the outputs, the same in every format."""
+"""Names of the outputs, the same in every format."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Content:
-    """What writers write.
+    """Content that a writer writes.
 
     Attributes:
-        backbone: the network.
-        tensors: float32 by TF1 name, as the checkpoint stores them; with the head's where it goes along.
-        preprocessing: the contract.
-        class_names: what the classes are called, in order; empty without a head, or where nobody knows.
-        step: of the checkpoint.
+        backbone: backbone of the network.
+        tensors: float32 tensors by TF1 name, as the checkpoint stores them; the head's only if it is included.
+        preprocessing: input contract.
+        class_names: names of the classes, in order; empty without a head, or if they are unknown.
+        step: step of the checkpoint.
     """
 
     backbone: Backbone
@@ -42,10 +42,10 @@ class Content:
 
     @classmethod
     def of(cls, model: Model, *, head: bool) -> Content:
-        """Return what a model exports, with its classifier or without.
+        """Return the content of a model, with or without its classifier.
 
         Raises:
-            UserError: it has none.
+            UserError: the model has no classifier.
         """
         if head and model.num_classes is None:
             raise UserError(Problem(model.where, "holds no classifier", "leave out the head"))
@@ -61,5 +61,5 @@ class Content:
 
     @property
     def head(self) -> bool:
-        """Return whether the classifier goes along."""
+        """Return True if the classifier is included."""
         return any(map(self.backbone.is_head, self.tensors))

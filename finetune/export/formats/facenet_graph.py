@@ -1,7 +1,8 @@
-"""FaceNet's own graph, as programs for TensorFlow 1 take it.
+"""FaceNet's own graph, for programs of TensorFlow 1.
 
-The names are those that `validate_on_lfw.py`, `classifier.py` and the others of davidsandberg/facenet look up.
-Batch normalization is by the stored statistics whatever `phase_train` is fed: it is there because it is fed.
+Its nodes have the names that `validate_on_lfw.py`, `classifier.py` and the other scripts of davidsandberg/facenet look
+up. Batch normalization uses the stored statistics, whatever the value of `phase_train`. That input exists because the
+scripts feed it.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from finetune import network
 from finetune.export.formats.content import CLASS_LOGITS, EMBEDDINGS, PROBABILITIES, Content
 
 _OLDER = {"AddV2": "Add", "FusedBatchNormV3": "FusedBatchNorm"}
-"""Operations that TensorFlow 1.7 does not know, in its own words."""
+"""Operations that TensorFlow 1.7 does not know, and its older names for them."""
 
 
 def build(content: Content, read: Callable[[str, np.ndarray], tf.Tensor]) -> None:
-    """Build the graph in the default one.
+    """Add the network to the default graph.
 
     Args:
-        content: the network, its weights and its contract.
-        read: makes the tensor of a variable, given its name and its value.
+        content: network, weights and input contract.
+        read: function that makes the tensor of a variable from its name and its value.
     """
     values = {name: read(name, value) for name, value in content.tensors.items()}
     size = content.preprocessing.image_size
@@ -35,13 +36,14 @@ def build(content: Content, read: Callable[[str, np.ndarray], tf.Tensor]) -> Non
     tf.identity(network.l2_normalize(prelogits), EMBEDDINGS)
     if content.head:
         logits = network.forward_pass(content.backbone, prelogits, values, network.HEAD, batch_norm="stored")
-        # With the slash the name stays as it is: else TensorFlow takes it for that of the head's scope.
+        # The final slash keeps the name. TensorFlow would rename the node: names ignore case, and the head's scope is
+        # `Logits`.
         tf.identity(logits, f"{CLASS_LOGITS}/")
         tf.nn.softmax(logits, name=PROBABILITIES)
 
 
 def meta_graph(graph: tf.Graph, saver: tf.compat.v1.train.SaverDef | None = None) -> tf.compat.v1.MetaGraphDef:
-    """Return the graph as TensorFlow from 1.7 on reads it, with the saver that restores it."""
+    """Return the graph in a form that TensorFlow 1.7 and later can read, with its saver."""
     meta = tf.compat.v1.train.export_meta_graph(graph=graph, saver_def=saver, strip_default_attrs=True)
     for node in meta.graph_def.node:
         if node.op in _OLDER:

@@ -1,4 +1,4 @@
-"""A Keras model, in either of Keras's file formats."""
+"""Keras model, in either of Keras's file formats."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def write_keras(content: Content, folder: Path) -> None:
 
 
 def write_h5(content: Content, folder: Path) -> None:
-    """Write `NAME.h5`, in the format of Keras 2's time."""
+    """Write `NAME.h5`, in the file format of Keras 2."""
     from finetune.export.formats.keras_model import build
 
     build(content).save(folder / f"{folder.name}.h5")
 
 
 KERAS = Format("keras", "a Keras model", write_keras, suffix=".keras")
-H5 = Format("h5", "a Keras model in the older file format", write_h5, suffix=".h5")
+H5 = Format("h5", "a Keras model in the older HDF5 file format", write_h5, suffix=".h5")

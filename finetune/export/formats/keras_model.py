@@ -1,4 +1,4 @@
-"""The network in Keras's own layers, so that it loads where finetune is not installed."""
+"""The network in Keras's own layers, which loads without finetune."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from finetune.backbones import (
 from finetune.export.formats.content import CLASS_LOGITS, EMBEDDINGS, IMAGES, PROBABILITIES, Content
 
 Tensor: TypeAlias = Any
-"""One of Keras's, which are not typed."""
+"""Keras tensor; Keras has no types for it."""
 
 
 def build(content: Content) -> keras.Model:
-    """Build the model from `images` to `embeddings`, and with a head to a dict of these, logits and probabilities.
+    """Build the model from `images` to `embeddings`; with a head, to a dict of embeddings, logits and probabilities.
 
-    Batch normalization is kept, and no weight is trainable until the user says so: moving statistics would drift.
+    Batch normalization is kept. No weight is trainable until the user changes that, because the moving statistics would
+    drift.
     """
     size = content.preprocessing.image_size
     layers = _Layers(content)
@@ -50,26 +51,26 @@ def build(content: Content) -> keras.Model:
 
 
 class _Layers:
-    """Makes layers under the scopes of FaceNet's graph, and keeps what their weights are to be."""
+    """Maker of layers, which are named after the scopes of FaceNet's graph. It collects the layers' weights."""
 
     def __init__(self, content: Content) -> None:
         self._content, self._tensors = content, content.tensors
         self.values: list[tuple[keras.Layer, list[np.ndarray]]] = []
 
     def standardize(self, images: Tensor) -> Tensor:
-        """Standardize by Keras's own layers, which both file formats can hold."""
+        """Standardize with Keras's own layers, which both file formats can store."""
         if self._content.preprocessing.standardization == "fixed":
             return keras.layers.Rescaling(1 / 128, -127.5 / 128, name="standardize")(images)
-        # The variance's least value is added to it, where TensorFlow takes the larger: for an image of any contrast
-        # both are the same in float32.
+        # Keras adds the least variance to the variance, and TensorFlow takes the larger of the two. For an image with
+        # any contrast, both give the same result in float32.
         shape = images.shape[1:]
         pixels = keras.layers.Flatten(name="flat")(keras.layers.Rescaling(1.0, name="pixels")(images))
-        # Over one axis: Keras reads several back from an .h5 file as the last one.
+        # One axis only: if there are several, Keras reads just the last one from an .h5 file.
         layer = keras.layers.LayerNormalization(epsilon=1 / np.prod(shape), center=False, scale=False)
         return keras.layers.Reshape(shape, name="standardize")(layer(pixels))
 
     def unit(self, net: Tensor, unit: Unit) -> Tensor:
-        """Make a unit of the backbone."""
+        """Make the layers of a unit of the backbone."""
         made_of, scope = unit.made_of, self._content.backbone.scope_of(unit.name)
         match made_of:
             case GlobalAveragePool():
@@ -90,7 +91,7 @@ class _Layers:
                 return self.layer(net, made_of, scope)
 
     def residual(self, net: Tensor, scope: str, made_of: Residual) -> Tensor:
-        """Make branches that are added to their input."""
+        """Make a residual block, which adds its branches to its input."""
         ends = self.branches(net, scope, made_of.branches)
         mixed = keras.layers.Concatenate(name=self._name(f"{scope}/mixed"))(ends)
         up = self._layer(keras.layers.Conv2D, net.shape[-1], 1, scope=f"{scope}/{made_of.up}")(mixed)
@@ -99,7 +100,7 @@ class _Layers:
         return keras.layers.ReLU(name=self._name(f"{scope}/relu"))(net) if made_of.relu else net
 
     def branches(self, net: Tensor, scope: str, branches: Sequence[Branch]) -> list[Tensor]:
-        """Make branches side by side, each of layers in a row."""
+        """Make parallel branches, each a sequence of layers."""
         ends = []
         for i, branch in enumerate(branches):
             end = net
@@ -109,7 +110,7 @@ class _Layers:
         return ends
 
     def layer(self, net: Tensor, layer: Layer, scope: str) -> Tensor:
-        """Make a layer; a convolution has batch normalization and ReLU after it."""
+        """Make a layer. A convolution is followed by batch normalization and ReLU."""
         padding = layer.padding.lower()
         if not isinstance(layer, Convolution):
             average = isinstance(layer, AveragePool)
@@ -120,7 +121,7 @@ class _Layers:
         return keras.layers.ReLU(name=self._name(f"{scope}/relu"))(self.batch_norm(made(net), scope))
 
     def dense(self, net: Tensor, scope: str) -> Tensor:
-        """Fully connected, with a bias where the checkpoint has one."""
+        """Make a fully connected layer, with a bias if the checkpoint has one."""
         width = self._tensors[f"{scope}/weights"].shape[-1]
         return self._layer(keras.layers.Dense, width, use_bias=f"{scope}/biases" in self._tensors, scope=scope)(net)
 
@@ -141,5 +142,5 @@ class _Layers:
         return layer
 
     def _name(self, scope: str) -> str:
-        """Return the name of the layer of a scope: Keras allows no slashes in it."""
+        """Return the layer name for a scope, without slashes, which Keras does not allow."""
         return scope.removeprefix(f"{self._content.backbone.scope}/").replace("/", "_")

@@ -1,4 +1,4 @@
-"""ONNX, by tf2onnx."""
+"""ONNX model, converted with tf2onnx."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from finetune.export.formats.content import IMAGES, Content
 from finetune.export.formats.format import Format
 
 OPSET = 17
-"""The version of ONNX's operators, which every runtime since 2022 reads."""
+"""Version of ONNX's operators, which every runtime since 2022 supports."""
 
 
 def write(content: Content, folder: Path) -> None:
@@ -32,7 +32,7 @@ def write(content: Content, folder: Path) -> None:
 
 ONNX = Format(
     "onnx",
-    "an extra: pip install 'facenet-finetune[onnx]'",
+    "an ONNX model (extra: pip install 'facenet-finetune[onnx]')",
     write,
     suffix=".onnx",
     packages=("tf2onnx", "onnxruntime"),

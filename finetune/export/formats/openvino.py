@@ -1,4 +1,4 @@
-"""OpenVINO's intermediate representation, for Intel's processors."""
+"""OpenVINO's intermediate representation, for Intel processors."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from finetune.export.formats.format import Format
 
 
 def write(content: Content, folder: Path) -> None:
-    """Write `NAME.xml`, the network, with its weights beside it, float32, in `NAME.bin`."""
+    """Write the network to `NAME.xml` and its float32 weights to `NAME.bin`."""
     import openvino
 
     from finetune.export.formats.serving import constant_function
 
     function = constant_function(content)
     with tempfile.TemporaryDirectory() as place:
-        # From a file: `openvino.convert_model` takes functions, but sends data on its use unless the user opted out.
+        # `openvino.convert_model` would take the function, but it sends usage data unless the user has opted out.
         graph = Path(place) / "graph.pb"
         graph.write_bytes(function.graph.as_graph_def().SerializeToString())
         model = openvino.Core().read_model(str(graph))
         named = [(IMAGES, model.input(function.inputs[0].name))]
         names = sorted(function.structured_outputs)
         named += [(name, model.output(tensor.name)) for name, tensor in zip(names, function.outputs, strict=True)]
-        # All other names go: where OpenVINO drops what adds nothing, two tensors become one with the names of both.
+        # Other names are deleted: when OpenVINO removes an operation, it merges two tensors, which keep both names.
         for node in model.get_ops():
             for output in node.outputs():
                 output.get_tensor().set_names(set())
@@ -35,7 +35,7 @@ def write(content: Content, folder: Path) -> None:
 
 OPENVINO = Format(
     "openvino",
-    "an extra: pip install 'facenet-finetune[openvino]'",
+    "an OpenVINO model (extra: pip install 'facenet-finetune[openvino]')",
     write,
     suffix=".xml",
     packages=("openvino",),

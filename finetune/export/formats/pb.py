@@ -1,4 +1,4 @@
-"""A frozen graph: one file, with the weights as constants."""
+"""Frozen graph: one file, with the weights as constants."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def write(content: Content, folder: Path) -> None:
-    """Write `NAME.pb`, every variable a constant of its name."""
+    """Write `NAME.pb`, with each variable as a constant of the same name."""
     import tensorflow as tf
 
     from finetune.export.formats.facenet_graph import build, meta_graph
 
     def constant(name: str, value: np.ndarray) -> tf.Tensor:
-        # A reader beside each, as freezing leaves it: it tells a variable from any other constant.
+        # Freezing leaves a `read` node for each variable, which distinguishes it from other constants.
         return tf.identity(tf.constant(value, name=name), f"{name}/read")
 
     with tf.Graph().as_default() as graph:

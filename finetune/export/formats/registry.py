@@ -1,4 +1,4 @@
-"""All formats by name."""
+"""All export formats by name."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from finetune.export.formats.tflite import TFLITE
 from finetune.words import listed
 
 FORMATS = {format.name: format for format in (TF1, PB, SAVED_MODEL, KERAS, H5, ONNX, TFLITE, OPENVINO)}
-"""The formats by the names that `--to` takes."""
+"""Formats by the names that `--to` takes."""
 QUANTIZATIONS = tuple(QUANTIZED)
-"""What `--quantize` takes, of the formats that can be quantized."""
+"""Values of `--quantize`, for formats that can be quantized."""
 
 
 def find(name: str, quantize: str | None = None) -> Format:
-    """Return the format of that name, with its weights quantized where that is asked for.
+    """Return the format with this name, with quantized weights if `quantize` is given.
 
     Raises:
-        UserError: there is none, it can't be quantized so, or packages that it needs are not installed.
+        UserError: there is no such format, it does not have this quantization, or its packages are not installed.
     """
     if name not in FORMATS:
         raise UserError(Problem("format", f"found {name!r}", f"give one of {', '.join(FORMATS)}"))

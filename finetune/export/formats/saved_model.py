@@ -1,4 +1,4 @@
-"""A SavedModel, as TensorFlow Serving takes it."""
+"""SavedModel, for TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def write(content: Content, folder: Path) -> None:
-    """Write a SavedModel with the signatures `embed`, which serves by default too, and with a head `classify`."""
+    """Write a SavedModel with the signature `embed`, which is also the default; with a head, also `classify`."""
     import tensorflow as tf
 
     from finetune.export.formats.serving import folded, outputs, signature
 
     weights = {name: tf.Variable(value) for name, value in folded(content).items()}
     module = tf.Module()
-    module.weights = list(weights.values())  # what hangs on a module is saved with it
+    module.weights = list(weights.values())  # a module is saved with its attributes
 
     def function(names: tuple[str, ...]) -> tf.types.experimental.ConcreteFunction:
         def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,4 +1,4 @@
-"""The network as it is served: uint8 pixels in, batch normalization and residual scales folded away."""
+"""The network for serving: its input is uint8 pixels; batch norm and residual scales are folded into the weights."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from finetune.images import standardize
 
 
 def folded(content: Content) -> dict[str, np.ndarray]:
-    """Return the weights without batch normalization, by TF1 name."""
+    """Return the weights by TF1 name, with batch normalization folded into them."""
     return {name: np.asarray(value) for name, value in network.fold(content.backbone, content.tensors).items()}
 
 
 def outputs(content: Content, weights: Mapping[str, Any], images: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Compute all that the network gives, by name.
+    """Compute all outputs of the network, by name.
 
     Args:
-        content: the network and its contract.
-        weights: those of `folded`, as arrays or as variables.
-        images: uint8 [n, s, s, 3].
+        content: network and input contract.
+        weights: weights from `folded`, as arrays or as variables.
+        images: pixels, uint8 [n, s, s, 3].
     """
     inputs = standardize(images, content.preprocessing.standardization)
     values = {name: tf.convert_to_tensor(value) for name, value in weights.items()}
@@ -37,7 +37,7 @@ def outputs(content: Content, weights: Mapping[str, Any], images: tf.Tensor) -> 
 
 
 def signature(content: Content) -> tf.TensorSpec:
-    """Return the input's shape, type and name."""
+    """Return the shape, type and name of the input."""
     size = content.preprocessing.image_size
     return tf.TensorSpec([None, size, size, 3], tf.uint8, IMAGES)
 

@@ -1,4 +1,4 @@
-"""A model directory for TensorFlow 1, as the published scripts take it."""
+"""Model directory for TensorFlow 1, which the published scripts can load."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def write(content: Content, folder: Path) -> None:
-    """Write `model-NAME.meta`, `.ckpt-STEP.index`, `.ckpt-STEP.data-…` and `checkpoint`, NAME as the folder's."""
+    """Write `model-NAME.meta`, `….ckpt-STEP.index`, `….ckpt-STEP.data-…` and `checkpoint`; NAME is the folder's."""
     import tensorflow as tf
 
     from finetune.export.formats.facenet_graph import build, meta_graph
@@ -42,4 +42,4 @@ def write(content: Content, folder: Path) -> None:
     (folder / f"{name}.meta").write_bytes(meta.SerializeToString(deterministic=True))
 
 
-TF1 = Format("tf1", "a model directory that FaceNet's own scripts take, with its .meta", write, tensorflow1=True)
+TF1 = Format("tf1", "a model directory with a .meta file, for FaceNet's own scripts", write, tensorflow1=True)

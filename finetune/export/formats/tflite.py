@@ -1,4 +1,4 @@
-"""TFLite, for phones and small machines, with quantized weights where that is asked for."""
+"""TFLite model, for phones and small devices, with quantized weights if requested."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def write(content: Content, folder: Path, quantize: str | None = None) -> None:
     """Write `NAME.tflite`.
 
     Args:
-        content: what it is to hold.
-        folder: an empty one.
-        quantize: None keeps the weights float32; `float16` stores them in half the bytes; `int8` in a quarter, and
-            computes with activations quantized as they come (dynamic range).
+        content: content to write.
+        folder: empty folder.
+        quantize: None for float32 weights. `float16` stores them in half the bytes. `int8` stores them in a quarter and
+            quantizes the activations at run time (dynamic range).
     """
     import tensorflow as tf
 
@@ -33,7 +33,7 @@ def write(content: Content, folder: Path, quantize: str | None = None) -> None:
 
 TFLITE = Format(
     "tflite",
-    "an extra: pip install 'facenet-finetune[tflite]'",
+    "a TFLite model (extra: pip install 'facenet-finetune[tflite]')",
     write,
     quantized={name: functools.partial(write, quantize=name) for name in ("float16", "int8")},
     suffix=".tflite",
