@@ -127,10 +127,10 @@ def _rate(text: str) -> float:
 
 FIXED_FAR: VerificationProtocol = VerificationProtocol(
     "fixed_far",
-    "the validation rate at one false accept rate over all pairs, without folds",
+    "validation rate at one false accept rate over all pairs, without folds",
     evaluate=_evaluate,
     needs=_needs,
-    options=(Option("far", "RATE", _rate, RATE, f"false accept rate of fixed_far ({FAR})"),),
+    options=(Option("far", "RATE", _rate, RATE, f"false accept rate for fixed_far (default: {FAR})"),),
 )
-"""Protocol of the validation rate (TAR) at a fixed false accept rate (FAR). Its accuracy is at the best threshold of
-all."""
+"""Protocol of the validation rate (TAR) at a fixed false accept rate (FAR). Its accuracy is that at the best threshold
+for the same pairs."""

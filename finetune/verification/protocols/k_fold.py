@@ -46,6 +46,9 @@ def _needs(image_pairs: ImagePairs, where: str | Path, **_: Any) -> Iterator[Pro
 
 
 K_FOLD: VerificationProtocol = VerificationProtocol(
-    "k_fold", "FaceNet's, which judges each fold by thresholds from the others", evaluate=_evaluate, needs=_needs
+    "k_fold",
+    "FaceNet's protocol, where the thresholds for each fold come from the other folds",
+    evaluate=_evaluate,
+    needs=_needs,
 )
 """FaceNet's protocol for LFW: thresholds are chosen on nine of ten folds and applied to the tenth."""
