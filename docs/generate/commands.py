@@ -36,6 +36,9 @@ def _command(parser: argparse.ArgumentParser, mark: str, about: str) -> Iterator
     actions = [action for action in parser._actions if action.dest != "help" and action not in below]
     if not below:
         yield "```\n" + _usage(parser.prog, actions) + "\n```"
+    if parser.epilog:
+        yield "Examples:"
+        yield "```bash\n" + "\n".join(line.strip() for line in parser.epilog.splitlines()[1:]) + "\n```"
     for title, group in (
         ("Arguments", [action for action in actions if not action.option_strings]),
         ("Options", [action for action in actions if action.option_strings]),

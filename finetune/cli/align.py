@@ -12,6 +12,12 @@ from finetune.progress import say
 FORMATS = ("png", "jpg")
 
 
+EXAMPLES = (
+    "finetune align ~/photos ~/faces --size 182 --margin 44",
+    "finetune align ~/lfw/images ~/lfw_160",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the photos, the folder for the crops, and the settings of the alignment."""
     parser.add_argument(

@@ -10,6 +10,11 @@ from finetune.paths import CACHES, cache_entries, cache_folder, in_one_line
 from finetune.progress import say
 from finetune.words import counted
 
+EXAMPLES = (
+    "finetune cache",
+    "finetune cache --clear features",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the option to clear caches."""

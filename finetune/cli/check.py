@@ -7,6 +7,11 @@ import argparse
 from finetune.cli.arguments import add_recipe, load_recipe
 from finetune.progress import say
 
+EXAMPLES = (
+    "finetune check recipes/small.yaml",
+    "finetune check my.yaml data.train=~/faces stages.head.epochs=3",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the recipe and its overrides."""

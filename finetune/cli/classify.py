@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 CLASSIFIERS = ("svc", "svm", "prototype", "k-nearest", "logistic")
 
 
+EXAMPLES = (
+    "finetune classify ~/model ~/people --test ~/more",
+    "finetune classify ~/model ~/people --classifier svm",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the checkpoint, the images, the split, and the files to write."""
     add_checkpoint(parser)

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from finetune.gallery import Gallery
 
 
+EXAMPLES = (
+    "finetune compare a.png b.png --checkpoint ~/model",
+    "finetune compare a.jpg b.jpg --align --gallery friends.h5",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the two photos, and the basis of the decision."""
     parser.add_argument("first", metavar="A", help="first photo: an aligned face, or with --align any photo of a face")

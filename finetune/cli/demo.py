@@ -6,6 +6,11 @@ import argparse
 
 from finetune.cli.arguments import path
 
+EXAMPLES = (
+    "finetune demo",
+    "finetune demo --output ~/demo",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the output folder."""

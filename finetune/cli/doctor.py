@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from finetune.doctor import Report
 
 
+EXAMPLES = (
+    "finetune doctor ~/faces",
+    "finetune doctor ~/faces --fix",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder, the data to compare it with, and the files to write."""
     parser.add_argument("folder", metavar="FOLDER", help="folder with one folder of images per person")

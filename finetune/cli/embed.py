@@ -11,6 +11,11 @@ from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
 
+EXAMPLES = (
+    "finetune embed ~/model ~/faces_160 faces.npz",
+    "finetune embed ~/model ~/faces_160 faces.npz --precision bfloat16",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the checkpoint, the images and the output file."""

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from finetune.model import Model
 
 
+EXAMPLES = (
+    "finetune enroll friends.h5 ~/photos --align --checkpoint ~/model",
+    "finetune enroll friends.h5 ~/strangers --align --strangers",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the gallery, the photos, and the checkpoint."""
     parser.add_argument("gallery", metavar="GALLERY", help="file of the gallery, such as people.h5")

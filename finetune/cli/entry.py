@@ -9,6 +9,7 @@ import keyword
 import logging
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NoReturn
@@ -18,37 +19,65 @@ from finetune.errors import FinetuneError
 from finetune.progress import say_aside
 from finetune.words import did_you_mean, escaped, listed
 
-COMMANDS = {
-    "import": "import CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",
-    "lfw": "download LFW and its pairs file",
-    "align": "find faces in photos and crop them as FaceNet did",
-    "doctor": "report the problems of a dataset of faces, and move suspect images aside",
-    "split": "split a folder of people by images or by identities",
-    "pairs": "draw a pairs file in LFW's format from a folder of people",
-    "check": "check a recipe and report all problems",
-    "schema": "print the JSON schema of recipes, for completion and checks in editors",
-    "plan": "show what a recipe would train and cost, without running it",
-    "run": "run a recipe: train its stages and validate on LFW after each",
-    "report": "write the results of runs as one HTML file",
-    "validate": "validate a checkpoint on LFW's pairs as FaceNet does",
-    "embed": "write the embeddings of aligned faces",
-    "enroll": "add photos of people to a gallery, and create it if needed",
-    "gallery": "list a gallery; rename, merge and remove people; export it",
-    "identify": "identify faces in photos with a gallery, or answer unknown",
-    "compare": "compare the faces in two photos, and decide whether they show the same person",
-    "classify": "train and test a classifier on embeddings, as FaceNet's classifier.py does",
-    "export": "export a checkpoint to another format, and check it in that format's runtime",
-    "inspect": "list the contents of a checkpoint",
-    "cache": "list or clear finetune's caches",
-    "demo": "fine-tune on synthetic faces, in less than three minutes",
+GROUPS = {
+    "Prepare photos": {
+        "import": "import CelebA, VGGFace2, CASIA-WebFace, a CSV or arrays into one folder per person",
+        "lfw": "download LFW and its pairs file",
+        "align": "find faces in photos and crop them as FaceNet did",
+        "doctor": "report the problems of a dataset of faces, and move suspect images aside",
+        "split": "split a folder of people by images or by identities",
+        "pairs": "draw a pairs file in LFW's format from a folder of people",
+    },
+    "Fine-tune": {
+        "check": "check a recipe and report all problems",
+        "schema": "print the JSON schema of recipes, for completion and checks in editors",
+        "plan": "show what a recipe would train and cost, without running it",
+        "run": "run a recipe: train its stages and validate on LFW after each",
+        "report": "write the results of runs as one HTML file",
+        "validate": "validate a checkpoint on LFW's pairs as FaceNet does",
+    },
+    "Recognize people": {
+        "embed": "write the embeddings of aligned faces",
+        "enroll": "add photos of people to a gallery, and create it if needed",
+        "gallery": "list a gallery; rename, merge and remove people; export it",
+        "identify": "identify faces in photos with a gallery, or answer unknown",
+        "compare": "compare the faces in two photos, and decide whether they show the same person",
+        "classify": "train and test a classifier on embeddings, as FaceNet's classifier.py does",
+    },
+    "Look after checkpoints": {
+        "export": "export a checkpoint to another format, and check it in that format's runtime",
+        "inspect": "list the contents of a checkpoint",
+        "cache": "list or clear finetune's caches",
+        "demo": "fine-tune on synthetic faces, in less than three minutes",
+    },
 }
+"""The commands with their summaries, in groups in the order of the work."""
+COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
+
+
+class _Formatter(argparse.HelpFormatter):
+    """A formatter that shows the commands in their groups, and examples one per line."""
+
+    def _format_action(self, action: argparse.Action) -> str:
+        if action.dest != "command":
+            return super()._format_action(action)
+        parts = []
+        for title, commands in GROUPS.items():
+            parts.append(f"\n  {title}:\n")
+            for name, summary in commands.items():
+                first, *rest = textwrap.wrap(summary, self._width - 14)
+                parts += [f"    {name:10}{first}\n", *(f"{'':14}{line}\n" for line in rest)]
+        return "".join(parts)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith("examples:") else super()._fill_text(text, width, indent)
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that reports a mistake in one line, without argparse's usage text."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options, allow_abbrev=False)
+        super().__init__(**{"formatter_class": _Formatter} | options, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         """Print the message as one line and exit with status 2."""
@@ -96,16 +125,21 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         action=_Completion,
         help="print the completion of commands and options for this shell",
     )
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for name, summary in COMMANDS.items():
         module = _module(name)
-        module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
+        examples = "\n".join(["examples:", *(f"  {example}" for example in module.EXAMPLES)])
+        command = subparsers.add_parser(name, help=summary, description=module.__doc__, epilog=examples)
+        module.add_arguments(command)
     return parser, subparsers.choices
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for faults of the program, 2 for mistakes of the user."""
     parser, commands = build_parser()
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.print_help()
+        return 0
     options, rest = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
     # argparse leaves arguments after an option unparsed: `finetune run RECIPE --resume key=value`.
     several = next(

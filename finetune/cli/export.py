@@ -10,6 +10,11 @@ from finetune.export import FORMATS, QUANTIZATIONS
 from finetune.progress import say
 from finetune.words import listed
 
+EXAMPLES = (
+    "finetune export runs/mine/3-last-repeat exports/mine --to onnx",
+    "finetune export ~/model exports/small --to tflite --quantize int8",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the checkpoint, the format, the output folder, and the pairs for validation."""

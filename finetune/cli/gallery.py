@@ -26,6 +26,12 @@ class _Change(argparse.Action):
         options.changes = [*options.changes, ((option or "").lstrip("-").replace("-", "_"), values)]
 
 
+EXAMPLES = (
+    "finetune gallery friends.h5",
+    "finetune gallery friends.h5 --rename Bob Robert",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the gallery and the changes."""
     parser.add_argument("gallery", metavar="GALLERY", help="file made by finetune enroll")

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
 
 
+EXAMPLES = (
+    "finetune identify friends.h5 party.jpg --align",
+    "finetune identify friends.h5 ~/inbox --align --csv names.csv",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the gallery, the photos, the classifier and its threshold, and the files to write."""
     parser.add_argument("gallery", metavar="GALLERY", help="file made by finetune enroll")
@@ -38,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--classifier",
         choices=CLASSIFIERS,
+        metavar="NAME",
         default="prototype",
         help="prototype: nearest mean (default); k-nearest: nearest photos; svm: one linear SVM per person; logistic: "
         "logistic regression; svc: FaceNet's one-against-one SVM; head: the checkpoint's softmax head",

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from finetune.dataset.importers import Listing
 
 
+EXAMPLES = (
+    "finetune import csv faces.csv ~/people",
+    "finetune import arrays X_train.npy y_train.npy ~/people",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add one subcommand per kind of source."""
     sources = parser.add_subparsers(dest="source", metavar="SOURCE", required=True)

@@ -7,6 +7,11 @@ import argparse
 from finetune.cli.arguments import new_file
 from finetune.progress import say
 
+EXAMPLES = (
+    "finetune inspect ~/models/20180402-114759",
+    "finetune inspect model.pb --json model.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the checkpoint, and a file for the JSON description."""

@@ -11,6 +11,11 @@ from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.words import counted
 
+EXAMPLES = (
+    "finetune lfw fetch ~/lfw",
+    "finetune lfw fetch /data/lfw",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the action and its folder."""

@@ -9,6 +9,11 @@ from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
 
+EXAMPLES = (
+    "finetune pairs ~/faces_160 pairs.txt",
+    "finetune pairs ~/faces_160 pairs.txt --folds 5",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder, the file, and the numbers of folds and pairs."""

@@ -7,6 +7,11 @@ import argparse
 from finetune.cli.arguments import add_recipe, load_recipe
 from finetune.progress import say
 
+EXAMPLES = (
+    "finetune plan recipes/small.yaml data.train=~/faces",
+    "finetune plan my.yaml batch_size=64",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the recipe and its overrides."""

@@ -7,6 +7,11 @@ import argparse
 from finetune.cli.arguments import path, text_file
 from finetune.progress import say
 
+EXAMPLES = (
+    "finetune report runs/mine",
+    "finetune report runs/one runs/other --out compared.html",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the runs, the file, and the option to leave faces out."""

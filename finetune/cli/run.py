@@ -7,6 +7,11 @@ import shlex
 
 from finetune.cli.arguments import add_recipe, load_recipe
 
+EXAMPLES = (
+    "finetune run recipes/small.yaml data.train=~/faces output=runs/mine",
+    "finetune run runs/mine/recipe.yaml --resume",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the recipe, its overrides and --resume."""

@@ -7,6 +7,11 @@ import json
 
 from finetune.progress import say
 
+EXAMPLES = (
+    "finetune schema",
+    "finetune schema > recipe.schema.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add no argument."""

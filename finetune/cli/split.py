@@ -9,6 +9,11 @@ from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.words import counted
 
+EXAMPLES = (
+    "finetune split ~/people ~/parts --by images",
+    "finetune split ~/people ~/parts --by identities",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the folder and the settings of the split."""

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from finetune.verification import VerificationResult
 
 
+EXAMPLES = (
+    "finetune validate ~/model --lfw ~/lfw_160 --pairs ~/lfw/pairs.txt",
+    "finetune validate ~/model --lfw ~/faces --pairs pairs.txt --flip",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the checkpoint, the pairs and the settings of the protocol."""
     add_checkpoint(parser)
