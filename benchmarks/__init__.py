@@ -1,1 +1,1 @@
-"""Times finetune against baselines, in turn within one run: `python -m benchmarks`; see README.md."""
+"""Benchmarks of finetune against baselines, timed in turn within one run: `python -m benchmarks`; see README.md."""

@@ -1,4 +1,4 @@
-"""python -m benchmarks [NAME …]: times finetune against baselines, in turn within one run."""
+"""Command `python -m benchmarks [NAME …]`, which times finetune against baselines, in turn within one run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROUNDS, QUICK_ROUNDS = 5, 2
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Reads the command line; a mistake ends with one line and status 2."""
+    """Read the command line. A mistake is reported in one line, and ends the program with status 2."""
     from benchmarks.suites import SUITES
 
     parser = Parser(
@@ -51,7 +51,7 @@ def _rounds(text: str) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the suites and returns the exit status: 0, 1 where one failed, 2 for the user's mistakes."""
+    """Run the suites and return the exit status: 0, 1 if a suite failed, 2 for mistakes of the user."""
     options = parse(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     output = options.output.expanduser().resolve()
@@ -83,7 +83,7 @@ def _run(options: argparse.Namespace, output: Path, work: Path) -> int:
     from benchmarks.data import open_data
     from benchmarks.settings import Settings
 
-    tf.get_logger().setLevel("ERROR")  # many models make it warn of tracing each of them
+    tf.get_logger().setLevel("ERROR")  # TensorFlow warns about tracing when there are many models
     found = machine.machine()
     print("\n".join(machine.lines(found)), flush=True)
     data = open_data(work, quick=options.quick)
@@ -95,7 +95,7 @@ def _run(options: argparse.Namespace, output: Path, work: Path) -> int:
         start = time.monotonic()
         try:
             result = suites.run(name, settings)
-        except Exception as error:  # the others may have hours of figures to give
+        except Exception as error:  # one failure must not cost the hours of the other suites
             traceback.print_exc()
             failed = True
             text = next(iter(str(error).splitlines()), "no message")
@@ -113,5 +113,5 @@ def _run(options: argparse.Namespace, output: Path, work: Path) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder of what is made meanwhile goes
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the temporary folder is deleted
     sys.exit(main())

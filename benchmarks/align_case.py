@@ -1,6 +1,6 @@
-"""The faces of a folder of photos in one of three ways: python -m benchmarks.align_case WAY PHOTOS OUT.
+"""Program that finds faces in photos in one of three ways: `python -m benchmarks.align_case WAY PHOTOS OUT`.
 
-It does its work as `benchmarks.processes.clocked` asks for it.
+`benchmarks.processes.clocked` starts it and tells it when to begin.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from finetune.images.reading import read_image
 from finetune.paths import find_images
 
 PACKAGE_BATCH = 64
-"""Photos that the package `mtcnn` is given at once: in smaller batches it is slower."""
+"""Number of photos per call of the package `mtcnn`, which is slower with smaller batches."""
 
 
 def main() -> None:
-    """Gets ready, waits for the word, and prints what was found and the peak of memory."""
+    """Prepare the work, wait for a line on stdin, do the work, and print its result and the peak memory as JSON."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     way, photos, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     work = WAYS[way](photos, out)
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _command(photos: Path, out: Path) -> Callable[[], int]:
-    """`finetune align`, from the photos' files to the crops': how many it wrote."""
+    """Return a function that runs `finetune align` on files of photos and returns the number of crops written."""
     from finetune.cli import main
 
     def align(what: Path, where: Path) -> int:
@@ -50,7 +50,10 @@ def _command(photos: Path, out: Path) -> Callable[[], int]:
 
 
 def _detector(photos: Path, _: Path) -> Callable[[], list[Any]]:
-    """Finetune's detector on photos in memory, by as many workers as `finetune align` has: boxes by photo."""
+    """Return a function that runs finetune's detector on photos in memory and returns the boxes of each photo.
+
+    It uses as many workers as `finetune align`.
+    """
     import tensorflow as tf
 
     from finetune.align.aligner import CHUNK
@@ -70,7 +73,7 @@ def _detector(photos: Path, _: Path) -> Callable[[], list[Any]]:
 
 
 def _package(photos: Path, _: Path) -> Callable[[], list[Any]]:
-    """`MTCNN().detect_faces` of the package `mtcnn` on photos in memory: boxes by photo."""
+    """Return a function that runs the package `mtcnn` on photos in memory and returns the boxes of each photo."""
     from mtcnn import MTCNN
 
     package = MTCNN()

@@ -1,4 +1,4 @@
-"""The faces and the checkpoint: the real ones of FINETUNE_SHARED, or drawn ones."""
+"""Faces and checkpoint for the benchmarks: real ones from FINETUNE_SHARED, or drawn ones."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ DRAWN_PEOPLE, DRAWN_IMAGES, DRAWN_SIZE = 20, 16, 80
 
 @dataclass(frozen=True)
 class Data:
-    """What the suites work on.
+    """Data that the suites work on.
 
     Attributes:
-        checkpoint: a TF1 checkpoint.
-        learn: aligned faces to train on, a folder a person.
-        everyone: all aligned faces; those of the pairs are among them.
-        pairs: a pairs file over them.
-        photos: what faces are looked for in, below a folder; in drawn data, the drawn faces.
-        work: a folder for what is made meanwhile; removed at the end.
-        real: whether they are the real ones.
+        checkpoint: TF1 checkpoint.
+        learn: folder of aligned faces to train on, one folder per person.
+        everyone: folder of all aligned faces, including those of the pairs.
+        pairs: pairs file for `everyone`.
+        photos: folder of photos to find faces in; in drawn data, the drawn faces.
+        work: folder for temporary files, deleted at the end.
+        real: True if the data are the real ones.
     """
 
     checkpoint: Path
@@ -40,10 +40,10 @@ class Data:
     real: bool
 
     def subset(self, images: int, people: int = 10) -> Path:
-        """A folder of so many different faces, linked, dealt out to so many people whoever they show.
+        """Return a folder with links to this many different faces, dealt to this many people.
 
-        Timings and memory don't depend on whom an image shows, but they do on the number of classes, which
-        so stays the same whatever the number of images.
+        The faces are dealt regardless of whom they show, because timings and memory don't depend on that. They do
+        depend on the number of classes, which therefore stays the same for any number of images.
         """
         root = self.work / f"faces-{images}-{people}"
         if not root.exists():
@@ -51,7 +51,7 @@ class Data:
         return root
 
     def some_photos(self, number: int) -> Path:
-        """A folder of so many photos, linked."""
+        """Return a folder with links to this many photos."""
         root = self.work / f"photos-{number}"
         if not root.exists():
             link(_some(number, self.photos), root, 1)
@@ -59,7 +59,7 @@ class Data:
 
 
 def _some(images: int, *folders: Path) -> Sequence[Path]:
-    """The first images of the first folder that has so many."""
+    """Return the first images of the first folder that has enough."""
     for folder in folders:
         found = find_images(folder)
         if len(found) >= images:
@@ -68,7 +68,7 @@ def _some(images: int, *folders: Path) -> Sequence[Path]:
 
 
 def link(images: Sequence[Path], root: Path, people: int) -> None:
-    """Deals images out to so many people's folders, as links."""
+    """Deal images to the folders of this many people, as links."""
     for person in range(people):
         (root / f"person_{person:04d}").mkdir(parents=True)
     for number, image in enumerate(images):
@@ -76,10 +76,10 @@ def link(images: Sequence[Path], root: Path, people: int) -> None:
 
 
 def open_data(work: Path, *, quick: bool) -> Data:
-    """The real data where it is there; in a quick run a part of it, or drawn faces where it is not.
+    """Return the real data, or in a quick run a part of it. A quick run without real data draws faces.
 
     Raises:
-        UserError: the whole of it is needed and not there.
+        UserError: the real data are missing, and the run is not quick.
     """
     verify = _verify()
     shared: Path = verify.SHARED
@@ -103,9 +103,9 @@ def open_data(work: Path, *, quick: bool) -> Data:
 
 
 def _verify() -> ModuleType:
-    """`tests/verify/common.py`, which knows where the real data is and cuts the faces, once for both tools.
+    """Return the module `tests/verify/common.py`, which finds the real data and crops the faces for both tools.
 
-    Loaded from its file: some packages install a `tests` of their own, which hides ours from `import`.
+    It is loaded from its file, because some packages install a package `tests`, which hides this one from `import`.
     """
     spec = importlib.util.spec_from_file_location("verify_common", VERIFY)
     assert spec is not None

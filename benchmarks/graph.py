@@ -1,4 +1,4 @@
-"""The network as a plain TensorFlow graph of constants, which every peer is made from."""
+"""The network as a plain TensorFlow graph of constants, from which peers in other runtimes are made."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from finetune import Model, network
 from finetune.images.standardization import standardize
 
 PIXELS, IMAGES, EMBEDDINGS, CLASS_LOGITS = "pixels", "images", "embeddings", "class_logits"
-"""Names of nodes: the inputs and outputs of the two graphs. Graphs ignore case, and `Logits` is a scope."""
+"""Names of the inputs and outputs of the two graphs. Names ignore case, so `logits` would clash with a scope."""
 
 Graph: TypeAlias = tf.compat.v1.GraphDef
 
 
 def embedding_graph(model: Model) -> Graph:
-    """From uint8 `pixels` [n, s, s, 3] to unit rows `embeddings`, batch norm and scales folded into the weights."""
+    """Return the graph from uint8 `pixels` [n, s, s, 3] to `embeddings` of length 1 [n, e].
+
+    Batch normalization and residual scales are folded into the weights.
+    """
     graph, size = tf.Graph(), model.preprocessing.image_size
     values = {name: np.asarray(value) for name, value in network.fold(model.backbone, model.variables).items()}
     with graph.as_default():
@@ -30,7 +33,7 @@ def embedding_graph(model: Model) -> Graph:
 
 
 def training_graph(model: Model) -> Graph:
-    """From standardized `images` to `class_logits`, batch norm as it stands."""
+    """Return the graph from standardized `images` [n, s, s, 3] to `class_logits`, with batch normalization kept."""
     graph, size = tf.Graph(), model.preprocessing.image_size
     values = model.tensors()
     with graph.as_default():
@@ -41,7 +44,7 @@ def training_graph(model: Model) -> Graph:
 
 
 def constants(graph: Graph) -> dict[str, np.ndarray]:
-    """The values of a graph's constants, by name; the network's variables have their TF1 names."""
+    """Return the values of a graph's constants by name. The network's variables have their TF1 names."""
     return {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in graph.node if node.op == "Const"}
 
 
@@ -50,7 +53,7 @@ def _constants(values: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
 
 
 def _needed(graph: Graph, output: str) -> Graph:
-    """The nodes that an output depends on, in their order."""
+    """Return the graph with only the nodes that an output depends on, in their order."""
     inputs = {node.name: [name.split(":")[0].lstrip("^") for name in node.input] for node in graph.node}
     needed, ahead = set(), [output]
     while ahead:

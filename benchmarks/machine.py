@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Description of the machine and of the packages that are timed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-"""Those that decide how fast a convolution is; the last two multiply bfloat16."""
+"""Instruction sets that decide the speed of convolutions. The last two multiply bfloat16."""
 PACKAGES = (
     "finetune",
     "tensorflow",
@@ -29,7 +29,7 @@ PACKAGES = (
 
 
 def machine() -> dict[str, Any]:
-    """CPU, cores, instruction sets, memory, load, and the versions of what is timed."""
+    """Return CPU, cores, instruction sets, memory, load, and the versions of the packages."""
     cpu = _cpu()
     flags = set(cpu.get("flags", "").split())
     return {
@@ -46,12 +46,12 @@ def machine() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def lines(found: dict[str, Any]) -> list[str]:
-    """The same in two lines, for a table's foot."""
+    """Return the description as two lines, to print below tables."""
     sets = [name for name, there in found["instruction_sets"].items() if there]
     versions = ", ".join(f"{name} {version}" for name, version in found["packages"].items() if version)
     return [
@@ -62,7 +62,7 @@ def lines(found: dict[str, Any]) -> list[str]:
 
 
 def _cpu() -> dict[str, str]:
-    """The first core's lines in Linux' /proc/cpuinfo; empty on other systems."""
+    """Return the first core's entries of Linux's /proc/cpuinfo; empty on other systems."""
     path = Path("/proc/cpuinfo")
     if not path.is_file():
         return {}

@@ -1,4 +1,4 @@
-"""One head stage in a process of its own: python -m benchmarks.memory_case CHECKPOINT FACES STORE OUTPUT."""
+"""Program that runs one head stage: `python -m benchmarks.memory_case CHECKPOINT FACES STORE OUTPUT`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.stages import feature_store
 
 
 def main() -> None:
-    """Runs the stage and prints the peak, as JSON, on the last line."""
+    """Run the stage, and print the peak memory as JSON on the last line."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from finetune import FineTuner, Stage
 

@@ -1,8 +1,8 @@
-"""The loop of the naive script: the whole network forward and backward in each step.
+"""Training loop of a naive script: each step runs the whole network forward and backward.
 
-No straw man: the step is compiled, its batch norm is the fused operation in training mode, the images
-come decoded and prefetched from the same pipeline, and the optimizer is the same. What it lacks is the
-idea that frozen units need to be computed once, and need no gradients.
+The comparison is fair. The step is compiled, and its batch normalization is the fused operation in training mode. The
+images come decoded and prefetched from finetune's pipeline, and the optimizer is the same. The difference: finetune
+computes frozen units once and without gradients.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from finetune.recipe.sections import Augment
 
 
 class NaiveLoop:
-    """Trains every variable of a model; `seconds_per_image` times its steps.
+    """Training loop for all variables of a model. `seconds_per_image` times its steps.
 
     Args:
-        model: with a head for the dataset's people.
-        dataset: the images.
-        batch_size: images a step, as many as there are at the most.
-        rate: the learning rate.
+        model: model with a head for the dataset's people.
+        dataset: images to train on.
+        batch_size: number of images per step; reduced to the size of the dataset.
+        rate: learning rate.
     """
 
     def __init__(self, model: Model, dataset: Dataset, batch_size: int, rate: float = 0.001) -> None:
@@ -39,11 +39,11 @@ class NaiveLoop:
         self._step = tf.function(self._training_step, autograph=False, reduce_retracing=True)
 
     def step(self, images: tf.Tensor, labels: tf.Tensor) -> float:
-        """One step; gives the loss, as a script that prints it would read it."""
+        """Train on one batch and return the loss as a Python number, as a script that prints it would."""
         return float(self._step(images, labels))
 
     def seconds_per_image(self, steps: int) -> float:
-        """Times so many whole batches, after one that is not counted."""
+        """Return the seconds per image over this many whole batches, after one batch that is not timed."""
         batches = self._batches()
         self.step(*next(batches))
         start = time.perf_counter()
@@ -56,7 +56,7 @@ class NaiveLoop:
             yield images, labels
 
     def _batches(self) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        """Whole batches of epoch after epoch."""
+        """Yield whole batches, epoch after epoch."""
         for epoch in itertools.count(1):
             drawn = training_batches(
                 self.dataset,

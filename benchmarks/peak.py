@@ -1,4 +1,4 @@
-"""How much memory this process has taken."""
+"""Peak memory of this process."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def peak_mib() -> float:
-    """Peak resident memory of this process so far."""
+    """Return the peak resident memory of this process so far, in MiB."""
     status = Path("/proc/self/status")
     if status.is_file():
-        # Not ru_maxrss: Linux lets a started process inherit its parent's peak there, which is higher.
+        # Not ru_maxrss: on Linux, a process inherits a higher peak from its parent there.
         found = re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"), re.M)
         if found:
             return int(found[1]) / 2**10

@@ -1,4 +1,4 @@
-"""The same network in other runtimes, each from the same graph: uint8 pixels [n, s, s, 3] to embeddings [n, e]."""
+"""Peers: the same network in other runtimes, from uint8 pixels [n, s, s, 3] to embeddings [n, e]."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from finetune.images.standardization import standardize
 
 Embed = Callable[[np.ndarray], np.ndarray]
 Builder = Callable[[Model, int], Embed]
-"""From the model and the number of images in a batch: a peer may be compiled for it, and then takes no other."""
+"""Function that builds a peer from the model and the batch size. Some peers accept only this batch size."""
 
 
 def tensorflow_float32(model: Model, batch_size: int) -> Embed:
-    """The network as it is written, in a `tf.function`, nothing rearranged."""
+    """Build the network in TensorFlow, as a `tf.function` without any rearrangement."""
     return _tensorflow(model, tf.float32)
 
 
 def tensorflow_bfloat16(model: Model, batch_size: int) -> Embed:
-    """The same with everything from the first convolution to the last pooling in bfloat16."""
+    """Build the network in TensorFlow, with bfloat16 from the first convolution to the last pooling."""
     return _tensorflow(model, tf.bfloat16)
 
 
 def onnxruntime_float32(model: Model, batch_size: int) -> Embed:
-    """ONNX Runtime, by tf2onnx from the folded graph."""
+    """Build the network in ONNX Runtime, converted from the folded graph by tf2onnx."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -42,27 +42,27 @@ def onnxruntime_float32(model: Model, batch_size: int) -> Embed:
 
 
 def openvino_float32(model: Model, batch_size: int) -> Embed:
-    """OpenVINO from the folded graph, its precision held to float32."""
+    """Build the network in OpenVINO from the folded graph, with float32 enforced."""
     return _openvino(model, batch_size, "f32")
 
 
 def openvino_bfloat16(model: Model, batch_size: int) -> Embed:
-    """The same, allowed bfloat16; it keeps float32 where the CPU has no units for it."""
+    """Build the network in OpenVINO with bfloat16 allowed; CPUs without bfloat16 use float32."""
     return _openvino(model, batch_size, "bf16")
 
 
 def torch_float32(model: Model, batch_size: int) -> Embed:
-    """PyTorch from the folded graph: channels last, inference mode."""
+    """Build the network in PyTorch from the folded graph, with channels last and inference mode."""
     return _torch(model, weights="float32", autocast=False)
 
 
 def torch_bfloat16(model: Model, batch_size: int) -> Embed:
-    """The same with bfloat16 weights."""
+    """Build the network in PyTorch with bfloat16 weights."""
     return _torch(model, weights="bfloat16", autocast=False)
 
 
 def torch_autocast(model: Model, batch_size: int) -> Embed:
-    """The same with float32 weights under autocast to bfloat16."""
+    """Build the network in PyTorch with float32 weights and autocast to bfloat16."""
     return _torch(model, weights="float32", autocast=True)
 
 
@@ -76,19 +76,19 @@ PEERS: Mapping[str, tuple[Builder, tuple[str, ...]]] = {
     "PyTorch, bfloat16": (torch_bfloat16, ("torch",)),
     "PyTorch, bfloat16 by autocast": (torch_autocast, ("torch",)),
 }
-"""By name: how each is built, and the packages that it needs."""
+"""Builder of each peer and the packages that it needs, by name."""
 
 
 def missing(name: str) -> list[str]:
-    """The packages that a peer needs and that are not installed."""
+    """Return the packages of a peer that are not installed."""
     return [package for package in PEERS[name][1] if find_spec(package) is None]
 
 
 def _tensorflow(model: Model, dtype: tf.DType) -> Embed:
-    # All convolutions in one type, as scripts have it.
+    # All convolutions have one type, as in most scripts.
     backbone, size = dataclasses.replace(model.backbone, float32_units=frozenset()), model.preprocessing.image_size
     pooling, embedding = slice(0, backbone.head_index - 1), slice(backbone.head_index - 1, backbone.head_index)
-    # The statistics stay float32, as the fused batch norm takes them.
+    # The statistics stay float32, which the fused batch norm requires.
     lowered = {
         name: tf.constant(tf.cast(variable, dtype)) if name.endswith(("/weights", "/biases")) else variable
         for name, variable in model.variables.items()
@@ -106,7 +106,7 @@ def _tensorflow(model: Model, dtype: tf.DType) -> Embed:
 
 @functools.lru_cache(maxsize=1)
 def _folded(model: Model) -> graph.Graph:
-    """Built once for all peers of a model; its weights stay as they are meanwhile."""
+    """Return the folded graph, built once for all peers of a model. The weights must not change meanwhile."""
     return graph.embedding_graph(model)
 
 
@@ -127,7 +127,7 @@ def _openvino(model: Model, batch_size: int, precision: str) -> Embed:
 
     core = openvino.Core()
     size = model.preprocessing.image_size
-    # The latency hint gives every core to one batch, as the others have it.
+    # The latency hint gives all cores to one batch, as in the other runtimes.
     hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frozen.pb"

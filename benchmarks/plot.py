@@ -1,4 +1,4 @@
-"""The timings as a picture: a panel a suite, a bar a case, a dot a timing."""
+"""Plot of the timings: one panel per suite, one bar per case, one dot per timing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.report import Result
 
 
 def plot(path: Path, results: Sequence[Result]) -> bool:
-    """Writes a PNG; False where matplotlib is missing, or there is nothing to show."""
+    """Write a PNG. Return False if matplotlib is missing or there is nothing to show."""
     shown = [result for result in results if result.timings]
     if not shown or find_spec("matplotlib") is None:
         return False

@@ -1,4 +1,4 @@
-"""Work in processes of its own, clocked without what they need to get ready."""
+"""Timing of work in other processes, without their preparation."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from typing import IO, Any
 ROOT = Path(__file__).resolve().parent.parent
 READY = "ready"
 LEFT_BEHIND = ("TF2_BEHAVIOR",)
-"""What TensorFlow 2 has set in our environment, and makes TensorFlow 1 another."""
+"""Environment variables that TensorFlow 2 sets, and that change how TensorFlow 1 behaves."""
 
 
 def clocked(commands: Sequence[Sequence[str | Path]]) -> tuple[float, list[Any]]:
-    """Starts all commands, gives the word when the last is ready, and waits until each has done its work.
+    """Start all commands, signal them when all are ready, and wait for their results.
 
-    A command prints `ready`, reads a line, does its work, and prints what came of it as a line of JSON.
+    A command prints `ready`, reads a line, does its work, and prints the result as one line of JSON.
 
     Returns:
-        Seconds from the word to the last result; the results.
+        Seconds from the signal to the last result, and the results.
 
     Raises:
-        RuntimeError: a command ended before its time; with the last line that it wrote to stderr.
+        RuntimeError: a command ended early. The message has the last line that it wrote to stderr.
     """
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(_started(command)) for command in commands]
         for worker in workers:
-            while worker.line() != READY:  # what TensorFlow says at its start
+            while worker.line() != READY:  # skips what TensorFlow prints at its start
                 pass
         start = time.perf_counter()
         for worker in workers:
@@ -65,7 +65,7 @@ class _Worker:
 
 @contextlib.contextmanager
 def _started(command: Sequence[str | Path]) -> Iterator[_Worker]:
-    """The process, which is ended with the block."""
+    """Start a process, which is killed at the end of the `with` block."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -79,6 +79,6 @@ def _started(command: Sequence[str | Path]) -> Iterator[_Worker]:
         try:
             yield _Worker(process, said)
         finally:
-            process.kill()  # all that counts has been said by now
+            process.kill()  # its result has been read by now
             with contextlib.suppress(BrokenPipeError):
                 process.communicate()

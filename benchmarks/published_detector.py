@@ -1,8 +1,8 @@
-"""The published detector, image by image: python benchmarks/published_detector.py SRC LIST.
+"""Program that runs the published detector, image by image: `python benchmarks/published_detector.py SRC LIST`.
 
-SRC is the folder `src` of a clone of davidsandberg/facenet, LIST a file of photos, a path a line. It runs under
-TensorFlow 1.15 and Python 3.7, and does its work as `benchmarks.processes.clocked` asks for it: what comes of it is the
-boxes of each photo.
+SRC is the folder `src` of a clone of davidsandberg/facenet. LIST is a file of photos, one path per line. The program
+runs in TensorFlow 1.15 and Python 3.7. `benchmarks.processes.clocked` starts it and tells it when to begin. Its result
+is the boxes of each photo.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from pathlib import Path
 import numpy as np
 
 MIN_FACE_SIZE, THRESHOLDS, FACTOR = 20, (0.6, 0.7, 0.7), 0.709
-"""As the published `align_dataset_mtcnn.py` gives them."""
+"""Settings of the published `align_dataset_mtcnn.py`."""
 
 
 def main() -> None:
-    """Decodes the photos, has one of them go through the networks, and waits for the word."""
+    """Decode the photos, detect the faces of one, wait for a line on stdin, and detect the faces of all."""
     source, photos = sys.argv[1:]
-    sys.path[0] = source  # in the place of this file's folder
+    sys.path[0] = source  # replaces this file's folder
     import tensorflow as tf
     from PIL import Image
 
-    # The clone's weights are pickles, as trustworthy as its code; NumPy has grown more careful since.
+    # The clone's weights are pickles, which newer NumPy refuses by default. They are as trustworthy as its code.
     np.load = functools.partial(np.load, allow_pickle=True)
     published = importlib.import_module("align.detect_face")
     images = [np.asarray(Image.open(path).convert("RGB")) for path in Path(photos).read_text("utf-8").splitlines()]

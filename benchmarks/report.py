@@ -1,4 +1,4 @@
-"""A suite's figures: every timing, the targets, and the tables that show them."""
+"""Results of the suites: all timings, the targets, and tables of both."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from finetune import files
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A figure that is to stay on one side of a limit.
+    """Figure with a limit that it must respect.
 
     Attributes:
-        what: which figure.
-        figure: as it was measured; None where it could not be.
-        limit: what it is compared with.
-        least: whether the limit is the least that will do, else the most.
-        unit: written after both, such as `x` for a ratio.
+        what: description of the figure.
+        figure: measured value; None if it could not be measured.
+        limit: value to compare the figure with.
+        least: True if the figure must be at least the limit; False if it must be at most the limit.
+        unit: unit of both, such as `x` for a ratio.
     """
 
     what: str
@@ -33,7 +33,7 @@ class Target:
 
     @property
     def met(self) -> bool | None:
-        """Whether the figure is on the right side; None without a figure."""
+        """True if the figure respects the limit; None without a figure."""
         if self.figure is None:
             return None
         return self.figure >= self.limit if self.least else self.figure <= self.limit
@@ -41,17 +41,17 @@ class Target:
 
 @dataclasses.dataclass
 class Result:
-    """What a suite measured.
+    """Result of a suite.
 
     Attributes:
-        suite: its name.
-        about: what was done, in a line or two.
-        timings: by case, one a round.
-        unit: of the timings.
-        targets: in order.
-        tables: other tables, rows of cells by title; the first row is the header.
-        notes: what else has to be said, such as what was left out and why.
-        seconds: that the whole suite took.
+        suite: name of the suite.
+        about: description of the measurement, in a line or two.
+        timings: timings by case, one per round.
+        unit: unit of the timings.
+        targets: targets, in the order of the table.
+        tables: other tables by title, as rows of cells; the first row is the header.
+        notes: remarks, such as the cases that were left out, with reasons.
+        seconds: duration of the whole suite.
     """
 
     suite: str
@@ -64,7 +64,7 @@ class Result:
     seconds: float = 0.0
 
     def lines(self) -> list[str]:
-        """The suite as Markdown, which reads as plain text too."""
+        """Return the result as Markdown that is also readable as plain text."""
         parts = [[f"## {self.suite}"], [self.about]]
         if self.timings:
             parts.append(_table(_timing_rows(self.timings, self.unit)))
@@ -76,13 +76,13 @@ class Result:
         return [line for part in parts for line in (*part, "")]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, with whether each target was met."""
+        """Return all values, and for each target whether it was met."""
         targets = [dataclasses.asdict(target) | {"met": target.met} for target in self.targets]
         return dataclasses.asdict(self) | {"targets": targets}
 
 
 def write(output: Path, results: Sequence[Result], found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Writes `benchmarks.json` and `benchmarks.md`; called after each suite, so that a kill costs one at most."""
+    """Write `benchmarks.json` and `benchmarks.md`. It is called after each suite, so a kill costs at most one suite."""
     output.mkdir(parents=True, exist_ok=True)
     everything = {"machine": found, "settings": settings, "suites": [result.to_json() for result in results]}
     files.write_text(output / "benchmarks.json", json.dumps(everything, indent=1) + "\n")
@@ -91,7 +91,7 @@ def write(output: Path, results: Sequence[Result], found: Mapping[str, Any], set
 
 
 def number(value: float) -> str:
-    """Three or four digits that say something, whatever the size."""
+    """Return a number as text: without decimals from 100, else with three significant digits."""
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -1,4 +1,4 @@
-"""A search in a process of its own: python -m benchmarks.search_case GALLERY PROBES.npy K."""
+"""Program that searches a gallery: `python -m benchmarks.search_case GALLERY PROBES.npy K`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from finetune.identification.search import nearest
 
 
 def main() -> None:
-    """Reads the gallery, searches, and prints the peak and the embeddings' own size, as JSON, on the last line."""
+    """Search the gallery, and print the peak memory and the size of the embeddings as JSON on the last line."""
     gallery, probes, k = Path(sys.argv[1]), np.load(sys.argv[2]), int(sys.argv[3])
     embeddings = read_gallery(gallery).embeddings
     nearest(embeddings, probes, k)

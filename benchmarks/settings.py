@@ -1,4 +1,4 @@
-"""How much a run measures."""
+"""Settings that decide how much a run measures."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from benchmarks.data import Data
 
 @dataclass(frozen=True)
 class Settings:
-    """What every suite is given.
+    """Settings of all suites.
 
     Attributes:
         data: faces and checkpoint.
-        rounds: how often each case is timed.
-        quick: fewer images, epochs and cases: to see that all of it runs, not to judge by.
+        rounds: number of timings per case.
+        quick: True for fewer images, epochs and cases. A quick run tests that all of it works; its figures mean little.
     """
 
     data: Data
@@ -22,5 +22,5 @@ class Settings:
     quick: bool
 
     def pick(self, full: int, quick: int) -> int:
-        """A number of images, epochs or steps."""
+        """Return the number of images, epochs or steps for a full or a quick run."""
         return quick if self.quick else full

@@ -1,4 +1,4 @@
-"""A stage as a user runs it: FineTuner from the checkpoint, with a feature store of its own."""
+"""Stages as a user runs them: `FineTuner` from the checkpoint, with a separate feature cache."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from finetune import FineTuner, Stage
 
 @dataclass(frozen=True)
 class StageRun:
-    """What a stage took and gave.
+    """Duration and losses of a stage.
 
     Attributes:
-        seconds: the whole of `FineTuner.run`: features, epochs, the proof that nothing frozen moved, and the
-            checkpoint on disk; not what comes before it (restoring, reading the images once to check them).
-        losses: of each epoch.
-        epochs: seconds of each.
-        active: of each, the share of the triplets with a loss; empty without triplets.
+        seconds: duration of `FineTuner.run`: features, epochs, the check that frozen variables are unchanged, and
+            writing the checkpoint. Restoring and the first reading of the images are not included.
+        losses: loss of each epoch.
+        epochs: seconds of each epoch.
+        active: share of the triplets with a loss in each epoch; empty without triplets.
     """
 
     seconds: float
@@ -36,7 +36,7 @@ class StageRun:
 
 @contextlib.contextmanager
 def feature_store(folder: Path) -> Iterator[None]:
-    """Within it, finetune keeps features in this folder, not in the user's."""
+    """Keep finetune's feature cache in this folder within a `with` block, instead of the user's."""
     before = os.environ.get("FINETUNE_CACHE")
     os.environ["FINETUNE_CACHE"] = str(folder)
     try:
@@ -50,11 +50,15 @@ def feature_store(folder: Path) -> Iterator[None]:
 def run_stage(
     data: Data, faces: Path, train_from: str, epochs: int, stage: Mapping[str, Any] | None = None, **settings: Any
 ) -> StageRun:
-    """Runs one stage on `faces`, from a cold store, and leaves nothing behind.
+    """Run one stage on `faces` with an empty feature cache, and delete all that it wrote.
 
     Args:
+        data: checkpoint and folder for temporary files.
+        faces: folder of faces to train on.
+        train_from: first unit that is trained.
+        epochs: number of epochs.
         stage: other values of the stage: `loss`, `mining`, ….
-        settings: of the recipe: `batch_size`, `cache`, ….
+        settings: values of the recipe: `batch_size`, `cache`, ….
     """
     timed = Stage("timed", train_from=train_from, epochs=epochs, **(stage or {}))
     with tempfile.TemporaryDirectory(dir=data.work) as folder, feature_store(Path(folder) / "store"):

@@ -1,4 +1,4 @@
-"""Cases timed in turn: A B A B, so that a machine that slows down slows them all."""
+"""Timing of cases in turn, A B A B, so that a machine that slows down slows all of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from finetune.progress import track
 
 Case = Callable[[], float]
-"""Does its work once and gives the seconds of the part that counts; what it prepares itself is not in them."""
+"""Function that does its work once and returns the seconds that it took, without its preparation."""
 
 
 def alternate(cases: Mapping[str, Case], rounds: int, what: str) -> dict[str, list[float]]:
-    """Runs every case once a round, in their order, round after round.
+    """Run all cases in their order, once per round.
 
     Returns:
-        Seconds by case, one a round.
+        Seconds by case, one value per round.
     """
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     turns = list(cases.items()) * rounds
@@ -28,17 +28,17 @@ def alternate(cases: Mapping[str, Case], rounds: int, what: str) -> dict[str, li
 
 
 def clock(action: Callable[[], object]) -> float:
-    """Seconds that an action takes."""
+    """Return the seconds that an action takes."""
     start = time.perf_counter()
     action()
     return time.perf_counter() - start
 
 
 def timed(action: Callable[[], object]) -> Case:
-    """The case all of whose work counts."""
+    """Return a case that times the whole action."""
     return lambda: clock(action)
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> float:
-    """The median over rounds of `above / below`: each round's two figures saw the same state of the machine."""
+    """Return the median of `above / below` over rounds. Both figures of a round saw the machine in the same state."""
     return statistics.median(a / b for a, b in zip(above, below, strict=True))

@@ -1,4 +1,4 @@
-"""A TensorFlow graph of constants as a PyTorch module: one walk over its nodes, for inference and for training."""
+"""PyTorch module that is built from the nodes of a TensorFlow graph of constants, for inference and training."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from benchmarks.graph import Graph, constants
 from finetune.backbones import BatchNorm
 
 Step = Callable[[dict[str, Tensor]], Tensor]
-"""One node: from the values so far to its own."""
+"""Function of one node: it computes the node's value from the values so far."""
 
 
 class TorchNetwork(nn.Module):
-    """The graph's nodes in order; channels last, as PyTorch is fastest on CPUs.
+    """Network that runs the graph's nodes in order, with channels last, which is fastest on CPUs.
 
     Args:
-        graph: as `benchmarks.graph` makes them.
-        source, output: names of its input and output.
-        training: batch norm by the batch's statistics, toward which the stored ones move.
+        graph: graph from `benchmarks.graph`.
+        source: name of its input.
+        output: name of its output.
+        training: True if batch normalization uses the statistics of the batch, and updates the stored ones.
 
     Attributes:
-        weights: parameters by the TF1 names of the variables; convolutions' are [out, in, h, w].
+        weights: parameters by the TF1 names of the variables; those of convolutions are [out, in, h, w].
     """
 
     def __init__(self, graph: Graph, source: str, output: str, *, training: bool = False) -> None:
@@ -48,8 +49,8 @@ class TorchNetwork(nn.Module):
             self.register_parameter(name.replace("/", "_"), weight)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """From [n, s, s, 3] to the output; a value is dropped after its last use."""
-        image = inputs.permute(0, 3, 1, 2)  # of [n, h, w, c] in memory: channels last already
+        """Compute the output from images [n, s, s, 3]. A value is deleted after its last use."""
+        image = inputs.permute(0, 3, 1, 2)  # [n, h, w, c] in memory: already channels last
         values = {self.source: image}
         for name, step in self._steps:
             values[name] = step(values)
@@ -59,12 +60,12 @@ class TorchNetwork(nn.Module):
 
     @property
     def statistics(self) -> dict[str, Tensor]:
-        """Moving means and variances by TF1 name, as they are now."""
+        """Current moving means and variances by TF1 name."""
         return {name: self.get_buffer(name.replace("/", "_")) for name in self._moving}
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights."""
+        """Type of the weights."""
         return next(iter(self.weights.values())).dtype
 
     def _weight(self, name: str, axes: tuple[int, ...] | None = None) -> nn.Parameter:
@@ -81,7 +82,7 @@ class TorchNetwork(nn.Module):
         return lambda values: operation(values[name])
 
     def _binary(self, node: tf.compat.v1.NodeDef, operation: Callable[[Tensor, Tensor], Tensor]) -> Step:
-        """Of two values, either of which may be a constant."""
+        """Make the step of an operation on two values, either of which may be a constant."""
         a, b = node.input
         fixed = {name: torch.from_numpy(np.array(self._values[name])) for name in (a, b) if name in self._values}
         return lambda values: operation(*(fixed[name] if name in fixed else values[name] for name in (a, b)))
@@ -101,7 +102,7 @@ class TorchNetwork(nn.Module):
         return self._unary(node, lambda x: functional.linear(x, weight, bias))
 
     def _biasadd(self, node: tf.compat.v1.NodeDef) -> Step:
-        if node.input[0] in self._layers:  # which adds it itself, in one pass over its output
+        if node.input[0] in self._layers:  # the layer before adds the bias itself, in one pass over its output
             return self._unary(node, lambda x: x)
         bias = self._weight(node.input[1])
         return self._unary(node, lambda x: x + bias[:, None, None])
@@ -115,14 +116,14 @@ class TorchNetwork(nn.Module):
         training, momentum = self._training, 1.0 - BatchNorm().decay
 
         def normalize(x: Tensor) -> Tensor:
-            # Looked up each time: a module that is converted gets new buffers.
+            # Buffers are looked up in each call, because converting the module replaces them.
             mean, variance = (self.get_buffer(name) for name in names)
             return functional.batch_norm(x, mean, variance, None, beta, training, momentum, epsilon)
 
         return self._unary(node, normalize)
 
     def _stridedslice(self, node: tf.compat.v1.NodeDef) -> Step:
-        """Batch norm of a vector takes it as an image of one place; nothing else is sliced."""
+        """Make the step that adds or removes the image axes of a vector, for batch normalization."""
         if node.attr["new_axis_mask"].i:
             return self._unary(node, lambda x: x[:, :, None, None])
         return self._unary(node, lambda x: x[:, :, 0, 0])
@@ -132,7 +133,7 @@ class TorchNetwork(nn.Module):
         return self._unary(node, lambda x: functional.max_pool2d(x, size, stride))
 
     def _avgpool(self, node: tf.compat.v1.NodeDef) -> Step:
-        return self._unary(node, lambda x: x.mean((2, 3), keepdim=True))  # over the whole image
+        return self._unary(node, lambda x: x.mean((2, 3), keepdim=True))  # the pool covers the whole image
 
     def _squeeze(self, node: tf.compat.v1.NodeDef) -> Step:
         return self._unary(node, lambda x: x[:, :, 0, 0])
@@ -145,7 +146,7 @@ class TorchNetwork(nn.Module):
         return self._unary(node, lambda x: x.to(self.dtype))
 
     def _relu(self, node: tf.compat.v1.NodeDef) -> Step:
-        # In place, as torchvision's networks do: what is rectified is used nowhere else.
+        # In place, as in torchvision's networks: the input is not used elsewhere.
         return self._unary(node, torch.relu_)
 
     def _sum(self, node: tf.compat.v1.NodeDef) -> Step:

@@ -1,4 +1,4 @@
-"""The whole network trained in PyTorch, from the same weights."""
+"""Training of the whole network in PyTorch, from the same weights."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ KERAS_EPSILON = 1e-7
 
 
 class TorchTrainer:
-    """Steps of Adam on cross-entropy, batch norm in training mode.
+    """Trainer with Adam and cross-entropy, and batch normalization in training mode.
 
     Args:
-        graph: of `benchmarks.graph.training_graph`.
-        rate: the learning rate.
+        graph: graph from `benchmarks.graph.training_graph`.
+        rate: learning rate.
 
     Attributes:
-        network: the module.
+        network: PyTorch module.
     """
 
     def __init__(self, graph: Graph, rate: float) -> None:
@@ -28,7 +28,7 @@ class TorchTrainer:
         self._optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, eps=KERAS_EPSILON, fused=True)
 
     def step(self, images: np.ndarray, labels: np.ndarray) -> float:
-        """One step on standardized images [b, s, s, 3] and int64 labels [b]; gives the loss."""
+        """Train on standardized images [b, s, s, 3] and int64 labels [b], and return the loss."""
         self._optimizer.zero_grad(set_to_none=True)
         loss = self._loss(images, labels)
         loss.backward()
@@ -36,7 +36,7 @@ class TorchTrainer:
         return float(loss.item())
 
     def gradients(self, images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-        """By TF1 name, in TensorFlow's layout, without a step."""
+        """Return the gradients by TF1 name, in TensorFlow's layout, without a training step."""
         weights = self.network.weights
         found = torch.autograd.grad(self._loss(images, labels), list(weights.values()))
         axes = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}

@@ -1,4 +1,4 @@
-"""The suites by name, each loaded when it is run; `run(settings)` gives its result."""
+"""Suites by name. Each is a module, imported when it runs, with a function `run(settings)`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ SUITES = {
 
 
 def run(name: str, settings: Settings) -> Result:
-    """Runs one suite."""
+    """Run one suite and return its result."""
     result: Result = importlib.import_module(f"benchmarks.suites.{name}").run(settings)
     return result

@@ -1,4 +1,4 @@
-"""Faces found in photos and cut: finetune beside the published detector and the package `mtcnn`."""
+"""Finding and cropping faces in photos: finetune against the published detector and the package `mtcnn`."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ PEER = {
     "FINETUNE_TF1_PYTHON": "an interpreter with TensorFlow 1.15",
     "FINETUNE_FACENET": "the folder src of a clone of davidsandberg/facenet",
 }
-"""Where the published detector is found: variables of the environment, and what they name."""
+"""Environment variables that locate the published detector, and their meanings."""
 MEMORY_ROUNDS = 2
-"""At the most: memory is no matter of how busy the machine is."""
+"""Largest number of rounds. Memory does not depend on the load of the machine."""
 
 Boxes = Sequence[Sequence[Sequence[float]]]
-"""Of each photo, of each face: left, top, right, bottom in pixels."""
+"""Boxes of each face in each photo: left, top, right, bottom, in pixels."""
 
 
 def run(settings: Settings) -> Result:
-    """Tries every way on a few photos, times those that work in turn, and measures the memory of the command."""
+    """Try each way on a few photos, time those that work, in turn, and measure the memory of the command."""
     names, notes = _working(settings)
     images = settings.pick(512, 32)
     photos = settings.data.some_photos(images)
@@ -60,7 +60,7 @@ def run(settings: Settings) -> Result:
 
 
 def _working(settings: Settings) -> tuple[list[str], list[str]]:
-    """The ways that can be timed here, and why the others are left out."""
+    """Return the ways that can be timed here, and the reasons why others are left out."""
     names, notes = [ALIGN, DETECTOR], []
     few = settings.data.some_photos(2 * usable_cores())
     for name in track([PUBLISHED, PACKAGE], 2, "align: trying peers"):
@@ -84,7 +84,7 @@ def _seconds(name: str, photos: Path, found: dict[str, Any]) -> float:
 
 
 def _run(name: str, photos: Path) -> tuple[float, Any, float]:
-    """Seconds, what was found, and peak memory in MiB (0 of the published detector)."""
+    """Return the seconds, the result, and the peak memory in MiB (0 for the published detector)."""
     with tempfile.TemporaryDirectory(dir=photos.parent) as folder:
         if name == PUBLISHED:
             seconds, shares = clocked(_published(photos, Path(folder)))
@@ -95,7 +95,7 @@ def _run(name: str, photos: Path) -> tuple[float, Any, float]:
 
 
 def _published(photos: Path, folder: Path) -> list[list[str | Path]]:
-    """A process a core, each with its share of the photos."""
+    """Return the commands of the published detector: one per core, each with its share of the photos."""
     python, source = (Path(os.environ[variable]).expanduser().absolute() for variable in PEER)
     commands: list[list[str | Path]] = []
     paths, cores = find_images(photos), usable_cores()
@@ -107,7 +107,7 @@ def _published(photos: Path, folder: Path) -> list[list[str | Path]]:
 
 
 def _dealt_back(shares: Sequence[Sequence[Any]]) -> list[Any]:
-    """What was dealt out in turn, in its first order."""
+    """Return the results in the order of the photos, which were dealt to the processes in turn."""
     whole: list[Any] = [None] * sum(map(len, shares))
     for start, share in enumerate(shares):
         whole[start :: len(shares)] = share
@@ -115,7 +115,10 @@ def _dealt_back(shares: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 def parity(found: Mapping[str, Boxes]) -> list[list[str]]:
-    """Whether each finds our detector's faces: a row a way, and how far their nearest boxes are, at the most."""
+    """Return a table that compares the faces with those of finetune's detector, one row per way.
+
+    Its last columns are the median and the largest distance between nearest boxes, in pixels.
+    """
     ours = found[DETECTOR]
     rows = [["case", "faces", "photos with as many", "pixels between two sides, median", "most"]]
     for name, theirs in found.items():
@@ -127,13 +130,13 @@ def parity(found: Mapping[str, Boxes]) -> list[list[str]]:
 
 
 def _distances(boxes: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> list[float]:
-    """Of each box, the largest difference of a side from the nearest of the others."""
+    """Return for each box its distance to the nearest other box: the largest difference of a side, in pixels."""
     differences = np.abs(np.array(boxes)[:, np.newaxis] - np.array(others)).max(axis=2)
     return [float(difference) for difference in differences.min(axis=1)]
 
 
 def _memory(settings: Settings) -> tuple[list[list[str]], Target]:
-    """The command's peak on ten times the photos: the table, and the target."""
+    """Measure the command's peak memory on ten times the photos; return the table and the target."""
     small, large = settings.pick(1136, 64), settings.pick(11359, 256)
     cases = {str(images): partial(_peak, settings.data.some_photos(images)) for images in (small, large)}
     peaks = alternate(cases, min(settings.rounds, settings.pick(MEMORY_ROUNDS, 1)), "align: memory")
@@ -151,7 +154,7 @@ def _peak(photos: Path) -> float:
 
 
 def _targets(timings: Mapping[str, Sequence[float]]) -> list[Target]:
-    """Both of ours against the published detector; None where it is missing."""
+    """Return the targets of both finetune cases; without figures if the published detector is missing."""
     peer = timings.get(PUBLISHED)
     return [
         Target(f"{ours} / {PUBLISHED}", ratio(timings[ours], peer) if peer else None, 5.0, least=True)

@@ -1,4 +1,4 @@
-"""Stages that train later blocks, against the naive loop."""
+"""Stages that train from later blocks on, against the naive loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEAST_GAIN = {"Block8": 10, "Repeat_2": 5}
 
 
 def run(settings: Settings) -> Result:
-    """Times two stages and the naive loop."""
+    """Time two stages (one if quick) and the naive loop."""
     data, epochs = settings.data, settings.pick(10, 3)
     faces = data.subset(32) if settings.quick else data.learn
     batch_size, steps = settings.pick(90, 16), settings.pick(3, 1)

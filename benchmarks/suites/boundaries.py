@@ -1,4 +1,4 @@
-"""What an epoch costs by the boundary that a stage trains from, once what is before it is kept."""
+"""Cost of an epoch for each boundary that a stage trains from, once the features before it are cached."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUICK = ("Logits", "Conv2d_1a_3x3")
 
 
 def run(settings: Settings) -> Result:
-    """Times, once, the second epoch of a stage at each boundary; its first computes what is kept."""
+    """Time the second epoch of a stage at each boundary, once. The first epoch fills the feature cache."""
     images, batch_size = settings.pick(180, 32), settings.pick(90, 16)
     faces = settings.data.subset(images)
 

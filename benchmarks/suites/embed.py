@@ -1,4 +1,4 @@
-"""Embeddings from pixels in memory: finetune beside other runtimes, each checked against it first."""
+"""Embedding of pixels in memory: finetune against other runtimes, which are first checked against it."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ LOWERED = "finetune, bfloat16"
 EXTRA = "finetune with OpenVINO"
 BATCH_SIZE, QUICK_BATCH_SIZE = 32, 16
 SLOWEST = 5
-"""A bfloat16 peer that takes so many times as long as finetune in float32 for its second batch is not timed further:
-without units for bfloat16 it is computed in software."""
+"""Limit for bfloat16 peers, in times of finetune's float32 time for the second batch. A slower peer is not timed
+further: without units for bfloat16, it computes in software."""
 LEAST_COSINE = {"float32": 0.99999, "bfloat16": 0.99}
 CEILING = "one large matrix product, {}"
 SIDE, PRODUCTS = 2048, 8
-"""Of the square matrices that show what the machine computes at the best, and how many products are timed."""
+"""Side of the square matrices that show the machine's peak rate, and the number of products to time."""
 SLOW_TO_CONVERT = ("ONNX Runtime, float32",)
 
 
 def run(settings: Settings) -> Result:
-    """Checks every peer that is installed for parity, then times them in turn."""
+    """Check each installed peer for parity, then time them in turn."""
     size, batch_size = Model.restore(settings.data.checkpoint).preprocessing.image_size, _batch_size(settings)
     n = settings.pick(8, 2) * batch_size
     pixels = central_crops(find_images(settings.data.learn)[:n], size)
     candidates, notes = _candidates(settings)
     chosen, parity = _checked(candidates, pixels[:batch_size], notes)
     cases = {
-        # finetune goes through the batches itself, as it does for a user.
+        # finetune makes batches itself, as it does for a user.
         name: timed(partial(embed, pixels) if name.startswith("finetune") else partial(_all, embed, pixels, batch_size))
         for name, embed in chosen.items()
     }
@@ -62,7 +62,7 @@ def run(settings: Settings) -> Result:
 
 
 def _ceiling(settings: Settings, precision: str, images: int) -> Case:
-    """Seconds for the multiply-adds of so many images, if they all ran as in a large product of square matrices."""
+    """Return a case: the seconds of the images' multiply-adds at the rate of a large matrix product."""
     model = Model.restore(settings.data.checkpoint)
     backbone, size = model.backbone, model.preprocessing.image_size
     work = images * sum(network.multiply_adds(backbone, model.embedding_size, 0, size)[network.BODY])
@@ -76,7 +76,7 @@ def _ceiling(settings: Settings, precision: str, images: int) -> Case:
 
 
 def _headroom(timings: dict[str, list[float]]) -> list[str]:
-    """How near each of ours comes to what the machine computes where nothing but arithmetic takes time."""
+    """Return notes that compare finetune's rate with the machine's rate of pure arithmetic."""
     return [
         f"{ours} does its multiply-adds at {ratio(timings[ours], timings[ceiling]):.2f} of the rate of {ceiling}."
         for ours, ceiling in ((OURS, CEILING.format("float32")), (LOWERED, CEILING.format("bfloat16")))
@@ -87,10 +87,14 @@ def _headroom(timings: dict[str, list[float]]) -> list[str]:
 def _checked(
     candidates: dict[str, Callable[[], Embed]], batch: np.ndarray, notes: list[str]
 ) -> tuple[dict[str, Embed], list[list[str]]]:
-    """The peers that give ours of a batch and are worth timing, and the table of how near they come.
+    """Return the peers to time, and a table of their parity with finetune on one batch.
+
+    A peer is left out if it fails, if its embeddings differ, or if it is too slow.
 
     Args:
-        notes: receives why the others are left out.
+        candidates: functions that build the peers, by name; finetune in float32 is first.
+        batch: images, uint8 [n, s, s, 3].
+        notes: list to which the reasons for leaving out peers are added.
     """
     chosen: dict[str, Embed] = {}
     parity = [["peer", "largest difference", "least cosine"]]
@@ -99,7 +103,7 @@ def _checked(
         try:
             embed = candidates[name]()
             seconds, found = _second_pass(embed, batch)
-        except Exception as error:  # a runtime that can't do it here is no reason to leave the others out
+        except Exception as error:  # one runtime that fails must not stop the others
             notes.append(f"{name}: left out, for it failed: {' '.join(repr(error).split())[:200]}")
             continue
         if name == OURS:
@@ -117,7 +121,8 @@ def _checked(
 
 
 def _candidates(settings: Settings) -> tuple[dict[str, Callable[[], Embed]], list[str]]:
-    candidates: dict[str, Callable[[], Embed]] = {}  # ours in float32 first: the others are compared with it
+    # finetune in float32 is first, because the others are compared with it.
+    candidates: dict[str, Callable[[], Embed]] = {}
     notes = []
     candidates[OURS] = partial(_finetune, settings)
     candidates[LOWERED] = partial(_finetune, settings, precision="bfloat16")
@@ -138,7 +143,7 @@ def _candidates(settings: Settings) -> tuple[dict[str, Callable[[], Embed]], lis
 
 
 def _finetune(settings: Settings, precision: Precision = "float32", runtime: Runtime = "tensorflow") -> Embed:
-    """As a user calls it, in batches of its own choice."""
+    """Return finetune's embedding as a user calls it, with its default batch size."""
     model = Model.restore(settings.data.checkpoint, precision=precision, runtime=runtime)
     return lambda pixels: model.embed(pixels)
 
@@ -148,7 +153,7 @@ def _batch_size(settings: Settings) -> int:
 
 
 def _second_pass(embed: Embed, batch: np.ndarray) -> tuple[float, np.ndarray]:
-    """Seconds of a batch, once everything is traced, and its embeddings."""
+    """Return the seconds of a batch after tracing, and its embeddings."""
     embed(batch)
     start = time.perf_counter()
     found = embed(batch)
@@ -173,7 +178,7 @@ def _against(timings: dict[str, list[float]]) -> list[list[str]]:
 
 
 def _targets(timings: dict[str, list[float]]) -> list[Target]:
-    """TensorFlow alone in both precisions, and the extra, each against its peers; None where one is missing."""
+    """Return the targets of finetune in both precisions and of the OpenVINO extra; a missing peer gives no figure."""
 
     def target(ours: str, peer: str, least: float) -> Target:
         figure = ratio(timings[ours], timings[peer]) if ours in timings and peer in timings else None

@@ -1,4 +1,4 @@
-"""A head stage, cold: everything before `Logits` is computed once, so ten epochs cost one embedding pass."""
+"""Head stage with an empty feature cache: layers before `Logits` run once, so ten epochs cost one embedding pass."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LEAST_GAIN = {"float32": 25, "bfloat16": 50}
 
 
 def run(settings: Settings) -> Result:
-    """Times the cases and compares the losses with and without the cache."""
+    """Time the cases, and compare the losses with and without the cache."""
     data, epochs = settings.data, settings.pick(10, 3)
     faces = data.subset(32) if settings.quick else data.learn
     batch_size = settings.pick(90, 16)
@@ -66,7 +66,7 @@ def run(settings: Settings) -> Result:
 
 
 def embedding_passes(data: Data, faces: Path) -> dict[str, Case]:
-    """One pass of a model that was just restored, as a stage's is, and one after it, with nothing left to trace."""
+    """Return two cases: an embedding pass of a model that was just restored, as in a stage, and one after tracing."""
     images, restored = find_images(faces), [Model.restore(data.checkpoint)]
 
     def first() -> float:
@@ -77,14 +77,14 @@ def embedding_passes(data: Data, faces: Path) -> dict[str, Case]:
 
 
 def naive_case(data: Data, faces: Path, batch_size: int, epochs: int, steps: int) -> Case:
-    """Seconds that the naive loop would take for so many epochs, from a few of its steps."""
+    """Return a case that estimates the naive loop's seconds for this many epochs from a few steps."""
     dataset = scan(faces).dataset
     loop = NaiveLoop(Model.restore(data.checkpoint, class_names=dataset.class_names), dataset, batch_size)
     return lambda: loop.seconds_per_image(steps) * len(dataset) * epochs
 
 
 def naive_note(steps: int, epochs: int) -> str:
-    """How the naive loop's seconds came about."""
+    """Return a note on how the naive loop's seconds were estimated."""
     return (
         f"The naive loop was not run to its end: in each round {steps} whole {'batch' if steps == 1 else 'batches'} "
         f"after one that is not counted, scaled to {epochs} epochs. Float32, Adam, every variable, batch norm in "

@@ -1,4 +1,4 @@
-"""Peak resident memory of a head stage on ten times the images, each case in a process of its own."""
+"""Peak resident memory of a head stage on ten times the images, each case in its own process."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from benchmarks.timing import alternate, ratio
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEOPLE = 50
 ROUNDS = 2
-"""At the most: memory is no matter of how busy the machine is."""
+"""Largest number of rounds. Memory does not depend on the load of the machine."""
 FILLING, FILLED = "filling the store", "from a filled store"
 
 
 def run(settings: Settings) -> Result:
-    """Runs the stage twice on each folder: filling the store, and (not if quick) finding it filled."""
+    """Run the stage on each folder with an empty feature cache, and unless quick also with a filled one."""
     small, large = settings.pick(1136, 64), settings.pick(11359, 256)
     sizes, ways = (small, large), (FILLING,) if settings.quick else (FILLING, FILLED)
     with tempfile.TemporaryDirectory(dir=settings.data.work) as folder:
@@ -48,12 +48,12 @@ def run(settings: Settings) -> Result:
 
 
 def name(images: int, how: str) -> str:
-    """A case's."""
+    """Return the name of a case."""
     return f"{images} images, {how}"
 
 
 def _peak(settings: Settings, images: int, folder: Path, how: str) -> float:
-    """MiB; the store is left by the run that fills it to the one that finds it, which follows."""
+    """Return the peak in MiB. The feature cache is kept for the run with a filled one, which follows."""
     data = settings.data
     store = folder / f"store-{images}"
     with tempfile.TemporaryDirectory(dir=folder) as output:

@@ -1,4 +1,4 @@
-"""Hard negatives from the bank against random ones: how many triplets still have a loss, and what an epoch costs."""
+"""Hard negatives from the bank against random ones: share of triplets with a loss, and time of an epoch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RATE = 0.00001
 
 
 def run(settings: Settings) -> Result:
-    """Times the epochs of a stage of triplets from Block8 on, with each kind of negatives."""
+    """Time the epochs of a triplet stage from Block8 on, with each kind of negatives."""
     data, epochs = settings.data, settings.pick(8, 3)
     faces = data.subset(24, people=6) if settings.quick else data.learn
     batch_size = settings.pick(90, 18)
@@ -30,7 +30,7 @@ def run(settings: Settings) -> Result:
             }
             done = run_stage(data, faces, "Block8", epochs, values, batch_size=batch_size)
             runs[negatives].append(done)
-            # The first computes the features of the frozen units, which all epochs share.
+            # The first epoch computes the features of the frozen units for all epochs.
             return statistics.median(done.epochs[1:])
 
         return case

@@ -1,4 +1,4 @@
-"""A head stage on 1, 2, 4 and 8 times the images."""
+"""Head stage on 1, 2, 4 and 8 times the images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EPOCHS = 2
 
 
 def run(settings: Settings) -> Result:
-    """Times each, and compares what one more image costs."""
+    """Time each size, and compare the cost of one more image."""
     base = settings.pick(400, 16)
 
     def case(images: int) -> Case:
@@ -40,6 +40,6 @@ def run(settings: Settings) -> Result:
 
 
 def slopes(images: Sequence[int], seconds: Sequence[float]) -> list[float]:
-    """Seconds an image between neighbours."""
+    """Return the seconds per additional image between neighbouring sizes."""
     points = list(zip(images, seconds, strict=True))
     return [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(points)]

@@ -1,4 +1,4 @@
-"""Exact search among a million embeddings against the machine's own matrix product, and its memory."""
+"""Exact search among a million embeddings: its rate against a plain matrix product, and its memory."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from finetune.identification.search import nearest
 ROOT = Path(__file__).resolve().parent.parent.parent
 SIZE = 512
 AT_ONCE = 100_000
-"""Rows of a product: larger ones are no faster."""
+"""Number of rows per product. Larger products are not faster."""
 CHECKED = 16
-"""Probes whose answers are compared with an exhaustive search in float64."""
+"""Number of probes whose answers are compared with an exhaustive search in float64."""
 LEAST_RATE, MOST_MEMORY = 0.5, 1.3
 Floats = npt.NDArray[np.float32]
 
 
 def run(settings: Settings) -> Result:
-    """Times both on a gallery and on probes that lie near some of its rows."""
+    """Time both on a synthetic gallery, with probes near some of its rows."""
     rows = settings.pick(1_000_000, 50_000)
     gallery, probes = synthetic(rows, settings.pick(1024, 128))
     cases: dict[str, Case] = {}
@@ -60,7 +60,7 @@ def run(settings: Settings) -> Result:
 
 
 def synthetic(rows: int, probes: int) -> tuple[Floats, Floats]:
-    """Unit rows at random, and probes that each lie near one of them."""
+    """Return random rows of length 1 [rows, SIZE], and probes [probes, SIZE] that each lie near one of them."""
     generator = np.random.default_rng(0)
     gallery = np.empty([rows, SIZE], np.float32)
     for start in range(0, rows, AT_ONCE // 10):
@@ -73,7 +73,7 @@ def synthetic(rows: int, probes: int) -> tuple[Floats, Floats]:
 
 
 def product(gallery: Floats, probes: Floats) -> None:
-    """The matrix product alone."""
+    """Compute only the matrix product, in parts."""
     out = np.empty([len(probes), min(AT_ONCE, len(gallery))], np.float32)
     for start in range(0, len(gallery), AT_ONCE):
         part = gallery[start : start + AT_ONCE]
@@ -81,7 +81,7 @@ def product(gallery: Floats, probes: Floats) -> None:
 
 
 def exhaustive(gallery: Floats, probes: Floats, k: int) -> npt.NDArray[np.int64]:
-    """The k nearest rows of each probe in float64."""
+    """Return the k nearest rows of each probe, computed in float64, [probes, k]."""
     similarities = np.concatenate(
         [
             probes.astype(np.float64) @ gallery[start : start + AT_ONCE].T.astype(np.float64)
@@ -93,7 +93,7 @@ def exhaustive(gallery: Floats, probes: Floats, k: int) -> npt.NDArray[np.int64]
 
 
 def peak(settings: Settings, gallery: Floats, probes: Floats) -> float:
-    """How many times the embeddings' size a process takes that reads the gallery and searches it."""
+    """Measure the peak memory of a process that reads and searches the gallery, in sizes of its embeddings."""
     with tempfile.TemporaryDirectory(dir=settings.data.work) as folder:
         path, given = Path(folder) / "gallery.h5", Path(folder) / "probes.npy"
         np.save(given, probes)

@@ -1,4 +1,4 @@
-"""A training step of the whole network, against PyTorch's on the same weights and images."""
+"""Training step of the whole network, against PyTorch's on the same weights and images."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 OURS, TORCH = "finetune", "PyTorch"
 RATE = 0.001
 LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-2
-"""Of the first step: relative differences of the loss and of all gradients together. Through so many batch norms
-float32 itself leaves PyTorch's gradients up to 1e-3 from those in float64, and TensorFlow's."""
+"""Largest relative differences of the first step, for the loss and for all gradients together. After so many batch
+normalizations, float32 gradients of PyTorch and of TensorFlow differ by up to 1e-3 from those in float64."""
 
 
 def run(settings: Settings) -> Result:
-    """Checks that the first steps agree, then times some in turn."""
+    """Check that the first steps agree, then time steps in turn."""
     batch_size, steps = settings.pick(32, 8), settings.pick(3, 1)
     dataset = scan(settings.data.subset(batch_size)).dataset
     model = Model.restore(settings.data.checkpoint, class_names=dataset.class_names, seed=1)
@@ -68,10 +68,10 @@ def run(settings: Settings) -> Result:
 
 
 def _agreement(model: Model, theirs: TorchTrainer, images: tf.Tensor, labels: tf.Tensor) -> str:
-    """Compares the gradients of the first step.
+    """Compare the gradients of the first step, and return a note.
 
     Raises:
-        RunError: they differ by more than the tolerance.
+        RunError: the gradients differ by more than the tolerance.
     """
     expected = gradients(model, images, labels)
     found = theirs.gradients(images.numpy(), labels.numpy())
@@ -84,13 +84,16 @@ def _agreement(model: Model, theirs: TorchTrainer, images: tf.Tensor, labels: tf
 
 
 def difference(expected: dict[str, np.ndarray], found: dict[str, np.ndarray]) -> float:
-    """The norm of the difference of all gradients together, in norms of the expected ones."""
+    """Compute the norm of the difference of all gradients together, relative to the norm of the expected ones."""
     apart = sum(np.square(expected[name] - found[name]).sum() for name in expected)
     return float(np.sqrt(apart / sum(np.square(value).sum() for value in expected.values())))
 
 
 def gradients(model: Model, images: tf.Tensor, labels: tf.Tensor) -> dict[str, np.ndarray]:
-    """Of the cross-entropy, by TF1 name; the moving statistics, which training mode doesn't read, move a little."""
+    """Return the gradients of the cross-entropy by TF1 name.
+
+    The moving statistics change a little, but training mode does not read them.
+    """
     weights = {name: variable for name, variable in model.variables.items() if "/moving_" not in name}
 
     @tf.function(autograph=False)

@@ -1,4 +1,4 @@
-"""LFW as `finetune validate` measures it, against the bare embedding of its images and of their mirror images."""
+"""LFW as `finetune validate` measures it, against the embedding alone of its images and their mirror images."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PAIRS, FOLDS = 6000, 10
 
 
 def run(settings: Settings) -> Result:
-    """Times both, and the protocol on embeddings that are drawn: its work does not depend on their values.
+    """Time both in bfloat16, and the protocol alone on random embeddings.
 
-    In bfloat16, where the embedding takes least and all else weighs most.
+    In bfloat16 the embedding is fastest, so the rest weighs most. The protocol's time does not depend on the values.
     """
     data = settings.data
     lfw = LFW(dir=data.everyone, pairs=data.pairs, distance="cosine", subtract_mean=True, flip=True)
     pairs, model = open_pairs(lfw), Model.restore(settings.data.checkpoint, precision="bfloat16")
-    model.embed(pairs.paths[:1])  # traced before anything is timed
+    model.embed(pairs.paths[:1])  # traces the network before anything is timed
     drawn = np.random.default_rng(1).normal(size=(2, PAIRS, 2 * model.embedding_size)).astype(np.float32)
     is_same = np.arange(PAIRS) // (PAIRS // FOLDS // 2) % 2 == 0
 
