@@ -23,7 +23,7 @@ TFLITE = ["ai-edge-litert>=1.2"]
 setup(
     name="facenet-finetune",  # on PyPI `finetune` is another project
     version=VERSION[1],
-    description="Fine-tunes TF1-era FaceNet checkpoints in TensorFlow 2, stage by stage, validated on LFW after each",
+    description="Fine-tune TF1-era FaceNet checkpoints.",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="The finetune developers",
