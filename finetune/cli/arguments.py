@@ -163,6 +163,16 @@ def add_seed(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_min_face_size(parser: argparse.ArgumentParser) -> None:
+    """Add `--min-face-size PIXELS`, for a command with `--align`."""
+    parser.add_argument(
+        "--min-face-size",
+        type=whole_number(12, 4096),
+        metavar="PIXELS",
+        help="side of the smallest face that --align finds (default: 20)",
+    )
+
+
 def say_left_out(left_out: Sequence[Quarantined]) -> None:
     """Print on stderr, for each reason, the number of files left out and the first one."""
     reasons: dict[str, list[Quarantined]] = {}

@@ -8,7 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import MOST_LINES, add_checkpoint, new_file, path, restore_of, say_left_out, whole_number
+from finetune.cli.arguments import (
+    MOST_LINES,
+    add_checkpoint,
+    add_min_face_size,
+    new_file,
+    path,
+    restore_of,
+    say_left_out,
+)
 from finetune.errors import DataError, Problem, RecipeError
 from finetune.names import normal, spelled_alike, why_unusable
 from finetune.paths import find_images, in_one_line
@@ -37,12 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="name of the only person in FOLDER, which may also be a single photo")
     parser.add_argument("--align", action="store_true", help="find and crop faces first; FOLDER holds photos")
-    parser.add_argument(
-        "--min-face-size",
-        type=whole_number(12, 4096),
-        metavar="PIXELS",
-        help="side of the smallest face that --align crops (default: 20)",
-    )
+    add_min_face_size(parser)
     parser.add_argument(
         "--strangers",
         action="store_true",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, text_file, whole_number
+from finetune.cli.arguments import add_checkpoint, add_min_face_size, path, rate, restore_of, text_file
 from finetune.errors import DataError, Problem, RecipeError, UserError
 from finetune.files import refuse_used
 from finetune.paths import find_images, in_one_line, refuse_within
@@ -35,12 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--align", action="store_true", help="find faces first; PHOTOS may then show any number of faces"
     )
-    parser.add_argument(
-        "--min-face-size",
-        type=whole_number(12, 4096),
-        metavar="PIXELS",
-        help="side of the smallest face that --align finds (default: 20)",
-    )
+    add_min_face_size(parser)
     parser.add_argument(
         "--classifier",
         choices=CLASSIFIERS,
