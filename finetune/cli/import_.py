@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
     mean = made.images / made.people
     say(
         f"{in_one_line(made.out)}: {counted(made.people, 'person', ',')}, "
-        f"{counted(made.images, 'image', ',')}, {mean:.1f} a person ({how})"
+        f"{counted(made.images, 'image', ',')}, {mean:.1f} per person ({how})"
     )
     say(f"{in_one_line(made.manifest)}: where each image came from")
 

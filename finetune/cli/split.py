@@ -57,11 +57,11 @@ def run(options: argparse.Namespace) -> None:
     say_left_out(parted.left_out)
     width = max(len("part"), *(len(part.name) for part in parted.parts))
     total = sum(part.photos for part in parted.parts)
-    say(f"{'part':{width}}  identities     photos  a person  of photos")
+    say(f"{'part':{width}}  identities     photos  per person  of photos")
     for part in parted.parts:
         mean = part.photos / part.identities
         share = part.photos / total
-        say(f"{part.name:{width}}  {part.identities:>10,} {part.photos:>10,}  {mean:>8.1f}  {share:>9.1%}")
+        say(f"{part.name:{width}}  {part.identities:>10,} {part.photos:>10,}  {mean:>10.1f}  {share:>9.1%}")
     few = (
         f"; {counted(len(parted.too_few), 'person', ',')} with fewer than {options.min_images} images left out"
         if parted.too_few

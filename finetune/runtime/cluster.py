@@ -47,7 +47,7 @@ def _problems(config: Any) -> Iterator[Problem]:
     cluster, task = (config.get(key) if isinstance(config, dict) else None for key in ("cluster", "task"))
     workers = cluster.get("worker") if isinstance(cluster, dict) else None
     if not isinstance(workers, list) or not workers:
-        advice = f"give a list of HOST:PORT, one a worker, as in {EXAMPLE}"
+        advice = f"give a list of HOST:PORT, one per worker, as in {EXAMPLE}"
         yield Problem("TF_CONFIG cluster.worker", f"found {json.dumps(workers)}", advice)
         return
     for address in workers:

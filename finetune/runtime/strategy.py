@@ -173,7 +173,7 @@ class Strategy:
         where = f" on {counted(self.workers, 'worker')}" if self.cluster else ""
         least, most = batch_size // n, -(-batch_size // n)
         each = f"{least}" if least == most else f"{least} or {most}"
-        return f"{self.name}: {counted(n, 'replica')}{where}; batches of {batch_size} images, {each} a replica"
+        return f"{self.name}: {counted(n, 'replica')}{where}; batches of {batch_size} images, {each} per replica"
 
 
 SINGLE = Strategy("none")

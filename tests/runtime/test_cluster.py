@@ -23,7 +23,7 @@ BAD = [
     (None, ["TF_CONFIG: not set, and strategy is multi_worker; set it on each worker, as in {"]),
     ("", ["TF_CONFIG: not set"]),
     ("{'cluster'", ["TF_CONFIG: no JSON (Expecting property name"]),
-    ("[]", ["TF_CONFIG cluster.worker: found null; give a list of HOST:PORT, one a worker"]),
+    ("[]", ["TF_CONFIG cluster.worker: found null; give a list of HOST:PORT, one per worker"]),
     ('{"cluster": {"ps": ["a:1"]}}', ["TF_CONFIG cluster.worker: found null; give a list"]),
     (config([]), ["TF_CONFIG cluster.worker: found []; give a list"]),
     (config("a:1"), ['TF_CONFIG cluster.worker: found "a:1"; give a list']),

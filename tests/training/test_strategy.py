@@ -160,7 +160,7 @@ def test_two_workers_give_the_weights_and_decisions_of_one_device(alone, two_wor
 @pytest.mark.slow
 def test_the_chief_alone_writes_and_speaks(two_workers):
     (_, other), (said, silence) = two_workers
-    assert "strategy       multi_worker: 2 replicas on 2 workers; batches of 5 images, 2 or 3 a replica" in said
+    assert "strategy       multi_worker: 2 replicas on 2 workers; batches of 5 images, 2 or 3 per replica" in said
     assert "rolled back" in said
     assert silence == ""
     assert list(other.iterdir()) == []
@@ -170,7 +170,7 @@ def test_the_chief_alone_writes_and_speaks(two_workers):
 def test_two_devices_of_one_process_give_the_same_weights(recipe, alone):
     folder = recipe.parent / "mirrored"
     [out] = finish_well([start(folder, str(TWO_DEVICES), "run", str(recipe), "strategy=mirrored")])
-    assert "strategy       mirrored: 2 replicas; batches of 5 images, 2 or 3 a replica" in out
+    assert "strategy       mirrored: 2 replicas; batches of 5 images, 2 or 3 per replica" in out
     assert largest_difference(folder / "run", alone) < 1e-5
     assert decisions(folder / "run") == decisions(alone)
 
@@ -270,9 +270,9 @@ def test_without_tf_config_a_line_says_what_to_set(recipe, monkeypatch, capsys, 
 @pytest.mark.parametrize(
     ("name", "batch_size", "line"),
     [
-        ("mirrored", 90, "mirrored: 1 replica; batches of 90 images, 90 a replica"),
-        ("multi_worker", 90, "multi_worker: 3 replicas on 3 workers; batches of 90 images, 30 a replica"),
-        ("multi_worker", 2, "multi_worker: 3 replicas on 3 workers; batches of 2 images, 0 or 1 a replica"),
+        ("mirrored", 90, "mirrored: 1 replica; batches of 90 images, 90 per replica"),
+        ("multi_worker", 90, "multi_worker: 3 replicas on 3 workers; batches of 90 images, 30 per replica"),
+        ("multi_worker", 2, "multi_worker: 3 replicas on 3 workers; batches of 2 images, 0 or 1 per replica"),
     ],
 )
 def test_the_plan_says_what_each_replica_takes(monkeypatch, name, batch_size, line):

@@ -23,12 +23,12 @@ def test_import_csv_links_and_says_what_was_made(finetune, work: Path):
     ended = finetune("import", "csv", "list.csv", "out")
     assert ended == (
         0,
-        [f"out: 10 people, 40 images, 4.0 a person ({LINKS})", "out/.manifest.csv: where each image came from"],
+        [f"out: 10 people, 40 images, 4.0 per person ({LINKS})", "out/.manifest.csv: where each image came from"],
         [],
     )
     assert files(work / "out") == {".manifest.csv", *files(work / "faces")}
     again = finetune("import", "csv", "out/.manifest.csv", "again", "--copy")
-    assert again.out[0] == "again: 10 people, 40 images, 4.0 a person (copied)"
+    assert again.out[0] == "again: 10 people, 40 images, 4.0 per person (copied)"
     assert not any(path.is_symlink() for path in (work / "again").rglob("*"))
 
 
@@ -38,7 +38,7 @@ def test_import_celeba_says_what_was_left_out(finetune, work: Path):
     for name in ("Ann0_0001.jpg", "b.jpg", "c.jpg"):
         (work / "photos" / name).touch()
     ended = finetune("import", "celeba", "photos", "identity.txt", "out")
-    assert ended.out[0] == f"out: 1 person, 1 image, 1.0 a person ({LINKS})"
+    assert ended.out[0] == f"out: 1 person, 1 image, 1.0 per person ({LINKS})"
     assert ended.err == ["left out:       2 not in identity.txt: photos/b.jpg, …"]
 
 
@@ -57,7 +57,7 @@ def test_import_arrays_says_how_the_values_were_taken(finetune, work: Path):
     assert ended == (
         0,
         [
-            "out: 2 people, 8 images, 4.0 a person (floats from 0 to 1, taken times 255; written as PNG)",
+            "out: 2 people, 8 images, 4.0 per person (floats from 0 to 1, taken times 255; written as PNG)",
             "out/.manifest.csv: where each image came from",
         ],
         [],
@@ -69,9 +69,9 @@ def test_split_prints_each_parts_identities_and_photos(finetune, work: Path):
     assert ended == (
         0,
         [
-            "part   identities     photos  a person  of photos",
-            "train          10         30       3.0      75.0%",
-            "test           10         10       1.0      25.0%",
+            "part   identities     photos  per person  of photos",
+            "train          10         30         3.0      75.0%",
+            "test           10         10         1.0      25.0%",
             "out: links to the photos in faces, seed 3",
         ],
         [],
