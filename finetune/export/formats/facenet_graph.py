@@ -36,8 +36,7 @@ def build(content: Content, read: Callable[[str, np.ndarray], tf.Tensor]) -> Non
     tf.identity(network.l2_normalize(prelogits), EMBEDDINGS)
     if content.head:
         logits = network.forward_pass(content.backbone, prelogits, values, network.HEAD, batch_norm="stored")
-        # The final slash keeps the name. TensorFlow would rename the node: names ignore case, and the head's scope is
-        # `Logits`.
+        # The final slash keeps the name. TensorFlow would rename the node, as the head's scope differs in case alone.
         tf.identity(logits, f"{CLASS_LOGITS}/")
         tf.nn.softmax(logits, name=PROBABILITIES)
 
