@@ -23,7 +23,7 @@ CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
 
 
 EXAMPLES = (
-    "finetune identify friends.h5 party.jpg --align",
+    "finetune identify friends.h5 party.jpg --align --threshold 0.5",
     "finetune identify friends.h5 ~/inbox --align --csv names.csv",
 )
 
