@@ -102,7 +102,7 @@ def compare(before: VerificationResult, after: VerificationResult) -> Difference
 
 
 def refuse_different(before: VerificationResult, after: VerificationResult) -> None:
-    """Raise a DataError if two results are not of the same pairs."""
+    """Raise a DataError if two results are not of the same pairs, or not by the same protocol."""
     if _pairs(before) != _pairs(after):
         raise DataError(
             Problem(
@@ -111,6 +111,8 @@ def refuse_different(before: VerificationResult, after: VerificationResult) -> N
                 "measure both on one pairs file and its images",
             )
         )
+    if before.protocol != after.protocol:
+        raise DataError(Problem("comparison", "found results of two protocols", "measure both by one protocol"))
 
 
 def _pairs(result: VerificationResult) -> tuple[object, ...]:

@@ -84,6 +84,12 @@ def test_the_interval_holds_the_true_difference_nineteen_times_in_twenty():
     assert 0.93 <= covered / runs <= 0.975
 
 
+def test_results_of_two_protocols_are_refused():
+    before, after = split(100, 3, 1)
+    with pytest.raises(DataError, match="found results of two protocols; measure both by one protocol"):
+        compare(before, dataclasses.replace(after, protocol={"name": "fixed_far"}))
+
+
 @pytest.mark.parametrize("change", [{"n_pairs": 98}, {"n_same": 49}, {"pairs_sha256": "of others"}])
 def test_results_on_different_pairs_are_refused(change):
     before, after = split(100, 3, 1)
