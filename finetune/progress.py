@@ -36,7 +36,7 @@ def silence() -> None:
 @contextlib.contextmanager
 def printing(wanted: bool) -> Iterator[None]:  # noqa: FBT001
     """Print lines and show progress inside the context if `wanted`; else send lines only to the logger `finetune`."""
-    token = _logged.set(not wanted)
+    token = _logged.set(_logged.get() or not wanted)
     try:
         yield
     finally:

@@ -59,6 +59,8 @@ def test_lines_go_to_the_logger_where_they_are_not_printed(capsys, caplog):
         say("trained\x1b[1m")
         say_aside("beside")
         assert list(track(range(3), 3, "counting")) == [0, 1, 2]
+        with printing(True):  # whoever asks for silence outside has it
+            assert list(track(range(3), 3, "counting")) == [0, 1, 2]
     assert capsys.readouterr() == ("", "")
     assert [(r.levelname, r.message) for r in caplog.records] == [("INFO", "trained\\x1b[1m"), ("WARNING", "beside")]
     say("printed")

@@ -84,7 +84,6 @@ OUTPUTS = [
 ]
 
 OPTIONS = [
-    bad("no command", "", "the following arguments are required: COMMAND; see finetune --help"),
     bad(
         "an unknown command",
         "vaildate",
