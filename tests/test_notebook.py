@@ -1,4 +1,4 @@
-"""What notebooks show: tables whose cells are escaped."""
+"""Notebooks show recipes and results as tables, whose cells are escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the published checkpoints, against the README of davidsandberg/facenet."""
+"""The facts about the published checkpoints agree with the README of davidsandberg/facenet."""
 
 from __future__ import annotations
 

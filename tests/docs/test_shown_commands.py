@@ -35,7 +35,7 @@ parsers = functools.cache(build_parser)
 
 
 def refusal(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What the parser says against a command; empty where it takes it."""
+    """Return the parser's message against a command; empty where it accepts the command."""
     parser, commands = parsers()
     try:
         if not any(mark in word for word in words for mark in ("…", "...", "[")):

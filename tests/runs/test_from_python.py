@@ -1,4 +1,4 @@
-"""What scripts use of a FineTuner: predictions, an evaluation by person, the history, callbacks, logging, resuming."""
+"""A FineTuner in scripts: predictions, an evaluation by person, the history, callbacks, logging and resuming."""
 
 from __future__ import annotations
 

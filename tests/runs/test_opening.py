@@ -1,4 +1,4 @@
-"""What a run reads is opened before its first step: here, the checkpoint of the recipe's network."""
+"""A run opens its inputs before the first step: here, the checkpoint of the recipe's network."""
 
 from __future__ import annotations
 
