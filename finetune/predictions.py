@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from finetune.brief import Brief
 
@@ -26,8 +27,7 @@ class Predictions(Brief):
     def of_logits(cls, logits: npt.NDArray[np.float32], class_names: tuple[str, ...]) -> Predictions:
         """Return the predictions from logits [n, classes]; without class names, the class numbers are used."""
         classes = logits.shape[1]
-        shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))  # [n, classes]
-        shares = shifted / shifted.sum(axis=1, keepdims=True)  # [n, classes] / [n, 1]
+        shares = softmax(logits.astype(np.float64), axis=1)  # [n, classes]
         return cls(class_names or tuple(map(str, range(classes))), shares.astype(np.float32))
 
     @property

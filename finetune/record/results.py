@@ -124,12 +124,26 @@ class StageResult(Brief):
 
     def row(self) -> tuple[str, ...]:
         """Return the values of `STAGE_COLUMNS`, as texts."""
-        outcome = "kept" if self.accepted else "rolled back"
         held_back = "" if self.validation_accuracy is None else f"{self.validation_accuracy:.4f}"
         difference = self.difference
         lfw = [f"{r.accuracy:.4f}" if r else "" for r in (self.before, self.measured)]
         interval = f"{difference.accuracy:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})" if difference else ""
-        return self.name, self.train_from, f"{self.kept_epoch} of {self.epochs}", held_back, *lfw, interval, outcome
+        return (
+            self.name,
+            self.train_from,
+            f"{self.kept_epoch} of {self.epochs}",
+            held_back,
+            *lfw,
+            interval,
+            self.outcome,
+        )
+
+    @property
+    def outcome(self) -> str:
+        """Whether the stage was kept, and whether something is shown to be worse since."""
+        if not self.accepted:
+            return "rolled back"
+        return "kept, but worse" if self.harm else "kept"
 
     @property
     def before(self) -> VerificationResult | None:

@@ -16,7 +16,7 @@ from finetune.record import StageResult
 from finetune.report import charts
 from finetune.report.charts import Chart, Named
 from finetune.report.record import Record
-from finetune.report.tables import duration, outcome
+from finetune.report.tables import duration
 from finetune.report.worst_pairs import Worst, worst
 from finetune.training.objectives import all_metrics
 from finetune.verification import VerificationResult, compare, operating_point, paired_interval
@@ -98,7 +98,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"fars": FARS, "listed": LISTED, "without_overlap": without_overlap, "why": why, "outcome": outcome}
+    made.globals |= {"fars": FARS, "listed": LISTED, "without_overlap": without_overlap, "why": why}
     made.filters |= {
         "accuracy": lambda value: "—" if value is None else f"{value:.4f}",
         "signed": lambda value: "—" if value is None else _signed(value),
@@ -171,7 +171,7 @@ def _stage(result: StageResult) -> dict[str, Any]:
         "result": result,
         "difference": result.difference,
         "strangers": paired_interval(before.strangers.correct, after.strangers.correct) if before and after else None,
-        "outcome": outcome(result),
+        "outcome": result.outcome,
         "why": why(result),
     }
 

@@ -121,15 +121,8 @@ def stages(baseline: VerificationResult | None, results: Sequence[StageResult]) 
             cells += [*figures, f"{r.measured.val:.4f}"]
         elif baseline:
             cells += [""] * 4
-        table.add_row(*cells, outcome(r))
+        table.add_row(*cells, r.outcome)
     return table
-
-
-def outcome(result: StageResult) -> str:
-    """Return whether a stage was kept, and whether something is shown to be worse since, in words."""
-    if not result.accepted:
-        return "rolled back"
-    return "kept, but worse" if result.harm else "kept"
 
 
 def gallery_command(recipe: Recipe, stage: Path | None = None) -> str:
@@ -166,7 +159,7 @@ def trade_offs(baseline: TradeOff, results: Sequence[StageResult]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     for name in columns:
         table.add_column(name, justify="left" if name in ("stage", "outcome") else "right", no_wrap=True)
-    measured = [(r.name, r.measured_trade_off, outcome(r)) for r in results]
+    measured = [(r.name, r.measured_trade_off, r.outcome) for r in results]
     for name, now, what_became in [(BASELINE, baseline, ""), *measured]:
         if now is None:
             continue
