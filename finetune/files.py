@@ -140,7 +140,7 @@ def refuse_used(path: Path) -> None:
     """
     standing = next(place for place in (path, *path.parents) if os.path.lexists(place))
     if standing != path and not standing.is_dir():
-        raise DataError(Problem(path, f"{standing} is no folder, and none can be made in it", "give another place"))
+        raise DataError(Problem(path, f"{standing} is not a folder, and none can be made in it", "give another place"))
     if standing == path and (not path.is_dir() or any(path.iterdir())):
         raise DataError(Problem(path, "already there and not an empty folder", "give another, or remove it"))
 

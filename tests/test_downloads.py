@@ -103,6 +103,6 @@ def test_images_that_are_not_all_there_are_told(by_hand, offline):
 
 def test_a_file_in_the_way_is_told_and_kept(tmp_path):
     (tmp_path / "lfw").write_text("mine")
-    with pytest.raises(DataError, match=r"lfw/images: .*lfw is no folder, and none can be made in it"):
+    with pytest.raises(DataError, match=r"lfw/images: .*lfw is not a folder, and none can be made in it"):
         fetch_lfw(tmp_path / "lfw")
     assert (tmp_path / "lfw").read_text() == "mine"

@@ -156,7 +156,7 @@ def test_a_folder_that_is_not_finished_leaves_nothing(error, tmp_path):
         ("used", "used: already there and not an empty folder; give another, or remove it"),
         ("file", "file: already there and not an empty folder; give another, or remove it"),
         ("dangling", "dangling: already there and not an empty folder; give another, or remove it"),
-        ("file/deep/out", r"file/deep/out: .*file is no folder, and none can be made in it; give another place"),
+        ("file/deep/out", r"file/deep/out: .*file is not a folder, and none can be made in it; give another place"),
     ],
 )
 def test_a_place_in_use_is_refused(place, line, tmp_path):

@@ -214,7 +214,7 @@ def _first_format(prefix: Path, given: Path) -> Located:
     with prefix.open("rb") as file:
         file.seek(max(0, prefix.stat().st_size - len(_TABLE_MAGIC)))
         if file.read() != _TABLE_MAGIC:
-            raise CheckpointError(Problem(given, "is no checkpoint", EXPECTED))
+            raise CheckpointError(Problem(given, "is not a checkpoint", EXPECTED))
     return Located(TF1, prefix, (prefix,))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 KINDS = {
     "misplaced": "what lies beside people's images, and what has a name that can't be printed",
     "empty": "files of no bytes",
-    "not-image": "files that are no image",
+    "not-image": "files that are not images",
     "unreadable": "images that are damaged, cut short, too large, or can't be opened",
     "too-small": "images smaller than the crop",
     "unaligned": "images that are not square, or much larger than an aligned face: photos are cut by finetune align",

@@ -232,7 +232,7 @@ def _features(parts: list[Any]) -> tuple[Embeddings, list[str]]:
     table, names = tables[0].astype(np.float64), texts[0]
     lengths = np.linalg.norm(table, axis=1)
     if not len(table) or not ((lengths > LEAST_NORM) & (lengths < MOST_NORM)).all():  # NaN fails both comparisons
-        raise _Refused("holds embeddings that are no numbers, zero, or none")
+        raise _Refused("holds embeddings that are not numbers, zero, or none")
     labels = numbers[0] if numbers else []
     if len(names) == len(table) and (not labels or len(set(names)) < len(names) or len(labels) != len(table)):
         whose = names

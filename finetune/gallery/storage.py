@@ -176,7 +176,7 @@ def _text(file: h5py.File, name: str) -> str:
     attribute = file.attrs.get_id(name)
     kind = attribute.dtype
     if kind.kind != "S" or attribute.shape != () or kind.itemsize > LONGEST_TEXT:
-        raise _Damaged(f"its {name} is no text")
+        raise _Damaged(f"its {name} is not text")
     return bytes(file.attrs[name]).decode()
 
 

@@ -178,7 +178,7 @@ def _boundaries(stages: list[tuple[int, Stage]], backbone: Backbone) -> Iterator
     for index, name in bounded:
         if name not in backbone.boundaries:
             other = next(other.name for other in BACKBONES.values() if name in other.boundaries)
-            found = f"{name!r} is no block of {backbone.name}"
+            found = f"{name!r} is not a block of {backbone.name}"
             advice = f"choose one of {', '.join(backbone.blocks)}, or set backbone: {other}"
             yield Fault(("stages", index, "train_from"), found, advice)
     own = [(index, name) for index, name in bounded if name in backbone.boundaries]

@@ -172,7 +172,7 @@ def check(value: object, shape: Mapping[str, Any] | type, where: str) -> None:
             raise ValueError(f"{where} is no {shape.__name__}")
         return
     if not isinstance(value, dict):
-        raise ValueError(f"{where} is no dict")
+        raise ValueError(f"{where} is not a dict")
     for name, of in shape.items():
         if name not in value:
             raise ValueError(f"{where} has no {name}")

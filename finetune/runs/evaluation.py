@@ -148,5 +148,5 @@ def finite(embeddings: Vectors) -> Vectors:
     """
     bad = int(np.count_nonzero(~np.isfinite(embeddings).all(axis=1)))
     if bad:
-        raise NotFinite(Problem("", f"{bad} of {len(embeddings)} embeddings are no finite numbers"))
+        raise NotFinite(Problem("", f"{bad} of {len(embeddings)} embeddings are not finite"))
     return embeddings

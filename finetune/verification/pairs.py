@@ -175,7 +175,7 @@ def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error"
     folder = Path(os.path.expanduser(lfw_dir))
     if not folder.is_dir():
         raise DataError(
-            Problem(folder, "found no folder", "give the one that holds LFW's aligned faces, a folder a person")
+            Problem(folder, "found no folder", "give the one that holds LFW's aligned faces, a folder for each person")
         )
     wanted = dict.fromkeys(name for pair in pairs_file.pairs for name in (pair.first, pair.second))
     found = _find(wanted, folder)

@@ -120,7 +120,7 @@ def test_a_file_of_the_first_format_is_told_by_its_last_bytes(tmp_path: Path) ->
     (tmp_path / "model.ckpt-5").write_bytes(b"table" + TABLE_END)
     (tmp_path / "model.ckpt-6").write_bytes(b"no table")
     assert locate(tmp_path / "model.ckpt-5").files == (tmp_path / "model.ckpt-5",)
-    assert problem(tmp_path / "model.ckpt-6") == f"{tmp_path}/model.ckpt-6: is no checkpoint; {EXPECTED}"
+    assert problem(tmp_path / "model.ckpt-6") == f"{tmp_path}/model.ckpt-6: is not a checkpoint; {EXPECTED}"
 
 
 @pytest.mark.parametrize("given", ["", NAME, DATA, INDEX])

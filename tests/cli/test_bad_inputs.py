@@ -102,7 +102,7 @@ CHECKPOINTS = [
     bad(
         "an image for a checkpoint",
         "inspect bad/small/ann/1.png",
-        f"bad/small/ann/1.png: is no checkpoint; {EXPECTED}",
+        f"bad/small/ann/1.png: is not a checkpoint; {EXPECTED}",
     ),
     bad(
         "a preprocessing.json that is no JSON",
@@ -254,7 +254,7 @@ PAIRS = [
     bad(
         "no such folder of LFW",
         "validate model --lfw lfw --pairs faces/pairs.txt",
-        "lfw: found no folder; give the one that holds LFW's aligned faces, a folder a person",
+        "lfw: found no folder; give the one that holds LFW's aligned faces, a folder for each person",
     ),
     bad(
         "another folder than LFW's",

@@ -129,9 +129,9 @@ REFUSED = {
     "too few labels": (pickle.dumps((ROWS, LABELS[:4], NAMES)), "6 embeddings, 4 labels and 3 names"),
     "no embeddings": (pickle.dumps((LABELS, NAMES)), "holds 0 tables, 1 lists of whole numbers, 1 of strings"),
     "two tables": (pickle.dumps((ROWS, ROWS, WHOSE)), "holds 2 tables"),
-    "no numbers": (pickle.dumps((ROWS * np.nan, WHOSE)), "embeddings that are no numbers"),
-    "numbers that float32 has not": (pickle.dumps((ROWS * 1e300, WHOSE)), "embeddings that are no numbers"),
-    "zeros": (pickle.dumps((ROWS * 0, WHOSE)), "embeddings that are no numbers, zero, or none"),
+    "no numbers": (pickle.dumps((ROWS * np.nan, WHOSE)), "embeddings that are not numbers"),
+    "numbers that float32 has not": (pickle.dumps((ROWS * 1e300, WHOSE)), "embeddings that are not numbers"),
+    "zeros": (pickle.dumps((ROWS * 0, WHOSE)), "embeddings that are not numbers, zero, or none"),
 }
 
 

@@ -250,7 +250,7 @@ LIES = {
     "no text": (lambda file: replaced(file, "people", np.array([b"\xff"] * 5)), "no gallery, or a damaged one"),
     "another format": (lambda file: file.attrs.modify("format", np.bytes_("mine 2")), "not a gallery of finetune's"),
     "no format": (lambda file: file.attrs.pop("format"), "not a gallery of finetune's"),
-    "a format of numbers": (lambda file: file.attrs.create("format", np.zeros(3)), "its format is no text"),
+    "a format of numbers": (lambda file: file.attrs.create("format", np.zeros(3)), "its format is not text"),
     "a contract of nothing": (lambda file: file.attrs.modify("contract", np.bytes_("{}")), "damaged one"),
     "a contract of lies": (
         lambda file: file.attrs.create(

@@ -323,7 +323,7 @@ def test_boundaries_are_those_of_the_backbone_that_the_recipe_names():
     with pytest.raises(RecipeError) as caught:
         with_boundary("Mixed_5b")
     assert str(caught.value) == (
-        "Recipe.stages[0].train_from: 'Mixed_5b' is no block of inception_resnet_v1; choose one of Conv2d_1a_3x3, "
+        "Recipe.stages[0].train_from: 'Mixed_5b' is not a block of inception_resnet_v1; choose one of Conv2d_1a_3x3, "
         "Conv2d_2a_3x3, Conv2d_2b_3x3, Conv2d_3b_1x1, Conv2d_4a_3x3, Conv2d_4b_3x3, Repeat, Mixed_6a, Repeat_1, "
         "Mixed_7a, Repeat_2, Block8, Bottleneck, Logits, or set backbone: inception_resnet_v2"
     )

@@ -285,7 +285,7 @@ def test_pairs_that_have_gone_or_changed_are_told(rolled_back, faces, tmp_path):
         (lambda run: (run / "recipe.yaml").unlink(), "holds no run: there is no recipe.yaml in it; give the folder"),
         (lambda run: shutil.rmtree(run / "0-baseline"), "the run ended before its baseline was measured"),
         (lambda run: (run / "inputs.json").write_text("{"), "a file of the run is missing or damaged (JSONDecodeError"),
-        (lambda run: (run / "inputs.json").write_text("[]"), "damaged (ValueError: inputs.json is no dict)"),
+        (lambda run: (run / "inputs.json").write_text("[]"), "damaged (ValueError: inputs.json is not a dict)"),
         (lambda run: (run / "environment.json").unlink(), "environment.json: can't be read (No such file"),
         (lambda run: (run / "1-head/lfw.json").write_text("{}"), "result of verification: found no accuracy"),
         (lambda run: (run / "1-head/result.json").write_text('{"index": 1}'), "result.json: damaged (KeyError)"),

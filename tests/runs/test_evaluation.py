@@ -36,5 +36,5 @@ def test_embeddings_that_are_no_numbers_are_counted_by_image():
     rows = np.ones([5, 3], np.float32)
     assert finite(rows) is rows
     rows[1, 2], rows[4, 0], rows[4, 1] = np.nan, np.inf, -np.inf
-    with pytest.raises(NotFinite, match="2 of 5 embeddings are no finite numbers"):
+    with pytest.raises(NotFinite, match="2 of 5 embeddings are not finite"):
         finite(rows)

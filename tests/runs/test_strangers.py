@@ -160,7 +160,7 @@ def test_weights_that_give_no_numbers_are_rolled_back_and_said(tune, monkeypatch
     monkeypatch.setattr(tuner.context.evaluation, "trade_off", trade_off)
     result = tuner.run(Stage("block", "Block8", 1, accept={"metric": "strangers_auc", "max_drop": 1.0}))
     assert not result.accepted
-    assert result.reason.endswith("embeddings are no finite numbers")
+    assert result.reason.endswith("embeddings are not finite")
     assert tuner.model.digests() == before
 
 

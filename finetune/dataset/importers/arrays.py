@@ -177,7 +177,7 @@ def _fitting(values: int) -> str:
     near.sort(key=lambda size: (max(size), -size[0]))
     if near:
         return ", such as " + " or ".join(f"{height} and {width}" for height, width in near[:4])
-    return f"; {values} is no face's height times its width: are they grey, and without a column more?"
+    return f"; {values} is not a face's height times its width: are they grey, and without a column more?"
 
 
 def _taken(array: Array, path: Path) -> tuple[str, float]:
@@ -190,7 +190,7 @@ def _taken(array: Array, path: Path) -> tuple[str, float]:
         low, high = min(low, float(part.min())), max(high, float(part.max()))
         if not np.isfinite([low, high]).all():
             raise DataError(
-                Problem(path, f"holds values that are no numbers, from row {start} on", "mend or remove them")
+                Problem(path, f"holds values that are not numbers, from row {start} on", "mend or remove them")
             )
     shares = array.dtype.kind == "f" and high <= 1 + OVERSHOOT
     most = 1 if shares else 255

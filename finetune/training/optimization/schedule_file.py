@@ -26,7 +26,7 @@ def _read_file(value: object) -> Any:
     try:
         lines = files.read(find_file(path), files.SMALL).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        return Unread(Fault((), f"{path} is no text file", "give a file of `epoch: rate` lines"))
+        return Unread(Fault((), f"{path} is not a text file", "give a file of `epoch: rate` lines"))
     except OSError as error:
         return Unread(Fault((), f"{path} can't be read ({error.strerror})", "give a file of `epoch: rate` lines"))
     rates: dict[int, float | None] = {}

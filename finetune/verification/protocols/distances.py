@@ -59,7 +59,7 @@ def unusable(name: str, embeddings: npt.NDArray[np.generic]) -> Iterator[Problem
     """Yield the reasons why embeddings can't be compared; `name` is their name in messages."""
     if embeddings.ndim != 2 or not np.issubdtype(embeddings.dtype, np.number):
         found = f"{embeddings.dtype} of shape {embeddings.shape}"
-        yield Problem(name, f"found {found}", "give numbers of shape [n, E], a row for each pair")
+        yield Problem(name, f"found {found}", "give numbers of shape [n, E], one row for each pair")
         return
     unknown = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
     if len(unknown):

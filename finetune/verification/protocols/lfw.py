@@ -235,7 +235,7 @@ def _checked(
         )
     if same.shape != first.shape[:1]:
         problems.append(
-            Problem("is_same", f"found shape {same.shape} for {counted(len(first), 'pair')}", "give one value a pair")
+            Problem("is_same", f"found shape {same.shape} for {counted(len(first), 'pair')}", "give one value for each pair")
         )
     if not np.isin(same, (0, 1)).all():
         problems.append(

@@ -197,7 +197,7 @@ def bad(about: str, command: str, *lines: str) -> Any:
         bad(
             "LFW within a file",
             "lfw fetch list.csv",
-            "list.csv/images: list.csv is no folder, and none can be made ...",
+            "list.csv/images: list.csv is not a folder, and none can be made ...",
         ),
     ],
 )

@@ -131,7 +131,7 @@ def test_the_whole_way_from_a_list_to_pairs_of_strangers(finetune, work: Path):
 
 
 NAMELESS = os.fsdecode(b"\xff")
-"""A byte that is no text in UTF-8, as file systems allow it."""
+"""A byte that is not text in UTF-8, as file systems allow it."""
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_a_name_ends_where_its_line_does_and_nowhere_else(end, bring, tmp_path, 
         (
             pixels(shape=(5, 2909)),
             {},
-            "rows of 2909 values; give --height and --width; 2909 is no face's height times its width: are they grey, "
+            "rows of 2909 values; give --height and --width; 2909 is not a face's height times its width: are they grey, "
             "and without a column more?",
         ),
         (
@@ -131,7 +131,7 @@ def test_a_name_ends_where_its_line_does_and_nowhere_else(end, bring, tmp_path, 
         (np.full((5, 6, 4), 255.3), {}, "values from 255.3 to 255.3; give 0 to 1, or 0 to 255"),
         (np.linspace(-0.3, 255, 120).reshape(5, 6, 4), {}, "values from -0.3 to 255; give 0 to 1, or 0 to 255"),
         (np.linspace(-0.01, 1, 120).reshape(5, 6, 4), {}, "values from -0.01 to 1; give 0 to 1, or 0 to 255"),
-        (np.full((5, 6, 4), np.nan), {}, "holds values that are no numbers, from row 0 on; mend or remove them"),
+        (np.full((5, 6, 4), np.nan), {}, "holds values that are not numbers, from row 0 on; mend or remove them"),
         (np.full((5, 6, 4), True), {}, "values of bool; give whole numbers or floats"),
         (np.zeros((0, 6, 4)), {}, "an empty array of shape [0, 6, 4]; give one with images"),
     ],

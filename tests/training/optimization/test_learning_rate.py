@@ -141,7 +141,7 @@ def test_a_bad_file_is_told_by_its_lines(case: str, tmp_path: Path):
 def test_a_file_that_is_no_text_is_told(tmp_path: Path):
     path = tmp_path / "schedule.txt"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RecipeError, match="is no text file; give a file of `epoch: rate` lines"):
+    with pytest.raises(RecipeError, match="is not a text file; give a file of `epoch: rate` lines"):
         learning_rate({"file": path})
 
 

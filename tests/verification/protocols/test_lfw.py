@@ -327,7 +327,7 @@ NAN = np.where(np.arange(40)[:, None] % 20 == 7, np.nan, ROWS)
             {"embeddings2": np.ones((40, 3)), "is_same": SAME[:39]},
             [
                 "embeddings: found shapes (40, 4) and (40, 3); give both the same [n, E]",
-                "is_same: found shape (39,) for 40 pairs; give one value a pair",
+                "is_same: found shape (39,) for 40 pairs; give one value for each pair",
             ],
         ),
         (
@@ -335,7 +335,7 @@ NAN = np.where(np.arange(40)[:, None] % 20 == 7, np.nan, ROWS)
             [
                 "embeddings1: found NaN or infinity in 2 of 40 rows, the first in row 7; "
                 "check the model that gave them",
-                "embeddings2: found <U3 of shape (1,); give numbers of shape [n, E], a row for each pair",
+                "embeddings2: found <U3 of shape (1,); give numbers of shape [n, E], one row for each pair",
             ],
         ),
         (
