@@ -167,7 +167,8 @@ def make(name: Name, people: int, seed: int = 0) -> Classifier:
             )
         )
     if people > MOST_ONE_AGAINST_ONE and name == "svc":
-        raise DataError(Problem("svc", f"one SVM for each two of {people} people is too many", "use svm, which has one for each person"))
+        found = f"one SVM for each two of {people} people is too many"
+        raise DataError(Problem("svc", found, "use svm, which has one for each person"))
     made: dict[Name, Classifier] = {
         "prototype": NearestPrototype(),
         "k-nearest": KNearest(),

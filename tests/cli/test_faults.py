@@ -123,7 +123,7 @@ def test_an_image_that_goes_during_a_run_is_named(two_stages: Path, finetune, mo
     shutil.copytree(two_stages / "faces" / "learn", two_stages / "mine")
     gone = Path("mine/person_002/person_002_0003.png")
     monkeypatch.setattr(tables, "stage_header", lambda *_: gone.unlink())
-    ended = finetune("run", "recipe.yaml", "data.train=mine")
+    ended = finetune("run", "recipe.yaml", "data.train=mine", "cache=off")
     assert ended.status == 1
     assert ended.err == [
         f"finetune run: {gone}: no such file; it could be read when the run began: put it back and resume"

@@ -41,7 +41,7 @@ def test_the_loss_curve_is_that_of_the_uncached_run(make, cache, train_from):
     for output, mode in (("cached", cache), ("uncached", "off")):
         tuner = make(output, cache=mode)
         tuner.run(Stage("s", train_from=train_from, epochs=3, learning_rate=0.001, keep_probability=0.8))
-        curves.append([[row.loss, row.validation_loss] for row in tuner.rows])
+        curves.append([[row["loss"], row["validation_loss"]] for row in tuner.rows])
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
 
 
@@ -115,7 +115,7 @@ def test_kept_views_are_those_that_are_drawn_without_a_store(make):
     for output, mode in (("cached", "disk"), ("uncached", "off")):
         tuner = make(output, cache=mode, augment=VIEWS)
         tuner.run(Stage("s", train_from="Bottleneck", epochs=5, learning_rate=0.001))
-        curves.append([[row.loss, row.validation_loss] for row in tuner.rows])
+        curves.append([[row["loss"], row["validation_loss"]] for row in tuner.rows])
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
 
 

@@ -234,9 +234,8 @@ def _checked(
             Problem("embeddings", f"found shapes {first.shape} and {second.shape}", "give both the same [n, E]")
         )
     if same.shape != first.shape[:1]:
-        problems.append(
-            Problem("is_same", f"found shape {same.shape} for {counted(len(first), 'pair')}", "give one value for each pair")
-        )
+        found = f"found shape {same.shape} for {counted(len(first), 'pair')}"
+        problems.append(Problem("is_same", found, "give one value for each pair"))
     if not np.isin(same, (0, 1)).all():
         problems.append(
             Problem("is_same", "found values that are not true or false", "give True for a pair of one person")

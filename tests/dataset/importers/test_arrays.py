@@ -117,8 +117,8 @@ def test_a_name_ends_where_its_line_does_and_nowhere_else(end, bring, tmp_path, 
         (
             pixels(shape=(5, 2909)),
             {},
-            "rows of 2909 values; give --height and --width; 2909 is not a face's height times its width: are they grey, "
-            "and without a column more?",
+            "rows of 2909 values; give --height and --width; 2909 is not a face's height times its width: are they "
+            "grey, and without a column more?",
         ),
         (
             pixels(shape=(5, 3, 6, 4)),
