@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.docs import outputs
+
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
 
 LEARNED = range(1, 9)
 CHANCE = 1 / len(LEARNED)
+TUTORIAL = Path(__file__).resolve().parent.parent / "docs/tutorials/first-fine-tuning.md"
+VERDICT = ("verdict: ", "to 0.", "next: ")
+"""Beginnings of the lines that depend on the figures."""
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +26,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     from finetune.demo import demo
 
     output = tmp_path_factory.mktemp("demo") / "out"
-    return output, demo(output, learned=LEARNED, strangers=range(101, 141), old=range(201, 221), image_size=75)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        results = demo(output, learned=LEARNED, strangers=range(101, 141), old=range(201, 221), image_size=75)
+    (output / "printed.txt").write_text(printed.getvalue())
+    return output, results
 
 
 def names(path: Path) -> set[str]:
@@ -91,3 +101,10 @@ def test_a_folder_in_use_is_left_as_it_was(tmp_path):
     with pytest.raises(UserError, match="not an empty folder"):
         demo(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_it_prints_what_the_first_tutorial_shows(ran):
+    output, _ = ran
+    lines = [line for block in outputs.blocks(TUTORIAL) for line in block if not line.startswith(VERDICT)]
+    assert len(lines) > 20
+    assert outputs.unlike(lines, (output / "printed.txt").read_text()) == []

@@ -30,7 +30,11 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Add `RECIPE [key=value ...]`."""
     parser.add_argument("recipe", metavar="RECIPE", help="recipe file, such as recipes/vggface2.yaml")
     parser.add_argument(
-        "overrides", metavar="key=value", nargs="*", help="overrides of recipe values, such as data.train=~/faces"
+        "overrides",
+        metavar="key=value",
+        nargs="*",
+        default=[],
+        help="overrides of recipe values, such as data.train=~/faces",
     )
 
 

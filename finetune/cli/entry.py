@@ -53,6 +53,21 @@ GROUPS = {
 }
 """The commands with their summaries, in groups in the order of the work."""
 COMMANDS = {name: summary for group in GROUPS.values() for name, summary in group.items()}
+SYNONYMS = {
+    "train": "run",
+    "finetune": "run",
+    "evaluate": "validate",
+    "test": "validate",
+    "verify": "compare",
+    "predict": "identify",
+    "recognize": "identify",
+    "recognise": "identify",
+    "detect": "align",
+    "convert": "export",
+    "freeze": "export",
+    "clean": "doctor",
+}
+"""What other tools call the commands."""
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -84,11 +99,15 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {escaped(message)}; see {self.prog} --help\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Suggest the nearest command for an unknown one."""
+        """Suggest the nearest command or choice for an unknown one."""
         if action.dest == "command" and value not in COMMANDS:
             near = did_you_mean(value, COMMANDS)
+            if value in SYNONYMS:
+                near = f"did you mean {SYNONYMS[value]!r}?"
             advice = near or f"give one of {listed(COMMANDS, 'or')}; see {self.prog} --help"
             self.exit(2, f"{self.prog}: {value!r} is not a command; {advice}\n")
+        if action.choices and value not in action.choices and (near := did_you_mean(value, tuple(action.choices))):
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r} ({near})")
         super()._check_value(action, value)
 
 
@@ -148,7 +167,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest and several and not any(text.startswith("-") for text in rest):
         getattr(options, several).extend(rest)
     elif rest:
-        commands[options.command].error(f"unrecognized arguments: {' '.join(rest)}")
+        setting = next((text.lstrip("-") for text in rest if text.startswith("-") and "=" in text), None)
+        hint = f"; settings of a recipe have no dashes: {setting}" if setting and several == "overrides" else ""
+        commands[options.command].error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     module = _module(options.command)
     # TensorFlow's notes would hide the one line that matters. Commands import it after all checks that need no
     # TensorFlow.

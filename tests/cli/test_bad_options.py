@@ -123,7 +123,18 @@ OPTIONS = [
     bad(
         "an unknown standardization",
         "embed model faces/learn out.npz --standardization per-image",
-        "argument --standardization: invalid choice: 'per-image' (choose from ...); see finetune embed --help",
+        "argument --standardization: invalid choice: 'per-image' (did you mean 'per_image'?); see ...",
+    ),
+    bad(
+        "a setting of a recipe with dashes",
+        "run recipe.yaml --output=mine",
+        "unrecognized arguments: --output=mine; settings of a recipe have no dashes: output=mine; see ...",
+    ),
+    bad("a command by another tool's name", "train recipe.yaml", "'train' is not a command; did you mean 'run'?"),
+    bad(
+        "a recipe that is not given",
+        "plan",
+        "the following arguments are required: RECIPE; see finetune plan --help",
     ),
     bad(
         "an image size of 0",

@@ -1,0 +1,40 @@
+"""The output that pages show, compared with the output of their commands: all but the figures must be the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+MASKS = (
+    (r"\S*/\S*", "/"),  # paths, and `1/5` of epochs
+    (r"[-+±]?\d[\d,]*(\.\d+)?(e-?\d+)?\*?", "#"),
+    (r"# (s|min|h|ms)\b", "# s"),
+    (r"# (MiB|GiB|KiB)\b", "# MiB"),
+    (r"#(\.#|#)+", "#"),
+    (r"\b(Ann|Bob|Zoë)\b", "NAME"),
+    (r"unknown, nearest NAME", "NAME"),
+    (r"\b(rose|fell) by", "moved by"),
+    (r"─+", "─"),
+    (r"\s+", " "),
+)
+"""What may differ between two machines or two sets of photos, and what stands for it."""
+
+
+def blocks(page: Path) -> list[list[str]]:
+    """Return the lines of each block of output in a page."""
+    text = page.read_text(encoding="utf-8")
+    return [[line for line in block.splitlines() if line.strip()] for kind, block in BLOCK.findall(text) if not kind]
+
+
+def masked(text: str) -> str:
+    """Return a text without what may differ."""
+    for pattern, mask in MASKS:
+        text = re.sub(pattern, mask, text)
+    return text.strip()
+
+
+def unlike(lines: list[str], got: str) -> list[str]:
+    """Return the lines that are not part of the output that was got."""
+    whole = masked(got)
+    return [line for line in lines if masked(line) not in whole]

@@ -1,0 +1,130 @@
+"""Every command that the documentation shows is run, page by page, and prints the output that the page shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from finetune.cli import main
+from tests.docs import outputs, world
+from tests.docs.test_shown_commands import FILES, ROOT, shown
+
+pytestmark = [pytest.mark.tf, pytest.mark.slow]
+
+ELSEWHERE = {
+    "strategy=multi_worker": "tests/training/test_strategy.py starts two workers",
+    "lfw fetch": "tests/test_downloads.py gives scikit-learn's fetcher its files",
+}
+"""Commands that other tests run, by what tells them."""
+OUTPUTS_ELSEWHERE = {
+    "first-fine-tuning.md": "of the demo; tests/test_demo.py",
+    "gates-and-verdict.md": "a verdict on better weights than the drawn ones; tests/verification/test_verdicts.py",
+    "thresholds.md": "a refusal; tests/cli/test_gallery.py",
+}
+"""Pages whose output is not that of their commands, and where it is tested."""
+TYPING_ERRORS = (("validation_split", "validation_spilt"), ("train_from: Logits", "train_from: Logit"))
+FORMS = ("…", "...", "[", "|")
+"""Marks of a line that gives the form of a command, and is not a command."""
+PLACES = {"CHECKPOINT": f"~/{world.CHECKPOINT}", "FACES": "~/faces_182", "RUN": "runs/mine"}
+NEEDS_GALLERY = {"friends.h5", "people.h5"}
+PAGES = [path for path in FILES if any(shown(path)) and "reference" not in path.parts]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory, drawn_checkpoint: Path, faces: Path) -> Iterator[Path]:
+    """A folder with `home` and `clone`, and a copy of both: aligned folders know where their photos lie."""
+    root = tmp_path_factory.mktemp("world")
+    home, clone = root / "home", root / "clone"
+    clone.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        world.make_home(home, drawn_checkpoint, succeed)
+        world.make_clone(clone, home, succeed)
+        world.make_demo(clone, faces, drawn_checkpoint)
+    for folder in (home, clone):
+        shutil.copytree(folder, root / "kept" / folder.name, symlinks=True)
+    yield root
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def clone(kept: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of a page: home and clone as they were made."""
+    for name in ("home", "clone"):
+        shutil.rmtree(kept / name)
+        shutil.copytree(kept / "kept" / name, kept / name, symlinks=True)
+    monkeypatch.setenv("HOME", str(kept / "home"))
+    monkeypatch.chdir(kept / "clone")
+    return kept / "clone"
+
+
+def succeed(*words: object) -> None:
+    """Run a command in this process, and assert that it succeeds."""
+    try:
+        status = main([str(word) for word in words])
+    except SystemExit as ended:  # argparse's way
+        status = ended.code
+    assert status == 0, f"finetune {' '.join(map(str, words))} ended with {status}"
+
+
+def commands(path: Path) -> Iterator[list[str]]:
+    """Yield the commands of a page that are to be run, as the shell would hand them on."""
+    for words in shown(path):
+        line = " ".join(words)
+        if any(mark in line for mark in FORMS) or any(told in line for told in ELSEWHERE):
+            continue
+        yield [os.path.expanduser(PLACES.get(word, word)) for word in words]
+
+
+def recipe_blocks() -> tuple[str, str, str]:
+    """Return the blocks of a recipe that the reader is to write: its first stage, its pairs, its second stage."""
+    page = (ROOT / "docs/tutorials/own-recipe.md").read_text(encoding="utf-8")
+    first, pairs, second, *_ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    return first, pairs, second
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_command_of_a_page_succeeds_and_prints_what_is_shown(path, clone, capsys):
+    first, pairs, second = recipe_blocks()
+    (clone / "mine.yaml").write_text(first)
+    checked = ["check", "mine.yaml"]
+    capsys.readouterr()
+    for words in commands(path):
+        gallery = NEEDS_GALLERY.intersection(words)
+        if gallery and not Path(*gallery).exists() and "--checkpoint" not in words:
+            succeed("enroll", *gallery, "photos", "--align", "--checkpoint", f"~/{world.CHECKPOINT}")
+            succeed("enroll", *gallery, "strangers", "--align", "--strangers")
+        if words[0] == "run" and "--resume" not in words:
+            words = _anew(words)
+        succeed(*words)
+        if words == checked:  # from here on the page adds to its recipe
+            (clone / "mine.yaml").write_text(first + second.replace("stages:\n  - …\n", "") + pairs)
+    printed = capsys.readouterr().out
+    lines = [] if path.name in OUTPUTS_ELSEWHERE else [line for block in outputs.blocks(path) for line in block]
+    assert outputs.unlike([line for line in lines if not line.startswith("finetune check: ")], printed) == []
+
+
+def test_two_typing_errors_are_told_as_the_page_shows_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    recipe, _, _ = recipe_blocks()
+    for right, wrong in TYPING_ERRORS:
+        recipe = recipe.replace(right, wrong)
+    (tmp_path / "mine.yaml").write_text(recipe)
+    assert main(["check", "mine.yaml"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told in outputs.blocks(ROOT / "docs/tutorials/own-recipe.md")
+
+
+def _anew(words: list[str]) -> list[str]:
+    """Return the words of a short run, for which room is made: pages show several ways to one folder."""
+    from finetune.recipe import Recipe
+
+    settings = dict(word.split("=", 1) for word in words[2:] if "=" in word)
+    recipe = Recipe.load(words[1], settings)
+    shutil.rmtree(recipe.output, ignore_errors=True)
+    return [*words, *world.shortened(len(recipe.stages))]
