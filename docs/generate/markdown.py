@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 CODE = re.compile(r"(```.*?```|`[^`]*`)", re.DOTALL)
+NAMES = re.compile(r"\w+(, \w+)+")
 SPECIAL = re.compile(r"([*<]|(?<!\w)_|_(?!\w))")
 
 
@@ -15,9 +16,11 @@ def escape(text: str) -> str:
 
 
 def bullet(term: str, text: str) -> str:
-    """Return one entry of a list: a term as code, and what it means."""
+    """Return one entry of a list: a term as code, or several names, and what it means."""
+    names = term.split(", ") if NAMES.fullmatch(term) else [term]
+    shown = ", ".join(f"`{name}`" for name in names)
     told = escape(" ".join(text.split()))
-    return f"- `{term}`: {told}" if told else f"- `{term}`"
+    return f"- {shown}: {told}" if told else f"- {shown}"
 
 
 def one_line(text: str) -> str:
