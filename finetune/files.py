@@ -51,7 +51,7 @@ def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True, 
         place.parent.mkdir(parents=True, exist_ok=True)
         standing = place.stat() if place.exists() else None
         if standing and not stat.S_ISREG(standing.st_mode) and not place.is_dir():
-            raise DataError(Problem(path, "no regular file, so that it can't be replaced by one", "give another path"))
+            raise DataError(Problem(path, "not a regular file, so it can't be replaced by one", "give another path"))
         with contextlib.suppress(FileNotFoundError):
             partial.unlink()  # a killed process may have left it, perhaps with another mode
         descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600 if standing or private else 0o666)

@@ -49,7 +49,7 @@ def load_recipe(options: argparse.Namespace) -> Recipe:
     pairs = [text.partition("=") for text in options.overrides]
     unusable = [text for text, (key, equals, _) in zip(options.overrides, pairs, strict=True) if not key or not equals]
     if unusable:
-        raise RecipeError(*(Problem(f"command line {text!r}", "no override", "write key=value") for text in unusable))
+        raise RecipeError(*(Problem(f"command line {text!r}", "not a setting", "write key=value") for text in unusable))
     repeated = sorted({key for key, _, _ in pairs if [k for k, _, _ in pairs].count(key) > 1})
     if repeated:
         raise RecipeError(*(Problem(f"command line {key}", "given twice", "give it once") for key in repeated))
@@ -294,7 +294,7 @@ def text_file(text: str, suffixes: Sequence[str], *read: Path) -> Path:
     for place in read:
         file = new_file(text, place)
         if file.resolve() == place.resolve():
-            raise RecipeError(Problem(file, "is read", "give another file to write"))
+            raise RecipeError(Problem(file, "an input of this command", "give another file to write"))
     if file.suffix not in suffixes:
         raise RecipeError(Problem(file, "", f"give a file name that ends in {' or '.join(suffixes)}"))
     return file

@@ -168,14 +168,14 @@ def _refuse(options: argparse.Namespace) -> None:
     is_array = [text is not None and text.endswith(".npy") for text in (options.train, options.test)]
     if options.test is not None and (options.min_images or options.train_images):
         problems.append(
-            Problem("--min-images and --train-images", "given with --test, where nothing is parted", "leave them out")
+            Problem("--min-images and --train-images", "given with --test, where nothing is split", "leave them out")
         )
     if is_array[0] and options.test is None:
         problems.append(Problem(options.train, "an array", "give --test beside it"))
     if is_array[0] != (options.labels is not None):
-        problems.append(Problem("--labels", "goes with PEOPLE in .npy, and has to be given with it"))
+        problems.append(Problem("--labels", "is for PEOPLE in .npy, and needed there"))
     if not any(is_array) and (options.height or options.width):
-        problems.append(Problem("--height and --width", "say how large rows in .npy are, and there is none"))
+        problems.append(Problem("--height and --width", "give the size of images in .npy, and no .npy is given"))
     if options.submission and len(set(options.classifier)) > 1:
         problems.append(Problem("--submission", "takes one classifier", "name one"))
     if problems:

@@ -121,9 +121,9 @@ def _refuse(options: argparse.Namespace, folder: Path, *, pickled: bool) -> None
     if problem:
         problems.append(replace(problem, advice="give another --name"))
     if options.min_face_size and not options.align:
-        problems.append(Problem("--min-face-size", "given without --align, which is what looks for faces"))
+        problems.append(Problem("--min-face-size", "given without --align, which looks for faces"))
     if pickled and (options.name or options.align or options.strangers):
-        problems.append(Problem(options.folder, "features that are ready", "leave --name, --align and --strangers out"))
+        problems.append(Problem(options.folder, "embeddings, not photos", "leave --name, --align and --strangers out"))
     if options.strangers and options.name:
         problems.append(Problem("--name", "given with --strangers, whose names are not kept", "drop one"))
     if problems:

@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     from finetune.gallery import few_photos, left_out_share, read_gallery
 
     if options.min_face_size and not options.align:
-        raise RecipeError(Problem("--min-face-size", "given without --align, which is what looks for faces"))
+        raise RecipeError(Problem("--min-face-size", "given without --align, which looks for faces"))
     target = path(options.gallery)
     gallery = read_gallery(target)
     if not gallery.people:

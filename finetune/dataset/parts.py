@@ -78,7 +78,7 @@ def read_shares(texts: Sequence[str]) -> dict[str, Fraction]:
         except ZeroDivisionError:
             share = Fraction(0)
         if not equals or not NAME.fullmatch(name):
-            problems.append(Problem(where, "no NAME=SHARE", "name a part with letters, digits, _ and -"))
+            problems.append(Problem(where, "not NAME=SHARE", "name a part with letters, digits, _ and -"))
         elif not 0 < share <= 1:
             problems.append(
                 Problem(where, f"found the share {value!r}", "give one above 0, up to 1, such as 0.8 or 4/5")

@@ -113,7 +113,7 @@ def probes(image_size: int) -> np.ndarray:
 def _refuse_out(out: Path) -> None:
     if out.suffix in {format.suffix for format in FORMATS.values()} - {None}:
         raise DataError(
-            Problem(out, "an export is a folder, its file has the folder's name", f"give {out.with_suffix('')}")
+            Problem(out, "an export is a folder; its file has the folder's name", f"give {out.with_suffix('')}")
         )
     checkpoints.refuse_pattern(out)
     files.refuse_used(out)

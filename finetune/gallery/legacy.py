@@ -68,7 +68,7 @@ def read_features(path: str | os.PathLike[str]) -> tuple[Embeddings, list[str]]:
     except _Refused as problem:
         raise DataError(Problem(path, str(problem), advice)) from None
     except Exception as error:  # a damaged pickle can raise anything
-        raise DataError(Problem(path, "no pickle, or a damaged one", advice)) from error
+        raise DataError(Problem(path, "not a pickle, or damaged", advice)) from error
 
 
 def _values(content: bytes) -> Iterator[Any]:

@@ -95,7 +95,7 @@ class Photos(Brief):
             raise NotFinite(
                 Problem(
                     shown(files[bad[0]]),
-                    f"{len(bad)} of {len(norms)} embeddings are zero or no finite numbers; none was enrolled",
+                    f"{len(bad)} of {len(norms)} embeddings are zero or not finite; none was enrolled",
                 )
             )
         embeddings = (prelogits / norms).astype(np.float32)

@@ -78,7 +78,7 @@ def _read(path: str | os.PathLike[str], read: Callable[[h5py.File, int], Read]) 
             ) from error
         raise DataError(
             Problem(
-                path, "no gallery, or a damaged one", "give a gallery that finetune enroll made, or a copy of this one"
+                path, "not a gallery, or damaged", "give a gallery that finetune enroll made, or a copy of this one"
             )
         ) from error
 

@@ -87,7 +87,7 @@ def _beside(path: Path) -> Preprocessing | None:
     except OSError as error:
         raise CheckpointError(Problem(path, f"can't be read ({error.strerror})")) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        found = "no JSON with image_size and standardization"
+        found = "not JSON with image_size and standardization"
         raise CheckpointError(Problem(path, found, "mend it or remove it")) from error
     if type(result.image_size) is not int or result.standardization not in STANDARDIZATIONS:
         advice = f"image_size must be a whole number of pixels and standardization one of {', '.join(STANDARDIZATIONS)}"

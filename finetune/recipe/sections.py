@@ -72,7 +72,7 @@ class Augment(Section):
         drawn = (self.random_crop, self.random_flip, self.random_rotate)
         if self.views and not any(drawn) and Unread not in map(type, drawn):
             advice = "set random_crop, random_flip or random_rotate, or drop views"
-            yield Fault(("views",), "nothing is drawn that could differ", advice)
+            yield Fault(("views",), "no random augmentation is on, so all views would be the same", advice)
 
 
 class LFW(Section):

@@ -37,7 +37,7 @@ def read_cluster() -> Cluster:
     try:
         config = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserError(Problem("TF_CONFIG", f"no JSON ({error})", f"give {EXAMPLE}")) from error
+        raise UserError(Problem("TF_CONFIG", f"not JSON ({error})", f"give {EXAMPLE}")) from error
     if problems := list(_problems(config)):
         raise UserError(*problems)
     return Cluster(tuple(config["cluster"]["worker"]), config["task"]["index"])

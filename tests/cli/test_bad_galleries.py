@@ -22,7 +22,7 @@ WRONG = [
     bad(
         "options that don't go together",
         "enroll g.h5 f.pkl --strangers --name ann",
-        "f.pkl: features that are ready; leave --name, --align and --strangers out",
+        "f.pkl: embeddings, not photos; leave --name, --align and --strangers out",
         "--name: given with --strangers, whose names are not kept; drop one",
     ),
     bad(
@@ -40,7 +40,7 @@ WRONG = [
         "enroll g.h5 nowhere --name '' --min-face-size 30",
         "nowhere: no such file or folder; give a folder of people, or photos",
         "'': can't be a person's name: it is empty, or begins or ends with a space; give another --name",
-        "--min-face-size: given without --align, which is what looks for faces",
+        "--min-face-size: given without --align, which looks for faces",
     ),
     bad(
         "a folder without people",
@@ -62,7 +62,7 @@ WRONG = [
         "enroll g.h5 faces/learn/person_001 --name unknown --checkpoint model",
         "unknown: can't be a person's name: it is the answer for strangers; give another --name",
     ),
-    bad("another file as gallery", "enroll recipe.yaml faces/learn", "recipe.yaml: no gallery, or a damaged one; ..."),
+    bad("another file as gallery", "enroll recipe.yaml faces/learn", "recipe.yaml: not a gallery, or damaged; ..."),
     bad("a folder as gallery", "enroll faces faces/learn", "faces: a folder; give the name of a file to write"),
     bad("no gallery to list", "gallery g.h5", f"g.h5: no such file; {NO_GALLERY}"),
     bad("no gallery to identify by", "identify g.h5 faces/learn", f"g.h5: no such file; {NO_GALLERY}"),
@@ -79,7 +79,7 @@ WRONG = [
     bad(
         "a face size without looking for faces",
         "identify g.h5 faces/learn --min-face-size 40",
-        "--min-face-size: given without --align, which is what looks for faces",
+        "--min-face-size: given without --align, which looks for faces",
     ),
     bad("nothing to embed with", "compare a.png b.png", "nothing to embed with; give --gallery or --checkpoint"),
     bad("a folder to compare", "compare faces/learn b.png --checkpoint model", "faces/learn: a folder; give a photo"),
@@ -91,14 +91,14 @@ WRONG = [
     bad(
         "an array without labels",
         "classify model X.npy --test faces/learn --height 3",
-        "--labels: goes with PEOPLE in .npy, and has to be given with it",
+        "--labels: is for PEOPLE in .npy, and needed there",
     ),
     bad(
         "options that don't go together",
         "classify model faces/learn --test faces/learn --min-images 3 --height 3 --submission o.csv --classifier svm "
         "--classifier svc",
-        "--min-images and --train-images: given with --test, where nothing is parted; leave them out",
-        "--height and --width: say how large rows in .npy are, and there is none",
+        "--min-images and --train-images: given with --test, where nothing is split; leave them out",
+        "--height and --width: give the size of images in .npy, and no .npy is given",
         "--submission: takes one classifier; name one",
     ),
     bad(
@@ -109,7 +109,7 @@ WRONG = [
     bad(
         "a submission in place of what is read",
         "classify model X.npy --labels y.npy --test Z.npy --submission Z.npy",
-        "Z.npy: is read; give another file to write",
+        "Z.npy: an input of this command; give another file to write",
     ),
     bad(
         "a submission by another name",
@@ -129,12 +129,12 @@ WRONG_WITH_GALLERY = [
     bad(
         "a table in place of the gallery",
         "identify people.h5 faces/learn --csv people.h5 --threshold 0",
-        "people.h5: is read; give another file to write",
+        "people.h5: an input of this command; give another file to write",
     ),
     bad(
         "a table in place of a photo",
         "identify people.h5 faces/pairs.txt --csv faces/pairs.txt --threshold 0",
-        "faces/pairs.txt: is read; give another file to write",
+        "faces/pairs.txt: an input of this command; give another file to write",
     ),
     bad(
         "a table by another name",

@@ -107,7 +107,7 @@ CHECKPOINTS = [
     bad(
         "a preprocessing.json that is no JSON",
         "inspect bad/preprocessing",
-        "bad/preprocessing/preprocessing.json: no JSON with image_size and standardization; mend it or remove it",
+        "bad/preprocessing/preprocessing.json: not JSON with image_size and standardization; mend it or remove it",
     ),
     bad(
         "an image size beside the checkpoint that no network takes",

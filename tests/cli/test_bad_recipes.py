@@ -194,8 +194,8 @@ OVERRIDES = [
     bad(
         "overrides without a value",
         "check recipe.yaml batch_size =3",
-        "command line 'batch_size': no override; write key=value",
-        "command line '=3': no override; write key=value",
+        "command line 'batch_size': not a setting; write key=value",
+        "command line '=3': not a setting; write key=value",
     ),
     bad("an override given twice", "check recipe.yaml seed=1 seed=2", "command line seed: given twice; give it once"),
     bad(

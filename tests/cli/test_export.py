@@ -21,7 +21,7 @@ WRONG = [
     bad(
         "a file's name",
         "export model out.onnx --to onnx",
-        "out.onnx: an export is a folder, its file has the folder's name; give out",
+        "out.onnx: an export is a folder; its file has the folder's name; give out",
     ),
     bad(
         "a folder in use",

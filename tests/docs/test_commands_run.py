@@ -109,6 +109,31 @@ def test_every_command_of_a_page_succeeds_and_prints_what_is_shown(path, clone, 
     assert outputs.unlike([line for line in lines if not line.startswith("finetune check: ")], printed) == []
 
 
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PYTHON_PAGES = [ROOT / "README.md", ROOT / "docs/how-to/python.md", ROOT / "docs/explanation/frozen.md"]
+
+
+@pytest.mark.parametrize("path", PYTHON_PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_python_of_a_page_runs(path, clone, kept):
+    face = min((kept / "home/faces_160").rglob("*.png"))
+    for name in ("new.png", "ann/1.png", "ann/2.png", "party/face.png"):
+        (clone / name).parent.mkdir(exist_ok=True)
+        shutil.copy(face, clone / name)
+    namespace: dict[str, object] = {}
+    for block in PYTHON.findall(path.read_text(encoding="utf-8")):
+        if "vggface2" in block:  # a run of 280 epochs; the command is run above, shortened
+            continue
+        if "FineTuner(" in block and "resume=True" not in block:
+            shutil.rmtree("runs/mine")
+        if "runs/mine/" in block:
+            shutil.copytree(kept / "kept/clone/runs/mine", "runs/mine", dirs_exist_ok=True)
+        if "friends.h5" in block:  # a threshold for a false accept rate takes others than the enrolled people
+            succeed(
+                "enroll", "friends.h5", "strangers", "--align", "--strangers", "--checkpoint", "runs/mine/3-last-repeat"
+            )
+        exec(compile(block, path.name, "exec"), namespace)
+
+
 def test_two_typing_errors_are_told_as_the_page_shows_them(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     recipe, _, _ = recipe_blocks()
@@ -127,4 +152,6 @@ def _anew(words: list[str]) -> list[str]:
     settings = dict(word.split("=", 1) for word in words[2:] if "=" in word)
     recipe = Recipe.load(words[1], settings)
     shutil.rmtree(recipe.output, ignore_errors=True)
-    return [*words, *world.shortened(len(recipe.stages))]
+    whole = [number for number, stage in enumerate(recipe.stages) if stage.train_from == "Conv2d_1a_3x3"]
+    sooner = [f"stages.{number}.train_from=Block8" for number in whole]
+    return [*words, *world.shortened(len(recipe.stages)), *sooner]

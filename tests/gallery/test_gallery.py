@@ -228,7 +228,7 @@ def test_embeddings_without_a_direction_are_refused_before_they_are_written(valu
     """A gallery that held one could not be read again."""
     rows = vectors([1, 2])
     rows[1] = value
-    with pytest.raises(NotFinite, match=r"^b: 1 of 2 embeddings are zero or no finite numbers; none was enrolled$"):
+    with pytest.raises(NotFinite, match=r"^b: 1 of 2 embeddings are zero or not finite; none was enrolled$"):
         Photos.of(rows, [b"a" * 32, b"b" * 32], ["a", "b"])
 
 

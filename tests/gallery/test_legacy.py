@@ -109,7 +109,7 @@ REFUSED = {
     "a change to what is called": (b"cnumpy\nscalar\n(N(dS'_function'\nI1\nstb.", "holds a change to a function"),
     "an absurd memo": (b"\x80\x02]r\xff\xff\xff\xff.", "holds a place that no pickle of its size has"),
     "an absurd memo in text": (b"]p4000000000\n.", "holds a place that no pickle of its size has"),
-    "absurd bytes": (b"\x80\x04\x8e" + struct.pack("<Q", 2**60) + b"abc.", "no pickle, or a damaged one"),
+    "absurd bytes": (b"\x80\x04\x8e" + struct.pack("<Q", 2**60) + b"abc.", "not a pickle, or damaged"),
     "a lying shape": (
         pickle.dumps(ROWS, 2).replace(b"K\x06K\x08\x86", b"K\x06K\x09\x86"),
         "holds an array whose size is not that of its values",
@@ -119,9 +119,9 @@ REFUSED = {
         "holds an array whose size is not that of its values",
     ),
     "a type of things": (pickle.dumps(np.zeros(2, "M8[s]")), "holds an array of 'M8'"),
-    "no pickle": (b"\x00\x01", "no pickle, or a damaged one"),
+    "no pickle": (b"\x00\x01", "not a pickle, or damaged"),
     "nothing": (b"", "holds 0 tables, 0 lists of whole numbers, 0 of strings"),
-    "half of one": (pickle.dumps((ROWS, LABELS, NAMES))[:200], "no pickle, or a damaged one"),
+    "half of one": (pickle.dumps((ROWS, LABELS, NAMES))[:200], "not a pickle, or damaged"),
     "labels beyond the names": (
         pickle.dumps((ROWS, LABELS + 5, NAMES)),
         "6 embeddings, 6 labels and 3 names, which don't fit together",

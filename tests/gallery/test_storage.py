@@ -247,11 +247,11 @@ LIES = {
     "names of control characters": (names(*"abcd", "e\x1b[2J"), "characters that can't be printed"),
     "a name twice": (names(*"abcdd"), "stands in it twice"),
     "somebody without a photo": (names(*"abcdef"), "without a photo"),
-    "no text": (lambda file: replaced(file, "people", np.array([b"\xff"] * 5)), "no gallery, or a damaged one"),
+    "no text": (lambda file: replaced(file, "people", np.array([b"\xff"] * 5)), "not a gallery, or damaged"),
     "another format": (lambda file: file.attrs.modify("format", np.bytes_("mine 2")), "not a gallery of finetune's"),
     "no format": (lambda file: file.attrs.pop("format"), "not a gallery of finetune's"),
     "a format of numbers": (lambda file: file.attrs.create("format", np.zeros(3)), "its format is not text"),
-    "a contract of nothing": (lambda file: file.attrs.modify("contract", np.bytes_("{}")), "damaged one"),
+    "a contract of nothing": (lambda file: file.attrs.modify("contract", np.bytes_("{}")), "not a gallery, or damaged"),
     "a contract of lies": (
         lambda file: file.attrs.create(
             "contract",
@@ -281,7 +281,7 @@ def test_what_lies_is_refused_in_one_line(tmp_path, lie):
 def test_no_file_and_other_files_are_refused(tmp_path):
     (tmp_path / "text").write_text("hello")
     (tmp_path / "empty").touch()
-    for name, problem in (("none", "no such file"), ("text", "damaged one"), ("empty", "damaged one"), (".", "not a")):
+    for name, problem in (("none", "no such file"), ("text", "or damaged"), ("empty", "or damaged"), (".", "not a")):
         with pytest.raises(DataError, match=problem):
             read_gallery(tmp_path / name)
 

@@ -90,5 +90,5 @@ def test_a_file_that_would_be_waited_for_or_never_end_is_refused(folder):
 
 def test_deep_json_is_no_preprocessing(folder):
     (folder / PREPROCESSING_FILE).write_text("[" * 100_000)
-    with pytest.raises(CheckpointError, match="no JSON with image_size and standardization; mend it or remove it"):
+    with pytest.raises(CheckpointError, match="not JSON with image_size and standardization; mend it or remove it"):
         resolve_preprocessing(folder, "x")

@@ -94,7 +94,8 @@ BAD_VALUES = [
     (
         "runs/r",
         "runs/r\naugment: {views: 4}",
-        "x.yaml:3 augment.views: nothing is drawn that could differ; set random_crop, random_flip or random_rotate",
+        "x.yaml:3 augment.views: no random augmentation is on, so all views would be the same; set random_crop, "
+        "random_flip or random_rotate",
     ),
     ("runs/r", "runs/r\npreprocessing: {standardization: per-image}", "x.yaml:3 preprocessing.standardization: found"),
     (

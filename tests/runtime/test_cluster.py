@@ -22,7 +22,7 @@ def config(workers, **task):
 BAD = [
     (None, ["TF_CONFIG: not set, and strategy is multi_worker; set it on each worker, as in {"]),
     ("", ["TF_CONFIG: not set"]),
-    ("{'cluster'", ["TF_CONFIG: no JSON (Expecting property name"]),
+    ("{'cluster'", ["TF_CONFIG: not JSON (Expecting property name"]),
     ("[]", ["TF_CONFIG cluster.worker: found null; give a list of HOST:PORT, one per worker"]),
     ('{"cluster": {"ps": ["a:1"]}}', ["TF_CONFIG cluster.worker: found null; give a list"]),
     (config([]), ["TF_CONFIG cluster.worker: found []; give a list"]),

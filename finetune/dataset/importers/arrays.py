@@ -135,7 +135,7 @@ def _load(path: Path) -> Array:
                 Problem(path, "an archive of arrays", "save the one that is meant with numpy.save")
             ) from error
         raise DataError(
-            Problem(path, "no array of numbers or strings, or a damaged one", "save it anew with numpy.save")
+            Problem(path, "not an array of numbers or strings, or damaged", "save it anew with numpy.save")
         ) from error
     if not array.size:
         raise DataError(Problem(path, f"an empty array of shape {list(array.shape)}", "give one with images"))
@@ -208,7 +208,7 @@ def _eight_bits(pixels: Array, scale: float) -> Pixels:
 def _identities(labels: Array, path: Path, names: Path | None) -> list[str]:
     """Return the name of each image's person."""
     if labels.ndim != 1:
-        raise DataError(Problem(path, f"shape {list(labels.shape)}", "give one label an image, [n]"))
+        raise DataError(Problem(path, f"shape {list(labels.shape)}", "give one label for each image, [n]"))
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8", "replace")
     if labels.dtype.kind not in "iuU":

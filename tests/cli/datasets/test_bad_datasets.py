@@ -82,7 +82,7 @@ def bad(about: str, command: str, *lines: str) -> Any:
             "a height that does not fit, and labels that are objects",
             "import arrays X.npy bad/objects.npy out --height 5 --width 5",
             "X.npy: rows of 12 values, where --height 5 --width 5 make 25; give others, such as 4 and 3 or 3 and 4",
-            "bad/objects.npy: no array of numbers or strings, or a damaged one; save it anew with numpy.save",
+            "bad/objects.npy: not an array of numbers or strings, or damaged; save it anew with numpy.save",
         ),
         bad(
             "labels of another number of images",
@@ -93,9 +93,9 @@ def bad(about: str, command: str, *lines: str) -> Any:
         bad(
             "shares that can't be read",
             "split faces out --by images --parts train train=x a/b=0.5 c=1/0",
-            "--parts: 'train': no NAME=SHARE; name a part with letters, digits, _ and -",
+            "--parts: 'train': not NAME=SHARE; name a part with letters, digits, _ and -",
             "--parts: 'train=x': found the share 'x'; give one above 0, up to 1, such as 0.8 or 4/5",
-            "--parts: 'a/b=0.5': no NAME=SHARE; name a part with letters, digits, _ and -",
+            "--parts: 'a/b=0.5': not NAME=SHARE; name a part with letters, digits, _ and -",
             "--parts: 'c=1/0': found the share '1/0'; give one above 0, up to 1, such as 0.8 or 4/5",
         ),
         bad(

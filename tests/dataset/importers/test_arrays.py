@@ -147,7 +147,7 @@ def test_pixels_that_can_not_be_taken_are_told(images, options, line, bring, tmp
     ("labels", "line"),
     [
         (LABELS[:3], "3 labels for the 5 images in "),
-        (LABELS[:, None], "shape [5, 1]; give one label an image, [n]"),
+        (LABELS[:, None], "shape [5, 1]; give one label for each image, [n]"),
         (LABELS / 2, "labels of float64; give whole numbers or strings"),
         (np.array(["Ann", "ann", "x", "y", "z"]), "'Ann' and 'ann' would share a folder"),
         (np.array(["Ann", "", "x", "y", "z"]), "an image has an empty name; give each image a name"),
@@ -199,7 +199,7 @@ def test_what_is_no_array_is_told_and_nothing_is_unpickled(kind, tmp_path):
     else:
         content = {"pickle": pickle.dumps(Harm(trap)), "text": b"hello", "empty": b"", "zip": b"PK\3\4 and no more"}
         path.write_bytes(content[kind])
-    with pytest.raises(DataError, match=r"X\.npy: no array of numbers or strings, or a damaged one; save it anew"):
+    with pytest.raises(DataError, match=r"X\.npy: not an array of numbers or strings, or damaged; save it anew"):
         import_arrays(path, tmp_path / "y.npy", tmp_path / "out")
     assert not trap.exists()
 
