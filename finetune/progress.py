@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
@@ -20,6 +21,9 @@ Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 30.0
 WIDTH = 136
 """Columns that the tables need, apart from long names."""
+NARROW = 80
+"""Columns of the narrowest terminal that lines are wrapped for."""
+HEIGHT = 25
 LINES = "\n\t"
 LOGGER = logging.getLogger("finetune")
 """Logger for the lines that are not to be printed."""
@@ -43,15 +47,32 @@ def printing(wanted: bool) -> Iterator[None]:  # noqa: FBT001
         _logged.reset(token)
 
 
-def say(text: str = "") -> None:
+def say(text: str = "", *, indent: int | None = None) -> None:
     """Print lines at once, so that a log shows them while the run goes on.
 
     All output goes through here or through `say_aside`, because names of files and classes may hold control characters.
+
+    Args:
+        text: one line or several.
+        indent: column where a line that is wrapped to the terminal goes on. By default finetune wraps none, so that
+            commands can be copied.
     """
+    text = escaped(text, LINES)
     if _logged.get():
-        LOGGER.info(escaped(text, LINES))
+        LOGGER.info(text)
     elif not _silenced:
-        print(escaped(text, LINES), flush=True)
+        if indent is not None and sys.stdout.isatty():
+            width = max(NARROW, Console().width)
+            text = "\n".join(_wrapped(line, width, indent) for line in text.splitlines())
+        print(text, flush=True)
+
+
+def _wrapped(line: str, width: int, indent: int) -> str:
+    """Return a line as several of at most `width` columns; words are not broken."""
+    wrap = textwrap.TextWrapper(
+        width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+    return line if len(line) <= width else "\n".join(wrap.wrap(line))
 
 
 def say_aside(text: str) -> None:
@@ -66,6 +87,10 @@ def show(table: Table) -> None:
     """Print a table, or send its lines to the logger `finetune` where lines are not to be printed."""
     console = wide_console()
     if not _logged.get():
+        terminal = Console().width
+        if console.is_terminal and console.measure(table).maximum > terminal:
+            narrow(table)
+            console.width = max(NARROW, terminal)
         console.print(table)
         return
     with console.capture() as captured:
@@ -73,10 +98,18 @@ def show(table: Table) -> None:
     LOGGER.info(captured.get())
 
 
+def narrow(table: Table) -> None:
+    """Let a table's cells and headers wrap at spaces, and take no more room between columns than needed."""
+    table.padding = 0
+    for column in table.columns:
+        column.no_wrap = False
+        column.overflow = "fold"
+
+
 def wide_console() -> Console:
     """Return a console wide enough for every table, whatever the terminal's width, so that no figure is cut."""
-    # Names may look like markup or emoji codes.
-    return Console(width=max(WIDTH, Console().width), markup=False, emoji=False)
+    # Names may look like markup or emoji codes. Without a height, rich takes a dumb terminal for one of 80 columns.
+    return Console(width=max(WIDTH, Console().width), height=HEIGHT, markup=False, emoji=False)
 
 
 def track(items: Iterable[Item], total: int, what: str, step: int = 1) -> Iterator[Item]:

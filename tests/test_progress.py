@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -65,3 +66,46 @@ def test_lines_go_to_the_logger_where_they_are_not_printed(capsys, caplog):
     assert [(r.levelname, r.message) for r in caplog.records] == [("INFO", "trained\\x1b[1m"), ("WARNING", "beside")]
     say("printed")
     assert capsys.readouterr().out == "printed\n"
+
+
+def on_a_terminal(code: str, columns: int) -> list[str]:
+    """Return the lines that a program writes on a terminal of so many columns."""
+    ours, its = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
+    subprocess.run([sys.executable, "-c", code], stdout=its, env=environment, check=True, timeout=60)
+    os.close(its)
+    written = os.read(ours, 100_000).decode()
+    os.close(ours)
+    return re.sub(r"\x1b\[[\d;]*m|\r", "", written).splitlines()
+
+
+TABLE = """
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from finetune.progress import show
+table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+for name in ("stage", "trains from", "LFW before", "LFW after", "difference (95 %)", "outcome"):
+    table.add_column(name, no_wrap=True)
+table.add_row("last repeat", "Repeat_2", "0.8367", "0.8500", "+0.0133 (-0.0059 to +0.0325)", "rolled back")
+show(table)
+"""
+
+
+def test_a_table_is_as_narrow_as_its_terminal_and_cuts_no_figure():
+    wide, narrow = on_a_terminal(TABLE, 120), on_a_terminal(TABLE, 80)
+    figures = "last", "repeat", "Repeat_2", "0.8367", "0.8500", "+0.0133", "(-0.0059", "+0.0325)", "rolled", "back"
+    assert max(map(len, narrow)) <= 80 < max(map(len, map(str.rstrip, wide)))
+    for lines in (wide, narrow):
+        assert set(figures) <= set(" ".join(lines).split())
+
+
+def test_a_line_is_wrapped_below_its_values_on_a_terminal_only(capsys):
+    line = "data           " + "36 people, 540 images to train on " * 4
+    code = f"from finetune.progress import say; say({line!r}, indent=15)"
+    lines = on_a_terminal(code, 80)
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 80
+    assert [len(text) - len(text.lstrip()) for text in lines] == [0, 15, 15]
+    assert " ".join(lines).split() == line.split()
+    say(line, indent=15)
+    assert capsys.readouterr().out == line + "\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from finetune.cli.arguments import add_recipe, load_recipe
-from finetune.progress import say
 
 EXAMPLES = (
     "finetune plan recipes/small.yaml data.train=~/faces",
@@ -22,8 +21,8 @@ def run(options: argparse.Namespace) -> None:
     """Print the plan."""
     recipe = load_recipe(options)
     from finetune.record import RunFolder
-    from finetune.runs import Inputs, plan
+    from finetune.runs import Inputs, show_plan
     from finetune.runtime import planned_strategy
 
     RunFolder(recipe.output).refuse_if_used()
-    say("\n".join(plan(Inputs.open(recipe, planned_strategy(recipe.strategy)))))
+    show_plan(Inputs.open(recipe, planned_strategy(recipe.strategy)))

@@ -3,6 +3,7 @@ from .planning import (
     describe as describe,
     plan as plan,
     probe as probe,
+    show_plan as show_plan,
     standardization_warnings as standardization_warnings,
 )
 from .runner import run as run

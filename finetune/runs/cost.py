@@ -18,6 +18,8 @@ from finetune.report import duration
 from finetune.runs.opening import Inputs
 from finetune.training.sampling import Sampler
 
+MARGIN = 15
+"""Column where the values of the plan begin."""
 PROBE = 64
 """Number of images for timing the forward pass."""
 BACKWARD = 2
@@ -98,21 +100,22 @@ def costs(inputs: Inputs, seconds: float) -> list[Cost]:
 def time_table(parts: Sequence[Cost], seconds: float) -> list[str]:
     """Return the costs of the parts of the run as a table, with remarks."""
     total = Cost("in all", *(sum(values) for values in list(zip(*parts, strict=True))[1:]))
-    width = max(len(part.name) for part in (*parts, total))
-    titles = ("training", "measuring", "the rest", "in all", "images measured", "of them kept")
-    head = "".join(f"{title:>{len(title) + 3}}" for title in titles)
-    lines = [f"time           {'':{width}}{head}"]
+    width = max(MARGIN - 2, *(len(part.name) for part in (*parts, total)))
+    titles = ("training", "measuring", "the rest", "in all", "images", "cached")
+    columns = [max(9, len(title) + 2) for title in titles]
+    head = "".join(f"{title:>{column}}" for title, column in zip(titles, columns, strict=True))
+    lines = [f"{'time':{width + 2}}{head}"]
     for part in (*parts, total):
         values = [duration(value) for value in (part.training, part.measuring, part.rest, part.seconds)]
         values += [f"{part.embedded:,}", f"{part.kept:,}"]
-        cells = "".join(f"{value:>{len(title) + 3}}" for value, title in zip(values, titles, strict=True))
-        lines.append(f"               {part.name:{width}}{cells}")
-    return [
-        *lines,
-        f"               at {1000 * seconds:.3g} ms per image and pass, as measured here just now; kept: their frozen "
-        "units are in the cache by then",
-        "               without what starting and writing take, and without stages that are tried again",
-    ]
+        cells = "".join(f"{value:>{column}}" for value, column in zip(values, columns, strict=True))
+        lines.append(f"  {part.name:{width}}{cells}")
+    remarks = (
+        f"at {1000 * seconds:.3g} ms per image and pass, as measured here just now",
+        "images: those to measure; cached: of these, those whose frozen units are in the cache by then",
+        "without what starting and writing take, and without stages that are tried again",
+    )
+    return [*lines, *(f"{'':{MARGIN}}{remark}" for remark in remarks)]
 
 
 class _Costs:

@@ -16,9 +16,10 @@ from finetune.images import Preprocessing, central_crops
 from finetune.model import Model
 from finetune.names import spelled_alike
 from finetune.paths import in_one_line
+from finetune.progress import say
 from finetune.recipe import Stage
 from finetune.report import count_values, duration, gallery_command
-from finetune.runs.cost import Cost, costs, seconds_per_image, time_table
+from finetune.runs.cost import MARGIN, Cost, costs, seconds_per_image, time_table
 from finetune.runs.opening import Inputs
 from finetune.runtime import devices
 from finetune.training import trained
@@ -41,6 +42,12 @@ SHOWN = 5
 """Number of left-out files that are shown."""
 BETTER = 0.5
 """Share of the current standardization's distance below which another standardization is suggested."""
+
+
+def show_plan(inputs: Inputs) -> None:
+    """Print the plan, wrapped to the terminal."""
+    for line in plan(inputs):
+        say(line, indent=MARGIN)
 
 
 def plan(inputs: Inputs) -> list[str]:

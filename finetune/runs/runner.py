@@ -11,7 +11,7 @@ from finetune.record import RunFolder, StageResult, ended
 from finetune.report import REPORT_FILE, tables
 from finetune.runs.begun import refuse_other_recipe
 from finetune.runs.opening import Inputs
-from finetune.runs.planning import plan
+from finetune.runs.planning import show_plan
 from finetune.runs.tuner import FineTuner
 from finetune.runtime import create_strategy, planned_strategy
 
@@ -57,8 +57,7 @@ def run(
             if resume:
                 say(f"nothing to resume in {folder.path}; starting")
         inputs = Inputs.open(recipe, create_strategy(recipe.strategy))
-        for line in plan(inputs):
-            say(line)
+        show_plan(inputs)
         tuner = FineTuner.from_inputs(inputs)
         with tuner.folder.locked():
             _train(tuner, recipe, begun=begun)

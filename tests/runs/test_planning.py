@@ -155,6 +155,7 @@ def test_the_plan_ends_with_the_time_of_each_part_and_of_all(make):
     assert rows[-1][-2] == str(3 * 2 * len(inputs.image_pairs.paths) + n_data)
     assert "-" not in "".join("".join(row) for row in rows)
     assert "ms per image and pass, as measured here" in lines[start + 5]
+    assert max(map(len, lines[start : start + 5])) <= 80
 
 
 def test_an_estimate_is_never_below_zero(make):
