@@ -29,7 +29,7 @@ GROUPS = {
         "pairs": "draw a pairs file in LFW's format from a folder of people",
     },
     "Fine-tune": {
-        "check": "check a recipe and report all problems",
+        "check": "check a recipe and report all problems; open none of its files",
         "schema": "print the JSON schema of recipes, for completion and checks in editors",
         "plan": "show what a recipe would train and cost, without running it",
         "run": "run a recipe: train its stages and validate on LFW after each",
@@ -48,7 +48,7 @@ GROUPS = {
         "export": "export a checkpoint to another format, and check it in that format's runtime",
         "inspect": "list the contents of a checkpoint",
         "cache": "list or clear finetune's caches",
-        "demo": "fine-tune on synthetic faces, in less than three minutes",
+        "demo": "fine-tune on drawn faces, in minutes",
     },
 }
 """The commands with their summaries, in groups in the order of the work."""
@@ -167,9 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest and several and not any(text.startswith("-") for text in rest):
         getattr(options, several).extend(rest)
     elif rest:
-        setting = next((text.lstrip("-") for text in rest if text.startswith("-") and "=" in text), None)
-        hint = f"; settings of a recipe have no dashes: {setting}" if setting and several == "overrides" else ""
-        commands[options.command].error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        _refuse(rest, commands[options.command], takes_settings=several == "overrides")
     module = _module(options.command)
     # TensorFlow's notes would hide the one line that matters. Commands import it after all checks that need no
     # TensorFlow.
@@ -206,6 +204,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     return 0
+
+
+def _refuse(rest: Sequence[str], command: Parser, *, takes_settings: bool) -> NoReturn:
+    """Exit because of arguments that a command does not know, with the nearest one that it knows."""
+    setting = next((text.lstrip("-") for text in rest if text.startswith("-") and "=" in text), None)
+    unknown = next((text.partition("=")[0] for text in rest if text.startswith("--")), "")
+    hint = ""
+    if setting and takes_settings:
+        hint = f"; settings of a recipe have no dashes: {setting}"
+    elif near := did_you_mean(unknown, tuple(command._option_string_actions)):
+        hint = f" ({near})"
+    command.error(f"unrecognized arguments: {' '.join(rest)}{hint}")
 
 
 def _module(command: str) -> ModuleType:

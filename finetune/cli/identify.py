@@ -24,7 +24,7 @@ CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
 
 EXAMPLES = (
     "finetune identify friends.h5 party.jpg --align --threshold 0.5",
-    "finetune identify friends.h5 ~/inbox --align --csv names.csv",
+    "finetune identify friends.h5 ~/inbox --align --far 0.05 --csv names.csv",
 )
 
 

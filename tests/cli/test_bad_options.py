@@ -97,7 +97,7 @@ OPTIONS = [
     bad(
         "half an option",
         "run recipe.yaml --resum seed=1",
-        "unrecognized arguments: --resum seed=1; see finetune run --help",
+        "unrecognized arguments: --resum seed=1 (did you mean '--resume'?); see finetune run --help",
     ),
     bad(
         "an argument that is missing",
@@ -129,6 +129,11 @@ OPTIONS = [
         "a setting of a recipe with dashes",
         "run recipe.yaml --output=mine",
         "unrecognized arguments: --output=mine; settings of a recipe have no dashes: output=mine; see ...",
+    ),
+    bad(
+        "an option by FaceNet's name",
+        "align faces/learn out --image_size 182",
+        "unrecognized arguments: --image_size 182 (did you mean '--size'?); see finetune align --help",
     ),
     bad("a command by another tool's name", "train recipe.yaml", "'train' is not a command; did you mean 'run'?"),
     bad(

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.tf, pytest.mark.slow]
 NO_RUN = "give the folder that a run wrote"
 WRONG = [
     bad("no run", "report", "the following arguments are required: RUN; see finetune report --help"),
-    bad("a strange word", "report run --faces", "unrecognized arguments: --faces; see finetune report --help"),
+    bad("a strange word", "report run --faces", "unrecognized arguments: --faces (did you mean ..."),
     bad("no such folder", "report nowhere", f"nowhere: no such folder; {NO_RUN}"),
     bad("an empty folder", "report bad/empty", f"bad/empty: holds no run: there is no recipe.yaml in it; {NO_RUN}"),
     bad(

@@ -154,4 +154,6 @@ def _anew(words: list[str]) -> list[str]:
     shutil.rmtree(recipe.output, ignore_errors=True)
     whole = [number for number, stage in enumerate(recipe.stages) if stage.train_from == "Conv2d_1a_3x3"]
     sooner = [f"stages.{number}.train_from=Block8" for number in whole]
-    return [*words, *world.shortened(len(recipe.stages)), *sooner]
+    gated = [number for number, stage in enumerate(recipe.stages) if stage.accept]
+    passed = [f"stages.{number}.accept.max_drop=1" for number in gated]
+    return [*words, *world.shortened(len(recipe.stages)), *sooner, *passed]

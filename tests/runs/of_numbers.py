@@ -161,7 +161,7 @@ class Features:
 
 def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Inputs:
     """Return the inputs of such a run, whose output is `folder/run`; what would take time is replaced."""
-    monkeypatch.setattr(runner, "plan", lambda inputs: [])
+    monkeypatch.setattr(runner, "show_plan", lambda inputs: None)
     monkeypatch.setattr(tuner_module, "Trainer", Trainer)
     monkeypatch.setattr(context_module, "Evaluation", Evaluation)
     monkeypatch.setattr(stage_module, "FrozenFeatures", Features)
