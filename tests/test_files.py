@@ -102,7 +102,7 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path):
     os.mkfifo(path)
     (tmp_path / "link").symlink_to(path)
     for given in (path, tmp_path / "link"):
-        with pytest.raises(DataError, match=rf"^{given}: no regular file, so that it can't be replaced"):
+        with pytest.raises(DataError, match=rf"^{given}: not a regular file, so it can't be replaced"):
             files.write_text(given, "new")
     assert stat.S_ISFIFO(path.stat().st_mode)
     assert names(tmp_path) == ["link", "pipe"]

@@ -99,7 +99,7 @@ def test_every_command_of_a_page_succeeds_and_prints_what_is_shown(path, clone, 
         if gallery and not Path(*gallery).exists() and "--checkpoint" not in words:
             succeed("enroll", *gallery, "photos", "--align", "--checkpoint", f"~/{world.CHECKPOINT}")
             succeed("enroll", *gallery, "strangers", "--align", "--strangers")
-        if words[0] == "run" and "--resume" not in words:
+        if words[0] in ("plan", "run") and "--resume" not in words:
             words = _anew(words)
         succeed(*words)
         if words == checked:  # from here on the page adds to its recipe
@@ -146,7 +146,7 @@ def test_two_typing_errors_are_told_as_the_page_shows_them(tmp_path, monkeypatch
 
 
 def _anew(words: list[str]) -> list[str]:
-    """Return the words of a short run, for which room is made: pages show several ways to one folder."""
+    """Make room for a run, because pages show several ways to one folder; return its words, those of a short run."""
     from finetune.recipe import Recipe
 
     settings = dict(word.split("=", 1) for word in words[2:] if "=" in word)
@@ -156,4 +156,6 @@ def _anew(words: list[str]) -> list[str]:
     sooner = [f"stages.{number}.train_from=Block8" for number in whole]
     gated = [number for number, stage in enumerate(recipe.stages) if stage.accept]
     passed = [f"stages.{number}.accept.max_drop=1" for number in gated]
-    return [*words, *world.shortened(len(recipe.stages)), *sooner, *passed]
+    given = [number for number, stage in enumerate(recipe.stages) if f"stages.{stage.name}.epochs" in settings]
+    short = world.shortened(set(range(len(recipe.stages))) - set(given))
+    return [*words, *short, *sooner, *passed] if words[0] == "run" else words

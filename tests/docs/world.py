@@ -10,7 +10,7 @@ import importlib.util
 import json
 import pickle
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ def make_clone(folder: Path, home: Path, finetune: Finetune) -> None:
     (folder / "data").symlink_to(ROOT / "data")
     shutil.copy(home / "lfw/pairs.txt", folder / "pairs_strangers.txt")
     gates = [f"stages.{stage}.accept=null" for stage in (1, 2)]
-    finetune("run", folder / "recipes/small.yaml", f"output={folder}/runs/mine", *gates, *shortened(3))
+    finetune("run", folder / "recipes/small.yaml", f"output={folder}/runs/mine", *gates, *shortened(range(3)))
     shutil.copytree(folder / "runs/mine", folder / "runs/other", symlinks=True)
     text = (folder / "recipes/small.yaml").read_text().replace("runs/small", "runs/of-mine")
     (folder / "recipes/mine.yaml").write_text(text)
@@ -77,7 +77,8 @@ def make_clone(folder: Path, home: Path, finetune: Finetune) -> None:
     photos(folder / "ann", [57], 1, 260)
     (folder / "ann/Person_057/Person_057_0001.jpg").rename(folder / "ann.jpg")
     _arrays(folder)
-    photos(folder / "all", (13, 14, 17, 18, 19, 20, *range(26, 31), *range(35, 39)), 5)
+    people = (1, 2, 3, 5, 6, 7, 8, 10, 11, 13, 14, 17, 18, 19, 20, *range(24, 39))
+    photos(folder / "all", people, 5)
     with open(folder / "photos.csv", "w", newline="") as table:
         csv.writer(table).writerows((path.relative_to(folder), path.parent.name) for path in _images(folder / "all"))
 
@@ -93,9 +94,9 @@ def make_demo(folder: Path, faces: Path, checkpoint: Path) -> None:
     (demo / "run/2-last-block").symlink_to(checkpoint)
 
 
-def shortened(stages: int) -> list[str]:
-    """Settings that make each stage of a recipe short."""
-    return [f"stages.{stage}.epochs=2" for stage in range(stages)] + ["batch_size=12"]
+def shortened(stages: Iterable[int]) -> list[str]:
+    """Return settings that make these stages of a recipe short."""
+    return [*(f"stages.{stage}.epochs=2" for stage in stages), "batch_size=12"]
 
 
 def _friends():  # type: ignore[no-untyped-def]
