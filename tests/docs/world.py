@@ -86,7 +86,7 @@ def make_clone(folder: Path, home: Path, finetune: Finetune) -> None:
 def make_demo(folder: Path, faces: Path, checkpoint: Path) -> None:
     """Fill `runs/demo` as `make demo` does, but with few people and without its stages."""
     demo = folder / "runs/demo"
-    write_faces(demo / "data/faces", people=8, images_per_person=20, size=80, seed=1)
+    write_faces(demo / "data/faces", people=36, images_per_person=5, size=80, seed=1)
     shutil.copytree(faces / "strangers", demo / "data/strangers")
     shutil.copy(faces / "pairs.txt", demo / "data/pairs.txt")
     (demo / "checkpoint").symlink_to(checkpoint)
