@@ -14,7 +14,8 @@ MASKS = (
     (r"#(\.#|#)+", "#"),
     (r"\b(Ann|Bob|Zoë)\b", "NAME"),
     (r"unknown, nearest NAME", "NAME"),
-    (r"\b(rose|fell) by", "moved by"),
+    (r"\b((rose|fell) by #|stayed\b)", "moved"),
+    (r"# pairs\b", "# pair"),
     (r"─+", "─"),
     (r"\s+", " "),
 )
