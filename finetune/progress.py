@@ -69,10 +69,9 @@ def say(text: str = "", *, indent: int | None = None) -> None:
 
 def _wrapped(line: str, width: int, indent: int) -> str:
     """Return a line as several of at most `width` columns; words are not broken."""
-    wrap = textwrap.TextWrapper(
-        width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
-    )
-    return line if len(line) <= width else "\n".join(wrap.wrap(line))
+    if len(line) <= width:
+        return line
+    return textwrap.fill(line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
 
 
 def say_aside(text: str) -> None:
@@ -85,11 +84,11 @@ def say_aside(text: str) -> None:
 
 def show(table: Table) -> None:
     """Print a table, or send its lines to the logger `finetune` where lines are not to be printed."""
-    console = wide_console()
+    console = _wide_console()
     if not _logged.get():
         terminal = Console().width
         if console.is_terminal and console.measure(table).maximum > terminal:
-            narrow(table)
+            _narrow(table)
             console.width = max(NARROW, terminal)
         console.print(table)
         return
@@ -98,7 +97,7 @@ def show(table: Table) -> None:
     LOGGER.info(captured.get())
 
 
-def narrow(table: Table) -> None:
+def _narrow(table: Table) -> None:
     """Let a table's cells and headers wrap at spaces, and take no more room between columns than needed."""
     table.padding = 0
     for column in table.columns:
@@ -106,7 +105,7 @@ def narrow(table: Table) -> None:
         column.overflow = "fold"
 
 
-def wide_console() -> Console:
+def _wide_console() -> Console:
     """Return a console wide enough for every table, whatever the terminal's width, so that no figure is cut."""
     # Names may look like markup or emoji codes. Without a height, rich takes a dumb terminal for one of 80 columns.
     return Console(width=max(WIDTH, Console().width), height=HEIGHT, markup=False, emoji=False)

@@ -67,7 +67,7 @@ SYNONYMS = {
     "freeze": "export",
     "clean": "doctor",
 }
-"""What other tools call the commands."""
+"""Commands by the names that other tools have for them."""
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -101,9 +101,7 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Suggest the nearest command or choice for an unknown one."""
         if action.dest == "command" and value not in COMMANDS:
-            near = did_you_mean(value, COMMANDS)
-            if value in SYNONYMS:
-                near = f"did you mean {SYNONYMS[value]!r}?"
+            near = f"did you mean {SYNONYMS[value]!r}?" if value in SYNONYMS else did_you_mean(value, COMMANDS)
             advice = near or f"give one of {listed(COMMANDS, 'or')}; see {self.prog} --help"
             self.exit(2, f"{self.prog}: {value!r} is not a command; {advice}\n")
         if action.choices and value not in action.choices and (near := did_you_mean(value, tuple(action.choices))):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from finetune.doctor.finding import KINDS
 from finetune.doctor.report import Report
-from finetune.progress import say, wide_console
+from finetune.progress import say, show
 
 SHOWN = 3
 """Findings shown per kind."""
@@ -17,15 +16,14 @@ SHOWN = 3
 def show_report(report: Report) -> None:
     """Print the report."""
     say(report.summary()[0])
-    console = wide_console()
     if report.findings:
-        console.print(_counts(report))
+        show(_counts(report))
     for kind, count in report.counts().items():
-        console.print(Text(kind))
+        say(kind)
         for finding in [finding for finding in report.findings if finding.kind == kind][:SHOWN]:
-            console.print(Text(f"  {report.line(finding)}"), soft_wrap=True)
+            say(f"  {report.line(finding)}")
         if count > SHOWN:
-            console.print(Text(f"  and {count - SHOWN} more"))
+            say(f"  and {count - SHOWN} more")
     for note in report.notes:
         say(note)
 

@@ -169,7 +169,7 @@ def check(value: object, shape: Mapping[str, Any] | type, where: str) -> None:
     """Raise a ValueError if a file lacks a value that is read, or the value has another type."""
     if isinstance(shape, type):
         if not isinstance(value, shape):
-            raise ValueError(f"{where} is no {shape.__name__}")
+            raise ValueError(f"{where} is not of type {shape.__name__}")
         return
     if not isinstance(value, dict):
         raise ValueError(f"{where} is not a dict")

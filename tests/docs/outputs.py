@@ -19,7 +19,7 @@ MASKS = (
     (r"─+", "─"),
     (r"\s+", " "),
 )
-"""What may differ between two machines or two sets of photos, and what stands for it."""
+"""Patterns of the text that differs between machines or sets of photos, each with its stand-in."""
 
 
 def blocks(page: Path) -> list[list[str]]:

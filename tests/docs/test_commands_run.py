@@ -30,7 +30,7 @@ OUTPUTS_ELSEWHERE = {
 TYPING_ERRORS = (("validation_split", "validation_spilt"), ("train_from: Logits", "train_from: Logit"))
 FORMS = ("…", "...", "[", "|")
 """Marks of a line that gives the form of a command, and is not a command."""
-PLACES = {"CHECKPOINT": f"~/{world.CHECKPOINT}", "FACES": "~/faces_182", "RUN": "runs/mine"}
+PLACES = {"CHECKPOINT": f"~/{world.CHECKPOINT}", "FACES": "~/faces_182"}
 NEEDS_GALLERY = {"friends.h5", "people.h5"}
 PAGES = [path for path in FILES if any(shown(path)) and "reference" not in path.parts]
 

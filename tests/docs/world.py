@@ -84,7 +84,7 @@ def make_clone(folder: Path, home: Path, finetune: Finetune) -> None:
 
 
 def make_demo(folder: Path, faces: Path, checkpoint: Path) -> None:
-    """Fill `runs/demo` as `make demo` does, but with few people and without its stages."""
+    """Fill `runs/demo` as `make demo` does, but with few photos and without its stages."""
     demo = folder / "runs/demo"
     write_faces(demo / "data/faces", people=36, images_per_person=5, size=80, seed=1)
     shutil.copytree(faces / "strangers", demo / "data/strangers")
