@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+OWN_RECIPE = Path(__file__).resolve().parent.parent.parent / "docs/tutorials/own-recipe.md"
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 MASKS = (
     (r"\S*/\S*", "/"),  # paths, and `1/5` of epochs
@@ -39,3 +40,10 @@ def unlike(lines: list[str], got: str) -> list[str]:
     """Return the lines that are not part of the output that was got."""
     whole = masked(got)
     return [line for line in lines if masked(line) not in whole]
+
+
+def recipe_blocks() -> tuple[str, str, str]:
+    """Return the blocks of a recipe that the reader is to write: its first stage, its pairs, its second stage."""
+    page = OWN_RECIPE.read_text(encoding="utf-8")
+    first, pairs, second, *_ = (block for kind, block in BLOCK.findall(page) if kind == "yaml")
+    return first, pairs, second

@@ -27,7 +27,6 @@ OUTPUTS_ELSEWHERE = {
     "thresholds.md": "a refusal; tests/cli/test_gallery.py",
 }
 """Pages whose output is not that of their commands, and where it is tested."""
-TYPING_ERRORS = (("validation_split", "validation_spilt"), ("train_from: Logits", "train_from: Logit"))
 FORMS = ("…", "...", "[", "|")
 """Marks of a line that gives the form of a command, and is not a command."""
 PLACES = {"CHECKPOINT": f"~/{world.CHECKPOINT}", "FACES": "~/faces_182"}
@@ -81,16 +80,9 @@ def commands(path: Path) -> Iterator[list[str]]:
         yield [os.path.expanduser(PLACES.get(word, word)) for word in words]
 
 
-def recipe_blocks() -> tuple[str, str, str]:
-    """Return the blocks of a recipe that the reader is to write: its first stage, its pairs, its second stage."""
-    page = (ROOT / "docs/tutorials/own-recipe.md").read_text(encoding="utf-8")
-    first, pairs, second, *_ = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    return first, pairs, second
-
-
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_command_of_a_page_succeeds_and_prints_what_is_shown(path, clone, capsys):
-    first, pairs, second = recipe_blocks()
+    first, pairs, second = outputs.recipe_blocks()
     (clone / "mine.yaml").write_text(first)
     checked = ["check", "mine.yaml"]
     capsys.readouterr()
@@ -132,17 +124,6 @@ def test_the_python_of_a_page_runs(path, clone, kept):
                 "enroll", "friends.h5", "strangers", "--align", "--strangers", "--checkpoint", "runs/mine/3-last-repeat"
             )
         exec(compile(block, path.name, "exec"), namespace)
-
-
-def test_two_typing_errors_are_told_as_the_page_shows_them(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    recipe, _, _ = recipe_blocks()
-    for right, wrong in TYPING_ERRORS:
-        recipe = recipe.replace(right, wrong)
-    (tmp_path / "mine.yaml").write_text(recipe)
-    assert main(["check", "mine.yaml"]) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert told in outputs.blocks(ROOT / "docs/tutorials/own-recipe.md")
 
 
 def _anew(words: list[str]) -> list[str]:
