@@ -1,1 +1,1 @@
-"""Generates the reference pages of the documentation from the code: `python -m docs.generate` writes them."""
+"""Generator of the reference pages of the documentation from the code: `python -m docs.generate` writes them."""

@@ -1,4 +1,4 @@
-"""Writes the generated pages of `docs/reference`, each only where it changes."""
+"""Command that writes the generated pages of `docs/reference`, each only where it changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from docs.generate.pages import FOLDER, pages
 
 
 def main() -> None:
-    """Write each page that differs from the one that stands, and remove pages that are no longer generated."""
+    """Write each page that differs from the existing one, and remove pages that are no longer generated."""
     made = pages()
     for name, text in made.items():
         path = FOLDER / name

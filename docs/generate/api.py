@@ -14,7 +14,7 @@ from docs.generate.markdown import anchor, bullet, escape, one_line
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WIDTH = 78
-"""Longest line of a signature."""
+"""Maximum width of a signature's line."""
 HIDDEN = {"rules", "model_config"}
 """Members of sections that pydantic and the reader of recipes call."""
 INTRO = """# Python interface
@@ -47,14 +47,14 @@ def pages() -> dict[str, str]:
 
 
 def _public(package: griffe.Module) -> list[str]:
-    """Return the names that the stub of a package gives, in their order."""
+    """Return the names that a package's stub exports, in their order."""
     stub = Path(str(package.filepath)).with_suffix(".pyi").read_text(encoding="utf-8")
     words = [part.strip() for line in stub.splitlines() for part in line.split(",") if " as " in part]
     return [word.rpartition(" as ")[2] for word in words]
 
 
 def _entry(name: str, found: Any, mark: str) -> Iterator[str]:
-    """Yield the parts of one name: a heading, its signature, its docstring, and its members."""
+    """Yield the parts of one name's entry: a heading, its signature, its docstring, and its members."""
     yield f"{mark} `{name}`"
     yield f"```python\n{_signature(name, found)}\n```"
     attributes = dict(_attributes(found)) if found.is_class else {}
@@ -73,7 +73,7 @@ def _is_hidden(member: Any) -> bool:
 
 
 def _docstring(found: Any, attributes: dict[str, str]) -> Iterator[str]:
-    """Yield the sections of a docstring; attributes are noted among those of the class."""
+    """Yield the sections of a docstring. Its attributes are added to those of the class."""
     titles = {"parameters": "Args", "returns": "Returns", "yields": "Yields", "raises": "Raises"}
     for section in found.docstring.parsed if found.docstring else ():
         kind = section.kind.value
@@ -116,7 +116,7 @@ def _attributes(found: Any) -> Iterator[tuple[str, str]]:
 
 
 def _signature(name: str, found: Any) -> str:
-    """Return how a name is written: a class and a function with their parameters, another value with its type."""
+    """Return a name as it is written: a class or function with its parameters, another value with its type."""
     if found.is_attribute:
         annotation = f": {_type(found.annotation)}" if found.annotation is not None else ""
         value = f" = {found.value}" if found.value is not None and len(str(found.value)) < WIDTH // 2 else ""
@@ -129,7 +129,7 @@ def _signature(name: str, found: Any) -> str:
 
 
 def _fields(found: Any) -> list[str]:
-    """Return the parameters of a class: those of its constructor, or the keys of a section of a recipe."""
+    """Return the parameters of a class: those of its constructor, or the keys of a recipe's section."""
     if "__init__" not in found.members and any(base.name == "Section" for base in found.mro()):
         kinds = [kind for kind in reversed([found, *found.mro()]) if kind.name != "Section"]
         members = {name: member for kind in kinds for name, member in kind.members.items() if member.is_attribute}
@@ -162,7 +162,7 @@ def _parameters(given: list[Any]) -> Iterator[str]:
 
 
 def _call(name: str, parameters: list[str], returns: str) -> str:
-    """Return a signature on one line, or with one parameter per line where it is too long."""
+    """Return a signature on one line, or with one parameter per line if it is too long."""
     line = f"{name}({', '.join(parameters)}){returns}"
     if name.startswith("class ") and not parameters:
         return name
@@ -172,6 +172,6 @@ def _call(name: str, parameters: list[str], returns: str) -> str:
 
 
 def _type(annotation: Any) -> str:
-    """Return a type as text, without the metadata that pydantic reads; the page of recipes has the ranges."""
+    """Return a type as text, without the metadata that pydantic reads. The page of recipes has the ranges."""
     annotated = isinstance(annotation, griffe.ExprSubscript) and str(annotation.left) == "Annotated"
     return str(annotation.slice.elements[0] if annotated else annotation)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Area(NamedTuple):
-    """A page of the reference: its title, what the page begins with, and names by the package that gives them."""
+    """A page of the reference: its title, its introduction, and its names by the package that gives them."""
 
     title: str
     about: str

@@ -29,7 +29,7 @@ def page() -> str:
 
 
 def _command(parser: argparse.ArgumentParser, mark: str, about: str) -> Iterator[str]:
-    """Yield the parts of one command, and of those below it."""
+    """Yield the parts of one command and of its subcommands."""
     yield f"{mark} `{parser.prog}`"
     yield escape(" ".join(about.split()).rstrip(".") + ".")
     below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
@@ -52,7 +52,7 @@ def _command(parser: argparse.ArgumentParser, mark: str, about: str) -> Iterator
 
 
 def _usage(program: str, actions: list[argparse.Action]) -> str:
-    """Return how the command is written: options that are required, then arguments, then the rest."""
+    """Return the form of a command: arguments, then required options, then the rest."""
     required = [_form(action) for action in actions if action.option_strings and action.required]
     places = [_form(action) for action in actions if not action.option_strings]
     rest = ["[OPTION …]"] if any(action.option_strings and not action.required for action in actions) else []
@@ -60,7 +60,7 @@ def _usage(program: str, actions: list[argparse.Action]) -> str:
 
 
 def _form(action: argparse.Action) -> str:
-    """Return an argument or option with its values, as it is typed."""
+    """Return an argument or option with its values, as a user types it."""
     names = action.metavar or (action.dest.upper() if action.choices is None else "|".join(map(str, action.choices)))
     if action.nargs == 0:
         values = ""
@@ -72,7 +72,7 @@ def _form(action: argparse.Action) -> str:
 
 
 def _entry(action: argparse.Action) -> str:
-    """Return the list's entry of one argument or option."""
+    """Return the list entry of one argument or option."""
     told = (action.help or "") % vars(action) if action.help else ""
     facts = [told.strip()]
     if action.metavar and action.choices is not None:

@@ -10,13 +10,13 @@ SPECIAL = re.compile(r"([*<]|(?<!\w)_|_(?!\w))")
 
 
 def escape(text: str) -> str:
-    """Return the text with what Markdown would act on escaped, except in code."""
+    """Return the text with Markdown's special characters escaped, except in code."""
     parts = CODE.split(text)
     return "".join(part if index % 2 else SPECIAL.sub(r"\\\1", part) for index, part in enumerate(parts))
 
 
 def bullet(term: str, text: str) -> str:
-    """Return one entry of a list: a term as code, or several names, and what it means."""
+    """Return one list entry: a term or several names as code, and the meaning."""
     names = term.split(", ") if NAMES.fullmatch(term) else [term]
     shown = ", ".join(f"`{name}`" for name in names)
     told = escape(" ".join(text.split()))
@@ -29,7 +29,7 @@ def one_line(text: str) -> str:
 
 
 def anchor(heading: str) -> str:
-    """Return the anchor that mkdocs and GitHub give a heading."""
+    """Return the anchor that mkdocs and GitHub give to a heading."""
     plain = re.sub(r"[^\w\- ]", "", heading.lower())
     return plain.strip().replace(" ", "-")
 

@@ -55,7 +55,7 @@ def _section(title: str, schema: Schema, path: str, tag: str) -> Iterator[str]:
 
 
 def _facts(key: str, part: Schema, schema: Schema, path: str, default: str) -> Iterator[str]:
-    """Yield the type, and whether the key is required or what it is otherwise."""
+    """Yield the type, and whether the key is required, or its default."""
     inner = "" if key == "stages" else path
     titles = [_title(inner, found, alone=len(_references(part)) == 1)[0] for found in map(_named, _references(part))]
     mapping = [f"a mapping, see {listed([link(title) for title in titles], 'or')}"] if titles else []
@@ -69,7 +69,7 @@ def _facts(key: str, part: Schema, schema: Schema, path: str, default: str) -> I
 
 
 def _types(part: Schema) -> Iterator[str]:
-    """Yield the words for what a key takes, mappings that have a section of their own apart."""
+    """Yield the words for what a key takes, except for mappings that have their own section."""
     if "anyOf" in part:
         for option in part["anyOf"]:
             yield from _types(option)
@@ -92,7 +92,7 @@ def _types(part: Schema) -> Iterator[str]:
 
 
 def _without_rows(values: list[str]) -> list[str]:
-    """Return words as code; of many that differ in a last number alone, the first and the last."""
+    """Return words as code. Many words that differ only in a last number are cut to the first and the last."""
     rows: dict[str, list[str]] = {}
     for value in values:
         rows.setdefault(value.rstrip("0123456789"), []).append(value)
@@ -141,7 +141,7 @@ def _schema() -> Schema:
 
 
 def _title(path: str, found: Schema, *, alone: bool) -> tuple[str, str]:
-    """Return a section's title and the tag of its keys, which says which of several kinds they belong to."""
+    """Return a section's title, and a tag that says which of several kinds its keys belong to."""
     if not path:
         return "Keys of a stage", ""
     if alone:
