@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # read once, when TensorFlow is first imported
 
 DRAWN_CHECKPOINT = "FINETUNE_DRAWN_CHECKPOINT"
-"""Names a folder that `draw_checkpoint` filled, for runs of many short sessions: drawing takes most of a minute."""
+"""Variable that names a folder filled by `draw_checkpoint`. It saves many short sessions most of a minute each."""
 
 # The same examples in every run, however busy the machine.
 hypothesis.settings.register_profile("finetune", deadline=None, derandomize=True, max_examples=50)
@@ -31,7 +31,7 @@ OF_TENSORFLOW = re.compile(r"^pytestmark = .*\bpytest\.mark\.tf\b", re.MULTILINE
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave unread what `-m "not tf …"` leaves out: collecting those modules would import TensorFlow."""
+    """Skip the modules that `-m "not tf …"` leaves out, because collecting them would import TensorFlow."""
     if not re.match(r"not tf\b", config.option.markexpr) or collection_path.suffix != ".py":
         return None
     return True if OF_TENSORFLOW.search(collection_path.read_text(encoding="utf-8")) else None
@@ -39,14 +39,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let slow tests come last; of a file, the quick ones are one group to pytest-xdist, the slow ones another."""
+    """Move slow tests to the end. A file's quick tests form one group for pytest-xdist, and its slow tests another."""
     items.sort(key=_is_slow)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0] + " slow" * _is_slow(item)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a slow test that would begin after FINETUNE_SLOW_UNTIL, in seconds since 1970, where that is set."""
+    """Skip a slow test that would begin after FINETUNE_SLOW_UNTIL (seconds since 1970), if that is set."""
     until = os.environ.get("FINETUNE_SLOW_UNTIL")
     if until and _is_slow(item) and time.time() > float(until):
         pytest.skip("slow, and the time for slow tests is over: make test has no such limit")
@@ -58,7 +58,7 @@ def _is_slow(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A store of features for the tests alone, which the commands that they start use too."""
+    """Yield the folder of a cache for the tests alone, which the commands that they start use too."""
     folder = tmp_path_factory.mktemp("cache")
     before = os.environ.get("FINETUNE_CACHE")
     os.environ["FINETUNE_CACHE"] = str(folder)
@@ -70,7 +70,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder with the real checkpoint, the LFW images and the figures to expect."""
+    """Return the folder with the real checkpoint, the LFW images and the expected figures."""
     folder = Path(os.environ.get("FINETUNE_SHARED", ROOT.parent / "shared")).expanduser()
     if not folder.is_dir():
         pytest.skip(f"no folder {folder}: set FINETUNE_SHARED to the one with facenet/, lfw/ and expected/")
@@ -82,7 +82,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Drawn faces of 80 pixels: `learn/` (4 people), `strangers/` (6 people) and `pairs.txt` among these."""
+    """Draw faces of 80 pixels: `learn/` (4 people), `strangers/` (6 people), and `pairs.txt` among the strangers."""
     return draw_faces(tmp_path_factory.mktemp("faces"))
 
 
@@ -99,7 +99,7 @@ def draw_faces(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def drawn_checkpoint(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a whole TF1 checkpoint of drawn weights; its images are of 75 pixels."""
+    """Return a folder with a whole TF1 checkpoint of drawn weights, whose images have 75 pixels."""
     if DRAWN_CHECKPOINT in os.environ:
         return Path(os.environ[DRAWN_CHECKPOINT])
     return draw_checkpoint(tmp_path_factory.mktemp("checkpoint"), faces)
@@ -115,7 +115,7 @@ def draw_checkpoint(folder: Path, faces: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def random_variables() -> Callable[[Backbone], dict[str, Any]]:
-    """Make a whole network's variables at an embedding of 8 and 3 classes, of small random weights."""
+    """Return a function that makes a whole network's variables: embedding of 8, 3 classes, small random weights."""
     import tensorflow as tf
 
     from finetune import network
@@ -136,13 +136,13 @@ def random_variables() -> Callable[[Backbone], dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def variables(random_variables) -> dict[str, Any]:
-    """The random variables of the default backbone."""
+    """Return the random variables of the default backbone."""
     return random_variables(BACKBONES[DEFAULT])
 
 
 @pytest.fixture
 def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stages write no report: each takes most of a second, and has tests of its own."""
+    """Make stages write no report, because each takes most of a second and has its own tests."""
     from finetune.runs import tuner
 
     monkeypatch.setattr(tuner, "write_into", lambda path: None)
@@ -150,7 +150,7 @@ def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many images go through the network's first units, call by call."""
+    """Record the number of images that go through the network's first units, call by call."""
     from finetune.model import Model
 
     counted: list[int] = []
@@ -171,7 +171,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture(scope="session")
 def tensorflow1() -> str:
-    """An interpreter that imports TensorFlow 1.15."""
+    """Return an interpreter that imports TensorFlow 1.15."""
     python = os.environ.get("FINETUNE_TF1_PYTHON") or shutil.which("python3.7")
     if python is None:
         pytest.skip("no interpreter with TensorFlow 1.15: set FINETUNE_TF1_PYTHON to one (it needs Python 3.7)")

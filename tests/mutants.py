@@ -24,10 +24,10 @@ PEOPLE = 20
 
 
 def write(folder: Path, faces: list[np.ndarray], count: int, seed: int = 0) -> int:
-    """Writes `count` mutants and the bombs as `person_NN/N.ext`; says how many files there are.
+    """Write `count` mutants and the bombs as `person_NN/N.ext`, and return the number of files.
 
     Args:
-        faces: uint8 [h, w, 3] each; what is mutated.
+        faces: images to mutate, uint8 [h, w, 3] each.
     """
     generator = random.Random(seed)
     sources = list(_sources(faces))
@@ -60,7 +60,7 @@ def _sources(faces: list[np.ndarray]) -> Iterator[tuple[str, bytes]]:
 def _mutated(content: bytes, generator: random.Random) -> bytes:
     data = bytearray(content)
     for _ in range(generator.choice((1, 1, 2, 5, 20))):
-        # What matters most stands at the front.
+        # The most important bytes stand at the front.
         place = generator.randrange(min(len(data), 100) if generator.random() < 0.5 else len(data))
         match generator.randrange(6):
             case 0:
@@ -81,7 +81,7 @@ def _mutated(content: bytes, generator: random.Random) -> bytes:
 
 
 def _bombs() -> Iterator[tuple[str, bytes]]:
-    """Small files that say that they are of enormous size, some of which truly unpack to it."""
+    """Yield small files that claim an enormous size; some of them really unpack to it."""
     for width, height in ((60_000, 60_000), (30_000, 9_000), (1, 100_000_000), (2**31 - 1, 2**31 - 1)):
         yield "png", _png(width, height, rows=min(height, 9_000) if width < 2**20 else 0)
     for suffix, width in (("jpg", 8_000), ("gif", 20_000), ("tif", 20_000), ("bmp", 20_000), ("webp", 9_000)):
@@ -91,7 +91,7 @@ def _bombs() -> Iterator[tuple[str, bytes]]:
 
 
 def _png(width: int, height: int, rows: int) -> bytes:
-    """A grey PNG of one bit a pixel that holds so many of its rows."""
+    """Return a grey PNG of one bit per pixel that holds this many of its rows."""
     row = bytes(1 + (width + 7) // 8)
     packer = zlib.compressobj(9)
     packed = b"".join(packer.compress(row) for _ in range(rows)) + packer.flush()

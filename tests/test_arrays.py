@@ -1,4 +1,4 @@
-"""Rows of unit length, and sums and means by class, against loops over rows."""
+"""Rows of unit length, and sums and means by class, equal those of loops over rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A result's repr is one short line, whatever it holds."""
+"""The repr of every result is one short line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scikit-learn's fetcher is given the files that it would download; or a way out that leads nowhere."""
+"""Scikit-learn's fetcher gets the files that it would download, or a connection that leads nowhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAIRS = "1\t1\nAnn_Lee\t1\t2\nAnn_Lee\t1\tBob_Ray\t2\n"
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is to be downloaded goes to a port where nobody listens."""
+    """Send every download to a port where nobody listens."""
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
         monkeypatch.delenv(name.upper(), raising=False)
@@ -30,7 +30,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def by_hand(tmp_path: Path) -> Path:
-    """A folder with the four files: two people of two photos, and a pairs file among the people as LFW has."""
+    """Make a folder with the four files: two people of two photos, and a pairs file among the people as LFW has."""
     folder = tmp_path / "lfw"
     folder.mkdir()
     photo = io.BytesIO()

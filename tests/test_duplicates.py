@@ -13,7 +13,7 @@ LINES = 6
 
 
 def code_lines(text: str) -> list[tuple[int, str]]:
-    """The number and text of each line of code; blank lines, comments, docstrings and imports are left out."""
+    """Return the number and text of each line of code, without blank lines, comments, docstrings and imports."""
     left_out: set[int] = set()
     for node in ast.walk(ast.parse(text)):
         is_text = (
@@ -26,7 +26,7 @@ def code_lines(text: str) -> list[tuple[int, str]]:
 
 
 def shared(texts: dict[str, str]) -> list[str]:
-    """The places, `file:line`, of every run of so many lines that stands more than once."""
+    """Return the places, `file:line`, of every run of `LINES` lines that stands more than once."""
     places = defaultdict(list)
     for name, text in texts.items():
         lines = code_lines(text)

@@ -1,4 +1,4 @@
-"""Errors are data: where, what was found and what to do are fields, and no code looks into a message's text."""
+"""Errors are data: place, finding and advice are fields, and no code looks into a message's text."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_the_search_for_it_finds_each_way():
 
 
 def ours(trees: list[ast.Module]) -> set[str]:
-    """The names of finetune's errors: `FinetuneError` and what is made from it."""
+    """Return the names of finetune's errors: `FinetuneError` and its subclasses."""
     bases = {
         node.name: {getattr(base, "id", getattr(base, "attr", "")) for base in node.bases}
         for tree in trees
@@ -113,7 +113,7 @@ def ours(trees: list[ast.Module]) -> set[str]:
 
 
 def apart(tree: ast.AST, classes: set[str]) -> Iterator[int]:
-    """The lines that take one problem of several, or look into the text of an error or of words for people."""
+    """Yield the lines that take one problem of several, or look into the text of an error or of words for people."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Subscript) and attribute(node.value) == "problems":
             if isinstance(node.slice, (ast.Constant, ast.UnaryOp)):
@@ -126,7 +126,7 @@ def apart(tree: ast.AST, classes: set[str]) -> Iterator[int]:
 
 
 def looked_into(node: ast.AST) -> ast.AST:
-    """What the text is of that a call or a comparison looks into; nothing for other nodes."""
+    """Return the text that a call or a comparison looks into; an empty statement for other nodes."""
     if isinstance(node, ast.Call) and attribute(node.func) in OF_TEXTS:
         return node.func.value
     if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
@@ -135,7 +135,7 @@ def looked_into(node: ast.AST) -> ast.AST:
 
 
 def tainted(handler: ast.ExceptHandler) -> set[str]:
-    """The error's name, and the names that its text is given in the handler."""
+    """Return the error's name, and the names that hold its text in the handler."""
     names = {str(handler.name)}
     for node in ast.walk(handler):
         if isinstance(node, ast.Assign) and names & used(node.value):

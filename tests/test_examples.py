@@ -1,4 +1,4 @@
-"""Every public name has an example, which gives what it shows on drawn faces laid out as the demo's."""
+"""Every public name has an example that gives what it shows, on drawn faces laid out as the demo's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tf
 
 @pytest.fixture
 def demo(faces: Path, drawn_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_reports) -> None:
-    """A working folder that looks as `finetune demo` leaves it."""
+    """Make a working folder that looks as `finetune demo` leaves it."""
     data = tmp_path / "runs/demo/data"
     data.mkdir(parents=True)
     for name, target in {"faces": "learn", "strangers": "strangers", "pairs.txt": "pairs.txt"}.items():

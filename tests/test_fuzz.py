@@ -1,4 +1,4 @@
-"""Two thousand damaged files through align and doctor: no crash, no hang, bounded memory, each accounted for."""
+"""Two thousand damaged files go through align and doctor: no crash, no hang, bounded memory, each accounted for."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ MEMORY = (
     "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM')); "
     "print(status, int(peak.split()[1]) // 1024)"
 )
-"""Runs a command, and says its exit status and the most memory that it ever had, in MiB.
+"""Program that runs a command and prints its exit status and its peak memory in MiB.
 
-Not `ru_maxrss`: a started process inherits its parent's peak there.
+It does not use `ru_maxrss`, because a started process inherits its parent's peak there.
 """
 
 
 MOST = 3000
-"""MiB, of which TensorFlow's libraries take some 500."""
+"""Limit of memory in MiB, of which TensorFlow's libraries take some 500."""
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
-    """The folder, and how many files it holds."""
+    """Write the damaged files, and return their folder and their number."""
     folder = tmp_path_factory.mktemp("damaged") / "photos"
     return folder, mutants.write(folder, [drawn(1, 64), drawn(2, 72)], count=2000)
 
 
 def ended(*arguments: str | Path) -> tuple[list[str], int, int]:
-    """What a command printed, its exit status, and its memory."""
+    """Run a command and return the lines that it printed, its exit status, and its peak memory."""
     command = [sys.executable, "-c", MEMORY, *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=True)
     assert "Traceback" not in done.stderr  # libtiff writes there as it likes

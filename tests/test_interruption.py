@@ -1,4 +1,4 @@
-"""A run that is asked to stop ends as such, whatever the libraries in between make of it."""
+"""A run that is asked to stop ends as interrupted, even if a library in between hides the signal."""
 
 from __future__ import annotations
 

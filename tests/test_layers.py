@@ -1,4 +1,4 @@
-"""Imports run one way, and what needs no TensorFlow does not load it."""
+"""Imports run one way, and code that needs no TensorFlow does not load it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ORDER = (
     "cli",
     "__main__",
 )
-"""The parts of the package; each may import itself and those before it. A package within one may be a part too."""
+"""Parts of the package in order. Each may import itself and those before it. A package within one may be a part too."""
 
 WITHOUT_TENSORFLOW = (
     "arrays",
@@ -104,7 +104,7 @@ def module_name(source: Path) -> str:
 
 
 def imported(text: str, module: str, is_package: bool) -> Iterator[str]:
-    """The dotted names of finetune that a source imports, wherever in it, `finetune.` left out."""
+    """Yield the dotted names of finetune that a source imports anywhere, without `finetune.`."""
     package = module.split(".") if is_package else module.split(".")[:-1]
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -118,13 +118,13 @@ def imported(text: str, module: str, is_package: bool) -> Iterator[str]:
 
 
 def part_of(name: str) -> str:
-    """The part that a dotted name lies in, `finetune.` left out."""
+    """Return the part that a dotted name lies in, without `finetune.`."""
     words = name.split(".")
     return next((part for n in (2, 1) if (part := ".".join(words[:n])) in ORDER), words[0])
 
 
 def against_the_order(text: str, module: str, is_package: bool = False) -> list[str]:
-    """What a source imports that lies after it, or is no part of the package at all."""
+    """Return the parts that a source imports although they come after it or are not parts of the package."""
     own = ORDER.index(part_of(module.removeprefix("finetune.")))
     parts = (part_of(name) for name in imported(text, module, is_package))
     return [part for part in parts if part not in (*ORDER[: own + 1], "__version__")]
@@ -138,7 +138,7 @@ def test_imports_run_one_way(source: Path) -> None:
 
 
 def past_a_face(text: str, module: str, is_package: bool = False) -> list[str]:
-    """What a source imports from inside another package, in place of from the package itself."""
+    """Return the names that a source imports from inside another package instead of from the package itself."""
     own = module if is_package else module.rpartition(".")[0]
     found = []
     for name in imported(text, module, is_package):
@@ -219,7 +219,7 @@ def test_imports_against_the_order_are_seen(text: str, found: list[str]) -> None
 
 
 def house() -> list[str]:
-    """The rows of the map of the house: each part in its order, its docstring's first sentence, and its files."""
+    """Return the rows of the map of the house: each part in order, its docstring's first sentence, and its files."""
     rows = []
     for part in ORDER[:-1]:
         place = ROOT / "finetune" / part.replace(".", "/")
@@ -243,7 +243,7 @@ def test_the_map_of_the_house_in_contributing_is_true() -> None:
 
 
 def loaded_by(statements: str) -> set[str]:
-    """The modules that a fresh interpreter holds after the statements."""
+    """Return the modules that a fresh interpreter holds after the statements."""
     code = f"{statements}\nimport sys\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The restored model: embeddings that are FaceNet's, a head that is fresh, files that can't be read."""
+"""The restored model has FaceNet's embeddings and a fresh head, and unreadable files are refused."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def probe(shared):
 
 
 def prewhitened(x):
-    """FaceNet's own, image by image: (x - mean) / max(std, 1 / sqrt(n))."""
+    """Standardize as FaceNet does, image by image: (x - mean) / max(std, 1 / sqrt(n))."""
     axes = (1, 2, 3)
     deviation = np.maximum(x.std(axes, keepdims=True), 1 / np.sqrt(x[0].size))
     return (x - x.mean(axes, keepdims=True)) / deviation
@@ -52,7 +52,7 @@ def prewhitened(x):
 
 @pytest.mark.real
 class TestAgainstThePublishedScripts:
-    """On the same pixels, so that no JPEG decoder stands between."""
+    """Tests on the same pixels as the published scripts, so that no JPEG decoder stands between."""
 
     def test_embeddings(self, real, probe):
         assert np.abs(real.embed(probe["pixels"]) - probe["fixed"]).max() < 1e-5

@@ -1,4 +1,4 @@
-"""What is built has all that it needs, hints install what is meant, and what a GPU VM is told can be resolved."""
+"""Builds have all that they need, hints install what is meant, and the packages for a GPU VM can be resolved."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def pip(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository's files, copied: building leaves folders behind."""
+    """Copy the repository's files, because building leaves folders behind."""
     folder = tmp_path_factory.mktemp("clone")
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -122,7 +122,7 @@ def test_the_sdist_holds_what_a_clone_does(clone: Path, tmp_path: Path) -> None:
 
 
 def texts() -> dict[str, str]:
-    """Every text of the repository that a reader or a program may take a command from, by path."""
+    """Return every text of the repository that a reader or a program may take a command from, by path."""
     suffixes = {".py", ".md", ".txt", ".yaml", ".toml", ".html", ".cfg", ""}
     paths = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in suffixes]
     paths = [path for path in (*paths, *(ROOT / name for name in FILES)) if path.is_file()]
@@ -130,7 +130,7 @@ def texts() -> dict[str, str]:
 
 
 def hints() -> list[tuple[str, str, str]]:
-    """Each requirement with extras that a text has pip install: (path, what is installed, extra)."""
+    """Return each requirement with extras that a text installs with pip: (path, what is installed, extra)."""
     requirement = re.compile(r"pip install [^\n`;]*?['\" ]((?:[\w-]+|\.))\\?\[([^\]\\]+)\\?\]")
     return [(path, *match.groups()) for path, text in texts().items() for match in requirement.finditer(text)]
 

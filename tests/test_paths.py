@@ -1,4 +1,4 @@
-"""Which files of a folder count, to any depth."""
+"""The files that count in a folder, to any depth."""
 
 from __future__ import annotations
 

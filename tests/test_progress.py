@@ -1,4 +1,4 @@
-"""Progress: plain lines where there is no terminal, a bar with the time that remains on one."""
+"""Progress is plain lines without a terminal, and a bar with the remaining time on one."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_lines_go_to_the_logger_where_they_are_not_printed(capsys, caplog):
 
 
 def on_a_terminal(code: str, columns: int) -> list[str]:
-    """Return the lines that a program writes on a terminal of so many columns."""
+    """Return the lines that a program writes on a terminal of this many columns."""
     ours, its = pty.openpty()
     environment = os.environ | {"COLUMNS": str(columns), "TERM": "xterm"}
     subprocess.run([sys.executable, "-c", code], stdout=its, env=environment, check=True, timeout=60)

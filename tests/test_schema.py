@@ -1,4 +1,4 @@
-"""Sections are checked values; one that can't be read hides no other problem, and no rule stumbles over it."""
+"""Sections are checked values. One that can't be read hides no other problem, and no rule stumbles over it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ WRONG: tuple[Any, ...] = (None, "nonsense", -1, {"x": 1}, object())
 
 
 def places(values: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where there is a value, sections and lists included."""
+    """Yield each place that has a value, sections and lists included."""
     if at:
         yield at
     if isinstance(values, (dict, list)):
@@ -100,7 +100,7 @@ def with_values(*changes: tuple[tuple[Any, ...], Any]) -> dict[str, Any]:
 
 
 def problems(values: dict[str, Any]) -> tuple[str, ...]:
-    """What is wrong with a recipe; anything but a RecipeError fails the test."""
+    """Return the problems of a recipe. Any other error than a RecipeError fails the test."""
     try:
         Recipe.from_values(values)
     except RecipeError as error:

@@ -31,7 +31,7 @@ def test_a_number_agrees_with_its_noun(number, noun, form, text):
 
 
 def test_the_command_line_counts_with_it():
-    """No message of a command puts a number of photos, images, files or people before a noun that is always plural."""
+    """Assert that no message puts a number before a noun that is always plural, such as photos, images or people."""
     always = re.compile(r"\{[^{}]*\} (photos|images|people|files|embeddings|pairs)\b(?! are)")
     for source in sorted((ROOT / "finetune/cli").glob("*.py")):
         for line in source.read_text(encoding="utf-8").splitlines():

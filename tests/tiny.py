@@ -1,6 +1,6 @@
-"""A network of a few units of every kind, at small widths: what TensorFlow takes seconds for takes a moment.
+"""A small network with a few units of every kind, which takes a moment where a backbone takes seconds.
 
-Its units are called as those of the backbones, so that a `Stage` can name them.
+Its units have the names of the backbones' units, so that a `Stage` can name them.
 """
 
 from __future__ import annotations

@@ -9,13 +9,13 @@ from finetune.images.drawn_photo import draw_face
 
 
 def drawn(number: int, size: int = 120) -> np.ndarray:
-    """A photo of one drawn face, uint8 [size, size, 3]."""
+    """Draw a photo of one face, uint8 [size, size, 3]."""
     generator = np.random.default_rng([7, number])
     return np.array(draw_face(Identity.draw(generator), size, generator, variation=0.2))
 
 
 def scene(faces: list[tuple[int, int, int]], height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Drawn faces in front of soft colours, uint8 [height, width, 3].
+    """Draw faces in front of soft colours, uint8 [height, width, 3].
 
     Args:
         faces: left, top and size of each.

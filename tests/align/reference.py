@@ -1,7 +1,7 @@
-"""MTCNN for one photo, written plainly: NumPy for the networks, loops for the rest.
+"""Plain MTCNN for one photo, with NumPy for the networks and loops for the rest.
 
-It runs on the photo turned on its side (columns first), as the published code does, and counts pixels from 1 where
-that does.
+Like the published code, it runs on the photo turned on its side (columns first). It counts pixels from 1 where the
+published code does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from finetune.align.weights import load_weights
 
 
 def detect(photo: np.ndarray, min_face_size: int = 20, thresholds=(0.6, 0.7, 0.7)) -> list[list[float]]:
-    """The faces of uint8 [h, w, 3]: left, top, right, bottom, score, five x, five y; in the published order."""
+    """Return the faces of a photo in the published order: left, top, right, bottom, score, five x, five y."""
     height, width = photo.shape[:2]
     windows = []
     scale = 12 / min_face_size
@@ -48,7 +48,7 @@ def detect(photo: np.ndarray, min_face_size: int = 20, thresholds=(0.6, 0.7, 0.7
 
 
 def level_windows(level: np.ndarray, scale: float, threshold: float) -> list[list[float]]:
-    """P-Net's windows in one image of the pyramid, columns first; one alone has its mirror image's regression."""
+    """Return P-Net's windows in a pyramid level, columns first. A lone one takes its mirror image's regression."""
     moves, logits = pnet(level.transpose(1, 0, 2))
     scores = probability(logits)
     found = [(x, y) for x in range(scores.shape[0]) for y in range(scores.shape[1]) if scores[x, y] >= threshold]
@@ -91,7 +91,7 @@ def square(left: float, top: float, right: float, bottom: float) -> list[int]:
 
 
 def cut(photo: np.ndarray, box: list[int], side: int) -> np.ndarray:
-    """A square whose pixels count from 1, its last one included; black outside the photo; columns first."""
+    """Cut a box and resize it to a square, columns first. Pixels count from 1, ends included; outside is black."""
     left, top, right, bottom = box
     canvas = np.zeros((bottom - top + 1, right - left + 1, 3))
     for row in range(max(top, 1), min(bottom, photo.shape[0]) + 1):
@@ -133,7 +133,7 @@ def onet(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def published(name: str) -> list[np.ndarray]:
-    """The weights for photos with their columns first."""
+    """Return a network's weights for photos with columns first."""
     return [a.swapaxes(0, 1) if a.ndim == 4 else a.ravel() if a.ndim == 3 else a for a in load_weights(name)]
 
 
@@ -151,7 +151,7 @@ def prelu(x: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def pool(x: np.ndarray, size: int, same: bool = False) -> np.ndarray:
-    """Stride 2; `same` pads where the last window would not fit, on both sides as TensorFlow does."""
+    """Pool with stride 2. `same` pads where the last window would not fit, on both sides as TensorFlow does."""
     if same:
         lacking = [max((-(-n // 2) - 1) * 2 + size - n, 0) for n in x.shape[:2]]
         padding = [(n // 2, n - n // 2) for n in lacking]

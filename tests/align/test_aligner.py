@@ -1,4 +1,4 @@
-"""A folder of photos to a folder of crops: every kind of file, stopped and run again."""
+"""The aligner turns a folder of photos into crops, for every kind of file, also after a stop and a second run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Six photos of three people, of drawn faces."""
+    """Write six photos of three people with drawn faces."""
     root = tmp_path / "photos"
     for number, name in enumerate(
         ("ann/ann_0001", "ann/ann_0002", "bob o/bob o_0001", "cy/cy_0001", "cy/cy_0002", "x")
@@ -297,7 +297,7 @@ def test_cmyk_orientation_and_the_first_frame(tmp_path):
 
 @pytest.mark.slow
 def test_a_photo_of_a_hundred_million_pixels_is_cut_in_bounded_memory(tmp_path):
-    """In a process of its own, which reports the most memory that it ever had."""
+    """Run in a separate process, which reports its peak memory."""
     photos = tmp_path / "photos"
     wide = Image.new("L", (12_500, 8_000), 90)
     wide.paste(Image.fromarray(drawn(2, 1200)).convert("L"), (6000, 3000))

@@ -1,4 +1,4 @@
-"""The cascade, batched, against the plain one; and what holds whatever the photo."""
+"""The batched cascade finds what the plain one finds, and its invariants hold for every photo."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_smaller_and_doubtful_faces_are_found_when_asked():
 
 
 def test_of_a_face_within_a_face_the_last_network_keeps_the_likelier(detector, monkeypatch):
-    """MTCNN divides what two boxes share by the smaller of them there, where all other stages divide by their union."""
+    """Divide the overlap by the smaller box in the last network's stage; all other stages divide by the union."""
     squares = np.array([[10.0, 10, 109, 109], [30.0, 30, 79, 79]])  # a quarter of the union, all of the smaller
 
     def output(crops):

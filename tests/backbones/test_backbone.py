@@ -1,4 +1,4 @@
-"""A backbone by name: its boundaries, and the unit of every variable."""
+"""Boundaries of the named backbones, and the unit of every variable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The backbone that is meant, and the one that a checkpoint holds."""
+"""The registry finds a backbone by its name, and the backbone that a checkpoint holds."""
 
 from __future__ import annotations
 

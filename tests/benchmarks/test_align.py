@@ -1,4 +1,4 @@
-"""The suite `align`: its peers find the same faces, and what is missing is left out and said."""
+"""The peers in the suite `align` find the same faces, and missing peers are left out and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is timed is what it is said to be."""
+"""The timed cases do what their names say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""python -m benchmarks: a mistake is one line and status 2; a quick run leaves figures, tables and a picture."""
+"""`python -m benchmarks` reports a mistake in one line with status 2; a quick run leaves figures, tables and a plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes are clocked from the word to the last result, and none outlives a failure."""
+"""Processes are timed from the signal to the last result, and none outlives a failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.processes import clocked
 
 
 def _script(before: str = "", work: str = "1", after: str = "") -> list[str]:
-    """A process that gets ready, waits for the word, and gives what an expression comes to."""
+    """Return a command that prints `ready`, waits for a line, and prints the value of an expression."""
     lines = ["import json, os, sys, time", before, "print('ready', flush=True)", "sys.stdin.readline()"]
     return [sys.executable, "-c", "\n".join([*lines, f"print(json.dumps({work}), flush=True)", after])]
 

@@ -1,4 +1,4 @@
-"""Cases are timed in turn; medians and ratios are what arithmetic says."""
+"""Cases are timed in turn, and their medians and ratios are correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`finetune inspect` says yes exactly where `Model.restore` does: both read one account of the checkpoint."""
+"""`finetune inspect` accepts exactly what `Model.restore` accepts: both read one account of the checkpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLASSES = 5
 
 
 def shapes(backbone: Backbone, embedding_size: int, num_classes: int) -> dict[str, tuple[int, ...]]:
-    """A network of two units and a head, whose checkpoints are written and read in milliseconds."""
+    """Return the shapes of a network of two units and a head, whose checkpoints take milliseconds."""
     return {
         f"{FIRST}/weights": (3, 3, 3, 2),
         f"{FIRST}/BatchNorm/moving_mean": (2,),
@@ -43,7 +43,7 @@ def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def stored(**changes: np.ndarray | None) -> dict[str, np.ndarray]:
-    """A sound checkpoint's values, some of them replaced, or left out where None is given."""
+    """Return a sound checkpoint's values with some replaced. A value of None is left out."""
     tensors = {name: np.full(shape, 0.5, np.float32) for name, shape in shapes(V1, 8, CLASSES).items()}
     return {name: value for name, value in (tensors | changes).items() if value is not None}
 
@@ -128,7 +128,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 def answer(ask: Callable[[Path], object], folder: Path) -> tuple[str, ...]:
-    """What is wrong with a checkpoint; nothing where it is taken."""
+    """Return the problems of a checkpoint; empty if it is accepted."""
     try:
         ask(folder)
     except CheckpointError as error:
@@ -153,7 +153,7 @@ def test_what_does_not_restore_is_not_described(tmp_path: Path, make: Callable[[
 
 
 def test_wherever_the_files_are_cut_both_say_the_same(tmp_path: Path) -> None:
-    """Only a cut behind the last byte that is read restores; a sound index has a footer, so none is spare there."""
+    """Refuse every cut file. Data are read to their last byte, and an index needs the footer at its end."""
     prefix = saved(tmp_path)
     for suffix in (DATA, ".index"):
         path = Path(f"{prefix}{suffix}")

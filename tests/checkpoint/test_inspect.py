@@ -22,7 +22,7 @@ V1 = by_name("inception_resnet_v1")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole network with embeddings of 8 and a head of 5, as a training leaves it."""
+    """Write a whole network with embeddings of 8 values and a head of 5 classes, as training leaves it."""
     tensors = {name: np.zeros(shape, np.float32) for name, shape in variable_shapes(V1, 8, 5).items()}
     tensors["centers"] = np.zeros((5, 8), np.float32)
     folder = tmp_path_factory.mktemp("inspect")

@@ -1,4 +1,4 @@
-"""However a person names a checkpoint, the same files are found; what is missing is named."""
+"""Every way to name a checkpoint finds the same files, and missing files are named."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_checkpoint_file_may_name_another_folder(tmp_path: Path) -> None:
 
 
 def test_the_files_beside_a_checkpoint_file_go_before_those_that_its_path_names(tmp_path: Path) -> None:
-    """A folder that was copied means its own files, although the place that it was copied from is still there."""
+    """Use the files of a copied folder, although the place that it was copied from still exists."""
     there, here = make(tmp_path / "there", INDEX, DATA), make(tmp_path / "here", INDEX, DATA)
     state(here, str(there / NAME))
     assert locate(here).prefix == here / NAME

@@ -1,4 +1,4 @@
-"""What is written is what TensorFlow 1's Saver would write; what can't be written leaves nothing behind."""
+"""Checkpoints are written as TensorFlow 1's Saver would write them. A failed write leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @contextmanager
 def full_disk(free: int) -> Iterator[None]:
-    """No file can grow past `free` bytes, as on a disk that fills up."""
+    """Limit every file to `free` bytes within a `with` block, as on a disk that fills up."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (free, limits[1]))
     try:

@@ -1,4 +1,4 @@
-"""Values come back as TensorFlow 1 stored them, from every format; damage is found and said in one line."""
+"""Every format gives the values that TensorFlow 1 stored. Damage is found and reported in one line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def golden_variables() -> dict[str, tf.Variable]:
 
 
 def save(path: Path, **saver_options: object) -> Path:
-    """A checkpoint by TensorFlow's own Saver, from a graph and a session as FaceNet's scripts have them."""
+    """Write a checkpoint with TensorFlow's own Saver, from a graph and a session as in FaceNet's scripts."""
     with tf.Graph().as_default(), v1.Session() as session:
         golden_variables()
         session.run(v1.global_variables_initializer())
@@ -42,7 +42,7 @@ def save(path: Path, **saver_options: object) -> Path:
 
 
 def freeze(path: Path) -> Path:
-    """A graph frozen as `tf.graph_util` does, with a constant that is no variable."""
+    """Write a graph frozen by `tf.graph_util`, with one constant that is not a variable."""
     with tf.Graph().as_default(), v1.Session() as session:
         variables = golden_variables()
         scale = tf.constant([2.0], name="scale")
@@ -205,7 +205,7 @@ def test_the_real_checkpoint_is_read_whole(shared: Path) -> None:
 
 
 def graph_of(**dims: tuple[int, ...]) -> tf.compat.v1.GraphDef:
-    """A graph of constants that say that they have these shapes, and hold one value."""
+    """Return a graph of constants that claim these shapes and hold one value."""
     graph = v1.GraphDef()
     for name, sides in dims.items():
         tensor = graph.node.add(name=f"Logits/{name}", op="Const").attr["value"].tensor

@@ -1,4 +1,4 @@
-"""TensorFlow 1.15 restores what we write into FaceNet's own graph, as the published scripts do."""
+"""TensorFlow 1.15 restores our checkpoints into FaceNet's own graph, as the published scripts do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ with tf.compat.v1.Session() as session:
 
 
 def move_every_variable(model: Model) -> None:
-    """Makes another checkpoint of it, as training does."""
+    """Change every variable a little, as training does."""
     generator = np.random.default_rng(0)
     model.assign({n: v * generator.uniform(0.99, 1.01, v.shape).astype("f4") for n, v in model.tensors().items()})
 

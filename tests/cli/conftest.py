@@ -1,4 +1,4 @@
-"""What the tests of the commands share: a working folder, and commands run in it as a shell would."""
+"""Fixtures of the command tests: a working folder, and commands that run in it as in a shell."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ stages:
 
 
 class Ended(NamedTuple):
-    """A command that has ended: its exit status and what it wrote, in lines."""
+    """A command that has ended, with its exit status and its output in lines."""
 
     status: int
     out: list[str]
@@ -43,7 +43,7 @@ class Ended(NamedTuple):
 
 @pytest.fixture
 def work(faces: Path, drawn_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with links to `faces` and to the checkpoint `model`, and `recipe.yaml` for them."""
+    """Make a working folder with `recipe.yaml`, and with links to `faces` and to the checkpoint `model`."""
     folder = tmp_path / "work"
     folder.mkdir()
     (folder / "faces").symlink_to(faces)
@@ -56,7 +56,7 @@ def work(faces: Path, drawn_checkpoint: Path, tmp_path: Path, monkeypatch: pytes
 
 @pytest.fixture
 def finetune(work: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Runs `finetune` with these arguments in the working folder, in this process."""
+    """Return a function that runs `finetune` with arguments in the working folder, in this process."""
 
     def run(*arguments: str) -> Ended:
         capfd.readouterr()
@@ -72,7 +72,7 @@ def finetune(work: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., End
 
 @pytest.fixture
 def enrolled(work: Path, finetune) -> Path:
-    """A working folder with the gallery `people.h5` of the four drawn people."""
+    """Enrol the four drawn people in the gallery `people.h5`, and return the working folder."""
     ended = finetune("enroll", "people.h5", "faces/learn", "--checkpoint", "model")
     assert (ended.status, ended.out) == (
         0,
@@ -83,7 +83,7 @@ def enrolled(work: Path, finetune) -> Path:
 
 @pytest.fixture
 def tree() -> Callable[[Path], dict[str, object]]:
-    """What lies in a folder, links followed: each file's bytes; of large ones, size and time."""
+    """Return a function that lists a folder, links followed: each file's bytes, or size and time of a large file."""
 
     def read(folder: Path) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -100,10 +100,10 @@ def tree() -> Callable[[Path], dict[str, object]]:
 
 @pytest.fixture
 def refused(work: Path, bad_files: Path, finetune, tree) -> Callable[..., None]:
-    """Asserts that a command ends with status 2 and these lines alone, and that nothing is written.
+    """Return a function that asserts that a command ends with status 2 and these lines alone, and writes nothing.
 
-    The lines are given without their `finetune COMMAND: `; `...` in them stands for any text. What is
-    bad lies in the folder `bad`.
+    The lines are given without their `finetune COMMAND: `, and `...` in them stands for any text. Bad inputs lie in the
+    folder `bad`.
     """
     (work / "bad").symlink_to(bad_files)
 
@@ -123,7 +123,7 @@ def refused(work: Path, bad_files: Path, finetune, tree) -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def bad_files(faces: Path, drawn_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything that is wrong, once."""
+    """Write every kind of bad input, once per session."""
     root = tmp_path_factory.mktemp("bad")
     bad_faces(root, faces)
     bad_pairs(root, faces)
@@ -145,7 +145,7 @@ def face(path: Path, size: int) -> None:
 
 
 def cut(path: Path) -> None:
-    """Leaves the first half of a file."""
+    """Cut a file to its first half."""
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
 

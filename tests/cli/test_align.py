@@ -1,4 +1,4 @@
-"""`finetune align`: what it prints, and how it answers what it can't use."""
+"""Output of `finetune align`, and its answers to unusable input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINE = "10 20 90 110 0.99990 1 0 0 0 0 0 0 0 0 0 0"
 
 @pytest.fixture
 def photos(work: Path) -> Path:
-    """Two people, one photo with several faces, one with none, one file that is none, in the working folder."""
+    """Write photos of two people: one photo has several faces, one has none, and one file is not a photo."""
     folder = work / "photos"
     images = {
         "ann lee/ann lee_0001.png": drawn(1, 130),

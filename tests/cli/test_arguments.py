@@ -1,4 +1,4 @@
-"""A file to be written may be a link: what it leads to is judged, and written."""
+"""An output file may be a link. Its target is checked, and written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands of galleries that can't be carried out: the lines that say why, exit status 2, nothing written."""
+"""Gallery commands that fail give the lines that say why, exit status 2, and no written file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints, faces and pairs that can't be used: the lines that say why, exit status 2, nothing written."""
+"""Unusable checkpoints, faces and pairs give the lines that say why, exit status 2, and no written file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNREADABLE = [
 
 
 def bad(about: str, command: str, *lines: str) -> Any:
-    """A command and the lines that answer it."""
+    """Return a test case: a command and the lines that answer it."""
     return pytest.param(command, lines, id=about)
 
 

@@ -1,4 +1,4 @@
-"""Outputs and options that can't be used: the lines that say why, exit status 2, nothing written."""
+"""Unusable outputs and options give the lines that say why, exit status 2, and no written file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1 or Inception-ResNe
 
 
 def bad(about: str, command: str, *lines: str) -> Any:
-    """A command and the lines that answer it."""
+    """Return a test case: a command and the lines that answer it."""
     return pytest.param(command, lines, id=about)
 
 

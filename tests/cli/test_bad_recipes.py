@@ -1,4 +1,4 @@
-"""Recipes and overrides that can't be used: every problem with its place, exit status 2, nothing written."""
+"""Unusable recipes and overrides give every problem with its place, exit status 2, and no written file."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ A_RATE = "write a whole epoch from 0 and a rate, such as '100: 0.005', or '100: 
 
 
 def recipe(about: str, edit: tuple[str, str] | str | bytes, *lines: str) -> Any:
-    """A bad recipe and the lines that answer it.
+    """Return a test case: a bad recipe and the lines that answer it.
 
     Args:
-        edit: text of the good recipe and what to put in its place; or the whole of the bad one.
+        edit: text of the good recipe and its replacement; or the whole bad recipe.
     """
     return pytest.param(edit, lines, id=about)
 
 
 def bad(about: str, command: str, *lines: str) -> Any:
-    """A command and the lines that answer it."""
+    """Return a test case: a command and the lines that answer it."""
     return pytest.param(command, lines, id=about)
 
 

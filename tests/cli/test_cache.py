@@ -1,4 +1,4 @@
-"""`finetune cache` tells what is kept, and removes that alone."""
+"""`finetune cache` lists what is kept, and removes nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENTRY = "0123456789abcdef" * 2
 
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of 3 MiB of features in two entries, and one classifier, with a file of the user's and a link beside."""
+    """Fill a cache with two entries of features (3 MiB) and one classifier, beside a user's file and a link."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("FINETUNE_CACHE", str(folder / "features"))
     for name, size in (("features/" + ENTRY, 1), ("features/" + ENTRY[::-1], 2)):

@@ -1,4 +1,4 @@
-"""Shells complete commands and options by what finetune prints."""
+"""Shells complete commands and options by the script that finetune prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`finetune doctor`: what it prints, writes and moves, and the lines that answer its wrong uses."""
+"""Output, files and moves of `finetune doctor`, and the lines that answer its wrong uses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALONE = "give it alone, it only moves files back"
 
 @pytest.fixture
 def mine(work: Path) -> Path:
-    """A folder of the test's own: drawn people, a page that is no image, a copy under another name."""
+    """Make a folder for this test alone: drawn people, a page that is not an image, a copy under another name."""
     shutil.copytree(work / "faces" / "strangers", work / "mine")
     (work / "mine" / "person_011" / "page.jpg").write_text("<html>not found</html>")
     shutil.copy(work / "mine/person_012/person_012_0001.png", work / "mine/person_013/copy.png")
@@ -131,7 +131,7 @@ def test_with_a_checkpoint_a_second_run_embeds_nothing(finetune, mine: Path, mon
 
 
 def bad(about: str, command: str, *lines: str) -> Any:
-    """A command and the lines that answer it."""
+    """Return a test case: a command and the lines that answer it."""
     return pytest.param(command, lines, id=about)
 
 

@@ -1,4 +1,4 @@
-"""The command `export`: what it prints, and the lines that say why it can't."""
+"""Output of the command `export`, and the lines that say why it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults that come later: exit status 1 and one line (128 + N after a signal), and what was good is kept."""
+"""Later faults give exit status 1 (128 + N after a signal) and one line, and good results are kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.tf
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 CHECKPOINT = 90 * MIB
-"""A whole checkpoint is a little larger; what `Repeat_2` and after leave for a resume is larger still."""
+"""Size a little below a whole checkpoint. The resume state of `Repeat_2` and later units is larger still."""
 
 TWO_STAGES = """\
 checkpoint: model
@@ -42,7 +42,7 @@ def two_stages(work: Path) -> Path:
 
 @contextlib.contextmanager
 def full_disk(largest_file: int) -> Iterator[None]:
-    """No file can grow beyond this: to who writes it, the disk is full."""
+    """Limit every file to this size within a `with` block, as if the disk were full."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, hard))
     try:
@@ -52,7 +52,7 @@ def full_disk(largest_file: int) -> Iterator[None]:
 
 
 def finished(output: Path) -> list[str]:
-    """The stages that can be restored."""
+    """Return the stages that can be restored."""
     from finetune.model import Model
 
     folders = sorted(path.parent for path in output.glob("[1-9]-*/checkpoint"))

@@ -1,4 +1,4 @@
-"""Galleries by command: enrol, list, change, identify, compare, classify."""
+"""Gallery commands: enrol, list, change, identify, compare, classify."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_a_test_set_and_a_submission(work, finetune):
 
 
 def test_arrays_of_images_are_classified(work, finetune):
-    """Flat grey rows, as a contest gave them; the network's images are larger."""
+    """Classify flat grey rows, as in a contest, whose images are smaller than those of the network."""
     paths = sorted((work / "faces/learn").rglob("*.png"))
     grey = np.stack([np.asarray(Image.open(path).convert("L").resize((37, 50))) for path in paths])
     labels = np.array([int(path.parent.name[-1]) for path in paths])
@@ -268,7 +268,7 @@ def test_arrays_of_images_are_classified(work, finetune):
 
 
 def test_a_bomb_and_links_among_the_photos_are_left_out_or_read_and_nothing_else_is_written(work, finetune, tree):
-    """Photos of a stranger's making: an image of 3.6 billion pixels, a link to a device, a link to another folder."""
+    """Enrol hostile photos: an image of 3.6 billion pixels, a link to a device, a link to another folder."""
     hostile = work / "hostile" / "ann"
     hostile.mkdir(parents=True)
     (hostile / "bomb.png").write_bytes(bomb())
@@ -309,7 +309,7 @@ def test_listing_and_changing_do_not_wait_for_tensorflow(tmp_path):
 
 @pytest.mark.slow
 def test_nothing_stays_of_faces_that_were_only_asked_about(work, finetune, tree, monkeypatch):
-    """The whole cache and the folder of temporary files, before and after each command."""
+    """Compare the whole cache and the folder of temporary files before and after each command."""
     kept, temporary = work.parent / "kept", work.parent / "temporary"
     for folder in (kept, temporary):
         folder.mkdir()

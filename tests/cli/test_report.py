@@ -1,4 +1,4 @@
-"""The command `report`: where it writes, and the lines that say why it can't."""
+"""Output places of the command `report`, and the lines that say why it fails."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WRONG = [
 
 @pytest.fixture(scope="module")
 def finished(faces, drawn_checkpoint, tmp_path_factory):
-    """A run's folder."""
+    """Make a run and return its folder."""
     from finetune.recipe.recipe import Recipe
     from finetune.runs.runner import run
 
@@ -43,7 +43,7 @@ def finished(faces, drawn_checkpoint, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def here(work, finished):
-    """The run's folder in the working folder."""
+    """Copy the run's folder into the working folder."""
     shutil.copytree(finished, work / "run")
 
 

@@ -1,4 +1,4 @@
-"""How the command starts: what needs no TensorFlow is answered before it is imported, and near names are proposed."""
+"""Commands that need no TensorFlow answer before it is imported, and near names are proposed."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def positive(text: str) -> int:
 
 @pytest.fixture
 def halved(monkeypatch) -> None:
-    """A protocol that needs no cli code: k_fold, with its accuracy divided by `--part-size`."""
+    """Register a protocol that needs no cli code: k_fold, with its accuracy divided by `--part-size`."""
 
     def evaluate(*arguments, part_size=2, **settings) -> VerificationResult:
         result = K_FOLD.evaluate(*arguments, **settings)

@@ -1,4 +1,4 @@
-"""The published filter, against a restatement of its loops."""
+"""The published filter equals a restatement of its loops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from finetune.dataset import noise
 
 
 def published(distances, labels, percentile, min_images):
-    """What the two functions of the published script leave of each class, image by image."""
+    """Return the images that the two functions of the published script keep, found image by image."""
     counts, edges = np.histogram(distances, 100)
     share, shares = 0, []
     for count in counts:

@@ -25,7 +25,7 @@ def pipeline():
 
 
 def make(root: Path, n: int, size: int = SIZE + 6) -> Dataset:
-    """Image i has 10 i in its blue channel, and in red and green each pixel's column and row."""
+    """Write images: image i has 10 i in its blue channel, and each pixel's column and row in red and green."""
     row, column = np.indices((size, size), dtype=np.uint8)
     paths = []
     for i in range(n):
@@ -42,7 +42,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def draw(
     pipeline, dataset: Dataset, augment: Augment, *, batch_size: int = 8, seed: int = 1, stage: int = 0, epoch: int = 1
 ):
-    """(the batches' sizes, {image's index: pixels}, the order they came in, {image's index: label})."""
+    """Draw one epoch and return (batch sizes, {image index: pixels}, order of the images, {image index: label})."""
     batches = pipeline.training_batches(
         dataset, pipeline.Drawing(seed, stage, epoch), preprocessing=FIXED, augment=augment, batch_size=batch_size
     )

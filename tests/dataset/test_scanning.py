@@ -19,7 +19,7 @@ def face(path: Path, size: int = 8) -> Path:
 
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
-    """Two people: ann with two images, bob with one."""
+    """Write two people: ann with two images, bob with one."""
     root = tmp_path / "faces"
     for name in ("bob/1.png", "ann/2.png", "ann/1.png"):
         face(root / name)

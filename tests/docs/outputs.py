@@ -1,4 +1,4 @@
-"""The output that pages show, compared with the output of their commands: all but the figures must be the same."""
+"""Comparison of the output that pages show with the output of their commands: only the figures may differ."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def blocks(page: Path) -> list[list[str]]:
 
 
 def masked(text: str) -> str:
-    """Return a text without what may differ."""
+    """Return a text without the parts that may differ."""
     for pattern, mask in MASKS:
         text = re.sub(pattern, mask, text)
     return text.strip()
 
 
 def unlike(lines: list[str], got: str) -> list[str]:
-    """Return the lines that are not part of the output that was got."""
+    """Return the lines that are missing in the actual output."""
     whole = masked(got)
     return [line for line in lines if masked(line) not in whole]
 
 
 def recipe_blocks() -> tuple[str, str, str]:
-    """Return the blocks of a recipe that the reader is to write: its first stage, its pairs, its second stage."""
+    """Return three blocks of the recipe that the reader writes: its first stage, its pairs, its second stage."""
     page = OWN_RECIPE.read_text(encoding="utf-8")
     first, pairs, second, *_ = (block for kind, block in BLOCK.findall(page) if kind == "yaml")
     return first, pairs, second

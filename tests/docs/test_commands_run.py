@@ -20,15 +20,15 @@ ELSEWHERE = {
     "strategy=multi_worker": "tests/training/test_strategy.py starts two workers",
     "lfw fetch": "tests/test_downloads.py gives scikit-learn's fetcher its files",
 }
-"""Commands that other tests run, by what tells them."""
+"""Parts of the commands that other tests run, each with that test."""
 OUTPUTS_ELSEWHERE = {
     "first-fine-tuning.md": "of the demo; tests/test_demo.py",
     "gates-and-verdict.md": "a verdict on better weights than the drawn ones; tests/verification/test_verdicts.py",
     "thresholds.md": "a refusal; tests/cli/test_gallery.py",
 }
-"""Pages whose output is not that of their commands, and where it is tested."""
+"""Pages whose output is not that of their commands, each with the test of that output."""
 FORMS = ("…", "...", "[", "|")
-"""Marks of a line that gives the form of a command, and is not a command."""
+"""Marks of a line that gives the form of a command and is not a command."""
 PLACES = {"CHECKPOINT": f"~/{world.CHECKPOINT}", "FACES": "~/faces_182"}
 NEEDS_GALLERY = {"friends.h5", "people.h5"}
 PAGES = [path for path in FILES if any(shown(path)) and "reference" not in path.parts]
@@ -36,7 +36,7 @@ PAGES = [path for path in FILES if any(shown(path)) and "reference" not in path.
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory, drawn_checkpoint: Path, faces: Path) -> Iterator[Path]:
-    """A folder with `home` and `clone`, and a copy of both: aligned folders know where their photos lie."""
+    """Yield a folder with `home`, `clone` and a copy of both, because aligned folders know where their photos lie."""
     root = tmp_path_factory.mktemp("world")
     home, clone = root / "home", root / "clone"
     clone.mkdir()
@@ -53,7 +53,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory, drawn_checkpoint: Path, faces
 
 @pytest.fixture
 def clone(kept: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder of a page: home and clone as they were made."""
+    """Restore home and clone as they were made, and return the working folder of a page."""
     for name in ("home", "clone"):
         shutil.rmtree(kept / name)
         shutil.copytree(kept / "kept" / name, kept / name, symlinks=True)
@@ -72,7 +72,7 @@ def succeed(*words: object) -> None:
 
 
 def commands(path: Path) -> Iterator[list[str]]:
-    """Yield the commands of a page that are to be run, as the shell would hand them on."""
+    """Yield the commands of a page that are to be run, as the shell would pass them on."""
     for words in shown(path):
         line = " ".join(words)
         if any(mark in line for mark in FORMS) or any(told in line for told in ELSEWHERE):
@@ -127,7 +127,7 @@ def test_the_python_of_a_page_runs(path, clone, kept):
 
 
 def _anew(words: list[str]) -> list[str]:
-    """Make room for a run, because pages show several ways to one folder; return its words, those of a short run."""
+    """Delete the run's output, because pages show several ways to one folder. Return the words of a short run."""
     from finetune.recipe import Recipe
 
     settings = dict(word.split("=", 1) for word in words[2:] if "=" in word)

@@ -1,4 +1,4 @@
-"""The commands that the documentation shows are commands that finetune knows, with options that it knows."""
+"""The documentation shows only commands and options that finetune has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ END = {"|", "||", "&&", ";", "&", ">", ">>", "2>", "<"}
 
 
 def shown(path: Path) -> Iterator[list[str]]:
-    """The words of each finetune command in a page's blocks of shell code."""
+    """Yield the words of each finetune command in a page's blocks of shell code."""
     for block in BLOCK.findall(path.read_text(encoding="utf-8")):
         for line in block.replace("\\\n", " ").splitlines():
             if "finetune " not in line:
@@ -35,7 +35,7 @@ parsers = functools.cache(build_parser)
 
 
 def refusal(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """Return the parser's message against a command; empty where it accepts the command."""
+    """Return the parser's message about a command; empty if it accepts the command."""
     parser, commands = parsers()
     try:
         if not any(mark in word for word in words for mark in ("…", "...", "[")):
@@ -51,7 +51,7 @@ def refusal(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def _parts(command: Parser, words: list[str]) -> Iterator[Parser]:
-    """A command, and those below it that the words name, alternatives such as csv|arrays among them."""
+    """Yield a command and its subcommands that the words name, including alternatives such as csv|arrays."""
     yield command
     named = {part for word in words for part in word.split("|")}
     for action in command._actions:

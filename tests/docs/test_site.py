@@ -1,4 +1,4 @@
-"""The site is built whole, and opens from disk without asking for anything from elsewhere."""
+"""The site is built whole, and opens from disk without loading anything from elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "sourc
 
 
 class Loaded(HTMLParser):
-    """Collects what a page loads."""
+    """An HTML parser that collects the files that a page loads."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The typing errors that the page on recipes shows, and what finetune says of them."""
+"""The page on recipes shows typing errors with the messages that finetune gives."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The files that the documentation's commands take for granted: a checkpoint, LFW, photos, and a finished run.
+"""Files that the documentation's commands need: a checkpoint, LFW, photos, and a finished run.
 
-All of it is drawn, under the names that the pages use, so that each command can be run as it is shown.
+All of them are drawn, under the names that the pages use, so that each command can be run as it is shown.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ CHECKPOINT = "models/20180402-114759"
 SHAPE = (50, 37)
 """Height and width of the images in arrays."""
 Finetune = Callable[..., None]
-"""Runs a command of finetune; the words are its arguments."""
+"""Function that runs a command of finetune; the words are its arguments."""
 
 
 def photos(folder: Path, people: Sequence[int], images: int, size: int = 200) -> None:
-    """Draw photos, named as LFW's are. The people that the pages need are those whose faces are found."""
+    """Draw photos with names as in LFW. The pages need people whose faces are found."""
     for number in people:
         person = folder / f"Person_{number:03d}"
         person.mkdir(parents=True)
@@ -59,7 +59,7 @@ def make_home(home: Path, checkpoint: Path, finetune: Finetune) -> None:
 
 
 def make_clone(folder: Path, home: Path, finetune: Finetune) -> None:
-    """Fill a working folder: the recipes, a run of three stages, and what the pages call by name."""
+    """Fill a working folder: the recipes, a run of three stages, and the files that the pages name."""
     shutil.copytree(ROOT / "recipes", folder / "recipes")
     (folder / "data").symlink_to(ROOT / "data")
     shutil.copy(home / "lfw/pairs.txt", folder / "pairs_strangers.txt")
@@ -100,7 +100,7 @@ def shortened(stages: Iterable[int]) -> list[str]:
 
 
 def _friends():  # type: ignore[no-untyped-def]
-    """Return the script that draws the photos of the gallery's page."""
+    """Return the script that draws the photos of the gallery page, as a module."""
     spec = importlib.util.spec_from_file_location("friends", ROOT / "tests/verify/friends.py")
     assert spec is not None
     assert spec.loader is not None

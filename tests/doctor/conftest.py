@@ -1,4 +1,4 @@
-"""What the doctor's tests share: pictures that are nothing like each other, and folders as snapshots."""
+"""Fixtures of the doctor's tests: pictures that are unlike each other, and snapshots of folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 
 
 def picture(seed: int, size: int = 96) -> Image.Image:
-    """Smooth random colours with detail down to an eighth of the side: no two seeds look alike."""
+    """Draw smooth random colours with detail down to an eighth of the side. No two seeds look alike."""
     draw = np.random.default_rng(seed)
     layers = [
         np.asarray(
@@ -25,7 +25,7 @@ def picture(seed: int, size: int = 96) -> Image.Image:
 
 @pytest.fixture
 def save() -> Callable[..., Path]:
-    """Saves the picture of a seed, making its folder."""
+    """Return a function that saves the picture of a seed and makes its folder."""
 
     def save(path: Path, seed: int, size: int = 96, **options: object) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def save() -> Callable[..., Path]:
 
 @pytest.fixture
 def people(tmp_path: Path, save: Callable[..., Path]) -> Path:
-    """Three people with four pictures each, all different."""
+    """Write three people with four pictures each, all different."""
     for seed in range(12):
         save(tmp_path / "people" / f"person_{seed // 4}" / f"{seed % 4}.png", seed)
     return tmp_path / "people"
@@ -45,7 +45,7 @@ def people(tmp_path: Path, save: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def snapshot() -> Callable[[Path], dict[str, tuple[object, ...]]]:
-    """All that lies in a folder, links not followed: kind, times, content."""
+    """Return a function that records everything in a folder, links not followed: kind, times, content."""
 
     def read(folder: Path) -> dict[str, tuple[object, ...]]:
         found: dict[str, tuple[object, ...]] = {}

@@ -1,4 +1,4 @@
-"""One picture is known again after what copying does to it, and two pictures are told apart."""
+"""A picture is recognised after the changes that copying makes, and different pictures are told apart."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_two_pictures_are_not_one(seeds):
 
 
 def test_two_photographs_of_one_moment_are_not_one_picture(tmp_path: Path):
-    """Alike by 0.8 to 0.96, as bursts are: a face that moved in front of the same background."""
+    """Compare photos with a likeness of 0.8 to 0.96, as in bursts: a face that moved before the same background."""
     first, other = (np.asarray(picture(seed, 96), float) for seed in (1, 2))
     second = 0.75 * first + 0.25 * other
     for name, pixels in (("a.png", first), ("b.png", second)):

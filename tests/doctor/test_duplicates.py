@@ -1,4 +1,4 @@
-"""Of one picture the best copy stays; under two people none stays by guess."""
+"""The best copy of a picture stays. If copies lie under two people, none stays by a guess."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def duplicates(
     faults: dict[str, int] | None = None,
     measured: dict[tuple[str, str], float] | None = None,
 ) -> Duplicates:
-    """Files `person/name` with a side in pixels, and pairs of one picture, of equal pixels or not.
+    """Write files `person/name` of a side in pixels, and return the duplicates among pairs of one picture.
 
-    What else is compared must be in `measured`.
+    The flag of a pair says whether its pixels are equal. Every other comparison must be in `measured`.
     """
     names = sorted(files)
     people = sorted({name.split("/")[0] for name in names})
@@ -130,7 +130,7 @@ def test_what_suits_training_stays_before_what_is_larger(tmp_path: Path):
 
 def test_a_picture_that_lies_under_very_many_says_nothing_of_two_of_them(tmp_path: Path):
     def steps(n: int) -> int:
-        """Lines that run, to tell of n people who share one picture."""
+        """Return the number of lines that run to report n people who share one picture."""
         files = {f"person_{i:04d}/1": 100 for i in range(n)}
         made = duplicates(tmp_path, files, [("person_0000/1", f"person_{i:04d}/1", True) for i in range(1, n)])
         count = 0

@@ -1,4 +1,4 @@
-"""The report of a folder: every fault that was put there, under its name, and nothing else."""
+"""The report of a folder names every planted fault, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose face it is: drawn embeddings with known people, and the numbers worked out one by one."""
+"""The identity of each face, for drawn embeddings of known people, with figures worked out one by one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from finetune.doctor import identities
 
 
 def drawn(people: int, images: int, spread: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings float32 [people * images, 64] around random centres, and the labels."""
+    """Draw embeddings around random centres, float32 [people * images, 64], and return them with their labels."""
     draw = np.random.default_rng(seed)
     labels = np.repeat(np.arange(people), images)
     centres = draw.normal(size=[people, 64])

@@ -1,4 +1,4 @@
-"""What a link that stays leads to is not moved away from under it."""
+"""A file is not moved away while a link that stays leads to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from finetune.verification.pairs import read_pairs, resolve
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A file, links to it of a file, of a link and by way of a folder, a circle, and a link to nowhere."""
+    """Make a file, links to it (direct, by a link, by a folder), a circular link, and a link to nowhere."""
     for person in ("ann", "bob"):
         (tmp_path / person).mkdir()
         (tmp_path / person / "1").write_bytes(person.encode())

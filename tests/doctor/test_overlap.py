@@ -1,4 +1,4 @@
-"""What the LFW pairs hold too: people by name, pictures by their pixels."""
+"""Overlap with the LFW pairs is found: people by name, pictures by their pixels."""
 
 from __future__ import annotations
 

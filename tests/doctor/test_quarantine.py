@@ -1,4 +1,4 @@
-"""What was moved aside comes back exactly, whatever happened meanwhile; nothing is overwritten."""
+"""Quarantined files come back exactly, even after changes in between, and nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Files, a link, an empty folder, a name of no encoding, and times of long ago."""
+    """Make files, a link, an empty folder, a name without an encoding, and times of long ago."""
     root = tmp_path / "people"
     for person in ("ann", "bob"):
         (root / person).mkdir(parents=True)
@@ -272,7 +272,7 @@ OUTSIDE = [
 
 @pytest.mark.parametrize(("moves", "times"), OUTSIDE)
 def test_a_list_that_leads_out_of_the_two_folders_is_refused(tree: Path, snapshot, moves, times):
-    """A list that somebody else wrote, over folders in which `out` is a link to elsewhere."""
+    """Refuse a list that somebody else wrote, over folders in which `out` is a link to elsewhere."""
     quarantine = Quarantine.of(tree)
     quarantine.move(suspects(tree))
     elsewhere = tree.parent / "elsewhere"

@@ -1,4 +1,4 @@
-"""With the real checkpoint, on people whom it has never seen."""
+"""The doctor finds swapped faces with the real checkpoint, on people whom it has never seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sheet of suspects: bounded, readable, and it says what is not on it."""
+"""The sheet of suspects is bounded and readable, and says what it leaves out."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_no_line_is_wider_than_its_room_and_no_letter_is_lost():
 
 
 def test_what_has_gone_is_shown_as_such(tmp_path: Path, save):
-    """A grey square with words in it, nothing of a picture."""
+    """Show a grey square with words in it, and nothing of a picture."""
     gone = save(tmp_path / "ann" / "gone.png", 1, sheet.FACE)
     found = report(tmp_path, [Finding("too-small", gone, "40x40 pixels")])
 

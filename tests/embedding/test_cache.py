@@ -1,4 +1,4 @@
-"""The cache of vectors: what is kept is found again, byte for byte, and nothing else is."""
+"""The cache of vectors returns what it stored, byte for byte, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door to vectors: the same as the whole pass, and each computed once."""
+"""The embedder gives the same vectors as the whole forward pass, and computes each once."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_an_image_that_changed_since_it_was_inspected_is_one_line(model, images,
 
 
 def swapped(monkeypatch, path, other):
-    """Let `path` hold the bytes of another image after its digest was taken, and its own again after a while."""
+    """Let `path` hold another image's bytes after its digest was taken, and later its own bytes again."""
     own = path.read_bytes()
     take = inspection.hash_image
 

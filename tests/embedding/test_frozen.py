@@ -1,4 +1,4 @@
-"""Training from kept features is training from images, only sooner."""
+"""Training from cached features gives the same result as training from images, only sooner."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_a_fill_that_was_interrupted_goes_on_to_the_same_bytes(make, monkeypatch
 
 
 def on_block8(inputs):
-    """Features before Block8 of the training images, which are the held-back ones too."""
+    """Return features before Block8 of the training images, which are also the held-back ones."""
     first, train = V1.names.index("Block8"), inputs.train
     embedder = Embedder(inputs.model, inputs.recipe.cache, inputs.records, first=first)
     return FrozenFeatures(embedder, inputs.recipe, 1, train, train)
@@ -224,7 +224,7 @@ BACKBONE = "InceptionResnetV1/Conv2d_1a_3x3/weights"
 
 
 def described(weights="a", image_size=160, standardization="fixed", **changes):
-    """All that the cache asks of a model."""
+    """Return a stand-in with everything that the cache asks of a model."""
     names = {BACKBONE: weights, "InceptionResnetV1/Bottleneck/weights": "b", "Logits/weights": "c"}
     values = {
         "backbone": V1,

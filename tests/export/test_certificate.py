@@ -1,4 +1,4 @@
-"""What a certificate lets pass, and what it does not."""
+"""Limits of a certificate: what passes and what does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each format computes what the checkpoint does, loaded again by its own runtime in a fresh process."""
+"""Each format, loaded by its own runtime in a fresh process, computes what the checkpoint does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SUFFIXES = {"pb": ".pb", "keras": ".keras", "h5": ".h5", "onnx": ".onnx", "tflit
 
 @pytest.fixture(scope="module")
 def named(drawn_checkpoint) -> Model:
-    """A model whose classes have names."""
+    """Return a model whose classes have names."""
     model = Model.restore(drawn_checkpoint)
     names = [f"person {i}" for i in range(model.num_classes)]
     return Model(model.backbone, model.variables, model.preprocessing, names, model.origin)
@@ -34,7 +34,7 @@ def named(drawn_checkpoint) -> Model:
 
 @pytest.fixture(scope="module")
 def exported(named, tmp_path_factory):
-    """The certificate and the folder of an export with its head; each format is exported once."""
+    """Return a function that exports with the head, once per format, and gives the certificate and the folder."""
 
     @functools.cache
     def export(to: str) -> tuple[Certificate, Path]:

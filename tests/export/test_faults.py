@@ -1,4 +1,4 @@
-"""Exports that are not what their checkpoint is fail their certificate, and nothing of them is left."""
+"""An export that differs from its checkpoint fails its certificate, and nothing of it is left."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ SQUARE = "InceptionResnetV1/Repeat/block35_2/Branch_1/Conv2d_0b_3x3/weights"
 
 
 def one_batch_norm_value(content):
-    """One of 128 values of one of 132 layers' statistics, and by a half."""
+    """Change one of 128 values of one of 132 layers' statistics by a half."""
     value = content.tensors[STATISTIC].copy()
     value[7] *= 1.5
     return dataclasses.replace(content, tensors={**content.tensors, STATISTIC: value})
 
 
 def a_swapped_axis(content):
-    """Height and width of one kernel, whose shape does not tell."""
+    """Swap height and width of one kernel, whose shape does not show it."""
     swapped = np.swapaxes(content.tensors[SQUARE], 0, 1)
     return dataclasses.replace(content, tensors={**content.tensors, SQUARE: np.ascontiguousarray(swapped)})
 
 
 def the_other_standardization(content):
-    """Within the graph, or in the file beside those that are fed standardized images."""
+    """Change the standardization: within the graph, or in the file beside formats fed with standardized images."""
     other = dataclasses.replace(content.preprocessing, standardization="per_image")
     return dataclasses.replace(content, preprocessing=other)
 
 
 def faulty(monkeypatch: pytest.MonkeyPatch, fault) -> None:
-    """From here on writers are given something else than what the certificate is about."""
+    """Make every writer write faulty content from now on, while the certificate is about the sound content."""
     write = Format.write
     monkeypatch.setattr(Format, "write", lambda self, content, folder: write(self, fault(content), folder))
     answer = process.answer
 
     def here(format, folder, pixels, *arguments, **options):
-        """By the same program, but in this process, which has TensorFlow already; TensorFlow 1's part can't be."""
+        """Answer by the same program in this process, which has TensorFlow already. TensorFlow 1's part can't be."""
         if format.name in ("tf1", "pb"):
             return answer(format, folder, pixels, *arguments, **options)
         runtime, run = reload.RUNTIMES[format.name](str(folder))
@@ -110,7 +110,7 @@ def test_a_runtime_that_can_not_load_it_is_told(drawn_checkpoint, tmp_path, monk
 
 
 def test_lfw_outside_the_tolerance_fails_the_certificate(drawn_checkpoint, faces, tmp_path, monkeypatch):
-    """What probes do not show: images of the pairs that are embedded wrongly."""
+    """Embed the images of the pairs wrongly, which the probes do not show."""
     from finetune.recipe.sections import LFW
 
     answer = process.answer

@@ -1,4 +1,4 @@
-"""Which Python reads an export again."""
+"""The choice of the Python that reads an export again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports read again in this process: each format computes what the checkpoint does, in batches and mirrored."""
+"""Exports read again in this process compute what the checkpoint does, in batches and mirrored."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tiny(random_variables) -> Model:
 
 @pytest.fixture
 def written(tmp_path):
-    """Writes a format with its head into a folder."""
+    """Return a function that writes a format with its head into a folder."""
 
     def write(name, model):
         folder = tmp_path / name
@@ -48,7 +48,7 @@ def written(tmp_path):
 
 
 def run(name, folder, pixels, tmp_path, monkeypatch, *options):
-    """What the program writes, and what it says at last."""
+    """Run the program and return the arrays that it writes."""
     np.save(tmp_path / "pixels.npy", pixels)
     arguments = ["reload.py", name, str(folder), str(tmp_path / "pixels.npy"), str(tmp_path / "out.npz"), *options]
     monkeypatch.setattr(sys, "argv", arguments)

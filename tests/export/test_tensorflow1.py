@@ -59,7 +59,7 @@ np.savez(out, mapped=mapped, fed=fed, unfed=unfed, logits=logits, probabilities=
 
 @pytest.fixture(scope="module")
 def checkpoints(drawn_checkpoint, request):
-    """The checkpoint of drawn weights; and, where there is the real one, that and one whose variables all moved."""
+    """Return a function that gives a model and its pixels: drawn, real, or real with every variable moved."""
 
     def model(which: str) -> tuple[Model, np.ndarray]:
         if which == "drawn":

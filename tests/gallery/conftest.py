@@ -1,4 +1,4 @@
-"""Made-up people: unit vectors round a direction each."""
+"""Made-up people: unit vectors around one direction per person."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONTRACT = Contract("models/a/model-a.ckpt-1", "ab" * 32, 160, "fixed")
 
 
 def vectors(labels, size: int = 16, spread: float = 0.3, seed: int = 0) -> np.ndarray:
-    """Float32 [n, size], unit length: photos of the same label lie together, whatever others are asked for."""
+    """Draw unit vectors, float32 [n, size]. Photos of one label lie together, independently of other labels."""
     generator = np.random.default_rng(seed)
     rows = [
         np.random.default_rng([7, label]).standard_normal(size) / size**0.5
@@ -38,7 +38,7 @@ def gallery(people: int = 5, each: int = 4, size: int = 16, seed: int = 0, **cha
 
 
 def bomb() -> bytes:
-    """A PNG of 60,000 by 60,000 pixels in a few bytes."""
+    """Return a PNG of 60,000 by 60,000 pixels in a few bytes."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

@@ -1,4 +1,4 @@
-"""Thresholds: the order statistics they are, the promise they keep on people never seen, and when they are refused."""
+"""Thresholds are order statistics that keep their promise on people never seen, or are refused."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_no_lower_threshold_would_do(rows, far):
 
 @pytest.mark.parametrize(("photos_each", "n"), [(1, 99), (1, 400), (4, 200)])
 def test_the_rate_on_people_never_seen_is_as_promised(photos_each, n):
-    """Of a known distribution, whose false accept rate at a threshold is exact."""
+    """Draw scores from a known distribution, whose false accept rate at a threshold is exact."""
     generator = np.random.default_rng(n + photos_each)
     rates, inside = [], 0
     for _ in range(2000):
@@ -68,7 +68,7 @@ def test_the_rate_on_people_never_seen_is_as_promised(photos_each, n):
 
 
 def test_people_left_out_in_turn_promise_what_holds_for_strangers():
-    """People as directions at random: the rate is measured on fresh ones."""
+    """Draw people as random directions, and measure the rate on fresh ones."""
     rates, inside = [], 0
     for seed in range(40):
         generator = np.random.default_rng(seed)
@@ -162,7 +162,7 @@ def test_the_threshold_of_pairs_is_exceeded_by_as_many_as_was_asked_for():
 
 
 def test_too_few_people_for_pairs_are_told_with_how_many_more_and_which_rate():
-    """Pairs of n people promise 1 / (n / 2 + 1) at the least: 150 strangers 0.01316, and 198 people 0.01."""
+    """Assert the least rate that pairs of n people promise, 1 / (n / 2 + 1): 0.01316 for 150 people, 0.01 for 198."""
     nobody = Gallery.empty(CONTRACT, 16)
     found = nobody.add_strangers(np.arange(150), photos(vectors(np.arange(150))))
     with pytest.raises(DataError) as refused:

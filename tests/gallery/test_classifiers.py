@@ -1,4 +1,4 @@
-"""The classifiers: equal to plain formulas, and to a fit of everything when photos are added."""
+"""The classifiers equal plain formulas, and equal a fit of everything when photos are added."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_one_against_the_rest_is_scikit_learns_for_each_person():
 
 
 def test_fits_are_the_same_bytes_with_any_number_of_threads(monkeypatch):
-    """With fewer photos than embedding values, where scikit-learn's own choice is liblinear's dual solver."""
+    """Fit fewer photos than embedding values, where scikit-learn itself would choose liblinear's dual solver."""
     labels = np.repeat(np.arange(24), 5)
     rows = vectors(labels, 256, spread=1.5)
     fits = []
@@ -226,7 +226,7 @@ def test_too_many_people_for_one_against_one():
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """How many SVMs each training trained."""
+    """Record the number of SVMs that each training trains."""
     counts = []
     train = LinearSVM._train
 

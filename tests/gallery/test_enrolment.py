@@ -1,4 +1,4 @@
-"""Enrolling: only what is new is embedded, whoever else changes the gallery meanwhile; what can't be is told."""
+"""Enrolment embeds only new photos, even if others change the gallery meanwhile, and reports what it can't enrol."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def model(drawn_checkpoint):
 
 @pytest.fixture
 def people(faces, tmp_path):
-    """A copy of the drawn people, whose files may be changed."""
+    """Copy the drawn people, so that their files may be changed."""
     shutil.copytree(faces / "learn", tmp_path / "people")
     return tmp_path / "people"
 
@@ -147,7 +147,7 @@ def test_another_head_is_the_same_to_a_gallery(model, drawn_checkpoint, people, 
 
 
 def test_what_others_do_meanwhile_stands(model, people, tmp_path, monkeypatch):
-    """While photos are embedded, another process removes one person and adds another."""
+    """Remove one person and add another, as another process would, while photos are embedded."""
     from finetune.gallery import enrolment as module
 
     path, everybody = tmp_path / "g.h5", of(people)

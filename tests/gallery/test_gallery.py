@@ -1,4 +1,4 @@
-"""People added, renamed, merged and removed; names that nobody can have."""
+"""People are added, renamed, merged and removed; names that nobody can have are refused."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_prelogits_come_back_from_their_lengths():
 
 @pytest.mark.parametrize("value", [0.0, np.nan, np.inf, 1e38])
 def test_embeddings_without_a_direction_are_refused_before_they_are_written(value):
-    """A gallery that held one could not be read again."""
+    """Refuse them early, because a gallery that held one could not be read again."""
     rows = vectors([1, 2])
     rows[1] = value
     with pytest.raises(NotFinite, match=r"^b: 1 of 2 embeddings are zero or not finite; none was enrolled$"):

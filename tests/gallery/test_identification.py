@@ -1,4 +1,4 @@
-"""Photos to answers: who is named, who is unknown, and what is written of it."""
+"""Answers to photos: who is named, who is unknown, and what is written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def model(drawn_checkpoint):
 
 @pytest.fixture(scope="module")
 def enrolled(model, faces):
-    """The people's names, and prototypes of five of their six photos."""
+    """Return the people's names, and prototypes of five of their six photos."""
     people = sorted(folder.name for folder in (faces / "learn").iterdir())
     paths = [faces / "learn" / name / f"{name}_{number:04d}.png" for name in people for number in range(1, 6)]
     return people, NearestPrototype().fit(model.embed(paths), np.repeat(np.arange(4), 5))

@@ -1,4 +1,4 @@
-"""Rates of `identify --labelled`: by photo, as the labelled folders mean it."""
+"""Rates of `identify --labelled`, counted per photo, as the labelled folders mean it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PEOPLE = ("Ann", "Bob", "Zoë")
 
 
 def photo(name: str, *faces: tuple[str, str]) -> list[Identification]:
-    """The answers of one photo: the name and the nearest person of each face."""
+    """Return the answers of one photo: the name and the nearest person of each face."""
     path = Path(name)
     return [
         Identification(Face(path, path.parent, path, number), said, 0.5, best)

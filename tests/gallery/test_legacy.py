@@ -1,4 +1,4 @@
-"""Pickled features: what is arrays, lists and strings is read; nothing else is, and nothing of it runs."""
+"""Pickled features are read if they are arrays, lists and strings. Nothing else is read, and nothing of it runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LAYOUTS = {
 
 @pytest.fixture
 def refused(tmp_path):
-    """The one line that a file is refused with."""
+    """Return a function that gives the one line with which a file is refused."""
 
     def why(content: bytes) -> str:
         path = tmp_path / "all_features.pkl"
@@ -68,7 +68,7 @@ def test_pickles_one_after_the_other_are_read(tmp_path):
 
 
 def test_what_python_2_wrote_is_read(tmp_path):
-    """Byte strings, and an array's bytes as a string, under the module's old name."""
+    """Read byte strings, and an array's bytes as a string, under the module's old name."""
     path = tmp_path / "f.pkl"
     array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(I2\nI2\ntcnumpy\ndtype\n"
     array += b"(S'f4'\nI0\nI1\ntR(I3\nS'<'\nNNNI-1\nI-1\nI0\ntbI00\nS'"
@@ -81,7 +81,7 @@ def test_what_python_2_wrote_is_read(tmp_path):
 
 
 class Evil:
-    """What a pickle runs when it is loaded."""
+    """An object that calls a function when it is unpickled."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments

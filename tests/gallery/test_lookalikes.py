@@ -1,4 +1,4 @@
-"""Photos that look like somebody else: by their likeness, and by the doctor's test."""
+"""Photos that look like somebody else, found by their likeness and by the doctor's test."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_photo_that_looks_like_somebody_else_is_told():
 
 
 def mixed_up(people: int = 12, each: int = 6):
-    """A gallery of whom one has a photo of another, the fourth photo of person 7; and that photo's row."""
+    """Return a gallery in which the fourth photo of person 7 shows another person, and that photo's row."""
     labels = np.repeat(np.arange(people), each)
     row = 7 * each + 3
     of = labels.copy()
@@ -70,7 +70,7 @@ def test_in_a_large_gallery_the_test_is_made_with_some_people(monkeypatch):
 
 @pytest.mark.real
 def test_one_wrong_photo_among_a_new_persons_right_ones_is_mostly_found_on_real_faces(shared):
-    """People whom the checkpoint never saw, with five photos and more: 48 of 61; of 372 right photos, 3 by mistake."""
+    """Add unseen people with five photos and more. 48 of 61 wrong photos are found, and 3 of 372 right ones."""
     with np.load(shared / "expected/embeddings.npz") as stored:
         names, rows = stored["names"], stored["plain"]
     owners = np.array([name.split("/")[0] for name in names])

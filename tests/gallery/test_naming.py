@@ -1,4 +1,4 @@
-"""Photos to names, and photos compared, in one call from Python."""
+"""Photos are named, and photos are compared, in one call from Python."""
 
 from __future__ import annotations
 

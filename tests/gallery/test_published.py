@@ -1,4 +1,4 @@
-"""The published protocol: who is parted how, and what the recorded embeddings give."""
+"""The published protocol: its split of the people, and its results on the recorded embeddings."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_accuracy_and_macro_f_score_are_scikit_learns(name):
 
 
 def test_every_image_of_an_array_is_embedded_once_in_its_order(monkeypatch):
-    """Two at a time, by a network whose embedding is an image's mean and its first pixel."""
+    """Embed two images at a time, with a network whose embedding is an image's mean and its first pixel."""
     images = [Image.new("RGB", (8, 4), (20 * number, 0, 0)) for number in range(5)]
     array = type("Array", (), {"image": lambda _, index: images[index], "__len__": lambda _: len(images)})()
     seen = []
@@ -110,7 +110,7 @@ def test_the_split_is_the_recorded_one(shared):
 @pytest.mark.real
 @pytest.mark.slow
 def test_the_recorded_accuracy_is_one_of_those_that_its_cross_validation_gives(shared):
-    """It depends on how folds were drawn: by seeds 0 to 29 it ranges from 2306 to 2319 of 2403."""
+    """Try several seeds, because the accuracy depends on the folds: seeds 0 to 29 give 2306 to 2319 of 2403."""
     recorded = np.load(shared / "expected/classify.npz")
     sides = [recorded[name] for name in ("train", "train_labels", "test", "test_labels")]
     accuracies = [classify("svc", *sides, seed=seed).accuracy for seed in range(8)]

@@ -1,4 +1,4 @@
-"""What has become of the files that photos were enrolled from."""
+"""The state of the files that photos were enrolled from."""
 
 from __future__ import annotations
 

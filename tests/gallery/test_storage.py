@@ -1,4 +1,4 @@
-"""A gallery's file: what is written is read, whoever kills the writer; what lies is refused."""
+"""A gallery's file is read as it was written, even after a writer is killed. A file with false content is refused."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_change_that_fails_leaves_the_gallery_as_it_was(tmp_path):
 
 
 def test_a_full_disk_leaves_the_gallery_as_it_was(tmp_path):
-    """A limit of the size of files acts as a full disk does: within the write of the large arrays."""
+    """Limit the size of files, which acts as a full disk does: within the write of the large arrays."""
     path = tmp_path / "g.h5"
     write_gallery(path, gallery(people=20))
     before = path.read_bytes()
@@ -108,7 +108,7 @@ def test_a_full_disk_leaves_the_gallery_as_it_was(tmp_path):
         "    try: write_gallery(Path(sys.argv[1]), large)\n"
         "    except Exception as error: print(type(error).__name__, error, file=sys.stdout)\n"
     )
-    # What it prints goes through a pipe, which has no size.
+    # Its output goes through a pipe, which has no size.
     done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, check=True)
     told = f"RunError {path}: can't be written (File too large); what stood there before is whole; make room"
     assert done.stdout.splitlines() == [told] * 5
@@ -192,7 +192,7 @@ def test_a_new_gallery_is_its_owners_alone_and_an_old_one_keeps_its_mode(tmp_pat
 
 
 def without_checksums(file):
-    """Make it a gallery as the first version wrote them."""
+    """Change a gallery's file to the form that the first version wrote."""
     file.attrs.modify("format", np.bytes_("finetune gallery 1"))
     del file.attrs["checksums"]
 
@@ -333,7 +333,7 @@ def test_a_gallery_without_the_checksums_that_it_had_is_refused(tmp_path):
 
 @pytest.mark.slow
 def test_damaged_bytes_anywhere_change_nothing_or_are_refused(tmp_path):
-    """500 mutants of one file."""
+    """Read 500 mutants of one file."""
     path, random_ = tmp_path / "g.h5", random.Random(3)
     written = gallery().add_strangers(np.array([0, 1, 1]), photos(vectors([40, 41, 41]), seed=9))
     write_gallery(path, written)

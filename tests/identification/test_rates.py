@@ -1,4 +1,4 @@
-"""Open-set identification: by hand, by brute force, and what must hold whatever the figures."""
+"""Open-set identification equals results by hand and by brute force, and keeps its invariants."""
 
 from __future__ import annotations
 

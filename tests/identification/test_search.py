@@ -1,4 +1,4 @@
-"""Search gives what an exhaustive one in float64 gives."""
+"""Search gives what an exhaustive search in float64 gives."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_nearest_are_those_of_an_exhaustive_search(n, m, k, block, copies, r
 
 
 def test_rows_that_float32_can_not_tell_apart_are_told_apart(monkeypatch):
-    """Similarities that differ by 1e-9, far below float32's steps, in any order of blocks."""
+    """Search similarities that differ by 1e-9, far below float32's steps, in any order of blocks."""
     monkeypatch.setattr(search, "ROWS", 64)
     probe = np.zeros([1, 512], np.float32)
     probe[0, 0] = 1

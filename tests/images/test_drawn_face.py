@@ -1,4 +1,4 @@
-"""The faces that a seed draws: the same ones in every release, since published figures were measured on them."""
+"""A seed draws the same faces in every release, because published figures were measured on them."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_every_image_differs(faces):
 
 
 def ridge_accuracy(train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray) -> float:
-    """Of a linear classifier, least squares with a penalty."""
+    """Return the accuracy of a linear classifier: least squares with a penalty."""
     mean, std = train.mean(0), train.std(0)
     train, test = (train - mean) / std, (test - mean) / std
     targets = np.eye(train_labels.max() + 1)[train_labels]

@@ -1,4 +1,4 @@
-"""What callers hand in as images: every form gives the same pixels, and what may mean another thing is a sentence."""
+"""Every form of given images gives the same pixels, and an ambiguous one is refused in a sentence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def inputs(images, preprocessing=FIXED, **options):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder in the home directory with the pixels as files, two of them in a folder below."""
+    """Write the pixels as files into a folder in the home directory, two of them in a folder below."""
     monkeypatch.setenv("HOME", str(tmp_path))
     for name, pixels in zip(("faces/a.png", "faces/b.png", "faces/c/1.png", "faces/c/2.png"), PIXELS, strict=True):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

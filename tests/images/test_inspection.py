@@ -1,4 +1,4 @@
-"""One record per file: known by its bytes, measured once per content, or with the reason why it can't be used."""
+"""Each file has one record, known by its bytes and measured once per content, or a reason why it can't be used."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def image(path: Path, size: tuple[int, int] = (40, 30), colour: str = "tan", **o
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The files that are decoded, one by one."""
+    """Record the files that are decoded, one by one."""
     paths: list[Path] = []
     read = inspection.read_image
 

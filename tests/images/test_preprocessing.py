@@ -1,4 +1,4 @@
-"""What a checkpoint expects of its images, and where that is known from."""
+"""The preprocessing that a checkpoint expects, and the source of that knowledge."""
 
 from __future__ import annotations
 

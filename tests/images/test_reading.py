@@ -115,7 +115,7 @@ def test_a_photo_stands_upright(tmp_path, orientation, undo):
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds next to nothing."""
+    """Return a PNG that claims a size and holds next to nothing."""
     chunks = [
         (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
         (b"IDAT", zlib.compress(b"")),
@@ -162,7 +162,7 @@ def test_what_is_no_file_says_so(tmp_path):
 
 
 def writes(kind: str) -> bool:
-    """Whether this Pillow writes JPEG2000 or AVIF."""
+    """Return whether this Pillow writes JPEG2000 or AVIF."""
     Image.init()
     return kind in Image.SAVE and bool(features.check({"JPEG2000": "jpg_2000", "AVIF": "avif"}[kind]))
 

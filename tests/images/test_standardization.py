@@ -1,4 +1,4 @@
-"""Standardization is what TensorFlow 1 computed."""
+"""Standardization equals that of TensorFlow 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.tf
 
 
 def published(pixels: np.ndarray, standardization: str) -> np.ndarray:
-    """What TensorFlow 1 computed, in float64, one image at a time."""
+    """Standardize as TensorFlow 1 did, in float64, one image at a time."""
     if standardization == "fixed":
         return (pixels - 127.5) / 128
     images = pixels.astype(np.float64)

@@ -1,4 +1,4 @@
-"""The tests that a module's mutants meet: the file that mirrors it, then those named here."""
+"""The tests that run on a module's mutants: the file that mirrors it, then those named here."""
 
 from __future__ import annotations
 
@@ -79,20 +79,20 @@ ALSO = {
     "images/drawn_face.py": ("images/test_drawn_people.py",),
     "images/drawn_photo.py": ("images/test_drawn_face.py", "images/test_drawn_people.py"),
 }
-"""What is tested elsewhere, by module or by folder; paths below `finetune/` and `tests/`."""
+"""Tests elsewhere, by the module or folder that they cover; paths below `tests/` and `finetune/`."""
 
 
 MARKS = "not slow and not real"
-"""The marks of the tests that are run, but for files of `SLOW`."""
+"""Marks of the tests that are run, except for the files in `SLOW`."""
 SLOW = dict.fromkeys(
     ("tests/export/test_export.py", "tests/runs/test_planning.py", "tests/runs/test_tuner.py"),
     "not thorough and not real",
 )
-"""The marks where quick tests cannot see the work: an export is made, and loaded, by processes."""
+"""Marks for files whose quick tests cannot see the work: an export is made, and loaded, by processes."""
 
 
 def marks_of(tests: tuple[str, ...]) -> str:
-    """Return the expression of marks by which the tests of these files are chosen."""
+    """Return the expression of marks that chooses the tests of these files."""
     return next((SLOW[test] for test in tests if test in SLOW), MARKS)
 
 

@@ -39,7 +39,7 @@ COMMUTATIVE = {"min", "max", "minimum", "maximum", "cast"}
 MESSAGES = {"print", "say", "warn", "track", "Table", "add_column"}
 """Calls that only tell a person something."""
 BLOCKS = {"ROWS", "PROBES", "CHUNK", "CELLS", "BATCH", "BLOCK", "FILL_BATCH", "BATCH_SIZE", "SEGMENT"}
-"""Constants that say how much is worked on at once, which changes no result."""
+"""Constants for the amount of work at a time, which change no result."""
 SAME_WITHOUT = {"strict", "encoding", "check", "allow_pickle", "stacklevel", "name"}
 """Keywords that change nothing when they are left out, or only guard against faults that are not there."""
 
@@ -48,11 +48,11 @@ class Mutant(NamedTuple):
     """One change of one file.
 
     Attributes:
-        path: of the file, relative to the repository.
-        line: where the change begins, counted from 1.
-        kind: what was changed.
-        start, end: byte offsets of what `text` replaces.
-        key: names the change whatever the rest of the file says, so that a draw outlasts other edits.
+        path: path of the file, relative to the repository.
+        line: line where the change begins, counted from 1.
+        kind: kind of the change.
+        start, end: byte offsets of the code that `text` replaces.
+        key: name of the change, independent of the rest of the file, so that a draw outlasts other edits.
     """
 
     path: str
@@ -68,7 +68,7 @@ class Mutant(NamedTuple):
         return source[: self.start] + self.text.encode() + source[self.end :]
 
     def diff(self, source: bytes) -> str:
-        """Return the changed lines alone, as a unified diff has them."""
+        """Return only the changed lines, as in a unified diff."""
         before, after = source.decode().splitlines(), self.apply(source).decode().splitlines()
         lines = list(difflib.unified_diff(before, after, n=0, lineterm=""))
         return "\n".join(line for line in lines[2:] if not line.startswith("@@"))
@@ -114,7 +114,7 @@ def _is_other_code(source: bytes, mutant: Mutant) -> bool:
 
 
 def _places(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, str, str]]:
-    """Yield what can be replaced, the kind of change, and the new text; messages, types and decorators are left out."""
+    """Yield each replaceable node, the kind of change, and the new text. Skip messages, types and decorators."""
     queue: list[ast.AST] = [tree]
     while queue:
         node = queue.pop()

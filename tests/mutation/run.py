@@ -1,10 +1,10 @@
-"""Run the mutants of finetune against the tests that mirror them; README.md here says what came out.
+"""Command that runs the mutants of finetune against the tests that mirror them; README.md here has the results.
 
     python tests/mutation/run.py --results build/mutants.json
 
 One process imports the libraries, TensorFlow among them, and forks a child per mutant. The child works in a copy of the
-tree that has the change, so that processes which its tests start see it too. Results are kept as they come: the
-same command goes on where it was stopped, and repeats what has changed since.
+tree that has the change, so that processes which its tests start see it too. Results are kept as they come. The
+same command continues where it was stopped, and repeats what has changed since.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def _prepare(tree: Path, work: Path) -> None:
-    """Draw the checkpoint that the tests share once for all children, by the unchanged code."""
+    """Draw the checkpoint that the tests share, once for all children, with the unchanged code."""
     code = "import sys; from pathlib import Path; from tests.conftest import draw_checkpoint, draw_faces; "
     code += "work = Path(sys.argv[1]); draw_checkpoint(work / 'checkpoint', draw_faces(work / 'faces'))"
     subprocess.run([sys.executable, "-c", code, str(work)], cwd=tree, check=True)
@@ -95,7 +95,7 @@ def _prepare(tree: Path, work: Path) -> None:
 def _baseline(
     tree: Path, work: Path, mutants: list[Mutant], known: Mapping[str, float], jobs: int
 ) -> Iterator[tuple[str, float | None]]:
-    """Yield the CPU seconds that each file of tests needs on the unchanged code, None where it is not green."""
+    """Yield each test file with its CPU seconds on the unchanged code, or None if it is not green."""
     files = sorted({test for mutant in mutants for test in tests_of(tree, mutant.path)})
     tasks = [(test, tree, (test,), 900.0) for test in files if _key(tree, (test,), *_unusual((test,))) not in known]
     for test, status, spent, log in _children(tasks, work, jobs):
@@ -137,7 +137,7 @@ def _run(
 
 
 def _unusual(tests: Tests) -> Tests:
-    """Return the marks of these tests where they are not the usual ones, as a part of a key."""
+    """Return the marks of these tests as a part of a key, or nothing if they are the usual ones."""
     marks = marks_of(tests)
     return () if marks == MARKS else (marks,)
 
@@ -154,7 +154,7 @@ def _result(mutant: Mutant, verdict: str, seconds: float, failed: str) -> dict[s
 
 
 def _children(tasks, work: Path, jobs: int):  # type: ignore[no-untyped-def]
-    """Run pytest in a forked child per task: what, folder, tests, CPU limit. Yield what, status, seconds, log."""
+    """Run pytest in a forked child per task (what, folder, tests, CPU limit). Yield what, status, seconds, log."""
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -182,7 +182,7 @@ def _children(tasks, work: Path, jobs: int):  # type: ignore[no-untyped-def]
 
 
 def _child(folder: Path, tests: tuple[str, ...], log: Path, limit: float) -> None:
-    """Run the tests in this process and leave it with their status; the limit is of CPU seconds."""
+    """Run the tests in this process and leave it with their status. The limit is in CPU seconds."""
     os.setsid()
     resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT)
@@ -203,7 +203,7 @@ def _child(folder: Path, tests: tuple[str, ...], log: Path, limit: float) -> Non
 
 
 class _Unshrunk:
-    """A plugin that takes the first example that fails, which nobody is going to read."""
+    """A plugin that takes the first example that fails, because nobody will read it."""
 
     def pytest_collection(self) -> None:
         from hypothesis import Phase, settings
@@ -234,7 +234,7 @@ def _print(tree: Path, drawn: list[Mutant], results: list[dict[str, object]]) ->
 
 
 def _key(tree: Path, names: Tests, *others: str) -> str:
-    """Return a digest of files, and of what else is given."""
+    """Return a digest of files and of other texts."""
     digest = hashlib.sha256("|".join(others).encode())
     for name in names:
         digest.update((tree / name).read_bytes())

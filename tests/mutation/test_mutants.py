@@ -1,4 +1,4 @@
-"""Mutants are other code, leave out what only people read, and are drawn alike whatever stands beside them."""
+"""Mutants are different code, leave out texts for people, and are drawn independently of the code beside them."""
 
 from __future__ import annotations
 

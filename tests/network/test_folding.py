@@ -1,4 +1,4 @@
-"""Batch normalization and residual scales in weights and biases: the same values, and gradients pass."""
+"""Folding batch normalization and residual scales into weights and biases keeps the values, and gradients pass."""
 
 from __future__ import annotations
 

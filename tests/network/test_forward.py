@@ -1,4 +1,4 @@
-"""Slices that compose, and batch normalization that stays frozen."""
+"""Slices of the network compose, and batch normalization stays frozen."""
 
 from __future__ import annotations
 

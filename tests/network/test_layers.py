@@ -1,4 +1,4 @@
-"""Batch normalization while it trains: the batch's statistics, toward which the stored ones move."""
+"""Batch normalization in training uses the batch's statistics, and moves the stored ones toward them."""
 
 from __future__ import annotations
 

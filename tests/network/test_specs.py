@@ -1,4 +1,4 @@
-"""Units by hand: what a mixed unit, a reduction and a residual unit compute, in float64."""
+"""A mixed unit, a reduction and a residual unit equal computations by hand in float64."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.tf
 
 @pytest.fixture(scope="module")
 def folded(random_variables):
-    """Weights and biases in float64, without batch normalization and residual scales."""
+    """Return weights and biases in float64, without batch normalization and residual scales."""
     return {name: np.float64(value) for name, value in network.fold(TINY, random_variables(TINY)).items()}
 
 
@@ -25,7 +25,7 @@ def variables(random_variables):
 
 
 def convolved(images, layer, folded, stride=1, relu=True):
-    """A convolution of odd sides, padded by half a kernel where the stride is one, and ReLU."""
+    """Convolve with a kernel of odd sides, padded by half of it where the stride is one, and apply ReLU."""
     weights, biases = folded[f"{layer}/weights"], folded[f"{layer}/biases"]
     height, width = weights.shape[:2]
     pads = [(0, 0), (height // 2,) * 2, (width // 2,) * 2, (0, 0)] if stride == 1 else [(0, 0)] * 4

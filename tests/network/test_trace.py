@@ -1,4 +1,4 @@
-"""Variables, costs and shapes: FaceNet's, and such as can be counted by hand."""
+"""Variables, costs and shapes are FaceNet's, and agree with counts by hand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ V1, V2 = by_name("inception_resnet_v1"), by_name("inception_resnet_v2")
     ids=["v1", "v2"],
 )
 def test_has_the_variables_of_facenets_graph(backbone, variables, values, digest):
-    """The digest is of the names and shapes that the published code gives for an embedding of 512 values."""
+    """Compare with a digest of the names and shapes in the published code, for an embedding of 512 values."""
     shapes = network.variable_shapes(backbone, 512, 739)
     body = {name: shape for name, shape in shapes.items() if not name.startswith("Logits/")}
     assert (len(body), sum(int(np.prod(shape)) for shape in body.values())) == (variables, values)

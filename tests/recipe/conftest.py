@@ -1,4 +1,4 @@
-"""A good recipe, and how the tests here read recipes."""
+"""A good recipe, and the functions by which the tests here read recipes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON schema of recipes takes what the reader takes, and refuses what it refuses but for rules between keys."""
+"""The JSON schema accepts and refuses the same recipes as the reader, except by rules between keys."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def is_a(value: Any, kind: str) -> bool:
 
 
 def valid(value: Any, schema: dict[str, Any]) -> bool:
-    """Whether a value is what a schema of draft 2020-12 wants; fails on a keyword that it does not know."""
+    """Return whether a value matches a schema of draft 2020-12. An unknown keyword fails the test."""
     assert schema.keys() - TOLD <= CHECKS.keys(), schema.keys() - TOLD - CHECKS.keys()
     return all(CHECKS[key](value, wanted, schema) for key, wanted in schema.items() if key not in TOLD)
 
 
 def members(value: Any, schema: dict[str, Any]) -> Iterator[bool]:
-    """Whether each value of a mapping is what the schema of its key wants."""
+    """Yield for each value of a mapping whether it matches the schema of its key."""
     for key, part in value.items() if isinstance(value, dict) else ():
         known = [wanted for name, wanted in schema.get("properties", {}).items() if name == key]
         known += [wanted for name, wanted in schema.get("patternProperties", {}).items() if re.search(name, str(key))]
@@ -87,7 +87,7 @@ def read(values: dict[str, Any]) -> bool:
 
 
 def test_the_file_beside_the_recipes_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]):
-    """Made by: finetune schema > recipes/recipe.schema.json."""
+    """Compare with the output of: finetune schema > recipes/recipe.schema.json."""
     assert main(["schema"]) == 0
     printed = capsys.readouterr().out
     assert json.loads(printed) == SCHEMA
@@ -153,7 +153,7 @@ def test_what_is_not_read_is_not_valid(key: str, value: Any):
 
 @pytest.mark.parametrize("wrong", ["nonsense", -1, [], {"x": 1}, True, None])
 def test_a_value_is_valid_where_it_is_read(wrong: Any):
-    """At every place of a recipe that gives every key; where a rule between keys refuses it, the schema may not."""
+    """Try every place of a recipe that gives every key. The schema may accept what a rule between keys refuses."""
     assert valid(WHOLE, SCHEMA)
     for at in PLACES:
         values = with_values((at, wrong))

@@ -1,4 +1,4 @@
-"""Values that are given beside a recipe's file go before it, and are told by their keys when they are bad."""
+"""Values given beside a recipe's file take precedence, and bad ones are reported by their keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes from YAML are read strictly, and every problem is told with its place."""
+"""Recipes from YAML are read strictly, and every problem is reported with its place."""
 
 from __future__ import annotations
 
@@ -297,7 +297,7 @@ SILENT_STAGE = {
 
 
 def test_what_a_recipe_leaves_out_is_what_the_documentation_says():
-    """A default that moved would change every run that relies on it, without a word."""
+    """Assert the documented defaults. A changed one would silently change every run that relies on it."""
     text = GOOD.replace(", validation_split: 0.1", "")
     found = load(text).to_value()
     for key, value in SILENT.items():

@@ -1,4 +1,4 @@
-"""Stage and the other sections from Python: raw values in, checked ones out, every problem at once."""
+"""Stage and the other sections take raw values from Python, check them, and report every problem at once."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ runtime: tensorflow
 strategy: none
 history: {tensorboard: true, stat_h5: false}
 """  # noqa: E501
-"""As folders of runs hold it that earlier versions began: each byte stays, as a run is resumed by it."""
+"""A recipe from a run of an earlier version. Each byte must stay, because a run is resumed by it."""
 
 
 @given(RECIPES)

@@ -1,4 +1,4 @@
-"""The run's folder: one process at a time writes into it."""
+"""Only one process at a time writes into a run's folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Held-back images, named by the nearest class mean."""
+"""Held-back images are named by the nearest class mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stage made worse, and which of a run's weights to use."""
+"""The damage that a stage did, and the choice of a run's weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def right(n):
 
 
 def lfw(n, **changes):
-    """A result of 400 pairs, of which the first `n` are decided rightly."""
+    """Return a result of 400 pairs, of which the first `n` are decided correctly."""
     generator = np.random.default_rng(0)
     first, second = generator.normal(size=(2, N, 4))
     base = evaluate_pairs(first, second, np.arange(N) % 2 == 0, n_folds=4)

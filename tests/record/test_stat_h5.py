@@ -38,7 +38,7 @@ def test_each_epoch_keeps_the_number_of_its_own_steps(tmp_path):
 
 @pytest.mark.parametrize(("epoch_steps", "kept_spread"), [([6, 2], 2), ([6, 2, 5], 3)])
 def test_of_an_epoch_that_failed_nothing_is_kept(epoch_steps, kept_spread):
-    """It failed in a step, or after the last one: its steps were collected, and it has no row."""
+    """Drop the collected steps of an epoch that failed in a step, or after the last one. It has no row."""
     failed = Stat.empty().joined(rows("a", 2), steps(13), epoch_steps, spread(kept_spread))
     whole = Stat.empty().joined(rows("a", 2), steps(8), [6, 2], spread(2))
     for name in ("steps", "epochs", "epoch_steps", "spread"):

@@ -26,7 +26,7 @@ def recipe(faces: Path, checkpoint: Path, output: Path, **changes):
 
 @pytest.fixture(scope="session")
 def rolled_back(faces, drawn_checkpoint, tmp_path_factory) -> Path:
-    """Two stages, the second with a gate that hardly anything passes; strangers are measured after each epoch."""
+    """Run two stages, the second with a gate that hardly anything passes. Strangers are measured after each epoch."""
     from finetune.runs.runner import run
 
     output = tmp_path_factory.mktemp("runs") / "rolled"
@@ -38,7 +38,7 @@ def rolled_back(faces, drawn_checkpoint, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def without_lfw(faces, drawn_checkpoint, tmp_path_factory) -> Path:
-    """One stage, and nothing but its loss to judge it by."""
+    """Run one stage that can be judged by nothing but its loss."""
     from finetune.runs.runner import run
 
     output = tmp_path_factory.mktemp("runs") / "plain"
@@ -48,7 +48,7 @@ def without_lfw(faces, drawn_checkpoint, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def interrupted(faces, drawn_checkpoint, tmp_path_factory) -> Path:
-    """Asked to stop after the first epoch of the second stage."""
+    """Stop a run after the first epoch of its second stage."""
     from finetune.errors import Interrupted, Problem
     from finetune.record.histories import Histories
     from finetune.runs.runner import run

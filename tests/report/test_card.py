@@ -1,4 +1,4 @@
-"""The model card: each figure where it was measured, and a plain word where it was not."""
+"""The model card gives each figure that was measured, and a plain word for each that was not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from finetune.verification.result import VerificationResult
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
 UNLISTED = shutil.ignore_patterns("files.sha256")
-"""A run copied so is one of an earlier finetune, whose stages list no files: they may be changed."""
+"""A filter that copies a run as an earlier finetune left it. Its stages list no files, so they may be changed."""
 
 SECTIONS = (
     "What it was made from",

@@ -1,4 +1,4 @@
-"""What is drawn: curves that are the definition, and SVG that takes its colours from the page."""
+"""Curves follow their definition, and SVG takes its colours from the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report: it asks for nothing, everybody can read it, and what it says is what the run's folder says."""
+"""The report loads nothing, everybody can read it, and it says what the run's folder says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from finetune.verification.result import VerificationResult
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
 UNLISTED = shutil.ignore_patterns("files.sha256")
-"""A run copied so is one of an earlier finetune, whose stages list no files: they may be changed."""
+"""A filter that copies a run as an earlier finetune left it. Its stages list no files, so they may be changed."""
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 
@@ -125,7 +125,7 @@ def test_what_was_rolled_back_is_said_with_its_figures(rolled_back):
 
 
 def change(path: Path, **values: object) -> None:
-    """Replaces values of a run's JSON file."""
+    """Replace values of a run's JSON file."""
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
@@ -159,7 +159,7 @@ def test_a_stage_that_made_pairs_worse_says_so_without_a_gate_and_is_not_the_one
 def test_the_weights_to_use_are_the_stage_that_is_shown_to_be_better(interrupted, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(interrupted, run, ignore=UNLISTED)
-    # As an earlier finetune wrote them: without whom each image shows.
+    # The form of an earlier finetune: without the person whom each image shows.
     (run / "0-baseline/held_back.json").write_text(json.dumps({"accuracy": 0.0, "correct": "0" * 40}))
     (run / "1-head/held_back.json").write_text(json.dumps({"accuracy": 1.0, "correct": "1" * 40}))
     record = Record.read(run)

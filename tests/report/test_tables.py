@@ -1,4 +1,4 @@
-"""What a run shows as it goes."""
+"""The tables that a run shows as it goes."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_what_remains_is_said_once_an_epoch_tells_of_the_others(capsys):
 
 
 def lfw(wrong: int, without: bool | None = None) -> VerificationResult:
-    """A result of 200 pairs, of which so many are decided wrongly; of some of them people are trained on.
+    """Return a result of 200 pairs, of which this many are decided wrongly.
 
     Args:
-        without: whether enough pairs are left for figures without these people; None where nobody overlaps.
+        without: whether enough pairs are left without the people who are trained on; None where nobody overlaps.
     """
     generator = np.random.default_rng(0)
     is_same = np.arange(200) % 2 == 0
@@ -62,7 +62,7 @@ def stage(name: str, before: VerificationResult | None, after: VerificationResul
 
 
 def cells(table) -> list[list[str]]:
-    """The cells of a table, row by row."""
+    """Return the cells of a table, row by row."""
     return [list(row) for row in zip(*(list(column.cells) for column in table.columns), strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""A run to be made in the tests: on drawn faces, from a checkpoint of drawn weights."""
+"""Fixtures that make runs on drawn faces, from a checkpoint of drawn weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def make(tmp_path, faces, drawn_checkpoint, without_reports):
-    """A `FineTuner` with these arguments in place of the usual ones."""
+    """Return a function that makes a `FineTuner`, with its arguments in place of the usual ones."""
     from finetune.runs.tuner import FineTuner
 
     def make(**changes):
@@ -26,7 +26,7 @@ def make(tmp_path, faces, drawn_checkpoint, without_reports):
 
 @pytest.fixture
 def inputs(faces, tmp_path, monkeypatch):
-    """The inputs of a run of a few numbers, which takes a moment."""
+    """Return the inputs of a run of a few numbers, which takes a moment."""
     from tests.runs.of_numbers import standing_in
 
     return standing_in(faces, tmp_path, monkeypatch)
@@ -34,7 +34,7 @@ def inputs(faces, tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(inputs, monkeypatch):
-    """Runs it, or resumes it, with the weights of a new process."""
+    """Return a function that runs or resumes it, with the weights of a new process."""
     from finetune.runs import runner
     from finetune.runs.opening import Inputs
 

@@ -1,7 +1,7 @@
-"""A run of a few numbers, and what it writes.
+"""A run of a few numbers, and the files that it writes.
 
-Network, images and charts are stood in for, so that a run takes a moment; all that decides what is written when is the
-package's own.
+Stand-ins replace network, images and charts, so that a run takes a moment. The package's own code decides what is
+written when.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ _before_a_write: Callable[[str], None] | None = None
 
 
 def heard(event: str, arguments: tuple[Any, ...]) -> None:
-    """Audit hooks can't be removed: without `_before_a_write` this one does nothing."""
+    """Tell `_before_a_write` of a write. Without it this hook does nothing, because audit hooks can't be removed."""
     if _before_a_write and (event in EVENTS or (event == "open" and set(str(arguments[1])) & set("wax+"))):
         _before_a_write(f"{event} {arguments[0]}")
 
 
 @contextlib.contextmanager
 def before_each_write(look: Callable[[str], None]):
-    """Calls `look` before everything that is written; what it writes itself is not told of."""
+    """Call `look` before every write within a `with` block, except for its own writes."""
     global _before_a_write
 
     def looking(what: str) -> None:
@@ -79,7 +79,7 @@ def before_each_write(look: Callable[[str], None]):
 
 
 class Trainer:
-    """A trainer of four numbers, which carries something over from step to step, as an optimizer does."""
+    """A trainer of four numbers that carries a value from step to step, as an optimizer does."""
 
     names = (TRAINED,)
     first = V1.head_index
@@ -121,7 +121,7 @@ class Trainer:
 
 
 class Embedder:
-    """Makes embeddings up, the worse the larger the trained number is."""
+    """An embedder of made-up embeddings, which are worse the larger the trained number is."""
 
     def __init__(self, model):
         self.model = model
@@ -160,7 +160,7 @@ class Features:
 
 
 def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Inputs:
-    """Return the inputs of such a run, whose output is `folder/run`; what would take time is replaced."""
+    """Return the inputs of such a run, whose output is `folder/run`. Stand-ins replace everything that takes time."""
     monkeypatch.setattr(runner, "show_plan", lambda inputs: None)
     monkeypatch.setattr(tuner_module, "Trainer", Trainer)
     monkeypatch.setattr(context_module, "Evaluation", Evaluation)
@@ -206,7 +206,7 @@ def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def outputs(folder: Path) -> dict[str, Any]:
-    """Every file and folder with its bytes; of TensorBoard's events, which hold the time, their values."""
+    """Return every file and folder with its bytes. TensorBoard's events hold the time, so only their values count."""
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         if "tfevents" in path.name:
@@ -219,7 +219,7 @@ def outputs(folder: Path) -> dict[str, Any]:
 
 
 def events(records: bytes):
-    """TensorBoard's events; a record is its length, a check sum, the event and another check sum."""
+    """Yield TensorBoard's events. A record is its length, a checksum, the event and another checksum."""
     while records:
         size = int.from_bytes(records[:8], "little")
         yield tf.compat.v1.Event.FromString(records[12 : 12 + size])

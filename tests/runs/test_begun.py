@@ -1,4 +1,4 @@
-"""What a run began with is what it goes on with, or the difference is named."""
+"""A run goes on with what it began with, or the difference is named."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_of_a_run_that_kept_the_path_of_its_rates_that_is_said(here, capsys):
 
 @pytest.fixture
 def begun(make, faces, tmp_path):
-    """The tuner of a run that has measured its baseline, on images of its own."""
+    """Return the tuner of a run that has measured its baseline, on its own images."""
     shutil.copytree(faces, tmp_path / "faces")
     data = {"train": tmp_path / "faces/learn", "validation_split": 0.2, "strangers": tmp_path / "faces/strangers"}
     shutil.copytree(tmp_path / "faces/strangers", tmp_path / "faces/lfw")
@@ -120,7 +120,7 @@ def test_every_image_is_listed_with_the_digest_of_its_bytes(begun, tmp_path):
 
 
 def test_images_that_were_replaced_under_their_names_are_named(begun, tmp_path):
-    """Between a kill and --resume: opened anew, as a new process does."""
+    """Replace images between a kill and --resume. The inputs are opened anew, as in a new process."""
     faces = tmp_path / "faces"
     learned, stranger = (sorted((faces / name).rglob("*.png"))[0] for name in ("learn", "strangers"))
     in_a_pair = begun.inputs.image_pairs.paths[0]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.tf
 
 @pytest.fixture
 def finished(inputs, run):
-    """The folder of a run that is done, and what it holds."""
+    """Make a run, and return its folder and the contents."""
     run(resume=False)
     return inputs.recipe.output, outputs(inputs.recipe.output)
 
@@ -125,7 +125,7 @@ def test_a_damaged_state_starts_its_stage_again_and_says_so(inputs, run, tmp_pat
 
 
 def mutant(content: bytes, generator: random.Random) -> bytes:
-    """Return it cut, with a part set to zeros, or with some bytes changed."""
+    """Return the content cut, with a part set to zeros, or with some bytes changed."""
     changed, kind = bytearray(content), generator.random()
     if not changed or kind < 0.1:
         return content[: generator.randrange(len(content) + 1)]

@@ -1,4 +1,4 @@
-"""The training folder, where it holds photos."""
+"""A training folder of photos is aligned once, into the cache."""
 
 from __future__ import annotations
 

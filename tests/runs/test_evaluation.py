@@ -1,4 +1,4 @@
-"""The measurements of a run: by which weights, and what is none."""
+"""The measurements of a run: which weights they use, and which embeddings are not numbers."""
 
 from __future__ import annotations
 

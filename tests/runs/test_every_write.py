@@ -1,4 +1,4 @@
-"""A run that was killed at any of its writes, and resumed, leaves the bytes of one that was left alone."""
+"""A run that is killed at any of its writes and resumed leaves the same bytes as an undisturbed run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_killed_at_any_write_and_resumed_every_output_is_as_if_left_alone(inputs
     folder, kept = inputs.recipe.output, []
 
     def look(what):
-        """Keeps what a kill would leave at this moment."""
+        """Keep what a kill would leave at this moment."""
         now = outputs(folder) if folder.exists() else {}
         if not kept or now != kept[-1][1]:
             kept.append((what, now, tmp_path / "kept" / str(len(kept))))

@@ -1,4 +1,4 @@
-"""When a stage is kept."""
+"""Rules that decide whether a stage is kept."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_without_a_gate_or_without_figures_a_stage_is_kept(accept):
 
 
 def measured(correct, distances=None):
-    """A result of 400 pairs with these decisions, and with these distances."""
+    """Return a result of 400 pairs with these decisions and these distances."""
     import dataclasses
 
     generator = np.random.default_rng(0)

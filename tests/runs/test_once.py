@@ -1,4 +1,4 @@
-"""Before the first stage a run reads its checkpoint once, and each image as seldom as can be."""
+"""Before the first stage a run reads its checkpoint once, and each image as few times as possible."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEBIBYTE = 1 << 20
 
 
 class Counting:
-    """A sha256 that says of which content it was, where that is short."""
+    """A sha256 that records the content it was computed from, if that is short."""
 
     sha256 = hashlib.sha256
 
@@ -46,7 +46,7 @@ class Counting:
 
 @pytest.fixture
 def images(faces, tmp_path) -> tuple[list[Path], list[Path]]:
-    """20 images to train on in `learn/`, and 19 in `lfw/` with `pairs.txt`; all in one folder."""
+    """Copy 20 images to train on into `learn/`, and 19 into `lfw/` with `pairs.txt`, all in one folder."""
     for source, name, most in (("learn", "learn", 5), ("strangers", "lfw", 3)):
         for person in sorted((faces / source).iterdir()):
             (tmp_path / name / person.name).mkdir(parents=True)
@@ -62,7 +62,7 @@ def images(faces, tmp_path) -> tuple[list[Path], list[Path]]:
 
 @pytest.mark.parametrize("planned", [False, True], ids=["held back", "planned"])
 def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatch, planned):
-    """Images are decoded to be checked, and then to be measured; or, to train on, for the plan's probe."""
+    """Allow two decodings per image: for its check, and for its measurement or the plan's training probe."""
     learn, lfw = images
     hashed: list[bytes] = []
     decoded: list[bytes] = []

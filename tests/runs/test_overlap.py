@@ -1,4 +1,4 @@
-"""People of the pairs who are trained on: told wherever LFW is measured, with the figures without them."""
+"""People of the pairs who are trained on are reported wherever LFW is measured, with the figures without them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.tf
 
 @pytest.fixture
 def overlapping(make, faces, drawn_checkpoint, tmp_path):
-    """Trains on one person of the pairs, from a checkpoint that was trained on another."""
+    """Return a function that trains on one person of the pairs, from a checkpoint that was trained on another."""
 
     def overlapping(**changes):
         if not (tmp_path / "people").exists():

@@ -1,4 +1,4 @@
-"""The plan: what it refuses, what it says of the data, and what it says the run will cost."""
+"""The plan: its refusals, its notes on the data, and its estimate of the run's cost."""
 
 from __future__ import annotations
 

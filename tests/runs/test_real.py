@@ -1,4 +1,4 @@
-"""On the real checkpoint and real faces: the published LFW figures, and a head stage that freezes the rest."""
+"""The real checkpoint gives the published LFW figures on real faces, and a head stage freezes the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAIRS = "pairs_strangers.txt"
 
 
 def crop(shared, folder, names, size, margin):
-    """Aligned crops of these people, by the published boxes."""
+    """Cut aligned crops of these people by the published boxes."""
     only = folder.with_suffix(".txt")
     only.write_text("\n".join(sorted(names)))
     command = [shared / "lfw/crop.py", folder, "--size", size, "--margin", margin, "--only", only]

@@ -1,4 +1,4 @@
-"""A run that was killed, or asked to stop, and resumed ends with the bytes of one left alone."""
+"""A run that was killed or stopped, and resumed, ends with the same bytes as an undisturbed run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def finish(recipe: Path, output: Path, *options: str) -> str:
 def stop_in_the_middle(
     recipe: Path, output: Path, number: int, while_it_runs: Callable[[], object] = lambda: None
 ) -> tuple[int, str]:
-    """Sends a signal while the second stage is being trained, after its first epoch."""
+    """Send a signal while the second stage is being trained, after its first epoch."""
     process = start(recipe, output)
     history, state = output / "history.csv", output / ".resume/state.npz"
     try:
@@ -77,7 +77,7 @@ def checkpoint_bytes(output: Path) -> dict[str, bytes]:
 
 
 def history(output: Path) -> list[str]:
-    """Without the seconds, its last column."""
+    """Return the lines of the history without the seconds, their last column."""
     return [line.rpartition(",")[0] for line in (output / "history.csv").read_text().splitlines()]
 
 
@@ -113,7 +113,7 @@ def test_stopped_and_resumed_equals_left_alone(recipe, left_alone, tmp_path, num
 
 
 def test_killed_through_a_link_beside_a_second_process_it_equals_one_left_alone(recipe, left_alone, tmp_path):
-    """The second process resumes the run by the folder's own name, and is refused."""
+    """Let a second process resume the run by the folder's own name, which is refused."""
     folder = tmp_path / "disk/run"
     folder.mkdir(parents=True)
     link = tmp_path / "run"

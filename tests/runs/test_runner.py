@@ -1,4 +1,4 @@
-"""A recipe from first to last: what is said at its end."""
+"""A recipe from first to last, and what it prints at its end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_run_ends_with_the_stage_to_use_and_the_next_command_uses_it(
     measure, answers = evaluation.measure_lfw, []
 
     def measured(*arguments):
-        """The last stage does harm: a quarter of the pairs is decided rightly, before it every pair."""
+        """Return a result. The last stage does harm: a quarter of the pairs is right, before it every pair."""
         result = measure(*arguments)
         correct = np.arange(result.n_pairs) < result.n_pairs * (1.0, 1.0, 0.25)[len(answers)]
         answers.append(correct)

@@ -27,12 +27,12 @@ from finetune.training import loop  # noqa: E402
 
 pytestmark = pytest.mark.tf
 HARMLESS = {"metric": "strangers_auc", "max_drop": 0.0, "bound": "lower"}
-"""Asks for proof that not the least harm was done: of a stage that moves anything, hardly to be had."""
+"""A gate that asks for proof of no harm at all, which a stage that moves anything can hardly give."""
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory):
-    """12 people with 6 images each."""
+    """Draw 12 people with 6 images each."""
     folder = tmp_path_factory.mktemp("people")
     write_faces(folder, people=range(1, 13), images_per_person=6, size=80, seed=1)
     return folder

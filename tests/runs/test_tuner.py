@@ -1,4 +1,4 @@
-"""FineTuner: baseline first, frozen means frozen, accepted or rolled back, saved under FaceNet's names."""
+"""FineTuner measures first, keeps frozen units, accepts or rolls back, and saves under FaceNet's names."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_frozen_tensors_see_a_single_bit(make):
 
 @pytest.mark.slow
 def test_a_stage_that_failed_leaves_no_trace_and_can_be_tried_again(make, tmp_path):
-    """As if it had never been tried: the weights in memory, the recipe, and the bytes of the next try."""
+    """Compare the weights in memory, the recipe, and the bytes of the next try with those without the failed stage."""
     settings = {"lfw": None, "augment": {"random_flip": True}}
     tuner, fresh = make(output=tmp_path / "a", **settings), make(output=tmp_path / "b", **settings)
     before = tuner.model.digests()

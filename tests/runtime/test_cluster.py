@@ -1,4 +1,4 @@
-"""TF_CONFIG: what it must hold, and the line that says what is wrong with it."""
+"""The contents that TF_CONFIG must have, and the line that says what is wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the machine has: whether bfloat16 is faster on it."""
+"""The machine's abilities: whether bfloat16 is faster on it."""
 
 from __future__ import annotations
 

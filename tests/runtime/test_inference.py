@@ -1,4 +1,4 @@
-"""The compiled forward pass: the network's own values, sooner, with the weights as they are at a refresh."""
+"""The compiled forward pass gives the network's own values sooner, with the weights as they are at a refresh."""
 
 from __future__ import annotations
 

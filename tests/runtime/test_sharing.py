@@ -1,4 +1,4 @@
-"""Every image of a batch is computed by one replica; the shares are equal to one image."""
+"""Every image of a batch is computed by one replica, and the shares differ by at most one image."""
 
 from __future__ import annotations
 

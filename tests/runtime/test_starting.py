@@ -1,4 +1,4 @@
-"""How TensorFlow is started: silently, whoever imports it, and never in a forked process."""
+"""TensorFlow starts silently for every importer, and never in a forked process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ print("a line of Python's", file=sys.stderr)
 
 
 def imported(folder, level=None):
-    """The stderr and the TF_CPP_MIN_LOG_LEVEL of a process that imports a noisy package of TensorFlow's name."""
+    """Return stderr and TF_CPP_MIN_LOG_LEVEL of a process that imports a noisy package of TensorFlow's name."""
     (folder / "tensorflow").mkdir()
     (folder / "tensorflow/__init__.py").write_text(NOISY)
     code = f"import finetune, tensorflow, os; os.write(2, b'after'); print(os.environ[{runtime.LEVEL!r}])"

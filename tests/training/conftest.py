@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def restored(drawn_checkpoint):
-    """A checkpoint of drawn weights with a new classifier of four people; take `model` to change it."""
+    """Restore a checkpoint of drawn weights with a new classifier of four people; take `model` to change it."""
     from finetune.model import Model
 
     return Model.restore(drawn_checkpoint, class_names=("ann", "bob", "cid", "dee"), seed=3)
@@ -15,7 +15,7 @@ def restored(drawn_checkpoint):
 
 @pytest.fixture
 def model(restored):
-    """The restored model, put back after the test."""
+    """Yield the restored model, and put it back after the test."""
     tensors = restored.tensors()
     yield restored
     restored.assign(tensors)

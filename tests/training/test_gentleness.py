@@ -1,4 +1,4 @@
-"""What a stage does beside its loss: each against its definition, step by step."""
+"""The measures of a stage beside its loss agree with their definitions, step by step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sgd(train_from="Bottleneck", **values):
 
 
 def gradients(model, features, stage, **given):
-    """What one step of plain descent at rate 1 subtracts."""
+    """Return the change that one step of plain descent at rate 1 subtracts, and the result of the step."""
     before = model.tensors()
     trainer = Trainer(model, stage)
     trainer.begin()

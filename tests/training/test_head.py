@@ -1,4 +1,4 @@
-"""The classifier of class means: it names the nearest, and its scale is the best by leaving each image out."""
+"""The classifier of class means names the nearest, and its scale is the best by leaving each image out."""
 
 from __future__ import annotations
 

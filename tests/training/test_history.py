@@ -1,4 +1,4 @@
-"""The history as CSV: exact, and readable from older files."""
+"""The history as CSV is exact, and older files can be read."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.tf
 
 
 class Scripted:
-    """A trainer whose validation losses are given; its one weight counts the steps."""
+    """A trainer with given validation losses, whose one weight counts the steps."""
 
     def __init__(self, stage, validation_losses, train_loss=1.0):
         self.stage, self.names, self.metrics = stage, ["w"], metrics_of(stage)
@@ -50,7 +50,7 @@ class Scripted:
         return contextlib.nullcontext()
 
     def given(self, **metrics):
-        """What a step of the stage gives, 0 where nothing else is said."""
+        """Return the metrics of a step of the stage, 0 where no value is given."""
         return dict.fromkeys((metric.name for metric in self.metrics), 0.0) | metrics
 
 
@@ -223,7 +223,7 @@ def test_what_is_measured_after_an_epoch_is_in_its_row():
 
 
 class Collapsing(Scripted):
-    """Triplets whose distances shrink from epoch to epoch."""
+    """A trainer of triplets whose distances shrink from epoch to epoch."""
 
     def step(self, features, labels, rate, key, **_):
         self.weight += 1
@@ -281,7 +281,7 @@ def test_a_row_has_each_figure_of_its_epoch_s_steps():
     assert found == [2.0, 0.5, 0.5, 0.5]
     assert values(row, "triplet", "active_triplets", "positive_distance", "negative_distance") == [None] * 4
     assert values(row, "drawn_mean", "drawn_std") == [1.0, 1.0]  # two of the four images, twice each
-    # As `stat.h5` has them: the loss, the center loss, all but the cross-entropy, it, the norm, the accuracy.
+    # The order of `stat.h5`: the loss, the center loss, all but the cross-entropy, it, the norm, the accuracy.
     assert state.steps == [(36.0, 4.0, 34.0, 2.0, 3.0, 0.5)] * 2
 
 

@@ -1,4 +1,4 @@
-"""What is said of validation that parts from training, and when a loss has settled."""
+"""Notes on validation that parts from training, and the test that a loss has settled."""
 
 from __future__ import annotations
 

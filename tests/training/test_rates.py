@@ -1,4 +1,4 @@
-"""The learning rate of each variable in each step, against the product written out."""
+"""The learning rate of each variable in each step equals the product written out."""
 
 from __future__ import annotations
 

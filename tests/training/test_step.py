@@ -28,7 +28,7 @@ def batch():
 
 
 def _loss_by_hand(model, prelogits, labels, decay, factor, p):
-    """In float64: cross-entropy, L2 of the trained weights, and the published prelogits norm."""
+    """Compute the loss in float64: cross-entropy, L2 of the trained weights, and the published prelogits norm."""
     weights = model.variables["Logits/weights"].numpy().astype(np.float64)
     biases = model.variables["Logits/biases"].numpy().astype(np.float64)
     logits = prelogits @ weights + biases
@@ -52,7 +52,7 @@ def test_the_loss_is_that_of_the_published_script(model, batch, decay, factor, p
 
 
 def _by_hand(name, gradients, rate):
-    """The weights' change after each gradient, by the published update rules with FaceNet's constants."""
+    """Compute the weights' change after each gradient, by the published update rules with FaceNet's constants."""
     change = np.zeros_like(gradients[0])
     first, second = np.zeros_like(change), np.zeros_like(change)
     if name == "adagrad":
@@ -122,7 +122,7 @@ def test_a_step_changes_what_trains_and_nothing_else(random_variables, backbone,
 
 
 def test_gradients_are_the_slopes_of_the_loss(model):
-    """Central differences through Bottleneck's frozen batch norm, in the direction of a random step."""
+    """Compare with central differences through Bottleneck's frozen batch norm, in the direction of a random step."""
     stage = Stage("s", "Bottleneck", 1, optimizer="momentum")
     trainer = Trainer(model, stage)
     generator = np.random.default_rng(7)
@@ -185,7 +185,7 @@ def test_state_holds_everything_that_a_step_changes(model, batch):
 
 
 def test_training_around_frozen_statistics_takes_no_gradient_of_the_fused_batch_norm(model):
-    """It has no deterministic kernel on GPUs, where such a stage would end in an error."""
+    """Avoid that gradient, because it has no deterministic kernel on GPUs, where such a stage would end in an error."""
     trainer = Trainer(model, Stage("s", "Repeat_2/block8_5", 1))
     features = tf.TensorSpec([None, *model.prefix(trainer.first)(np.zeros([1, 75, 75, 3], np.uint8)).shape[1:]])
     labels, key = tf.TensorSpec([None], tf.int64), tf.TensorSpec([2], tf.int32)

@@ -26,7 +26,7 @@ from finetune.runtime.strategy import Strategy, planned_strategy  # noqa: E402
 pytestmark = pytest.mark.tf
 TWO_DEVICES = Path(__file__).with_name("two_devices.py")
 LIMIT = 400
-"""Seconds that a process may take on a busy machine; each is killed then."""
+"""Seconds that a process may take on a busy machine, after which it is killed."""
 
 # 16 images in batches of 5: the last one leaves a replica without any. Seed and rates are such that stage
 # 2 stops early and stage 3 is rolled back.
@@ -88,7 +88,7 @@ def start_workers(folders: list[Path], *arguments: str) -> list[subprocess.Popen
 
 
 def finish(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
-    """Status, stdout and stderr of each; none outlives this."""
+    """Return status, stdout and stderr of each process. None outlives this call."""
     try:
         return [
             (process.returncode, out, err) for process in processes for out, err in [process.communicate(timeout=LIMIT)]
@@ -106,7 +106,7 @@ def finish_well(processes: list[subprocess.Popen[str]]) -> list[str]:
 
 
 def weights(run: Path) -> dict[str, np.ndarray]:
-    """Of every stage, by its folder and TF1 name."""
+    """Return the weights of every stage, by its folder and TF1 name."""
     tensors = {}
     for stage in sorted(path.parent for path in run.glob("*/checkpoint")):
         reader = tf.train.load_checkpoint(str(stage))
@@ -135,7 +135,7 @@ def recipe(tmp_path_factory, drawn_checkpoint, faces):
 
 @pytest.fixture(scope="module")
 def alone(recipe):
-    """The run of one device; its decisions are of every kind."""
+    """Return the folder of a run on one device, whose decisions are of every kind."""
     folder = recipe.parent / "alone"
     finish_well([start(folder, "-m", "finetune", "run", str(recipe))])
     (_, _, _, *_), (_, epochs, kept, *_), (_, _, _, accepted, _) = decisions(folder / "run")
@@ -145,7 +145,7 @@ def alone(recipe):
 
 @pytest.fixture(scope="module")
 def two_workers(recipe):
-    """The folders of two workers on loopback that see no folder in common, and what they printed."""
+    """Run two workers on loopback that see no folder in common. Return the folders, and what the workers printed."""
     folders = [recipe.parent / "chief", recipe.parent / "other"]
     return folders, finish_well(start_workers(folders, str(recipe)))
 

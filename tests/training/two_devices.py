@@ -1,4 +1,4 @@
-"""Run by test_strategy.py in a process of its own, whose CPU is split in two before TensorFlow starts.
+"""Program that test_strategy.py runs in its own process, whose CPU is split in two before TensorFlow starts.
 
 two_devices.py run RECIPE key=value …     finetune run
 two_devices.py step CHECKPOINT            one step with `batch_norm: train`, against one device by hand
@@ -23,7 +23,7 @@ from finetune.training.step import Trainer  # noqa: E402
 
 
 def step_with_batch_norm(checkpoint: str) -> None:
-    """The moving statistics become the mean of those that each replica's images give alone."""
+    """Assert that the moving statistics become the mean of those that each replica's images give alone."""
     strategy = create_strategy("mirrored")
     assert strategy.share.replicas == 2
     stage = Stage("s", "Block8", 1, batch_norm="train")

@@ -1,4 +1,4 @@
-"""The paired difference, against exact enumeration and simulation."""
+"""The paired difference agrees with exact enumeration and with simulation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def result(correct: np.ndarray) -> VerificationResult:
 
 
 def split(n: int, gained: int, lost: int) -> tuple[VerificationResult, VerificationResult]:
-    """Two results on n pairs, of which the first few are gained and the next few lost."""
+    """Return two results on n pairs, of which the first few are gained and the next few lost."""
     before, after = np.ones(n, bool), np.ones(n, bool)
     before[:gained] = False
     after[gained : gained + lost] = False

@@ -21,7 +21,7 @@ PEOPLE = 12
 
 @pytest.fixture
 def image_pairs() -> ImagePairs:
-    """Twelve people with two images each: a pair of each person, and one with the next person."""
+    """Return pairs of twelve people with two images each: one pair of each person, and one with the next person."""
     people = np.arange(PEOPLE)
     return ImagePairs(
         paths=tuple(Path(f"P{i}/P{i}_{k:04d}.png") for i in people for k in (1, 2)),
@@ -34,7 +34,7 @@ def image_pairs() -> ImagePairs:
 
 
 class Embedder:
-    """Gives seeded rows, and remembers what it was asked for."""
+    """A stand-in that gives seeded rows and records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Sequence[Path], bool]] = []

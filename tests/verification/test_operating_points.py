@@ -1,4 +1,4 @@
-"""Thresholds for false accept rates: what they promise, they keep on pairs that nobody has seen."""
+"""Thresholds keep their promised false accept rates on pairs that nobody has seen."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def person(image: str) -> str:
 
 
 def most(images: dict[str, list[int]], folds: int, seed: int) -> int:
-    """The largest number of pairs that can be drawn, by what the error says."""
+    """Return the largest number of pairs that can be drawn, which the error gives."""
     try:
         draw_pairs(images, folds=folds, pairs_per_fold=10**6, seed=seed)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""The figures of the published scripts on the real checkpoint's embeddings, to 1e-9."""
+"""The figures equal those of the published scripts on the real checkpoint's embeddings, to 1e-9."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paired bootstrap: its statistic is the protocol's, and its interval covers."""
+"""The paired bootstrap uses the protocol's statistic, and its interval covers."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_the_interval_is_the_middle_of_the_resampled_differences():
 
 
 def test_a_fold_has_no_say_in_its_own_threshold():
-    """Two folds, whose pairs of two people lie at 0.9 and at 0.3: of its own, each fold's rate would be another."""
+    """Use two folds with pairs of two people at 0.9 and at 0.3. With its own threshold a fold's rate would differ."""
     same = np.tile([True, False], 8)
     folds = np.repeat([0, 1], 8)
     distances = np.where(same, 0.5, np.where(folds == 0, 0.9, 0.3)).astype(np.float32)

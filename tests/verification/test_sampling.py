@@ -1,4 +1,4 @@
-"""A sample of the pairs: the same one each time, within the folds, and never taken for all of them."""
+"""A sample of the pairs is the same each time, stays within the folds, and is never taken for all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from finetune.verification.sampling import sampled
 
 
 def pairs_of(is_same, n_folds):
-    """Pairs of images of their own: pair i is of images 2 i and 2 i + 1, in an order that is not that of the paths."""
+    """Return pairs of their own images: pair i has images 2 i and 2 i + 1, in another order than that of the paths."""
     n = len(is_same)
     index = np.random.default_rng(1).permutation(2 * n).reshape(n, 2)
     paths = tuple(Path(f"P/P_{i:04d}.png") for i in range(2 * n))

@@ -1,4 +1,4 @@
-"""Pairs among strangers: as many of each kind, in folds that share nobody where there are people enough."""
+"""Pairs among strangers have as many of each kind, in folds that share nobody if there are enough people."""
 
 from __future__ import annotations
 

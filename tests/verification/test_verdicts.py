@@ -1,4 +1,4 @@
-"""Which weights to use: the first, unless later ones are shown to be better and nowhere worse."""
+"""The weights to use are the first, unless later ones are shown to be better and nowhere worse."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LFW = "LFW accuracy"
 
 
 def score(right: int, flattered: bool = False) -> Score:
-    """The first `right` of the answers are right."""
+    """Return a score whose first `right` answers are right."""
     correct = np.arange(N) < right
     return Score(float(correct.mean()), correct, flattered)
 
@@ -28,7 +28,7 @@ START = candidate("the checkpoint", held_back=300, lfw=360, strangers=350)
 
 
 def stage(name: str, **changes: int) -> Candidate:
-    """As the start, but for so many more answers that are right."""
+    """Return a candidate like the start, with this many more right answers."""
     right = {"held_back": 300, "lfw": 360, "strangers": 350}
     return candidate(name, **{key: value + changes.get(key, 0) for key, value in right.items()})
 
@@ -40,14 +40,14 @@ def stage(name: str, **changes: int) -> Candidate:
         ([], "the checkpoint"),
         ([stage("head", held_back=3)], "the checkpoint"),  # better, but not by more than chance explains
         ([stage("head", held_back=20)], "head"),
-        ([stage("head", held_back=20), stage("block")], "head"),  # the last is no better than the start
+        ([stage("head", held_back=20), stage("block")], "head"),  # the last is not better than the start
         ([stage("head", held_back=20), stage("block", held_back=23)], "head"),  # nor is this better than the head
         ([stage("head", held_back=20), stage("block", held_back=40)], "block"),
         ([stage("head", held_back=3), stage("block", held_back=20)], "block"),
         ([stage("head", held_back=20), stage("block", held_back=40, lfw=-20)], "head"),
         ([stage("head", held_back=20), stage("block", held_back=40, strangers=-20)], "head"),
         ([stage("block", held_back=40, lfw=-20)], "the checkpoint"),
-        ([stage("block", lfw=20)], "block"),  # better embeddings, whatever the classifier
+        ([stage("block", lfw=20)], "block"),  # better embeddings, with any classifier
         ([stage("block", strangers=20)], "block"),
         ([stage("block", lfw=20, held_back=-20)], "the checkpoint"),
         ([stage("head", held_back=40), stage("block", held_back=20, lfw=20)], "head"),  # it would lose what was gained

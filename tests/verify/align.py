@@ -1,4 +1,4 @@
-"""Our faces beside FaceNet's own boxes, LFW on crops by either, and aligning that is killed and run again."""
+"""Our faces beside FaceNet's own boxes, LFW on crops by either, and an aligner that is killed and run again."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from finetune.verification.pairs import read_pairs, resolve
 PAIRS = ("pairs.txt", "pairs_novel.txt", "pairs_strangers.txt")
 KILLS = 10
 KILLED_PEOPLE = "A"
-"""The killed runs align the people whose names begin with it."""
+"""First letter of the people whom the killed runs align."""
 
 
 def main() -> None:
-    """Aligns every image of LFW that is there, and prints three short tables."""
+    """Align every image of LFW that is there, and print three short tables."""
     out, boxes = OUT / "aligned_160", OUT / "boxes.txt"
     command = [sys.executable, "-m", "finetune", "align"]
     start = time.monotonic()
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def against_the_published(theirs: dict[str, Faces], ours: dict[str, Faces]) -> dict[str, str]:
-    """How the counts of faces and the chosen boxes agree."""
+    """Return how the counts of faces and the chosen boxes agree."""
     with_face = [name for name, faces in theirs.items() if faces and ours[name]]
     overlaps = np.array([overlap(theirs[name].boxes[0], ours[name].boxes[0]) for name in with_face])
     same_count = np.mean([faces.count == ours[name].count for name, faces in theirs.items()])
@@ -68,13 +68,13 @@ def against_the_published(theirs: dict[str, Faces], ours: dict[str, Faces]) -> d
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two boxes."""
+    """Compute the intersection over union of two boxes."""
     shared = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
     return float(shared / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - shared))
 
 
 def accuracy_on(folder: Path, pairs: str, model: Model) -> float:
-    """LFW accuracy: cosine, mean subtracted, flipped; pairs whose crop is missing are skipped."""
+    """Measure the LFW accuracy: cosine, mean subtracted, flipped. Pairs whose crop is missing are skipped."""
     found = resolve(read_pairs(SHARED / "lfw" / pairs), folder, "skip")
     return measure(model.embed, found, distance="cosine", subtract_mean=True, flip=True).accuracy
 
@@ -82,7 +82,7 @@ def accuracy_on(folder: Path, pairs: str, model: Model) -> float:
 def killed_and_run_again(command: list[str]) -> tuple[int, bool]:
     """Align some people in one run, and again with SIGKILL at random moments, each time further on.
 
-    What is killed are two processes at once, one of which writes through a link.
+    Each kill ends two processes at once, one of which writes through a link.
     """
     photos, whole, out, link = (OUT / name for name in ("kill_photos", "kill_whole", "kill_out", "kill_link"))
     link.unlink(missing_ok=True)
@@ -108,10 +108,10 @@ def killed_and_run_again(command: list[str]) -> tuple[int, bool]:
 
 
 def begun(command: list[str]) -> subprocess.Popen[bytes]:
-    """Starts a process that prints nothing."""
+    """Start a process that prints nothing."""
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Every file's bytes, hidden ones too."""
+    """Return every file's bytes, hidden ones too."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,4 +1,4 @@
-"""Where the real data lies, the faces cut from it, and how a table is kept."""
+"""The place of the real data, the faces cut from it, and the storage of tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OUT = Path("runs/verify").resolve()
 
 
 def crops(name: str, size: int, margin: int, only: str | None = None) -> Path:
-    """Aligned faces cut by the published boxes; made once."""
+    """Cut aligned faces by the published boxes, once."""
     folder = OUT / name
     if not folder.exists():
         partial = folder.with_name(f".{name}.partial")
@@ -26,7 +26,7 @@ def crops(name: str, size: int, margin: int, only: str | None = None) -> Path:
 
 
 def write(name: str, lines: list[str], figures: object) -> None:
-    """Prints a table, and keeps it with its figures."""
+    """Print a table, and keep it with its figures."""
     text = "\n".join(lines) + "\n"
     print(f"\n{text}", flush=True)
     (OUT / f"{name}.md").write_text(text, encoding="utf-8")

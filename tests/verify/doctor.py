@@ -1,9 +1,8 @@
-"""What the doctor finds of faults that were planted among LFW's faces, by kind: recall and precision.
+"""Recall and precision of the doctor on faults that were planted among LFW's faces, by kind.
 
-The people are those of LFW with five images and more, 20 of each at the most, under other names. Of
-people with so many images that the pairs don't name, these alone are taken, so that only the face can
-tell them in the pairs; pairs that name the other people are left out. Each fault is planted on an image
-that no other fault was planted on.
+The people are those of LFW with five images and more, at most 20 of each, under other names. If a person has that
+many images that the pairs don't name, only these are taken. Then only the face can find the person in the pairs. Pairs
+that name the other people are left out. Each fault is planted on an image that has no other fault.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ Case = frozenset[Path]
 
 
 class Planted:
-    """A dataset under `root`, and what was planted in it.
+    """A dataset under `root`, and the faults that were planted in it.
 
     Attributes:
         cases: `{kind: cases}`; a case is the path that is to be found, or the two.
         wrong: images that lie under a wrong name.
         also_right: (kind, case) that is not counted as planted: the image of the pairs is there, and so the face.
-        known: the people of whom the checkpoint has seen images in its training.
+        known: people whose images the checkpoint has seen in its training.
     """
 
     def __init__(self, root: Path, faces: Path, in_all_pairs: set[str], in_pairs: set[str], seed: int = 1) -> None:
@@ -82,7 +81,7 @@ class Planted:
                 self.known.add(folder)
 
     def take(self, folder: Path | None = None) -> Path:
-        """An image on which nothing was planted yet, of this person or of anybody."""
+        """Take an image on which nothing was planted yet, of this person or of anybody."""
         pool = self.images[folder] if folder else [path for paths in self.images.values() for path in paths]
         path = self.draw.choice([path for path in pool if path not in self.used])
         self.used.add(path)
@@ -153,7 +152,7 @@ class Planted:
         return image.point(lambda level: min(255, int(level * change))), 90
 
     def _cropped(self, image: Image.Image) -> tuple[Image.Image, int]:
-        """Up to 6 percent off each side, by chance; resized to a square, as an aligned face is."""
+        """Cut up to 6 percent off each side at random, and resize to a square as aligned faces are."""
         left, top, right, bottom = self.draw.uniform(0, 0.06, 4) * image.width
         box = (int(left), int(top), image.width - int(right), image.height - int(bottom))
         return image.crop(box).resize((182, 182)), int(self.draw.integers(50, 95))
@@ -205,7 +204,7 @@ class Planted:
             self.cases["no-images"].add(frozenset({empty}))
 
     def _of_the_pairs(self, in_pairs: set[str]) -> None:
-        """Some people under their own name, with images of the pairs saved again; the others by face alone."""
+        """Give some people their own name, and images of the pairs saved again. The others are there by face alone."""
         in_both = sorted(person for person in {name.split("/")[0] for name in in_pairs} if person in self.folders)
         by_name = set(self.draw.choice(in_both, 40, replace=False))
         names = sorted(name for name in in_pairs if name.split("/")[0] in by_name)
@@ -230,7 +229,7 @@ class Planted:
                 self.cases["lfw-face"].add(frozenset({folder}))
 
     def _rename(self, folder: Path, target: Path) -> None:
-        """Gives a person another name, in all that was planted too."""
+        """Give a person another name, also in everything that was planted."""
         folder.rename(target)
 
         def moved(path: Path) -> Path:
@@ -243,14 +242,14 @@ class Planted:
 
 
 def images_of(person: Path, in_pairs: set[str]) -> list[Path]:
-    """A person's images that the pairs don't name where these are enough, else all."""
+    """Return a person's images that the pairs don't name where these are enough, else all."""
     every = sorted(person.iterdir())
     rest = [path for path in every if f"{person.name}/{path.stem}" not in in_pairs]
     return rest if len(rest) >= LEAST else every
 
 
 def without_people_of_the_dataset(pairs: PairsFile, faces: Path) -> PairsFile:
-    """The pairs that name no image of the dataset."""
+    """Return the pairs that name no image of the dataset."""
     named = {name for pair in pairs.pairs for name in pair[:2]}
     taken = {person.name for person in faces.iterdir() if len(images_of(person, named)) >= LEAST}
     taken = {name for name in taken if any(f"{name}/{path.stem}" in named for path in images_of(faces / name, named))}
@@ -259,7 +258,7 @@ def without_people_of_the_dataset(pairs: PairsFile, faces: Path) -> PairsFile:
 
 
 def main() -> None:
-    """Plants by each seed, examines, and tabulates the sums."""
+    """Plant faults by each seed, examine, and tabulate the sums."""
     faces = crops("all_182", 182, 44)
     every = read_pairs(SHARED / "lfw/pairs.txt")
     pairs = resolve(without_people_of_the_dataset(every, faces), crops("lfw_160", 160, 32))
@@ -290,7 +289,7 @@ def main() -> None:
 
 
 def _counts(report: Report, planted: Planted) -> dict[str, Counter[str]]:
-    """What was planted, found and rightly found, by kind; of the mislabelled also by who the person is."""
+    """Count planted, found and correctly found cases by kind, and for the mislabelled also by who the person is."""
     counts: dict[str, Counter[str]] = {}
     for kind in KINDS:
         cases, findings = planted.cases[kind], [finding for finding in report.findings if finding.kind == kind]

@@ -1,6 +1,6 @@
 """Every format of two checkpoints, with head and without: size, agreement, LFW before and after, speed.
 
-Also what a script of its own sees in TensorFlow 1.15: tests/export/test_tensorflow1.py.
+A separate script in TensorFlow 1.15 is in tests/export/test_tensorflow1.py.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from finetune.paths import find_images
 from finetune.recipe.sections import LFW
 
 FINE_TUNED = "recipes-small-1/3-last-repeat"
-"""Of the table `recipes`."""
+"""Folder of a checkpoint from the table `recipes`."""
 ASKED = [(name, quantize) for name, format in FORMATS.items() for quantize in (None, *format.quantized)]
 ROUNDS, IMAGES = 3, 257
-"""Of the timing: a batch of one image, and eight of 32."""
+"""Rounds and images of the timing: a batch of one image, and eight of 32."""
 
 
 def main() -> None:
-    """Makes the table `exports`; rows that were made before are kept, the speed is timed anew."""
+    """Make the table `exports`. Rows that were made before are kept, but the speed is timed anew."""
     tuned = OUT / FINE_TUNED
     if not tuned.is_dir():
         sys.exit(f"{tuned}: no such folder; make the table recipes first")
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _row(label: str, checkpoint: Path, name: str, quantize: str | None, head: bool) -> dict[str, Any]:
-    """A row of the table; made once."""
+    """Return a row of the table, which is made once."""
     kept = OUT / "exports" / f"{label}-{name}-{quantize}-{head}.json"
     if kept.exists():
         return dict(json.loads(kept.read_text(encoding="utf-8")))
@@ -87,7 +87,7 @@ def _row(label: str, checkpoint: Path, name: str, quantize: str | None, head: bo
 
 
 def _rates() -> dict[tuple[str, str | None], list[float]]:
-    """Images a second of each format by its own runtime, in turn, round by round."""
+    """Return images per second of each format by its own runtime, in turn, round by round."""
     model = Model.restore(SHARED / "facenet")
     paths = find_images(crops("lfw_160", 160, 32))[:IMAGES]
     pixels = central_crops(paths, model.preprocessing.image_size)

@@ -3,8 +3,8 @@
     make demo
     python tests/verify/friends.py runs/demo/run/2-last-block docs/friends.png
 
-Draws the photos, runs the three commands of docs/tutorials/gallery.md in a temporary folder, prints what they say, and
-keeps the photo with its answers.
+It draws the photos and runs the three commands of docs/tutorials/gallery.md in a temporary folder. It prints what they
+say, and keeps the photo with its answers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ COMMANDS = (
 
 
 def main() -> None:
-    """Draws, runs, keeps."""
+    """Draw the photos, run the commands, and keep the photo."""
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     checkpoint, out = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def draw(folder: Path) -> None:
-    """Five photos of each friend, one of each stranger, and the party."""
+    """Draw five photos of each friend, one of each stranger, and the party."""
     for name, number in FRIENDS.items():
         (folder / "photos" / name).mkdir(parents=True)
         for photo in range(1, 6):
@@ -73,7 +73,7 @@ def draw(folder: Path) -> None:
 
 
 def picture(path: Path, faces: Sequence[tuple[int, int, int, int]], size: tuple[int, int]) -> None:
-    """Faces, each at left and top, a person's number and a photo's, in front of soft colours."""
+    """Draw faces in front of soft colours, each given by left, top, a person's number and a photo's number."""
     generator = np.random.default_rng([SEED, faces[0][2], faces[0][3]])
     colours = Image.fromarray(generator.integers(60, 200, (4, 6, 3), dtype=np.uint8))
     canvas = colours.resize(size, Image.Resampling.BICUBIC)

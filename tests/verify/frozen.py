@@ -1,4 +1,4 @@
-"""A head-only stage changes no frozen byte; the naive way (batch norm in training mode) beside it."""
+"""Proof that a head-only stage changes no frozen byte, beside the naive way (batch norm in training mode)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SETTINGS = {"seed": 1, "batch_size": 90, "augment": {"random_crop": True, "rando
 
 
 def main() -> None:
-    """Runs both on the 74 people of learn.txt and measures pairs.txt before and after."""
+    """Run both on the 74 people of learn.txt, and measure pairs.txt before and after."""
     lfw = {
         "dir": str(crops("lfw_160", 160, 32)),
         "pairs": str(SHARED / "lfw/pairs.txt"),
@@ -71,7 +71,7 @@ def _row(name: str, changed: str, result) -> str:  # type: ignore[no-untyped-def
 
 
 def _naive(inputs: Inputs):  # type: ignore[no-untyped-def]
-    """The same stage as scripts do it: the optimizer gets the head alone, `phase_train` is true for all."""
+    """Train the same stage as scripts do: the optimizer gets the head alone, and `phase_train` is true for all."""
     model = Model.restore(SHARED / "facenet", class_names=inputs.model.class_names, seed=SETTINGS["seed"])
     before = model.digests()
     head = [variable for name, variable in model.variables.items() if name.startswith("Logits/")]

@@ -32,7 +32,7 @@ FINETUNE = [sys.executable, "-m", "finetune"]
 
 
 def main() -> None:
-    """All of it; ten minutes."""
+    """Make all parts, in ten minutes."""
     parts = {
         "One person at a time": one_at_a_time,
         "One more person beside everybody": one_more,
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def write_parts(table: str, parts: dict[str, Callable[[Path], tuple[list[str], object]]]) -> None:
-    """Makes the parts of a table from LFW's faces, each printed as soon as it is there, and keeps it."""
+    """Make the parts of a table from LFW's faces, print each as soon as it is there, and keep the table."""
     faces = crops("lfw_160", 160, 32)
     lines: list[str] = []
     figures: dict[str, object] = {}
@@ -55,20 +55,20 @@ def write_parts(table: str, parts: dict[str, Callable[[Path], tuple[list[str], o
 
 
 def many(faces: Path, least: int) -> dict[str, list[Path]]:
-    """The people with so many photos, and these."""
+    """Return the people with at least this many photos, and their photos."""
     people = {folder.name: sorted(folder.iterdir()) for folder in sorted(faces.iterdir()) if folder.is_dir()}
     return {name: photos for name, photos in people.items() if len(photos) >= least}
 
 
 def fresh(name: str) -> Path:
-    """A gallery's path where there is none."""
+    """Return the path of a gallery, where none is left."""
     path = OUT / name
     path.unlink(missing_ok=True)
     return path
 
 
 def one_at_a_time(faces: Path) -> tuple[list[str], object]:
-    """158 people enrolled one after the other, the whole folder given each time; against one go, and plain fits."""
+    """Enrol 158 people one after the other from the whole folder. Compare with one call, and with plain fits."""
     people = many(faces, 10)
     generator = np.random.default_rng(1)
     learn, probes = {}, {}
@@ -133,7 +133,7 @@ def one_at_a_time(faces: Path) -> tuple[list[str], object]:
 
 
 def count_passes(model: Model) -> list[int]:
-    """Receives how many images go through the network from here on."""
+    """Return a list that receives the number of images of each later pass through the network."""
     counts: list[int] = []
     prefix = model.prefix
 
@@ -151,7 +151,7 @@ def count_passes(model: Model) -> list[int]:
 
 
 def one_more(faces: Path) -> tuple[list[str], object]:
-    """Whole commands in turn: enrolling one person beside all others, and embedding the same photos."""
+    """Time whole commands in turn: enrolling one person beside all others, and embedding the same photos."""
     people = many(faces, 1)
     name = next(name for name, photos in people.items() if len(photos) == 10)
     model = Model.restore(CHECKPOINT)
@@ -187,7 +187,7 @@ def one_more(faces: Path) -> tuple[list[str], object]:
 
 
 def named(people: list[str], embeddings: list[np.ndarray]) -> tuple[list[str], Photos]:
-    """A name a row, and the rows."""
+    """Return one name per row, and the rows."""
     names = [person for person, rows in zip(people, embeddings, strict=True) for _ in rows]
     digests = [
         f"{person} {row}".encode().ljust(32)[-32:]
@@ -198,7 +198,7 @@ def named(people: list[str], embeddings: list[np.ndarray]) -> tuple[list[str], P
 
 
 def lookalikes(faces: Path) -> tuple[list[str], object]:
-    """People whom the checkpoint has never seen: 50 enrolled, of these some again under another name, and new ones."""
+    """Enrol 50 people whom the checkpoint has never seen, some of them again under another name, and new ones."""
     people = {name: photos for name, photos in many(faces, 5).items() if name in (SHARED / "lfw/learn.txt").read_text()}
     model = Model.restore(CHECKPOINT)
     embeddings = {name: model.embed(photos) for name, photos in people.items()}
@@ -207,7 +207,7 @@ def lookalikes(faces: Path) -> tuple[list[str], object]:
     whole = Gallery.empty(Contract("", "", 160, "fixed"), 512).add(names, photos)
 
     def warned(gallery: Gallery, name: str, added: Photos) -> list[str]:
-        """As whom new photos under this name are said to look."""
+        """Return the people whom new photos under this name are said to look like."""
         grown = gallery.add([name] * len(added), added)
         rows = np.arange(len(gallery), len(grown))
         return [one.other for one in look_alike(grown, rows)]
@@ -238,7 +238,7 @@ def lookalikes(faces: Path) -> tuple[list[str], object]:
 
 
 def kills(faces: Path) -> tuple[list[str], object]:
-    """`finetune enroll` killed at 30 random moments, by two names of the gallery at once; a disk without room."""
+    """Kill `finetune enroll` at 30 random moments, by two names of the gallery at once; then fill the disk."""
     people = dict(list(many(faces, 5).items())[: 2 * KILLS + 5])
     place, generator = OUT / "killed", random.Random(5)
     subprocess.run(["rm", "-rf", place], check=True)

@@ -21,12 +21,12 @@ FAR, SPLITS = 0.01, 20
 
 
 def main() -> None:
-    """Both; three minutes."""
+    """Make both parts, in three minutes."""
     write_parts("identification", {"Strangers": strangers, "The published protocol": published})
 
 
 def strangers(faces: Path) -> tuple[list[str], object]:
-    """People whom the checkpoint has never seen, in 20 splits."""
+    """Identify people whom the checkpoint has never seen, in 20 splits."""
     novel = set((SHARED / "lfw/novel.txt").read_text().split())
     people = {name: photos for name, photos in many(faces, 1).items() if name in novel}
     model = Model.restore(CHECKPOINT)
@@ -57,7 +57,7 @@ def strangers(faces: Path) -> tuple[list[str], object]:
 
 
 def split_of_strangers(embeddings: dict[str, np.ndarray], mode: str, name: str, seed: int) -> tuple[float, ...]:
-    """One split: FAR of the unseen, the interval promised, that of a sample of so many, DIR, rank 1, three counts."""
+    """Measure one split: FAR of the unseen, the promised interval, that of such a sample, DIR, rank 1, three counts."""
     generator = np.random.default_rng(seed)
     order = generator.permutation(sorted(embeddings)).tolist()
     if mode == "strangers":
@@ -95,7 +95,7 @@ def split_of_strangers(embeddings: dict[str, np.ndarray], mode: str, name: str, 
 
 
 def published(faces: Path) -> tuple[list[str], object]:
-    """The recorded embeddings, then the images by the command, under each standardization."""
+    """Classify the recorded embeddings, then the images by the command, under each standardization."""
     recorded = np.load(SHARED / "expected/classify.npz")
     sides = [recorded[name] for name in ("train", "train_labels", "test", "test_labels")]
     of_seeds = [round(2403 * (classify("svc", *sides, seed=seed).accuracy or 0)) for seed in range(30)]

@@ -3,7 +3,7 @@
     python tests/verify/identity.py OUT.json             # run, and write the digests
     python tests/verify/identity.py OUT.json BEFORE.json # run, and compare with the digests of an earlier run
 
-Runs `finetune demo`, and three stages on 24 people of `lfw/learn.txt`: softmax, ArcFace with moving batch-norm
+It runs `finetune demo`, and three stages on 24 people of `lfw/learn.txt`: softmax, ArcFace with moving batch-norm
 statistics, and triplets. One machine with the same versions and thread count gives the same bytes. Start it in the
 root of the code to be measured; the package is the one that Python finds there.
 """
@@ -49,7 +49,7 @@ stages:
 
 
 def main() -> None:
-    """Run both, write the digests, and compare them where an earlier run is given."""
+    """Run both, write the digests, and compare them with those of an earlier run if given."""
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     out = Path(sys.argv[1])

@@ -14,11 +14,11 @@ from finetune.training.history import EpochRow, from_csv
 
 EPOCHS = int(os.environ.get("EPOCHS", "100"))
 PEOPLE, STRANGERS = 3, 25
-"""Of learn.txt, those with the most images; and the ones after them, up to five images each."""
+"""Number of people of learn.txt with the most images, and of those after them, with up to five images each."""
 
 
 def main() -> None:
-    """Runs it; the curve is in runs/verify/overfit/history.csv, `pictures.py curve` draws it."""
+    """Run it. The curve is in runs/verify/overfit/history.csv, and `pictures.py curve` draws it."""
     learned, strangers = people()
     output = OUT / "overfit"
     shutil.rmtree(output, ignore_errors=True)
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def people() -> tuple[Path, Path]:
-    """A folder of the three, and one of strangers, as links."""
+    """Make a folder of the three, and one of strangers, as links."""
     source = crops("faces_182", 182, 44, "learn.txt")
     ranked = sorted(source.iterdir(), key=lambda person: (-len(list(person.iterdir())), person.name))
     folders = []
@@ -63,7 +63,7 @@ def people() -> tuple[Path, Path]:
 
 
 def table(rows: list[EpochRow]) -> list[str]:
-    """Some of the epochs."""
+    """Return the table of some of the epochs."""
     lines = [
         "| epoch | training loss | held-back loss | learned | strangers | difference (95 %) |",
         "| --- | --- | --- | --- | --- | --- |",

@@ -17,7 +17,7 @@ FILES = ("pairs.txt", "pairs_novel.txt", "pairs_strangers.txt")
 
 
 def main() -> None:
-    """Embeds each image once, measures 3 files x 8 settings, and tabulates the differences."""
+    """Embed each image once, measure 3 files x 8 settings, and tabulate the differences."""
     lfw = crops("lfw_160", 160, 32)
     pairs = {name: resolve(read_pairs(SHARED / "lfw" / name), lfw) for name in FILES}
     model = Model.restore(SHARED / "facenet")

@@ -1,4 +1,4 @@
-"""A run as pictures:
+"""A run as pictures.
 
 python tests/verify/pictures.py table RUN OUT.png        # the tables at its end
 python tests/verify/pictures.py curve RUN OUT.png        # gain against forgetting, epoch by epoch
@@ -31,7 +31,7 @@ GAIN, FORGETTING, MARGIN, GREY = "#1b6ca8", "#c2571a", "#8a1c1c", "#777777"
 
 
 def table(run: Path, out: Path) -> None:
-    """The tables that the run printed at its end."""
+    """Draw the tables that the run printed at its end."""
     recipe = Recipe.load(run / "recipe.yaml")
     start, results = stored_results(RunFolder(run), recipe.stages)
     text = io.StringIO()
@@ -46,7 +46,7 @@ def table(run: Path, out: Path) -> None:
 
 
 def curve(run: Path, out: Path) -> None:
-    """The people who are learned and strangers, each less what it was before the run, with 95 % intervals."""
+    """Draw the learned people and the strangers, each as the change since before the run, with 95 % intervals."""
     rows = from_csv((run / "history.csv").read_text(encoding="utf-8"))
     before = json.loads((run / "0-baseline/strangers.json").read_text(encoding="utf-8"))
     epochs = range(1, len(rows) + 1)
@@ -77,7 +77,7 @@ def curve(run: Path, out: Path) -> None:
 
 
 def gate(out: Path, *runs: Path) -> None:
-    """What each gate judged: the difference with its interval, and how far it might fall."""
+    """Draw each gate's judgement: the difference with its interval, and how far it might fall."""
     judged = []
     for run in runs:
         recipe = Recipe.load(run / "recipe.yaml")
@@ -107,7 +107,7 @@ def gate(out: Path, *runs: Path) -> None:
 
 
 def main() -> None:
-    """Draws what the command line asks for."""
+    """Draw what the command line asks for."""
     what, *names = sys.argv[1:] or [""]
     paths = [Path(name) for name in names]
     runs = paths[1:] if what == "gate" else paths[:1]

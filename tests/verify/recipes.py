@@ -1,5 +1,7 @@
-"""Every recipe that fits the 74 people of learn.txt, three seeds each (SEEDS: so many), beside a linear SVM and the
-nearest class mean on the unchanged embeddings.
+"""Every recipe that fits the 74 people of learn.txt, beside two simple classifiers on the unchanged embeddings.
+
+Each recipe runs with three seeds (SEEDS sets another number). The classifiers are a linear SVM and the nearest class
+mean.
 
 LFW in the recipes is pairs_strangers.txt: nobody in it is trained on. pairs.txt is measured once, on the weights that
 stand at the end.
@@ -36,7 +38,7 @@ from finetune.verification.pairs import read_pairs, resolve
 
 SEEDS = tuple(range(1, 1 + int(os.environ.get("SEEDS", "3"))))
 ONCE = ("vggface2",)
-"""For a thousand times the images and a GPU: run once, to see that it runs."""
+"""Recipes for a thousand times the images and a GPU, which run once, to see that they run."""
 PROTOCOL = {"distance": "cosine", "subtract_mean": True, "flip": True}
 RECIPES = {
     "small": {},
@@ -47,11 +49,11 @@ RECIPES = {
     "large": {"data.validation_split": 0.3, "data.strangers": 0.15},
     "vggface2": {"data.validation_split": 0.3, "stages.1.epochs": 3},
 }
-"""What differs from the file, beside paths and seed."""
+"""Changes to each recipe's file, beside paths and seed."""
 
 
 def main() -> None:
-    """Runs them all, or those that RECIPES names: `RECIPES=small,few python tests/verify/run.py recipes`."""
+    """Run all recipes, or those that RECIPES names: `RECIPES=small,few python tests/verify/run.py recipes`."""
     asked = os.environ.get("RECIPES", ",".join(RECIPES)).split(",")
     if unknown := [name for name in asked if name not in RECIPES]:
         sys.exit(f"RECIPES: no recipe {', '.join(unknown)}; choose from {', '.join(RECIPES)}")
@@ -69,19 +71,19 @@ def main() -> None:
 
 
 def seeds(name: str) -> tuple[int, ...]:
-    """Of a recipe's runs."""
+    """Return the seeds of a recipe's runs."""
     return SEEDS[:1] if name in ONCE else SEEDS
 
 
 class Everyone:
-    """pairs.txt, by any model of which only the last units have changed."""
+    """Measurement of pairs.txt for any model of which only the last units have changed."""
 
     def __init__(self) -> None:
         self.pairs = resolve(read_pairs(SHARED / "lfw/pairs.txt"), crops("lfw_160", 160, 32))
         self.before = None
 
     def measure(self, model: Model, first: int):  # type: ignore[no-untyped-def]
-        """LFW in the setting of the recipes; what the units before `first` give is kept."""
+        """Measure LFW in the setting of the recipes. The features before `first` are kept."""
 
         @tf.function(autograph=False, reduce_retracing=True)
         def suffix(features):  # type: ignore[no-untyped-def]
@@ -92,7 +94,7 @@ class Everyone:
 
 
 def one(name: str, seed: int, everyone: Everyone) -> dict:  # type: ignore[type-arg]
-    """One run of a recipe, in figures."""
+    """Run a recipe once, and return its figures."""
     start = time.monotonic()
     output = OUT / f"recipes-{name}-{seed}"
     shutil.rmtree(output, ignore_errors=True)
@@ -152,7 +154,7 @@ def one(name: str, seed: int, everyone: Everyone) -> dict:  # type: ignore[type-
 
 
 def unchanged(model: Model, inputs: Inputs) -> tuple[float, float]:
-    """Accuracies on the held-back images of a linear SVM on the embeddings of the rest, and of the nearest mean."""
+    """Return held-back accuracies of a linear SVM on the embeddings of the rest, and of the nearest mean."""
     train, test = (model.embed(part.paths) for part in (inputs.train, inputs.validation))
     labels, expected = inputs.train.labels, inputs.validation.labels
     svm = float(SVC(kernel="linear").fit(train, labels).score(test, expected))
@@ -160,7 +162,7 @@ def unchanged(model: Model, inputs: Inputs) -> tuple[float, float]:
 
 
 def few() -> Path:
-    """The first five images of each of the 74, as links."""
+    """Link the first five images of each of the 74."""
     folder, source = OUT / "faces_182_few", crops("faces_182", 182, 44, "learn.txt")
     for person in sorted(source.iterdir()):
         for image in sorted(person.iterdir())[:5]:
@@ -172,7 +174,7 @@ def few() -> Path:
 
 
 def dark(source: Path, name: str, pairs: Path | None = None) -> Path:
-    """Grey photos in low light: a seventh of the light, rounded to grey levels, noise of the sensor, brightened."""
+    """Write grey photos in low light: a seventh of the light, grey levels, noise of the sensor, brightened."""
     folder = OUT / name
     images = resolve(read_pairs(pairs), source).paths if pairs else sorted(source.rglob("*.png"))
     generator = np.random.default_rng(0)
@@ -191,7 +193,7 @@ def dark(source: Path, name: str, pairs: Path | None = None) -> Path:
 
 
 def figure(values: list[float], sign: str = "") -> str:
-    """The mean, and the half-width of its 95 % interval by Student's t where there are several."""
+    """Return the mean, and for several values the half-width of its 95 % interval by Student's t."""
     mean = f"{np.mean(values):{sign}.4f}"
     if len(values) == 1:
         return mean
@@ -200,7 +202,7 @@ def figure(values: list[float], sign: str = "") -> str:
 
 
 def table(found) -> list[str]:  # type: ignore[no-untyped-def]
-    """A row a recipe and stage: means over the seeds with the 95 % interval of the mean."""
+    """Return one row per recipe and stage: means over the seeds with the 95 % interval of the mean."""
     lines = [
         "| recipe, stage | held back | less the SVM's | less the mean's | strangers | difference | kept | pairs.txt |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

@@ -1,12 +1,13 @@
-"""The long tables, from real data: alignment and parity against the published scripts, frozen against naive,
-the recipes, galleries.
+"""Command that makes the long tables from real data.
+
+Among them are alignment and parity against the published scripts, frozen against naive, the recipes, and galleries.
 
     python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification,
                                             # exports
 
-Needs the folder that FINETUNE_SHARED names (default ../shared). Prints Markdown tables and writes them,
-with every figure as JSON, to runs/verify/. About an hour on two cores. FINETUNE_CROP_PYTHON may name another
-interpreter to cut the faces with: JPEG decoders differ by a grey level between versions of Pillow.
+It needs the folder that FINETUNE_SHARED names (default ../shared). It prints Markdown tables and writes them,
+with every figure as JSON, to runs/verify/. This takes about an hour on two cores. FINETUNE_CROP_PYTHON may name
+another interpreter to cut the faces with: JPEG decoders differ by a grey level between versions of Pillow.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ TABLES = {
 
 
 def main() -> None:
-    """Makes the tables that are asked for."""
+    """Make the tables that are asked for."""
     asked = sys.argv[1:] or list(TABLES)
     unknown = [name for name in asked if name not in TABLES]
     if unknown:

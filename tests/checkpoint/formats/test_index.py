@@ -1,4 +1,4 @@
-"""A checkpoint's entries are checked before TensorFlow reads them, which ends the process over some."""
+"""A checkpoint's entries are checked before TensorFlow reads them, because some of them make it end the process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BIASES = b"Logits/biases"
 
 @functools.cache
 def crc_table() -> tuple[int, ...]:
-    """CRC-32C's, of a byte each."""
+    """Return the table of CRC-32C, one entry per byte."""
     table = []
     for byte in range(256):
         for _ in range(8):
@@ -56,14 +56,14 @@ def number(value: int) -> bytes:
 
 
 def block(entries: list[tuple[bytes, bytes]]) -> bytes:
-    """A block whose keys share nothing, with its trailer."""
+    """Return a block whose keys share nothing, with its trailer."""
     data = b"".join(number(0) + number(len(key)) + number(len(value)) + key + value for key, value in entries)
     data += struct.pack("<II", 0, 1)
     return data + b"\0" + struct.pack("<I", masked_crc(data + b"\0"))
 
 
 def table(entries: list[tuple[bytes, bytes]]) -> bytes:
-    """An `.index` of these entries, as the format of LevelDB's tables says."""
+    """Return an `.index` file of these entries, in the format of LevelDB's tables."""
     data, meta = block(entries), block([])
     handles = [number(start) + number(len(part) - 5) for start, part in ((0, data), (len(data), meta))]
     index = block([(entries[-1][0] + b"\xff", handles[0])])
@@ -97,7 +97,7 @@ def rewritten(model: Path, entries: list[tuple[bytes, bytes]]) -> Path:
 
 
 def changed(entries: list[tuple[bytes, bytes]], **values: object) -> list[tuple[bytes, bytes]]:
-    """The entries with those of the biases changed."""
+    """Return the entries with the biases' entry changed."""
     entry = BundleEntryProto.FromString(dict(entries)[BIASES])
     for name, value in values.items():
         if name == "dims":
@@ -167,7 +167,7 @@ def test_garbage_in_place_of_an_entry_is_one_line(model, entries):
 
 @pytest.mark.slow
 def test_mutants_with_right_checksums_are_read_or_refused_and_end_no_process(model):
-    """500 changes of bytes of the blocks, each with a checksum made anew. TensorFlow would end this process."""
+    """Change bytes of the blocks 500 times, each time with new checksums. TensorFlow would end this process."""
     path, random_ = next(model.glob("*.index")), random.Random(5)
     whole = path.read_bytes()
     end = whole.index(bytes(4), len(whole) - 48)  # of the footer's two handles
@@ -185,7 +185,7 @@ def test_mutants_with_right_checksums_are_read_or_refused_and_end_no_process(mod
 
 
 def resealed(content: bytes) -> bytes:
-    """The table with checksums that fit its data block and its index, where its footer says that they lie."""
+    """Return the table with checksums that fit its data block and its index, at the places that its footer gives."""
     from finetune.checkpoint.formats.index import _number
 
     place, numbers = len(content) - 48, []
@@ -203,7 +203,7 @@ def resealed(content: bytes) -> bytes:
 
 @pytest.fixture
 def first(tmp_path) -> Path:
-    """A file of the first format, as TensorFlow writes it."""
+    """Write a checkpoint in the first format with TensorFlow."""
     path, v1 = tmp_path / "first.ckpt", tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
         v1.get_variable("Logits/weights", initializer=tf.reshape(tf.range(12.0), [3, 4]))
@@ -214,7 +214,7 @@ def first(tmp_path) -> Path:
 
 
 def of_first(path: Path, change: Callable[[Any, Any], object]) -> None:
-    """Write it anew with the biases' description and values changed."""
+    """Rewrite a checkpoint of the first format after changing the biases' description and values."""
     entries = list(_entries(path.read_bytes()))
     values = [SavedTensorSlices.FromString(value) for _, value in entries]
     described = next(tensor for tensor in values[0].meta.tensor if tensor.name == "Logits/biases")

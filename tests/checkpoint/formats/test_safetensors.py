@@ -1,4 +1,4 @@
-"""A safetensors file gives the values that stand in it; whatever else has its suffix is one line."""
+"""The values of a safetensors file are read exactly. Any other file with its suffix is refused in one line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TYPES = {"<f4": "F32", "<i8": "I64", "<f2": "F16"}
 
 
 def content(values: dict[str, np.ndarray]) -> bytes:
-    """The bytes of a file, written after the format's own description: a length, a header as JSON, the values."""
+    """Return the bytes of a file according to the format's description: a length, a JSON header, the values."""
     header, data = {}, b""
     for name, value in values.items():
         end = len(data) + value.nbytes

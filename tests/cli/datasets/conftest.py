@@ -1,4 +1,4 @@
-"""People, lists and arrays for the commands that bring data into shape; and such as can't be used."""
+"""People, lists and arrays for the commands that prepare data, both good and unusable ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with ten people of four images in `faces`, and lists and arrays of them."""
+    """Make a working folder with ten people of four images in `faces`, and with lists and arrays of them."""
     folder = tmp_path / "work"
     rows = []
     for person in range(10):
@@ -31,7 +31,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def bad_files(tmp_path: Path) -> Path:
-    """Lists and arrays that can't be used."""
+    """Write lists and arrays that can't be used."""
     folder = tmp_path / "bad"
     folder.mkdir()
     (folder / "identity.txt").write_text("1.jpg\n1.jpg 1 2\n")

@@ -1,4 +1,4 @@
-"""What the commands that bring data into shape answer to what they can't use."""
+"""The commands that prepare data answer unusable input with the lines that say why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ONE_PER_PERSON = "give the folder that holds one folder of images per person"
 
 
 def bad(about: str, command: str, *lines: str) -> Any:
-    """A command and the lines that answer it."""
+    """Return a test case: a command and the lines that answer it."""
     return pytest.param(command, lines, id=about)
 
 

@@ -1,4 +1,4 @@
-"""The commands that bring data into shape: what they print and write."""
+"""Output and files of the commands that prepare data."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_pairs_are_those_that_validate_reads(finetune, work: Path):
 def test_pairs_of_few_people_with_any_names_say_what_is_not_as_in_lfw(finetune, work: Path):
     (work / "faces/Ann 0/Ann 0_0004.jpg").rename(work / "faces/Ann 0/holiday.jpg")
     ended = finetune("pairs", "faces", "pairs.txt")
-    # Of four images each, two people make 12 pairs of one person and 16 of two.
+    # With four images each, two people make 12 pairs of one person and 16 of two.
     assert (ended.status, ended.out) == (
         0,
         [
@@ -131,7 +131,7 @@ def test_the_whole_way_from_a_list_to_pairs_of_strangers(finetune, work: Path):
 
 
 NAMELESS = os.fsdecode(b"\xff")
-"""A byte that is not text in UTF-8, as file systems allow it."""
+"""A name of one byte that is not text in UTF-8, which file systems allow."""
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_place_whose_name_is_no_text_is_shown_by_its_bytes(command: str, line:
 
 
 def lfw_in(folder: Path) -> None:
-    """Two people of LFW as a fetch leaves them, two pairs a fold."""
+    """Write two people of LFW as a fetch leaves them, with two pairs per fold."""
     for name in ("Ann_Lee", "Bob_Ray"):
         (folder / "images" / name).mkdir(parents=True)
         for number in (1, 2):

@@ -11,7 +11,7 @@ from finetune.dataset.importers.people import MANIFEST
 
 @pytest.fixture
 def tree() -> Callable[[Path], dict[str, bytes]]:
-    """The files in a folder, links followed, with their bytes."""
+    """Return a function that reads the files of a folder, links followed, with their bytes."""
 
     def read(root: Path) -> dict[str, bytes]:
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
@@ -21,7 +21,7 @@ def tree() -> Callable[[Path], dict[str, bytes]]:
 
 @pytest.fixture
 def manifest() -> Callable[[Path], list[list[str]]]:
-    """The rows of a folder's manifest."""
+    """Return a function that reads the rows of a folder's manifest."""
 
     def read(root: Path) -> list[list[str]]:
         with (root / MANIFEST).open(newline="", encoding="utf-8") as file:
@@ -32,7 +32,7 @@ def manifest() -> Callable[[Path], list[list[str]]]:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """A folder of six files named `1.jpg` to `6.jpg`, each with its own number in it."""
+    """Make a folder of six files named `1.jpg` to `6.jpg`, each with its own number in it."""
     root = tmp_path / "photos"
     root.mkdir()
     for number in range(1, 7):

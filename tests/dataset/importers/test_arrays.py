@@ -175,7 +175,7 @@ def test_everything_that_is_wrong_is_told_at_once(bring, tmp_path):
 
 
 class Harm:
-    """Unpickled, it leaves a file."""
+    """An object that leaves a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

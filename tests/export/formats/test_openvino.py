@@ -1,4 +1,4 @@
-"""OpenVINO IR: what it takes and gives, and that it computes what the checkpoint does in a fresh process."""
+"""An OpenVINO IR has the right inputs and outputs, and computes the checkpoint's values in a fresh process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.tf
 
 @pytest.fixture
 def written(random_variables, tmp_path):
-    """Writes a network of small random weights, with the biases of a new classifier; gives it, and the folder."""
+    """Return a function that writes a random network with a new classifier's biases, and gives it and its folder."""
 
     def write(*, head, standardization="fixed"):
         variables = random_variables(TINY)

@@ -1,4 +1,4 @@
-"""A format is told by its record alone: its extra, its reader, what it takes, and what the command says of it."""
+"""A format's record alone decides its extra, its reader, what it accepts, and what the command says of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETUP = Path(__file__).resolve().parents[3] / "setup.py"
 
 @pytest.fixture
 def numbers(monkeypatch) -> Format:
-    """A format that exists while the test runs: a text file with the number of weights in it."""
+    """Register a format while the test runs: a text file with the number of weights in it."""
 
     def write(content, folder):
         (folder / f"{folder.name}.txt").write_text(str(sum(value.size for value in content.tensors.values())))
@@ -34,7 +34,7 @@ def numbers(monkeypatch) -> Format:
 
 @pytest.fixture
 def extras(monkeypatch) -> dict[str, list[str]]:
-    """The extras of setup.py, each with its requirements."""
+    """Return the extras of setup.py, each with its requirements."""
     given = {}
     monkeypatch.setattr("setuptools.setup", lambda **options: given.update(options))
     runpy.run_path(str(SETUP))

@@ -1,4 +1,4 @@
-"""What is said of triplets whose embeddings become one, and of triplets that are all satisfied."""
+"""Warnings about triplets whose embeddings become one, and notes on triplets that are all satisfied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every loss against NumPy in float64, and its gradient against finite differences."""
+"""Every loss equals NumPy in float64, and its gradient equals finite differences."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def pairwise(first, second, kind):
 
 
 def slopes(function, values):
-    """Central differences of a sum over [n] with respect to `values`, in float64."""
+    """Compute central differences of a sum over [n] with respect to `values`, in float64."""
     gradient = np.zeros_like(values)
     for place in np.ndindex(values.shape):
         for sign in (1, -1):
@@ -65,7 +65,7 @@ def slopes(function, values):
 
 
 def agree(function, expected, values):
-    """The TensorFlow function equals NumPy to 1e-6, and its gradient the slopes of NumPy's."""
+    """Assert that a TensorFlow function equals NumPy to 1e-6, and that its gradient equals the slopes of NumPy's."""
     tensor = tf.constant(values, tf.float64)
     with tf.GradientTape() as tape:
         tape.watch(tensor)
@@ -158,7 +158,7 @@ def test_at_the_ends_of_the_cosine_the_gradient_is_a_number(cosine):
 
 
 def outputs(prelogits, labels, head, training):
-    """A batch of prelogits that are embeddings already."""
+    """Return a batch of prelogits that are embeddings already."""
     batch = {"images": None, "targets": None, "negatives": "random", "weights": {}, "replicas": 1}
     functions = {"classify": lambda x: x @ head, "embed": lambda x: x, "mean": tf.reduce_mean}
     labels = tf.constant(labels, tf.int64)

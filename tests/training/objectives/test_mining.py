@@ -1,4 +1,4 @@
-"""Every miner against brute force."""
+"""Every miner agrees with brute force."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.tf
 
 @st.composite
 def batches(draw):
-    """Embeddings on a grid, so that distances are often equal; some images twice."""
+    """Draw embeddings on a grid, so that distances are often equal. Some images occur twice."""
     n = draw(st.integers(1, 9))
     labels = np.array(draw(st.lists(st.integers(0, 3), min_size=n, max_size=n)), np.int64)
     values = np.array(draw(st.lists(st.integers(0, 2), min_size=3 * n, max_size=3 * n)), np.float32).reshape(n, 3)
@@ -33,7 +33,7 @@ def between(values):
 
 
 def brute_hard(distances, labels, images):
-    """For each anchor its farthest positive and its nearest negative."""
+    """Find for each anchor its farthest positive and its nearest negative."""
     found = []
     for a in range(len(labels)):
         positives = [p for p in range(len(labels)) if labels[p] == labels[a] and images[p] != images[a]]
@@ -45,7 +45,7 @@ def brute_hard(distances, labels, images):
 
 
 def brute_semi_hard(distances, labels, images):
-    """For each pair of one person the nearest negative beyond the positive, or the farthest of all."""
+    """Find for each pair of one person the nearest negative beyond the positive, or the farthest of all."""
     found = []
     for a in range(len(labels)):
         negatives = [n for n in range(len(labels)) if labels[n] != labels[a]]

@@ -1,4 +1,4 @@
-"""A loss that is one class: registered, it is read, trained, and shown in history, tables and charts."""
+"""A new loss is one class. Once registered, it is read, trained, and shown in history, tables and charts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each form of the learning rate, against the mathematics and the published files' meaning."""
+"""Each form of the learning rate agrees with the mathematics and with the published files' meaning."""
 
 from __future__ import annotations
 

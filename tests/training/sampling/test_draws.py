@@ -1,4 +1,4 @@
-"""What epochs draw: triplets, people times images, and weights by class."""
+"""The draws of an epoch: triplets, people times images, and weights by class."""
 
 from __future__ import annotations
 

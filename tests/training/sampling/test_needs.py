@@ -1,4 +1,4 @@
-"""What a stage needs of its images is asked for before the first step, all of it at once."""
+"""A stage checks its needs of the images before the first step, and reports all of them at once."""
 
 from __future__ import annotations
 

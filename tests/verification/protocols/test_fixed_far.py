@@ -1,4 +1,4 @@
-"""The rate at a fixed false accept rate against a count of every pair at every threshold, and bad input."""
+"""The rate at a fixed false accept rate equals a count of every pair at every threshold, and bad input is refused."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ IMAGES = 12
 
 
 def image_pairs(index1: list[int], index2: list[int], is_same: list[bool]) -> ImagePairs:
-    """Pairs of twelve images, each of another person's folder."""
+    """Return pairs of twelve images, each in another person's folder."""
     paths = tuple(Path(f"P{i}/P{i}_0001.png") for i in range(IMAGES))
     return ImagePairs(paths, np.array(index1), np.array(index2), np.array(is_same), n_folds=10)
 
 
 @st.composite
 def measured(draw) -> tuple[np.ndarray, ImagePairs, float]:
-    """Embeddings of few whole numbers, so that many distances are equal; pairs of both kinds; a rate they can tell."""
+    """Draw embeddings with many equal distances, pairs of both kinds, and a rate that the pairs can tell."""
     n = draw(st.integers(3, 40))
     rows = draw(st.lists(st.tuples(*[st.integers(0, 3)] * 2), min_size=IMAGES, max_size=IMAGES))
     ends = [draw(st.lists(st.integers(0, IMAGES - 1), min_size=n, max_size=n)) for _ in range(2)]
@@ -40,7 +40,7 @@ def measured(draw) -> tuple[np.ndarray, ImagePairs, float]:
 
 
 def counted_by_hand(distances: list[float], same: list[bool], far: float) -> dict[str, float]:
-    """Every figure of the protocol by its definition, pair by pair."""
+    """Count every figure of the protocol by its definition, pair by pair."""
     of_one = [d for d, one in zip(distances, same, strict=True) if one]
     of_two = [d for d, one in zip(distances, same, strict=True) if not one]
     steps = [*sorted(set(distances)), math.inf]

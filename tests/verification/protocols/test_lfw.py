@@ -1,4 +1,4 @@
-"""The protocol against a slow one written from its definition, and on cases solved by hand."""
+"""The protocol equals a slow one written from its definition, and solves cases solved by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIGURES = ("accuracy", "accuracy_std", "val", "val_std", "far", "auc", "eer", "t
 def faces(
     seed: int, n: int = 60, size: int = 8, noise: float = 0.6, groups: int = 6
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Unit rows of n pairs, alternately `n // groups // 2` of one person and as many of two."""
+    """Draw unit rows of n pairs, alternately `n // groups // 2` of one person and as many of two."""
     rng = np.random.default_rng(seed)
     same = np.arange(n) * groups * 2 // n % 2 == 0
     first, other = rng.normal(size=(2, n, size)) + 0.5
@@ -75,7 +75,7 @@ def slow_protocol(first, second, same, *, cosine, subtract_mean, n_folds, far_ta
 
 
 def crossing(x, y):
-    """Where 1 - x meets the curve, by bisection, or None where the curve ends before."""
+    """Find where 1 - x meets the curve, by bisection. Return None if the curve ends before."""
     if x[-1] + y[-1] < 1:
         return None
     low, high = 0.0, x[-1]
@@ -233,7 +233,7 @@ def test_an_embedding_with_itself_has_cosine_distance_zero_despite_rounding():
 
 
 def at(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of pairs with these squared distances."""
+    """Return embeddings of pairs with these squared distances."""
     return np.zeros((len(distances), 1)), np.sqrt(distances)[:, None]
 
 
@@ -388,7 +388,7 @@ def test_what_cannot_be_evaluated_is_said_in_full(arguments, problems):
 
 
 def test_a_distance_at_the_threshold_itself_is_another_person():
-    """Squared distances of exactly 0.25 and 1: thresholds of the grid that a pair must lie below to be accepted."""
+    """Use squared distances of exactly 0.25 and 1, which are thresholds. A pair must lie below one to be accepted."""
     first = np.zeros([40, 2])
     second = np.where(np.arange(40) % 2 == 0, 0.5, 1.0)[:, np.newaxis] * [1.0, 0.0]
     result = evaluate_pairs(first, second, np.arange(40) % 2 == 0, n_folds=4, far_target=1.0)

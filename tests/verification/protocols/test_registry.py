@@ -1,4 +1,4 @@
-"""Protocols by name, with the options that they are given."""
+"""Protocols are found by name, and take the options that they are given."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIZE = Option("n_parts", "N", int, "a whole number", "number of parts")
 
 @pytest.fixture
 def parts(monkeypatch) -> None:
-    """A second protocol, `parts`, with the option `n_parts`."""
+    """Register a second protocol, `parts`, with the option `n_parts`."""
 
     def needs(_pairs, where, *, n_parts=1, **_):
         yield Problem(where, f"{n_parts} parts")
