@@ -1,8 +1,9 @@
-"""Sentences are short: in the README, on every page of the documentation, and in all docstrings."""
+"""Sentences are short in the README, on every page of the documentation, and in all docstrings."""
 
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import statistics
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MEDIAN, NINTH_DECILE = 16, 30
-"""The most words of the median sentence, and of the sentence that nine of ten are no longer than."""
+"""Limits in words: for the median sentence, and for the sentence that nine of ten don't exceed."""
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-OPENINGS = ("Of", "That", "Those", "What", "Likewise", "As")
+TREES = ("finetune", "tests", "benchmarks", "docs")
+"""Folders whose docstrings are read."""
+OPENINGS = ("Of", "That", "Those", "What", "Likewise", "As", "Also")
 """Words that begin a fragment, not a sentence of a docstring."""
 
 
@@ -34,10 +37,15 @@ def lengths(paragraph: str) -> list[int]:
 
 
 def docstrings() -> Iterator[tuple[str, str]]:
-    for path in sorted((ROOT / "finetune").rglob("*.py")):
+    """Yield place and text of each docstring, including those that follow assignments."""
+    for path in sorted(path for tree in TREES for path in (ROOT / tree).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (text := ast.get_docstring(node)):
-                yield f"{path.relative_to(ROOT)}:{getattr(node, 'name', '')}", text
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                for statement in node.body:
+                    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+                        text = statement.value.value
+                        if isinstance(text, str):
+                            yield f"{path.relative_to(ROOT)}:{statement.lineno}", inspect.cleandoc(text)
 
 
 def entries(docstring: str) -> Iterator[str]:
