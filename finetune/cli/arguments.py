@@ -229,18 +229,18 @@ def restore_of(options: argparse.Namespace, contract: Contract | None) -> Model:
 
 
 def standardization_notes(model: Model, paths: Sequence[Path]) -> list[str]:
-    """Return a line if the images suggest that the checkpoint expects another standardization.
+    """Return a line if the images suggest another standardization, or if the standardization is only assumed.
 
     Args:
         model: restored model.
         paths: usable images. Fewer than `FEW` give no answer.
     """
-    from finetune.runs import probe, standardization_warnings
+    from finetune.runs import probe, standardization_remarks
 
     if len(paths) < FEW:
         return []
     pixels = probe(paths, model.preprocessing.image_size)
-    return standardization_warnings(model, pixels, "give --standardization ")
+    return standardization_remarks(model, pixels, "give --standardization ")
 
 
 def path(text: str) -> Path:

@@ -86,8 +86,8 @@ class Duplicates:
             one = all(pair in self.one_person for pair in combinations(sorted(best), 2))
             keeps = None if one else stays(list(best.values()))
             for row, other in across.items():
-                rightly = keeps is not None and self._labels[row] == self._labels[keeps]
-                found.append(self._finding("across", row, other, moves=not one and not rightly))
+                correctly = keeps is not None and self._labels[row] == self._labels[keeps]
+                found.append(self._finding("across", row, other, moves=not one and not correctly))
         return found
 
     def _kept(self, group: list[int]) -> dict[int, int]:

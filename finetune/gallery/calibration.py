@@ -149,9 +149,9 @@ def left_out_share(gallery: Gallery, classifier: Classifier, threshold: Threshol
     if not able.any():
         return ""
     own, others = own[able], classifier.nearest_other(embeddings[able], labels[able])[1]
-    rightly = float(((own > others) & (own > threshold.value)).mean())
+    correctly = float(((own > others) & (own > threshold.value)).mean())
     unknown = float((np.maximum(own, others) <= threshold.value).mean())
     return (
-        f"of {len(own)} enrolled photos, each left out in turn, {rightly:.4f} are named rightly, "
-        f"{unknown:.4f} unknown, {max(0.0, 1 - rightly - unknown):.4f} as somebody else"
+        f"of {len(own)} enrolled photos, each left out in turn, {correctly:.4f} are named correctly, "
+        f"{unknown:.4f} unknown, {max(0.0, 1 - correctly - unknown):.4f} as somebody else"
     )

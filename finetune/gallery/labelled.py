@@ -47,15 +47,15 @@ def count_named(answers: Faces, people: Sequence[str]) -> list[str]:
 def _of_people(photos: Sequence[tuple[Faces, str]]) -> str:
     n, count = len(photos), sum(len(faces) for faces, _ in photos)
     named = [([face.name for face in faces if face.name != UNKNOWN], owner) for faces, owner in photos]
-    rightly = sum(owner in names for names, owner in named)
+    correctly = sum(owner in names for names, owner in named)
     unknown = sum(not names for names, _ in named)
     first = sum(any(face.best == owner for face in faces) for faces, owner in photos)
     theirs = sum(names.count(owner) for names, owner in named)
     beside = "" if count == n else f"; of their {count} faces {theirs} are named as the folder's person"
     return (
-        f"{counted(n, 'photo')} of enrolled people: {rightly / n:.4f} named rightly "
+        f"{counted(n, 'photo')} of enrolled people: {correctly / n:.4f} named correctly "
         f"(detection and identification rate), {unknown / n:.4f} unknown, "
-        f"{(n - rightly - unknown) / n:.4f} as somebody else; rank 1 {first / n:.4f}{beside}"
+        f"{(n - correctly - unknown) / n:.4f} as somebody else; rank 1 {first / n:.4f}{beside}"
     )
 
 

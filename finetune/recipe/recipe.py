@@ -134,13 +134,13 @@ class Recipe(Section):
         for index, stage in stages:
             judged = stage.accept and stage.accept.pairs
             if judged == "lfw" and self.lfw is None:
-                advice = "give lfw.dir and lfw.pairs, or remove it"
+                advice = f"give lfw.dir and lfw.pairs, or remove it (stages.{index}.accept=null)"
                 yield Fault(("stages", index, "accept"), "there are no LFW figures to judge by", advice)
             if judged == "strangers" and self.data and self.data.strangers is None:
-                advice = "give data.strangers, or remove it"
+                advice = f"give data.strangers, or remove it (stages.{index}.accept=null)"
                 yield Fault(("stages", index, "accept"), "there are no strangers' figures to judge by", advice)
             if stage.early_stopping and self.data and self.data.validation_split == 0:
-                advice = "give data.validation_split, or remove it"
+                advice = f"give data.validation_split, or remove it (stages.{index}.early_stopping=null)"
                 yield Fault(("stages", index, "early_stopping"), "there is no validation loss to judge by", advice)
 
     def _on_several(self, stages: list[tuple[int, Stage]]) -> Iterator[Fault]:

@@ -39,7 +39,8 @@ class Data(Section):
     align: bool = False
     """Align the photos in `train` first, as `finetune align` does. The crops are kept in the user's cache."""
     validation_split: From0Below1 = 0.0
-    """Share of each person's images that is held back, from 0, below 1."""
+    """Share of each person's images that is held back, from 0, below 1. It is rounded up to whole images: 0.2 of 6
+    images holds back 2. One image always remains to train on."""
     min_images_per_person: From1 = 1
     """Least number of images per person, from 1. People with fewer are left out."""
     strangers: Annotated[Annotated[float, Range(gt=0, lt=1)] | AnyPath, Wants(_SHARE)] | None = None

@@ -27,7 +27,7 @@ def baseline(start: Evidence) -> None:
     if start.trade_off:
         say(f"baseline: {_trade_off(start.trade_off)}")
     if start.held_back:
-        say(f"baseline: {start.held_back.accuracy:.4f} of the held-back images are named rightly by the nearest mean")
+        say(f"baseline: {start.held_back.accuracy:.4f} of the held-back images are named correctly by the nearest mean")
     if start.lfw is None:
         say("baseline: no LFW pairs are given, so nothing is validated on them")
     else:
@@ -153,8 +153,8 @@ def trade_offs(baseline: TradeOff, results: Sequence[StageResult]) -> Table:
         "outcome",
     ]
     caption = (
-        "learned: held-back images of those trained on, named by the nearest mean; strangers: accuracy and VAL on "
-        "pairs\nof people held out; DIR: held-back images named rightly above the score that 1 % of the strangers reach"
+        "learned: held-back images of those trained on, named by the nearest mean; strangers: accuracy and VAL on\n"
+        "pairs of people held out; DIR: held-back images named correctly above the score that 1 % of strangers reach"
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     for name in columns:

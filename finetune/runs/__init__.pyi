@@ -4,7 +4,7 @@ from .planning import (
     plan as plan,
     probe as probe,
     show_plan as show_plan,
-    standardization_warnings as standardization_warnings,
+    standardization_remarks as standardization_remarks,
 )
 from .runner import run as run
 from .tuner import FineTuner as FineTuner

@@ -29,13 +29,8 @@ from finetune.words import counted
 
 PROBE = 64
 """Number of images for checking the preprocessing."""
-ALONE = (
-    "               warning: the last batch leaves a replica one image, a poor sample for batch norm; change batch_size"
-)
-SLOW = (
-    "               warning: this machine has no units for it (AVX-512 BF16, AMX, or a GPU from Ampere on); "
-    "float32 is faster here"
-)
+ALONE = "warning: the last batch leaves a replica one image, a poor sample for batch norm; change batch_size"
+SLOW = "warning: this machine has no units for it (AVX-512 BF16, AMX, or a GPU from Ampere on); float32 is faster here"
 LEFT_OUT = ("misplaced", "empty", "not-image", "unreadable", "too-small", "few-images", "no-images")
 """Kinds of findings that are not trained on, and are counted and listed as left out."""
 SHOWN = 5
@@ -65,29 +60,28 @@ def plan(inputs: Inputs) -> list[str]:
     pixels = probe(inputs.train.paths, model.preprocessing.image_size)
     seconds = seconds_per_image(model, pixels)
     parts = costs(inputs, seconds)
-    more = len(inputs.scan.quarantined) - SHOWN
+    slow = recipe.precision == "bfloat16" and not devices.bfloat16_units()
+    notes = inputs.image_pairs.notes if inputs.image_pairs else ()
     lines = [
-        f"devices        {'; '.join(devices.prepare())}",
-        *([f"strategy       {inputs.strategy.describe(recipe.batch_size)}"] if recipe.strategy != "none" else []),
-        f"checkpoint     {model.source.prefix}",
-        f"               {restored(model)}",
-        f"preprocessing  {describe(model.preprocessing)}",
-        *(f"               warning: {warning}" for warning in standardization_warnings(model, pixels)),
-        *([f"precision      {recipe.precision}"] if recipe.precision != "float32" else []),
-        *([SLOW] if recipe.precision == "bfloat16" and not devices.bfloat16_units() else []),
-        f"data           {data(inputs)}",
-        *(f"               {line}" for line in (*_selection(inputs), *_few_people(inputs))),
-        *(f"               left out: {entry}" for entry in inputs.scan.quarantined[:SHOWN]),
-        *([f"               and {more} more; see inputs.json in the output"] if more > 0 else []),
-        *_doctor(inputs),
-        f"LFW            {_lfw(inputs)}",
-        *(f"               warning: {note}" for note in (inputs.image_pairs.notes if inputs.image_pairs else ())),
-        f"output         {recipe.output}",
+        *titled("devices", "; ".join(devices.prepare())),
+        *(titled("strategy", inputs.strategy.describe(recipe.batch_size)) if recipe.strategy != "none" else []),
+        *titled("checkpoint", str(model.source.prefix), restored(model)),
+        *titled("preprocessing", describe(model.preprocessing), *standardization_remarks(model, pixels)),
+        *(titled("precision", recipe.precision, *([SLOW] * slow)) if recipe.precision != "float32" else []),
+        *titled("data", data(inputs), *_selection(inputs), *_few_people(inputs), *_left_out(inputs)),
+        *titled("doctor", *_doctor(inputs)),
+        *titled("LFW", _lfw(inputs), *(f"warning: {note}" for note in notes)),
+        *titled("output", str(recipe.output)),
         "",
     ]
     for index, (stage, cost) in enumerate(zip(recipe.stages, parts[1:], strict=True), start=1):
-        lines += _stage(index, stage, inputs, cost)
+        lines += titled(f"stage {index}", *_stage(index, stage, inputs, cost))
     return [*lines, "", *time_table(parts, seconds)]
+
+
+def titled(title: str, *texts: str) -> list[str]:
+    """Return lines of the plan: the title before the first text, the others below it."""
+    return [f"{title if not number else '':{MARGIN}}{text}" for number, text in enumerate(texts)]
 
 
 def probe(paths: Sequence[Path], size: int) -> np.ndarray:
@@ -96,22 +90,33 @@ def probe(paths: Sequence[Path], size: int) -> np.ndarray:
     return central_crops([paths[i] for i in chosen], size)
 
 
-def standardization_warnings(
+def standardization_remarks(
     model: Model, pixels: np.ndarray, setting: str = "set preprocessing.standardization="
 ) -> list[str]:
-    """Return a warning if the first layer's statistics suggest that the images are standardized wrongly.
+    """Return what the first layer's statistics tell of the standardization, if anybody needs to know.
+
+    It is a warning if another standardization fits better. If the standardization is only assumed, the remark says
+    whether it fits.
 
     Args:
         setting: text that sets the standardization, up to its value.
     """
     used = model.preprocessing.standardization
     fit = model.standardization_fit(pixels)
-    best = min(fit, key=lambda name: fit[name])
-    if best == used or fit[best] > BETTER * fit[used]:
+    best, other = sorted(fit, key=lambda name: fit[name])
+    clear = fit[best] <= BETTER * fit[other]
+    if clear and best != used:
+        return [
+            f"warning: the first layer's statistics on this data fit {best!r} better than {used!r} "
+            f"({fit[best]:.3f} against {fit[used]:.3f}); if the checkpoint was trained so, {setting}{best}"
+        ]
+    if not model.preprocessing.assumed:
         return []
+    if clear:
+        return [f"the first layer's statistics on this data fit {used!r} ({fit[used]:.3f}; {other!r} {fit[other]:.3f})"]
     return [
-        f"the first layer's statistics on this data fit {best!r} better than {used!r} "
-        f"({fit[best]:.3f} against {fit[used]:.3f}); if the checkpoint was trained so, {setting}{best}"
+        f"warning: the first layer's statistics on this data do not tell which standardization fits ({best!r} "
+        f"{fit[best]:.3f}, {other!r} {fit[other]:.3f}); if you know how the checkpoint was trained, {setting}…"
     ]
 
 
@@ -171,6 +176,13 @@ def _selection(inputs: Inputs) -> list[str]:
     return lines
 
 
+def _left_out(inputs: Inputs) -> list[str]:
+    """Return lines about the first files that are left out."""
+    found = inputs.scan.quarantined
+    more = [f"and {len(found) - SHOWN} more; see inputs.json in the output"] if len(found) > SHOWN else []
+    return [*(f"left out: {entry}" for entry in found[:SHOWN]), *more]
+
+
 def _few_people(inputs: Inputs) -> list[str]:
     """Return a suggestion to try a gallery without training, if there are few people."""
     people = len(inputs.scan.dataset.class_names)
@@ -191,11 +203,11 @@ def _doctor(inputs: Inputs) -> list[str]:
         if kind not in LEFT_OUT
     ]
     if not lines:
-        return [f"doctor         nothing suspect{''.join(f'; {note}' for note in report.notes)}"]
+        return [f"nothing suspect{''.join(f'; {note}' for note in report.notes)}"]
     advice = f"{_doctors_command(inputs, report)} lists them, and shows them with --sheet suspects.png; "
     # Crops that are moved out of the cache would be cut again.
     advice += "mend the photos that they were cut from" if recipe.data.align else "look before anything is moved"
-    return [f"doctor         {lines[0]}", *(f"               {line}" for line in [*lines[1:], *report.notes, advice])]
+    return [*lines, *report.notes, advice]
 
 
 def _doctors_command(inputs: Inputs, report: Report) -> str:
@@ -219,14 +231,14 @@ def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
     stops = stage.last_epoch < stage.epochs
     alone = last // inputs.strategy.share.replicas <= 1 and stage.batch_norm == "train"
     return [
-        f"stage {index}        {stage.name!r}: trains {stage.train_from} and after, "
+        f"{stage.name!r}: trains {stage.train_from} and after, "
         f"{count_values(model, names):,} values in {len(names)} variables; {frozen} variables frozen; "
         f"batch norm {stage.batch_norm}",
-        f"               {counted(stage.last_epoch, 'epoch')} of {counted(epoch.n_batches, 'step')} of "
+        f"{counted(stage.last_epoch, 'epoch')} of {counted(epoch.n_batches, 'step')} of "
         f"{counted(epoch.batch_size, 'image')}, "
         f"{stage.optimizer.name}, {stage.loss.describe(stage)}, about {duration(cost.training)}",
-        f"               {_features(kept)}",
-        *([f"               its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
+        _features(kept),
+        *([f"its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
         *([ALONE] if alone else []),
     ]
 

@@ -69,7 +69,7 @@ class FineTuner:
         >>> result = tuner.run(Stage("head", train_from="Logits", epochs=1, learning_rate=0.005))
         >>> result.accepted
         True
-        >>> people = tuner.evaluate().by_person()  # images that are named rightly, and all, by person
+        >>> people = tuner.evaluate().by_person()  # images that are named correctly, and all, by person
         >>> predictions = tuner.predict("runs/demo/data/faces")
         >>> predictions.names[0] in people
         True

@@ -89,7 +89,8 @@ RECIPES = [
         "a gate and early stopping with nothing to judge by",
         "checkpoint: model\noutput: out\ndata: {train: faces/learn}\nstages:\n"
         "  - {name: head, train_from: Logits, epochs: 9, accept: {metric: lfw_auc, max_drop: 0}, early_stopping: 3}\n",
-        ":5 stages[0].accept: there are no LFW figures to judge by; give lfw.dir and lfw.pairs, or remove it",
+        ":5 stages[0].accept: there are no LFW figures to judge by; give lfw.dir and lfw.pairs, or remove it "
+        "(stages.0.accept=null)",
         ":5 stages[0].early_stopping: there is no validation loss to judge by; give data.validation_split, or ...",
     ),
     recipe(
@@ -114,7 +115,8 @@ RECIPES = [
     recipe(
         "a gate with no strangers to judge by",
         ("Block8\n    epochs: 1", "Block8\n    epochs: 1\n    accept: {metric: strangers_val, max_drop: 0.1}"),
-        ":13 stages[1].accept: there are no strangers' figures to judge by; give data.strangers, or remove it",
+        ":13 stages[1].accept: there are no strangers' figures to judge by; give data.strangers, or remove it "
+        "(stages.1.accept=null)",
     ),
     recipe(
         "strangers and a filter out of range",

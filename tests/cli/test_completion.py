@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -22,6 +23,16 @@ def test_the_completion_of_each_shell_knows_every_command(shell, capsys):
     text = printed(shell, capsys)
     assert all(command in text for command in COMMANDS)
     assert "subtract-mean" in text
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_each_shell_can_parse_its_completion(shell, tmp_path, capsys):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    script = tmp_path / f"finetune.{shell}"
+    script.write_text(printed(shell, capsys), encoding="utf-8")
+    parsed = subprocess.run([shell, "-n", str(script)], capture_output=True, text=True, check=False)
+    assert (parsed.returncode, parsed.stderr) == (0, "")
 
 
 def test_bash_completes_a_command_and_an_option(tmp_path, capsys):

@@ -161,8 +161,8 @@ def test_strangers_calibrate_and_faces_are_named(enrolled, finetune):
         assert abs(float(row["score"]) - value) < 1e-4 or (row["name"] != "unknown") == (float(row["score"]) > value)
     strangers = [row["name"] != "unknown" for row in rows[24:]]
     assert f"24 photos of strangers: {np.mean(strangers):.4f} named as somebody (false accept rate)" in ended.out
-    rightly = np.mean([row["name"] == row["photo"].split("/")[2] for row in rows[:24]])
-    assert any(line.startswith(f"24 photos of enrolled people: {rightly:.4f} named rightly") for line in ended.out)
+    correctly = np.mean([row["name"] == row["photo"].split("/")[2] for row in rows[:24]])
+    assert any(line.startswith(f"24 photos of enrolled people: {correctly:.4f} named correctly") for line in ended.out)
     assert len(list((enrolled / "drawn").rglob("*.jpg"))) == 48
 
 

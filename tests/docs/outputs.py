@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 OWN_RECIPE = Path(__file__).resolve().parent.parent.parent / "docs/tutorials/own-recipe.md"
-BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+"""Language and content of a block of code."""
 MASKS = (
     (r"\S*/\S*", "/"),  # paths, and `1/5` of epochs
     (r"[-+±]?\d[\d,]*(\.\d+)?(e-?\d+)?\*?", "#"),
@@ -25,8 +27,14 @@ MASKS = (
 
 def blocks(page: Path) -> list[list[str]]:
     """Return the lines of each block of output in a page."""
-    text = page.read_text(encoding="utf-8")
-    return [[line for line in block.splitlines() if line.strip()] for kind, block in BLOCK.findall(text) if not kind]
+    return [[line for line in block.splitlines() if line.strip()] for block in code(page, "")]
+
+
+def code(page: Path, *languages: str) -> Iterator[str]:
+    """Yield the blocks of code in one of some languages; those of output have none."""
+    for language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language in languages:
+            yield block
 
 
 def masked(text: str) -> str:
@@ -44,6 +52,5 @@ def unlike(lines: list[str], got: str) -> list[str]:
 
 def recipe_blocks() -> tuple[str, str, str]:
     """Return three blocks of the recipe that the reader writes: its first stage, its pairs, its second stage."""
-    page = OWN_RECIPE.read_text(encoding="utf-8")
-    first, pairs, second, *_ = (block for kind, block in BLOCK.findall(page) if kind == "yaml")
+    first, pairs, second, *_ = code(OWN_RECIPE, "yaml")
     return first, pairs, second

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,7 +100,6 @@ def test_every_command_of_a_page_succeeds_and_prints_what_is_shown(path, clone, 
     assert outputs.unlike([line for line in lines if not line.startswith("finetune check: ")], printed) == []
 
 
-PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PYTHON_PAGES = [ROOT / "README.md", ROOT / "docs/how-to/python.md", ROOT / "docs/explanation/frozen.md"]
 
 
@@ -112,7 +110,7 @@ def test_the_python_of_a_page_runs(path, clone, kept):
         (clone / name).parent.mkdir(exist_ok=True)
         shutil.copy(face, clone / name)
     namespace: dict[str, object] = {}
-    for block in PYTHON.findall(path.read_text(encoding="utf-8")):
+    for block in outputs.code(path, "python"):
         if "vggface2" in block:  # a run of 280 epochs; the command is run above, shortened
             continue
         if "FineTuner(" in block and "resume=True" not in block:

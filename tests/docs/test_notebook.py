@@ -30,4 +30,4 @@ def test_every_cell_runs_and_results_show_themselves(faces: Path, drawn_checkpoi
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
     assert (tmp_path / "exports/notebook/notebook.pb").exists()
     streams = "".join(output.text for output in outputs if output.output_type == "stream")
-    assert "of the held-back images are named rightly" in streams
+    assert "of the held-back images are named correctly" in streams

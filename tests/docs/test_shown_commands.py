@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from finetune.cli import COMMANDS, Parser, build_parser
+from tests.docs import outputs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILES = sorted((*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")))
-BLOCK = re.compile(r"^ *```(?:bash|sh|console)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 END = {"|", "||", "&&", ";", "&", ">", ">>", "2>", "<"}
 
 
 def shown(path: Path) -> Iterator[list[str]]:
     """Yield the words of each finetune command in a page's blocks of shell code."""
-    for block in BLOCK.findall(path.read_text(encoding="utf-8")):
+    for block in outputs.code(path, "bash", "sh", "console"):
         for line in block.replace("\\\n", " ").splitlines():
             if "finetune " not in line:
                 continue

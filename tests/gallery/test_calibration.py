@@ -138,15 +138,15 @@ def test_what_becomes_of_the_enrolled_photos_is_said():
     prototypes = make("prototype", 30)
     prototypes.fit(found.embeddings, found.labels)
     threshold = calibrate(found, prototypes, "prototype", 0.1)
-    rightly = unknown = 0
+    correctly = unknown = 0
     for row, label in enumerate(found.labels):
         rest = np.arange(len(found)) != row
         best = make("prototype", 30).fit(found.embeddings[rest], found.labels[rest]).best(found.embeddings[[row]])
-        rightly += best.labels[0, 0] == label and best.scores[0, 0] > threshold.value
+        correctly += best.labels[0, 0] == label and best.scores[0, 0] > threshold.value
         unknown += best.scores[0, 0] <= threshold.value
     assert left_out_share(found, prototypes, threshold) == (
-        f"of 120 enrolled photos, each left out in turn, {rightly / 120:.4f} are named rightly, "
-        f"{unknown / 120:.4f} unknown, {(120 - rightly - unknown) / 120:.4f} as somebody else"
+        f"of 120 enrolled photos, each left out in turn, {correctly / 120:.4f} are named correctly, "
+        f"{unknown / 120:.4f} unknown, {(120 - correctly - unknown) / 120:.4f} as somebody else"
     )
 
 

@@ -32,7 +32,7 @@ def test_a_photo_is_right_where_one_of_its_faces_has_the_folders_name():
         *photo("Bob/2.jpg", ("Bob", "Bob")),
     ]
     assert count_named(answers, PEOPLE) == [
-        "4 photos of enrolled people: 0.5000 named rightly (detection and identification rate), 0.2500 unknown, "
+        "4 photos of enrolled people: 0.5000 named correctly (detection and identification rate), 0.2500 unknown, "
         "0.2500 as somebody else; rank 1 1.0000; of their 7 faces 2 are named as the folder's person"
     ]
 
@@ -44,7 +44,7 @@ def test_every_photo_right_is_a_rate_of_one_however_many_others_are_in_them():
         for answer in photo(f"Ann/{number}.jpg", ("Ann", "Ann"), *[("unknown", "Bob")] * (number % 3))
     ]
     (line,) = count_named(answers, PEOPLE)
-    assert line.startswith("105 photos of enrolled people: 1.0000 named rightly")
+    assert line.startswith("105 photos of enrolled people: 1.0000 named correctly")
     assert line.endswith("; of their 210 faces 105 are named as the folder's person")
 
 
@@ -59,7 +59,7 @@ def test_photos_without_a_face_are_not_counted_and_said():
     path = Path("Ann/0.jpg")
     nobody = Identification(Face(path, path.parent, None, problem="no face found"))
     lines = count_named([nobody, *photo("Ann/1.jpg", ("Ann", "Ann"))], PEOPLE)
-    assert lines[0].startswith("1 photo of enrolled people: 1.0000 named rightly")
+    assert lines[0].startswith("1 photo of enrolled people: 1.0000 named correctly")
     assert lines[0].endswith("rank 1 1.0000")  # one face per photo: nothing to say of faces
     assert lines[1] == "1 photo without a face that can be used: not counted"
 
@@ -67,9 +67,9 @@ def test_photos_without_a_face_are_not_counted_and_said():
 @pytest.mark.parametrize("folder", ["Zoë", unicodedata.normalize("NFD", "Zoë"), "ZOË"])
 def test_the_folders_name_counts_in_any_spelling(folder):
     (line,) = count_named(photo(f"{folder}/1.jpg", ("Zoë", "Zoë")), PEOPLE)
-    assert line.startswith("1 photo of enrolled people: 1.0000 named rightly")
+    assert line.startswith("1 photo of enrolled people: 1.0000 named correctly")
 
 
 def test_a_person_whose_name_another_one_has_in_another_case_is_somebody_else():
     (line,) = count_named(photo("ann/1.jpg", ("Ann", "Ann")), ("Ann", "ann"))
-    assert line.startswith("1 photo of enrolled people: 0.0000 named rightly")
+    assert line.startswith("1 photo of enrolled people: 0.0000 named correctly")

@@ -199,9 +199,10 @@ def test_a_stage_that_is_judged_needs_what_it_is_judged_by():
     assert load(judged).stages[1].early_stopping == 3
     bare = judged.replace("lfw: {dir: lfw, pairs: pairs.txt}\n", "").replace(", validation_split: 0.1", "")
     assert problems(bare) == (
-        "x.yaml:11 stages[1].accept: there are no LFW figures to judge by; give lfw.dir and lfw.pairs, or remove it",
+        "x.yaml:11 stages[1].accept: there are no LFW figures to judge by; give lfw.dir and lfw.pairs, or remove it "
+        "(stages.1.accept=null)",
         "x.yaml:12 stages[1].early_stopping: there is no validation loss to judge by; "
-        "give data.validation_split, or remove it",
+        "give data.validation_split, or remove it (stages.1.early_stopping=null)",
     )
 
 

@@ -21,7 +21,7 @@ from finetune.recipe.stage import Stage
 pytest.importorskip("tensorflow")
 from finetune.runs.cost import costs
 from finetune.runs.opening import refuse_output_within, refuse_unwritable
-from finetune.runs.planning import plan, standardization_warnings
+from finetune.runs.planning import plan, standardization_remarks
 
 pytestmark = pytest.mark.tf
 
@@ -216,18 +216,34 @@ def test_a_machine_without_units_for_bfloat16_is_said_to_be_slower_where_it_is_a
     assert any("no units for it" in line for line in lines) == (precision == "bfloat16" and not units)
 
 
-@pytest.mark.parametrize(
-    ("fixed", "per_image", "warned"),
-    [(0.1, 0.9, False), (0.9, 0.1, True), (0.9, 0.5, False), (0.1, 0.1, False), (0.9, 0.44, True)],
-)
-def test_another_standardization_is_spoken_of_where_it_fits_more_than_twice_as_well(fixed, per_image, warned):
+def remarks(fixed, per_image, *, assumed=False):
     fit = {"fixed": fixed, "per_image": per_image}
-    model = SimpleNamespace(preprocessing=Preprocessing(160, "fixed", ""), standardization_fit=lambda pixels: fit)
-    lines = standardization_warnings(model, None)
-    assert len(lines) == warned
-    if warned:
-        assert f"fit 'per_image' better than 'fixed' ({per_image:.3f} against {fixed:.3f})" in lines[0]
-        assert lines[0].endswith("set preprocessing.standardization=per_image")
+    preprocessing = Preprocessing(160, "fixed", "", assumed=assumed)
+    return standardization_remarks(
+        SimpleNamespace(preprocessing=preprocessing, standardization_fit=lambda pixels: fit), None
+    )
+
+
+@pytest.mark.parametrize("assumed", [True, False])
+@pytest.mark.parametrize(("fixed", "per_image"), [(0.9, 0.1), (0.9, 0.44)])
+def test_another_standardization_is_spoken_of_where_it_fits_more_than_twice_as_well(fixed, per_image, assumed):
+    (line,) = remarks(fixed, per_image, assumed=assumed)
+    assert f"fit 'per_image' better than 'fixed' ({per_image:.3f} against {fixed:.3f})" in line
+    assert line.endswith("set preprocessing.standardization=per_image")
+
+
+@pytest.mark.parametrize(
+    ("fixed", "per_image", "said"),
+    [
+        (0.1, 0.9, "the first layer's statistics on this data fit 'fixed' (0.100; 'per_image' 0.900)"),
+        (0.9, 0.5, "warning: the first layer's statistics on this data do not tell which standardization fits "),
+        (0.1, 0.1, "warning: the first layer's statistics on this data do not tell which standardization fits "),
+    ],
+)
+def test_whether_a_standardization_fits_is_said_only_where_it_is_assumed(fixed, per_image, said):
+    assert remarks(fixed, per_image) == []
+    (line,) = remarks(fixed, per_image, assumed=True)
+    assert line.startswith(said)
 
 
 def test_what_is_left_out_anyway_is_no_suspect_of_the_doctor_s(make, tmp_path):

@@ -88,10 +88,10 @@ def split_of_strangers(embeddings: dict[str, np.ndarray], mode: str, name: str, 
     best = classifier.best(np.concatenate(probes))
     truth = np.repeat(np.arange(len(enrolled)), [len(photos) for photos in probes])
     first = best.labels[:, 0] == truth
-    rightly = first & (best.scores[:, 0] > threshold.value)
+    correctly = first & (best.scores[:, 0] > threshold.value)
     promised = (threshold.low, threshold.high, float(least), float(most))
     counts = (len(enrolled), threshold.strangers, len(unseen))
-    return float(np.mean(shares)), *promised, float(rightly.mean()), float(first.mean()), *counts
+    return float(np.mean(shares)), *promised, float(correctly.mean()), float(first.mean()), *counts
 
 
 def published(faces: Path) -> tuple[list[str], object]:

@@ -3,7 +3,7 @@
 Among them are alignment and parity against the published scripts, frozen against naive, the recipes, and galleries.
 
     python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification,
-                                            # exports
+                                            # thresholds, exports
 
 It needs the folder that FINETUNE_SHARED names (default ../shared). It prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. This takes about an hour on two cores. FINETUNE_CROP_PYTHON may name
@@ -22,6 +22,7 @@ import gallery
 import identification
 import overfit
 import parity
+import thresholds
 from common import OUT, SHARED
 
 import recipes
@@ -33,6 +34,7 @@ TABLES = {
     "frozen": frozen.main,
     "gallery": gallery.main,
     "identification": identification.main,
+    "thresholds": thresholds.main,
     "recipes": recipes.main,
     "overfit": overfit.main,
     "exports": exports.main,
