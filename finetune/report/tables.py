@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from finetune.model import Model
+from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.recipe import Recipe, Stage
 from finetune.record import BASELINE, FAR, Evidence, StageResult, TradeOff
@@ -138,6 +139,13 @@ def gallery_command(recipe: Recipe, stage: Path | None = None) -> str:
         words += ["--image-size", str(options.image_size)] if options.image_size else []
         words += ["--standardization", options.standardization] if options.standardization else []
     return shlex.join(words)
+
+
+def naming_command(recipe: Recipe) -> str:
+    """Return the command that names faces in photos of the kind that `gallery_command` enrols."""
+    if recipe.data.align:
+        return "finetune identify people.h5 PHOTOS --align"
+    return f"finetune identify people.h5 FACES   # aligned as {in_one_line(recipe.data.train)} is"
 
 
 def trade_offs(baseline: TradeOff, results: Sequence[StageResult]) -> Table:

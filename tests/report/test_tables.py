@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,6 +128,15 @@ def test_the_command_that_enrols_reads_photos_as_the_run_did(align):
     start = f"finetune enroll people.h5 'my people'{options} --checkpoint "
     assert tables.gallery_command(recipe) == f"{start}model --image-size 96"
     assert tables.gallery_command(recipe, Path("run/1-head")) == f"{start}run/1-head"
+
+
+@pytest.mark.parametrize("align", [True, False])
+def test_faces_are_named_as_they_were_enrolled(align):
+    data = SimpleNamespace(train=Path("my faces"), align=align)
+    words = tables.naming_command(SimpleNamespace(data=data))
+    assert words.startswith("finetune identify people.h5 ")
+    assert ("--align" in words) == align
+    assert ("aligned as my faces is" in words) != align
 
 
 @pytest.mark.parametrize(

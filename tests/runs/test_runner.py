@@ -54,5 +54,6 @@ def test_a_run_ends_with_the_stage_to_use_and_the_next_command_uses_it(
     assert verdict.startswith("verdict: Use the checkpoint that you started from, with a gallery:")
     assert "Worse than the start: stage 'last block'" in verdict
     assert lines[lines.index(verdict) + 1] == f"next: {enroll}"
+    assert lines[lines.index(verdict) + 2].startswith("then: finetune identify people.h5 FACES   # aligned as ")
     stored = json.loads((tmp_path / "run/result.json").read_text())["verdict"]
     assert stored == {"use": None, "why": verdict.removeprefix("verdict: ")}
