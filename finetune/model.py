@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint as checkpoints, network
-from finetune.backbones import Backbone, Convolution
+from finetune.backbones import WEIGHTS, Backbone, Convolution, Weights
 from finetune.checkpoint import Account, RestorePlan
 from finetune.errors import DataError, Problem, UserError
 from finetune.images import (
@@ -108,6 +108,7 @@ class Model:
         standardization: Standardization | None = None,
         precision: Precision = "float32",
         runtime: Runtime = "tensorflow",
+        weights: Weights = "variables",
     ) -> Model:
         """Restore a checkpoint. Its backbone, embedding size and number of classes are read from it.
 
@@ -121,6 +122,8 @@ class Model:
             precision: `float32`, or `bfloat16` for the convolutions. The latter is faster on hardware that supports
                 it, and moves embeddings by a distance of about 1e-2.
             runtime: `tensorflow`, or `openvino` (an extra, for CPUs) for embeddings and frozen units.
+            weights: `averages` to take the moving averages that the training kept of the variables. They are taken
+                anyway where a checkpoint holds nothing else.
 
         Raises:
             CheckpointError: the checkpoint is missing, damaged, or of an unknown backbone; or the image size is too
@@ -132,13 +135,18 @@ class Model:
             ("standardization", standardization or "fixed", STANDARDIZATIONS),
             ("precision", precision, PRECISIONS),
             ("runtime", runtime, RUNTIMES),
+            ("weights", weights, WEIGHTS),
         ):
             if word not in words:
                 raise UserError(Problem(what, f"found {word!r}", f"give {' or '.join(words)}"))
         refuse_fork()
         devices.prepare()
         found = checkpoints.account(
-            checkpoint, class_names=class_names, image_size=image_size, standardization=standardization
+            checkpoint,
+            class_names=class_names,
+            image_size=image_size,
+            standardization=standardization,
+            weights=weights,
         )
         return cls.of(found, seed=seed, precision=precision, runtime=runtime)
 

@@ -1,4 +1,7 @@
-from .backbone import Backbone as Backbone, Unit as Unit
+from .backbone import WEIGHTS as WEIGHTS, Backbone as Backbone, Unit as Unit, Weights as Weights
+from .placed_layers import PlacedLayer as PlacedLayer, layers as layers
+from .port import Port as Port, Theirs as Theirs
+from .ports import PORTS as PORTS, find_port as find_port
 from .published import PUBLISHED as PUBLISHED, Published as Published, find_published as find_published
 from .registry import (
     BACKBONES as BACKBONES,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from finetune.backbones.specs import WITHOUT_VARIABLES, BatchNorm, Spec
 from finetune.errors import Problem, UserError
 
+Weights = Literal["variables", "averages"]
+"""What a checkpoint's values are taken from: its variables, or the moving averages that its training kept of them."""
+WEIGHTS: tuple[Weights, ...] = ("variables", "averages")
 BATCH_NORM = BatchNorm()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from finetune import files
-from finetune.backbones import Backbone
+from finetune.backbones import Backbone, Weights
 from finetune.checkpoint.location import CLASS_NAMES, Located, locate
 from finetune.checkpoint.plan import Contents, RestorePlan, Shape, contents, holds_head, plan_restore
 from finetune.checkpoint.stored import StoredCheckpoint, read
@@ -71,6 +71,7 @@ def account(
     class_names: Sequence[str] | None = None,
     image_size: int | None = None,
     standardization: Standardization | None = None,
+    weights: Weights = "variables",
 ) -> Account:
     """Read a checkpoint and check all that its restore needs.
 
@@ -80,13 +81,14 @@ def account(
             has weights and biases.
         image_size: image side in pixels; by default, what the checkpoint is known to expect.
         standardization: standardization; by default, what the checkpoint is known to expect.
+        weights: `averages` to take the moving averages that the training kept of the variables.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or of an unknown backbone, a variable is unaccounted
             for, or the image size is too small for the network.
     """
     located = locate(path)
-    stored = read(located)
+    stored = read(located, averages=weights == "averages")
     contract = resolve_preprocessing(located.folder, located.name, image_size, standardization)
     found = contents(stored.shapes, located.prefix)
     backbone = found.backbone
@@ -107,7 +109,7 @@ def account(
     shapes = network.variable_shapes(backbone, found.embedding_size, classes or 1)
     needed = {name: shape for name, shape in shapes.items() if classes or not backbone.is_head(name)}
     fresh = [name for name in needed if class_names is not None and backbone.is_head(name)]
-    plan = plan_restore(backbone, stored.shapes, needed, fresh, where=located.prefix)
+    plan = plan_restore(backbone, stored.shapes, needed, fresh, where=located.prefix, skipped=stored.variables.skipped)
     values = stored.tensors(plan.restored)
     names = stored_class_names(located.folder, classes) if class_names is None else tuple(class_names)
     return Account(stored, found, contract, names, plan, needed, values)

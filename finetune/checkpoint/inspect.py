@@ -10,6 +10,7 @@ from pathlib import Path
 
 from finetune.brief import Brief
 from finetune.checkpoint.accounting import account
+from finetune.checkpoint.formats import TF1
 from finetune.checkpoint.location import Located
 from finetune.checkpoint.plan import Contents, Shape, plan_restore
 from finetune.checkpoint.stored import file_digests
@@ -87,7 +88,7 @@ class Description(Brief):
         expects, form = self.preprocessing, self.located.format
         variables = sum(len(unit.variables) for unit in self.units)
         return [
-            f"checkpoint      {self.located.prefix}" + (f" ({form.title})" if form.suffix else ""),
+            f"checkpoint      {self.located.prefix}" + ("" if form is TF1 else f" ({form.title})"),
             f"backbone        {self.contents.backbone.title}",
             f"embedding size  {size}",
             f"classes         {classes if classes is not None else 'none stored'}",
@@ -117,7 +118,8 @@ def describe(path: str | Path) -> Description:
     found = account(path)
     backbone = found.backbone
     needed = {name: shape for name, shape in found.needed.items() if not backbone.is_head(name)}
-    plan = plan_restore(backbone, found.stored.shapes, needed, where=found.located.prefix)
+    stored, where = found.stored, found.located.prefix
+    plan = plan_restore(backbone, stored.shapes, needed, where=where, skipped=stored.variables.skipped)
     by_unit: dict[str, dict[str, Shape]] = {unit: {} for unit in backbone.names}
     for name in plan.restored:
         by_unit[backbone.unit_of(name) or ""][name] = needed[name]

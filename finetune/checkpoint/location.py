@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
 from finetune import files
-from finetune.checkpoint.formats import SINGLE_FILES, TF1, Format, of_file
+from finetune.checkpoint.archives import unpacked
+from finetune.checkpoint.formats import (
+    ARCHIVES,
+    SAVED_MODEL,
+    SAVED_MODEL_FILE,
+    SAVED_MODEL_VARIABLES,
+    SINGLE_FILES,
+    TF1,
+    Format,
+    by_name,
+    is_archive,
+    of_file,
+    refusal,
+)
 from finetune.errors import CheckpointError, Problem
 from finetune.words import listed
 
@@ -17,11 +31,13 @@ STATE_FILE = "checkpoint"
 CLASS_NAMES = "class_names.txt"
 """File beside a checkpoint with the names of the head's classes, one per line, in order."""
 
-EXPECTED = "give a folder, a prefix, " + listed(
-    ["any file of a TF1 checkpoint", *(f"a {form.title} ({form.suffix})" for form in SINGLE_FILES)], "or"
+EXPECTED = "give a folder, a prefix or any file of a TF1 checkpoint, or a file that ends in " + listed(
+    [*(suffix for form in SINGLE_FILES for suffix in form.suffixes), ARCHIVES[0]], "or"
 )
 """Advice for a path without a checkpoint."""
 
+DEPTH, SHOWN = 3, 5
+"""Levels of folders that are searched for a checkpoint, and number of those found that are named."""
 _TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the last 8 bytes of every table file of TensorFlow
 _SHARD = re.compile(r"\.data-\d{5}-of-(\d{5})$")
 _STEP = re.compile(r"-(\d+)$")
@@ -50,16 +66,17 @@ class Located:
     @property
     def name(self) -> str:
         """The checkpoint's name, such as `model-20180402-114759.ckpt-275`, or `20180402-114759` for a .pb."""
-        return self.prefix.stem if self.format.suffix else self.prefix.name
+        return self.prefix.name if self.format is TF1 else self.prefix.stem
 
 
 def locate(path: str | Path) -> Located:
     """Find the checkpoint at a path.
 
     Args:
-        path: folder, prefix with or without step, a `.index`, `.data-…`, `.meta` or `checkpoint` file, or a file in
-            one of `SINGLE_FILES`, such as a frozen `.pb`. In a folder, the `checkpoint` file decides; without it, the
-            latest step. `~` is expanded.
+        path: folder, prefix with or without step, a `.index`, `.data-…`, `.meta` or `checkpoint` file, a file in one
+            of `SINGLE_FILES`, such as a frozen `.pb`, or an archive of one of these. In a folder, the `checkpoint` file
+            decides; without it, the latest step. Where the folder holds none, the only folder below it with a
+            checkpoint does. `~` is expanded.
 
     Raises:
         CheckpointError: there is no checkpoint, more than one is possible, or one of its files is missing.
@@ -73,39 +90,61 @@ def locate(path: str | Path) -> Located:
             return _in_folder(path)
         if path.name == STATE_FILE and path.is_file():
             return _named_by_state(path)
+        if path.name == SAVED_MODEL_FILE and path.is_file():
+            return _saved_model(path)
         if form := of_file(path):
             return _single_file(path, form)
+        if is_archive(path):
+            return _in_folder(unpacked(path))
         return _with_prefix(_prefix_of(path), path)
     except OSError as error:
         raise CheckpointError(Problem(path, f"can't be read ({error.strerror})", EXPECTED)) from error
 
 
-def _in_folder(folder: Path) -> Located:
+def _in_folder(folder: Path, depth: int = DEPTH) -> Located:
     if (folder / STATE_FILE).is_file():
         return _named_by_state(folder / STATE_FILE)
+    if (folder / SAVED_MODEL_FILE).is_file():
+        return _saved_model(folder / SAVED_MODEL_FILE)
     prefixes = _prefixes(folder)
     if prefixes:
         return _with_prefix(_latest(prefixes, folder), folder)
-    single = {path: form for path in sorted(folder.iterdir()) if (form := of_file(path))}
+    single = {path: form for path in sorted(folder.iterdir()) if (form := by_name(path))}
     if len(single) > 1:
         raise CheckpointError(Problem(folder, f"holds {_names([*single])}", "name the one that is meant"))
-    for path, form in single.items():
-        return _single_file(path, form)
+    for path in single:
+        return _single_file(path, of_file(path) or single[path])
     shards = [path for path in sorted(folder.iterdir()) if _SHARD.search(path.name)]
     if shards:
         return _with_prefix(_prefix_of(shards[0]), folder)  # raises an error about the missing .index
-    raise CheckpointError(Problem(folder, "holds no checkpoint", _advice_for_empty(folder)))
+    within = list(_folders_with_checkpoints(folder, depth))
+    if len(within) == 1:
+        return _in_folder(within[0], depth=0)
+    archives = [path for path in sorted(folder.iterdir()) if path.name.endswith(ARCHIVES) and path.is_file()]
+    if not within and len(archives) == 1:
+        return _in_folder(unpacked(archives[0]))
+    several = [str(path.relative_to(folder)) for path in within] or [path.name for path in archives]
+    advice = f"give one of those in it: {', '.join(several[:SHOWN])}" if several else EXPECTED
+    raise CheckpointError(Problem(folder, "holds no checkpoint", advice))
 
 
-def _advice_for_empty(folder: Path) -> str:
-    within = sorted(child for child in folder.iterdir() if child.is_dir() and _holds_checkpoint(child))
-    return f"give one of the folders in it: {_names(within)}" if within else EXPECTED
+def _folders_with_checkpoints(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield the topmost folders below a folder that hold a checkpoint."""
+    for child in sorted(child for child in folder.iterdir() if child.is_dir() and not child.is_symlink()):
+        if _holds_checkpoint(child):
+            yield child
+        elif depth > 1:
+            yield from _folders_with_checkpoints(child, depth - 1)
 
 
 def _holds_checkpoint(folder: Path) -> bool:
-    return any(
-        next(folder.glob(pattern), None) for pattern in ("*.index", *(f"*{form.suffix}" for form in SINGLE_FILES))
-    )
+    return any(path.suffix == ".index" or by_name(path) for path in folder.iterdir() if path.is_file())
+
+
+def _saved_model(path: Path) -> Located:
+    """Return the variables of a SavedModel."""
+    found = _with_prefix(path.parent / SAVED_MODEL_VARIABLES, path)
+    return Located(SAVED_MODEL, path, found.files)
 
 
 def _content(state: Path) -> bytes:
@@ -214,7 +253,7 @@ def _first_format(prefix: Path, given: Path) -> Located:
     with prefix.open("rb") as file:
         file.seek(max(0, prefix.stat().st_size - len(_TABLE_MAGIC)))
         if file.read() != _TABLE_MAGIC:
-            raise CheckpointError(Problem(given, "is not a checkpoint", EXPECTED))
+            raise CheckpointError(refusal(prefix, given) or Problem(given, "is not a checkpoint", EXPECTED))
     return Located(TF1, prefix, (prefix,))
 
 

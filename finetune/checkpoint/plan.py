@@ -14,7 +14,7 @@ from finetune.errors import CheckpointError, Problem
 Shape = tuple[int, ...]
 
 _TRAINING_STATE: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"/(Adam|Adagrad|Adadelta|RMSProp|Momentum)(_\d+)?$"), "state of its optimizer"),
+    (re.compile(r"/(Adam|AdamW|LazyAdam|Adagrad|Adadelta|Ftrl|RMSProp|Momentum)(_\d+)?$"), "state of its optimizer"),
     (re.compile(r"(^|/)beta[12]_power(_\d+)?$"), "state of its optimizer"),
     (re.compile(r"/ExponentialMovingAverage$"), "moving average that its training kept of a variable"),
     (re.compile(r"(^|/)avg(/biased|/local_step)?$"), "moving average that its training kept of a loss"),
@@ -88,6 +88,7 @@ def plan_restore(
     fresh: Collection[str] = (),
     *,
     where: object = "the checkpoint",
+    skipped: Mapping[str, str] | None = None,
 ) -> RestorePlan:
     """Decide on every variable. None is restored or skipped silently.
 
@@ -97,14 +98,15 @@ def plan_restore(
         needed: shapes in the network, by TF1 name.
         fresh: names in `needed` that are not restored, whatever the checkpoint holds.
         where: the checkpoint, as messages name it.
+        skipped: names in the files that are not in `stored`, with reasons.
 
     Raises:
-        CheckpointError: a variable is missing, has another shape, or is stored without a known reason to skip it; one
-            line per variable.
+        CheckpointError: a variable is missing, has another shape, or lies in the network's scope without a known reason
+            to skip it; one line per variable.
     """
     wanted = {name: tuple(shape) for name, shape in needed.items() if name not in fresh}
     problems: list[Problem] = []
-    skipped: dict[str, str] = {}
+    reasons = dict(skipped or {})
     for name, shape in wanted.items():
         if name not in stored:
             problems.append(Problem(f"{where} {name}", f"missing; the network needs shape {list(shape)}"))
@@ -117,10 +119,10 @@ def plan_restore(
             found = f"shape {list(stored[name])}; the network has no such variable"
             problems.append(Problem(f"{where} {name}", found))
         else:
-            skipped[name] = reason
+            reasons[name] = reason
     if problems:
         raise CheckpointError(*problems)
-    return RestorePlan(tuple(wanted), skipped, tuple(fresh))
+    return RestorePlan(tuple(wanted), reasons, tuple(fresh))
 
 
 def _reason_to_skip(backbone: Backbone, name: str, stored: Mapping[str, Shape]) -> str | None:
@@ -134,4 +136,9 @@ def _reason_to_skip(backbone: Backbone, name: str, stored: Mapping[str, Shape]) 
         missing = [other for other in backbone.head_variables if other not in stored]
         without = f" without {missing[0]}, which gives no logits" if missing else ""
         return f"the old classifier of {shape[-1]} classes{without}"
+    unit = backbone.unit_of(name)
+    if unit == backbone.head:
+        return "part of another classifier"
+    if unit is None and not name.startswith(f"{backbone.scope}/"):
+        return "part of no unit of the network"
     return None

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from finetune.brief import Brief
-from finetune.checkpoint.formats import Variables, damage
+from finetune.checkpoint.formats import Variables, damage, refusal
 from finetune.checkpoint.location import Located
+from finetune.checkpoint.naming import in_tf1_names
 from finetune.errors import CheckpointError, Problem
 from finetune.files import sha256
 
@@ -76,20 +77,27 @@ class StoredCheckpoint(Brief):
         return values
 
 
-def read(located: Located) -> StoredCheckpoint:
-    """Open a checkpoint; its values are read on demand.
+def read(located: Located, *, averages: bool = False) -> StoredCheckpoint:
+    """Open a checkpoint; its values are read on demand, under the names that FaceNet gives them.
+
+    Args:
+        located: files of the checkpoint.
+        averages: whether to take the moving averages of variables in place of the variables.
 
     Raises:
-        CheckpointError: a file is damaged, or does not have the format that its name suggests.
+        CheckpointError: a file is damaged, or does not have the format that its name suggests; or the averages are not
+            there.
     """
     path, form = located.files[0], located.format
     try:
-        return StoredCheckpoint(located, form.open(located.prefix, located.files))
+        variables = form.open(located.prefix, located.files)
+        return StoredCheckpoint(located, in_tf1_names(variables, located.prefix, averages=averages))
     except damage() as error:
-        if not form.suffix:
+        if not form.suffixes:
             raise CheckpointError(_damaged(path, error)) from error
-        found = f"no {form.title}, or a damaged one ({_first_line(error)})"  # only the suffix suggested the format
-        raise CheckpointError(Problem(path, found, "copy it again, or give a TF1 checkpoint")) from error
+        found = f"is not a {form.title}, or it is damaged ({_first_line(error)})"
+        told = refusal(path) or Problem(path, found, "copy it again, or give a TF1 checkpoint")
+        raise CheckpointError(told) from error
 
 
 def file_digests(located: Located) -> dict[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.backbones import LEAST_IMAGE_SIZE
+from finetune.backbones import LEAST_IMAGE_SIZE, WEIGHTS
 from finetune.errors import CheckpointError, Problem, RecipeError, UserError
 from finetune.images import PRECISIONS, RUNTIMES, STANDARDIZATIONS
 from finetune.paths import find_file, in_one_line, refuse_within
@@ -79,6 +79,12 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, c
         type=image_size,
         metavar="PIXELS",
         help="input size in pixels; default: what the checkpoint expects (160 for the published ones)",
+    )
+    parser.add_argument(
+        "--weights",
+        choices=WEIGHTS,
+        default="variables",
+        help="values to take (default: variables); averages: the moving averages that the training kept of them",
     )
     if not computes:
         parser.set_defaults(precision="float32", runtime="tensorflow")
@@ -201,6 +207,7 @@ def restore(options: argparse.Namespace) -> Model:
         standardization=options.standardization,
         precision=options.precision,
         runtime=options.runtime,
+        weights=options.weights,
     )
     if model.preprocessing.assumed:
         say_aside(f"{model.source.prefix}: {describe(model.preprocessing)}")

@@ -1,4 +1,4 @@
-"""List or clear finetune's caches: features, aligned photos and classifiers of people."""
+"""List or clear finetune's caches: features, aligned photos, classifiers of people, and unpacked archives."""
 
 from __future__ import annotations
 

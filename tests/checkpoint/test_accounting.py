@@ -89,14 +89,17 @@ ODD_BUT_SOUND: dict[str, Callable[[Path], object]] = {
         folder, **{WEIGHTS: np.zeros((8, 0), np.float32), BIASES: np.zeros(0, np.float32)}
     ),
     "NaN in half a head": lambda folder: saved(folder, **{WEIGHTS: np.full((8, 5), np.nan, "f4"), BIASES: None}),
+    "float16": lambda folder: saved(folder, **{EMBEDDING: np.zeros((4, 8), half)}),
+    "float16 in the head": lambda folder: saved(folder, **{BIASES: np.zeros(5, half)}),
+    "a frozen graph of float16": lambda folder: frozen(folder, **{EMBEDDING: np.zeros((4, 8), half)}),
     "float16 in what is skipped": lambda folder: saved(folder, **{f"{EMBEDDING}/Adam": np.zeros((4, 8), half)}),
     "class names of other people": with_file("class_names.txt", b"a\nb\n"),
     "a frozen graph": frozen,
     "a frozen graph with a head without biases": lambda folder: frozen(folder, **{BIASES: None}),
 }
 DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
-    "float16": (lambda folder: saved(folder, **{EMBEDDING: np.zeros((4, 8), half)}), "stored as float16"),
-    "float16 in the head": (lambda folder: saved(folder, **{BIASES: np.zeros(5, half)}), "stored as float16"),
+    "whole numbers": (lambda folder: saved(folder, **{EMBEDDING: np.zeros((4, 8), "i4")}), "stored as int32"),
+    "whole numbers in the head": (lambda folder: saved(folder, **{BIASES: np.zeros(5, "i4")}), "stored as int32"),
     "NaN": (lambda folder: saved(folder, **{EMBEDDING: np.full((4, 8), np.nan, "f4")}), "NaN or infinite"),
     "infinity in the head": (lambda folder: saved(folder, **{BIASES: np.full(5, np.inf, "f4")}), "NaN or infinite"),
     "data cut": (cut(DATA, 0.05), "damaged"),
@@ -113,7 +116,7 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "biases of other classes": (lambda folder: saved(folder, **{BIASES: np.zeros(4, "f4")}), "the network needs [5]"),
     "a head for other embeddings": (lambda folder: saved(folder, **{WEIGHTS: np.zeros((7, 5), "f4")}), "needs [8, 5]"),
     "an unknown variable": (
-        lambda folder: saved(folder, **{"attention/weights": np.zeros(2, "f4")}),
+        lambda folder: saved(folder, **{"InceptionResnetV1/attention/weights": np.zeros(2, "f4")}),
         "no such variable",
     ),
     "images too small": (
@@ -122,7 +125,6 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "preprocessing.json damaged": (with_file("preprocessing.json", b"{"), "preprocessing.json"),
     "class names of no encoding": (with_file("class_names.txt", b"\xff\xfe\n" * 5), "can't be read as text"),
-    "a frozen graph of float16": (lambda folder: frozen(folder, **{EMBEDDING: np.zeros((4, 8), half)}), "float16"),
     "a frozen graph cut": (lambda folder: frozen(folder, keep=0.5), "damaged"),
 }
 

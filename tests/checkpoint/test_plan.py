@@ -57,6 +57,10 @@ def test_a_head_is_restored_where_it_is_needed() -> None:
         ("global_step", (), "step count of its training"),
         ("Variable", (), "step count of its training"),
         ("centers", (7, 128), "class centers of its center loss"),
+        ("learning_rate", (), "part of no unit of the network"),
+        ("OptimizeLoss/InceptionResnetV1/Conv2d_1a_3x3/weights/Adam", (3, 3, 3, 32), "state of its optimizer"),
+        ("AM_logits/kernel", (128, 7), "part of no unit of the network"),
+        ("Logits/kernel", (128, 7), "part of another classifier"),
     ],
 )
 def test_the_state_of_a_training_is_skipped_with_its_reason(name: str, shape: tuple[int, ...], reason: str) -> None:
@@ -64,12 +68,12 @@ def test_the_state_of_a_training_is_skipped_with_its_reason(name: str, shape: tu
 
 
 def test_every_problem_is_named_at_once_with_both_shapes() -> None:
-    stored = {LAST: (1792, 512), f"{FIRST}/gamma": (32,), MEAN: (32,), "attention/weights": (2, 2)}
+    stored = {LAST: (1792, 512), f"{FIRST}/gamma": (32,), MEAN: (32,), "InceptionResnetV1/attention/weights": (2, 2)}
     assert problems(stored, BODY) == (
         f"m.ckpt-1 {FIRST}: missing; the network needs shape [3, 3, 3, 32]",
         f"m.ckpt-1 {LAST}: shape [1792, 512]; the network needs [1792, 128]",
         f"m.ckpt-1 {FIRST}/gamma: shape [32]; the network has no such variable",
-        "m.ckpt-1 attention/weights: shape [2, 2]; the network has no such variable",
+        "m.ckpt-1 InceptionResnetV1/attention/weights: shape [2, 2]; the network has no such variable",
     )
 
 

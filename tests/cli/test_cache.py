@@ -10,6 +10,7 @@ import pytest
 from finetune.cli import main
 from finetune.paths import CACHES
 
+EMPTY = {"aligned", "archives"}
 ENTRY = "0123456789abcdef" * 2
 
 
@@ -38,6 +39,7 @@ def lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 def test_entries_and_sizes_are_told(kept: Path, capsys):
     assert lines(capsys) == [
         f"{kept}/aligned: 0 entries, 0.0 MiB",
+        f"{kept}/archives: 0 entries, 0.0 MiB",
         f"{kept}/classifiers: 1 entry, 0.5 MiB",
         f"{kept}/features: 2 entries, 3.0 MiB",
     ]
@@ -46,7 +48,7 @@ def test_entries_and_sizes_are_told(kept: Path, capsys):
 @pytest.mark.parametrize("names", [[], ["features"], ["features", "classifiers"], ["aligned"]])
 def test_what_is_named_is_removed_and_nothing_else(kept: Path, capsys, names: list[str]):
     told = lines(capsys, "--clear", *names)
-    gone = set(names or CACHES) - {"aligned"}
+    gone = set(names or CACHES) - EMPTY
     assert [name for name, line in zip(CACHES, told, strict=True) if line.endswith(", removed")] == sorted(gone)
     left = {path.name for path in kept.glob("*/*")}
     others = {"mine.txt", "f" * 32}
@@ -55,7 +57,7 @@ def test_what_is_named_is_removed_and_nothing_else(kept: Path, capsys, names: li
     )
     assert os.listdir(kept.parent / "elsewhere") == ["theirs.txt"]
     assert [line.split(": ")[1] for line in lines(capsys)] == [
-        "0 entries, 0.0 MiB" if name in (*gone, "aligned") else line.split(": ")[1]
+        "0 entries, 0.0 MiB" if name in gone | EMPTY else line.split(": ")[1]
         for name, line in zip(CACHES, told, strict=True)
     ]
 

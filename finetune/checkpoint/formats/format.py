@@ -14,14 +14,18 @@ class Variables:
     """The variables of files that are open for reading.
 
     Attributes:
-        shapes: shapes of all stored variables, by TF1 name.
-        dtypes: types of all stored variables, by TF1 name.
+        shapes: shapes of all stored variables, by name.
+        dtypes: types of all stored variables, by name.
         get: function that reads the values of one variable as stored.
+        remarks: remarks on names and values that differ from those in the files.
+        skipped: names of tensors in the files that are left out of `shapes`, with reasons.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
     dtypes: Mapping[str, np.dtype]
     get: Callable[[str], np.ndarray]
+    remarks: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,14 +35,14 @@ class Format:
     Attributes:
         name: name in `finetune inspect --json`.
         title: name in messages.
-        suffix: suffix of its single file. Empty for TF1, which has several files, recognised by names and contents.
+        suffixes: suffixes of its single file. None for formats with several files.
         open: function from the checkpoint's prefix and files to their variables. For files that can't be read, it
             raises `CheckpointError` or one of the exceptions of `damage()`.
     """
 
     name: str
     title: str
-    suffix: str
+    suffixes: tuple[str, ...]
     open: Callable[[Path, tuple[Path, ...]], Variables]
 
 

@@ -17,6 +17,8 @@ LARGEST = 2**31
 """Largest size of a graph in bytes, more than protocol buffers can hold."""
 MOST_REPEATED = 2**24
 """Largest number of values in a constant that repeats one stored value, more than any FaceNet variable has."""
+QUANTIZED = frozenset({"Dequantize", "QuantizeV2", "QuantizedConv2D", "FakeQuantWithMinMaxVars"})
+"""Operations of graphs whose weights are whole numbers."""
 _VARIABLES = frozenset({"weights", "biases", "beta", "gamma", "moving_mean", "moving_variance"})
 """Last parts of tf-slim's variable names."""
 
@@ -30,8 +32,10 @@ def read(path: Path, _: tuple[Path, ...]) -> Variables:
     """
     import tensorflow as tf
 
-    graph = tf.compat.v1.GraphDef()
-    graph.ParseFromString(read_bytes(path, LARGEST))
+    graph = _parsed(path)
+    if any(node.op in QUANTIZED for node in graph.node):
+        found = "holds quantized weights, from which nothing can be trained"
+        raise CheckpointError(Problem(path, found, "give the graph that it was made from"))
     readers = {node.name for node in graph.node if node.op == "Identity"}
     nodes = [
         node
@@ -54,6 +58,23 @@ def read(path: Path, _: tuple[Path, ...]) -> Variables:
     )
 
 
+def _parsed(path: Path) -> Any:
+    """Return the graph in a file, in the binary or, in a `.pbtxt`, in the text form of protocol buffers."""
+    import tensorflow as tf
+    from google.protobuf import text_format
+
+    graph = tf.compat.v1.GraphDef()
+    content = read_bytes(path, LARGEST)
+    if path.suffix != ".pbtxt":
+        graph.ParseFromString(content)
+        return graph
+    try:
+        text_format.Parse(content, graph)
+    except text_format.ParseError as error:
+        raise ValueError(error) from error
+    return graph
+
+
 def _refuse_absurd(name: str, value: Any) -> None:
     """Refuse a constant with an invalid shape, or with far more values than are stored.
 
@@ -70,4 +91,5 @@ def _refuse_absurd(name: str, value: Any) -> None:
         raise ValueError(f"{name} says that it has {values} values, which are not there")
 
 
-FORMAT = Format("frozen", "frozen graph", ".pb", read)
+FORMAT = Format("frozen", "frozen graph", (".pb",), read)
+TEXT_FORMAT = Format("frozen_text", "frozen graph in text form", (".pbtxt",), read)

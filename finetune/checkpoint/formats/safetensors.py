@@ -43,4 +43,4 @@ def read(path: Path, _: tuple[Path, ...]) -> Variables:
     )
 
 
-FORMAT = Format("safetensors", "safetensors file", ".safetensors", read)
+FORMAT = Format("safetensors", "safetensors file", (".safetensors",), read)

@@ -69,12 +69,17 @@ def test_the_values_come_back_as_they_were_written(file: Path):
             np.testing.assert_array_equal(stored.tensor(name), value)
 
 
-def test_half_precision_is_refused_by_its_name(file: Path):
-    file.write_bytes(content({**VALUES, "Logits/biases": np.zeros(3, "<f2")}))
-    assert problem(file) == f"{file} Logits/biases: stored as float16; the network needs float32"
+def test_whole_numbers_are_refused_by_their_name(file: Path):
+    file.write_bytes(content({**VALUES, "Logits/biases": np.zeros(3, "<i4")}))
+    assert problem(file) == f"{file} Logits/biases: stored as int32; the network needs float32"
+
+
+def test_half_precision_is_read_by_its_name(file: Path):
     header = {"Logits/biases": {"dtype": "BF16", "shape": [3], "data_offsets": [0, 6]}}
-    file.write_bytes(packed(json.dumps(header).encode(), bytes(6)))
-    assert problem(file) == f"{file} Logits/biases: stored as bfloat16; the network needs float32"
+    file.write_bytes(packed(json.dumps(header).encode(), bytes([0x80, 0x3F] * 3)))
+    stored = read(locate(file))
+    assert stored.dtypes["Logits/biases"].name == "bfloat16"
+    np.testing.assert_array_equal(stored.tensor("Logits/biases").astype("f4"), [1, 1, 1])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,30 @@
+"""The ports by name, and the recognition of a port by the names in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from finetune.backbones.backbone import Backbone
+from finetune.backbones.facenet_pytorch import FACENET_PYTORCH
+from finetune.backbones.keras_layers import DEEPFACE, KERAS_FACENET, OWN_KERAS
+from finetune.backbones.port import Port
+from finetune.backbones.registry import BACKBONES
+
+PORTS: Mapping[str, Port] = {port.name: port for port in (FACENET_PYTORCH, KERAS_FACENET, DEEPFACE, OWN_KERAS)}
+LEAST = 0.5
+"""Least share of a port's tensors that a file must hold to be taken for one of its files."""
+
+
+def find_port(names: Collection[str]) -> tuple[Port, Backbone] | None:
+    """Return the port whose tensors a file holds, and the network; None if it holds those of no port.
+
+    Args:
+        names: names of the tensors in the file.
+    """
+    shares: dict[float, tuple[Port, Backbone]] = {}
+    for port in PORTS.values():
+        for backbone in (BACKBONES[name] for name in port.backbones):
+            needed = [theirs for theirs, tensor in port.tensors(backbone).items() if not tensor.is_scale]
+            shares.setdefault(sum(name in names for name in needed) / len(needed), (port, backbone))
+    best = max(shares)
+    return shares[best] if best >= LEAST else None
