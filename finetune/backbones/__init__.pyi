@@ -1,4 +1,5 @@
 from .backbone import WEIGHTS as WEIGHTS, Backbone as Backbone, Unit as Unit, Weights as Weights
+from .keras_layers import layer_order as layer_order
 from .placed_layers import PlacedLayer as PlacedLayer, layers as layers
 from .port import Port as Port, Theirs as Theirs
 from .ports import PORTS as PORTS, find_port as find_port

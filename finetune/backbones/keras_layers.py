@@ -51,10 +51,38 @@ def tensors(backbone: Backbone, *, named: Callable[[Backbone, str], str]) -> dic
 
 IGNORED = {"optimizer_weights/": "state of its optimizer"}
 V1 = ("inception_resnet_v1",)
-KERAS_FACENET = Port(
-    "keras-facenet", "keras-facenet's layers", V1, partial(tensors, named=keras_facenet), starts=IGNORED
-)
-DEEPFACE = Port("deepface", "DeepFace's layers", V1, partial(tensors, named=deepface), starts=IGNORED)
-OWN_KERAS = Port(
-    "finetune", "the layers of finetune's exports to Keras", (*V1, "inception_resnet_v2"), partial(tensors, named=own)
-)
+
+
+def _port(name: str, title: str, backbones: tuple[str, ...], named: Callable[[Backbone, str], str]) -> Port:
+    return Port(name, title, backbones, partial(tensors, named=named), named, starts=IGNORED)
+
+
+KERAS_FACENET = _port("keras-facenet", "keras-facenet's layers", V1, keras_facenet)
+DEEPFACE = _port("deepface", "DeepFace's layers", V1, deepface)
+OWN_KERAS = _port("finetune", "the layers of finetune's exports to Keras", (*V1, "inception_resnet_v2"), own)
+
+
+def layer_order(backbone: Backbone, port: Port) -> dict[str, list[str]]:
+    """Return the layers with weights in the order of a Keras model, each with the names of its tensors, in order.
+
+    Keras sorts layers by their largest distance from the output, and then by their branch.
+    """
+    assert port.layer_name is not None
+    units: dict[str, list[tuple[int, int, str]]] = {}
+    for layer in layers(backbone):
+        if layer.unit == backbone.head:
+            continue
+        distance = 3 * (layer.steps - layer.step)  # a convolution, batch normalization and activation per step
+        branch = -1 if layer.branch is None else layer.branch
+        name = port.layer_name(backbone, layer.scope)
+        entries = units.setdefault(layer.unit, [])
+        if layer.batch_norm:
+            entries += [(-distance, branch, name), (1 - distance, branch, f"{name}_BatchNorm")]
+        else:
+            entries.append((0, 0, name))  # after all branches
+    order = [name for entries in units.values() for _, _, name in sorted(entries, key=lambda entry: entry[:2])]
+    tensors_of: dict[str, list[str]] = {name: [] for name in order}
+    for name, theirs in port.tensors(backbone).items():
+        if not theirs.is_scale and name.split("/")[0] in tensors_of:
+            tensors_of[name.split("/")[0]].append(name)
+    return tensors_of

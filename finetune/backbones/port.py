@@ -36,6 +36,7 @@ class Port:
         backbones: names of its networks.
         tensors: function from the network to the port's tensors by their names. Scales (gamma) are among them, which
             files may lack.
+        layer_name: function from the network and the scope of a layer to its name, for ports in Keras.
         starts, ends: beginnings and endings of other names in its files, with a description of each.
     """
 
@@ -43,6 +44,7 @@ class Port:
     title: str
     backbones: tuple[str, ...]
     tensors: Callable[[Backbone], Mapping[str, Theirs]]
+    layer_name: Callable[[Backbone, str], str] | None = None
     starts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     ends: Mapping[str, str] = dataclasses.field(default_factory=dict)
 

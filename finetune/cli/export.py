@@ -6,7 +6,7 @@ import argparse
 import functools
 
 from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, path, restore
-from finetune.export import FORMATS, QUANTIZATIONS
+from finetune.export import FORMATS, NAMES, QUANTIZATIONS
 from finetune.progress import say
 from finetune.words import listed
 
@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=QUANTIZATIONS,
         help=f"store the weights in a half or a quarter of the bytes; only for {quantized}",
     )
+    parser.add_argument(
+        "--names",
+        choices=NAMES,
+        help="write weights for this program's own code; only for h5",
+    )
     add_lfw(parser, required=False)
 
 
@@ -49,7 +54,8 @@ def run(options: argparse.Namespace) -> None:
     from finetune.export import export
 
     restored = functools.partial(restore, options)
-    certificate = export(restored, options.to, out, head=options.head, quantize=options.quantize, lfw=lfw)
+    asked = {"head": options.head, "quantize": options.quantize, "names": options.names}
+    certificate = export(restored, options.to, out, **asked, lfw=lfw)
     say(f"{out}: {certificate.format.name} of {certificate.made_from['checkpoint']}")
     for line in certificate.lines():
         say(f"  {line}")

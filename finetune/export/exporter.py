@@ -15,7 +15,7 @@ import tensorflow as tf
 from finetune import __version__, checkpoint as checkpoints, files
 from finetune.embedding import Embedder
 from finetune.errors import DataError, ExportFailed, Problem, RunError
-from finetune.export import process
+from finetune.export import process, reading_back
 from finetune.export.certificate import FILE_NAME, Certificate, agreements
 from finetune.export.formats import FORMATS, Content, Format, find
 from finetune.images import Identity, central_crops, draw_face, inspect_images
@@ -36,6 +36,7 @@ def export(
     *,
     head: bool = False,
     quantize: str | None = None,
+    names: str | None = None,
     lfw: LFW | None = None,
 ) -> Certificate:
     """Write an export into a new folder, with its certificate.
@@ -51,6 +52,7 @@ def export(
         out: folder, missing or empty. Its name is also the name of the files in it.
         head: True to include the classifier: logits, probabilities and class names.
         quantize: one of `QUANTIZATIONS`, for a format that can be quantized: `float16`, or `int8` (dynamic range).
+        names: one of `NAMES`, for weights in HDF5 under the names of another program: `deepface` or `keras-facenet`.
         lfw: pairs to measure before and after.
 
     Raises:
@@ -59,7 +61,7 @@ def export(
         RunError: the export can't be written. Nothing is left of it.
     """
     out = Path(os.path.expanduser(out))
-    chosen = find(to, quantize)
+    chosen = find(to, quantize, names)
     _refuse_out(out)
     process.interpreter(chosen)
     pairs = open_pairs(lfw) if lfw else None
@@ -127,7 +129,7 @@ def _certified(
     Raises:
         ExportFailed: an output is outside the tolerance.
     """
-    size, scratch = model.preprocessing.image_size, folder.parent
+    size = model.preprocessing.image_size
     images = probes(size)
     if pairs:
         rows = np.unique(np.linspace(0, len(pairs.paths) - 1, OF_LFW).astype(int))
@@ -136,7 +138,7 @@ def _certified(
     if content.head:
         expected["logits"] = model.logits(images)
         expected["probabilities"] = np.asarray(tf.nn.softmax(expected["logits"].astype(np.float64)))
-    found = process.answer(chosen, folder, images, scratch, "probing")
+    found = _answer(chosen, folder, images, "probing", head=content.head)
     certificate = Certificate(
         format=chosen,
         runtime=found.runtime,
@@ -158,6 +160,15 @@ def _certified(
     return certificate
 
 
+def _answer(
+    chosen: Format, folder: Path, pixels: np.ndarray, what: str, *, head: bool = False, flip: bool = False
+) -> process.Answer:
+    """Run an export by its own program, or by finetune where there is none."""
+    if process.is_outside(chosen):
+        return process.answer(chosen, folder, pixels, folder.parent, what, flip=flip)
+    return reading_back.answer(folder, chosen.suffix or "", pixels, head=head, flip=flip)
+
+
 def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pairs: ImagePairs) -> Certificate:
     """Return the certificate with the results on LFW of the checkpoint and of the export."""
     rate = 0.0
@@ -165,7 +176,7 @@ def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pa
     def embed(paths: Sequence[Path], /, *, flip: bool) -> np.ndarray:
         nonlocal rate
         pixels = central_crops(paths, model.preprocessing.image_size)
-        found = process.answer(certificate.format, folder, pixels, folder.parent, "embedding by the export", flip=flip)
+        found = _answer(certificate.format, folder, pixels, "embedding by the export", flip=flip)
         rate = len(paths) * (2 if flip else 1) / found.seconds
         return found.outputs["embeddings"]
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -18,9 +19,6 @@ from finetune.errors import ExportFailed, Problem, UserError
 from finetune.export import reload
 from finetune.export.formats import Format
 from finetune.progress import track
-
-TENSORFLOW1 = "FINETUNE_TF1_PYTHON"
-"""Environment variable that names a Python with TensorFlow 1.15, which then loads exports for TensorFlow 1."""
 
 
 class Answer(NamedTuple):
@@ -43,14 +41,19 @@ def interpreter(format: Format) -> str:
     Raises:
         UserError: the Python that the environment variable names can't be run.
     """
-    python = os.environ.get(TENSORFLOW1)
-    if not format.tensorflow1 or not python:
+    python = os.environ.get(format.python) if format.python else None
+    if not python:
         return sys.executable
     if shutil.which(python) is None:
-        raise UserError(
-            Problem(TENSORFLOW1, f"found {python!r}, which can't be run", "name a Python with TensorFlow 1.15")
-        )
+        raise UserError(Problem(format.python, f"found {python!r}, which can't be run", "name the path of a Python"))
     return python
+
+
+def is_outside(format: Format) -> bool:
+    """Return whether another program than finetune loads a format: whether there is one, and it is installed."""
+    here = interpreter(format) == sys.executable
+    missing = here and any(find_spec(module) is None for module in format.proof)
+    return format.reader != "finetune" and not missing
 
 
 def answer(format: Format, folder: Path, pixels: np.ndarray, scratch: Path, what: str, *, flip: bool = False) -> Answer:
@@ -70,7 +73,15 @@ def answer(format: Format, folder: Path, pixels: np.ndarray, scratch: Path, what
     with tempfile.TemporaryDirectory(dir=scratch) as place:
         source, target = Path(place) / "pixels.npy", Path(place) / "outputs.npz"
         np.save(source, pixels)
-        command = [interpreter(format), "-I", reload.__file__, format.name, str(folder), str(source), str(target)]
+        command = [
+            interpreter(format),
+            "-I",
+            reload.__file__,
+            format.reader or format.name,
+            str(folder),
+            str(source),
+            str(target),
+        ]
         # TensorFlow 2 sets TF2_BEHAVIOR, which changes how TensorFlow 1 behaves. GPUs round differently.
         environment = {key: value for key, value in os.environ.items() if key != "TF2_BEHAVIOR"}
         environment |= {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}

@@ -148,6 +148,75 @@ def openvino(folder):
     return "OpenVINO " + version("openvino"), run
 
 
+def pytorch(folder):
+    """Load a state dict into facenet-pytorch's network, which must have exactly its tensors."""
+    from importlib.metadata import version
+
+    import facenet_pytorch
+    import torch
+
+    state = torch.load(only(folder, "*.pt"), map_location="cpu", weights_only=True)
+    classes = len(state["logits.bias"]) if "logits.bias" in state else None
+    network = facenet_pytorch.InceptionResnetV1(classify=classes is not None, num_classes=classes)
+    network.load_state_dict(state, strict=True)
+    network.eval()
+
+    def run(pixels):
+        with torch.no_grad():
+            images = torch.from_numpy(standardized(pixels, folder).transpose(0, 3, 1, 2).copy())
+            found = network(images)
+            if classes is None:
+                return {"embeddings": found.numpy()}
+            network.classify = False
+            embeddings = network(images)
+            network.classify = True
+            probabilities = torch.softmax(found.double(), 1)
+            return {"embeddings": embeddings.numpy(), "logits": found.numpy(), "probabilities": probabilities.numpy()}
+
+    return "facenet-pytorch " + version("facenet-pytorch") + ", PyTorch " + torch.__version__, run
+
+
+def keras_port(folder, build, title):
+    """Load weights into a Keras network that another program builds; `build` takes the size of the embedding."""
+    import h5py
+
+    path = only(folder, "*.h5")
+    with h5py.File(path) as file:
+        size = file["Bottleneck/Bottleneck/kernel:0"].shape[1]
+    model = build(size)
+    model.load_weights(path)
+
+    def run(pixels):
+        found = model.predict_on_batch(standardized(pixels, folder))
+        return {"embeddings": found / np.linalg.norm(found, axis=1, keepdims=True)}
+
+    return title, run
+
+
+def deepface(folder):
+    """Load weights into DeepFace's network, which has moved between its versions."""
+    import importlib
+    from importlib.metadata import version
+
+    for path in ("models.facial_recognition.tf.Facenet", "models.facial_recognition.Facenet", "basemodels.Facenet"):
+        try:
+            build = importlib.import_module("deepface." + path).InceptionResNetV1
+        except (ImportError, AttributeError):
+            continue
+        return keras_port(folder, build, "DeepFace " + version("deepface"))
+    raise ImportError("DeepFace " + version("deepface") + " has no Keras model of FaceNet")
+
+
+def keras_facenet(folder):
+    """Load weights into keras-facenet's network."""
+    from importlib.metadata import version
+
+    from keras_facenet.inception_resnet_v1 import InceptionResNetV1
+
+    title = "keras-facenet " + version("keras-facenet")
+    return keras_port(folder, lambda size: InceptionResNetV1(classes=size), title)
+
+
 RUNTIMES = {
     "tf1": tf1,
     "pb": pb,
@@ -157,6 +226,9 @@ RUNTIMES = {
     "onnx": onnx,
     "tflite": tflite,
     "openvino": openvino,
+    "pytorch": pytorch,
+    "deepface": deepface,
+    "keras-facenet": keras_facenet,
 }
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from finetune import checkpoint as checkpoints
 from finetune.export.formats.content import Content
 
+TENSORFLOW1 = "FINETUNE_TF1_PYTHON"
+"""Environment variable that names a Python with TensorFlow 1.15, which then loads exports for TensorFlow 1."""
 Writer = Callable[[Content, Path], None]
 """Function that writes a content into an empty folder. The name of the folder is also the name of the files."""
 
@@ -38,7 +40,7 @@ QUANTIZED = {"float16": Tolerance(5e-3, 0.9999, 2e-2, None), "int8": Tolerance(5
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """Export format. `reload.py` has a function that loads it, under the same name.
+    """Export format. `reload.py` has a function that loads it.
 
     Attributes:
         name: name of the format, and of the extra that installs its packages.
@@ -47,7 +49,11 @@ class Format:
         quantized: writers of quantized weights, by name in `QUANTIZED`.
         suffix: suffix of the file that programs load; None if they load the folder.
         packages: importable names of the packages that write and read the format, if finetune does not depend on them.
-        tensorflow1: True if TensorFlow 1 can read the format.
+        reader: name of the function in `reload.py`; the name of the format by default. `finetune` reads the file by
+            finetune itself.
+        python: environment variable that may name a Python with the runtime.
+        proof: importable names of programs that the reader needs and finetune does not install. Where they are missing,
+            finetune itself reads the file.
         quantize: quantization that was chosen; None for float32.
     """
 
@@ -57,7 +63,9 @@ class Format:
     quantized: Mapping[str, Writer] = dataclasses.field(default_factory=dict)
     suffix: str | None = None
     packages: tuple[str, ...] = ()
-    tensorflow1: bool = False
+    reader: str = ""
+    python: str = ""
+    proof: tuple[str, ...] = ()
     quantize: str | None = None
 
     @property

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.export.formats.content import Content
-from finetune.export.formats.format import Format
+from finetune.export.formats.format import TENSORFLOW1, Format
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,4 +29,4 @@ def write(content: Content, folder: Path) -> None:
     (folder / f"{folder.name}.pb").write_bytes(frozen.SerializeToString(deterministic=True))
 
 
-PB = Format("pb", "a frozen graph with FaceNet's names", write, suffix=".pb", tensorflow1=True)
+PB = Format("pb", "a frozen graph with FaceNet's names", write, suffix=".pb", python=TENSORFLOW1)

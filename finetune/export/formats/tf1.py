@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from finetune import checkpoint as checkpoints
 from finetune.export.formats.content import Content
-from finetune.export.formats.format import Format
+from finetune.export.formats.format import TENSORFLOW1, Format
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,4 +42,4 @@ def write(content: Content, folder: Path) -> None:
     (folder / f"{name}.meta").write_bytes(meta.SerializeToString(deterministic=True))
 
 
-TF1 = Format("tf1", "a model directory with a .meta file, for FaceNet's own scripts", write, tensorflow1=True)
+TF1 = Format("tf1", "a model directory with a .meta file, for FaceNet's own scripts", write, python=TENSORFLOW1)
