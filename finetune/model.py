@@ -45,10 +45,12 @@ class Origin(NamedTuple):
     Attributes:
         source: files of the checkpoint.
         plan: decision about every variable of the checkpoint and of the network.
+        remarks: remarks on names and values that differ from those in the files.
     """
 
     source: checkpoints.Located
     plan: RestorePlan
+    remarks: tuple[str, ...] = ()
 
 
 class Model:
@@ -158,7 +160,7 @@ class Model:
         drawn = {name: initial_value(name, found.needed[name], seed) for name in found.plan.fresh}
         values = {**found.values, **drawn}
         variables = {name: _variable(name, values[name]) for name in found.needed}
-        origin = Origin(found.located, found.plan)
+        origin = Origin(found.located, found.plan, found.stored.variables.remarks)
         return cls(found.backbone, variables, found.preprocessing, found.class_names, origin, precision, runtime)
 
     @classmethod
@@ -205,6 +207,11 @@ class Model:
             UserError: the weights are fresh.
         """
         return self._restored().plan
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Remarks on names and values that differ from those in the checkpoint's files."""
+        return self.origin.remarks if self.origin else ()
 
     def _restored(self) -> Origin:
         if self.origin is None:

@@ -3,7 +3,13 @@ from .keras_layers import layer_order as layer_order
 from .placed_layers import PlacedLayer as PlacedLayer, layers as layers
 from .port import Port as Port, Theirs as Theirs
 from .ports import PORTS as PORTS, find_port as find_port
-from .published import PUBLISHED as PUBLISHED, Published as Published, find_published as find_published
+from .published import (
+    LICENCE as LICENCE,
+    PUBLISHED as PUBLISHED,
+    Published as Published,
+    find_published as find_published,
+    find_published_file as find_published_file,
+)
 from .registry import (
     BACKBONES as BACKBONES,
     DEFAULT as DEFAULT,

@@ -12,7 +12,7 @@ from finetune import files
 from finetune.backbones import Backbone, Weights
 from finetune.checkpoint.location import CLASS_NAMES, Located, locate
 from finetune.checkpoint.plan import Contents, RestorePlan, Shape, contents, holds_head, plan_restore
-from finetune.checkpoint.stored import StoredCheckpoint, read
+from finetune.checkpoint.stored import StoredCheckpoint, file_digests, read
 from finetune.errors import CheckpointError, Problem
 from finetune.images import Preprocessing, Standardization, resolve_preprocessing
 
@@ -89,7 +89,9 @@ def account(
     """
     located = locate(path)
     stored = read(located, averages=weights == "averages")
-    contract = resolve_preprocessing(located.folder, located.name, image_size, standardization)
+    contract = resolve_preprocessing(
+        located.folder, located.name, image_size, standardization, lambda: file_digests(located).values()
+    )
     found = contents(stored.shapes, located.prefix)
     backbone = found.backbone
     if contract.image_size < backbone.least_image_size:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
+from finetune.backbones import LICENCE, Published, find_published_file
 from finetune.brief import Brief
 from finetune.checkpoint.accounting import account
 from finetune.checkpoint.formats import TF1
@@ -16,6 +17,9 @@ from finetune.checkpoint.plan import Contents, Shape, plan_restore
 from finetune.checkpoint.stored import file_digests
 from finetune.images import Preprocessing
 from finetune.words import counted
+
+VALUE_BYTES = 4
+"""Bytes of a value, in float32."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Description(Brief):
         preprocessing: preprocessing that the checkpoint expects, and the source of that knowledge.
         sha256: digest of each file that holds values.
         skipped: other stored variables, with a description of each.
+        remarks: remarks on names and values that differ from those in the files.
     """
 
     located: Located
@@ -58,6 +63,7 @@ class Description(Brief):
     preprocessing: Preprocessing
     sha256: Mapping[str, str]
     skipped: Mapping[str, str]
+    remarks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return plain values for `json.dump`."""
@@ -78,27 +84,60 @@ class Description(Brief):
                 for unit in self.units
             ],
             "skipped": dict(self.skipped),
+            "remarks": list(self.remarks),
+            "published": self.published[0].name if self.published else None,
             "preprocessing": dataclasses.asdict(self.preprocessing),
             "sha256": dict(self.sha256),
         }
 
-    def lines(self) -> list[str]:
-        """Return lines about the checkpoint, each unit with its variables, and the skipped variables."""
+    def lines(self, *, variables: bool = False) -> list[str]:
+        """Return lines about the checkpoint, its blocks, and the skipped variables.
+
+        Args:
+            variables: whether to list all variables, unit by unit, in place of the blocks.
+        """
         size, classes = self.contents.embedding_size, self.contents.num_classes
         expects, form = self.preprocessing, self.located.format
-        variables = sum(len(unit.variables) for unit in self.units)
         return [
             f"checkpoint      {self.located.prefix}" + ("" if form is TF1 else f" ({form.title})"),
-            f"backbone        {self.contents.backbone.title}",
+            f"network         {self.contents.backbone.title}",
             f"embedding size  {size}",
             f"classes         {classes if classes is not None else 'none stored'}",
+            *self._origin_lines(),
             f"preprocessing   {expects.image_size} pixels, {expects.standardization} ({expects.source})",
+            *(f"remark          {remark}" for remark in self.remarks),
             *(f"sha256          {digest}  {name}" for name, digest in self.sha256.items()),
             "",
-            *(line for unit in self.units for line in unit.lines()),
-            f"in all: {variables} variables, {sum(unit.values for unit in self.units):,} values",
+            *([line for unit in self.units for line in unit.lines()] if variables else self._block_lines()),
             *self._skipped_lines(),
         ]
+
+    @property
+    def published(self) -> tuple[Published, str] | None:
+        """The published checkpoint whose file this is, by its digest, and the file's description."""
+        return find_published_file(self.sha256.values())
+
+    def _origin_lines(self) -> list[str]:
+        if self.published is None:
+            return []
+        model, file = self.published
+        return [
+            f"known as        {file} of {model.name}",
+            f"trained on      {model.trained_on}",
+            f"LFW             {model.lfw_accuracy} as published (see finetune validate)",
+            f"licence         {LICENCE}",
+        ]
+
+    def _block_lines(self) -> list[str]:
+        """Return a table of the blocks, each a unit or a repeat of units, with a line for all of them."""
+        rows = [("block", "units", "variables", "values", "MiB")]
+        blocks = groupby(self.units, key=lambda unit: unit.name.split("/")[0])
+        for name, units in (*((name, list(units)) for name, units in blocks), ("in all", list(self.units))):
+            values = sum(unit.values for unit in units)
+            count = sum(len(unit.variables) for unit in units)
+            rows.append((name, str(len(units)), str(count), f"{values:,}", f"{values * VALUE_BYTES / 2**20:.1f}"))
+        width = max(len(name) for name, *_ in rows)
+        return [f"{row[0]:{width}}{row[1]:>7}{row[2]:>11}{row[3]:>13}{row[4]:>7}" for row in rows]
 
     def _skipped_lines(self) -> list[str]:
         by_reason = sorted(self.skipped, key=lambda name: (self.skipped[name], name))
@@ -130,4 +169,5 @@ def describe(path: str | Path) -> Description:
         preprocessing=found.preprocessing,
         sha256=file_digests(found.located),
         skipped=plan.skipped,
+        remarks=stored.variables.remarks,
     )

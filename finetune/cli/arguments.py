@@ -209,6 +209,8 @@ def restore(options: argparse.Namespace) -> Model:
         runtime=options.runtime,
         weights=options.weights,
     )
+    for remark in model.remarks:
+        say_aside(f"{model.source.prefix}: {remark}")
     if model.preprocessing.assumed:
         say_aside(f"{model.source.prefix}: {describe(model.preprocessing)}")
     return model

@@ -1,4 +1,4 @@
-"""List a checkpoint's units with their variables, its classes, embedding size, preprocessing and digests."""
+"""Show what a checkpoint holds: its network, blocks, classes, preprocessing, source and digests."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the checkpoint, and a file for the JSON description."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="directory, prefix, or any file of a checkpoint")
+    parser.add_argument("--variables", action="store_true", help="list every variable with its shape, unit by unit")
     parser.add_argument("--json", metavar="FILE", help="write the description as JSON")
 
 
@@ -26,6 +27,6 @@ def run(options: argparse.Namespace) -> None:
 
     target = new_file(options.json) if options.json else None
     description = describe(options.checkpoint)
-    say("\n".join(description.lines()))
+    say("\n".join(description.lines(variables=options.variables)))
     if target:
         write_json(target, description.to_json())

@@ -182,7 +182,8 @@ def keras_port(folder, build, title):
 
     path = only(folder, "*.h5")
     with h5py.File(path) as file:
-        size = file["Bottleneck/Bottleneck/kernel:0"].shape[1]
+        last = file[file.attrs["layer_names"][-1]]
+        size = len(last[last.attrs["weight_names"][0]])
     model = build(size)
     model.load_weights(path)
 

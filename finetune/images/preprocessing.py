@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Literal
 
 from finetune import files
-from finetune.backbones import find_published
+from finetune.backbones import find_published, find_published_file
 from finetune.errors import CheckpointError, Problem
 
 Standardization = Literal["fixed", "per_image"]
@@ -47,28 +48,31 @@ def resolve_preprocessing(
     name: str,
     image_size: int | None = None,
     standardization: Standardization | None = None,
+    digests: Callable[[], Collection[str]] = tuple,
 ) -> Preprocessing:
     """Return the preprocessing that a checkpoint expects.
 
-    The given values come first, then `preprocessing.json`, then the known values of the published checkpoints, and
-    then the defaults.
+    The given values come first, then `preprocessing.json`, then the known values of the published checkpoints, by name
+    and by content, and then the defaults.
 
     Args:
         folder: folder of the checkpoint, which may hold `preprocessing.json`.
         name: name of the checkpoint, such as `model-20180402-114759.ckpt-275`; the folder's name is considered too.
         image_size: side of the input in pixels, if the recipe or an option gives it.
         standardization: standardization, if the recipe or an option gives it.
+        digests: function that returns the SHA-256 of the checkpoint's files. It is called if nothing else is known.
 
     Raises:
         CheckpointError: `preprocessing.json` exists but can't be used.
     """
-    found = _beside(folder / PREPROCESSING_FILE) or _published(folder, name)
+    beside = _beside(folder / PREPROCESSING_FILE)
+    if image_size is not None and standardization is not None:
+        return Preprocessing(image_size, standardization)
+    found = beside or _published(folder, name) or _published_file(digests())
     if found is None:
         found = Preprocessing(source="assumed; nothing beside the checkpoint says otherwise", assumed=True)
     if image_size is None and standardization is None:
         return found
-    if image_size is not None and standardization is not None:
-        return Preprocessing(image_size, standardization)
     given = "standardization" if image_size is None else "image_size"
     return dataclasses.replace(
         found,
@@ -100,3 +104,11 @@ def _published(folder: Path, name: str) -> Preprocessing | None:
     if model is None:
         return None
     return Preprocessing(model.image_size, model.standardization, f"the published model {model.name}")
+
+
+def _published_file(digests: Collection[str]) -> Preprocessing | None:
+    known = find_published_file(digests)
+    if known is None:
+        return None
+    model, file = known
+    return Preprocessing(model.image_size, model.standardization, f"{file} of {model.name}, by its digest")

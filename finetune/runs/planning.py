@@ -65,7 +65,7 @@ def plan(inputs: Inputs) -> list[str]:
     lines = [
         *titled("devices", "; ".join(devices.prepare())),
         *(titled("strategy", inputs.strategy.describe(recipe.batch_size)) if recipe.strategy != "none" else []),
-        *titled("checkpoint", str(model.source.prefix), restored(model)),
+        *titled("checkpoint", str(model.source.prefix), restored(model), *model.remarks),
         *titled("preprocessing", describe(model.preprocessing), *standardization_remarks(model, pixels)),
         *(titled("precision", recipe.precision, *([SLOW] * slow)) if recipe.precision != "float32" else []),
         *titled("data", data(inputs), *_selection(inputs), *_few_people(inputs), *_left_out(inputs)),

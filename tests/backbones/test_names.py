@@ -22,8 +22,17 @@ EXAMPLES = {
         '"""Boundary: the first block that trains, or the first unit of one, such as `Logits` or '
         '`Repeat_2/block8_4`."""',
     ),
+    "export/reload.py": (
+        "network = facenet_pytorch.InceptionResnetV1(classify=classes is not None, num_classes=classes)",
+        'build = importlib.import_module("deepface." + path).InceptionResNetV1',
+        "from keras_facenet.inception_resnet_v1 import InceptionResNetV1",
+        "return keras_port(folder, lambda size: InceptionResNetV1(classes=size), title)",
+    ),
 }
-"""Lines of docstrings that show a user what a boundary is. Examples, after `>>>`, may name one too."""
+"""Lines that show a user what a boundary is, and lines that load other programs' networks.
+
+Examples, after `>>>`, may name a layer too.
+"""
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

@@ -51,21 +51,30 @@ def test_every_variable_is_in_one_unit_or_skipped(folder: Path) -> None:
 
 
 def test_the_lines_are_for_people(folder: Path) -> None:
-    lines = describe(folder).lines()
+    lines = describe(folder).lines(variables=True)
     assert lines[:5] == [
         f"checkpoint      {folder}/model-tiny.ckpt-3",
-        "backbone        Inception-ResNet-v1",
+        "network         Inception-ResNet-v1",
         "embedding size  8",
         "classes         5",
         "preprocessing   144 pixels, per_image (preprocessing.json)",
     ]
     at = lines.index("Repeat_1/block17_10: 18 variables, 690,560 values")
     assert "  Branch_1/Conv2d_0b_1x7/weights [1, 7, 128, 128]" in lines[at : at + 19]
-    assert "in all: 490 variables, 22,592,744 values" in lines
     assert lines[-2:] == [
         "skipped: centers: class centers of its center loss",
         "skipped: Logits/biases, Logits/weights: the old classifier of 5 classes",
     ]
+
+
+def test_one_screen_has_the_blocks_of_the_network(folder: Path) -> None:
+    lines = describe(folder).lines()
+    assert len(lines) <= 25
+    assert max(map(len, lines[8:])) <= 80
+    at = lines.index("block          units  variables       values    MiB")
+    assert lines[at + 1] == "Conv2d_1a_3x3      1          4          960    0.0"
+    assert lines[at + 9] == "Repeat_1          10        180    6,905,600   26.3"
+    assert lines[at + 14] == "in all            30        490   22,592,744   86.2"
 
 
 def test_the_json_is_for_programs(folder: Path) -> None:
