@@ -5,10 +5,13 @@ Its units have the names of the backbones' units, so that a `Stage` can name the
 
 from __future__ import annotations
 
+import dataclasses
+
 from finetune.backbones import (
     AveragePool,
     Backbone,
     BatchNorm,
+    Branch,
     Convolution,
     Dense,
     GlobalAveragePool,
@@ -16,6 +19,7 @@ from finetune.backbones import (
     Mixed,
     Reduction,
     Residual,
+    Spec,
     Unit,
 )
 
@@ -54,3 +58,25 @@ TINY = Backbone(
     float32_units=frozenset({"Conv2d_1a_3x3", "Bottleneck", "Logits"}),
     batch_norm=BatchNorm(epsilon=0.01, decay=0.9, gamma=True),
 )
+
+
+def narrowed(backbone: Backbone, filters: int = 2) -> Backbone:
+    """Return a network with the same names and few filters, so that its checkpoints take milliseconds."""
+
+    def branch(layers: Branch) -> Branch:
+        return tuple((name, of if not isinstance(of, Convolution) else _narrow(of, filters)) for name, of in layers)
+
+    def unit(made_of: Spec) -> Spec:
+        match made_of:
+            case Convolution():
+                return _narrow(made_of, filters)
+            case Mixed() | Reduction() | Residual():
+                return made_of._replace(branches=tuple(map(branch, made_of.branches)))
+            case _:
+                return made_of
+
+    return dataclasses.replace(backbone, units=tuple(Unit(one.name, unit(one.made_of)) for one in backbone.units))
+
+
+def _narrow(layer: Convolution, filters: int) -> Convolution:
+    return layer._replace(filters=filters)

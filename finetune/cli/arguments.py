@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.backbones import LEAST_IMAGE_SIZE, WEIGHTS
-from finetune.errors import CheckpointError, Problem, RecipeError, UserError
+from finetune.errors import CheckpointError, DataError, Problem, RecipeError, UserError
 from finetune.images import PRECISIONS, RUNTIMES, STANDARDIZATIONS
 from finetune.paths import find_file, in_one_line, refuse_within
 from finetune.progress import say_aside
@@ -242,13 +242,19 @@ def standardization_notes(model: Model, paths: Sequence[Path]) -> list[str]:
 
     Args:
         model: restored model.
-        paths: usable images. Fewer than `FEW` give no answer.
+        paths: aligned images; those that are too small or unreadable are left out. Fewer than `FEW` give no answer.
     """
+    from finetune.images import header_sizes
     from finetune.runs import probe, standardization_remarks
 
-    if len(paths) < FEW:
+    size = model.preprocessing.image_size
+    usable = [image for image, sides in header_sizes(paths).items() if min(sides) >= size]
+    if len(usable) < FEW:
         return []
-    pixels = probe(paths, model.preprocessing.image_size)
+    try:
+        pixels = probe(usable, size)
+    except DataError:  # the command itself reports damaged images
+        return []
     return standardization_remarks(model, pixels, "give --standardization ")
 
 

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, restore, whole_number
+from finetune.cli.arguments import add_checkpoint, new_file, path, restore, standardization_notes, whole_number
 from finetune.errors import Problem, UserError, attempt
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
@@ -90,6 +90,9 @@ def _examine(options: argparse.Namespace) -> Report:
     minimum = options.min_images
     report = examine(options.folder, crop=options.image_size, min_images=minimum, model=model, lfw=pairs)
     show_report(report)
+    if model and found:
+        for note in standardization_notes(model, [image for images in found.files.values() for image in images]):
+            say_aside(note)
     if json:
         write_json(json, report.to_json())
     if picture:

@@ -16,6 +16,7 @@ from finetune.cli.arguments import (
     path,
     restore_of,
     say_left_out,
+    standardization_notes,
 )
 from finetune.errors import DataError, Problem, RecipeError
 from finetune.names import normal, spelled_alike, why_unusable
@@ -77,7 +78,10 @@ def run(options: argparse.Namespace) -> None:
         enrolled, sources = _people(options, model.preprocessing.image_size)
         done = enroll(target, enrolled, model, sources=sources)
         if done.embedded:
-            _say_size([photo for photos in enrolled.values() for photo in photos], model.preprocessing.image_size)
+            images = [photo for photos in enrolled.values() for photo in photos]
+            _say_size(images, model.preprocessing.image_size)
+            for note in standardization_notes(model, images):
+                say_aside(note)
         gallery = done.gallery
         say_left_out(done.left_out)
         _say_already(done.already)
