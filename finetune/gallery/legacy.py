@@ -1,7 +1,7 @@
 """Feature files of older tools: pickles of embeddings, labels and names, read without running their code.
 
-Scripts around FaceNet's `classifier.py` write them as `all_features.pkl`. All opcodes are checked before anything is
-built. A pickle may only call the functions that arrays are made with. Even these are replaced by the ones below.
+Scripts around FaceNet's `classifier.py` write them as `all_features.pkl`. A pickle may only call the functions that
+arrays are made with. Even these are replaced by the ones below.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import io
 import math
 import os
-import pickle
-import pickletools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from finetune import pickles
 from finetune.errors import DataError, Problem
 from finetune.gallery.photos import LEAST_NORM, MOST_NORM, Embeddings
+from finetune.pickles import Function, Refused, Rules, Stateful
 from finetune.words import counted
 
 MOST_BYTES = 8 * 2**30
@@ -32,15 +32,9 @@ EMPTY_LIST APPEND APPENDS LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3
 EMPTY_DICT DICT SETITEM SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD
 """
 OPCODES = frozenset(_BUILT_BY.split())
-_BY_CODE = {opcode.code: opcode for opcode in pickletools.opcodes}
 DEPTH, MOST_PARTS = 3, 16
 """Depth and length of the containers that hold the embeddings, labels and names."""
-PUTS = ("PUT", "BINPUT", "LONG_BINPUT")
 LAYOUT = "embeddings [n, E], labels [n] and names"
-
-
-class _Refused(Exception):
-    """Reason why a file is not read."""
 
 
 def read_features(path: str | os.PathLike[str]) -> tuple[Embeddings, list[str]]:
@@ -65,7 +59,7 @@ def read_features(path: str | os.PathLike[str]) -> tuple[Embeddings, list[str]]:
         raise DataError(Problem(path, f"can't be read ({error.strerror})", advice)) from error
     try:
         return _features(list(_parts(list(_values(content)), len(content))))
-    except _Refused as problem:
+    except Refused as problem:
         raise DataError(Problem(path, str(problem), advice)) from None
     except Exception as error:  # a damaged pickle can raise anything
         raise DataError(Problem(path, "not a pickle, or damaged", advice)) from error
@@ -75,49 +69,28 @@ def _values(content: bytes) -> Iterator[Any]:
     """Yield the objects of a file that holds one or several consecutive pickles."""
     stream = io.BytesIO(content)
     while stream.tell() < len(content):
-        start = stream.tell()
-        _look_through(stream, len(content))
-        end = stream.tell()
-        yield _Unpickler(io.BytesIO(content[start:end]), encoding="latin1").load()
+        yield pickles.load(stream, _RULES, len(content))
 
 
-def _look_through(stream: io.BytesIO, size: int) -> None:
-    """Refuse opcodes that no array, list or string needs, and memo indices that only fill memory."""
-    while True:
-        opcode = _BY_CODE[stream.read(1).decode("latin1")]
-        if opcode.name not in OPCODES:
-            raise _Refused(f"holds more than arrays, lists and strings ({opcode.name})")
-        if opcode.name == "STRING":  # its reader takes only ASCII, but Python 2 wrote an array's bytes with it
-            stream.readline()
-            continue
-        argument = opcode.arg.reader(stream) if opcode.arg else None
-        if opcode.name in PUTS and int(argument or 0) > size:
-            raise _Refused("holds a place that no pickle of its size has")
-        if opcode.name == "STOP":
-            return
+def _find(module: str, name: str) -> Any:
+    """Return the replacement of a function that makes arrays; refuse every other name."""
+    package = module.partition(".")[0]
+    if package in ("numpy", "_codecs") and name in _KNOWN:
+        return _KNOWN[name]
+    raise Refused(pickles.legible(f"holds {module}.{name}") + ", which is not run")
 
 
-class _Unpickler(pickle.Unpickler):
-    """Unpickler that knows the functions that make arrays, and nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return the replacement of a known name; refuse every other name."""
-        package = module.partition(".")[0]
-        if package in ("numpy", "_codecs") and name in _KNOWN:
-            return _KNOWN[name]
-        raise _Refused(f"holds {module}.{name}"[:80].encode("ascii", "replace").decode() + ", which is not run")
-
-
-class _DType:
+class _DType(Stateful):
     """Data type of plain numbers or strings, by NumPy's short code."""
 
     def __init__(self, code: Any, *_: Any) -> None:
         code = code.decode("ascii") if isinstance(code, bytes) else code
         if not isinstance(code, str) or not code or code[0] not in "fiuSUO" or not (code[1:] or "0").isdigit():
-            raise _Refused(f"holds an array of {str(code)[:20]!r}")
+            raise Refused(f"holds an array of {str(code)[:20]!r}")
         self.code, self.order = code, "="
 
-    def __setstate__(self, state: Any) -> None:
+    def set_state(self, state: Any) -> None:
+        """Take the byte order."""
         self.order = state[1] if state[1] in ("<", ">", "=", "|") else "="
 
     def numpy(self) -> np.dtype[Any]:
@@ -125,13 +98,14 @@ class _DType:
         return np.dtype(f"{self.order}{self.code}" if self.code[0] in "fiuSU" else self.code)
 
 
-class _Array:
+class _Array(Stateful):
     """Array under construction; `value` is the array once its state is set."""
 
     def __init__(self, *_: Any) -> None:
         self.value: Any = None
 
-    def __setstate__(self, state: Any) -> None:
+    def set_state(self, state: Any) -> None:
+        """Take shape, type and content, which make the array."""
         _, shape, dtype, fortran, content = state
         self.value = _made(shape, dtype, "F" if fortran else "C", content)
 
@@ -139,47 +113,33 @@ class _Array:
 def _made(shape: Any, dtype: Any, order: Any, content: Any) -> Any:
     """Build an array, after checking that the content fits its shape and type."""
     if not isinstance(dtype, _DType) or not all(isinstance(side, int) and side >= 0 for side in shape):
-        raise _Refused("holds an array of no known kind")
+        raise Refused("holds an array of no known kind")
     if dtype.code[0] == "O":
         if not isinstance(content, list) or math.prod(shape) != len(content):
-            raise _Refused("holds an array whose size is not that of its values")
+            raise Refused("holds an array whose size is not that of its values")
         return content
     content = content.encode("latin1") if isinstance(content, str) else bytes(content)
     kind = dtype.numpy()
     if not kind.itemsize or math.prod(shape) * kind.itemsize != len(content):
-        raise _Refused("holds an array whose size is not that of its values")
+        raise Refused("holds an array whose size is not that of its values")
     return np.frombuffer(content, kind).reshape(shape, order="F" if order == "F" else "C")
 
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "utf-8", "ascii"):
-        raise _Refused("holds bytes of no known kind")
+        raise Refused("holds bytes of no known kind")
     return text.encode(encoding)
 
 
-class _Call:
-    """Function that a pickle may call but not change; a plain function has attributes that it could set."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
-    def __setstate__(self, state: Any) -> None:
-        raise _Refused("holds a change to a function")
-
-
 _KNOWN: dict[str, Any] = {
-    "_reconstruct": _Call(_Array),
-    "ndarray": _Call(_Array),
-    "dtype": _Call(_DType),
-    "scalar": _Call(lambda dtype, content: _made((), dtype, "C", content).item()),
-    "_frombuffer": _Call(lambda content, dtype, shape, order: _made(shape, dtype, order, content)),
-    "encode": _Call(_encode),
+    "_reconstruct": Function(_Array),
+    "ndarray": Function(_Array),
+    "dtype": Function(_DType),
+    "scalar": Function(lambda dtype, content: _made((), dtype, "C", content).item()),
+    "_frombuffer": Function(lambda content, dtype, shape, order: _made(shape, dtype, order, content)),
+    "encode": Function(_encode),
 }
+_RULES = Rules("arrays, lists and strings", OPCODES, _find)
 
 
 def _parts(value: Any, most: int, depth: int = 0) -> Iterator[Any]:
@@ -198,12 +158,12 @@ def _parts(value: Any, most: int, depth: int = 0) -> Iterator[Any]:
         yield rows
         return
     if sum(len(row) for row in rows if isinstance(row, (list, tuple))) > most:
-        raise _Refused("holds lists within lists that are larger than the file")
+        raise Refused("holds lists within lists that are larger than the file")
     table = _table(rows)
     if table is not None:
         yield table
     elif depth > DEPTH or len(rows) > MOST_PARTS:
-        raise _Refused("holds lists within lists")
+        raise Refused("holds lists within lists")
     else:
         for row in rows:
             yield from _parts(row, most, depth + 1)
@@ -228,18 +188,18 @@ def _features(parts: list[Any]) -> tuple[Embeddings, list[str]]:
     texts = [_texts(values) for values in flat if values and all(isinstance(value, (str, bytes)) for value in values)]
     numbers = [values for values in flat if values and all(type(value) is int for value in values)]
     if len(tables) != 1 or len(texts) != 1 or len(numbers) > 1 or len(tables) + len(texts) + len(numbers) != len(parts):
-        raise _Refused(f"holds {len(tables)} tables, {len(numbers)} lists of whole numbers, {len(texts)} of strings")
+        raise Refused(f"holds {len(tables)} tables, {len(numbers)} lists of whole numbers, {len(texts)} of strings")
     table, names = tables[0].astype(np.float64), texts[0]
     lengths = np.linalg.norm(table, axis=1)
     if not len(table) or not ((lengths > LEAST_NORM) & (lengths < MOST_NORM)).all():  # NaN fails both comparisons
-        raise _Refused("holds embeddings that are not numbers, zero, or none")
+        raise Refused("holds embeddings that are not numbers, zero, or none")
     labels = numbers[0] if numbers else []
     if len(names) == len(table) and (not labels or len(set(names)) < len(names) or len(labels) != len(table)):
         whose = names
     elif len(labels) == len(table) and min(labels) >= 0 and max(labels) < len(names):
         whose = [names[label] for label in labels]
     else:
-        raise _Refused(
+        raise Refused(
             f"{counted(len(table), 'embedding')}, {counted(len(labels), 'label')} and {len(names)} "
             f"names, which don't fit together"
         )

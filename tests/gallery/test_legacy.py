@@ -150,6 +150,11 @@ def test_lists_that_hold_one_another_many_times_over_are_not_walked_through(refu
     assert refused(pickle.dumps((wide, LABELS, NAMES))) == "holds lists within lists that are larger than the file"
 
 
+def test_a_key_that_takes_ages_to_hash_is_not_hashed(refused):
+    pairs = b"I1\nI1\n\x86" + b"2\x86" * 200  # 2^200 numbers
+    assert refused(b"}" + pairs + b"Ns.").startswith("holds 0 tables")
+
+
 @settings(max_examples=300)
 @given(st.binary(max_size=80), st.integers(0, 700), st.integers(0, 12))
 def test_damaged_files_are_read_or_refused(tmp_path_factory, noise, place, cut):
