@@ -35,7 +35,7 @@ def write(folder: Path, faces: list[np.ndarray], count: int, seed: int = 0) -> i
     for number, (suffix, content, mutate) in enumerate(files):
         path = folder / f"person_{number % PEOPLE:02d}/{number:04d}.{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_mutated(content, generator) if mutate else content)
+        path.write_bytes(mutated(content, generator) if mutate else content)
     return len(files)
 
 
@@ -57,7 +57,8 @@ def _sources(faces: list[np.ndarray]) -> Iterator[tuple[str, bytes]]:
                 yield suffix, content.getvalue()
 
 
-def _mutated(content: bytes, generator: random.Random) -> bytes:
+def mutated(content: bytes, generator: random.Random) -> bytes:
+    """Return content with one to twenty changed, missing or added pieces."""
     data = bytearray(content)
     for _ in range(generator.choice((1, 1, 2, 5, 20))):
         # The most important bytes stand at the front.

@@ -23,6 +23,8 @@ ALSO = {
     "checkpoint/formats/frozen_graph.py": ("checkpoint/test_stored.py",),
     "checkpoint/formats/registry.py": ("checkpoint/test_location.py",),
     "checkpoint/formats/tf1.py": ("checkpoint/test_stored.py",),
+    "checkpoint/formats/torch_pickle.py": ("checkpoint/formats/test_pytorch.py",),
+    "checkpoint/formats/torch_state_dict.py": ("checkpoint/formats/test_pytorch.py",),
     "recipe/": ("recipe/test_recipe.py", "recipe/test_overrides.py", "recipe/test_written.py", "recipe/test_stage.py"),
     "training/optimization/optimizer.py": ("recipe/test_stage.py", "test_schema.py"),
     "training/optimization/schedule_file.py": ("training/optimization/test_learning_rate.py",),
