@@ -235,4 +235,4 @@ def _values(path: Path, tensor: Tensor, place: _Place, verified: set[str]) -> np
     return values if values.flags.c_contiguous else np.array(values, order="C")
 
 
-FORMAT = Format("pytorch", "PyTorch file", ".pt", read)
+FORMAT = Format("pytorch", "PyTorch file", (".pt", ".pth"), read)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from finetune.checkpoint.formats import frozen_graph, safetensors, saved_model, tf1
+from finetune.checkpoint.formats import frozen_graph, pytorch, safetensors, saved_model, tf1
 from finetune.checkpoint.formats.format import Format
 from finetune.checkpoint.formats.signatures import format_of
 
 TF1: Format = tf1.FORMAT
 SAVED_MODEL: Format = saved_model.FORMAT
 
-SINGLE_FILES: tuple[Format, ...] = (frozen_graph.FORMAT, frozen_graph.TEXT_FORMAT, safetensors.FORMAT)
+SINGLE_FILES: tuple[Format, ...] = (
+    frozen_graph.FORMAT,
+    frozen_graph.TEXT_FORMAT,
+    safetensors.FORMAT,
+    pytorch.FORMAT,
+)
 """The formats with a single file per checkpoint."""
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 """Endings of the names of archives."""
