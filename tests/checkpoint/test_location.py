@@ -16,7 +16,8 @@ NAME = "model-20200102-030405.ckpt-90"
 INDEX, DATA = f"{NAME}.index", f"{NAME}.data-00000-of-00001"
 TABLE_END = bytes.fromhex("57fb808b247547db")
 EXPECTED = (
-    "give a folder, a prefix, any file of a TF1 checkpoint, a frozen graph (.pb) or a safetensors file (.safetensors)"
+    "give a folder, a prefix or any file of a TF1 checkpoint, or a file that ends in "
+    ".pb, .pbtxt, .safetensors, .pt, .pth or .zip"
 )
 
 
@@ -118,7 +119,7 @@ def test_beside_a_frozen_graph_the_checkpoint_is_taken(tmp_path: Path) -> None:
 
 def test_a_file_of_the_first_format_is_told_by_its_last_bytes(tmp_path: Path) -> None:
     (tmp_path / "model.ckpt-5").write_bytes(b"table" + TABLE_END)
-    (tmp_path / "model.ckpt-6").write_bytes(b"no table")
+    (tmp_path / "model.ckpt-6").write_bytes(b"no \xff table")
     assert locate(tmp_path / "model.ckpt-5").files == (tmp_path / "model.ckpt-5",)
     assert problem(tmp_path / "model.ckpt-6") == f"{tmp_path}/model.ckpt-6: is not a checkpoint; {EXPECTED}"
 
@@ -170,7 +171,7 @@ def a_state_with_a_broken_path(folder: Path) -> None:
         (make, f"holds no checkpoint; {EXPECTED}"),
         (two_trainings, "holds model-a.ckpt-1, model-b.ckpt-2; name the one that is meant"),
         (two_graphs, "holds a.pb, b.pb; name the one that is meant"),
-        (a_folder_of_folders, "holds no checkpoint; give one of the folders in it: first, second"),
+        (a_folder_of_folders, "holds no checkpoint; give one of those in it: first, second"),
         (
             a_state_that_names_what_is_gone,
             f"names /old/model-x.ckpt-1, which isn't there; the folder holds {NAME}; give that one",

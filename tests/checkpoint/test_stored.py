@@ -145,7 +145,7 @@ def test_a_file_cut_short_never_gives_wrong_values(tmp_path: Path, make) -> None
     ("suffix", "message"),
     [
         (".index", "{path}: damaged, or can't be read (no table of variables); copy the checkpoint again"),
-        (".pb", "{path}: no frozen graph, or a damaged one ("),
+        (".pb", "{path}: is not a frozen graph, or it is damaged ("),
     ],
 )
 def test_garbage_is_one_line(tmp_path: Path, suffix: str, message: str) -> None:
@@ -227,7 +227,7 @@ def graph_of(**dims: tuple[int, ...]) -> tf.compat.v1.GraphDef:
 def test_a_frozen_graph_whose_shapes_lie_is_refused_before_anything_is_made(tmp_path, sides, reason):
     path = tmp_path / "graph.pb"
     path.write_bytes(graph_of(weights=sides).SerializeToString())
-    assert problem(path).startswith(f"{path}: no frozen graph, or a damaged one ({reason}")
+    assert problem(path).startswith(f"{path}: is not a frozen graph, or it is damaged ({reason}")
 
 
 def test_two_constants_of_one_name_are_refused(tmp_path):
@@ -235,7 +235,7 @@ def test_two_constants_of_one_name_are_refused(tmp_path):
     graph.node.add().CopyFrom(graph.node[0])
     path = tmp_path / "graph.pb"
     path.write_bytes(graph.SerializeToString())
-    assert f"{path}: no frozen graph, or a damaged one (Logits/weights stands in it twice)" in problem(path)
+    assert f"{path}: is not a frozen graph, or it is damaged (Logits/weights stands in it twice)" in problem(path)
 
 
 def test_a_constant_of_one_value_for_all_is_read(tmp_path):

@@ -33,11 +33,11 @@ def write(content: Content, folder: Path, *, port: Port) -> None:
     variables = {name: theirs.variable for name, theirs in port.tensors(backbone).items()}
     layers = layer_order(backbone, port)
     with h5py.File(folder / f"{folder.name}.h5", "w") as file:
-        file.attrs["layer_names"] = [name.encode() for name in layers]
+        file.attrs["layer_names"] = np.array([*layers], "S")  # as Keras 2 reads it: bytes of fixed length
         file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.2.4"
         for layer, names in layers.items():
             group = file.create_group(layer)
-            group.attrs["weight_names"] = [f"{name}:0".encode() for name in names]
+            group.attrs["weight_names"] = np.array([f"{name}:0" for name in names], "S")
             for name in names:
                 values = np.asarray(content.tensors[variables[name]], np.float32)
                 group.create_dataset(f"{name}:0", data=values, track_times=False)

@@ -18,7 +18,7 @@ def write(content: Content, folder: Path) -> None:
 
     from finetune.export.formats.serving import folded, outputs, signature
 
-    weights = {name: tf.Variable(value) for name, value in folded(content).items()}
+    weights = {name: tf.Variable(value, name=name) for name, value in folded(content).items()}
     module = tf.Module()
     module.weights = list(weights.values())  # a module is saved with its attributes
 
