@@ -15,6 +15,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from finetune import files
+from finetune.checkpoint.formats.wire import number
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 FOOTER = 48
@@ -113,39 +114,26 @@ def _entries(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise ValueError("no table of variables")
     place = 0
     for _ in range(2):  # skips the offset and the size of the metadata block
-        _, place = _number(footer, place)
+        _, place = number(footer, place)
     for _, handle in _block(content, footer[place:]):
         yield from _block(content, handle)
 
 
 def _block(content: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the keys and values of the block with this handle, which encodes offset and size."""
-    offset, place = _number(handle, 0)
-    size, _ = _number(handle, place)
+    offset, place = number(handle, 0)
+    size, _ = number(handle, place)
     block, trailer = content[offset : offset + size], content[offset + size : offset + size + TRAILER]
     if len(block) != size or len(trailer) != TRAILER or trailer[0]:
         raise ValueError("a block that is cut or compressed")
     end = size - 4 - 4 * int.from_bytes(block[-4:], "little")  # restart points and their number follow the entries
     key, place = b"", 0
     while place < end:
-        shared, place = _number(block, place)
-        added, place = _number(block, place)
-        length, place = _number(block, place)
+        shared, place = number(block, place)
+        added, place = number(block, place)
+        length, place = number(block, place)
         if shared > len(key) or place + added + length > end:
             raise ValueError("an entry that leaves its block")
         key = key[:shared] + block[place : place + added]
         yield key, block[place + added : place + added + length]
         place += added + length
-
-
-def _number(data: bytes, place: int) -> tuple[int, int]:
-    """Read a number with seven bits per byte, and return it with the position after it."""
-    number = shift = 0
-    while True:
-        byte = data[place]
-        number |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 0x80:
-            return number, place
-        if shift > 63:
-            raise ValueError("a number without end")

@@ -186,11 +186,11 @@ def test_mutants_with_right_checksums_are_read_or_refused_and_end_no_process(mod
 
 def resealed(content: bytes) -> bytes:
     """Return the table with checksums that fit its data block and its index, at the places that its footer gives."""
-    from finetune.checkpoint.formats.index import _number
+    from finetune.checkpoint.formats import wire
 
     place, numbers = len(content) - 48, []
     for _ in range(4):
-        value, place = _number(content, place)
+        value, place = wire.number(content, place)
         numbers.append(value)
     sealed = bytearray(content)
     for start, size in ((0, numbers[0] - 5), (numbers[2], numbers[3])):
