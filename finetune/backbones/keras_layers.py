@@ -86,3 +86,27 @@ def layer_order(backbone: Backbone, port: Port) -> dict[str, list[str]]:
         if not theirs.is_scale and name.split("/")[0] in tensors_of:
             tensors_of[name.split("/")[0]].append(name)
     return tensors_of
+
+
+def _numbered(backbone: Backbone) -> dict[str, Theirs]:
+    """Return the tensors by their paths in a file of Keras 3, which numbers the layers of each kind in their order."""
+    variables = KERAS_FACENET.tensors(backbone)
+    counts: dict[str, int] = {}
+    found: dict[str, Theirs] = {}
+    for names in layer_order(backbone, KERAS_FACENET).values():
+        first = variables[names[0]].variable
+        kind = "conv2d" if first.endswith("/weights") else "batch_normalization"
+        kind = "dense" if first == backbone.embedding_weights else kind
+        place = f"{kind}_{counts[kind]}" if kind in counts else kind
+        counts[kind] = counts.get(kind, 0) + 1
+        found.update({f"layers/{place}/vars/{number}": variables[name] for number, name in enumerate(names)})
+    return found
+
+
+KERAS_NUMBERED = Port(
+    "keras-numbered",
+    "a Keras model's layers, by their numbers",
+    V1,
+    _numbered,
+    starts={"layers/seed_generator": "state of dropout", "optimizer/": "state of its optimizer"},
+)

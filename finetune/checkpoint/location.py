@@ -17,7 +17,7 @@ from finetune.checkpoint.formats import (
     SINGLE_FILES,
     TF1,
     Format,
-    by_name,
+    in_folder,
     is_archive,
     of_file,
     refusal,
@@ -109,11 +109,12 @@ def _in_folder(folder: Path, depth: int = DEPTH) -> Located:
     prefixes = _prefixes(folder)
     if prefixes:
         return _with_prefix(_latest(prefixes, folder), folder)
-    single = {path: form for path in sorted(folder.iterdir()) if (form := by_name(path))}
+    single = in_folder(folder)
     if len(single) > 1:
-        raise CheckpointError(Problem(folder, f"holds {_names([*single])}", "name the one that is meant"))
+        raise CheckpointError(Problem(folder, f"holds {_names(single)}", "name the one that is meant"))
     for path in single:
-        return _single_file(path, of_file(path) or single[path])
+        if form := of_file(path):
+            return _single_file(path, form)
     shards = [path for path in sorted(folder.iterdir()) if _SHARD.search(path.name)]
     if shards:
         return _with_prefix(_prefix_of(shards[0]), folder)  # raises an error about the missing .index
@@ -138,7 +139,7 @@ def _folders_with_checkpoints(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _holds_checkpoint(folder: Path) -> bool:
-    return any(path.suffix == ".index" or by_name(path) for path in folder.iterdir() if path.is_file())
+    return next(folder.glob("*.index"), None) is not None or bool(in_folder(folder))
 
 
 def _saved_model(path: Path) -> Located:

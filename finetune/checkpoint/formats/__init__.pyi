@@ -5,6 +5,7 @@ from .registry import (
     SINGLE_FILES as SINGLE_FILES,
     TF1 as TF1,
     by_name as by_name,
+    in_folder as in_folder,
     is_archive as is_archive,
     of_file as of_file,
 )

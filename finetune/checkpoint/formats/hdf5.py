@@ -48,6 +48,16 @@ def read(path: Path, _: tuple[Path, ...]) -> Variables:
         return tree.variables(dict(names))
 
 
+def is_keras(path: Path) -> bool:
+    """Return whether a file is an HDF5 file with Keras weights, or a damaged file that may have been one."""
+    try:
+        return bool(read(path, ()).shapes)
+    except CheckpointError:
+        return False
+    except (OSError, ValueError):
+        return True
+
+
 def numbered(tree: Tree) -> list[str]:
     """Return the paths of the weights in a file of Keras 3, without the states of random generators."""
     found = [(path, path.split("/")) for path in tree.datasets]
@@ -98,4 +108,4 @@ def _without_output(name: str) -> str:
     return re.sub(r":\d+$", "", name)
 
 
-FORMAT = Format("h5", "Keras HDF5 file", ".h5", read)
+FORMAT = Format("h5", "Keras HDF5 file", (".h5", ".hdf5"), read)

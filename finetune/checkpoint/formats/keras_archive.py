@@ -68,4 +68,4 @@ def _member(archive: zipfile.ZipFile, path: Path, name: str) -> bytes:
     return content
 
 
-FORMAT = Format("keras", "Keras archive", ".keras", read)
+FORMAT = Format("keras", "Keras archive", (".keras",), read)

@@ -79,10 +79,22 @@ def read(path: Path, _: tuple[Path, ...]) -> Variables:
     for tensor in taken.values():
         _refuse_absurd(tensor, len(content))
     return Variables(
-        {name: tensor.shape for name, tensor in taken.items()},
+        {name: _in_order(name, tensor.shape) for name, tensor in taken.items()},
         {name: DTYPES[tensor.kind] for name, tensor in taken.items()},
-        lambda name: _values(taken[name]),
+        lambda name: _values(taken[name]).transpose(_in_order(name, (*range(len(taken[name].shape)),))),
     )
+
+
+def _in_order(name: str, sides: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the sides of a tensor in the order that its name suggests.
+
+    ONNX has kernels as [out, in, height, width]. Where finetune's exports give them TF1 names, they are returned as
+    TensorFlow has them.
+    """
+    if len(sides) != 4 or not name.endswith("/weights"):
+        return sides
+    out, inputs, height, width = sides
+    return height, width, inputs, out
 
 
 def _problem(path: Path, tensors: list[_Tensor]) -> Problem | None:
@@ -164,4 +176,4 @@ def _values(tensor: _Tensor) -> np.ndarray:
     return found.reshape(tensor.shape).astype(dtype)
 
 
-FORMAT = Format("onnx", "ONNX model", ".onnx", read)
+FORMAT = Format("onnx", "ONNX model", (".onnx",), read)
