@@ -45,6 +45,11 @@ def escaped(text: str, keep: str = "") -> str:
     )
 
 
+def with_article(noun: str) -> str:
+    """Return a noun with its article: `a frozen graph`, `an ONNX model`."""
+    return f"{'an' if noun[0] in 'AEIOUaeiou' else 'a'} {noun}"
+
+
 def listed(names: Iterable[str], conjunction: str) -> str:
     """Return names as a list in a sentence: `a, b or c`."""
     *most, last = names

@@ -11,7 +11,7 @@ from finetune.backbones.specs import WITHOUT_VARIABLES, BatchNorm, Spec
 from finetune.errors import Problem, UserError
 
 Weights = Literal["variables", "averages"]
-"""What a checkpoint's values are taken from: its variables, or the moving averages that its training kept of them."""
+"""Source of a checkpoint's values: its variables, or the moving averages that its training kept of them."""
 WEIGHTS: tuple[Weights, ...] = ("variables", "averages")
 BATCH_NORM = BatchNorm()
 

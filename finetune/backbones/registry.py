@@ -18,7 +18,6 @@ LEAST_IMAGE_SIZE = min(backbone.least_image_size for backbone in BACKBONES.value
 
 _OTHERS = {"squeezenet": "SqueezeNet", "pnet": "MTCNN"}
 """Other networks of FaceNet's code, by variable scope."""
-_OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def by_name(name: str) -> Backbone:
@@ -50,8 +49,6 @@ def recognise(shapes: Mapping[str, tuple[int, ...]], where: str | Path = "the ch
     known = next((title for scope, title in _OTHERS.items() if scope in scopes), None)
     if known:
         found = f"holds {known}"
-    elif _OBJECT_GRAPH in scopes:
-        found = "is a TensorFlow 2 checkpoint of objects, not of a TF1 Saver"
     else:
         found = f"holds another network, with variables under {', '.join(scopes[:5])}" if scopes else "is empty"
     titles = " or ".join(backbone.title for backbone in BACKBONES.values())

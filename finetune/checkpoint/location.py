@@ -32,7 +32,7 @@ CLASS_NAMES = "class_names.txt"
 """File beside a checkpoint with the names of the head's classes, one per line, in order."""
 
 EXPECTED = "give a folder, a prefix or any file of a TF1 checkpoint, or a file that ends in " + listed(
-    [*(suffix for form in SINGLE_FILES for suffix in form.suffixes), ARCHIVES[0]], "or"
+    [*(form.suffixes[0] for form in SINGLE_FILES), ARCHIVES[0]], "or"
 )
 """Advice for a path without a checkpoint."""
 

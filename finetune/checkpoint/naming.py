@@ -85,7 +85,7 @@ def in_tf1_names(found: Variables, where: str | Path = "the checkpoint", *, aver
         name: Tensor(shape, found.dtypes[name], functools.partial(found.get, name))
         for name, shape in found.shapes.items()
     }
-    table = _Table(tensors, where)
+    table = _Table(tensors, where, [*found.remarks], dict(found.skipped))
     _of_port(table)
     _without_outer_scope(table)
     if backbone := table.backbone:

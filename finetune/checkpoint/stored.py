@@ -14,6 +14,7 @@ from finetune.checkpoint.location import Located
 from finetune.checkpoint.naming import in_tf1_names
 from finetune.errors import CheckpointError, Problem
 from finetune.files import sha256
+from finetune.words import with_article
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -95,7 +96,7 @@ def read(located: Located, *, averages: bool = False) -> StoredCheckpoint:
     except damage() as error:
         if not form.suffixes:
             raise CheckpointError(_damaged(path, error)) from error
-        found = f"is not a {form.title}, or it is damaged ({_first_line(error)})"
+        found = f"is not {with_article(form.title)}, or it is damaged ({_first_line(error)})"
         told = refusal(path) or Problem(path, found, "copy it again, or give a TF1 checkpoint")
         raise CheckpointError(told) from error
 

@@ -45,7 +45,9 @@ def interpreter(format: Format) -> str:
     if not python:
         return sys.executable
     if shutil.which(python) is None:
-        raise UserError(Problem(format.python, f"found {python!r}, which can't be run", "name the path of a Python"))
+        raise UserError(
+            Problem(format.python, f"found {python!r}, which can't be run", "name a Python with its runtime")
+        )
     return python
 
 

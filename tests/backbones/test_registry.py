@@ -46,10 +46,6 @@ def test_a_checkpoint_is_recognised_by_the_scope_of_its_variables(number):
         (["pnet/conv1/weights"], "holds MTCNN"),
         (["vgg/a", "vgg/b", "fc"], "holds another network, with variables under fc, vgg"),
         (["a/w", "b/w", "c/w", "d/w", "e/w", "f/w"], "holds another network, with variables under a, b, c, d, e"),
-        (
-            ["_CHECKPOINTABLE_OBJECT_GRAPH", "model/w/.ATTRIBUTES/VARIABLE_VALUE"],
-            "is a TensorFlow 2 checkpoint of objects, not of a TF1 Saver",
-        ),
         ([], "is empty"),
     ],
 )

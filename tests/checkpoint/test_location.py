@@ -17,7 +17,7 @@ INDEX, DATA = f"{NAME}.index", f"{NAME}.data-00000-of-00001"
 TABLE_END = bytes.fromhex("57fb808b247547db")
 EXPECTED = (
     "give a folder, a prefix or any file of a TF1 checkpoint, or a file that ends in "
-    ".pb, .pbtxt, .safetensors, .pt, .pth or .zip"
+    ".pb, .pbtxt, .safetensors, .pt, .h5, .keras, .onnx or .zip"
 )
 
 

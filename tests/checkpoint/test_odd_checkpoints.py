@@ -1,4 +1,4 @@
-"""What people hold of FaceNet is read, with remarks on what was changed, or refused in a line that says what it is."""
+"""Odd checkpoints are read, with remarks on what was changed, or refused in a line that says what they are."""
 
 from __future__ import annotations
 
@@ -121,6 +121,10 @@ READ = {
         remarks=("1 variable stored as float16, used as float32",),
     ),
     "a SavedModel of TensorFlow 1": Read(odd.saved_model),
+    "a checkpoint of objects": Read(
+        odd.of_objects,
+        remarks=("a TensorFlow 2 checkpoint of objects; the names are those of its variables",),
+    ),
     "the graph of a SavedModel": Read(lambda folder, t: odd.saved_model(folder, t) / "saved_model.pb"),
     "a folder three folders down": Read(nested),
     "a zip archive": Read(

@@ -127,7 +127,7 @@ def test_run_leaves_each_stage_and_the_table(finetune, work: Path):
 
 
 def test_inspect_lists_units_and_digests(finetune, work: Path):
-    ended = finetune("inspect", "model", "--json", "description.json")
+    ended = finetune("inspect", "model", "--variables", "--json", "description.json")
     assert (ended.status, ended.err) == (0, [])
     told = json.loads((work / "description.json").read_text())
     assert (told["embedding_size"], told["num_classes"]) == (512, len(OLD))

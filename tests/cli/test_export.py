@@ -15,8 +15,8 @@ WRONG = [
     bad("no format", "export model out", "the following arguments are required: --to; see finetune export --help"),
     bad(
         "a format that there is not",
-        "export model out --to torch",
-        "argument --to: invalid choice: 'torch' (choose from ...); see finetune export --help",
+        "export model out --to caffe2",
+        "argument --to: invalid choice: 'caffe2' (choose from ...); see finetune export --help",
     ),
     bad(
         "a file's name",
@@ -80,7 +80,7 @@ def test_its_help_names_every_format_there_is(finetune, monkeypatch):
 def test_an_interpreter_that_is_not_there_is_named(work, finetune, monkeypatch):
     monkeypatch.setenv("FINETUNE_TF1_PYTHON", "/nowhere/python")
     ended = finetune("export", "model", "out", "--to", "tf1")
-    line = "found '/nowhere/python', which can't be run; name a Python with TensorFlow 1.15"
+    line = "found '/nowhere/python', which can't be run; name a Python with its runtime"
     assert (ended.status, ended.err) == (2, [f"finetune export: FINETUNE_TF1_PYTHON: {line}"])
 
 

@@ -36,6 +36,7 @@ def _starts(*beginnings: bytes) -> Callable[[bytes], bool]:
 
 
 AGAIN = "download it again, and compare its size with what the page says"
+CUT = "the beginning of a zip archive, whose end is missing"
 UNPACK = "unpack it, and give what is in it"
 KINDS = (
     Kind(lambda head: not head, "an empty file", AGAIN),
@@ -55,7 +56,7 @@ KINDS = (
     Kind(_starts(b"Rar!"), "a RAR archive", UNPACK),
     Kind(_starts(b"7z\xbc\xaf"), "a 7z archive", UNPACK),
     Kind(_starts(b"\xfd7zXZ", b"BZh", b"\x28\xb5\x2f\xfd", b"\x1f\x8b"), "a compressed file", UNPACK),
-    Kind(_starts(b"PK"), "the beginning of a zip archive, whose end is missing", AGAIN),
+    Kind(_starts(b"PK"), CUT, AGAIN),
     Kind(_starts(b"<?xml"), "an XML file, such as the graph of an OpenVINO model", "give what it was made from"),
     Kind(re.compile(rb"\s*[{\[]").match, "a JSON file", "give the weights that lie beside it"),
     Kind(_starts(b"%PDF"), "a PDF", "give the checkpoint"),
@@ -114,4 +115,6 @@ def refusal(path: Path, where: Path | None = None) -> Problem | None:
     except OSError:
         return None
     kind = next((kind for kind in KINDS if kind.matches(head)), None)
+    if kind is not None and kind.found == CUT and zipfile.is_zipfile(path):
+        return None
     return Problem(where or path, f"is {kind.found}", kind.advice) if kind else None

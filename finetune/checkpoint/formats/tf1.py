@@ -44,7 +44,10 @@ def _named(reader: Any, shapes: dict[str, tuple[int, ...]]) -> Iterator[tuple[st
     """Yield the name and the key of each tensor. Without a name of its own, a tensor is named by its key."""
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
-    graph = TrackableObjectGraph.FromString(reader.get_tensor(OBJECTS))
+    stored = reader.get_tensor(OBJECTS)
+    if not isinstance(stored, bytes):
+        raise ValueError("the graph of its objects is no text")
+    graph = TrackableObjectGraph.FromString(stored)
     names = {one.checkpoint_key: one.full_name for node in graph.nodes for one in node.attributes if one.full_name}
     counts: dict[str, int] = {}
     for name in names.values():

@@ -270,9 +270,9 @@ def test_plugins_are_looked_for_again_afterwards(file):
 
 def test_a_file_cut_anywhere_is_one_line(file):
     whole = file.read_bytes()
-    for size in range(0, len(whole), 97):
+    for size in range(97, len(whole), 97):
         file.write_bytes(whole[:size])
-        assert problem(file).startswith(f"{file}: no Keras HDF5 file, or a damaged one (")
+        assert problem(file).startswith(f"{file}: is not a Keras HDF5 file, or it is damaged (")
 
 
 @pytest.mark.parametrize("name", ["model.h5", "model.weights.h5", "packed.h5"])

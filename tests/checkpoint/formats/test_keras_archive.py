@@ -187,7 +187,7 @@ def test_a_bomb_that_says_less_is_refused(members, tmp_path):
     path = zipped(tmp_path / "m.keras", {CONFIG: bytes(2**24), **members} | {CONFIG: bytes(2**24)}, 8)
     content = path.read_bytes().replace(struct.pack("<I", 2**24), struct.pack("<I", 1000))
     path.write_bytes(content)
-    assert "no Keras archive, or a damaged one (" in problem(path)
+    assert "is not a Keras archive, or it is damaged (" in problem(path)
 
 
 def test_a_large_stored_member_is_refused(members, tmp_path, monkeypatch):
@@ -198,7 +198,7 @@ def test_a_large_stored_member_is_refused(members, tmp_path, monkeypatch):
 @pytest.mark.parametrize("config", [b"", b"{", b"[" * 10**5, b"\xff", b"9" * 10**5])
 def test_a_configuration_that_is_not_json_is_refused(members, tmp_path, config):
     path = zipped(tmp_path / "m.keras", members | {CONFIG: config})
-    assert problem(path).startswith(f"{path}: no Keras archive, or a damaged one (")
+    assert problem(path).startswith(f"{path}: is not a Keras archive, or it is damaged (")
 
 
 def test_an_archive_without_weights_is_refused(members, tmp_path):

@@ -123,13 +123,11 @@ def test_sparse_weights_are_one_line(tmp_path):
     assert "sparse weights" in problem(path)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"version https://git-lfs.github.com/spec/v1\n", b"\x80" * 20, b"\x08\x07", b"\x0b\x0b", b"\x00"]
-)
+@pytest.mark.parametrize("content", [b"\xff" * 9, b"\x80" * 20, b"\x08\x07", b"\x0b\x0b", b"\x00"])
 def test_another_file_of_that_suffix_is_one_line(tmp_path, content):
     path = tmp_path / "m.onnx"
     path.write_bytes(content)
-    assert problem(path).startswith(f"{path}: no ONNX model, or a damaged one (")
+    assert problem(path).startswith(f"{path}: is not an ONNX model, or it is damaged (")
 
 
 def test_a_file_cut_anywhere_is_one_line(file):
