@@ -3,7 +3,7 @@
 Among them are alignment and parity against the published scripts, frozen against naive, the recipes, and galleries.
 
     python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification,
-                                            # thresholds, exports
+                                            # thresholds, exports, weights
 
 It needs the folder that FINETUNE_SHARED names (default ../shared). It prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. This takes about an hour on two cores. FINETUNE_CROP_PYTHON may name
@@ -23,6 +23,7 @@ import identification
 import overfit
 import parity
 import thresholds
+import weights
 from common import OUT, SHARED
 
 import recipes
@@ -38,6 +39,7 @@ TABLES = {
     "recipes": recipes.main,
     "overfit": overfit.main,
     "exports": exports.main,
+    "weights": weights.main,
 }
 
 
