@@ -91,7 +91,7 @@ def trained(checkpoint: Path, faces: Path, out: Path) -> dict[str, int]:
     shutil.rmtree(out, ignore_errors=True)
     tuner = FineTuner(checkpoint, {"train": faces}, out, verbose=False)
     tuner.run(Stage("head", train_from="Logits", epochs=1, learning_rate=0.001))
-    model = Model.restore(tuner.results[-1].folder if hasattr(tuner.results[-1], "folder") else out / "1-head")
+    model = Model.restore(tuner.results[-1].folder)
     counts = {}
     for label, format in formats().items():
         if format.name not in UNREAD:
