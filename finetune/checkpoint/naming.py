@@ -166,13 +166,21 @@ def _with_statistics(table: _Table, backbone: Backbone) -> None:
     """Give batch normalizations to a network whose statistics are folded into weights and biases.
 
     Such a network has biases in their place. A mean of 0, a variance of 1 - epsilon and beta equal to the biases give
-    the same outputs.
+    the same outputs. Converters leave out biases of zeros.
     """
-    normed = [layer for layer in layers(backbone) if layer.batch_norm]
-    if not all(f"{layer.scope}/biases" in table.tensors for layer in normed):
+    held = [layer for layer in layers(backbone) if layer.unit != backbone.head or layer.variables[0] in table.tensors]
+    if any("/BatchNorm/" in name for name in table.tensors):
         return
-    for layer in normed:
-        biases = table.tensors.pop(f"{layer.scope}/biases")
+    biased = any(f"{layer.scope}/biases" in table.tensors for layer in held if layer.batch_norm)
+    if not (biased and all(layer.variables[0] in table.tensors for layer in held)):
+        return
+    for layer in held:
+        weights = table.tensors[layer.variables[0]]
+        zeros = Tensor(weights.shape[-1:], weights.dtype, functools.partial(np.zeros, weights.shape[-1:], np.float32))
+        biases = table.tensors.pop(f"{layer.scope}/biases", zeros)
+        if not layer.batch_norm:
+            table.tensors[f"{layer.scope}/biases"] = biases
+            continue
         beta, mean, variance = layer.variables[1:]
         table.tensors[beta] = biases
         table.tensors[mean] = biases.then(np.zeros_like)
@@ -181,8 +189,7 @@ def _with_statistics(table: _Table, backbone: Backbone) -> None:
         if isinstance(unit.made_of, Residual) and unit.made_of.scale != 1:
             up = f"{backbone.scope_of(unit.name)}/{unit.made_of.up}"
             for name in (f"{up}/weights", f"{up}/biases"):
-                if name in table.tensors:
-                    table.tensors[name] = table.tensors[name].then(_times(np.float32(1 / unit.made_of.scale)))
+                table.tensors[name] = table.tensors[name].then(_times(np.float32(1 / unit.made_of.scale)))
     table.remarks.append(f"batch norm's statistics are folded into the weights, {ONLY_FROZEN}")
 
 
