@@ -189,8 +189,11 @@ class StageResult(Brief):
         before = {"before the stage": self.began}
         if self.began is not self.start:
             before["before the run"] = self.start
-        found = {when: losses(evidence.scores, self.trained.scores) for when, evidence in before.items()}
-        return "; ".join(f"worse than {when}: {', '.join(map(str, lost))}" for when, lost in found.items() if lost)
+        found: dict[str, list[str]] = {}  # the same losses are told once
+        for when, evidence in before.items():
+            lost = ", ".join(map(str, losses(evidence.scores, self.trained.scores)))
+            found.setdefault(lost, []).append(when)
+        return "; ".join(f"worse than {' and '.join(times)}: {lost}" for lost, times in found.items() if lost)
 
     @property
     def difference(self) -> Difference | None:

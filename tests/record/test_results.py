@@ -100,6 +100,13 @@ def test_whatever_was_measured_before_and_after_is_compared(trained, what):
     ] == (what or [""])
 
 
+def test_a_loss_against_the_stage_and_the_run_alike_is_told_once():
+    start, began = Evidence(lfw(360)), Evidence(lfw(360))
+    harm = stage(2, began, Evidence(lfw(340)), start=start).harm
+    assert harm.startswith("worse than before the stage and before the run: LFW accuracy fell from 0.9000 to 0.8500")
+    assert harm.count("fell") == 1
+
+
 def test_small_losses_that_add_up_are_said_against_the_start_and_the_stage_is_not_used():
     evidence = [Evidence(lfw(360 - 4 * i), None, HeldBack(right(300 + 20 * i))) for i in range(4)]
     results = [stage(i, evidence[i - 1], evidence[i], start=evidence[0]) for i in (1, 2, 3)]
