@@ -61,6 +61,12 @@ def values(form: Format, path: Path) -> dict[str, np.ndarray]:
     return found
 
 
+def raw(form: Format, path: Path) -> dict[str, np.ndarray]:
+    """Return all values of a file by the file's own names."""
+    found = form.open(path, (path,))
+    return {name: found.get(name) for name in found.shapes}
+
+
 def same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
     """Assert that the same names have the same values."""
     assert set(found) == set(expected)

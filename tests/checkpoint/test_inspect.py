@@ -102,3 +102,21 @@ def test_the_real_checkpoint(shared: Path) -> None:
     assert (found.contents.embedding_size, found.contents.num_classes) == (512, 739)
     assert sum(len(unit.variables) for unit in found.units) == 490
     assert found.skipped == dict.fromkeys(["Logits/biases", "Logits/weights"], "the old classifier of 739 classes")
+
+
+def test_a_known_file_says_where_it_comes_from_and_how_its_images_were_standardized(folder, monkeypatch, tmp_path):
+    from finetune.backbones import PUBLISHED
+
+    for path in folder.iterdir():
+        if path.name != preprocessing.PREPROCESSING_FILE:
+            (tmp_path / path.name).symlink_to(path)
+    assert describe(tmp_path).preprocessing.assumed
+    index = describe(tmp_path).sha256["model-tiny.ckpt-3.index"]
+    monkeypatch.setitem(PUBLISHED["20170512-110547"].files, index, "a copy")
+    found = describe(tmp_path)
+    assert (found.preprocessing.standardization, found.preprocessing.assumed) == ("per_image", False)
+    lines = found.lines()
+    assert "known as        a copy of 20170512-110547" in lines
+    assert "LFW             0.992 as published (see finetune validate)" in lines
+    assert any(line.startswith("licence         MIT") for line in lines)
+    assert found.to_json()["published"] == "20170512-110547"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
+from finetune.export.formats import NAMES, Content, find
 from finetune.model import Model
 
 pytestmark = [pytest.mark.tf, pytest.mark.real, pytest.mark.slow]
@@ -43,9 +45,23 @@ def move_every_variable(model: Model) -> None:
     model.assign({n: v * generator.uniform(0.99, 1.01, v.shape).astype("f4") for n, v in model.tensors().items()})
 
 
-def test_restores_our_checkpoint_to_the_same_embeddings(shared, tensorflow1, tmp_path):
+ORIGINS = ("pb", "safetensors", "pytorch", "saved_model", "keras", "h5", "onnx", *NAMES)
+"""Forms of the weights that a checkpoint may come from."""
+
+
+def in_form(origin: str, checkpoint: Path, folder: Path) -> Path:
+    """Write the checkpoint's weights in another form, and return the folder."""
+    format = find("h5", names=origin) if origin in NAMES else find(origin)
+    folder.mkdir()
+    format.write(Content.of(Model.restore(checkpoint, standardization="fixed", image_size=160), head=False), folder)
+    return folder
+
+
+@pytest.mark.parametrize("origin", [None, *ORIGINS])
+def test_restores_our_checkpoint_to_the_same_embeddings(origin, shared, tensorflow1, tmp_path):
     probe = np.load(shared / "expected/probe.npz", allow_pickle=False)
-    model = Model.restore(shared / "facenet", class_names=[f"person {i}" for i in range(7)], seed=1)
+    checkpoint = in_form(origin, shared / "facenet", tmp_path / "origin") if origin else shared / "facenet"
+    model = Model.restore(checkpoint, class_names=[f"person {i}" for i in range(7)], seed=1)
     move_every_variable(model)
     prefix = model.save(tmp_path / "mine", name="mine", step=12)
     ours = model.embed(probe["pixels"])
