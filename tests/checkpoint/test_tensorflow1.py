@@ -57,7 +57,9 @@ def in_form(origin: str, checkpoint: Path, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("origin", [None, *ORIGINS])
+@pytest.mark.parametrize(
+    "origin", [None, "pytorch", *(pytest.param(one, marks=pytest.mark.thorough) for one in ORIGINS if one != "pytorch")]
+)
 def test_restores_our_checkpoint_to_the_same_embeddings(origin, shared, tensorflow1, tmp_path):
     probe = np.load(shared / "expected/probe.npz", allow_pickle=False)
     checkpoint = in_form(origin, shared / "facenet", tmp_path / "origin") if origin else shared / "facenet"
