@@ -47,6 +47,7 @@ def make_home(home: Path, checkpoint: Path, finetune: Finetune) -> None:
     (home / CHECKPOINT / "preprocessing.json").unlink()
     contract = {"image_size": 160, "standardization": "fixed"}
     (home / CHECKPOINT / "preprocessing.json").write_text(json.dumps(contract))
+    _state_dict(home / CHECKPOINT, home / "downloads/20180402-114759-vggface2.pt")
     photos(home / "lfw/images", range(1, 3), 20)
     photos(home / "lfw/images", (3, 5, 6, 7, 8, 10), 3)
     photos(home / "photos", (21, 22, 24, 25), 6)
@@ -56,6 +57,19 @@ def make_home(home: Path, checkpoint: Path, finetune: Finetune) -> None:
     finetune("align", home / "lfw/images", home / "lfw_160")
     write_pairs(home / "lfw/pairs.txt", home / "lfw_160", folds=2, pairs_per_fold=6, seed=1)
     shutil.copytree(home / "faces_182", home / "mine")
+
+
+def _state_dict(checkpoint: Path, path: Path) -> None:
+    """Write a checkpoint as the file that facenet-pytorch's users hold."""
+    from finetune.export.formats import Content, find
+    from finetune.model import Model
+
+    path.parent.mkdir()
+    folder = path.with_suffix("")
+    folder.mkdir()
+    find("pytorch").write(Content.of(Model.restore(checkpoint), head=False), folder)
+    (folder / path.name).rename(path)
+    shutil.rmtree(folder)
 
 
 def make_clone(folder: Path, home: Path, finetune: Finetune) -> None:
