@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,26 +14,22 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint as checkpoints, network
-from finetune.backbones import WEIGHTS, Backbone, Convolution, Weights
+from finetune.backbones import WEIGHTS, Backbone, Weights
 from finetune.checkpoint import Account, RestorePlan
 from finetune.errors import DataError, Problem, UserError
 from finetune.images import (
     PRECISIONS,
     RUNTIMES,
     STANDARDIZATIONS,
-    ImageError,
     Images,
-    OneImage,
     Precision,
     Preprocessing,
     Runtime,
     Standardization,
-    network_input,
+    input_batches,
     one_by_one,
-    standardize,
 )
 from finetune.predictions import Predictions
-from finetune.progress import track
 from finetune.runtime import Inference, devices, refuse_fork
 
 BATCH_SIZE = 96
@@ -157,7 +153,7 @@ class Model:
         cls, found: Account, *, seed: int = 0, precision: Precision = "float32", runtime: Runtime = "tensorflow"
     ) -> Model:
         """Build the network of a checkpoint that is already open; see `restore`."""
-        drawn = {name: initial_value(name, found.needed[name], seed) for name in found.plan.fresh}
+        drawn = {name: network.initial_value(name, found.needed[name], seed) for name in found.plan.fresh}
         values = {**found.values, **drawn}
         variables = {name: _variable(name, values[name]) for name in found.needed}
         origin = Origin(found.located, found.plan, found.stored.variables.remarks)
@@ -187,7 +183,7 @@ class Model:
         num_classes = classes if isinstance(classes, int) else len(classes)
         shapes = network.variable_shapes(backbone, embedding_size, num_classes)
         names = [name for name in shapes if num_classes or not backbone.is_head(name)]
-        variables = {name: _variable(name, initial_value(name, shapes[name], seed)) for name in names}
+        variables = {name: _variable(name, network.initial_value(name, shapes[name], seed)) for name in names}
         return cls(backbone, variables, preprocessing, () if isinstance(classes, int) else classes)
 
     @property
@@ -268,7 +264,9 @@ class Model:
         embeddings = np.full([len(given), width], np.nan, np.float32)
         reasons: dict[Path, str] = {}
         self._refresh()
-        for rows, batch in self._batches(given, batch_size, reasons, "embedding images", standardized=standardized):
+        for rows, batch in input_batches(
+            given, self.preprocessing, batch_size, reasons, "embedding images", standardized=standardized
+        ):
             sides = [batch, batch[:, :, ::-1]] if flip else [batch]
             prelogits = [self._forward(side, self.backbone.head_index, standardized=standardized) for side in sides]
             embeddings[rows] = np.concatenate([network.l2_normalize(side).numpy() for side in prelogits], axis=1)
@@ -292,7 +290,9 @@ class Model:
         logits = np.empty([len(given), self.num_classes], np.float32)
         reasons: dict[Path, str] = {}
         self._refresh()
-        for rows, batch in self._batches(given, batch_size, reasons, "classifying images", standardized=standardized):
+        for rows, batch in input_batches(
+            given, self.preprocessing, batch_size, reasons, "classifying images", standardized=standardized
+        ):
             logits[rows] = self._forward(batch, len(self.backbone.units), standardized=standardized).numpy()
         _report(reasons, None)
         return logits
@@ -389,25 +389,11 @@ class Model:
         if not len(given):
             raise DataError(Problem("images", "found none", "give a few dozen faces"))
         reasons: dict[Path, str] = {}
-        batches = [batch for _, batch in self._batches(given, BATCH_SIZE, reasons, "reading images")]
+        batches = [
+            batch for _, batch in input_batches(given, self.preprocessing, BATCH_SIZE, reasons, "reading images")
+        ]
         _report(reasons, None)
-        pixels = np.concatenate(batches)
-        first = self.backbone.units[0]
-        assert isinstance(first.made_of, Convolution)
-        scope = self.backbone.scope_of(first.name)
-        mean, variance = (
-            self.variables[f"{scope}/BatchNorm/moving_{statistic}"].numpy() for statistic in ("mean", "variance")
-        )
-        distances: dict[Standardization, float] = {}
-        for standardization in STANDARDIZATIONS:
-            inputs = standardize(tf.constant(pixels), standardization)
-            weights = self.variables[f"{scope}/weights"]
-            outputs = tf.nn.conv2d(inputs, weights, first.made_of.stride, first.made_of.padding).numpy()  # [n, h, w, c]
-            seen, spread = outputs.mean((0, 1, 2)), outputs.var((0, 1, 2))
-            ratio = np.maximum(spread, 1e-12) / np.maximum(variance, 1e-12)
-            divergence = 0.5 * (ratio - 1 - np.log(ratio) + (seen - mean) ** 2 / np.maximum(variance, 1e-12))
-            distances[standardization] = float(divergence.mean())
-        return distances
+        return network.standardization_distances(self.backbone, self.variables, np.concatenate(batches))
 
     def _forward(self, pixels: np.ndarray | tf.Tensor, stop: int, **options: bool) -> tf.Tensor:
         """Compute the output of the units before index `stop`, as `Inference` does. All vectors come from here.
@@ -428,60 +414,10 @@ class Model:
             self._inference.refresh()
             self._changed = False
 
-    def _batches(
-        self,
-        images: Sequence[OneImage],
-        batch_size: int,
-        bad: dict[Path, str],
-        what: str,
-        *,
-        standardized: bool = False,
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield rows [b] and the network's inputs [b, s, s, 3], decoding one batch ahead of the network."""
-
-        def decode(row: int) -> np.ndarray | None:
-            image = images[row]
-            try:
-                return network_input(image, self.preprocessing, standardized=standardized)
-            except ImageError as error:
-                if standardized or not isinstance(image, (str, os.PathLike)):
-                    raise DataError(*error.within(f"images[{row}]")) from None
-                bad[Path(os.path.expanduser(image))] = str(error)
-                return None
-
-        starts = range(0, len(images), batch_size)
-        with ThreadPoolExecutor() as pool:
-
-            def read(start: int) -> list[Future[np.ndarray | None]]:
-                return [pool.submit(decode, row) for row in range(start, min(start + batch_size, len(images)))]
-
-            ahead = read(0)
-            for start in track(starts, len(images), what, batch_size):
-                futures, ahead = ahead, read(start + batch_size)
-                decoded = [(start + i, future.result()) for i, future in enumerate(futures)]
-                rows = np.array([row for row, pixels in decoded if pixels is not None], int)
-                if rows.size:
-                    yield rows, np.stack([pixels for _, pixels in decoded if pixels is not None])
-
 
 def _variable(name: str, value: np.ndarray) -> tf.Variable:
     # Several replicas may each move a layer's statistics, which are then set to their mean.
     return tf.Variable(value, name=name.replace("/", "_"), aggregation=tf.VariableAggregation.MEAN)
-
-
-def initial_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Return the initial value of a variable, determined by the seed and the name.
-
-    Weights are Glorot uniform, scales and variances are ones, and all else is zeros.
-    """
-    if name.endswith(("/gamma", "/moving_variance")):
-        return np.ones(shape, np.float32)
-    if not name.endswith("/weights"):
-        return np.zeros(shape, np.float32)
-    fan_in, fan_out = int(np.prod(shape[:-1])), int(np.prod(shape[:-2])) * shape[-1]
-    limit = np.sqrt(6.0 / (fan_in + fan_out))
-    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
-    return np.random.default_rng([seed, key]).uniform(-limit, limit, shape).astype(np.float32)
 
 
 def _report(reasons: dict[Path, str], bad: dict[Path, str] | None) -> None:

@@ -17,7 +17,8 @@ from tests.tiny import TINY
 
 tf = pytest.importorskip("tensorflow")
 from finetune import network  # noqa: E402
-from finetune.model import Model, initial_value  # noqa: E402
+from finetune.model import Model  # noqa: E402
+from finetune.network.initial import initial_value  # noqa: E402
 
 pytestmark = pytest.mark.tf
 V1 = by_name("inception_resnet_v1")

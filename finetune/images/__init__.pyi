@@ -1,3 +1,4 @@
+from .batches import input_batches as input_batches
 from .drawn_face import Identity as Identity
 from .drawn_people import write_faces as write_faces
 from .drawn_photo import draw_face as draw_face

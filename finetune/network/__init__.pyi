@@ -1,3 +1,4 @@
+from .first_layer import standardization_distances as standardization_distances
 from .folding import fold as fold
 from .forward import (
     BODY as BODY,
@@ -8,4 +9,5 @@ from .forward import (
     l2_normalize as l2_normalize,
     units_of as units_of,
 )
+from .initial import initial_value as initial_value
 from .trace import multiply_adds as multiply_adds, output_shapes as output_shapes, variable_shapes as variable_shapes
