@@ -153,7 +153,9 @@ def _averages(table: _Table, *, asked: bool) -> None:
     """Take moving averages where the variables are missing, or all of them where they are asked for."""
     averages = {name.removesuffix(AVERAGE): name for name in table.tensors if name.endswith(AVERAGE)}
     if asked and not averages:
-        raise CheckpointError(Problem(table.where, "holds no moving averages", "leave weights: averages out"))
+        raise CheckpointError(
+            Problem(table.where, "holds no moving averages", "take its variables: leave out averages")
+        )
     taken = {name: average for name, average in averages.items() if asked or name not in table.tensors}
     for name, average in taken.items():
         table.tensors[name] = table.tensors.pop(average)

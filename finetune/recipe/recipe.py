@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from finetune.backbones import BACKBONES, DEFAULT, Backbone, Weights, by_name
+from finetune.backbones import BACKBONES, DEFAULT, Backbone, by_name
 from finetune.errors import RecipeError, UserError
 from finetune.images import Precision, Runtime
 from finetune.recipe.sections import LFW, Augment, Data, History, PreprocessingSection
@@ -64,8 +64,8 @@ class Recipe(Section):
     """Seed of all randomness, from 0 to 2³¹ - 1."""
     backbone: AnyBackbone = DEFAULT
     """Network of the checkpoint, which defines the boundaries of the stages."""
-    weights: Weights = "variables"
-    """Values of the checkpoint to take: its `variables`, or the moving `averages` that its training kept of them."""
+    averages: bool = False
+    """Take the moving averages that the checkpoint's training kept of its variables, in place of the variables."""
     preprocessing: PreprocessingSection = PreprocessingSection()
     """Input size and standardization, where they differ from what the checkpoint says."""
     augment: Augment = Augment()

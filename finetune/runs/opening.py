@@ -258,7 +258,7 @@ def open_checkpoint(recipe: Recipe) -> Account:
         class_names=("nobody",),
         image_size=section.image_size,
         standardization=section.standardization,
-        weights=recipe.weights,
+        weights="averages" if recipe.averages else "variables",
     )
     if found.backbone.name != recipe.backbone:
         said = f"holds {found.backbone.title}, where the recipe says backbone: {recipe.backbone}"

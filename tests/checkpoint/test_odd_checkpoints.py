@@ -362,7 +362,7 @@ def test_damaged_values_are_found_by_their_checksum(given: Path, make) -> None:
 
 
 def test_averages_that_are_not_there_are_said_to_be_missing(given: Path) -> None:
-    with pytest.raises(CheckpointError, match="holds no moving averages; leave weights: averages out"):
+    with pytest.raises(CheckpointError, match="holds no moving averages; take its variables: leave out averages"):
         account(odd.saved(given, odd.network()), weights="averages")
 
 

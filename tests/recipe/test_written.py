@@ -105,7 +105,7 @@ stages:
   accept: {metric: strangers_auc, max_drop: 0.01, bound: estimate, otherwise: continue, since: previous}
 seed: 1
 backbone: inception_resnet_v1
-weights: variables
+averages: false
 preprocessing: {image_size: 160, standardization: fixed}
 augment: {random_crop: true, random_flip: true, random_rotate: 10.0, views: 2}
 lfw: {dir: lfw, pairs: p.txt, distance: cosine, subtract_mean: true, flip: true, missing: error}
