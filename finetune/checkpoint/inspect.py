@@ -100,6 +100,7 @@ class Description(Brief):
         expects, form = self.preprocessing, self.located.format
         return [
             f"checkpoint      {self.located.prefix}" + ("" if form is TF1 else f" ({form.title})"),
+            "usable          yes, as CHECKPOINT of a command or checkpoint= of a recipe",
             f"network         {self.contents.backbone.title}",
             f"embedding size  {size}",
             f"classes         {classes if classes is not None else 'none stored'}",

@@ -95,7 +95,7 @@ def locate(path: str | Path) -> Located:
         if form := of_file(path):
             return _single_file(path, form)
         if is_archive(path):
-            return _in_folder(unpacked(path))
+            return _in_archive(path)
         return _with_prefix(_prefix_of(path), path)
     except OSError as error:
         raise CheckpointError(Problem(path, f"can't be read ({error.strerror})", EXPECTED)) from error
@@ -123,10 +123,23 @@ def _in_folder(folder: Path, depth: int = DEPTH) -> Located:
         return _in_folder(within[0], depth=0)
     archives = [path for path in sorted(folder.iterdir()) if path.name.endswith(ARCHIVES) and path.is_file()]
     if not within and len(archives) == 1:
-        return _in_folder(unpacked(archives[0]))
+        return _in_archive(archives[0])
     several = [str(path.relative_to(folder)) for path in within] or [path.name for path in archives]
     advice = f"give one of those in it: {', '.join(several[:SHOWN])}" if several else EXPECTED
     raise CheckpointError(Problem(folder, "holds no checkpoint", advice))
+
+
+def _in_archive(path: Path) -> Located:
+    """Find the checkpoint in an archive. Problems name the archive, and not where it was unpacked."""
+    folder = unpacked(path)
+    try:
+        return _in_folder(folder)
+    except CheckpointError as error:
+        told = (
+            dataclasses.replace(problem, where=path / Path(problem.where).relative_to(folder))
+            for problem in error.problems
+        )
+        raise CheckpointError(*(dataclasses.replace(one, advice=f"unpack it; {one.advice}") for one in told)) from error
 
 
 def _folders_with_checkpoints(folder: Path, depth: int) -> Iterator[Path]:

@@ -166,7 +166,7 @@ def _answer(
     """Run an export by its own program, or by finetune where there is none."""
     if process.is_outside(chosen):
         return process.answer(chosen, folder, pixels, folder.parent, what, flip=flip)
-    return reading_back.answer(folder, chosen.suffix or "", pixels, head=head, flip=flip)
+    return reading_back.answer(chosen, folder, pixels, head=head, flip=flip)
 
 
 def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pairs: ImagePairs) -> Certificate:

@@ -53,7 +53,7 @@ def interpreter(format: Format) -> str:
 
 def is_outside(format: Format) -> bool:
     """Return whether another program than finetune loads a format: whether there is one, and it is installed."""
-    here = interpreter(format) == sys.executable
+    here = not (format.python and os.environ.get(format.python))  # a Python that is named must have the program
     missing = here and any(find_spec(module) is None for module in format.proof)
     return format.reader != "finetune" and not missing
 

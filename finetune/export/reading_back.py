@@ -10,16 +10,17 @@ from scipy.special import softmax
 
 from finetune import __version__
 from finetune.errors import CheckpointError, ExportFailed, Problem
+from finetune.export.formats import Format
 from finetune.export.process import Answer
 from finetune.model import Model
 
 
-def answer(folder: Path, suffix: str, pixels: np.ndarray, *, head: bool, flip: bool = False) -> Answer:
+def answer(format: Format, folder: Path, pixels: np.ndarray, *, head: bool, flip: bool = False) -> Answer:
     """Restore an export from its file, and run it on pixels.
 
     Args:
-        folder: folder of the export, with one file of this suffix.
-        suffix: suffix of the file.
+        format: format of the export.
+        folder: folder of the export.
         pixels: images, uint8 [n, s, s, 3].
         head: whether to return logits and probabilities too.
         flip: whether to append the embeddings of the mirror images to those of the images.
@@ -28,7 +29,7 @@ def answer(folder: Path, suffix: str, pixels: np.ndarray, *, head: bool, flip: b
         ExportFailed: the export can't be restored.
     """
     try:
-        model = Model.restore(next(folder.glob(f"*{suffix}")))
+        model = Model.restore(next(folder.glob(f"*{format.suffix}")))
     except CheckpointError as error:
         raise ExportFailed(Problem("", f"finetune can't read it back ({error})")) from error
     start = time.perf_counter()
@@ -37,4 +38,5 @@ def answer(folder: Path, suffix: str, pixels: np.ndarray, *, head: bool, flip: b
     if head:
         outputs["logits"] = model.logits(np.asarray(pixels))
         outputs["probabilities"] = softmax(outputs["logits"].astype(np.float64), axis=1)
-    return Answer(outputs, f"finetune {__version__}", seconds)
+    why = f"; {format.python}=PYTHON names one with {format.proof[-1]}" if format.python else ""
+    return Answer(outputs, f"read back by finetune {__version__} alone{why}", seconds)

@@ -113,7 +113,10 @@ def standardization_remarks(
     if not model.preprocessing.assumed:
         return []
     if clear:
-        return [f"the first layer's statistics on this data fit {used!r} ({fit[used]:.3f}; {other!r} {fit[other]:.3f})"]
+        return [
+            f"the first layer's statistics on this data fit {used!r} (distance {fit[used]:.3f}; "
+            f"{other!r} {fit[other]:.3f})"
+        ]
     return [
         f"warning: the first layer's statistics on this data do not tell which standardization fits ({best!r} "
         f"{fit[best]:.3f}, {other!r} {fit[other]:.3f}); if you know how the checkpoint was trained, {setting}…"

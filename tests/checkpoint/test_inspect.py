@@ -52,8 +52,9 @@ def test_every_variable_is_in_one_unit_or_skipped(folder: Path) -> None:
 
 def test_the_lines_are_for_people(folder: Path) -> None:
     lines = describe(folder).lines(variables=True)
-    assert lines[:5] == [
+    assert lines[:6] == [
         f"checkpoint      {folder}/model-tiny.ckpt-3",
+        "usable          yes, as CHECKPOINT of a command or checkpoint= of a recipe",
         "network         Inception-ResNet-v1",
         "embedding size  8",
         "classes         5",
@@ -69,8 +70,8 @@ def test_the_lines_are_for_people(folder: Path) -> None:
 
 def test_one_screen_has_the_blocks_of_the_network(folder: Path) -> None:
     lines = describe(folder).lines()
-    assert len(lines) <= 25
-    assert max(map(len, lines[8:])) <= 80
+    assert len(lines) <= 26
+    assert max(map(len, lines[9:])) <= 80
     at = lines.index("block          units  variables       values    MiB")
     assert lines[at + 1] == "Conv2d_1a_3x3      1          4          960    0.0"
     assert lines[at + 9] == "Repeat_1          10        180    6,905,600   26.3"

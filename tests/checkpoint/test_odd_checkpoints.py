@@ -355,6 +355,16 @@ def test_it_is_refused_in_a_line_that_says_what_it_is(given: Path, make, expecte
     assert not list((given.parent / "cache").rglob("*.index"))
 
 
+def test_a_problem_within_an_archive_names_the_archive(given: Path) -> None:
+    (given / "in").mkdir()
+    for name in ("a.pb", "b.pb"):
+        (given / "in" / name).write_bytes(b"x")
+    path = odd.zipped(given / "two.zip", given / "in", ".")
+    with pytest.raises(CheckpointError) as caught:
+        account(path)
+    assert str(caught.value) == f"{path}: holds a.pb, b.pb; unpack it; name the one that is meant"
+
+
 @pytest.mark.parametrize("make", [cut, flipped])
 def test_damaged_values_are_found_by_their_checksum(given: Path, make) -> None:
     with pytest.raises(CheckpointError, match=r"damaged, or can't be read .*; copy the checkpoint again"):

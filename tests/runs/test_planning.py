@@ -235,7 +235,7 @@ def test_another_standardization_is_spoken_of_where_it_fits_more_than_twice_as_w
 @pytest.mark.parametrize(
     ("fixed", "per_image", "said"),
     [
-        (0.1, 0.9, "the first layer's statistics on this data fit 'fixed' (0.100; 'per_image' 0.900)"),
+        (0.1, 0.9, "the first layer's statistics on this data fit 'fixed' (distance 0.100; 'per_image' 0.900)"),
         (0.9, 0.5, "warning: the first layer's statistics on this data do not tell which standardization fits "),
         (0.1, 0.1, "warning: the first layer's statistics on this data do not tell which standardization fits "),
     ],

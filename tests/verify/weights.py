@@ -46,7 +46,7 @@ def main() -> None:
             found = (
                 process.answer(format, place, probe["pixels"], Path(name), "probing")
                 if outside
-                else reading_back.answer(place, format.suffix or "", probe["pixels"], head=False)
+                else reading_back.answer(format, place, probe["pixels"], head=False)
             )
             theirs = float(np.abs(found.outputs["embeddings"] - probe["fixed"]).max())
             if format.name in UNREAD:
