@@ -68,6 +68,12 @@ SYNONYMS = {
     "clean": "doctor",
 }
 """Commands by the names that other tools have for them."""
+WORDS_FOR = {
+    "deepface": "--to h5 --names deepface",
+    "keras-facenet": "--to h5 --names keras-facenet",
+    "facenet-pytorch": "--to pytorch",
+}
+"""Options of an export by the program that it is for."""
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -104,6 +110,8 @@ class Parser(argparse.ArgumentParser):
             near = f"did you mean {SYNONYMS[value]!r}?" if value in SYNONYMS else did_you_mean(value, COMMANDS)
             advice = near or f"give one of {listed(COMMANDS, 'or')}; see {self.prog} --help"
             self.exit(2, f"{self.prog}: {value!r} is not a command; {advice}\n")
+        if action.choices and value not in action.choices and action.dest in ("to", "names") and value in WORDS_FOR:
+            raise argparse.ArgumentError(action, f"{value} takes {WORDS_FOR[value]}")
         if action.choices and value not in action.choices and (near := did_you_mean(value, tuple(action.choices))):
             raise argparse.ArgumentError(action, f"invalid choice: {value!r} ({near})")
         super()._check_value(action, value)
@@ -209,6 +217,11 @@ def _refuse(rest: Sequence[str], command: Parser, *, takes_settings: bool) -> No
     setting = next((text.lstrip("-") for text in rest if text.startswith("-") and "=" in text), None)
     unknown = next((text.partition("=")[0] for text in rest if text.startswith("--")), "")
     hint = ""
+    if takes_settings and not setting:
+        from finetune.recipe import Recipe
+
+        key = unknown.lstrip("-").replace("-", "_")
+        setting = f"{key}=…" if key in Recipe.model_fields else None
     if setting and takes_settings:
         hint = f"; settings of a recipe have no dashes: {setting}"
     elif near := did_you_mean(unknown, tuple(command._option_string_actions)):

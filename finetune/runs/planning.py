@@ -191,7 +191,10 @@ def _few_people(inputs: Inputs) -> list[str]:
     people = len(inputs.scan.dataset.class_names)
     if people > FEW_PEOPLE:
         return []
-    return [f"for {people} people a gallery without training may do; try it first: {gallery_command(inputs.recipe)}"]
+    command = gallery_command(inputs.recipe)
+    if inputs.report and inputs.report.counts().get("unaligned") and not inputs.recipe.data.align:
+        command += "   # first finetune align, or data.align=true: these are not aligned faces"
+    return [f"for {people} people a gallery without training may do; try it first: {command}"]
 
 
 def _doctor(inputs: Inputs) -> list[str]:

@@ -131,6 +131,11 @@ OPTIONS = [
         "unrecognized arguments: --output=mine; settings of a recipe have no dashes: output=mine; see ...",
     ),
     bad(
+        "a key of a recipe as an option",
+        "plan recipe.yaml --checkpoint model",
+        "unrecognized arguments: --checkpoint model; settings of a recipe have no dashes: checkpoint=…; see ...",
+    ),
+    bad(
         "an option by FaceNet's name",
         "align faces/learn out --image_size 182",
         "unrecognized arguments: --image_size 182 (did you mean '--size'?); see finetune align --help",

@@ -19,6 +19,16 @@ WRONG = [
         "argument --to: invalid choice: 'caffe2' (choose from ...); see finetune export --help",
     ),
     bad(
+        "a program for a format",
+        "export model out --to deepface",
+        "argument --to: deepface takes --to h5 --names deepface; see finetune export --help",
+    ),
+    bad(
+        "a program with a format of its own",
+        "export model out --to h5 --names facenet-pytorch",
+        "argument --names: facenet-pytorch takes --to pytorch; see finetune export --help",
+    ),
+    bad(
         "a file's name",
         "export model out.onnx --to onnx",
         "out.onnx: an export is a folder; its file has the folder's name; give out",
