@@ -138,18 +138,18 @@ def _people(options: argparse.Namespace, size: int) -> tuple[dict[str, list[Path
     """Return `{name: images}`, and the photo of each image that is a crop."""
     from finetune.dataset import layout
 
-    folder, sources = path(options.folder), dict[Path, Path]()
+    given, sources = path(options.folder), dict[Path, Path]()
+    if options.name is None and given.is_file():
+        raise DataError(Problem(in_one_line(given), "one photo", "say with --name whose it is"))
+    if options.name is None and not layout(given).files:
+        advice = "put each person's photos into one, or give --name"
+        raise DataError(Problem(in_one_line(given), "no folders in it", advice))
+    folder = given
     if options.align:
-        folder, sources = _aligned(folder, size, options)
+        folder, sources = _aligned(given, size, options)
     if options.name is not None:
         return {options.name: find_images(folder)}, sources
-    if folder.is_file():
-        raise DataError(Problem(in_one_line(folder), "one photo", "say with --name whose it is"))
     found = layout(folder)
-    if not found.files:
-        raise DataError(
-            Problem(in_one_line(folder), "no folders in it", "put each person's photos into one, or give --name")
-        )
     say_left_out(found.misplaced)
     return {name: list(photos) for name, photos in found.files.items()}, sources
 

@@ -48,6 +48,11 @@ WRONG = [
         "faces/learn/person_001: no folders in it; put each person's photos into one, or give --name",
     ),
     bad(
+        "one person's folder whose photos are to be aligned",
+        "enroll g.h5 faces/learn/person_001 --align --checkpoint model",
+        "faces/learn/person_001: no folders in it; put each person's photos into one, or give --name",
+    ),
+    bad(
         "one photo of nobody",
         "enroll g.h5 faces/learn/person_001/person_001_0001.png --checkpoint model",
         "faces/learn/person_001/person_001_0001.png: one photo; say with --name whose it is",
