@@ -101,7 +101,7 @@ def locate(path: str | Path) -> Located:
         raise CheckpointError(Problem(path, f"can't be read ({error.strerror})", EXPECTED)) from error
 
 
-def _in_folder(folder: Path, depth: int = DEPTH) -> Located:
+def _in_folder(folder: Path, depth: int = DEPTH, *, unpack: bool = True) -> Located:
     if (folder / STATE_FILE).is_file():
         return _named_by_state(folder / STATE_FILE)
     if (folder / SAVED_MODEL_FILE).is_file():
@@ -120,9 +120,9 @@ def _in_folder(folder: Path, depth: int = DEPTH) -> Located:
         return _with_prefix(_prefix_of(shards[0]), folder)  # raises an error about the missing .index
     within = list(_folders_with_checkpoints(folder, depth))
     if len(within) == 1:
-        return _in_folder(within[0], depth=0)
+        return _in_folder(within[0], depth=0, unpack=unpack)
     archives = [path for path in sorted(folder.iterdir()) if path.name.endswith(ARCHIVES) and path.is_file()]
-    if not within and len(archives) == 1:
+    if unpack and not within and len(archives) == 1:
         return _in_archive(archives[0])
     several = [str(path.relative_to(folder)) for path in within] or [path.name for path in archives]
     advice = f"give one of those in it: {', '.join(several[:SHOWN])}" if several else EXPECTED
@@ -133,11 +133,12 @@ def _in_archive(path: Path) -> Located:
     """Find the checkpoint in an archive. Problems name the archive, and not where it was unpacked."""
     folder = unpacked(path)
     try:
-        return _in_folder(folder)
+        return _in_folder(folder, unpack=False)  # an archive may hold itself
     except CheckpointError as error:
+        inside = (Path(problem.where).is_relative_to(folder) for problem in error.problems)
         told = (
-            dataclasses.replace(problem, where=path / Path(problem.where).relative_to(folder))
-            for problem in error.problems
+            dataclasses.replace(one, where=path / Path(one.where).relative_to(folder)) if within else one
+            for one, within in zip(error.problems, inside, strict=True)
         )
         raise CheckpointError(*(dataclasses.replace(one, advice=f"unpack it; {one.advice}") for one in told)) from error
 

@@ -24,7 +24,7 @@ AVERAGE = "/ExponentialMovingAverage"
 ONES = "scale (gamma) of ones, which changes nothing"
 IN_WEIGHTS = "scale (gamma), folded into the weights"
 ONLY_FROZEN = "so that only frozen batch norm fits them"
-HALVES = ("float16", "bfloat16", "float64")
+OTHER_FLOATS = ("float16", "bfloat16", "float64")
 """Types other than float32 that are turned into it."""
 
 
@@ -239,7 +239,7 @@ def _in_float32(table: _Table, backbone: Backbone) -> None:
     """Turn the network's variables of other types of numbers into float32."""
     others: dict[str, int] = {}
     for name, tensor in table.tensors.items():
-        if tensor.dtype.name in HALVES and backbone.unit_of(name):
+        if tensor.dtype.name in OTHER_FLOATS and backbone.unit_of(name):
             others[tensor.dtype.name] = others.get(tensor.dtype.name, 0) + 1
             table.tensors[name] = tensor.then(lambda value: value)
     for dtype, count in others.items():

@@ -355,6 +355,15 @@ def test_it_is_refused_in_a_line_that_says_what_it_is(given: Path, make, expecte
     assert not list((given.parent / "cache").rglob("*.index"))
 
 
+def test_an_archive_in_an_archive_is_not_unpacked(given: Path) -> None:
+    (given / "in").mkdir()
+    odd.zipped(given / "in/inner.zip", odd.saved(given / "deeper", odd.network()).parent)
+    path = odd.zipped(given / "outer.zip", given / "in", ".")
+    with pytest.raises(CheckpointError) as caught:
+        account(path)
+    assert str(caught.value) == f"{path}: holds no checkpoint; unpack it; give one of those in it: inner.zip"
+
+
 def test_a_problem_within_an_archive_names_the_archive(given: Path) -> None:
     (given / "in").mkdir()
     for name in ("a.pb", "b.pb"):
