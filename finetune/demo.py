@@ -17,7 +17,7 @@ from finetune import network
 from finetune.backbones import BACKBONES, DEFAULT
 from finetune.dataset import Batch, Drawing, scan, training_batches
 from finetune.files import refuse_used
-from finetune.images import Preprocessing, central_crops, standardize, write_faces
+from finetune.images import Preprocessing, network_inputs, standardize, write_faces
 from finetune.model import Model
 from finetune.paths import find_file
 from finetune.recipe import Augment, Recipe, Stage
@@ -139,7 +139,7 @@ def drawn(images: Sequence[Path], image_size: int, classes: Sequence[str] | int)
 
 def _take_statistics(model: Model, images: Sequence[Path]) -> None:
     """Set the moving statistics of every layer to the statistics of these images."""
-    pixels = central_crops(images, model.preprocessing.image_size)
+    pixels = network_inputs(images, model.preprocessing)
     without_past = dataclasses.replace(BACKBONE, batch_norm=BACKBONE.batch_norm._replace(decay=0.0))
     inputs = standardize(pixels, model.preprocessing.standardization)
     network.forward_pass(without_past, inputs, model.variables, batch_norm="train")

@@ -14,23 +14,24 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import checkpoint as checkpoints, network
-from finetune.backbones import WEIGHTS, Backbone, Weights
+from finetune.backbones import STANDARDIZATIONS, WEIGHTS, Backbone, Standardization, Weights, by_name
 from finetune.checkpoint import Account, RestorePlan
 from finetune.errors import DataError, Problem, UserError
 from finetune.images import (
     PRECISIONS,
     RUNTIMES,
-    STANDARDIZATIONS,
+    Choice,
     Images,
     Precision,
     Preprocessing,
     Runtime,
-    Standardization,
     input_batches,
     one_by_one,
+    usual_preprocessing,
 )
 from finetune.predictions import Predictions
 from finetune.runtime import Inference, devices, refuse_fork
+from finetune.words import listed
 
 BATCH_SIZE = 96
 
@@ -39,13 +40,17 @@ class Origin(NamedTuple):
     """The origin of a model's weights.
 
     Attributes:
-        source: files of the checkpoint.
+        source: files of the checkpoint; None without a checkpoint.
         plan: decision about every variable of the checkpoint and of the network.
+        name: name in messages.
+        values: function that reads again the values of variables that the model began with, by name.
         remarks: remarks on names and values that differ from those in the files.
     """
 
-    source: checkpoints.Located
+    source: checkpoints.Located | None
     plan: RestorePlan
+    name: str
+    values: Callable[[Collection[str]], Mapping[str, np.ndarray]]
     remarks: tuple[str, ...] = ()
 
 
@@ -58,7 +63,7 @@ class Model:
             `weights_changed` after setting them otherwise, because tensors derived from them are kept.
         preprocessing: preprocessing that the network expects.
         class_names: names of the head's classes, in order; empty if unknown.
-        origin: origin of the weights; None for fresh weights.
+        origin: origin of the weights; None if only the caller knows it.
         precision: precision of all computation but that of `backbone.float32_units`. Variables, prelogits and logits
             are always float32.
         runtime: runtime for embeddings and frozen units.
@@ -104,6 +109,7 @@ class Model:
         seed: int = 0,
         image_size: int | None = None,
         standardization: Standardization | None = None,
+        convert: bool | None = None,
         precision: Precision = "float32",
         runtime: Runtime = "tensorflow",
         weights: Weights = "variables",
@@ -116,7 +122,9 @@ class Model:
                 one. By default, the stored head is restored if it has weights and biases.
             seed: seed of the new head.
             image_size: image side in pixels; by default, what the checkpoint is known to expect.
-            standardization: `fixed` or `per_image`; by default, what the checkpoint is known to expect.
+            standardization: standardization, such as `fixed` or `per_image`; by default, what the checkpoint is known
+                to expect.
+            convert: whether RGB images become grey for a network that takes grey; by default, what its training did.
             precision: `float32`, or `bfloat16` for the convolutions. The latter is faster on hardware that supports
                 it, and moves embeddings by a distance of about 1e-2.
             runtime: `tensorflow`, or `openvino` (an extra, for CPUs) for embeddings and frozen units.
@@ -136,14 +144,13 @@ class Model:
             ("weights", weights, WEIGHTS),
         ):
             if word not in words:
-                raise UserError(Problem(what, f"found {word!r}", f"give {' or '.join(words)}"))
+                raise UserError(Problem(what, f"found {word!r}", f"give {listed(words, 'or')}"))
         refuse_fork()
         devices.prepare()
         found = checkpoints.account(
             checkpoint,
             class_names=class_names,
-            image_size=image_size,
-            standardization=standardization,
+            choice=Choice(image_size, standardization, convert),
             weights=weights,
         )
         return cls.of(found, seed=seed, precision=precision, runtime=runtime)
@@ -153,35 +160,58 @@ class Model:
         cls, found: Account, *, seed: int = 0, precision: Precision = "float32", runtime: Runtime = "tensorflow"
     ) -> Model:
         """Build the network of a checkpoint that is already open; see `restore`."""
-        drawn = {name: network.initial_value(name, found.needed[name], seed) for name in found.plan.fresh}
-        values = {**found.values, **drawn}
-        variables = {name: _variable(name, values[name]) for name in found.needed}
-        origin = Origin(found.located, found.plan, found.stored.variables.remarks)
+
+        def draw(name: str) -> np.ndarray:
+            return network.initial_value(name, found.needed[name], seed)
+
+        def again(names: Collection[str]) -> dict[str, np.ndarray]:
+            stored = [name for name in names if name in found.plan.restored]
+            return {**found.read(stored), **{name: draw(name) for name in names if name in found.plan.fresh}}
+
+        variables = {
+            name: _variable(name, found.values[name] if name in found.values else draw(name)) for name in found.needed
+        }
+        origin = Origin(found.located, found.plan, found.name, again, found.remarks)
         return cls(found.backbone, variables, found.preprocessing, found.class_names, origin, precision, runtime)
 
     @classmethod
     def fresh(
         cls,
-        backbone: Backbone,
-        embedding_size: int = 512,
+        backbone: Backbone | str,
+        embedding_size: int | None = None,
         classes: Sequence[str] | int = 0,
         *,
-        preprocessing: Preprocessing,
+        preprocessing: Preprocessing | None = None,
         seed: int = 0,
     ) -> Model:
         """Make a network with random weights (Glorot uniform) and neutral moving statistics.
 
         Args:
-            backbone: the network.
-            embedding_size: number of values in an embedding.
+            backbone: the network, or its name.
+            embedding_size: number of values in an embedding; by default, what is usual for the network.
             classes: names of the head's classes, or their number; 0 for no head.
-            preprocessing: preprocessing that the network expects.
+            preprocessing: preprocessing that the network expects; by default, what is usual for the network.
             seed: seed of the weights.
+
+        Raises:
+            UserError: no backbone has this name, or the image size is too small for it.
+
+        Example:
+            >>> from finetune import Model
+            >>> model = Model.fresh("small_cnn", classes=["Ann", "Bob", "Cid"])
+            >>> sum(int(np.prod(variable.shape)) for variable in model.variables.values())
+            175779
+            >>> model.preprocessing.shape
+            (64, 64, 1)
         """
+        backbone = by_name(backbone) if isinstance(backbone, str) else backbone
+        preprocessing = preprocessing or usual_preprocessing(backbone)
+        checkpoints.refuse_small(backbone, preprocessing)
         refuse_fork()
         devices.prepare()
         num_classes = classes if isinstance(classes, int) else len(classes)
-        shapes = network.variable_shapes(backbone, embedding_size, num_classes)
+        size = embedding_size or backbone.embedding_size
+        shapes = network.variable_shapes(backbone, size, num_classes, preprocessing.shape)
         names = [name for name in shapes if num_classes or not backbone.is_head(name)]
         variables = {name: _variable(name, network.initial_value(name, shapes[name], seed)) for name in names}
         return cls(backbone, variables, preprocessing, () if isinstance(classes, int) else classes)
@@ -191,33 +221,36 @@ class Model:
         """The files of the checkpoint that the weights came from.
 
         Raises:
-            UserError: the weights are fresh.
+            UserError: the weights are not from a checkpoint.
         """
-        return self._restored().source
+        if self.origin is None or self.origin.source is None:
+            raise UserError(Problem(self.where, "was not restored from a checkpoint", "save it, and restore that"))
+        return self.origin.source
 
     @property
     def plan(self) -> RestorePlan:
-        """The restore's decision about every variable of the checkpoint and of the network.
-
-        Raises:
-            UserError: the weights are fresh.
-        """
-        return self._restored().plan
+        """The decision about every variable of the checkpoint and of the network."""
+        return self.origin.plan if self.origin else RestorePlan((), {}, tuple(self.variables))
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """Remarks on names and values that differ from those in the checkpoint's files."""
         return self.origin.remarks if self.origin else ()
 
-    def _restored(self) -> Origin:
-        if self.origin is None:
-            raise UserError(Problem(self.where, "was not restored from a checkpoint", "save it, and restore that"))
-        return self.origin
-
     @property
     def where(self) -> str:
         """The model's name in messages: the checkpoint that it came from."""
-        return str(self.origin.source.prefix) if self.origin else f"a fresh {self.backbone.title}"
+        return self.origin.name if self.origin else f"a fresh {self.backbone.title}"
+
+    def initial(self, names: Collection[str]) -> Mapping[str, np.ndarray]:
+        """Return the values of variables that the model began with: the checkpoint's, or those that were drawn.
+
+        Raises:
+            UserError: only the caller knows the origin of the weights.
+        """
+        if self.origin is None:
+            raise UserError(Problem(self.where, "keeps no initial values", "save it, and restore that"))
+        return self.origin.values(names)
 
     @property
     def embedding_size(self) -> int:
@@ -244,12 +277,13 @@ class Model:
 
         Args:
             images: one or several aligned faces: paths, Pillow images, or an array [n, h, w, 3] of whole numbers from 0
-                to 255. The path of a folder stands for all files below it, sorted. Images larger than the
-                preprocessing's `image_size` are cropped centrally, as in the published scripts.
+                to 255, or [n, h, w] for a network that takes grey. The path of a folder stands for all files below it,
+                sorted. Images larger than the preprocessing's `image_size` are cropped centrally, as in the published
+                scripts.
             flip: whether to append the embedding of the mirror image, as the published validation does.
             bad: receives `{path: reason}` for files that can't be read, whose rows are NaN.
             batch_size: images per batch.
-            standardized: whether `images` are float arrays [n, image_size, image_size, 3], already cropped and
+            standardized: whether `images` are float arrays [n, image_size, image_size, c], already cropped and
                 standardized as `preprocessing` says. They enter the network unchanged.
 
         Returns:
@@ -259,7 +293,7 @@ class Model:
             DataError: an array or an image can't be used, or a file can't be read and `bad` is not given; the error
                 names every such file.
         """
-        given = one_by_one(images)
+        given = one_by_one(images, self.preprocessing.channels)
         width = self.embedding_size * (2 if flip else 1)
         embeddings = np.full([len(given), width], np.nan, np.float32)
         reasons: dict[Path, str] = {}
@@ -286,7 +320,7 @@ class Model:
                     f"holds no {self.backbone.head} with weights and biases; only embeddings can be had from it",
                 )
             )
-        given = one_by_one(images)
+        given = one_by_one(images, self.preprocessing.channels)
         logits = np.empty([len(given), self.num_classes], np.float32)
         reasons: dict[Path, str] = {}
         self._refresh()
@@ -309,7 +343,7 @@ class Model:
         return Predictions.of_logits(self.logits(images, batch_size=batch_size), self.class_names)
 
     def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return the units before index `stop` as a function: uint8 images [n, s, s, 3] to the input of unit `stop`.
+        """Return the units before index `stop` as a function: uint8 images [n, s, s, c] to the input of unit `stop`.
 
         It is valid until these units change.
         """
@@ -318,14 +352,14 @@ class Model:
 
     def shape_before(self, first: int) -> tuple[int, ...]:
         """Return the shape of unit `first`'s input for one image."""
-        size = self.preprocessing.image_size
-        shapes = network.output_shapes(self.backbone, self.embedding_size, self.num_classes or 0, size)
-        return shapes[first - 1] if first else (size, size, 3)
+        image = self.preprocessing.shape
+        shapes = network.output_shapes(self.backbone, self.embedding_size, self.num_classes or 0, image)
+        return shapes[first - 1] if first else image
 
     def multiply_adds(self) -> tuple[int, ...]:
         """Return the multiply-adds of each unit's forward pass for one image, in the order of the units."""
-        size = self.preprocessing.image_size
-        return network.multiply_adds(self.backbone, self.embedding_size, self.num_classes or 0, size)
+        image = self.preprocessing.shape
+        return network.multiply_adds(self.backbone, self.embedding_size, self.num_classes or 0, image)
 
     def digests(self, names: Collection[str] | None = None) -> dict[str, str]:
         """Return the SHA-256 of each variable's bytes, for all variables or for `names`."""
@@ -378,6 +412,7 @@ class Model:
 
         With the standardization of its training, a checkpoint reproduces its stored statistics. The distance is the
         Kullback-Leibler divergence between the two normal distributions, averaged over channels; 0 means equal.
+        FaceNet's two standardizations are compared. A network without such statistics gives an empty dict.
 
         Args:
             images: images in any form that `embed` takes; a few dozen faces are enough.
@@ -385,7 +420,7 @@ class Model:
         Raises:
             DataError: there is no image, or one can't be used.
         """
-        given = one_by_one(images)
+        given = one_by_one(images, self.preprocessing.channels)
         if not len(given):
             raise DataError(Problem("images", "found none", "give a few dozen faces"))
         reasons: dict[Path, str] = {}

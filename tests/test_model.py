@@ -275,7 +275,10 @@ def test_embeddings_follow_the_weights_whoever_changes_them(drawn_checkpoint, im
     [
         ({"precision": "bf16"}, "precision: found 'bf16'; give float32 or bfloat16"),
         ({"runtime": "openvin"}, "runtime: found 'openvin'; give tensorflow or openvino"),
-        ({"standardization": "fixd"}, "standardization: found 'fixd'; give fixed or per_image"),
+        (
+            {"standardization": "fixd"},
+            "standardization: found 'fixd'; give fixed, per_image, unit, symmetric, imagenet or none",
+        ),
     ],
 )
 def test_a_wrong_word_is_one_line(drawn_checkpoint, option, line):

@@ -16,8 +16,8 @@ from benchmarks.report import Result, Target, number
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, alternate, clock, ratio, timed
 from finetune import Model, network
+from finetune.images import network_inputs
 from finetune.images.preprocessing import Precision, Runtime
-from finetune.images.reading import central_crops
 from finetune.paths import find_images
 from finetune.progress import track
 
@@ -37,9 +37,9 @@ SLOW_TO_CONVERT = ("ONNX Runtime, float32",)
 
 def run(settings: Settings) -> Result:
     """Check each installed peer for parity, then time them in turn."""
-    size, batch_size = Model.restore(settings.data.checkpoint).preprocessing.image_size, _batch_size(settings)
-    n = settings.pick(8, 2) * batch_size
-    pixels = central_crops(find_images(settings.data.learn)[:n], size)
+    preprocessing, batch_size = Model.restore(settings.data.checkpoint).preprocessing, _batch_size(settings)
+    n, size = settings.pick(8, 2) * batch_size, preprocessing.image_size
+    pixels = network_inputs(find_images(settings.data.learn)[:n], preprocessing)
     candidates, notes = _candidates(settings)
     chosen, parity = _checked(candidates, pixels[:batch_size], notes)
     cases = {
@@ -64,8 +64,7 @@ def run(settings: Settings) -> Result:
 def _ceiling(settings: Settings, precision: str, images: int) -> Case:
     """Return a case: the seconds of the images' multiply-adds at the rate of a large matrix product."""
     model = Model.restore(settings.data.checkpoint)
-    backbone, size = model.backbone, model.preprocessing.image_size
-    work = images * sum(network.multiply_adds(backbone, model.embedding_size, 0, size)[network.BODY])
+    work = images * sum(model.multiply_adds()[network.BODY])
     matrix = tf.cast(tf.random.stateless_uniform([SIDE, SIDE], (1, 2)), precision)
 
     def products() -> None:

@@ -1,4 +1,14 @@
-from .backbone import WEIGHTS as WEIGHTS, Backbone as Backbone, Unit as Unit, Weights as Weights
+from .backbone import (
+    CHANNELS as CHANNELS,
+    FACENET_STANDARDIZATIONS as FACENET_STANDARDIZATIONS,
+    STANDARDIZATIONS as STANDARDIZATIONS,
+    WEIGHTS as WEIGHTS,
+    Backbone as Backbone,
+    Channels as Channels,
+    Standardization as Standardization,
+    Unit as Unit,
+    Weights as Weights,
+)
 from .keras_layers import layer_order as layer_order
 from .placed_layers import PlacedLayer as PlacedLayer, layers as layers
 from .port import Port as Port, Theirs as Theirs
@@ -23,6 +33,8 @@ from .specs import (
     Branch as Branch,
     Convolution as Convolution,
     Dense as Dense,
+    Fire as Fire,
+    Flatten as Flatten,
     GlobalAveragePool as GlobalAveragePool,
     Layer as Layer,
     MaxPool as MaxPool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from finetune.backbones.specs import WITHOUT_VARIABLES, BatchNorm, Spec
@@ -13,6 +14,13 @@ from finetune.errors import Problem, UserError
 Weights = Literal["variables", "averages"]
 """Source of a checkpoint's values: its variables, or the moving averages that its training kept of them."""
 WEIGHTS: tuple[Weights, ...] = ("variables", "averages")
+Standardization = Literal["fixed", "per_image", "unit", "symmetric", "imagenet", "none"]
+STANDARDIZATIONS: tuple[Standardization, ...] = ("fixed", "per_image", "unit", "symmetric", "imagenet", "none")
+FACENET_STANDARDIZATIONS: tuple[Standardization, ...] = ("fixed", "per_image")
+"""Standardizations of FaceNet's training script."""
+Channels = Literal["rgb", "grey"]
+CHANNELS: Mapping[Channels, int] = {"rgb": 3, "grey": 1}
+"""Number of channels by name."""
 BATCH_NORM = BatchNorm()
 
 
@@ -41,8 +49,13 @@ class Backbone:
         least_image_size: smallest image side in pixels. A smaller image vanishes before the last pooling.
         float32_units: units that compute in float32 at any precision.
         batch_norm: settings of every batch normalization.
-        embedding_unit: unit that gives the prelogits. Dropout acts before it.
+        embedding_unit: unit that gives the prelogits.
         head: classifier, which is not restored for new people.
+        dropout_before: unit before which dropout acts.
+        image_size: side in pixels of the images that a training from scratch takes by default.
+        standardization: standardization of such a training, as `finetune.images` names it.
+        channels: `rgb` or `grey`, for such a training.
+        embedding_size: number of values in an embedding of such a training.
     """
 
     name: str
@@ -54,6 +67,11 @@ class Backbone:
     batch_norm: BatchNorm = BATCH_NORM
     embedding_unit: str = "Bottleneck"
     head: str = "Logits"
+    dropout_before: str = "Bottleneck"
+    image_size: int = 160
+    standardization: Standardization = "fixed"
+    channels: Channels = "rgb"
+    embedding_size: int = 512
 
     def boundary(self, train_from: str) -> int:
         """Return the index of the first trained unit; all units before it are frozen.
@@ -86,6 +104,11 @@ class Backbone:
     def names(self) -> tuple[str, ...]:
         """The names of the units, in order."""
         return tuple(unit.name for unit in self.units)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """The height, width and number of channels of the images that a training from scratch takes by default."""
+        return self.image_size, self.image_size, CHANNELS[self.channels]
 
     @property
     def head_index(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from finetune.backbones.backbone import Backbone
-from finetune.backbones.specs import Branch, Convolution, Dense, Mixed, Reduction, Residual
+from finetune.backbones.specs import Branch, Convolution, Dense, Fire, Mixed, Reduction, Residual
 
 STATISTICS = ("beta", "moving_mean", "moving_variance")
 """Last parts of the names of a batch normalization's variables, in the order in which FaceNet makes them."""
@@ -48,9 +48,12 @@ def layers(backbone: Backbone) -> Iterator[PlacedLayer]:
         scope = backbone.scope_of(unit.name)
         match unit.made_of:
             case Convolution():
-                yield PlacedLayer(unit.name, scope)
+                yield PlacedLayer(unit.name, scope, batch_norm=unit.made_of.batch_norm)
             case Dense():
                 yield PlacedLayer(unit.name, scope, dense=True, batch_norm=unit.made_of.batch_norm)
+            case Fire():
+                for name, layer in unit.made_of.layers:
+                    yield PlacedLayer(unit.name, f"{scope}/{name}", batch_norm=layer.batch_norm)
             case Mixed() | Reduction():
                 yield from _of_branches(unit.name, scope, unit.made_of.branches)
             case Residual():

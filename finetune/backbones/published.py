@@ -6,7 +6,8 @@ import dataclasses
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal
+
+from finetune.backbones.backbone import Standardization
 
 VGGFACE2 = (
     "VGGFace2: Cao, Shen, Xie, Parkhi and Zisserman 2018, “VGGFace2: A dataset for recognising faces across pose and "
@@ -35,7 +36,7 @@ class Published:
     """
 
     name: str
-    standardization: Literal["fixed", "per_image"]
+    standardization: Standardization
     embedding_size: int
     trained_on: str
     lfw_accuracy: float

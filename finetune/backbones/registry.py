@@ -7,16 +7,20 @@ from pathlib import Path
 
 from finetune.backbones.backbone import Backbone
 from finetune.backbones.inception_resnet import INCEPTION_RESNET_V1, INCEPTION_RESNET_V2
+from finetune.backbones.small_cnn import SMALL_CNN
+from finetune.backbones.squeezenet import SQUEEZENET
 from finetune.errors import CheckpointError, Problem, UserError
-from finetune.words import did_you_mean
+from finetune.words import did_you_mean, listed
 
-BACKBONES: Mapping[str, Backbone] = {backbone.name: backbone for backbone in (INCEPTION_RESNET_V1, INCEPTION_RESNET_V2)}
+FACENET = INCEPTION_RESNET_V1, INCEPTION_RESNET_V2, SQUEEZENET
+"""Networks of FaceNet's code."""
+BACKBONES: Mapping[str, Backbone] = {backbone.name: backbone for backbone in (*FACENET, SMALL_CNN)}
 DEFAULT = INCEPTION_RESNET_V1.name
 """The backbone of a recipe that does not name one."""
 LEAST_IMAGE_SIZE = min(backbone.least_image_size for backbone in BACKBONES.values())
 """Smallest image side in pixels that any backbone accepts."""
 
-_OTHERS = {"squeezenet": "SqueezeNet", "pnet": "MTCNN"}
+_OTHERS = {"pnet": "MTCNN"}
 """Other networks of FaceNet's code, by variable scope."""
 
 
@@ -51,5 +55,5 @@ def recognise(shapes: Mapping[str, tuple[int, ...]], where: str | Path = "the ch
         found = f"holds {known}"
     else:
         found = f"holds another network, with variables under {', '.join(scopes[:5])}" if scopes else "is empty"
-    titles = " or ".join(backbone.title for backbone in BACKBONES.values())
+    titles = listed([backbone.title for backbone in FACENET], "or")
     raise CheckpointError(Problem(where, found, f"give a checkpoint of FaceNet's {titles}"))

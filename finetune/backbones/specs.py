@@ -22,12 +22,19 @@ class BatchNorm(NamedTuple):
 
 
 class Convolution(NamedTuple):
-    """A convolution without bias, then batch normalization, then ReLU."""
+    """A convolution, then batch normalization and ReLU.
+
+    Attributes:
+        batch_norm: whether batch normalization follows. Without it, the layer has biases.
+        relu: whether ReLU follows.
+    """
 
     filters: int
     kernel: int | tuple[int, int]
     stride: int = 1
     padding: Padding = "SAME"
+    batch_norm: bool = True
+    relu: bool = True
 
 
 class MaxPool(NamedTuple):
@@ -48,6 +55,10 @@ class AveragePool(NamedTuple):
 
 class GlobalAveragePool(NamedTuple):
     """Average pooling over all positions."""
+
+
+class Flatten(NamedTuple):
+    """The values of all positions side by side, in the order of rows, columns and channels."""
 
 
 Layer: TypeAlias = Convolution | MaxPool | AveragePool
@@ -85,15 +96,45 @@ class Residual(NamedTuple):
     up: str = "Conv2d_1x1"
 
 
+class Fire(NamedTuple):
+    """A 1 x 1 convolution to few channels, then a 1 x 1 and a 3 x 3 convolution side by side, concatenated.
+
+    Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters and <0.5MB model size"
+    (arXiv:1602.07360).
+
+    Attributes:
+        squeeze: filters of the first convolution.
+        expand: filters of each of the other two.
+    """
+
+    squeeze: int
+    expand: int
+
+    @property
+    def layers(self) -> tuple[tuple[str, Convolution], ...]:
+        """The convolutions with their variable scopes: the first one, and the two side by side."""
+        return (
+            ("squeeze", Convolution(self.squeeze, 1)),
+            ("expand/1x1", Convolution(self.expand, 1)),
+            ("expand/3x3", Convolution(self.expand, 3)),
+        )
+
+
 class Dense(NamedTuple):
-    """A fully connected layer without activation. Its width is the embedding size, or the number of classes.
+    """A fully connected layer.
 
     Attributes:
         batch_norm: whether batch normalization follows. Without it, the layer has biases.
+        relu: whether ReLU follows.
+        width: number of outputs; None for the embedding size or the number of classes.
     """
 
     batch_norm: bool
+    relu: bool = False
+    width: int | None = None
 
 
-Spec: TypeAlias = Convolution | MaxPool | AveragePool | GlobalAveragePool | Mixed | Reduction | Residual | Dense
-WITHOUT_VARIABLES = (MaxPool, AveragePool, GlobalAveragePool)
+Spec: TypeAlias = (
+    Convolution | MaxPool | AveragePool | GlobalAveragePool | Flatten | Mixed | Reduction | Residual | Fire | Dense
+)
+WITHOUT_VARIABLES = (MaxPool, AveragePool, GlobalAveragePool, Flatten)

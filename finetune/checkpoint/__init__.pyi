@@ -1,4 +1,10 @@
-from .accounting import Account as Account, account as account, stored_class_names as stored_class_names
+from .accounting import (
+    Account as Account,
+    account as account,
+    fresh_account as fresh_account,
+    refuse_small as refuse_small,
+    stored_class_names as stored_class_names,
+)
 from .formats import refuse_pattern as refuse_pattern
 from .inspect import Description as Description, describe as describe
 from .location import CLASS_NAMES as CLASS_NAMES, Located as Located, locate as locate

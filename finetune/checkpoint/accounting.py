@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,40 +14,49 @@ from finetune.checkpoint.location import CLASS_NAMES, Located, locate
 from finetune.checkpoint.plan import Contents, RestorePlan, Shape, contents, holds_head, plan_restore
 from finetune.checkpoint.stored import StoredCheckpoint, file_digests, read
 from finetune.errors import CheckpointError, Problem
-from finetune.images import Preprocessing, Standardization, resolve_preprocessing
+from finetune.images import AS_EXPECTED, Choice, Preprocessing, resolve_preprocessing, usual_preprocessing
 
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """A checkpoint that can be restored, with every variable accounted for.
+    """The variables that a model begins with, each accounted for: restored from a checkpoint, or fresh.
 
     Attributes:
-        stored: checkpoint, open for reading.
+        located: the checkpoint's files; None without a checkpoint.
         contents: backbone, embedding size and number of classes, as stored.
         preprocessing: preprocessing that the checkpoint expects, and the source of that knowledge.
         class_names: names of the head's classes, in order; empty if unknown.
         plan: decision about every variable of the checkpoint and of the network.
         needed: shapes of the network's variables by TF1 name, in the order of the units.
         values: values of the restored variables, by TF1 name.
+        name: name in messages: the checkpoint's prefix, or what stands in its place.
+        remarks: remarks on names and values that differ from those in the checkpoint's files.
+        stored: checkpoint, open for reading; None without a checkpoint.
     """
 
-    stored: StoredCheckpoint
+    located: Located | None
     contents: Contents
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
     plan: RestorePlan
     needed: Mapping[str, Shape]
     values: Mapping[str, np.ndarray]
+    name: str
+    remarks: tuple[str, ...] = ()
+    stored: StoredCheckpoint | None = None
 
     @property
     def backbone(self) -> Backbone:
         """The network."""
         return self.contents.backbone
 
-    @property
-    def located(self) -> Located:
-        """The checkpoint's files."""
-        return self.stored.located
+    def read(self, names: Collection[str]) -> Mapping[str, np.ndarray]:
+        """Return the values of restored variables by TF1 name, read again where the checkpoint's files hold them.
+
+        Raises:
+            CheckpointError: the checkpoint's files are damaged.
+        """
+        return self.stored.tensors(names) if self.stored else {name: self.values[name] for name in names}
 
     @property
     def own_class_names(self) -> tuple[str, ...]:
@@ -56,7 +65,7 @@ class Account:
         Raises:
             CheckpointError: the file with their names can't be read.
         """
-        return stored_class_names(self.located.folder, self.contents.num_classes)
+        return stored_class_names(self.located.folder, self.contents.num_classes) if self.located else ()
 
     def for_people(self, class_names: Sequence[str]) -> Account:
         """Return the account with these people in the new head, for a checkpoint opened for a new head."""
@@ -69,8 +78,7 @@ def account(
     path: str | Path,
     *,
     class_names: Sequence[str] | None = None,
-    image_size: int | None = None,
-    standardization: Standardization | None = None,
+    choice: Choice = AS_EXPECTED,
     weights: Weights = "variables",
 ) -> Account:
     """Read a checkpoint and check all that its restore needs.
@@ -79,8 +87,7 @@ def account(
         path: directory, prefix, or any file of a checkpoint.
         class_names: people of a new head, which replaces the stored one. By default, the stored head is restored if it
             has weights and biases.
-        image_size: image side in pixels; by default, what the checkpoint is known to expect.
-        standardization: standardization; by default, what the checkpoint is known to expect.
+        choice: preprocessing that is given; by default, what the checkpoint is known to expect.
         weights: `averages` to take the moving averages that the training kept of the variables.
 
     Raises:
@@ -89,32 +96,60 @@ def account(
     """
     located = locate(path)
     stored = read(located, averages=weights == "averages")
-    contract = resolve_preprocessing(
-        located.folder, located.name, image_size, standardization, lambda: file_digests(located).values()
-    )
     found = contents(stored.shapes, located.prefix)
     backbone = found.backbone
-    if contract.image_size < backbone.least_image_size:
-        raise CheckpointError(
-            Problem(
-                located.prefix,
-                f"an image size of {contract.image_size} ({contract.source}); "
-                f"the network needs {backbone.least_image_size} pixels or more",
-            )
-        )
+    contract = resolve_preprocessing(
+        located.folder,
+        located.name,
+        choice,
+        lambda: file_digests(located).values(),
+        usual_preprocessing(backbone, found.channels),
+    )
+    refuse_small(backbone, contract, located.prefix)
     if class_names is not None:
         classes: int | None = len(class_names)
     else:
         classes = found.num_classes if holds_head(backbone, stored.shapes) else None
     from finetune import network  # imports TensorFlow
 
-    shapes = network.variable_shapes(backbone, found.embedding_size, classes or 1)
+    shapes = network.variable_shapes(backbone, found.embedding_size, classes or 1, contract.shape)
     needed = {name: shape for name, shape in shapes.items() if classes or not backbone.is_head(name)}
     fresh = [name for name in needed if class_names is not None and backbone.is_head(name)]
     plan = plan_restore(backbone, stored.shapes, needed, fresh, where=located.prefix, skipped=stored.variables.skipped)
     values = stored.tensors(plan.restored)
     names = stored_class_names(located.folder, classes) if class_names is None else tuple(class_names)
-    return Account(stored, found, contract, names, plan, needed, values)
+    return Account(
+        located, found, contract, names, plan, needed, values, str(located.prefix), stored.variables.remarks, stored
+    )
+
+
+def fresh_account(
+    backbone: Backbone, embedding_size: int, preprocessing: Preprocessing, class_names: Sequence[str]
+) -> Account:
+    """Return the account of a network whose variables are all fresh.
+
+    Raises:
+        CheckpointError: the image size is too small for the network.
+    """
+    from finetune import network  # imports TensorFlow
+
+    refuse_small(backbone, preprocessing)
+    names = tuple(class_names)
+    needed = network.variable_shapes(backbone, embedding_size, len(names), preprocessing.shape)
+    plan = RestorePlan((), {}, tuple(needed))
+    contents = Contents(backbone, embedding_size, None, preprocessing.channels)
+    return Account(None, contents, preprocessing, names, plan, needed, {}, f"a fresh {backbone.title}")
+
+
+def refuse_small(backbone: Backbone, preprocessing: Preprocessing, where: str | Path = "image_size") -> None:
+    """Refuse an image size that is too small for a network.
+
+    Raises:
+        CheckpointError: the images would vanish before the last pooling.
+    """
+    if preprocessing.image_size < backbone.least_image_size:
+        found = f"an image size of {preprocessing.image_size} ({preprocessing.source})"
+        raise CheckpointError(Problem(where, f"{found}; the network needs {backbone.least_image_size} pixels or more"))
 
 
 def stored_class_names(folder: Path, num_classes: int | None) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ class Description(Brief):
             f"embedding size  {size}",
             f"classes         {classes if classes is not None else 'none stored'}",
             *self._origin_lines(),
-            f"preprocessing   {expects.image_size} pixels, {expects.standardization} ({expects.source})",
+            f"preprocessing   {expects.words} ({expects.source})",
             *(f"remark          {remark}" for remark in self.remarks),
             *(f"sha256          {digest}  {name}" for name, digest in self.sha256.items()),
             "",
@@ -158,17 +158,20 @@ def describe(path: str | Path) -> Description:
     found = account(path)
     backbone = found.backbone
     needed = {name: shape for name, shape in found.needed.items() if not backbone.is_head(name)}
-    stored, where = found.stored, found.located.prefix
+    stored, located = found.stored, found.located
+    assert stored is not None
+    assert located is not None
+    where = located.prefix
     plan = plan_restore(backbone, stored.shapes, needed, where=where, skipped=stored.variables.skipped)
     by_unit: dict[str, dict[str, Shape]] = {unit: {} for unit in backbone.names}
     for name in plan.restored:
         by_unit[backbone.unit_of(name) or ""][name] = needed[name]
     return Description(
-        located=found.located,
+        located=located,
         contents=found.contents,
         units=tuple(UnitContents(unit, variables) for unit, variables in by_unit.items() if variables),
         preprocessing=found.preprocessing,
-        sha256=file_digests(found.located),
+        sha256=file_digests(located),
         skipped=plan.skipped,
         remarks=stored.variables.remarks,
     )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from finetune.backbones import Backbone, recognise
+from finetune.backbones import CHANNELS, Backbone, Channels, layers, recognise
 from finetune.brief import Brief
 from finetune.errors import CheckpointError, Problem
 
@@ -33,11 +33,13 @@ class Contents:
         backbone: network of the checkpoint.
         embedding_size: number of values in an embedding.
         num_classes: number of classes of the stored classifier; None without classifier weights.
+        channels: channels that the first layer takes.
     """
 
     backbone: Backbone
     embedding_size: int
     num_classes: int | None
+    channels: Channels = "rgb"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -73,7 +75,9 @@ def contents(stored: Mapping[str, Shape], where: str | Path = "the checkpoint") 
         if len(stored.get(name, (0, 0))) != 2:
             found = f"shape {list(stored[name])}; the network needs two dimensions"
             raise CheckpointError(Problem(f"{where} {name}", found))
-    return Contents(backbone, stored[embedding][1], stored[head][1] if head in stored else None)
+    first = stored.get(next(layers(backbone)).variables[0], ())
+    channels: Channels = "grey" if first[-2:-1] == (CHANNELS["grey"],) else "rgb"
+    return Contents(backbone, stored[embedding][1], stored[head][1] if head in stored else None, channels)
 
 
 def holds_head(backbone: Backbone, stored: Collection[str]) -> bool:

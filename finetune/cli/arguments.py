@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.backbones import LEAST_IMAGE_SIZE, WEIGHTS
+from finetune.backbones import LEAST_IMAGE_SIZE, STANDARDIZATIONS, WEIGHTS
 from finetune.errors import CheckpointError, DataError, Problem, RecipeError, UserError
-from finetune.images import PRECISIONS, RUNTIMES, STANDARDIZATIONS
+from finetune.images import PRECISIONS, RUNTIMES
 from finetune.paths import find_file, in_one_line, refuse_within
 from finetune.progress import say_aside
 
@@ -72,13 +72,20 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, c
     parser.add_argument(
         "--standardization",
         choices=STANDARDIZATIONS,
-        help="standardization of the images; default: what the checkpoint expects",
+        metavar="NAME",
+        help=f"standardization of the images ({', '.join(STANDARDIZATIONS)}); default: what the checkpoint expects",
     )
     parser.add_argument(
         "--image-size",
         type=image_size,
         metavar="PIXELS",
         help="input size in pixels; default: what the checkpoint expects (160 for the published ones)",
+    )
+    parser.add_argument(
+        "--convert",
+        action="store_true",
+        default=None,
+        help="convert RGB images for a network that takes grey; default: what its training did",
     )
     parser.add_argument(
         "--weights",
@@ -205,6 +212,7 @@ def restore(options: argparse.Namespace) -> Model:
         options.checkpoint,
         image_size=options.image_size,
         standardization=options.standardization,
+        convert=options.convert,
         precision=options.precision,
         runtime=options.runtime,
         weights=options.weights,
@@ -225,6 +233,7 @@ def restore_of(options: argparse.Namespace, contract: Contract | None) -> Model:
     if contract is not None:
         options.image_size = options.image_size or contract.image_size
         options.standardization = options.standardization or contract.standardization
+        options.convert = options.convert or contract.convert
         if options.checkpoint is None:
             options.checkpoint = contract.checkpoint
             try:
@@ -252,7 +261,7 @@ def standardization_notes(model: Model, paths: Sequence[Path]) -> list[str]:
     if len(usable) < FEW:
         return []
     try:
-        pixels = probe(usable, size)
+        pixels = probe(usable, model.preprocessing)
     except DataError:  # the command itself reports damaged images
         return []
     return standardization_remarks(model, pixels, "give --standardization ")

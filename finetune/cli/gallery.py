@@ -88,8 +88,8 @@ def run(options: argparse.Namespace) -> None:
     people, photos = counted(len(gallery.people), "person"), counted(len(gallery), "photo")
     say(f"{people}, {photos}; {counted(strangers, 'stranger')} to calibrate by")
     say(
-        f"made with {in_one_line(contract.checkpoint)}, {contract.image_size} pixels, "
-        f"{contract.standardization} standardization"
+        f"made with {in_one_line(contract.checkpoint)}{f' ({contract.backbone})' if contract.backbone else ''}, "
+        f"{contract.image_size} pixels, {contract.standardization} standardization"
     )
     for line in _files(gallery):
         say(line)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from finetune.dataset.scanning import Dataset
 from finetune.errors import Problem, RunError
-from finetune.images import ChangedImage, ImageError, Pixels, Preprocessing, central_crop, read_image
+from finetune.images import ChangedImage, ImageError, Pixels, Preprocessing, central_crop, in_channels, read_image
 from finetune.recipe import Augment
 
 
@@ -86,23 +86,31 @@ class _Reader:
     Args:
         paths: image files.
         order: indices of the files to read, in order.
-        crop: side of the central crop in pixels; None for the whole image.
+        preprocessing: preprocessing, for the image size and the channels.
         checksums: expected checksum of each file, or None to accept changed files.
+        cropped: whether to return the central crop instead of the whole image.
 
     Attributes:
         failed: problems of unreadable images, by index.
     """
 
     def __init__(
-        self, paths: Sequence[Path], order: np.ndarray, crop: int | None, checksums: Sequence[int] | None
+        self,
+        paths: Sequence[Path],
+        order: np.ndarray,
+        preprocessing: Preprocessing,
+        checksums: Sequence[int] | None,
+        *,
+        cropped: bool,
     ) -> None:
-        self._paths, self._order, self._crop, self._checksums = paths, order, crop, checksums
+        self._paths, self._order, self._checksums = paths, order, checksums
+        self._preprocessing, self._cropped = preprocessing, cropped
         self.failed: dict[int, list[Problem]] = {}
 
     def __call__(self, index: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
-        """Return the image, uint8 [height, width, 3], rotated, and cropped if `crop` is given."""
+        """Return the image, uint8 [height, width, c], rotated, and cropped if it is to be."""
         image = tf.numpy_function(self._read, [index, degrees], tf.uint8, stateful=False)
-        image.set_shape([None, None, 3])
+        image.set_shape([None, None, self._preprocessing.shape[-1]])
         return image
 
     def _read(self, index: np.int64, degrees: np.float32) -> Pixels:
@@ -111,7 +119,9 @@ class _Reader:
             pixels = read_image(path, checksum=None if self._checksums is None else self._checksums[int(index)])
             if degrees:
                 pixels = _rotate(pixels, float(degrees))
-            return pixels if self._crop is None else central_crop(pixels, self._crop)
+            if self._cropped:
+                pixels = central_crop(pixels, self._preprocessing.image_size)
+            return in_channels(pixels, self._preprocessing)
         except ImageError as error:
             advice = "it could be read when the run began: put it back and resume"
             if isinstance(error, ChangedImage):
@@ -150,10 +160,10 @@ def training_batches(
         checksums: expected checksum of each image of `dataset`, or None to accept changed files.
 
     Returns:
-        Batches of images, uint8 [b, s, s, 3], and labels, int64 [b].
+        Batches of images, uint8 [b, s, s, c], and labels, int64 [b].
     """
     order = drawing.order(len(dataset)) if order is None else order
-    images, reader = _drawn(dataset.paths, order, drawing.key(augment), preprocessing.image_size, augment, checksums)
+    images, reader = _drawn(dataset.paths, order, drawing.key(augment), preprocessing, augment, checksums)
     labels = tf.data.Dataset.from_tensor_slices(dataset.labels[order])
     return ImageBatches(tf.data.Dataset.zip((images, labels)).batch(batch_size).prefetch(2), reader)
 
@@ -180,9 +190,9 @@ def view_batches(
         checksums: expected checksum of each file, or None to accept changed files.
 
     Returns:
-        Batches of images, uint8 [b, s, s, 3].
+        Batches of images, uint8 [b, s, s, c].
     """
-    images, reader = _drawn(paths, indices, key, preprocessing.image_size, augment, checksums)
+    images, reader = _drawn(paths, indices, key, preprocessing, augment, checksums)
     return ImageBatches(images.batch(batch_size).prefetch(2), reader)
 
 
@@ -198,9 +208,9 @@ def evaluation_batches(
         checksums: expected checksum of each file, or None to accept changed files.
 
     Returns:
-        Batches of images, uint8 [b, s, s, 3].
+        Batches of images, uint8 [b, s, s, c].
     """
-    images, reader = _drawn(paths, np.arange(len(paths)), 0, preprocessing.image_size, Augment(), checksums)
+    images, reader = _drawn(paths, np.arange(len(paths)), 0, preprocessing, Augment(), checksums)
     return ImageBatches(images.batch(batch_size).prefetch(2), reader)
 
 
@@ -208,12 +218,12 @@ def _drawn(
     paths: Sequence[Path],
     indices: np.ndarray,
     key: int,
-    size: int,
+    preprocessing: Preprocessing,
     augment: Augment,
     checksums: Sequence[int] | None = None,
 ) -> tuple[tf.data.Dataset, _Reader]:
     """Return augmented images. The published order is rotation (bicubic, uniform in ± degrees), crop, flip."""
-    read = _Reader(paths, indices, None if augment.random_crop else size, checksums)
+    read = _Reader(paths, indices, preprocessing, checksums, cropped=not augment.random_crop)
 
     def load(index: tf.Tensor) -> tf.Tensor:
         rotation_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(tf.stack([key, index]), 3))
@@ -221,10 +231,10 @@ def _drawn(
         angle = tf.random.stateless_uniform([], rotation_seed, -limit, limit) if limit else tf.constant(0.0)
         image = read(index, angle)
         if augment.random_crop:
-            image = tf.image.stateless_random_crop(image, [size, size, 3], crop_seed)
+            image = tf.image.stateless_random_crop(image, preprocessing.shape, crop_seed)
         if augment.random_flip:
             image = tf.image.stateless_random_flip_left_right(image, flip_seed)
-        return tf.ensure_shape(image, [size, size, 3])
+        return tf.ensure_shape(image, preprocessing.shape)
 
     images = tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=os.cpu_count())
     options = tf.data.Options()

@@ -60,7 +60,7 @@ class Embedder:
         """Compute embeddings of unit length.
 
         Args:
-            images: readable files, or pixels [s, s, 3] of the network's input size, whose features are not kept.
+            images: readable files, or pixels [s, s, c] of the network's input size, whose features are not kept.
             flip: whether to append the embedding of the mirror image.
 
         Returns:

@@ -48,7 +48,7 @@ class FrozenUnits:
         return choice_of(self.model, self._cache, self.first, vectors).where
 
     def forward(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return the function from pixels, uint8 [b, s, s, 3], to the input of unit `first`, float32 [b, ...]."""
+        """Return the function from pixels, uint8 [b, s, s, c], to the input of unit `first`, float32 [b, ...]."""
         return self.model.prefix(self.first)
 
     def open(self, where: str, keys: Collection[bytes]) -> Entry:
@@ -66,7 +66,7 @@ class FrozenUnits:
 
         Args:
             entry: cache entry that keeps the vectors.
-            images: batches of `FILL_BATCH` images, uint8 [b, s, s, 3].
+            images: batches of `FILL_BATCH` images, uint8 [b, s, s, c].
             sides: one key per image; optionally, also one key per mirror image.
             wanted: keys whose vectors are computed.
         """
@@ -113,7 +113,7 @@ class FrozenUnits:
 
 
 def flipped(pixels: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
-    """Return the mirror images of pixels [b, h, w, 3]."""
+    """Return the mirror images of pixels [b, h, w, c]."""
     return pixels[:, :, ::-1]
 
 
@@ -143,6 +143,7 @@ def name_of(model: Model, first: int) -> str:
         cut=model.backbone.names[first],
         image_size=model.preprocessing.image_size,
         standardization=model.preprocessing.standardization,
+        **model.preprocessing.of_channels,
         precision=model.precision,
         versions=[__version__, tf.__version__, PIL.__version__],
         runtime=model.runtime if model.runtime == "tensorflow" else [model.runtime, metadata.version(model.runtime)],

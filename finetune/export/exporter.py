@@ -18,7 +18,7 @@ from finetune.errors import DataError, ExportFailed, Problem, RunError
 from finetune.export import process, reading_back
 from finetune.export.certificate import FILE_NAME, Certificate, agreements
 from finetune.export.formats import FORMATS, Content, Format, find
-from finetune.images import Identity, central_crops, draw_face, inspect_images
+from finetune.images import Identity, Preprocessing, draw_face, in_channels, inspect_images, network_inputs
 from finetune.model import Model
 from finetune.recipe import LFW
 from finetune.verification import ImagePairs, measure_lfw, open_pairs, usable
@@ -101,15 +101,18 @@ def _write(chosen: Format, content: Content, folder: Path, out: Path) -> None:
         raise RunError(Problem(out, f"can't be written ({reason}); nothing was left there")) from error
 
 
-def probes(image_size: int) -> np.ndarray:
-    """Return drawn faces, noise and flat images, uint8 [n, image_size, image_size, 3]; every call returns the same."""
+def probes(preprocessing: Preprocessing) -> np.ndarray:
+    """Return drawn faces, noise and flat images, uint8 [n, s, s, c]; every call returns the same."""
+    image_size = preprocessing.image_size
     drawn = [
         np.asarray(draw_face(Identity.draw(np.random.default_rng([0, i])), image_size, np.random.default_rng([1, i])))
         for i in range(DRAWN)
     ]
     noise = np.random.default_rng(2).integers(0, 256, [NOISE, image_size, image_size, 3])
     flat = np.broadcast_to(np.array([0, 200, 255])[:, None, None, None], [3, image_size, image_size, 3])
-    return np.concatenate([np.stack(drawn), noise, flat]).astype(np.uint8)
+    pixels = np.concatenate([np.stack(drawn), noise, flat]).astype(np.uint8)
+    converted = dataclasses.replace(preprocessing, convert=True)
+    return np.stack([in_channels(image, converted) for image in pixels])
 
 
 def _refuse_out(out: Path) -> None:
@@ -129,11 +132,10 @@ def _certified(
     Raises:
         ExportFailed: an output is outside the tolerance.
     """
-    size = model.preprocessing.image_size
-    images = probes(size)
+    images = probes(model.preprocessing)
     if pairs:
         rows = np.unique(np.linspace(0, len(pairs.paths) - 1, OF_LFW).astype(int))
-        images = np.concatenate([images, central_crops([pairs.paths[row] for row in rows], size)])
+        images = np.concatenate([images, network_inputs([pairs.paths[row] for row in rows], model.preprocessing)])
     expected = {"embeddings": model.embed(images)}
     if content.head:
         expected["logits"] = model.logits(images)
@@ -175,7 +177,7 @@ def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pa
 
     def embed(paths: Sequence[Path], /, *, flip: bool) -> np.ndarray:
         nonlocal rate
-        pixels = central_crops(paths, model.preprocessing.image_size)
+        pixels = network_inputs(paths, model.preprocessing)
         found = _answer(certificate.format, folder, pixels, "embedding by the export", flip=flip)
         rate = len(paths) * (2 if flip else 1) / found.seconds
         return found.outputs["embeddings"]

@@ -64,7 +64,7 @@ def answer(format: Format, folder: Path, pixels: np.ndarray, scratch: Path, what
     Args:
         format: format of the export.
         folder: folder of the export.
-        pixels: images, uint8 [n, s, s, 3]; the array may be a memory-mapped file.
+        pixels: images, uint8 [n, s, s, c]; the array may be a memory-mapped file.
         scratch: folder for the files that the processes exchange.
         what: two or three words for the progress.
         flip: True to append the outputs for the mirror images to those for the images.

@@ -21,7 +21,7 @@ def answer(format: Format, folder: Path, pixels: np.ndarray, *, head: bool, flip
     Args:
         format: format of the export.
         folder: folder of the export.
-        pixels: images, uint8 [n, s, s, 3].
+        pixels: images, uint8 [n, s, s, c].
         head: whether to return logits and probabilities too.
         flip: whether to append the embeddings of the mirror images to those of the images.
 

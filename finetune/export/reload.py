@@ -3,7 +3,7 @@
     python reload.py FORMAT FOLDER PIXELS.npy OUT.npz [flip]
 
 It imports nothing from finetune and runs in Python 3.6 too, for TensorFlow 1. It loads each format as users of the
-runtime do. The pixels are uint8 [n, s, s, 3]. The outputs are written by name, float32 [n, ...]. With `flip`, the
+runtime do. The pixels are uint8 [n, s, s, c]. The outputs are written by name, float32 [n, ...]. With `flip`, the
 outputs for the mirror images are appended along axis 1. The program prints one line per batch. Its last line is JSON:
 the runtime, and the seconds that all batches took.
 """
@@ -18,6 +18,14 @@ import numpy as np
 
 OUTPUTS = ("embeddings", "logits", "probabilities")
 BATCH_SIZE = 32
+AFFINE = {
+    "fixed": (127.5, 128.0),
+    "unit": (0.0, 255.0),
+    "symmetric": (127.5, 127.5),
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+    "none": (0.0, 1.0),
+}
+"""What each standardization subtracts from pixels, and what it then divides them by."""
 
 
 def standardized(pixels, folder):
@@ -25,8 +33,9 @@ def standardized(pixels, folder):
     with open(os.path.join(folder, "preprocessing.json")) as file:
         standardization = json.load(file)["standardization"]
     images = pixels.astype(np.float32)
-    if standardization == "fixed":
-        return (images - 127.5) / 128.0
+    if standardization in AFFINE:
+        minus, by = (np.array(values, np.float32) for values in AFFINE[standardization])
+        return (images - minus) / by
     mean = images.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
     std = images.std(axis=(1, 2, 3), keepdims=True, dtype=np.float64)
     return ((images - mean) / np.maximum(std, 1 / np.sqrt(images[0].size))).astype(np.float32)

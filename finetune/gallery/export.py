@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ def write_export(path: Path, gallery: Gallery) -> None:
 
     - `.csv` has one line per photo: name, file and sha256.
     - `.npz` holds `names` [n], `files` [n], `digests` uint8 [n, 32] and `embeddings` float32 [n, E]. The fields of the
-      contract (`checkpoint`, `weights`, `image_size`, `standardization`) are in it too.
+      contract (`checkpoint`, `weights`, `image_size`, `standardization`, `backbone`, `channels`, `convert`) are in it
+      too.
 
     Raises:
         RunError: the file can't be written.
@@ -35,9 +37,6 @@ def write_export(path: Path, gallery: Gallery) -> None:
         "files": np.array(photos, "U"),
         "digests": gallery.photos.digests,
         "embeddings": gallery.embeddings,
-        "checkpoint": np.array(contract.checkpoint),
-        "weights": np.array(contract.weights),
-        "image_size": np.array(contract.image_size),
-        "standardization": np.array(contract.standardization),
+        **{name: np.array(value) for name, value in dataclasses.asdict(contract).items()},
     }
     files.write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune import files
+from finetune.backbones import CHANNELS, STANDARDIZATIONS
 from finetune.errors import DataError, Problem, RunError
 from finetune.gallery.gallery import Contract, Gallery
 from finetune.gallery.photos import DIGEST, Photos
-from finetune.images import STANDARDIZATIONS
 from finetune.names import why_unusable
 
 Read = TypeVar("Read")
@@ -199,7 +199,9 @@ def _contract(file: h5py.File) -> Contract:
         raise _Damaged("damaged: its contract is not what was written")
     contract = Contract(**json.loads(text))
     sound = isinstance(contract.checkpoint, str) and isinstance(contract.weights, str)
-    if not sound or type(contract.image_size) is not int or contract.standardization not in STANDARDIZATIONS:
+    sound = sound and isinstance(contract.backbone, str) and type(contract.convert) is bool
+    known = contract.standardization in STANDARDIZATIONS and contract.channels in CHANNELS
+    if not sound or type(contract.image_size) is not int or not known:
         raise _Damaged("its contract is none")
     return contract
 

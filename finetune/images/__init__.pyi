@@ -1,8 +1,15 @@
 from .batches import input_batches as input_batches
+from .channels import in_channels as in_channels, refuse_colors as refuse_colors
 from .drawn_face import Identity as Identity
 from .drawn_people import write_faces as write_faces
 from .drawn_photo import draw_face as draw_face
-from .given import Images as Images, OneImage as OneImage, network_input as network_input, one_by_one as one_by_one
+from .given import (
+    Images as Images,
+    OneImage as OneImage,
+    network_input as network_input,
+    network_inputs as network_inputs,
+    one_by_one as one_by_one,
+)
 from .inspection import (
     Fault as Fault,
     ImageRecord as ImageRecord,
@@ -16,15 +23,17 @@ from .inspection import (
     sizes_of as sizes_of,
 )
 from .preprocessing import (
+    AS_EXPECTED as AS_EXPECTED,
     PRECISIONS as PRECISIONS,
     PREPROCESSING_FILE as PREPROCESSING_FILE,
     RUNTIMES as RUNTIMES,
-    STANDARDIZATIONS as STANDARDIZATIONS,
+    Choice as Choice,
     Precision as Precision,
     Preprocessing as Preprocessing,
     Runtime as Runtime,
-    Standardization as Standardization,
+    chosen as chosen,
     resolve_preprocessing as resolve_preprocessing,
+    usual_preprocessing as usual_preprocessing,
 )
 from .reading import (
     LARGE as LARGE,
@@ -35,10 +44,13 @@ from .reading import (
     Pixels as Pixels,
     TooManyPixels as TooManyPixels,
     central_crop as central_crop,
-    central_crops as central_crops,
     header_sizes as header_sizes,
     read_image as read_image,
     size_notes as size_notes,
     too_small as too_small,
 )
-from .standardization import standardize as standardize
+from .standardization import (
+    IMAGENET_DEVIATION as IMAGENET_DEVIATION,
+    IMAGENET_MEAN as IMAGENET_MEAN,
+    standardize as standardize,
+)

@@ -25,7 +25,7 @@ def input_batches(
     *,
     standardized: bool = False,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield rows [b] and the network's inputs [b, s, s, 3].
+    """Yield rows [b] and the network's inputs [b, s, s, c].
 
     Args:
         images: images in any form that a model takes, one by one.

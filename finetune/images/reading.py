@@ -7,7 +7,7 @@ import io
 import os
 import threading
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -143,15 +143,6 @@ def rgb(image: Image.Image) -> Pixels:
         raise
     except Exception as error:  # Pillow may read the file only now
         raise ImageError(f"can't be read ({error or type(error).__name__})") from error
-
-
-def central_crops(paths: Sequence[str | os.PathLike[str]], size: int) -> Pixels:
-    """Read the central crops of image files that are large enough: uint8 [n, size, size, 3].
-
-    Raises:
-        ImageError: a file can't be read, or is smaller than the crop.
-    """
-    return np.stack([central_crop(read_image(path), size) for path in paths])
 
 
 def central_crop(pixels: Pixels, size: int) -> Pixels:

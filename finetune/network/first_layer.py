@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from finetune.backbones import Backbone, Convolution
-from finetune.images import STANDARDIZATIONS, Standardization, standardize
+from finetune.backbones import FACENET_STANDARDIZATIONS, Backbone, Convolution, Standardization
+from finetune.images import standardize
 
 
 def standardization_distances(
@@ -16,19 +16,22 @@ def standardization_distances(
 ) -> dict[Standardization, float]:
     """Return the distance of the first layer's statistics on images from the stored ones, by standardization.
 
-    The distance is the Kullback-Leibler divergence between the two normal distributions, averaged over channels.
+    The standardizations are those of FaceNet's training. A network without batch normalization after its first layer
+    has no such statistics, and gets no distance. The distance is the Kullback-Leibler divergence between the two normal
+    distributions, averaged over channels.
 
     Args:
-        backbone: network whose first unit is a convolution.
+        backbone: the network.
         variables: variables by TF1 name.
-        pixels: images, uint8 [n, s, s, 3].
+        pixels: images, uint8 [n, s, s, c].
     """
     first = backbone.units[0]
-    assert isinstance(first.made_of, Convolution)
+    if not isinstance(first.made_of, Convolution) or not first.made_of.batch_norm:
+        return {}
     scope = backbone.scope_of(first.name)
     mean, variance = (variables[f"{scope}/BatchNorm/moving_{statistic}"].numpy() for statistic in ("mean", "variance"))
     distances: dict[Standardization, float] = {}
-    for standardization in STANDARDIZATIONS:
+    for standardization in FACENET_STANDARDIZATIONS:
         inputs = standardize(tf.constant(pixels), standardization)
         weights = variables[f"{scope}/weights"]
         outputs = tf.nn.conv2d(inputs, weights, first.made_of.stride, first.made_of.padding).numpy()  # [n, h, w, c]

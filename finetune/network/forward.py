@@ -21,7 +21,7 @@ HEAD = slice(-1, None)
 
 
 class Dropout(NamedTuple):
-    """Dropout before the embedding unit.
+    """Dropout before one unit of the network.
 
     Attributes:
         keep_probability: in (0, 1].
@@ -52,7 +52,7 @@ def forward_pass(
         batch_norm: how these units normalize. `frozen` uses the stored statistics, folded into the weights here.
             `folded` takes variables that `fold` has already made. `stored` uses the stored statistics in a separate
             operation, as FaceNet's graph does. `train` uses the batch statistics and moves the stored ones toward them.
-        dropout: dropout before the embedding unit, or None.
+        dropout: dropout before `backbone.dropout_before`, or None. It acts only if that unit is in the slice.
         precision: `bfloat16` applies to all units but `backbone.float32_units`. Variables stay float32.
 
     Returns:
@@ -71,7 +71,7 @@ def forward_pass(
         net = inputs
         for unit in backbone.units[units]:
             net = tf.cast(net, computes_in(backbone, unit.name, precision))
-            if unit.name == backbone.embedding_unit and dropout is not None:
+            if unit.name == backbone.dropout_before and dropout is not None:
                 net = tf.nn.experimental.stateless_dropout(net, 1.0 - dropout.keep_probability, seed=dropout.seed)
             dense = isinstance(unit.made_of, Dense)
             width = variables[f"{backbone.scope_of(unit.name)}/weights"].shape[-1] if dense else 0

@@ -14,6 +14,8 @@ from finetune.backbones import (
     Branch,
     Convolution,
     Dense,
+    Fire,
+    Flatten,
     GlobalAveragePool,
     Layer,
     MaxPool,
@@ -44,6 +46,10 @@ def build_unit(backbone: Backbone, unit: Unit, inputs: tf.Tensor, width: int = 0
             case GlobalAveragePool():
                 pooled = slim.avg_pool2d(inputs, inputs.shape[1:3], stride=1, padding="VALID")  # [n, 1, 1, c]
                 return tf.squeeze(pooled, [1, 2])  # [n, c]
+            case Flatten():
+                return slim.flatten(inputs)  # [n, h * w * c]
+            case Fire():
+                return _fire(inputs, unit.name, unit.made_of)
             case Residual():
                 return _residual(inputs, unit.name, unit.made_of, 1.0 if folded else unit.made_of.scale)
             case Reduction():
@@ -60,14 +66,16 @@ def _dense(net: tf.Tensor, unit: Unit, width: int) -> tf.Tensor:
     """Build a fully connected layer: [n, c] to [n, width]."""
     assert isinstance(unit.made_of, Dense)
     options = {} if unit.made_of.batch_norm else {"normalizer_fn": None}
-    return slim.fully_connected(net, width, activation_fn=None, scope=unit.name, **options)
+    activation = tf.nn.relu if unit.made_of.relu else None
+    return slim.fully_connected(net, width, activation_fn=activation, scope=unit.name, **options)
 
 
 def _layer(net: tf.Tensor, layer: Layer, scope: str | None) -> tf.Tensor:
     """Build a layer: [n, h, w, c] to [n, h', w', c']."""
     if isinstance(layer, Convolution):
-        filters, kernel, stride, padding = layer
-        return slim.conv2d(net, filters, kernel, stride=stride, padding=padding, scope=scope)
+        filters, kernel, stride, padding, batch_norm, relu = layer
+        options = ({} if batch_norm else {"normalizer_fn": None}) | ({} if relu else {"activation_fn": None})
+        return slim.conv2d(net, filters, kernel, stride=stride, padding=padding, scope=scope, **options)
     assert isinstance(layer, MaxPool | AveragePool)
     pool = slim.max_pool2d if isinstance(layer, MaxPool) else slim.avg_pool2d
     return pool(net, layer.kernel, stride=layer.stride, padding=layer.padding, scope=scope)
@@ -87,6 +95,13 @@ def _residual(net: tf.Tensor, scope: str, unit: Residual, scale: float) -> tf.Te
     # This stays outside the scope. Operation names affect TensorFlow's rounding, and results must stay bit-identical.
     net += up if scale == 1.0 else scale * up
     return tf.nn.relu(net) if unit.relu else net
+
+
+def _fire(net: tf.Tensor, scope: str, unit: Fire) -> tf.Tensor:
+    (squeeze, narrow), *expand = unit.layers
+    with tf.compat.v1.variable_scope(scope):
+        net = _layer(net, narrow, squeeze)
+        return tf.concat([_layer(net, layer, name) for name, layer in expand], 3)
 
 
 def _reduction(net: tf.Tensor, scope: str, unit: Reduction) -> tf.Tensor:

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from finetune.backbones import Backbone
+from finetune.backbones import Backbone, Dense
 from finetune.network.layers import batch_norm_variables, normalizing, variables_from
 from finetune.network.specs import build_unit
 
-USUAL_SIZE = 160
-"""Image side in pixels used to trace variable shapes, which do not depend on it."""
+Shape = tuple[int, int, int]
+"""Height, width and number of channels of an image."""
 
 
 class _Trace(NamedTuple):
@@ -22,25 +22,35 @@ class _Trace(NamedTuple):
     outputs: tuple[tuple[int, ...], ...]
 
 
-def variable_shapes(backbone: Backbone, embedding_size: int, num_classes: int) -> Mapping[str, tuple[int, ...]]:
-    """Return the shape of each variable of the whole network, by TF1 name in the order of the units."""
-    return _trace(backbone, embedding_size, num_classes, USUAL_SIZE).variables
+def variable_shapes(
+    backbone: Backbone, embedding_size: int, num_classes: int, image: Shape | None = None
+) -> Mapping[str, tuple[int, ...]]:
+    """Return the shape of each variable of the whole network, by TF1 name in the order of the units.
+
+    Args:
+        backbone: the network.
+        embedding_size: number of values in an embedding.
+        num_classes: number of classes of the head.
+        image: shape of one image; by default, that of a training from scratch. Only the first layer depends on the
+            channels, and only a layer after `Flatten` on the sides.
+    """
+    return _trace(backbone, embedding_size, num_classes, image or backbone.image_shape).variables
 
 
-def multiply_adds(backbone: Backbone, embedding_size: int, num_classes: int, image_size: int) -> tuple[int, ...]:
-    """Return the multiply-adds of each unit's forward pass for one image, in the order of the units."""
-    return _trace(backbone, embedding_size, num_classes, image_size).costs
+def multiply_adds(backbone: Backbone, embedding_size: int, num_classes: int, image: Shape) -> tuple[int, ...]:
+    """Return the multiply-adds of each unit's forward pass for one image [h, w, c], in the order of the units."""
+    return _trace(backbone, embedding_size, num_classes, image).costs
 
 
 def output_shapes(
-    backbone: Backbone, embedding_size: int, num_classes: int, image_size: int
+    backbone: Backbone, embedding_size: int, num_classes: int, image: Shape
 ) -> tuple[tuple[int, ...], ...]:
-    """Return the shape of each unit's output for one image, in the order of the units."""
-    return _trace(backbone, embedding_size, num_classes, image_size).outputs
+    """Return the shape of each unit's output for one image [h, w, c], in the order of the units."""
+    return _trace(backbone, embedding_size, num_classes, image).outputs
 
 
 @functools.cache
-def _trace(backbone: Backbone, embedding_size: int, num_classes: int, image_size: int) -> _Trace:
+def _trace(backbone: Backbone, embedding_size: int, num_classes: int, image: Shape) -> _Trace:
     shapes: dict[str, tuple[int, ...]] = {}
     costs, outputs = [], []
 
@@ -55,10 +65,11 @@ def _trace(backbone: Backbone, embedding_size: int, num_classes: int, image_size
     widths = {backbone.embedding_unit: embedding_size, backbone.head: num_classes}
     graph = tf.Graph()
     with graph.as_default(), variables_from(record), normalizing(ask):
-        net = tf.compat.v1.placeholder(tf.float32, [None, image_size, image_size, 3])
+        net = tf.compat.v1.placeholder(tf.float32, [None, *image])
         for unit in backbone.units:
             before = len(graph.get_operations())
-            net = build_unit(backbone, unit, net, widths.get(unit.name, 0))
+            width = unit.made_of.width if isinstance(unit.made_of, Dense) else None
+            net = build_unit(backbone, unit, net, width or widths.get(unit.name, 0))
             costs.append(sum(_cost(operation) for operation in graph.get_operations()[before:]))
             outputs.append(tuple(net.shape.as_list()[1:]))
     return _Trace(shapes, tuple(costs), tuple(outputs))

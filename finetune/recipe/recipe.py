@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from itertools import combinations, pairwise
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -51,8 +52,8 @@ class Recipe(Section):
         [('head', 3), ('last block', 6)]
     """
 
-    checkpoint: AnyPath
-    """Directory, prefix or any file of a checkpoint."""
+    checkpoint: AnyPath | None = None
+    """Directory, prefix or any file of a checkpoint. A recipe gives either this or `weights`."""
     output: AnyPath
     """Folder of the run."""
     data: Data
@@ -63,7 +64,11 @@ class Recipe(Section):
     seed: Annotated[int, Range(ge=0, le=2**31 - 1, of="a whole number")] = 666
     """Seed of all randomness, from 0 to 2³¹ - 1."""
     backbone: AnyBackbone = DEFAULT
-    """Network of the checkpoint, which defines the boundaries of the stages."""
+    """Network, which defines the boundaries of the stages. A checkpoint must hold this network."""
+    weights: Annotated[Literal["none"] | AnyPath, Wants("none, or the path of a file")] | None = None
+    """Weights of `backbone` in place of a checkpoint: `none` for random ones, or a file with weights."""
+    embedding_size: Annotated[int, Range(ge=2, le=4096, of="a whole number")] | None = None
+    """Number of values in an embedding, from 2 to 4096, for random weights. Default: what is usual for the network."""
     averages: bool = False
     """Take the moving averages that the checkpoint's training kept of its variables, in place of the variables."""
     preprocessing: PreprocessingSection = PreprocessingSection()
@@ -126,6 +131,7 @@ class Recipe(Section):
         """Yield the conflicts between stages and between sections."""
         stages = [(index, stage) for index, stage in enumerate(self.stages or ()) if stage]
         yield from _names(stages)
+        yield from self._beginning()
         if self.backbone:
             yield from _boundaries(stages, BACKBONES[self.backbone])
         if self.cache in ("memory", "disk") and self.augment and self.augment.draws and not self.augment.views:
@@ -144,6 +150,32 @@ class Recipe(Section):
             if stage.early_stopping and self.data and self.data.validation_split == 0:
                 advice = f"give data.validation_split, or remove it (stages.{index}.early_stopping=null)"
                 yield Fault(("stages", index, "early_stopping"), "there is no validation loss to judge by", advice)
+
+    @property
+    def begins_with(self) -> Path:
+        """The checkpoint, or what stands in its place: the file of weights, or the name of the network."""
+        if self.checkpoint:
+            return self.checkpoint
+        return self.weights if isinstance(self.weights, Path) else Path(f"a fresh {self.backbone}")
+
+    def _beginning(self) -> Iterator[Fault]:
+        """Yield the problems of the keys that say what the training begins with."""
+        if self.checkpoint is None and self.weights is None:
+            yield Fault(("checkpoint",), "missing", "give a path, or weights: none to train from scratch")
+        if self.checkpoint and self.weights:
+            yield Fault(("weights",), "found it beside checkpoint", "give one of the two")
+        fresh = self.weights == "none"
+        if self.embedding_size and not fresh:
+            yield Fault(("embedding_size",), "found it without weights: none", "drop it; the checkpoint decides")
+        if self.preprocessing and self.preprocessing.channels and not fresh:
+            found, advice = "found it without weights: none", "drop it; the checkpoint decides"
+            yield Fault(("preprocessing", "channels"), found, advice)
+        if self.averages and fresh:
+            yield Fault(("averages",), "found it with weights: none", "drop it; there is no checkpoint")
+        size = self.preprocessing and self.preprocessing.image_size
+        if size and self.backbone and size < (least := by_name(self.backbone).least_image_size):
+            advice = f"give a whole number of pixels from {least}"
+            yield Fault(("preprocessing", "image_size"), f"found {size}, too few for {self.backbone}", advice)
 
     def _on_several(self, stages: list[tuple[int, Stage]]) -> Iterator[Fault]:
         """Yield the keys that work on one device only, or that several workers can't share."""

@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from finetune.backbones import LEAST_IMAGE_SIZE
-from finetune.images import Standardization
+from finetune.backbones import LEAST_IMAGE_SIZE, Channels, Standardization
 from finetune.schema import AnyPath, Fault, From0Below1, From0To1, From1, Range, Section, Unread, Wants
 
 
 class PreprocessingSection(Section):
-    """Input of the network, where the recipe overrides the checkpoint."""
+    """Input of the network, where the recipe overrides the checkpoint or what is usual for the network."""
 
     image_size: Annotated[int, Range(ge=LEAST_IMAGE_SIZE, of="a whole number of pixels")] | None = None
-    """Side of the square input in pixels, from 75. Default: what the checkpoint expects."""
+    """Side of the square input in pixels, at least what the network needs. Default: what the checkpoint expects."""
     standardization: Standardization | None = None
-    """`fixed` or `per_image`. Default: what the checkpoint expects."""
+    """Standardization of the pixels x: `fixed` is (x - 127.5) / 128, `per_image` uses the mean and the deviation of
+    each image, `unit` is x / 255, `symmetric` is x / 127.5 - 1, `imagenet` uses ImageNet's mean and deviation of each
+    color, and `none` leaves x as it is. Default: what the checkpoint expects."""
+    channels: Channels | None = None
+    """`rgb` or `grey`, for training from scratch. Default: what is usual for the network."""
+    convert: bool | None = None
+    """Convert RGB images for a network that takes grey. Otherwise they are refused. Default: what the training of the
+    checkpoint did."""
+
+    def rules(self) -> Iterator[Fault]:
+        """Yield the standardization that grey images don't have."""
+        if self.channels == "grey" and self.standardization == "imagenet":
+            yield Fault(("standardization",), "found 'imagenet' for grey images", "give unit or per_image")
 
 
 class Filter(Section):

@@ -134,10 +134,11 @@ def gallery_command(recipe: Recipe, stage: Path | None = None) -> str:
     """
     data, options = recipe.data, recipe.preprocessing
     words = ["finetune", "enroll", "people.h5", str(data.train), *(["--align"] if data.align else [])]
-    words += ["--checkpoint", str(stage or recipe.checkpoint)]
+    words += ["--checkpoint", str(stage or recipe.begins_with)]
     if stage is None:  # a stage's folder says what its checkpoint expects of images
         words += ["--image-size", str(options.image_size)] if options.image_size else []
         words += ["--standardization", options.standardization] if options.standardization else []
+        words += ["--convert"] if options.convert else []
     return shlex.join(words)
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from finetune import files
 from finetune.errors import Problem, UserError, bounded
+from finetune.images import Preprocessing
 from finetune.progress import say
 from finetune.recipe import Recipe
 from finetune.record import environment
@@ -87,7 +88,7 @@ def refuse_other_inputs(inputs: Inputs, folder: Path, stored: Mapping[str, Any])
     if any(now["lfw"][key] != stored["lfw"].get(key, now["lfw"][key]) for key in ("sha256", "folds")):
         problems.append(Problem(inputs.recipe.lfw.pairs if inputs.recipe.lfw else "lfw", "other pairs than"))
     if now["lfw"]["trained"] != stored["lfw"].get("trained", now["lfw"]["trained"]):
-        problems.append(Problem(inputs.recipe.checkpoint, "class_names.txt beside it names other people than"))
+        problems.append(Problem(inputs.recipe.begins_with, "class_names.txt beside it names other people than"))
     if problems:
         raise UserError(
             *(
@@ -117,13 +118,14 @@ def warn_of_another_machine(stored: Mapping[str, Any], replicas: int) -> None:
 
 def _checkpoint(inputs: Inputs, begun: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield the differences of the checkpoint. Each `found` is completed by "when the run began"."""
-    where = inputs.recipe.checkpoint
+    where = inputs.recipe.begins_with
     for name in {**begun["sha256"], **now["sha256"]}:
         if begun["sha256"].get(name) != now["sha256"].get(name):
             yield Problem(f"{where}: {name}", "other contents than")
-    for key in ("image_size", "standardization"):
-        if begun["preprocessing"][key] != now["preprocessing"][key]:
-            yield Problem(where, f"{key} {now['preprocessing'][key]}, not {begun['preprocessing'][key]} as")
+    for key in ("image_size", "standardization", "channels", "convert"):
+        before = begun["preprocessing"].get(key, getattr(Preprocessing(), key))
+        if before != now["preprocessing"][key]:
+            yield Problem(where, f"{key} {now['preprocessing'][key]}, not {before} as")
 
 
 def _images(inputs: Inputs, path: Path) -> list[Problem]:

@@ -78,7 +78,7 @@ def seconds_per_image(model: Model, pixels: np.ndarray) -> float:
     """Return the time of a forward pass per image, measured on a full batch.
 
     Args:
-        pixels: images, uint8 [n, s, s, 3]. They are repeated if there are fewer than `PROBE`.
+        pixels: images, uint8 [n, s, s, c]. They are repeated if there are fewer than `PROBE`.
     """
     batch = np.resize(pixels, [PROBE, *pixels.shape[1:]])
     forward = model.prefix(model.backbone.head_index)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from finetune import checkpoint as checkpoints, network
+from finetune import network
 from finetune.dataset import Dataset
 from finetune.embedding import FILL_BATCH, Embedder
 from finetune.errors import DataError, NotFinite, Problem, RunError
@@ -122,10 +122,10 @@ class Evaluation:
         return HeldBack.of(held_back.class_names, held_back.labels, named)
 
     def restored_embeddings(self, dataset: Dataset) -> Vectors:
-        """Compute embeddings with the restored checkpoint's weights, whatever the model has learned since."""
+        """Compute embeddings with the weights that the run began with, whatever the model has learned since."""
         names = [name for name in self._model.variables if not self._model.backbone.is_head(name)]
         now = self._model.tensors(names)
-        self._model.assign(checkpoints.read(self._model.source).tensors(names))
+        self._model.assign(self._model.initial(names))
         try:
             return self.embedder().embeddings(dataset.paths)
         finally:

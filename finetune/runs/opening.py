@@ -10,11 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune.checkpoint import Account, account, file_digests, refuse_pattern
+from finetune.backbones import by_name
+from finetune.checkpoint import Account, account, file_digests, fresh_account, refuse_pattern
 from finetune.dataset import Dataset, Scan, split_validation
 from finetune.doctor import Report, Thumbnails
 from finetune.errors import CheckpointError, DataError, Problem, UserError, attempt
-from finetune.images import ImageRecord, Preprocessing, Records
+from finetune.images import (
+    Choice,
+    ImageRecord,
+    Preprocessing,
+    Records,
+    chosen,
+    refuse_colors,
+    usual_preprocessing,
+)
 from finetune.model import Model
 from finetune.paths import refuse_within
 from finetune.recipe import Recipe, Stage
@@ -79,7 +88,7 @@ class Inputs:
             attempt(problems, lambda: refuse_unwritable(recipe.output))
             attempt(problems, lambda: refuse_output_within(recipe))
         attempt(problems, lambda: refuse_missing_runtime(recipe.runtime))
-        found = attempt(problems, lambda: open_checkpoint(recipe))
+        found = attempt(problems, lambda: open_weights(recipe))
         before = attempt(problems, lambda: found.own_class_names) if found else None
         crop = found.preprocessing.image_size if found else recipe.preprocessing.image_size
         everybody = (
@@ -93,6 +102,12 @@ class Inputs:
         if lfw and every_pair and pairs and crop:
             chosen, of_lfw = pairs, inspect(every_pair.paths if strategy.is_chief else pairs.paths)
             pairs = attempt(problems, lambda: usable(chosen, lfw, crop, of_lfw))
+        if found and everybody:
+            contract, paths = found.preprocessing, everybody.dataset.paths
+            attempt(problems, lambda: refuse_colors(paths, contract, recipe.data.train))
+        if found and lfw and pairs:
+            contract, paths = found.preprocessing, pairs.paths
+            attempt(problems, lambda: refuse_colors(paths, contract, lfw.dir))
         if found is None or before is None or everybody is None or held_out is None or problems:
             raise UserError(*problems)
         selection = without_noise(recipe, held_out, lambda: build(recipe, found))
@@ -135,11 +150,11 @@ class Inputs:
 
         The `sha256` of `data` and `strangers` covers names only; that of `images` covers contents too.
         """
-        plan = self.model.plan
+        plan, source = self.model.plan, self.model.origin and self.model.origin.source
         return {
             "checkpoint": {
-                "prefix": str(self.model.source.prefix),
-                "sha256": file_digests(self.model.source),
+                "prefix": self.model.where,
+                "sha256": file_digests(source) if source else {},
                 "restored": len(plan.restored),
                 "skipped": dict(plan.skipped),
                 "fresh": list(plan.fresh),
@@ -194,7 +209,7 @@ def shared_lines(recipe: Recipe, images: Sequence[str], pairs: Mapping[str, Any]
         *recipe.to_yaml().splitlines(),
         *images,
         *(f"lfw.pairs: {key} {pairs[key]}" for key in ("sha256", "folds", "trained")),
-        f"checkpoint: {preprocessing.image_size} pixels, {preprocessing.standardization} standardization",
+        f"checkpoint: {preprocessing.words} standardization",
     )
 
 
@@ -244,25 +259,29 @@ def refuse_output_within(recipe: Recipe) -> None:
         raise DataError(*problems)
 
 
-def open_checkpoint(recipe: Recipe) -> Account:
-    """Open the recipe's checkpoint. It gets a head for the people of the run once they are known.
+def open_weights(recipe: Recipe) -> Account:
+    """Open the recipe's checkpoint, or its weights. The head is made once the people of the run are known.
 
     Raises:
         CheckpointError: the checkpoint can't be restored, or its network differs from the recipe's.
     """
     refuse_fork()
     devices.prepare()
-    section = recipe.preprocessing
+    section, nobody = recipe.preprocessing, ("nobody",)
+    choice = Choice(section.image_size, section.standardization, section.convert)
+    if recipe.weights == "none":
+        backbone = by_name(recipe.backbone)
+        preprocessing = chosen(usual_preprocessing(backbone, section.channels), choice)
+        return fresh_account(backbone, recipe.embedding_size or backbone.embedding_size, preprocessing, nobody)
     found = account(
-        recipe.checkpoint,
-        class_names=("nobody",),
-        image_size=section.image_size,
-        standardization=section.standardization,
+        recipe.begins_with,
+        class_names=nobody,
+        choice=choice,
         weights="averages" if recipe.averages else "variables",
     )
     if found.backbone.name != recipe.backbone:
         said = f"holds {found.backbone.title}, where the recipe says backbone: {recipe.backbone}"
-        raise CheckpointError(Problem(recipe.checkpoint, said, f"set backbone: {found.backbone.name}"))
+        raise CheckpointError(Problem(recipe.begins_with, said, f"set backbone: {found.backbone.name}"))
     return found
 
 

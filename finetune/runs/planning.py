@@ -12,7 +12,7 @@ import numpy as np
 from finetune.doctor import IMAGE_SIZE, Report
 from finetune.embedding import Choice, VectorCache, choice
 from finetune.errors import DataError, Problem, attempt
-from finetune.images import Preprocessing, central_crops
+from finetune.images import Preprocessing, network_inputs
 from finetune.model import Model
 from finetune.names import spelled_alike
 from finetune.paths import in_one_line
@@ -57,7 +57,7 @@ def plan(inputs: Inputs) -> list[str]:
         attempt(problems, functools.partial(inputs.refuse_unmet, stage))
     if problems:
         raise DataError(*problems)
-    pixels = probe(inputs.train.paths, model.preprocessing.image_size)
+    pixels = probe(inputs.train.paths, model.preprocessing)
     seconds = seconds_per_image(model, pixels)
     parts = costs(inputs, seconds)
     slow = recipe.precision == "bfloat16" and not devices.bfloat16_units()
@@ -65,7 +65,7 @@ def plan(inputs: Inputs) -> list[str]:
     lines = [
         *titled("devices", "; ".join(devices.prepare())),
         *(titled("strategy", inputs.strategy.describe(recipe.batch_size)) if recipe.strategy != "none" else []),
-        *titled("checkpoint", str(model.source.prefix), restored(model), *model.remarks),
+        *titled("checkpoint", model.where, restored(model), *model.remarks),
         *titled("preprocessing", describe(model.preprocessing), *standardization_remarks(model, pixels)),
         *(titled("precision", recipe.precision, *([SLOW] * slow)) if recipe.precision != "float32" else []),
         *titled("data", data(inputs), *_selection(inputs), *_few_people(inputs), *_left_out(inputs)),
@@ -84,10 +84,10 @@ def titled(title: str, *texts: str) -> list[str]:
     return [f"{title if not number else '':{MARGIN}}{text}" for number, text in enumerate(texts)]
 
 
-def probe(paths: Sequence[Path], size: int) -> np.ndarray:
-    """Return up to `PROBE` of the images, spread over the list: uint8 [n, size, size, 3]."""
+def probe(paths: Sequence[Path], preprocessing: Preprocessing) -> np.ndarray:
+    """Return up to `PROBE` of the images, spread over the list: uint8 [n, s, s, c]."""
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(PROBE, len(paths))).astype(int))
-    return central_crops([paths[i] for i in chosen], size)
+    return network_inputs([paths[i] for i in chosen], preprocessing)
 
 
 def standardization_remarks(
@@ -103,6 +103,8 @@ def standardization_remarks(
     """
     used = model.preprocessing.standardization
     fit = model.standardization_fit(pixels)
+    if not fit:
+        return []
     best, other = sorted(fit, key=lambda name: fit[name])
     clear = fit[best] <= BETTER * fit[other]
     if clear and best != used:
@@ -137,10 +139,7 @@ def restored(model: Model) -> str:
 
 def describe(preprocessing: Preprocessing) -> str:
     """Return the preprocessing in one line, with its source."""
-    return (
-        f"{preprocessing.image_size} x {preprocessing.image_size} pixels, {preprocessing.standardization} "
-        f"standardization ({preprocessing.source})"
-    )
+    return f"{preprocessing.image_size} x {preprocessing.words} standardization ({preprocessing.source})"
 
 
 def data(inputs: Inputs) -> str:

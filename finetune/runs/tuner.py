@@ -45,7 +45,7 @@ class FineTuner:
     """Fine-tuning of one checkpoint on one dataset.
 
     Args:
-        checkpoint: directory, prefix or any file of a checkpoint.
+        checkpoint: directory, prefix or any file of a checkpoint; None to give `weights` among the settings.
         data: folder with one folder of aligned faces per person, or a recipe's `data` section as a mapping: `{"train":
             ..., "validation_split": 0.1}`.
         output: folder of the run, missing or empty.
@@ -54,8 +54,8 @@ class FineTuner:
         resume: True to continue the run in `output`, if there is one. `run` then returns the stored results of finished
             stages, and continues the others after their last finished epoch.
         verbose: True to print lines and show progress. Otherwise lines only go to the logger `finetune`.
-        settings: any other top-level key of a recipe: `seed`, `batch_size`, `augment`, `cache`, `history`, `precision`,
-            `runtime`, `strategy`, `preprocessing`.
+        settings: any other top-level key of a recipe: `backbone`, `weights`, `seed`, `batch_size`, `augment`, `cache`,
+            `history`, `precision`, `runtime`, `strategy`, `preprocessing`.
 
     Raises:
         UserError: some inputs can't be used; one line per problem.
@@ -77,7 +77,7 @@ class FineTuner:
 
     def __init__(
         self,
-        checkpoint: str | Path,
+        checkpoint: str | Path | None,
         data: str | Path | Mapping[str, Any],
         output: str | Path,
         lfw: str | Path | Mapping[str, Any] | None = None,
@@ -86,7 +86,7 @@ class FineTuner:
         verbose: bool = True,
         **settings: Any,
     ) -> None:
-        values = settings | {"checkpoint": str(checkpoint), "output": str(output)}
+        values = settings | {"output": str(output)} | ({"checkpoint": str(checkpoint)} if checkpoint else {})
         values["data"] = data if isinstance(data, Mapping) else {"train": str(data)}
         if lfw is not None:
             values["lfw"] = lfw if isinstance(lfw, Mapping) else _lfw_section(Path(os.path.expanduser(lfw)))
@@ -262,7 +262,7 @@ class FineTuner:
     def verdict(self) -> Verdict:
         """Return which weights to use, the checkpoint's or a finished stage's, with the reasons in plain words."""
         people = len(self.inputs.scan.dataset.class_names)
-        return verdict_of(self.recipe.checkpoint, people, self.start, self.results)
+        return verdict_of(self.recipe.begins_with, people, self.start, self.results)
 
     def save(self, folder: str | Path) -> Path:
         """Write the current weights as a TF1 checkpoint with FaceNet's own names.

@@ -36,7 +36,7 @@ class Engine(Protocol):
         """Take over the current weights."""
 
     def compiled(self, stop: int, *, standardized: bool = False) -> Pass:
-        """Return the units before index `stop`: uint8 pixels [n, s, s, 3] to float32 [n, ...]. Threads may share it.
+        """Return the units before index `stop`: uint8 pixels [n, s, s, c] to float32 [n, ...]. Threads may share it.
 
         Args:
             standardized: whether the pass takes standardized float32 images instead of pixels.
@@ -84,7 +84,7 @@ class Inference:
         """Compute the output of the units before index `stop`.
 
         Args:
-            pixels: uint8 [n, s, s, 3], with n of at least 1.
+            pixels: uint8 [n, s, s, c], with n of at least 1.
             stop: index of the first unit that does not run.
             pad: whether to pad the images to full chunks, for features to be kept.
             standardized: whether `pixels` are standardized float32 images instead.
@@ -99,7 +99,7 @@ class Inference:
         if tf.as_dtype(pixels.dtype) != dtype:
             raise DataError(
                 Problem(
-                    "pixels", f"found {pixels.dtype} of shape {list(pixels.shape)}", f"give {dtype.name} [n, s, s, 3]"
+                    "pixels", f"found {pixels.dtype} of shape {list(pixels.shape)}", f"give {dtype.name} [n, s, s, c]"
                 )
             )
         forward = self._engine.compiled(stop, standardized=standardized)
@@ -126,8 +126,7 @@ class TensorFlow:
         self._backbone, self._variables = backbone, variables
         self._standardization = preprocessing.standardization
         self._precision = precision
-        size = preprocessing.image_size
-        self._shape = [None, size, size, 3]
+        self._shape = [None, *preprocessing.shape]
         self._folded: dict[str, tf.Variable] = {}
         self._passes: dict[tuple[int, bool], Pass] = {}
 

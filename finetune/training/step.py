@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import tensorflow as tf
 
-from finetune import checkpoint as checkpoints, network
+from finetune import network
 from finetune.backbones import Backbone
 from finetune.model import Model
 from finetune.recipe import Stage
@@ -182,9 +182,9 @@ class Trainer:
         return not self.backbone.is_head(name) or (loss.has_head and not (loss.normalized and name.endswith("/biases")))
 
     def _restored(self) -> dict[str, tf.Tensor]:
-        """Read the restored checkpoint's values of the variables that get gradients, without the classifier."""
+        """Read the initial values of the variables that get gradients, without the classifier."""
         names = [name for name in self.weights if not self.backbone.is_head(name)]
-        return {name: tf.constant(value) for name, value in checkpoints.read(self.model.source).tensors(names).items()}
+        return {name: tf.constant(value) for name, value in self.model.initial(names).items()}
 
     def _term_variables(self) -> dict[str, tf.Variable]:
         found = {name: tensor for _, tensors in self._terms for name, tensor in tensors.items()}
@@ -199,21 +199,24 @@ class Trainer:
         if self._averages:
             self._averages.move(self.optimizers.iterations)
 
-    def _prelogits(self, features: tf.Tensor, dropout_key: tf.Tensor | None, *, training: bool) -> tf.Tensor:
+    def _dropout(self, key: tf.Tensor | None, *, training: bool) -> network.Dropout | None:
         drops = training and self.stage.keep_probability < 1.0
+        return network.Dropout(self.stage.keep_probability, key) if drops else None
+
+    def _prelogits(self, features: tf.Tensor, dropout_key: tf.Tensor | None, *, training: bool) -> tf.Tensor:
         return network.forward_pass(
             self.backbone,
             features,
             self.model.variables,
             slice(self.first, self.backbone.head_index),
             batch_norm=self.stage.batch_norm if training else "frozen",
-            dropout=network.Dropout(self.stage.keep_probability, dropout_key) if drops else None,
+            dropout=self._dropout(dropout_key, training=training),
             precision=self.model.precision,
         )
 
     def _losses(self, batch: StepBatch, part: Part, *, training: bool) -> tuple[dict[str, tf.Tensor], Outputs]:
         """Compute the metrics by name, including the loss with all terms, and the outputs that they are made from."""
-        variables = self.model.variables
+        variables, dropout = self.model.variables, self._dropout(batch.key, training=training)
         outputs = Outputs(
             prelogits=self._prelogits(batch.features, batch.key, training=training),
             labels=batch.labels,
@@ -223,7 +226,9 @@ class Trainer:
             training=training,
             weights={name: variables[name] for name in self.weights},
             head=variables[self.backbone.head_variables[0]],
-            classify=lambda prelogits: network.forward_pass(self.backbone, prelogits, variables, network.HEAD),
+            classify=lambda prelogits: network.forward_pass(
+                self.backbone, prelogits, variables, network.HEAD, dropout=dropout
+            ),
             embed=network.l2_normalize,
             mean=part.mean,
             replicas=part.replicas,

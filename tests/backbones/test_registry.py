@@ -7,11 +7,15 @@ import pytest
 from finetune.backbones import BACKBONES, DEFAULT, LEAST_IMAGE_SIZE, PUBLISHED, by_name, recognise
 from finetune.errors import CheckpointError, Problem, UserError
 
-GIVE = "give a checkpoint of FaceNet's Inception-ResNet-v1 or Inception-ResNet-v2"
+GIVE = "give a checkpoint of FaceNet's Inception-ResNet-v1, Inception-ResNet-v2 or SqueezeNet"
 
 
 def test_every_backbone_is_found_by_its_name():
-    assert [by_name(name).name for name in BACKBONES] == list(BACKBONES) == [DEFAULT, "inception_resnet_v2"]
+    assert (
+        [by_name(name).name for name in BACKBONES]
+        == list(BACKBONES)
+        == [DEFAULT, "inception_resnet_v2", "squeezenet", "small_cnn"]
+    )
     assert min(backbone.least_image_size for backbone in BACKBONES.values()) == LEAST_IMAGE_SIZE
     assert {model.backbone for model in PUBLISHED.values()} <= set(BACKBONES)
 
@@ -42,7 +46,6 @@ def test_a_checkpoint_is_recognised_by_the_scope_of_its_variables(number):
 @pytest.mark.parametrize(
     ("names", "found"),
     [
-        (["squeezenet/conv1/weights"], "holds SqueezeNet"),
         (["pnet/conv1/weights"], "holds MTCNN"),
         (["vgg/a", "vgg/b", "fc"], "holds another network, with variables under fc, vgg"),
         (["a/w", "b/w", "c/w", "d/w", "e/w", "f/w"], "holds another network, with variables under a, b, c, d, e"),

@@ -255,7 +255,7 @@ PAGE = b"<!DOCTYPE html>\n<html><head><title>Google Drive - Virus scan warning</
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 95745767\n"
 BROWSER = "open it in a browser to see what it asks for, and download the file itself"
 AGAIN = "download it again, and compare its size with what the page says"
-FACENETS = "give a checkpoint of FaceNet's Inception-ResNet-v1 or Inception-ResNet-v2"
+FACENETS = "give a checkpoint of FaceNet's Inception-ResNet-v1, Inception-ResNet-v2 or SqueezeNet"
 REFUSED = {
     "a web page as a graph": (written("m.pb", PAGE), f"m.pb: is a web page, not the file that it offers; {BROWSER}"),
     "a web page as a zip archive": (
@@ -335,8 +335,8 @@ REFUSED = {
         f"{odd.NAME}.ckpt-3 {FIRST}/BatchNorm/gamma: shape [7]; the network has no such variable",
     ),
     "SqueezeNet": (
-        of(lambda t: odd.renamed(t, SCOPE, "squeezenet")),
-        f"{odd.NAME}.ckpt-3: holds SqueezeNet; {FACENETS}",
+        of(lambda t: odd.renamed(t, SCOPE, "pnet")),
+        f"{odd.NAME}.ckpt-3: holds MTCNN; {FACENETS}",
     ),
     "another network": (
         lambda folder, _: odd.saved(folder, {"resnet_v2_50/conv1/weights": np.ones(3, "f4")}),

@@ -14,7 +14,7 @@ LFW = "--lfw faces/strangers --pairs faces/pairs.txt"
 PEOPLE = "give a folder of people, or a text file with a name a line"
 ONE_PER_PERSON = "give one that holds one folder of images per person"
 NO_PATTERN = "TensorFlow opens no path with '[' or '\\' in it; rename it"
-FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1 or Inception-ResNet-v2"
+FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1, Inception-ResNet-v2 or SqueezeNet"
 FOLDS = "can be used, and 10 folds need 10 of each; give more pairs, or a header with fewer folds"
 UNREADABLE = [
     f"bad/lfw_damaged/person_013/person_013_000{number}.png: can't be read (image file is truncated...); "
@@ -66,8 +66,8 @@ CHECKPOINTS = [
     ),
     bad(
         "another network's checkpoint",
-        "plan recipe.yaml checkpoint=bad/squeezenet",
-        f"bad/squeezenet/model-s.ckpt-1: holds SqueezeNet; {FACENET}",
+        "plan recipe.yaml checkpoint=bad/mtcnn",
+        f"bad/mtcnn/model-s.ckpt-1: holds MTCNN; {FACENET}",
     ),
     bad(
         "a checkpoint of objects",
@@ -78,7 +78,7 @@ CHECKPOINTS = [
     bad(
         "a network that was changed",
         "inspect bad/changed",
-        "bad/changed/model-c.ckpt-1 InceptionResnetV1/Conv2d_1a_3x3/weights: shape [3, 3, 1, 32]; "
+        "bad/changed/model-c.ckpt-1 InceptionResnetV1/Conv2d_1a_3x3/weights: shape [3, 3, 4, 32]; "
         "the network needs [3, 3, 3, 32]",
         "bad/changed/model-c.ckpt-1 InceptionResnetV1/Block8/Conv2d_1x1/biases: missing; the network needs ...[1792]",
     ),

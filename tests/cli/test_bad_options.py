@@ -18,7 +18,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2
 LFW = "--lfw faces/strangers --pairs faces/pairs.txt"
 NO_OUTPUT = "the output folder is not empty; choose another output, or continue it with --resume"
 NO_PATTERN = "TensorFlow opens no path with '[' or '\\' in it; rename it"
-FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1 or Inception-ResNet-v2"
+FACENET = "give a checkpoint of FaceNet's Inception-ResNet-v1, Inception-ResNet-v2 or SqueezeNet"
 
 
 def bad(about: str, command: str, *lines: str) -> Any:
@@ -149,26 +149,26 @@ OPTIONS = [
     bad(
         "an image size of 0",
         "embed model faces/learn out.npz --image-size 0",
-        "argument --image-size: found '0'; give a whole number of pixels from 75; see finetune embed --help",
+        "argument --image-size: found '0'; give a whole number of pixels from 22; see finetune embed --help",
     ),
     bad(
         "an image size that is no number",
         f"validate model {LFW} --image-size abc",
-        "argument --image-size: found 'abc'; give a whole number of pixels from 75; see finetune validate --help",
+        "argument --image-size: found 'abc'; give a whole number of pixels from 22; see finetune validate --help",
     ),
     bad(
         "an image size that the network can't take",
         "embed model faces/learn out.npz --image-size 20",
-        "argument --image-size: found '20'; give a whole number of pixels from 75; see finetune embed --help",
+        "argument --image-size: found '20'; give a whole number of pixels from 22; see finetune embed --help",
     ),
 ]
 
 SEVERAL = [
     bad(
         "every input of a recipe at once",
-        "plan recipe.yaml checkpoint=bad/squeezenet data.train=bad/empty lfw.pairs=bad/empty.txt 'output=runs[1]'",
+        "plan recipe.yaml checkpoint=bad/mtcnn data.train=bad/empty lfw.pairs=bad/empty.txt 'output=runs[1]'",
         f"runs[1]: {NO_PATTERN}",
-        f"bad/squeezenet/model-s.ckpt-1: holds SqueezeNet; {FACENET}",
+        f"bad/mtcnn/model-s.ckpt-1: holds MTCNN; {FACENET}",
         "bad/empty: no folders in it; put each person's images into a folder of their own",
         "bad/empty.txt: found no pairs; give a pairs file in LFW's form",
     ),

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from finetune.errors import CheckpointError
-from finetune.images.preprocessing import PREPROCESSING_FILE, Preprocessing, resolve_preprocessing
+from finetune.images.preprocessing import PREPROCESSING_FILE, Choice, Preprocessing, resolve_preprocessing
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def test_what_is_asked_for_goes_before_the_file_and_the_file_before_the_name(tmp
     assert resolve_preprocessing(folder, "x") == Preprocessing(160, "fixed", "the published model 20180402-114759")
     (folder / PREPROCESSING_FILE).write_text('{"image_size": 96, "standardization": "per_image"}')
     assert resolve_preprocessing(folder, "x") == Preprocessing(96, "per_image", PREPROCESSING_FILE)
-    assert resolve_preprocessing(folder, "x", 120, "fixed") == Preprocessing(120, "fixed", "given")
-    mixed = resolve_preprocessing(folder, "x", standardization="fixed")
+    assert resolve_preprocessing(folder, "x", Choice(120, "fixed")) == Preprocessing(120, "fixed", "given")
+    mixed = resolve_preprocessing(folder, "x", Choice(standardization="fixed"))
     assert (mixed.image_size, mixed.standardization) == (96, "fixed")
     assert mixed.source == "standardization given, the rest preprocessing.json"
     assert not mixed.assumed
@@ -49,9 +49,9 @@ def test_else_160_and_fixed_are_assumed_and_said(folder):
     assert found.source.startswith("assumed")
     assert found.assumed
     size, standardized = {"image_size": 96}, {"standardization": "per_image"}
-    assert resolve_preprocessing(folder, "x", **size).assumed
-    assert resolve_preprocessing(folder, "x", **standardized).assumed
-    assert not resolve_preprocessing(folder, "x", **size, **standardized).assumed
+    assert resolve_preprocessing(folder, "x", Choice(**size)).assumed
+    assert resolve_preprocessing(folder, "x", Choice(**standardized)).assumed
+    assert not resolve_preprocessing(folder, "x", Choice(**size, **standardized)).assumed
 
 
 def test_what_travels_reads_back(folder):

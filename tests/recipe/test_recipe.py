@@ -101,7 +101,7 @@ BAD_VALUES = [
     (
         "runs/r",
         "runs/r\npreprocessing: {image_size: 74}",
-        "x.yaml:3 preprocessing.image_size: found 74; give a whole",
+        "x.yaml:3 preprocessing.image_size: found 74, too few for inception_resnet_v1; give a whole number of",
     ),
     ("runs/r", "runs/r\naugment: {random_rotate: -5}", "x.yaml:3 augment.random_rotate: found -5; give degrees from 0"),
     ("pairs.txt", "pairs.txt, flip: 1", "x.yaml:4 lfw.flip: found 1; give true or false"),
@@ -336,7 +336,7 @@ def test_boundaries_are_those_of_the_backbone_that_the_recipe_names():
     [
         ("inception_resnet_v3", "no backbone 'inception_resnet_v3'; did you mean 'inception_resnet_v"),
         ("vgg", "no backbone 'vgg'; choose one of inception_resnet_v1, inception_resnet_v2"),
-        (1, "found 1; give inception_resnet_v1 or inception_resnet_v2"),
+        (1, "found 1; give inception_resnet_v1, inception_resnet_v2, squeezenet or small_cnn"),
     ],
 )
 def test_another_backbone_is_told_with_those_that_there_are(name: object, told: str):

@@ -17,7 +17,7 @@ from common import OUT, SHARED, crops, write
 from finetune.export import process
 from finetune.export.exporter import export
 from finetune.export.formats import FORMATS, Content, find
-from finetune.images.reading import central_crops
+from finetune.images import network_inputs
 from finetune.model import Model
 from finetune.paths import find_images
 from finetune.recipe.sections import LFW
@@ -90,7 +90,7 @@ def _rates() -> dict[tuple[str, str | None], list[float]]:
     """Return images per second of each format by its own runtime, in turn, round by round."""
     model = Model.restore(SHARED / "facenet")
     paths = find_images(crops("lfw_160", 160, 32))[:IMAGES]
-    pixels = central_crops(paths, model.preprocessing.image_size)
+    pixels = network_inputs(paths, model.preprocessing)
     rates: dict[tuple[str, str | None], list[float]] = {asked: [] for asked in ASKED}
     with tempfile.TemporaryDirectory(dir=OUT) as place:
         for asked in ASKED:

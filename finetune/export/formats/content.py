@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from finetune.model import Model
 
 IMAGES = "images"
-"""Name of the input: uint8 [n, s, s, 3], RGB."""
+"""Name of the input: uint8 [n, s, s, c], RGB."""
 EMBEDDINGS, CLASS_LOGITS, PROBABILITIES = "embeddings", "logits", "probabilities"
 """Names of the outputs, the same in every format."""
 
@@ -50,7 +50,8 @@ class Content:
         if head and model.num_classes is None:
             raise UserError(Problem(model.where, "holds no classifier", "leave out the head"))
         names = [name for name in model.variables if head or not model.backbone.is_head(name)]
-        step = re.search(r"-(\d+)$", model.origin.source.name if model.origin else "")
+        source = model.origin.source if model.origin else None
+        step = re.search(r"-(\d+)$", source.name if source else "")
         return cls(
             model.backbone,
             model.tensors(names),

@@ -27,8 +27,7 @@ def build(content: Content, read: Callable[[str, np.ndarray], tf.Tensor]) -> Non
         read: function that makes the tensor of a variable from its name and its value.
     """
     values = {name: read(name, value) for name, value in content.tensors.items()}
-    size = content.preprocessing.image_size
-    image_batch = tf.compat.v1.placeholder(tf.float32, [None, size, size, 3], "image_batch")
+    image_batch = tf.compat.v1.placeholder(tf.float32, [None, *content.preprocessing.shape], "image_batch")
     inputs = tf.identity(image_batch, "input")
     tf.compat.v1.placeholder(tf.int32, [None], "label_batch")
     tf.compat.v1.placeholder_with_default(input=False, shape=[], name="phase_train")

@@ -13,6 +13,8 @@ from finetune.backbones import (
     Branch,
     Convolution,
     Dense,
+    Fire,
+    Flatten,
     GlobalAveragePool,
     Layer,
     Mixed,
@@ -21,7 +23,19 @@ from finetune.backbones import (
     Unit,
 )
 from finetune.export.formats.content import CLASS_LOGITS, EMBEDDINGS, IMAGES, PROBABILITIES, Content
+from finetune.images import IMAGENET_DEVIATION, IMAGENET_MEAN
 
+AFFINE: dict[str, tuple[Any, Any]] = {
+    "fixed": (1 / 128, -127.5 / 128),
+    "unit": (1 / 255, 0.0),
+    "symmetric": (1 / 127.5, -1.0),
+    "imagenet": (
+        [1 / (255 * deviation) for deviation in IMAGENET_DEVIATION],
+        [-mean / deviation for mean, deviation in zip(IMAGENET_MEAN, IMAGENET_DEVIATION, strict=True)],
+    ),
+    "none": (1.0, 0.0),
+}
+"""Scale and offset of Keras's layer for each standardization that multiplies and adds."""
 Tensor: TypeAlias = Any
 """Keras tensor; Keras has no types for it."""
 
@@ -32,9 +46,8 @@ def build(content: Content) -> keras.Model:
     Batch normalization is kept. No weight is trainable until the user changes that, because the moving statistics would
     drift.
     """
-    size = content.preprocessing.image_size
     layers = _Layers(content)
-    images = keras.Input((size, size, 3), dtype="uint8", name=IMAGES)  # [n, s, s, 3]
+    images = keras.Input(content.preprocessing.shape, dtype="uint8", name=IMAGES)  # [n, s, s, c]
     net = layers.standardize(images)
     *body, head = content.backbone.units
     for unit in body:
@@ -59,8 +72,10 @@ class _Layers:
 
     def standardize(self, images: Tensor) -> Tensor:
         """Standardize with Keras's own layers, which both file formats can store."""
-        if self._content.preprocessing.standardization == "fixed":
-            return keras.layers.Rescaling(1 / 128, -127.5 / 128, name="standardize")(images)
+        standardization = self._content.preprocessing.standardization
+        if standardization in AFFINE:
+            scale, offset = AFFINE[standardization]
+            return keras.layers.Rescaling(scale, offset, name="standardize")(images)
         # Keras adds the least variance to the variance, and TensorFlow takes the larger of the two. For an image with
         # any contrast, both give the same result in float32.
         shape = images.shape[1:]
@@ -75,9 +90,17 @@ class _Layers:
         match made_of:
             case GlobalAveragePool():
                 return keras.layers.GlobalAveragePooling2D(name=self._name(scope))(net)
+            case Flatten():
+                return keras.layers.Flatten(name=self._name(scope))(net)
             case Dense():
                 net = self.dense(net, scope)
-                return self.batch_norm(net, scope) if made_of.batch_norm else net
+                net = self.batch_norm(net, scope) if made_of.batch_norm else net
+                return self.relu(net, scope) if made_of.relu else net
+            case Fire():
+                (squeeze, narrow), *expand = made_of.layers
+                net = self.layer(net, narrow, f"{scope}/{squeeze}")
+                ends = [self.layer(net, layer, f"{scope}/{name}") for name, layer in expand]
+                return keras.layers.Concatenate(name=self._name(scope))(ends)
             case Residual():
                 return self.residual(net, scope, made_of)
             case Reduction():
@@ -97,7 +120,7 @@ class _Layers:
         up = self._layer(keras.layers.Conv2D, net.shape[-1], 1, scope=f"{scope}/{made_of.up}")(mixed)
         scaled = keras.layers.Rescaling(made_of.scale, name=self._name(f"{scope}/scale"))(up)
         net = keras.layers.Add(name=self._name(f"{scope}/add"))([net, scaled])
-        return keras.layers.ReLU(name=self._name(f"{scope}/relu"))(net) if made_of.relu else net
+        return self.relu(net, scope) if made_of.relu else net
 
     def branches(self, net: Tensor, scope: str, branches: Sequence[Branch]) -> list[Tensor]:
         """Make parallel branches, each a sequence of layers."""
@@ -110,15 +133,21 @@ class _Layers:
         return ends
 
     def layer(self, net: Tensor, layer: Layer, scope: str) -> Tensor:
-        """Make a layer. A convolution is followed by batch normalization and ReLU."""
+        """Make a layer, with the batch normalization and the ReLU that follow it."""
         padding = layer.padding.lower()
         if not isinstance(layer, Convolution):
             average = isinstance(layer, AveragePool)
             pool = keras.layers.AveragePooling2D if average else keras.layers.MaxPooling2D
             return pool(layer.kernel, layer.stride, padding, name=self._name(scope))(net)
         kind = keras.layers.Conv2D
-        made = self._layer(kind, layer.filters, layer.kernel, layer.stride, padding, use_bias=False, scope=scope)
-        return keras.layers.ReLU(name=self._name(f"{scope}/relu"))(self.batch_norm(made(net), scope))
+        biased = not layer.batch_norm
+        made = self._layer(kind, layer.filters, layer.kernel, layer.stride, padding, use_bias=biased, scope=scope)
+        net = self.batch_norm(made(net), scope) if layer.batch_norm else made(net)
+        return self.relu(net, scope) if layer.relu else net
+
+    def relu(self, net: Tensor, scope: str) -> Tensor:
+        """Make the ReLU after a layer."""
+        return keras.layers.ReLU(name=self._name(f"{scope}/relu"))(net)
 
     def dense(self, net: Tensor, scope: str) -> Tensor:
         """Make a fully connected layer, with a bias if the checkpoint has one."""

@@ -24,7 +24,7 @@ def outputs(content: Content, weights: Mapping[str, Any], images: tf.Tensor) -> 
     Args:
         content: network and input contract.
         weights: weights from `folded`, as arrays or as variables.
-        images: pixels, uint8 [n, s, s, 3].
+        images: pixels, uint8 [n, s, s, c].
     """
     inputs = standardize(images, content.preprocessing.standardization)
     values = {name: tf.convert_to_tensor(value) for name, value in weights.items()}
@@ -38,8 +38,7 @@ def outputs(content: Content, weights: Mapping[str, Any], images: tf.Tensor) -> 
 
 def signature(content: Content) -> tf.TensorSpec:
     """Return the shape, type and name of the input."""
-    size = content.preprocessing.image_size
-    return tf.TensorSpec([None, size, size, 3], tf.uint8, IMAGES)
+    return tf.TensorSpec([None, *content.preprocessing.shape], tf.uint8, IMAGES)
 
 
 def constant_function(content: Content) -> tf.types.experimental.ConcreteFunction:
