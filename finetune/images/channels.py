@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from finetune.errors import DataError, bounded
+from finetune.errors import DataError, Problem
 from finetune.images.preprocessing import Preprocessing
 from finetune.images.reading import ImageError, Pixels, read_image
+from finetune.words import counted
 
 ADVICE = "convert the images, or ask for it: preprocessing.convert=true in a recipe, --convert for a command"
 
@@ -49,19 +51,20 @@ def refuse_colors(paths: Sequence[Path], preprocessing: Preprocessing, where: st
         where: the images, as messages name them.
 
     Raises:
-        DataError: some images have colors; the first ones are named.
+        DataError: some images have colors; the first one is named.
     """
     if preprocessing.channels == "rgb" or preprocessing.convert:
         return
-    problems = []
-    for path in paths:
+
+    def has_colors(path: Path) -> bool:
         try:
             pixels = read_image(path)
         except ImageError:
-            continue
-        try:
-            in_channels(pixels, preprocessing)
-        except ImageError as error:
-            problems += error.within(path)
-    if problems:
-        raise DataError(*bounded(problems, where, ADVICE))
+            return False
+        return not (pixels == pixels[..., :1]).all()
+
+    with ThreadPoolExecutor() as pool:
+        colored = [path for path, found in zip(paths, pool.map(has_colors, paths), strict=True) if found]
+    if colored:
+        found = f"{counted(len(colored), 'image')} with colors, where the network takes grey, {colored[0]} the first"
+        raise DataError(Problem(where, found, ADVICE))

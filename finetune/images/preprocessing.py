@@ -127,13 +127,14 @@ def resolve_preprocessing(
     if found is None:
         source = "assumed; nothing beside the checkpoint says otherwise"
         found = dataclasses.replace(usual, source=source, assumed=True)
-    convert = (beside is not None and beside.convert) if choice.convert is None else choice.convert
-    found = dataclasses.replace(found, channels=usual.channels, convert=convert and usual.channels == "grey")
-    return chosen(found, choice)
+    convert = beside is not None and beside.convert
+    return chosen(dataclasses.replace(found, channels=usual.channels, convert=convert), choice)
 
 
 def chosen(found: Preprocessing, choice: Choice) -> Preprocessing:
-    """Return a preprocessing with the chosen image size and standardization in place of its own."""
+    """Return a preprocessing with the chosen values in place of its own."""
+    convert = found.convert if choice.convert is None else choice.convert
+    found = dataclasses.replace(found, convert=convert and found.channels == "grey")
     size, standardization = choice.image_size, choice.standardization
     if size is None and standardization is None:
         return found

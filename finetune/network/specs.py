@@ -47,7 +47,7 @@ def build_unit(backbone: Backbone, unit: Unit, inputs: tf.Tensor, width: int = 0
                 pooled = slim.avg_pool2d(inputs, inputs.shape[1:3], stride=1, padding="VALID")  # [n, 1, 1, c]
                 return tf.squeeze(pooled, [1, 2])  # [n, c]
             case Flatten():
-                return slim.flatten(inputs)  # [n, h * w * c]
+                return tf.reshape(inputs, [-1, inputs.shape[1:].num_elements()])  # [n, h * w * c]
             case Fire():
                 return _fire(inputs, unit.name, unit.made_of)
             case Residual():
