@@ -1,3 +1,4 @@
+from . import layer_kinds as layer_kinds
 from .backbone import (
     CHANNELS as CHANNELS,
     FACENET_STANDARDIZATIONS as FACENET_STANDARDIZATIONS,
@@ -9,7 +10,21 @@ from .backbone import (
     Unit as Unit,
     Weights as Weights,
 )
+from .graph import (
+    STATISTICS as STATISTICS,
+    Graph as Graph,
+    Node as Node,
+    chain as chain,
+    foldable as foldable,
+    folded_graph as folded_graph,
+)
 from .keras_layers import layer_order as layer_order
+from .layer_shapes import (
+    graph_shapes as graph_shapes,
+    least_image_size as least_image_size,
+    output_shape as output_shape,
+    variable_sizes as variable_sizes,
+)
 from .placed_layers import PlacedLayer as PlacedLayer, layers as layers
 from .port import Port as Port, Theirs as Theirs
 from .ports import PORTS as PORTS, find_port as find_port

@@ -9,5 +9,6 @@ from .forward import (
     l2_normalize as l2_normalize,
     units_of as units_of,
 )
+from .graph import BatchNormMode as BatchNormMode, build_graph as build_graph, fold_graph as fold_graph
 from .initial import initial_value as initial_value
 from .trace import multiply_adds as multiply_adds, output_shapes as output_shapes, variable_shapes as variable_shapes

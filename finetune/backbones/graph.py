@@ -1,0 +1,78 @@
+"""The layers of a unit as a graph, for networks whose layers are those of Keras."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import NamedTuple
+
+from finetune.backbones.layer_kinds import BatchNormalization, Identity, Kernel, LayerKind
+
+STATISTICS = ("moving_mean", "moving_variance", "mean", "variance")
+"""Names of variables that have no gradient: moving statistics, and those of `Normalization`."""
+
+
+class Node(NamedTuple):
+    """A layer in a graph.
+
+    Attributes:
+        name: name of the layer in Keras. Its variables are `NAME/kernel` and so on, below the unit's scope.
+        layer: kind of the layer, with its settings.
+        inputs: names of earlier nodes. An empty name stands for the unit's input.
+    """
+
+    name: str
+    layer: LayerKind
+    inputs: tuple[str, ...]
+
+
+class Graph(NamedTuple):
+    """The layers of a unit with their connections.
+
+    Attributes:
+        nodes: layers, each after those that it takes its inputs from. The last one gives the unit's output.
+    """
+
+    nodes: tuple[Node, ...]
+
+
+def chain(*layers: tuple[str, LayerKind], after: str = "") -> tuple[Node, ...]:
+    """Return nodes for layers that follow one another.
+
+    Args:
+        layers: name and kind of each layer.
+        after: name of the node before them; empty for the unit's input.
+    """
+    before = (after, *(name for name, _ in layers))
+    return tuple(Node(name, layer, (before[i],)) for i, (name, layer) in enumerate(layers))
+
+
+def foldable(graph: Graph) -> dict[str, str]:
+    """Return each batch normalization that folds into the layer before it, with the name of that layer.
+
+    The layer must have a kernel and no activation, and nothing else may use its output.
+    """
+    uses = Counter(name for node in graph.nodes for name in node.inputs)
+    layers = {node.name: node.layer for node in graph.nodes}
+    return {
+        node.name: source
+        for node in graph.nodes
+        if isinstance(node.layer, BatchNormalization)
+        for source in node.inputs
+        if isinstance(layer := layers.get(source), Kernel) and layer.activation == "linear" and uses[source] == 1
+    }
+
+
+def folded_graph(graph: Graph) -> Graph:
+    """Return the graph after folding: layers with a folded batch normalization have a bias, and it does nothing."""
+    folds = foldable(graph)
+    biased = set(folds.values())
+
+    def folded(node: Node) -> Node:
+        if node.name in folds:
+            return node._replace(layer=Identity())
+        if node.name in biased and isinstance(node.layer, Kernel):
+            return node._replace(layer=dataclasses.replace(node.layer, use_bias=True))
+        return node
+
+    return Graph(tuple(map(folded, graph.nodes)))
