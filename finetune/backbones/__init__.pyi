@@ -10,6 +10,11 @@ from .backbone import (
     Unit as Unit,
     Weights as Weights,
 )
+from .convnext import CONVNEXT_TINY_LEAST_SIZE as CONVNEXT_TINY_LEAST_SIZE, CONVNEXT_TINY_UNITS as CONVNEXT_TINY_UNITS
+from .efficientnet import (
+    EFFICIENTNET_B1_LEAST_SIZE as EFFICIENTNET_B1_LEAST_SIZE,
+    EFFICIENTNET_B1_UNITS as EFFICIENTNET_B1_UNITS,
+)
 from .graph import (
     STATISTICS as STATISTICS,
     Graph as Graph,
@@ -18,6 +23,7 @@ from .graph import (
     foldable as foldable,
     folded_graph as folded_graph,
 )
+from .inception_v3 import INCEPTION_V3_LEAST_SIZE as INCEPTION_V3_LEAST_SIZE, INCEPTION_V3_UNITS as INCEPTION_V3_UNITS
 from .keras_layers import layer_order as layer_order
 from .layer_shapes import (
     graph_shapes as graph_shapes,

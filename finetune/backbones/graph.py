@@ -36,6 +36,19 @@ class Graph(NamedTuple):
     nodes: tuple[Node, ...]
 
 
+class NumberedNames:
+    """Keras's automatic names: the first convolution of a network is `conv2d`, the second one `conv2d_1`."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def next(self, kind: str) -> str:
+        """Return the name of the next layer of a kind."""
+        number = self._counts[kind]
+        self._counts[kind] += 1
+        return f"{kind}_{number}" if number else kind
+
+
 def chain(*layers: tuple[str, LayerKind], after: str = "") -> tuple[Node, ...]:
     """Return nodes for layers that follow one another.
 

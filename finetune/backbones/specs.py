@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
+from finetune.backbones.graph import Graph
+
 Padding = Literal["SAME", "VALID"]
 
 
@@ -135,6 +137,16 @@ class Dense(NamedTuple):
 
 
 Spec: TypeAlias = (
-    Convolution | MaxPool | AveragePool | GlobalAveragePool | Flatten | Mixed | Reduction | Residual | Fire | Dense
+    Convolution
+    | MaxPool
+    | AveragePool
+    | GlobalAveragePool
+    | Flatten
+    | Mixed
+    | Reduction
+    | Residual
+    | Fire
+    | Dense
+    | Graph
 )
 WITHOUT_VARIABLES = (MaxPool, AveragePool, GlobalAveragePool, Flatten)

@@ -58,8 +58,10 @@ def build_unit(backbone: Backbone, unit: Unit, inputs: tf.Tensor, width: int = 0
                 return _mixed(inputs, unit.name, unit.made_of)
             case Convolution():
                 return _layer(inputs, unit.made_of, unit.name)
-            case _:
+            case MaxPool() | AveragePool():
                 return _layer(inputs, unit.made_of, None)
+            case _:
+                raise TypeError(f"unit {unit.name} is a graph, which `build_graph` builds")
 
 
 def _dense(net: tf.Tensor, unit: Unit, width: int) -> tf.Tensor:

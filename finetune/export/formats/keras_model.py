@@ -16,6 +16,7 @@ from finetune.backbones import (
     Fire,
     Flatten,
     GlobalAveragePool,
+    Graph,
     Layer,
     Mixed,
     Reduction,
@@ -110,6 +111,8 @@ class _Layers:
             case Mixed():
                 ends = self.branches(net, scope, made_of.branches)
                 return keras.layers.Concatenate(name=self._name(scope))(ends)
+            case Graph():
+                raise TypeError(f"unit {unit.name} is a graph, which has no export yet")
             case _:
                 return self.layer(net, made_of, scope)
 
