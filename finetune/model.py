@@ -162,7 +162,7 @@ class Model:
         """Build the network of a checkpoint that is already open; see `restore`."""
 
         def draw(name: str) -> np.ndarray:
-            return network.initial_value(name, found.needed[name], seed)
+            return network.initial_value(found.backbone, name, found.needed[name], seed)
 
         def again(names: Collection[str]) -> dict[str, np.ndarray]:
             stored = [name for name in names if name in found.plan.restored]
@@ -213,7 +213,7 @@ class Model:
         size = embedding_size or backbone.embedding_size
         shapes = network.variable_shapes(backbone, size, num_classes, preprocessing.shape)
         names = [name for name in shapes if num_classes or not backbone.is_head(name)]
-        variables = {name: _variable(name, network.initial_value(name, shapes[name], seed)) for name in names}
+        variables = {name: _variable(name, network.initial_value(backbone, name, shapes[name], seed)) for name in names}
         return cls(backbone, variables, preprocessing, () if isinstance(classes, int) else classes)
 
     @property

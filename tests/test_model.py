@@ -18,7 +18,7 @@ from tests.tiny import TINY
 tf = pytest.importorskip("tensorflow")
 from finetune import network  # noqa: E402
 from finetune.model import Model  # noqa: E402
-from finetune.network.initial import initial_value  # noqa: E402
+from finetune.network import initial_value  # noqa: E402
 
 pytestmark = pytest.mark.tf
 V1 = by_name("inception_resnet_v1")
@@ -184,13 +184,13 @@ def test_a_new_head_is_fresh_and_all_else_restored(drawn_checkpoint, model):
 
 
 def test_the_new_head_is_drawn_by_the_seed_within_glorots_bounds():
-    weights = initial_value("Logits/weights", (512, 88), 1)
-    np.testing.assert_array_equal(weights, initial_value("Logits/weights", (512, 88), 1))
-    assert not np.array_equal(weights, initial_value("Logits/weights", (512, 88), 2))
+    weights = initial_value(TINY, "Logits/weights", (512, 88), 1)
+    np.testing.assert_array_equal(weights, initial_value(TINY, "Logits/weights", (512, 88), 1))
+    assert not np.array_equal(weights, initial_value(TINY, "Logits/weights", (512, 88), 2))
     limit = np.sqrt(6 / (512 + 88))
     assert 0.99 * limit < np.abs(weights).max() <= limit
     assert np.abs(weights.mean()) < 0.01 * limit
-    np.testing.assert_array_equal(initial_value("Logits/biases", (88,), 1), np.zeros(88))
+    np.testing.assert_array_equal(initial_value(TINY, "Logits/biases", (88,), 1), np.zeros(88))
 
 
 @pytest.mark.parametrize("left", [(), ("Logits/weights",), ("Logits/biases",)])

@@ -29,8 +29,10 @@ from .layer_shapes import (
     graph_shapes as graph_shapes,
     least_image_size as least_image_size,
     output_shape as output_shape,
+    variable_names as variable_names,
     variable_sizes as variable_sizes,
 )
+from .neck import Neck as Neck, stored_neck as stored_neck, with_neck as with_neck
 from .placed_layers import PlacedLayer as PlacedLayer, layers as layers
 from .port import Port as Port, Theirs as Theirs
 from .ports import PORTS as PORTS, find_port as find_port
@@ -63,4 +65,5 @@ from .specs import (
     Reduction as Reduction,
     Residual as Residual,
     Spec as Spec,
+    has_variables as has_variables,
 )

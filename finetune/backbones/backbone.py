@@ -8,7 +8,9 @@ import functools
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from finetune.backbones.specs import WITHOUT_VARIABLES, BatchNorm, Spec
+from finetune.backbones.graph import STATISTICS, Graph
+from finetune.backbones.layer_shapes import variable_names
+from finetune.backbones.specs import BatchNorm, Spec, has_variables
 from finetune.errors import Problem, UserError
 
 Weights = Literal["variables", "averages"]
@@ -56,6 +58,8 @@ class Backbone:
         standardization: standardization of such a training, as `finetune.images` names it.
         channels: `rgb` or `grey`, for such a training.
         embedding_size: number of values in an embedding of such a training.
+        features: number of pooled features that a neck takes; 0 for a network whose embedding layer is fixed.
+        keras_name: name in `keras.applications`; empty for networks that it does not have.
     """
 
     name: str
@@ -72,6 +76,8 @@ class Backbone:
     standardization: Standardization = "fixed"
     channels: Channels = "rgb"
     embedding_size: int = 512
+    features: int = 0
+    keras_name: str = ""
 
     def boundary(self, train_from: str) -> int:
         """Return the index of the first trained unit; all units before it are frozen.
@@ -92,7 +98,7 @@ class Backbone:
     def boundaries(self) -> tuple[str, ...]:
         """Valid values of `train_from`: the repeats, then the units with variables."""
         repeats = dict.fromkeys(name.split("/")[0] for name in self.names if "/" in name)
-        return (*repeats, *(unit.name for unit in self.units if not isinstance(unit.made_of, WITHOUT_VARIABLES)))
+        return (*repeats, *(unit.name for unit in self.units if has_variables(unit.made_of)))
 
     @functools.cached_property
     def blocks(self) -> tuple[str, ...]:
@@ -114,6 +120,15 @@ class Backbone:
     def head_index(self) -> int:
         """The index of the head, where the units that give the prelogits end."""
         return len(self.units) - 1
+
+    @functools.cached_property
+    def first_kernel(self) -> str:
+        """The TF1 name of the weights of the first layer, [h, w, channels, filters]."""
+        unit = self.units[0]
+        scope = self.scope_of(unit.name)
+        if isinstance(unit.made_of, Graph):
+            return next(f"{scope}/{name}" for name in variable_names(unit.made_of) if name.endswith("kernel"))
+        return f"{scope}/weights"
 
     @property
     def head_variables(self) -> tuple[str, str]:
@@ -146,5 +161,5 @@ class Backbone:
         return variable.startswith(f"{self.head}/")
 
     def is_statistic(self, variable: str) -> bool:
-        """Return whether a variable is a moving mean or variance, which has no gradient."""
-        return variable.endswith(("/moving_mean", "/moving_variance"))
+        """Return whether a variable is a mean or a variance, which has no gradient."""
+        return variable.rpartition("/")[2] in STATISTICS

@@ -71,6 +71,11 @@ def variable_sizes(layer: LayerKind, channels: int) -> dict[str, tuple[int, ...]
             return {}
 
 
+def variable_names(graph: Graph) -> tuple[str, ...]:
+    """Return the names of all variables of a unit, `LAYER/kernel` and so on, in the order of its layers."""
+    return tuple(f"{node.name}/{name}" for node in graph.nodes for name in variable_sizes(node.layer, 1))
+
+
 def _bias(use_bias: bool, channels: int) -> dict[str, tuple[int, ...]]:  # noqa: FBT001
     return {"bias": (channels,)} if use_bias else {}
 

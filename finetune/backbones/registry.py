@@ -7,6 +7,8 @@ from pathlib import Path
 
 from finetune.backbones.backbone import Backbone
 from finetune.backbones.inception_resnet import INCEPTION_RESNET_V1, INCEPTION_RESNET_V2
+from finetune.backbones.keras_networks import KERAS_NETWORKS
+from finetune.backbones.neck import stored_neck, with_neck
 from finetune.backbones.small_cnn import SMALL_CNN
 from finetune.backbones.squeezenet import SQUEEZENET
 from finetune.errors import CheckpointError, Problem, UserError
@@ -14,7 +16,7 @@ from finetune.words import did_you_mean, listed
 
 FACENET = INCEPTION_RESNET_V1, INCEPTION_RESNET_V2, SQUEEZENET
 """Networks of FaceNet's code."""
-BACKBONES: Mapping[str, Backbone] = {backbone.name: backbone for backbone in (*FACENET, SMALL_CNN)}
+BACKBONES: Mapping[str, Backbone] = {backbone.name: backbone for backbone in (*FACENET, SMALL_CNN, *KERAS_NETWORKS)}
 DEFAULT = INCEPTION_RESNET_V1.name
 """The backbone of a recipe that does not name one."""
 LEAST_IMAGE_SIZE = min(backbone.least_image_size for backbone in BACKBONES.values())
@@ -49,7 +51,7 @@ def recognise(shapes: Mapping[str, tuple[int, ...]], where: str | Path = "the ch
     scopes = sorted({name.split("/")[0] for name in shapes})
     for backbone in BACKBONES.values():
         if backbone.scope in scopes:
-            return backbone
+            return with_neck(backbone, stored_neck(backbone, shapes)) if backbone.features else backbone
     known = next((title for scope, title in _OTHERS.items() if scope in scopes), None)
     if known:
         found = f"holds {known}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 from finetune.backbones.graph import Graph
+from finetune.backbones.layer_shapes import variable_names
 
 Padding = Literal["SAME", "VALID"]
 
@@ -149,4 +150,10 @@ Spec: TypeAlias = (
     | Dense
     | Graph
 )
-WITHOUT_VARIABLES = (MaxPool, AveragePool, GlobalAveragePool, Flatten)
+
+
+def has_variables(made_of: Spec) -> bool:
+    """Return whether a unit has variables."""
+    if isinstance(made_of, Graph):
+        return bool(variable_names(made_of))
+    return not isinstance(made_of, MaxPool | AveragePool | GlobalAveragePool | Flatten)

@@ -91,8 +91,9 @@ def in_tf1_names(found: Variables, where: str | Path = "the checkpoint", *, aver
     if backbone := table.backbone:
         _within_scope(table, backbone)
         _averages(table, asked=averages)
-        _with_statistics(table, backbone)
-        if not backbone.batch_norm.gamma:
+        if not backbone.features:
+            _with_statistics(table, backbone)
+        if not backbone.batch_norm.gamma and not backbone.features:
             _without_gamma(table, backbone)
         _in_float32(table, backbone)
     return Variables(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from finetune.backbones import CHANNELS, Backbone, Channels, layers, recognise
+from finetune.backbones import CHANNELS, Backbone, Channels, recognise
 from finetune.brief import Brief
 from finetune.errors import CheckpointError, Problem
 
@@ -75,7 +75,7 @@ def contents(stored: Mapping[str, Shape], where: str | Path = "the checkpoint") 
         if len(stored.get(name, (0, 0))) != 2:
             found = f"shape {list(stored[name])}; the network needs two dimensions"
             raise CheckpointError(Problem(f"{where} {name}", found))
-    first = stored.get(next(layers(backbone)).variables[0], ())
+    first = stored.get(backbone.first_kernel, ())
     channels: Channels = "grey" if first[-2:-1] == (CHANNELS["grey"],) else "rgb"
     return Contents(backbone, stored[embedding][1], stored[head][1] if head in stored else None, channels)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from finetune.backbones import Backbone, BatchNorm, Residual
+from finetune.backbones import Backbone, BatchNorm, Graph, Residual
+from finetune.network.graph import fold_graph
 
 
 def fold(backbone: Backbone, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,6 +23,8 @@ def fold(backbone: Backbone, variables: Mapping[str, Any]) -> dict[str, Any]:
     """
     folded = fold_batch_norm(variables, backbone.batch_norm)
     for unit in backbone.units:
+        if isinstance(unit.made_of, Graph):
+            folded = fold_graph(unit.made_of, backbone.scope_of(unit.name), folded)
         if isinstance(unit.made_of, Residual):
             up = f"{backbone.scope_of(unit.name)}/{unit.made_of.up}"
             for name in (f"{up}/{part}" for part in ("weights", "biases")):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from finetune.backbones import Backbone, Dense
 from finetune.images import Precision
 from finetune.network.folding import fold
+from finetune.network.graph import BatchNormMode
 from finetune.network.layers import batch_norm as trained_batch_norm, existing_variables, normalizing, stored_batch_norm
 from finetune.network.specs import build_unit
 
@@ -66,6 +67,7 @@ def forward_pass(
         "train": partial(trained_batch_norm, settings=backbone.batch_norm),
         "stored": partial(stored_batch_norm, settings=backbone.batch_norm),
     }
+    mode: BatchNormMode = "folded" if batch_norm == "frozen" else batch_norm
     used = fold(backbone, units_of(backbone, variables, units)) if batch_norm == "frozen" else variables
     with existing_variables(used), normalizing(normalizers.get(batch_norm)):
         net = inputs
@@ -75,7 +77,7 @@ def forward_pass(
                 net = tf.nn.experimental.stateless_dropout(net, 1.0 - dropout.keep_probability, seed=dropout.seed)
             dense = isinstance(unit.made_of, Dense)
             width = variables[f"{backbone.scope_of(unit.name)}/weights"].shape[-1] if dense else 0
-            net = build_unit(backbone, unit, net, width, folded=batch_norm not in normalizers)
+            net = build_unit(backbone, unit, net, width, batch_norm=mode)
     return tf.cast(net, tf.float32)
 
 

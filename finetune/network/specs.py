@@ -17,6 +17,7 @@ from finetune.backbones import (
     Fire,
     Flatten,
     GlobalAveragePool,
+    Graph,
     Layer,
     MaxPool,
     Mixed,
@@ -24,9 +25,12 @@ from finetune.backbones import (
     Residual,
     Unit,
 )
+from finetune.network.graph import BatchNormMode, build_graph
 
 
-def build_unit(backbone: Backbone, unit: Unit, inputs: tf.Tensor, width: int = 0, *, folded: bool = False) -> tf.Tensor:
+def build_unit(
+    backbone: Backbone, unit: Unit, inputs: tf.Tensor, width: int = 0, *, batch_norm: BatchNormMode = "stored"
+) -> tf.Tensor:
     """Build a unit under its own scope.
 
     Args:
@@ -35,7 +39,7 @@ def build_unit(backbone: Backbone, unit: Unit, inputs: tf.Tensor, width: int = 0
         inputs: output of the previous unit: images [n, s, s, 3] for the first one, [n, c] after the
             global pooling, [n, h, w, c] between.
         width: number of outputs of a `Dense` unit.
-        folded: whether the weights already hold the scales of residual units.
+        batch_norm: how the unit normalizes. With `folded`, the weights hold the scales of residual units too.
     """
     if unit.name == backbone.head:
         return _dense(inputs, unit, width)
@@ -51,17 +55,19 @@ def build_unit(backbone: Backbone, unit: Unit, inputs: tf.Tensor, width: int = 0
             case Fire():
                 return _fire(inputs, unit.name, unit.made_of)
             case Residual():
-                return _residual(inputs, unit.name, unit.made_of, 1.0 if folded else unit.made_of.scale)
+                scale = 1.0 if batch_norm == "folded" else unit.made_of.scale
+                return _residual(inputs, unit.name, unit.made_of, scale)
             case Reduction():
                 return _reduction(inputs, unit.name, unit.made_of)
             case Mixed():
                 return _mixed(inputs, unit.name, unit.made_of)
             case Convolution():
                 return _layer(inputs, unit.made_of, unit.name)
-            case MaxPool() | AveragePool():
-                return _layer(inputs, unit.made_of, None)
+            case Graph():
+                with tf.compat.v1.variable_scope(unit.name):
+                    return build_graph(unit.made_of, inputs, batch_norm)
             case _:
-                raise TypeError(f"unit {unit.name} is a graph, which `build_graph` builds")
+                return _layer(inputs, unit.made_of, None)
 
 
 def _dense(net: tf.Tensor, unit: Unit, width: int) -> tf.Tensor:

@@ -77,8 +77,8 @@ def _trace(backbone: Backbone, embedding_size: int, num_classes: int, image: Sha
 
 def _cost(operation: tf.Operation) -> int:
     """Return the multiply-adds of a convolution [n, h, w, c] or a matrix product [n, c] for one image."""
-    if operation.type not in ("Conv2D", "MatMul"):
+    if operation.type not in ("Conv2D", "DepthwiseConv2dNative", "MatMul"):
         return 0
     kernel, outputs = operation.inputs[1].shape, operation.outputs[0].shape
-    places = outputs[1:3].num_elements() if operation.type == "Conv2D" else 1
+    places = 1 if operation.type == "MatMul" else outputs[1:3].num_elements()
     return int(places * kernel.num_elements())

@@ -25,7 +25,7 @@ class WeightDecay(Penalty):
         """Compute this replica's part of the penalty."""
         import tensorflow as tf
 
-        kernels = [variable for name, variable in outputs.weights.items() if name.endswith("/weights")]
+        kernels = [variable for name, variable in outputs.weights.items() if name.endswith(("/weights", "kernel"))]
         return self.factor / outputs.replicas * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
 
 
