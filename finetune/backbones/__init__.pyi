@@ -25,6 +25,7 @@ from .graph import (
 )
 from .inception_v3 import INCEPTION_V3_LEAST_SIZE as INCEPTION_V3_LEAST_SIZE, INCEPTION_V3_UNITS as INCEPTION_V3_UNITS
 from .keras_layers import layer_order as layer_order
+from .keras_ports import keras_order as keras_order, usual_names as usual_names
 from .layer_shapes import (
     graph_shapes as graph_shapes,
     least_image_size as least_image_size,

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from finetune.backbones.graph import STATISTICS, Graph
 from finetune.backbones.layer_shapes import variable_names
-from finetune.backbones.specs import BatchNorm, Spec, has_variables
+from finetune.backbones.specs import BatchNorm, Dense, Spec, has_variables
 from finetune.errors import Problem, UserError
 
 Weights = Literal["variables", "averages"]
@@ -159,6 +159,10 @@ class Backbone:
     def is_head(self, variable: str) -> bool:
         """Return whether a TF1 variable belongs to the classifier."""
         return variable.startswith(f"{self.head}/")
+
+    def in_neck(self, variable: str) -> bool:
+        """Return whether a TF1 variable belongs to the fully connected layers between features and classifier."""
+        return not self.is_head(variable) and isinstance(self.units[self.index_of(variable)].made_of, Dense)
 
     def is_statistic(self, variable: str) -> bool:
         """Return whether a variable is a mean or a variance, which has no gradient."""

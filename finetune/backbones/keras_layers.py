@@ -59,7 +59,8 @@ def _port(name: str, title: str, backbones: tuple[str, ...], named: Callable[[Ba
 
 KERAS_FACENET = _port("keras-facenet", "keras-facenet's layers", V1, keras_facenet)
 DEEPFACE = _port("deepface", "DeepFace's layers", V1, deepface)
-OWN_KERAS = _port("finetune", "the layers of finetune's exports to Keras", (*V1, "inception_resnet_v2"), own)
+OWN = *V1, "inception_resnet_v2", "squeezenet", "small_cnn"
+OWN_KERAS = _port("finetune", "the layers of finetune's exports to Keras", OWN, own)
 
 
 def layer_order(backbone: Backbone, port: Port) -> dict[str, list[str]]:

@@ -6,12 +6,17 @@ from collections.abc import Collection, Mapping
 
 from finetune.backbones.backbone import Backbone
 from finetune.backbones.keras_layers import DEEPFACE, KERAS_FACENET, KERAS_NUMBERED, OWN_KERAS
+from finetune.backbones.keras_ports import KERAS_LAYER_NUMBERS, KERAS_LAYERS
 from finetune.backbones.port import Port
 from finetune.backbones.pytorch_modules import DEEPFACE_PYTORCH, FACENET_PYTORCH
 from finetune.backbones.registry import BACKBONES
 
 PORTS: Mapping[str, Port] = {
-    port.name: port for port in (FACENET_PYTORCH, DEEPFACE_PYTORCH, KERAS_FACENET, DEEPFACE, OWN_KERAS, KERAS_NUMBERED)
+    port.name: port
+    for port in (
+        *(FACENET_PYTORCH, DEEPFACE_PYTORCH, KERAS_FACENET, DEEPFACE, OWN_KERAS, KERAS_NUMBERED),
+        *(KERAS_LAYERS, KERAS_LAYER_NUMBERS),
+    )
 }
 LEAST = 0.5
 """Least share of a port's tensors that a file must hold to be taken for one of its files."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from finetune import files
 from finetune.backbones import Backbone, Weights
 from finetune.checkpoint.location import CLASS_NAMES, Located, locate
-from finetune.checkpoint.plan import Contents, RestorePlan, Shape, contents, holds_head, plan_restore
+from finetune.checkpoint.plan import Beginning, Contents, RestorePlan, Shape, contents, holds_head, plan_restore
 from finetune.checkpoint.stored import StoredCheckpoint, file_digests, read
 from finetune.errors import CheckpointError, Problem
 from finetune.images import AS_EXPECTED, Choice, Preprocessing, resolve_preprocessing, usual_preprocessing
@@ -80,6 +81,7 @@ def account(
     class_names: Sequence[str] | None = None,
     choice: Choice = AS_EXPECTED,
     weights: Weights = "variables",
+    beginning: Beginning | None = None,
 ) -> Account:
     """Read a checkpoint and check all that its restore needs.
 
@@ -89,6 +91,7 @@ def account(
             has weights and biases.
         choice: preprocessing that is given; by default, what the checkpoint is known to expect.
         weights: `averages` to take the moving averages that the training kept of the variables.
+        beginning: network whose neck the checkpoint may lack. It is fresh then.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or of an unknown backbone, a variable is unaccounted
@@ -96,7 +99,7 @@ def account(
     """
     located = locate(path)
     stored = read(located, averages=weights == "averages")
-    found = contents(stored.shapes, located.prefix)
+    found = contents(stored.shapes, located.prefix, beginning)
     backbone = found.backbone
     contract = resolve_preprocessing(
         located.folder,
@@ -115,6 +118,9 @@ def account(
     shapes = network.variable_shapes(backbone, found.embedding_size, classes or 1, contract.shape)
     needed = {name: shape for name, shape in shapes.items() if classes or not backbone.is_head(name)}
     fresh = [name for name in needed if class_names is not None and backbone.is_head(name)]
+    if beginning is not None and backbone.features:
+        lacking = [name for name in needed if name not in stored.shapes and backbone.in_neck(name)]
+        fresh = [name for name in needed if name in lacking or name in fresh]
     plan = plan_restore(backbone, stored.shapes, needed, fresh, where=located.prefix, skipped=stored.variables.skipped)
     values = stored.tensors(plan.restored)
     names = stored_class_names(located.folder, classes) if class_names is None else tuple(class_names)
@@ -124,9 +130,20 @@ def account(
 
 
 def fresh_account(
-    backbone: Backbone, embedding_size: int, preprocessing: Preprocessing, class_names: Sequence[str]
+    backbone: Backbone,
+    embedding_size: int,
+    preprocessing: Preprocessing,
+    class_names: Sequence[str],
+    values: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Account:
-    """Return the account of a network whose variables are all fresh.
+    """Return the account of a network without a checkpoint. Its variables are fresh, except those with given values.
+
+    Args:
+        backbone: the network.
+        embedding_size: number of values in an embedding.
+        preprocessing: preprocessing of its images.
+        class_names: people of its head.
+        values: ImageNet's weights by TF1 name.
 
     Raises:
         CheckpointError: the image size is too small for the network.
@@ -136,9 +153,11 @@ def fresh_account(
     refuse_small(backbone, preprocessing)
     names = tuple(class_names)
     needed = network.variable_shapes(backbone, embedding_size, len(names), preprocessing.shape)
-    plan = RestorePlan((), {}, tuple(needed))
+    restored = tuple(name for name in needed if name in values)
+    plan = RestorePlan(restored, {}, tuple(name for name in needed if name not in values))
     contents = Contents(backbone, embedding_size, None, preprocessing.channels)
-    return Account(None, contents, preprocessing, names, plan, needed, {}, f"a fresh {backbone.title}")
+    name = f"ImageNet's {backbone.title}" if values else f"a fresh {backbone.title}"
+    return Account(None, contents, preprocessing, names, plan, needed, values, name)
 
 
 def refuse_small(backbone: Backbone, preprocessing: Preprocessing, where: str | Path = "image_size") -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from finetune.backbones import BACKBONES, Backbone, Residual, find_port, layers
+from finetune.backbones import BACKBONES, Backbone, Residual, find_port, layers, usual_names
 from finetune.checkpoint.formats import Variables
 from finetune.errors import CheckpointError, Problem
 from finetune.words import counted, listed
@@ -107,9 +107,11 @@ def in_tf1_names(found: Variables, where: str | Path = "the checkpoint", *, aver
 
 def _of_port(table: _Table) -> None:
     """Take over the tensors of a port."""
-    known = find_port(table.tensors)
+    usual = usual_names(table.tensors)
+    known = find_port({usual.get(name, name) for name in table.tensors})
     if known is None:
         return
+    table.rename(usual)
     port, backbone = known
     theirs = port.tensors(backbone)
     renamed: dict[str, Tensor] = {}

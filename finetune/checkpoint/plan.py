@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from finetune.backbones import CHANNELS, Backbone, Channels, recognise
 from finetune.brief import Brief
@@ -57,27 +58,47 @@ class RestorePlan(Brief):
     fresh: tuple[str, ...]
 
 
-def contents(stored: Mapping[str, Shape], where: str | Path = "the checkpoint") -> Contents:
+class Beginning(NamedTuple):
+    """A network that begins with weights that may lack its neck.
+
+    Attributes:
+        backbone: the network.
+        embedding_size: number of values in an embedding; None for what the weights have, or what is usual.
+    """
+
+    backbone: Backbone
+    embedding_size: int | None = None
+
+
+def contents(
+    stored: Mapping[str, Shape], where: str | Path = "the checkpoint", beginning: Beginning | None = None
+) -> Contents:
     """Find the network, the embedding size and the number of classes from the shapes of the stored variables.
 
     Args:
         stored: shapes in the checkpoint, by TF1 name.
         where: the checkpoint, as messages name it.
+        beginning: network whose neck the checkpoint may lack.
 
     Raises:
         CheckpointError: the checkpoint holds no backbone as FaceNet builds it.
     """
     backbone = recognise(stored, where)
     embedding, (head, _) = backbone.embedding_weights, backbone.head_variables
-    if embedding not in stored:
-        raise CheckpointError(Problem(f"{where} {embedding}", "missing; without it there is no embedding"))
+    fresh = beginning is not None and beginning.backbone.name == backbone.name and backbone.features > 0
+    if embedding not in stored and not fresh:
+        advice = "give it as weights, with a new layer for the embedding" if backbone.features else ""
+        raise CheckpointError(Problem(f"{where} {embedding}", "missing; without it there is no embedding", advice))
     for name in (embedding, head):
         if len(stored.get(name, (0, 0))) != 2:
             found = f"shape {list(stored[name])}; the network needs two dimensions"
             raise CheckpointError(Problem(f"{where} {name}", found))
     first = stored.get(backbone.first_kernel, ())
     channels: Channels = "grey" if first[-2:-1] == (CHANNELS["grey"],) else "rgb"
-    return Contents(backbone, stored[embedding][1], stored[head][1] if head in stored else None, channels)
+    size = stored[embedding][1] if embedding in stored else backbone.embedding_size
+    if beginning is not None and fresh:
+        backbone, size = beginning.backbone, beginning.embedding_size or size
+    return Contents(backbone, size, stored[head][1] if head in stored else None, channels)
 
 
 def holds_head(backbone: Backbone, stored: Collection[str]) -> bool:

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from finetune.backbones import BACKBONES, DEFAULT, Backbone, by_name
+from finetune.backbones import BACKBONES, DEFAULT, Backbone, Neck as LayersOfNeck, by_name, with_neck
 from finetune.errors import RecipeError, UserError
 from finetune.images import Precision, Runtime
-from finetune.recipe.sections import LFW, Augment, Data, History, PreprocessingSection
+from finetune.recipe.sections import LFW, Augment, Data, History, Neck, PreprocessingSection
 from finetune.recipe.stage import Stage
 from finetune.schema import AnyPath, Fault, Range, Section, Unread, Wants
 from finetune.words import listed
@@ -34,6 +34,10 @@ AnyBackbone = Annotated[
     Field(json_schema_extra={"enum": list(BACKBONES)}),
     Wants(listed(BACKBONES, "or")),
 ]
+
+
+def _neck(value: object) -> Any:
+    return Neck.read({"widths": value} if isinstance(value, str) else value)
 
 
 def _each(stages: object) -> tuple[Any, ...]:
@@ -65,10 +69,15 @@ class Recipe(Section):
     """Seed of all randomness, from 0 to 2³¹ - 1."""
     backbone: AnyBackbone = DEFAULT
     """Network, which defines the boundaries of the stages. A checkpoint must hold this network."""
-    weights: Annotated[Literal["none"] | AnyPath, Wants("none, or the path of a file")] | None = None
-    """Weights of `backbone` in place of a checkpoint: `none` for random ones, or a file with weights."""
+    weights: Annotated[Literal["none", "imagenet"] | AnyPath, Wants("none, imagenet, or a path")] | None = None
+    """Weights of `backbone` in place of a checkpoint: `none` for random ones, `imagenet` for those that Keras
+    downloads, or a file with weights, which may lack the layers of the embedding."""
     embedding_size: Annotated[int, Range(ge=2, le=4096, of="a whole number")] | None = None
-    """Number of values in an embedding, from 2 to 4096, for random weights. Default: what is usual for the network."""
+    """Number of values in an embedding, from 2 to 4096, where no checkpoint decides it. Default: what is usual for the
+    network."""
+    neck: Annotated[Neck, BeforeValidator(_neck), Wants("widths such as 768-128")] | None = None
+    """Layers between the features of a network of Keras's and the embedding, by their widths: `1280-256-128` is a layer
+    of 256 values and the embedding of 128. Default: the embedding layer alone, with batch normalization."""
     averages: bool = False
     """Take the moving averages that the checkpoint's training kept of its variables, in place of the variables."""
     preprocessing: PreprocessingSection = PreprocessingSection()
@@ -165,8 +174,12 @@ class Recipe(Section):
         if self.checkpoint and self.weights:
             yield Fault(("weights",), "found it beside checkpoint", "give one of the two")
         fresh = self.weights == "none"
-        if self.embedding_size and not fresh:
-            yield Fault(("embedding_size",), "found it without weights: none", "drop it; the checkpoint decides")
+        if self.weights is None:
+            for key in ("embedding_size", "neck"):
+                if getattr(self, key):
+                    yield Fault((key,), "found it without weights", "drop it; the checkpoint decides")
+        if self.backbone:
+            yield from self._of_network(by_name(self.backbone))
         if self.preprocessing and self.preprocessing.channels and not fresh:
             found, advice = "found it without weights: none", "drop it; the checkpoint decides"
             yield Fault(("preprocessing", "channels"), found, advice)
@@ -176,6 +189,35 @@ class Recipe(Section):
         if size and self.backbone and size < (least := by_name(self.backbone).least_image_size):
             advice = f"give a whole number of pixels from {least}"
             yield Fault(("preprocessing", "image_size"), f"found {size}, too few for {self.backbone}", advice)
+
+    def _of_network(self, backbone: Backbone) -> Iterator[Fault]:
+        """Yield the problems of keys that only some networks have."""
+        if self.weights == "imagenet" and not backbone.keras_name:
+            networks = listed([other.name for other in BACKBONES.values() if other.keras_name], "or")
+            yield Fault(("weights",), f"there are none of ImageNet for {backbone.name}", f"set backbone: {networks}")
+        if not self.neck:
+            return
+        if not backbone.features:
+            yield Fault(("neck",), f"{backbone.name} has an embedding layer of its own", "drop it")
+        elif self.neck.numbers and self.neck.numbers[0] != backbone.features:
+            found = f"begins with {self.neck.numbers[0]}, where {backbone.name} has {backbone.features} features"
+            yield Fault(("neck",), found, f"begin with {backbone.features}")
+        elif self.embedding_size and self.neck.numbers and self.neck.numbers[-1] != self.embedding_size:
+            found = f"ends with {self.neck.numbers[-1]}, where embedding_size is {self.embedding_size}"
+            yield Fault(("neck",), found, "drop embedding_size")
+
+    @property
+    def network(self) -> Backbone:
+        """The network, with the recipe's neck."""
+        backbone = by_name(self.backbone)
+        if not self.neck:
+            return backbone
+        return with_neck(backbone, LayersOfNeck(self.neck.numbers[1:-1], self.neck.batch_norm))
+
+    @property
+    def embedding(self) -> int:
+        """The number of values in an embedding, where no checkpoint decides it."""
+        return self.embedding_size or (self.neck.numbers[-1] if self.neck else by_name(self.backbone).embedding_size)
 
     def _on_several(self, stages: list[tuple[int, Stage]]) -> Iterator[Fault]:
         """Yield the keys that work on one device only, or that several workers can't share."""

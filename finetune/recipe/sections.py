@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from finetune.backbones import LEAST_IMAGE_SIZE, Channels, Standardization
 from finetune.schema import AnyPath, Fault, From0Below1, From0To1, From1, Range, Section, Unread, Wants
 
@@ -28,6 +30,21 @@ class PreprocessingSection(Section):
         """Yield the standardization that grey images don't have."""
         if self.channels == "grey" and self.standardization == "imagenet":
             yield Fault(("standardization",), "found 'imagenet' for grey images", "give unit or per_image")
+
+
+class Neck(Section):
+    """Layers between the features of a network of Keras's and the embedding."""
+
+    widths: Annotated[str, Field(pattern=r"^[1-9]\d{0,4}(-[1-9]\d{0,4})+$"), Wants("widths such as 768-128")]
+    """Widths joined by `-`: that of the features, of hidden layers if any, each followed by ReLU, and of the
+    embedding."""
+    batch_norm: bool = True
+    """Whether batch normalization follows each layer."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The widths as numbers; none if they could not be read."""
+        return tuple(map(int, self.widths.split("-"))) if self.widths else ()
 
 
 class Filter(Section):

@@ -10,8 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune.backbones import by_name
-from finetune.checkpoint import Account, account, file_digests, fresh_account, refuse_pattern
+from finetune.checkpoint import (
+    Account,
+    Beginning,
+    account,
+    file_digests,
+    fresh_account,
+    imagenet_weights,
+    refuse_pattern,
+)
 from finetune.dataset import Dataset, Scan, split_validation
 from finetune.doctor import Report, Thumbnails
 from finetune.errors import CheckpointError, DataError, Problem, UserError, attempt
@@ -269,15 +276,17 @@ def open_weights(recipe: Recipe) -> Account:
     devices.prepare()
     section, nobody = recipe.preprocessing, ("nobody",)
     choice = Choice(section.image_size, section.standardization, section.convert)
-    if recipe.weights == "none":
-        backbone = by_name(recipe.backbone)
+    backbone = recipe.network
+    if recipe.weights in ("none", "imagenet"):
         preprocessing = chosen(usual_preprocessing(backbone, section.channels), choice)
-        return fresh_account(backbone, recipe.embedding_size or backbone.embedding_size, preprocessing, nobody)
+        values = imagenet_weights(backbone) if recipe.weights == "imagenet" else {}
+        return fresh_account(backbone, recipe.embedding, preprocessing, nobody, values)
     found = account(
         recipe.begins_with,
         class_names=nobody,
         choice=choice,
         weights="averages" if recipe.averages else "variables",
+        beginning=Beginning(backbone, recipe.embedding) if recipe.weights else None,
     )
     if found.backbone.name != recipe.backbone:
         said = f"holds {found.backbone.title}, where the recipe says backbone: {recipe.backbone}"

@@ -15,6 +15,10 @@ from typing import Any
 PARTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "Conv2D": (("kernel", ""), ("bias", "use_bias")),
     "Dense": (("kernel", ""), ("bias", "use_bias")),
+    "DepthwiseConv2D": (("kernel", ""), ("bias", "use_bias")),
+    "SeparableConv2D": (("depthwise_kernel", ""), ("pointwise_kernel", ""), ("bias", "use_bias")),
+    "LayerNormalization": (("gamma", "scale"), ("beta", "center")),
+    "LayerScale": (("gamma", ""),),
     "BatchNormalization": (("gamma", "scale"), ("beta", "center"), ("moving_mean", ""), ("moving_variance", "")),
 }
 """Weights by class of layer, in order, each with the setting that leaves it out."""

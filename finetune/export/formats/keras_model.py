@@ -23,6 +23,7 @@ from finetune.backbones import (
     Residual,
     Unit,
 )
+from finetune.export.formats import keras_graph
 from finetune.export.formats.content import CLASS_LOGITS, EMBEDDINGS, IMAGES, PROBABILITIES, Content
 from finetune.images import IMAGENET_DEVIATION, IMAGENET_MEAN
 
@@ -112,7 +113,9 @@ class _Layers:
                 ends = self.branches(net, scope, made_of.branches)
                 return keras.layers.Concatenate(name=self._name(scope))(ends)
             case Graph():
-                raise TypeError(f"unit {unit.name} is a graph, which has no export yet")
+                net, values = keras_graph.build(made_of, net, self._tensors, scope)
+                self.values += values
+                return net
             case _:
                 return self.layer(net, made_of, scope)
 
