@@ -11,6 +11,7 @@ from .backbone import (
     Weights as Weights,
 )
 from .convnext import CONVNEXT_TINY_LEAST_SIZE as CONVNEXT_TINY_LEAST_SIZE, CONVNEXT_TINY_UNITS as CONVNEXT_TINY_UNITS
+from .cutting import cut as cut
 from .efficientnet import (
     EFFICIENTNET_B1_LEAST_SIZE as EFFICIENTNET_B1_LEAST_SIZE,
     EFFICIENTNET_B1_UNITS as EFFICIENTNET_B1_UNITS,
@@ -19,14 +20,17 @@ from .graph import (
     STATISTICS as STATISTICS,
     Graph as Graph,
     Node as Node,
+    NumberedNames as NumberedNames,
     chain as chain,
     foldable as foldable,
     folded_graph as folded_graph,
 )
 from .inception_v3 import INCEPTION_V3_LEAST_SIZE as INCEPTION_V3_LEAST_SIZE, INCEPTION_V3_UNITS as INCEPTION_V3_UNITS
+from .keras_file import KerasNetwork as KerasNetwork, read_network as read_network
 from .keras_layers import layer_order as layer_order
 from .keras_ports import keras_order as keras_order, usual_names as usual_names
 from .layer_shapes import (
+    Shape as Shape,
     graph_shapes as graph_shapes,
     least_image_size as least_image_size,
     output_shape as output_shape,

@@ -27,6 +27,7 @@ from finetune.backbones.layer_kinds import (
     Merge,
     Normalization,
     PReLU,
+    Rescaling,
     Reshape,
     SeparableConv2D,
     Size,
@@ -102,8 +103,10 @@ def output_shape(layer: LayerKind, inputs: Sequence[Shape]) -> Shape:
             return (None,) if None in shape else (_product(shape),)
         case Reshape():
             return _reshaped(layer.target_shape, shape)
-        case Normalization(tuple() as mean) if len(mean) not in (1, shape[-1]):
-            raise ValueError(f"has {len(mean)} means for {shape[-1]} channels")
+        case Normalization(tuple() as first, tuple() as second) | Rescaling(first, second):
+            counts = {len(first), len(second)} - {1, shape[-1]}
+            if counts:
+                raise ValueError(f"has {counts.pop()} numbers for {shape[-1]} channels")
     if not isinstance(layer, _OVER_PLACES):
         return shape
     if len(shape) != 3:

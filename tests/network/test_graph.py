@@ -11,7 +11,6 @@ from finetune.backbones import (
     Node,
     chain,
     foldable,
-    folded_graph,
     graph_shapes,
     layer_kinds as kinds,
     variable_sizes,
@@ -90,39 +89,6 @@ def test_folding_keeps_the_values_of_any_graph(graph):
     assert set(folded) == set(values) - removed | biases
 
 
-@pytest.mark.parametrize(
-    ("nodes", "folds"),
-    [
-        (chain(("conv", kinds.Conv2D(4, (3, 3))), ("bn", NORM)), {"bn": "conv"}),
-        (chain(("conv", kinds.Conv2D(4, (3, 3))), ("bn", NORM), ("bn_1", NORM)), {"bn": "conv"}),
-        (chain(("conv", kinds.Conv2D(4, (3, 3), activation="relu")), ("bn", NORM)), {}),
-        (chain(("pad", kinds.ZeroPadding2D(((1, 1), (1, 1)))), ("bn", NORM)), {}),
-        (chain(("bn", NORM)), {}),
-        (
-            (
-                *chain(("conv", kinds.Conv2D(4, (1, 1))), ("bn", NORM)),
-                Node("add", kinds.Add(), ("bn", "conv")),
-            ),
-            {},
-        ),
-        (
-            (
-                *chain(("conv", kinds.Conv2D(4, (1, 1)))),
-                Node("bn", NORM, ("conv",)),
-                Node("bn_1", NORM, ("conv",)),
-                Node("add", kinds.Add(), ("bn", "bn_1")),
-            ),
-            {},
-        ),
-    ],
-    ids=["after conv", "two", "activation", "padding", "alone", "used elsewhere", "two of one"],
-)
-def test_batch_norm_folds_into_a_linear_layer_that_feeds_nothing_else(nodes, folds):
-    assert foldable(Graph(nodes)) == folds
-    kept = [node.layer for node in folded_graph(Graph(nodes)).nodes if node.name.startswith("bn")]
-    assert kept.count(kinds.Identity()) == len(folds)
-
-
 def test_variables_of_other_units_are_returned_as_they_are():
     graph = Graph(chain(("conv", kinds.Conv2D(4, (3, 3), use_bias=False)), ("bn", NORM)))
     others = {"other/conv/kernel": 1, "unit_2/bn/moving_variance": 2}
@@ -171,9 +137,3 @@ def test_a_graph_computes_in_the_type_of_its_input(mode):
     outputs = run(graph, tf.cast(images(), tf.bfloat16), used, mode)
     assert (outputs.dtype, expected.dtype) == (tf.bfloat16, tf.float32)
     np.testing.assert_allclose(tf.cast(outputs, tf.float32), expected, atol=0.1)
-
-
-def test_kinds_with_equal_settings_are_not_equal():
-    assert kinds.MaxPooling2D() != kinds.AveragePooling2D()
-    assert len({kinds.Add(), kinds.Multiply(), kinds.Identity(), kinds.Add()}) == 3
-    assert hash(Graph(chain(("add", kinds.Add())))) is not None

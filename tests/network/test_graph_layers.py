@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from finetune.backbones import Graph, Node, graph_shapes, layer_kinds as kinds
+from finetune.backbones.keras_settings import Settings, layer_kind
 
 tf = pytest.importorskip("tensorflow")
 import keras  # noqa: E402
@@ -135,6 +138,12 @@ def test_a_layer_computes_what_keras_computes(layer, theirs, shapes):
     outputs, expected, ours, _ = computed(layer, theirs, shapes)
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
     assert set(ours) == {f"layer/{weight.name}" for weight in theirs.weights if weight.name != "count"}
+
+
+@pytest.mark.parametrize(("layer", "theirs", "shapes"), CASES, ids=lambda case: repr(case)[:60])
+def test_a_layer_is_read_from_the_configuration_that_keras_writes(layer, theirs, shapes):
+    config = json.loads(json.dumps(theirs.get_config()))
+    assert layer_kind(type(theirs).__name__, Settings(config, len(shapes[0]))) == layer
 
 
 def test_layer_scale_multiplies_each_channel_by_gamma():
