@@ -46,6 +46,7 @@ def keras_layers(model: keras.Model) -> list[keras.Layer]:
 def keras_network(name: str, size: int) -> keras.Model:
     """Return Keras's network from standardized images to features, with random values and moving statistics."""
     keras.utils.clear_session()
+    keras.utils.set_random_seed(3)
     model = getattr(keras.applications, name)(
         weights=None, include_top=False, pooling="avg", input_shape=(size, size, 3)
     )
