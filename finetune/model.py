@@ -403,7 +403,7 @@ class Model:
         Raises:
             RunError: the checkpoint can't be written, for instance because the disk is full.
         """
-        beside = checkpoints.texts(self.preprocessing, self.class_names)
+        beside = checkpoints.texts(self.backbone, self.preprocessing, self.class_names)
         name = checkpoints.published_form(name)
         return checkpoints.write(Path(os.path.expanduser(folder)), name, step, self.tensors(), beside)
 

@@ -60,6 +60,7 @@ class Backbone:
         embedding_size: number of values in an embedding of such a training.
         features: number of pooled features that a neck takes; 0 for a network whose embedding layer is fixed.
         keras_name: name in `keras.applications`; empty for networks that it does not have.
+        description: JSON that describes a network of the user's own; empty for the others.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Backbone:
     embedding_size: int = 512
     features: int = 0
     keras_name: str = ""
+    description: str = ""
 
     def boundary(self, train_from: str) -> int:
         """Return the index of the first trained unit; all units before it are frozen.

@@ -22,15 +22,17 @@ LEAST = 0.5
 """Least share of a port's tensors that a file must hold to be taken for one of its files."""
 
 
-def find_port(names: Collection[str]) -> tuple[Port, Backbone] | None:
+def find_port(names: Collection[str], own: Backbone | None = None) -> tuple[Port, Backbone] | None:
     """Return the port whose tensors a file holds, and the network; None if it holds those of no port.
 
     Args:
         names: names of the tensors in the file.
+        own: network of the user's own that the file may hold.
     """
     shares: dict[float, tuple[Port, Backbone]] = {}
     for port in PORTS.values():
-        for backbone in (BACKBONES[name] for name in port.backbones):
+        own_too = [own] if own and port in (KERAS_LAYERS, KERAS_LAYER_NUMBERS) else []
+        for backbone in (*(BACKBONES[name] for name in port.backbones), *own_too):
             needed = [theirs for theirs, tensor in port.tensors(backbone).items() if not tensor.is_scale]
             shares.setdefault(sum(name in names for name in needed) / len(needed), (port, backbone))
     best = max(shares)

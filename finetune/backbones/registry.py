@@ -9,6 +9,7 @@ from finetune.backbones.backbone import Backbone
 from finetune.backbones.inception_resnet import INCEPTION_RESNET_V1, INCEPTION_RESNET_V2
 from finetune.backbones.keras_networks import KERAS_NETWORKS
 from finetune.backbones.neck import stored_neck, with_neck
+from finetune.backbones.network_file import SUFFIX, network_of_file
 from finetune.backbones.small_cnn import SMALL_CNN
 from finetune.backbones.squeezenet import SQUEEZENET
 from finetune.errors import CheckpointError, Problem, UserError
@@ -27,29 +28,34 @@ _OTHERS = {"pnet": "MTCNN"}
 
 
 def by_name(name: str) -> Backbone:
-    """Return the backbone with this name.
+    """Return the backbone with this name, or the one in a `.keras` file.
 
     Raises:
-        UserError: no backbone has this name; the problem names the nearest one.
+        UserError: no backbone has this name, and the problem names the nearest one; or the file can't be used.
     """
+    if name.endswith(SUFFIX):
+        return network_of_file(name)
     if name not in BACKBONES:
         advice = did_you_mean(name, BACKBONES) or f"choose one of {', '.join(BACKBONES)}"
         raise UserError(Problem("", f"no backbone {name!r}", advice))
     return BACKBONES[name]
 
 
-def recognise(shapes: Mapping[str, tuple[int, ...]], where: str | Path = "the checkpoint") -> Backbone:
+def recognise(
+    shapes: Mapping[str, tuple[int, ...]], where: str | Path = "the checkpoint", own: Backbone | None = None
+) -> Backbone:
     """Return the backbone that a checkpoint holds.
 
     Args:
         shapes: shapes of the stored variables, by TF1 name.
         where: the checkpoint, as messages name it.
+        own: network of the user's own that the checkpoint may hold.
 
     Raises:
         CheckpointError: the checkpoint holds no known backbone.
     """
     scopes = sorted({name.split("/")[0] for name in shapes})
-    for backbone in BACKBONES.values():
+    for backbone in (*BACKBONES.values(), *([own] if own else [])):
         if backbone.scope in scopes:
             return with_neck(backbone, stored_neck(backbone, shapes)) if backbone.features else backbone
     known = next((title for scope, title in _OTHERS.items() if scope in scopes), None)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from finetune import files
-from finetune.backbones import Backbone, Weights
+from finetune.backbones import Backbone, Weights, stored_network
 from finetune.checkpoint.location import CLASS_NAMES, Located, locate
 from finetune.checkpoint.plan import Beginning, Contents, RestorePlan, Shape, contents, holds_head, plan_restore
 from finetune.checkpoint.stored import StoredCheckpoint, file_digests, read
@@ -98,8 +98,11 @@ def account(
             for, or the image size is too small for the network.
     """
     located = locate(path)
-    stored = read(located, averages=weights == "averages")
-    found = contents(stored.shapes, located.prefix, beginning)
+    own = stored_network(located.folder)
+    if own is None and beginning is not None and beginning.backbone.description:
+        own = beginning.backbone
+    stored = read(located, averages=weights == "averages", own=own)
+    found = contents(stored.shapes, located.prefix, beginning, own)
     backbone = found.backbone
     contract = resolve_preprocessing(
         located.folder,

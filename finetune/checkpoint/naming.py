@@ -55,6 +55,7 @@ class _Table:
     where: str | Path
     remarks: list[str] = dataclasses.field(default_factory=list)
     skipped: dict[str, str] = dataclasses.field(default_factory=dict)
+    own: Backbone | None = None
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Give tensors other names, at their places."""
@@ -64,16 +65,24 @@ class _Table:
     def backbone(self) -> Backbone | None:
         """The network whose scope the names have, or None."""
         scopes = {name.split("/")[0] for name in self.tensors}
-        return next((backbone for backbone in BACKBONES.values() if backbone.scope in scopes), None)
+        known = [*BACKBONES.values(), *([self.own] if self.own else [])]
+        return next((backbone for backbone in known if backbone.scope in scopes), None)
 
 
-def in_tf1_names(found: Variables, where: str | Path = "the checkpoint", *, averages: bool = False) -> Variables:
+def in_tf1_names(
+    found: Variables,
+    where: str | Path = "the checkpoint",
+    *,
+    averages: bool = False,
+    own: Backbone | None = None,
+) -> Variables:
     """Return the variables of a file under the names that FaceNet gives them.
 
     Args:
         found: variables under the file's own names.
         where: the file, as messages name it.
         averages: whether to take the moving averages of variables in place of the variables.
+        own: network of the user's own that the file may hold.
 
     Returns:
         Variables with remarks on all that was changed. What no network needs keeps its own name.
@@ -85,7 +94,7 @@ def in_tf1_names(found: Variables, where: str | Path = "the checkpoint", *, aver
         name: Tensor(shape, found.dtypes[name], functools.partial(found.get, name))
         for name, shape in found.shapes.items()
     }
-    table = _Table(tensors, where, [*found.remarks], dict(found.skipped))
+    table = _Table(tensors, where, [*found.remarks], dict(found.skipped), own)
     _of_port(table)
     _without_outer_scope(table)
     if backbone := table.backbone:
@@ -109,9 +118,13 @@ def _of_port(table: _Table) -> None:
     """Take over the tensors of a port."""
     usual = usual_names(table.tensors)
     known = find_port({usual.get(name, name) for name in table.tensors})
+    by_own = find_port(table.tensors, table.own) if table.own else None
+    if by_own and by_own[1] is table.own:
+        known = by_own
+    elif known:
+        table.rename(usual)
     if known is None:
         return
-    table.rename(usual)
     port, backbone = known
     theirs = port.tensors(backbone)
     renamed: dict[str, Tensor] = {}

@@ -71,7 +71,10 @@ class Beginning(NamedTuple):
 
 
 def contents(
-    stored: Mapping[str, Shape], where: str | Path = "the checkpoint", beginning: Beginning | None = None
+    stored: Mapping[str, Shape],
+    where: str | Path = "the checkpoint",
+    beginning: Beginning | None = None,
+    own: Backbone | None = None,
 ) -> Contents:
     """Find the network, the embedding size and the number of classes from the shapes of the stored variables.
 
@@ -79,11 +82,12 @@ def contents(
         stored: shapes in the checkpoint, by TF1 name.
         where: the checkpoint, as messages name it.
         beginning: network whose neck the checkpoint may lack.
+        own: network of the user's own that the checkpoint may hold.
 
     Raises:
         CheckpointError: the checkpoint holds no backbone as FaceNet builds it.
     """
-    backbone = recognise(stored, where)
+    backbone = recognise(stored, where, own)
     embedding, (head, _) = backbone.embedding_weights, backbone.head_variables
     fresh = beginning is not None and beginning.backbone.name == backbone.name and backbone.features > 0
     if embedding not in stored and not fresh:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finetune.backbones import NETWORK_FILE, Backbone
 from finetune.checkpoint.formats import refuse_pattern
 from finetune.checkpoint.location import CLASS_NAMES, STATE_FILE
 from finetune.errors import Problem, RunError
@@ -76,10 +77,14 @@ def published_form(name: str) -> str:
     return re.sub(r"[^\w\- ]", "_", name) or "finetuned"
 
 
-def texts(preprocessing: Preprocessing, class_names: Sequence[str]) -> dict[str, str]:
-    """Return the text files beside a checkpoint's weights, by name: preprocessing, and class names if known."""
+def texts(backbone: Backbone, preprocessing: Preprocessing, class_names: Sequence[str]) -> dict[str, str]:
+    """Return the text files beside a checkpoint's weights, by name.
+
+    They are the preprocessing, class names if known, and the description of a network of the user's own.
+    """
+    own = {NETWORK_FILE: backbone.description} if backbone.description else {}
     names = {CLASS_NAMES: "".join(f"{name}\n" for name in class_names)} if class_names else {}
-    return {PREPROCESSING_FILE: preprocessing.to_text(), **names}
+    return {PREPROCESSING_FILE: preprocessing.to_text(), **names, **own}
 
 
 def _save(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from finetune.backbones import Backbone
 from finetune.brief import Brief
 from finetune.checkpoint.formats import Variables, damage, refusal
 from finetune.checkpoint.location import Located
@@ -78,12 +79,13 @@ class StoredCheckpoint(Brief):
         return values
 
 
-def read(located: Located, *, averages: bool = False) -> StoredCheckpoint:
+def read(located: Located, *, averages: bool = False, own: Backbone | None = None) -> StoredCheckpoint:
     """Open a checkpoint; its values are read on demand, under the names that FaceNet gives them.
 
     Args:
         located: files of the checkpoint.
         averages: whether to take the moving averages of variables in place of the variables.
+        own: network of the user's own that the files may hold.
 
     Raises:
         CheckpointError: a file is damaged, or does not have the format that its name suggests; or the averages are not
@@ -92,7 +94,7 @@ def read(located: Located, *, averages: bool = False) -> StoredCheckpoint:
     path, form = located.files[0], located.format
     try:
         variables = form.open(located.prefix, located.files)
-        return StoredCheckpoint(located, in_tf1_names(variables, located.prefix, averages=averages))
+        return StoredCheckpoint(located, in_tf1_names(variables, located.prefix, averages=averages, own=own))
     except damage() as error:
         if not form.suffixes:
             raise CheckpointError(_damaged(path, error)) from error

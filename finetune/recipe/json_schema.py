@@ -10,6 +10,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from finetune.recipe.recipe import Recipe
+from finetune.recipe.stage import BOUNDARIES
 from finetune.schema import Section, plain
 
 
@@ -19,7 +20,14 @@ def recipe_schema() -> dict[str, Any]:
     del schema["properties"]["stages"]["default"]  # a file needs at least one stage
     schema["properties"]["stages"]["minItems"] = 1
     schema["required"].append("stages")
-    return {"$schema": _Generator.schema_dialect, "title": "A recipe of finetune", **schema}
+    return {"$schema": _Generator.schema_dialect, "title": "A recipe of finetune", **schema, **_boundaries()}
+
+
+def _boundaries() -> dict[str, Any]:
+    """Return the rule that boundaries are those of the named backbones. A network in a file has others."""
+    own = {"properties": {"backbone": {"pattern": r"\.keras$"}}, "required": ["backbone"]}
+    stage = {"properties": {"train_from": {"enum": list(BOUNDARIES)}}}
+    return {"if": own, "else": {"properties": {"stages": {"items": stage}}}}
 
 
 class _Generator(GenerateJsonSchema):

@@ -23,16 +23,18 @@ Cache = Literal["auto", "off", "memory", "disk"]
 
 def _backbone(name: str) -> Any:
     try:
-        return by_name(name).name
+        by_name(name)
+        return name
     except UserError as error:
-        return Unread(*(Fault((), problem.found, problem.advice) for problem in error.problems))
+        told = ((f"{one.where}: {one.found}" if one.where else one.found, one.advice) for one in error.problems)
+        return Unread(*(Fault((), *parts) for parts in told))
 
 
 AnyBackbone = Annotated[
     str,
     AfterValidator(_backbone),
-    Field(json_schema_extra={"enum": list(BACKBONES)}),
-    Wants(listed(BACKBONES, "or")),
+    Field(json_schema_extra={"anyOf": [{"enum": list(BACKBONES)}, {"pattern": r"\.keras$"}]}),
+    Wants(f"{listed(BACKBONES, 'or')}, or the path of a .keras file"),
 ]
 
 
@@ -142,7 +144,7 @@ class Recipe(Section):
         yield from _names(stages)
         yield from self._beginning()
         if self.backbone:
-            yield from _boundaries(stages, BACKBONES[self.backbone])
+            yield from _boundaries(stages, by_name(self.backbone))
         if self.cache in ("memory", "disk") and self.augment and self.augment.draws and not self.augment.views:
             found = f"found {self.cache!r}, but augment draws each image anew"
             yield Fault(("cache",), found, "set cache: auto, or give augment.views")
@@ -252,11 +254,18 @@ def _boundaries(stages: list[tuple[int, Stage]], backbone: Backbone) -> Iterator
     """Yield boundaries that belong to another network, and boundaries that move away from the input."""
     bounded = [(index, stage.train_from) for index, stage in stages if stage.train_from]
     for index, name in bounded:
-        if name not in backbone.boundaries:
-            other = next(other.name for other in BACKBONES.values() if name in other.boundaries)
+        if name in backbone.boundaries:
+            continue
+        others = [other.name for other in BACKBONES.values() if name in other.boundaries]
+        if others:
             found = f"{name!r} is not a block of {backbone.name}"
-            advice = f"choose one of {', '.join(backbone.blocks)}, or set backbone: {other}"
+            advice = f"choose one of {', '.join(backbone.blocks)}, or set backbone: {listed(others, 'or')}"
             yield Fault(("stages", index, "train_from"), found, advice)
+            continue
+        try:
+            backbone.boundary(name)
+        except UserError as error:
+            yield from (Fault(("stages", index, "train_from"), one.found, one.advice) for one in error.problems)
     own = [(index, name) for index, name in bounded if name in backbone.boundaries]
     for (before, wider), (index, narrower) in pairwise(own):
         if backbone.boundary(narrower) > backbone.boundary(wider):

@@ -288,7 +288,7 @@ def open_weights(recipe: Recipe) -> Account:
         weights="averages" if recipe.averages else "variables",
         beginning=Beginning(backbone, recipe.embedding) if recipe.weights else None,
     )
-    if found.backbone.name != recipe.backbone:
+    if found.backbone.name != backbone.name:
         said = f"holds {found.backbone.title}, where the recipe says backbone: {recipe.backbone}"
         raise CheckpointError(Problem(recipe.begins_with, said, f"set backbone: {found.backbone.name}"))
     return found

@@ -14,7 +14,10 @@ def test_every_backbone_is_found_by_its_name():
     assert (
         [by_name(name).name for name in BACKBONES]
         == list(BACKBONES)
-        == [DEFAULT, "inception_resnet_v2", "squeezenet", "small_cnn"]
+        == [
+            *(DEFAULT, "inception_resnet_v2", "squeezenet", "small_cnn"),
+            *("inception_v3", "efficientnet_b1", "convnext_tiny"),
+        ]
     )
     assert min(backbone.least_image_size for backbone in BACKBONES.values()) == LEAST_IMAGE_SIZE
     assert {model.backbone for model in PUBLISHED.values()} <= set(BACKBONES)

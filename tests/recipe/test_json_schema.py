@@ -75,6 +75,8 @@ CHECKS = {
     "properties": lambda value, _, schema: all(members(value, schema)),
     "patternProperties": lambda value, _, schema: all(members(value, schema)),
     "additionalProperties": lambda value, _, schema: all(members(value, schema)),
+    "if": lambda value, wanted, schema: valid(value, wanted) or valid(value, schema["else"]),
+    "else": lambda *_: True,
 }
 
 
@@ -180,4 +182,10 @@ def test_every_key_is_described_and_no_default_is_hidden():
     stage = SCHEMA["$defs"]["Stage"]["properties"]
     assert stage["weight_decay"]["description"] == "Factor of the L2 penalty on the weights that train, from 0."
     assert (stage["learning_rate"]["default"], stage["batch_norm"]["default"]) == (0.001, "frozen")
-    assert "Block8" in stage["train_from"]["enum"]
+    assert "Block8" in SCHEMA["else"]["properties"]["stages"]["items"]["properties"]["train_from"]["enum"]
+
+
+def test_boundaries_of_a_network_in_a_file_are_any_names():
+    values = stage_with("train_from", "my_block")
+    assert not valid(values, SCHEMA)
+    assert valid(values | {"backbone": "mine.keras"}, SCHEMA)

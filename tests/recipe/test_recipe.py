@@ -319,6 +319,20 @@ def with_boundary(train_from: str, **values: object) -> Recipe:
     return Recipe.from_values({"checkpoint": "m", "output": "o", "data": {"train": "d"}, "stages": stages} | values)
 
 
+@pytest.mark.parametrize(
+    ("train_from", "told"),
+    [
+        ("Mixed7a", "no block 'Mixed7a'; did you mean 'Mixed_7a'?"),
+        ("AvgPool_1a_8x8", "no block 'AvgPool_1a_8x8'; "),
+        ("Repeat_", "no block 'Repeat_'; did you mean 'Repeat"),
+    ],
+)
+def test_what_is_no_boundary_is_told_with_the_nearest(train_from: str, told: str):
+    with pytest.raises(RecipeError) as caught:
+        with_boundary(train_from)
+    assert str(caught.value).startswith(f"Recipe.stages[0].train_from: {told}")
+
+
 def test_boundaries_are_those_of_the_backbone_that_the_recipe_names():
     assert with_boundary("Block8").backbone == "inception_resnet_v1"
     assert with_boundary("Mixed_5b", backbone="inception_resnet_v2").to_value()["backbone"] == "inception_resnet_v2"
@@ -336,7 +350,7 @@ def test_boundaries_are_those_of_the_backbone_that_the_recipe_names():
     [
         ("inception_resnet_v3", "no backbone 'inception_resnet_v3'; did you mean 'inception_resnet_v"),
         ("vgg", "no backbone 'vgg'; choose one of inception_resnet_v1, inception_resnet_v2"),
-        (1, "found 1; give inception_resnet_v1, inception_resnet_v2, squeezenet or small_cnn"),
+        (1, "found 1; give inception_resnet_v1, inception_resnet_v2, squeezenet, small_cnn, inception_v3, "),
     ],
 )
 def test_another_backbone_is_told_with_those_that_there_are(name: object, told: str):

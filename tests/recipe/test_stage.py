@@ -112,9 +112,7 @@ BAD_STAGES = [
     ({"name": "tête"}, "Stage.name: found the text 'tête'; give"),
     ({"name": "n" * 65}, f"Stage.name: found the text '{'n' * 57}...'; give"),
     ({"name": 12}, "Stage.name: found 12; put quotes around what is meant as text"),
-    ({"train_from": "Mixed7a"}, "Stage('s').train_from: no block 'Mixed7a'; did you mean 'Mixed_7a'?"),
-    ({"train_from": "AvgPool_1a_8x8"}, "Stage('s').train_from: no block 'AvgPool_1a_8x8'; "),
-    ({"train_from": "Repeat_"}, "Stage('s').train_from: no block 'Repeat_'; did you mean 'Repeat"),
+    ({"train_from": ""}, "Stage('s').train_from: found the text ''; give the first block that trains, such as"),
     ({"train_from": ["Logits"]}, "Stage('s').train_from: found a list; give the first block that trains, such as"),
     ({"epochs": 0}, "Stage('s').epochs: found 0; give a whole number from 1"),
     ({"epochs": 2.0}, "Stage('s').epochs: found 2.0; give a whole number from 1"),
@@ -219,7 +217,7 @@ def test_a_bad_value_is_told_in_one_line(raw: dict[str, object], expected: str):
 
 def test_all_problems_come_at_once():
     with pytest.raises(RecipeError) as caught:
-        Stage("head", train_from="Logit", epochs=0, optimizer={"epsilon": -1, "rho": 1}, accept={"metric": "x"})
+        Stage("head", train_from="", epochs=0, optimizer={"epsilon": -1, "rho": 1}, accept={"metric": "x"})
     assert [problem.where for problem in caught.value.problems] == [
         "Stage('head').train_from",
         "Stage('head').epochs",

@@ -77,5 +77,5 @@ class Format:
         """Write a content into an empty folder, with the input contract and the class names in text files."""
         writer = self.quantized[self.quantize] if self.quantize else self.writer
         writer(content, folder)
-        for name, text in checkpoints.texts(content.preprocessing, content.class_names).items():
+        for name, text in checkpoints.texts(content.backbone, content.preprocessing, content.class_names).items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
