@@ -36,12 +36,13 @@ def _by_layer(backbone: Backbone) -> dict[str, Theirs]:
         for name in variable_sizes(node.layer, 1):
             found[f"{node.name}/{name}"] = Theirs(f"{scope}/{node.name}/{name}")
         if isinstance(node.layer, DepthwiseConv2D):  # as Keras 2 names it
-            found[f"{node.name}/depthwise_kernel"] = Theirs(f"{scope}/{node.name}/kernel")
+            found[f"{node.name}/depthwise_kernel"] = Theirs(f"{scope}/{node.name}/kernel", optional=True)
     hidden = (HIDDEN.format(number) for number in range(1, MOST_HIDDEN + 1))
     for unit in (*hidden, backbone.embedding_unit, backbone.head):
         scope = backbone.scope_of(unit)
-        found |= {f"{unit}/kernel": Theirs(f"{scope}/weights"), f"{unit}/bias": Theirs(f"{scope}/biases")}
-        found |= {f"{unit}_BatchNorm/{name}": Theirs(f"{scope}/BatchNorm/{name}") for name in STATISTICS}
+        names = {"/kernel": "weights", "/bias": "biases"}
+        names |= {f"_BatchNorm/{statistic}": f"BatchNorm/{statistic}" for statistic in STATISTICS}
+        found |= {f"{unit}{end}": Theirs(f"{scope}/{name}", optional=True) for end, name in names.items()}
     return found
 
 

@@ -15,10 +15,12 @@ class Theirs(NamedTuple):
     Attributes:
         variable: TF1 name.
         axes: order of the port's axes that gives the TF1 variable, as for `numpy.transpose`; None if it is the same.
+        optional: whether many files of the port lack it.
     """
 
     variable: str
     axes: tuple[int, ...] | None = None
+    optional: bool = False
 
     @property
     def is_scale(self) -> bool:

@@ -18,13 +18,13 @@ FUNCTIONS: Mapping[kinds.Function, Callable[[tf.Tensor], tf.Tensor]] = {
     "elu": tf.nn.elu,
     "selu": tf.nn.selu,
     "silu": tf.nn.silu,
-    "gelu": tf.nn.gelu,
+    "gelu": lambda net: 0.5 * net * (1.0 + tf.math.erf(net * 0.5**0.5)),
     "tanh": tf.nn.tanh,
     "sigmoid": tf.nn.sigmoid,
     "hard_sigmoid": lambda net: tf.nn.relu6(net + 3.0) / 6.0,
     "hard_silu": lambda net: net * (tf.nn.relu6(net + 3.0) / 6.0),
 }
-"""The activation functions. GELU is the exact one, as in Keras."""
+"""The activation functions. GELU is the exact one, as in Keras. It is written with `erf`, which ONNX has too."""
 
 
 def compute(layer: kinds.LayerKind, nets: Sequence[tf.Tensor], variables: Mapping[str, Any]) -> tf.Tensor:

@@ -247,20 +247,24 @@ def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[Evidence
     return start, results
 
 
-def verdict_of(checkpoint: Path, people: int, start: Evidence, results: Sequence[StageResult]) -> Verdict:
+def verdict_of(recipe: Recipe, people: int, start: Evidence, results: Sequence[StageResult]) -> Verdict:
     """Decide which weights of a run to use: the checkpoint's, or those of a kept stage.
 
     The verdict's `place` is the index of the stage.
 
     Args:
-        checkpoint: checkpoint in the recipe.
+        recipe: recipe of the run.
         people: number of people in training.
         start: measurements before the first stage.
         results: finished stages.
     """
     kept = [result for result in results if result.accepted]
     stages = [Candidate(f"stage {r.name!r}", r.folder, r.trained.scores) for r in kept]
-    found = verdict(Candidate("the checkpoint that you started from", checkpoint, start.scores), stages, people)
+    started = "random weights" if recipe.weights == "none" else "ImageNet's weights"
+    begin = Candidate(started, None, start.scores)
+    if recipe.checkpoint or isinstance(recipe.weights, Path):
+        begin = Candidate("the checkpoint that you started from", recipe.begins_with, start.scores)
+    found = verdict(begin, stages, people)
     return found._replace(place=kept[found.place - 1].index) if found.place else found
 
 

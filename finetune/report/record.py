@@ -116,7 +116,7 @@ class Record(Brief):
     @property
     def verdict(self) -> Verdict:
         """Weights to use, with the reasons."""
-        return verdict_of(self.recipe.begins_with, self.inputs["data"]["people"], self.start, self.results)
+        return verdict_of(self.recipe, self.inputs["data"]["people"], self.start, self.results)
 
     @property
     def chosen(self) -> Evidence:

@@ -188,7 +188,7 @@ def _left_out(inputs: Inputs) -> list[str]:
 def _few_people(inputs: Inputs) -> list[str]:
     """Return a suggestion to try a gallery without training, if there are few people."""
     people = len(inputs.scan.dataset.class_names)
-    if people > FEW_PEOPLE:
+    if people > FEW_PEOPLE or inputs.recipe.weights in ("none", "imagenet"):
         return []
     command = gallery_command(inputs.recipe)
     if inputs.report and inputs.report.counts().get("unaligned") and not inputs.recipe.data.align:

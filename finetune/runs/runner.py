@@ -91,7 +91,8 @@ def _say_results(tuner: FineTuner, recipe: Recipe) -> None:
         show(tables.trade_offs(tuner.start.trade_off, tuner.results))
     verdict = tuner.verdict()
     say(f"verdict: {verdict}")
-    say(f"next: {tables.gallery_command(recipe, verdict.folder if verdict.place else None)}")
-    say(f"then: {tables.naming_command(recipe)}")
+    if verdict.folder is not None:
+        say(f"next: {tables.gallery_command(recipe, verdict.folder if verdict.place else None)}")
+        say(f"then: {tables.naming_command(recipe)}")
     if (recipe.output / REPORT_FILE).exists():
         say(f"report: {recipe.output / REPORT_FILE}")

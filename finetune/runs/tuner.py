@@ -262,7 +262,7 @@ class FineTuner:
     def verdict(self) -> Verdict:
         """Return which weights to use, the checkpoint's or a finished stage's, with the reasons in plain words."""
         people = len(self.inputs.scan.dataset.class_names)
-        return verdict_of(self.recipe.begins_with, people, self.start, self.results)
+        return verdict_of(self.recipe, people, self.start, self.results)
 
     def save(self, folder: str | Path) -> Path:
         """Write the current weights as a TF1 checkpoint with FaceNet's own names.
@@ -372,8 +372,11 @@ class FineTuner:
                 self.baseline.accuracy if self.baseline else None
             ),
             "baseline_held_back_accuracy": held_back.accuracy if held_back else None,
-            # `use` is a stage's folder within this one; null is the checkpoint that the run started from.
-            "verdict": {"use": verdict.folder.name if verdict.place else None, "why": verdict.text},
+            # `use` is a stage's folder within this one; null is what the run started from.
+            "verdict": {
+                "use": verdict.folder.name if verdict.place and verdict.folder else None,
+                "why": verdict.text,
+            },
             "stages": [result.to_json() for result in self.results],
         }
         self.folder.write_json("result.json", summary)

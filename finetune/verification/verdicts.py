@@ -36,12 +36,12 @@ class Candidate(NamedTuple):
 
     Attributes:
         name: description, such as `stage 'head'`.
-        folder: folder of the checkpoint.
+        folder: folder of the checkpoint; None for weights that are in no checkpoint.
         scores: scores, by the name of the figure.
     """
 
     name: str
-    folder: Path
+    folder: Path | None
     scores: Mapping[str, Score]
 
 
@@ -67,12 +67,12 @@ class Verdict(NamedTuple):
     Attributes:
         place: 0 for the checkpoint that the run started from, else the number of the stage among the candidates, from
             1.
-        folder: folder of the checkpoint to use.
+        folder: folder of the checkpoint to use; None if there is none.
         text: the choice and its reasons, in plain sentences.
     """
 
     place: int
-    folder: Path
+    folder: Path | None
     text: str
 
     def __str__(self) -> str:
@@ -128,6 +128,10 @@ def verdict(start: Candidate, stages: Sequence[Candidate], people: int) -> Verdi
 
 def _without_training(start: Candidate, stages: Sequence[Candidate], people: int) -> list[str]:
     """Return sentences that say why the start is chosen, and what may replace training."""
+    if start.folder is None:
+        return [
+            f"No stage is shown to be better than {start.name}: train for more epochs, or at another learning rate."
+        ]
     if not stages:
         why = "no stage was kept"
     elif any(changes(start.scores, stage.scores) for stage in stages):

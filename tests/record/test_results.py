@@ -13,6 +13,7 @@ from finetune.verification.result import Overlap
 
 pytest.importorskip("tensorflow")
 from finetune.identification.rates import OpenSet
+from finetune.recipe import Recipe
 from finetune.record.held_back import HeldBack
 from finetune.record.results import Evidence, StageResult, verdict_of
 from finetune.record.trade_off import TradeOff
@@ -38,6 +39,8 @@ def point(strangers, learned):
     return TradeOff(lfw(strangers), OpenSet(0.5, 0.01, 0.01, 0.5, learned / N, N, N, right(learned)))
 
 
+RECIPE = Recipe(checkpoint="models/mine", output="run", data={"train": "faces"})
+FRESH = Recipe(weights="none", output="run", data={"train": "faces"})
 START = Evidence(lfw(360), None, HeldBack(right(300)))
 
 
@@ -115,28 +118,38 @@ def test_small_losses_that_add_up_are_said_against_the_start_and_the_stage_is_no
         "",
         *["worse than before the run: LFW accuracy"] * 2,
     ]
-    verdict = verdict_of(Path("models/mine"), 100, evidence[0], results)
+    verdict = verdict_of(RECIPE, 100, evidence[0], results)
     assert (verdict.place, verdict.folder) == (1, Path("run/1-stage1"))
 
 
 def test_a_stage_that_was_rolled_back_is_never_used_and_the_place_is_its_index():
     better = Evidence(lfw(360), None, HeldBack(right(340)))
     results = [stage(1, START, better, accepted=False), stage(2, START, better), stage(3, better, better)]
-    verdict = verdict_of(Path("models/mine"), 12, START, results)
+    verdict = verdict_of(RECIPE, 12, START, results)
     assert (verdict.place, verdict.folder) == (2, Path("run/2-stage2"))
     assert verdict.text.startswith("Use stage 'stage2': compared with the checkpoint that you started from, held-back")
-    none = verdict_of(Path("models/mine"), 12, START, results[:1])
+    none = verdict_of(RECIPE, 12, START, results[:1])
     assert (none.place, none.folder) == (0, Path("models/mine"))
     assert "with a gallery: no stage was kept. For 12 people a gallery without training may do." in none.text
+
+
+def test_random_weights_are_never_the_choice():
+    none = verdict_of(FRESH, 12, START, [stage(1, START, START, accepted=False)])
+    assert (none.place, none.folder) == (0, None)
+    assert none.text.startswith("No stage is shown to be better than random weights: train for more epochs")
+    better = Evidence(lfw(360), None, HeldBack(right(340)))
+    used = verdict_of(FRESH, 12, START, [stage(1, START, better)])
+    assert used.folder == Path("run/1-stage1")
+    assert used.text.startswith("Use stage 'stage1': compared with random weights, held-back accuracy rose")
 
 
 def test_pairs_of_people_who_were_trained_on_do_not_make_a_stage_better():
     overlap = {"overlap": Overlap(("a",), 9, 9)}
     start = Evidence(lfw(340, **overlap, without_overlap=lfw(350)))
     flattered = Evidence(lfw(390, **overlap, without_overlap=lfw(352)))
-    assert verdict_of(Path("models/mine"), 99, start, [stage(1, start, flattered, start=start)]).place == 0
+    assert verdict_of(RECIPE, 99, start, [stage(1, start, flattered, start=start)]).place == 0
     real = Evidence(lfw(390, **overlap, without_overlap=lfw(390)))
-    assert verdict_of(Path("models/mine"), 99, start, [stage(1, start, real, start=start)]).place == 1
+    assert verdict_of(RECIPE, 99, start, [stage(1, start, real, start=start)]).place == 1
 
 
 def test_the_baseline_has_a_row_with_its_held_back_accuracy_even_without_pairs():
