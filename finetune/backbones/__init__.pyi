@@ -17,6 +17,7 @@ from .efficientnet import (
     EFFICIENTNET_B1_UNITS as EFFICIENTNET_B1_UNITS,
 )
 from .graph import (
+    KERNELS as KERNELS,
     STATISTICS as STATISTICS,
     Graph as Graph,
     Node as Node,
@@ -32,6 +33,8 @@ from .keras_ports import keras_order as keras_order, usual_names as usual_names
 from .layer_shapes import (
     Shape as Shape,
     graph_shapes as graph_shapes,
+    graph_variables as graph_variables,
+    has_variables as has_variables,
     least_image_size as least_image_size,
     output_shape as output_shape,
     variable_names as variable_names,

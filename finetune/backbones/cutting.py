@@ -17,6 +17,8 @@ from finetune.backbones.layer_kinds import Kernel
 
 Words: TypeAlias = tuple[str, ...]
 """A layer's name, split at its underscores."""
+MOST_WORDS = 16
+"""Largest number of words in the name of a block."""
 Segment: TypeAlias = Sequence[Node]
 
 
@@ -151,7 +153,7 @@ def _block_name(group: Sequence[Segment], shared: int) -> str:
 
 def _beginnings(name: Words, shared: int) -> list[Words]:
     """Return what a block of the layer could be called: its first words, but not all of them but a number."""
-    ends = range(shared + 1, len(name) + 1)
+    ends = range(shared + 1, min(len(name), MOST_WORDS) + 1)
     return [name[:end] for end in ends if not (end == len(name) - 1 and name[end].isdigit())]
 
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from finetune.backbones.layer_kinds import BatchNormalization, Identity, Kernel, LayerKind
 
+KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
+"""Names of variables that hold weights between an input and an output."""
 STATISTICS = ("moving_mean", "moving_variance", "mean", "variance")
 """Names of variables that have no gradient: moving statistics, and those of `Normalization`."""
 

@@ -25,7 +25,7 @@ from finetune.backbones.layer_kinds import (
     Multiply,
     Rescaling,
 )
-from finetune.backbones.layer_shapes import Shape, output_shape, variable_sizes
+from finetune.backbones.layer_shapes import UNKNOWN_WEIGHTS, Shape, output_shape, variable_sizes
 from finetune.errors import CheckpointError, Problem, bounded
 
 ADVICE = "only Keras's own layers of image networks can be used"
@@ -219,7 +219,7 @@ def _values(layer: LayerKind, shape: Shape, call: Call) -> int:
     channels = shape[-1]
     if channels is None:
         if variable_sizes(layer, 1):
-            raise Unreadable("has weights whose number depends on the size of the image, which the file leaves open")
+            raise Unreadable(UNKNOWN_WEIGHTS)
         return 0
     if call.class_name == "LayerScale" and call.config.get("projection_dim") != channels:
         raise Unreadable(f"has {shown(call.config.get('projection_dim'))} scales for {channels} channels")

@@ -36,6 +36,7 @@ from finetune.backbones.layer_kinds import (
 
 Shape: TypeAlias = tuple[int | None, ...]
 """Sizes of the axes; None where a size depends on that of the image."""
+UNKNOWN_WEIGHTS = "has weights whose number depends on the size of the image, which is left open"
 LARGEST_IMAGE = 4096
 """Largest image side in pixels that is tried."""
 
@@ -221,6 +222,31 @@ def graph_shapes(graph: Graph, shape: Shape) -> dict[str, Shape]:
         except ValueError as error:
             raise ValueError(f"layer {node.name!r} {error}") from None
     return shapes
+
+
+def graph_variables(graph: Graph, shape: Shape) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each variable of a unit, by its name below the unit's scope: `NODE/kernel` and so on.
+
+    Args:
+        graph: layers of the unit.
+        shape: shape of the unit's input.
+
+    Raises:
+        ValueError: a layer can't take its inputs, or its number of weights depends on a size that is not known.
+    """
+    shapes = graph_shapes(graph, shape)
+    found: dict[str, tuple[int, ...]] = {}
+    for node in graph.nodes:
+        channels = shapes[node.inputs[0]][-1]
+        if channels is None and variable_sizes(node.layer, 1):
+            raise ValueError(f"layer {node.name!r} {UNKNOWN_WEIGHTS}")
+        found |= {f"{node.name}/{name}": size for name, size in variable_sizes(node.layer, channels or 0).items()}
+    return found
+
+
+def has_variables(graph: Graph) -> bool:
+    """Return whether any layer of a unit has variables."""
+    return any(variable_sizes(node.layer, 1) for node in graph.nodes)
 
 
 def least_image_size(graphs: Iterable[Graph], channels: int = 3) -> int:

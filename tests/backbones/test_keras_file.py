@@ -66,6 +66,18 @@ def test_a_sequential_model_and_a_model_within_it_are_unfolded():
     assert (network.image, network.remarks) == ((32, 32, 3), ())
 
 
+def test_a_sequential_model_without_an_input_layer_says_the_shape_that_it_was_built_for():
+    model = sequential(convolution("conv", []), layer("Flatten", "flat"), build_input_shape=[None, 8, 8, 1])
+    assert read_network(model).image == (8, 8, 1)
+    assert [unit.name for unit in read_network(model).units] == ["conv"]
+
+
+def test_long_names_with_many_words_are_read_in_a_moment():
+    names = ["_".join("x" * 90) + f"_{i}_{i % 7}" for i in range(2000)]
+    layers = [convolution(name, [before]) for before, name in zip(["image", *names], names, strict=False)]
+    assert len(read_network(functional(image(), *layers)).units) == 2000
+
+
 def test_a_feature_map_at_the_end_is_averaged():
     network = read_network(functional(image(shape=[None, None, None, 3]), convolution("avg_pool", ["image"])))
     (unit,) = network.units
@@ -228,7 +240,7 @@ def flattened(shape, units):
         ),
         (
             flattened([None, None, None, 3], 3),
-            "layer 'b' has weights whose number depends on the size of the image, which the file leaves open",
+            "layer 'b' has weights whose number depends on the size of the image, which is left open",
         ),
         (
             flattened([None, 4096, 4096, 3], 9999),

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from finetune import backbones
-from finetune.backbones import graph_shapes, layer_kinds as kinds, least_image_size, variable_sizes
+from finetune.backbones import graph_shapes, graph_variables, has_variables, layer_kinds as kinds, least_image_size
 
 NETWORKS = {
     "inception_v3": (backbones.INCEPTION_V3_UNITS, backbones.INCEPTION_V3_LEAST_SIZE, 299),
@@ -29,11 +29,8 @@ def parameters(units):
     """Return the number of values in all variables."""
     shape, count = (299, 299, 3), 0
     for unit in units:
-        shapes = graph_shapes(unit.made_of, shape)
-        for node in unit.made_of.nodes:
-            sizes = variable_sizes(node.layer, shapes[node.inputs[0]][-1])
-            count += sum(map(math.prod, sizes.values()))
-        shape = shapes[unit.made_of.nodes[-1].name]
+        count += sum(map(math.prod, graph_variables(unit.made_of, shape).values()))
+        shape = graph_shapes(unit.made_of, shape)[unit.made_of.nodes[-1].name]
     return count
 
 
@@ -124,6 +121,14 @@ def test_the_convolution_that_halves_before_a_stage_belongs_to_its_first_unit():
         if isinstance(node.layer, kinds.Conv2D) and node.layer.strides == (2, 2)
     ]
     assert halving == ["stage_1/block_0", "stage_2/block_0", "stage_3/block_0"]
+
+
+def test_the_last_unit_of_convnext_has_variables_and_the_other_poolings_have_none():
+    assert {name: has_variables(units[-1].made_of) for name, (units, _, _) in NETWORKS.items()} == {
+        "inception_v3": False,
+        "efficientnet_b1": False,
+        "convnext_tiny": True,
+    }
 
 
 @pytest.mark.parametrize("name", NETWORKS)

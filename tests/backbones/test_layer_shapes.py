@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from finetune.backbones import Graph, Node, chain, graph_shapes, layer_kinds as kinds, least_image_size, output_shape
+from finetune.backbones import (
+    Graph,
+    Node,
+    chain,
+    graph_shapes,
+    graph_variables,
+    has_variables,
+    layer_kinds as kinds,
+    least_image_size,
+    output_shape,
+)
 
 MAP = (9, 8, 6)
 
@@ -60,6 +70,24 @@ def test_the_layer_that_can_not_take_its_inputs_is_named():
     graph = Graph(chain(("pool", kinds.MaxPooling2D()), ("conv", kinds.Conv2D(2, (5, 5)))))
     with pytest.raises(ValueError, match=r"^layer 'conv' has a window of 5 for 4 places$"):
         graph_shapes(graph, (9, 8, 3))
+
+
+def test_variables_have_the_names_and_shapes_of_keras():
+    conv = kinds.SeparableConv2D(5, (3, 3), depth_multiplier=2, use_bias=False)
+    graph = Graph(chain(("conv", conv), ("bn", kinds.BatchNormalization(scale=False)), ("flat", kinds.Flatten())))
+    assert graph_variables(graph, (9, 9, 4)) == {
+        "conv/depthwise_kernel": (3, 3, 4, 2),
+        "conv/pointwise_kernel": (1, 1, 8, 5),
+        "bn/beta": (5,),
+        "bn/moving_mean": (5,),
+        "bn/moving_variance": (5,),
+    }
+    assert has_variables(graph)
+    assert not has_variables(Graph(chain(("flat", kinds.Flatten()))))
+    dense = Graph(chain(("flat", kinds.Flatten()), ("dense", kinds.Dense(2))))
+    assert graph_variables(dense, (9, 9, 4))["dense/kernel"] == (324, 2)
+    with pytest.raises(ValueError, match=r"^layer 'dense' has weights whose number depends on the size of the image"):
+        graph_variables(dense, (None, None, 4))
 
 
 def test_the_least_image_is_the_smallest_that_all_units_accept():

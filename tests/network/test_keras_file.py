@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from finetune.backbones import graph_shapes, layer_kinds as kinds, least_image_size, read_network, variable_sizes
+from finetune.backbones import graph_shapes, graph_variables, layer_kinds as kinds, least_image_size, read_network
 from finetune.checkpoint.formats import by_name, keras_names
 
 tf = pytest.importorskip("tensorflow")
@@ -66,13 +66,10 @@ def variables_of(network, values):
     """Return the variables of a network by TF1 name, of the shapes that it asks for, and their number of values."""
     found, shape = {}, network.image
     for unit in network.units:
-        shapes = graph_shapes(unit.made_of, shape)
-        for node in unit.made_of.nodes:
-            for name, size in variable_sizes(node.layer, shapes[node.inputs[0]][-1]).items():
-                value = values[f"{node.name}/{name}"]
-                assert value.shape == size
-                found[f"network/{unit.name}/{node.name}/{name}"] = tf.constant(value)
-        shape = shapes[unit.made_of.nodes[-1].name]
+        for name, size in graph_variables(unit.made_of, shape).items():
+            assert values[name].shape == size
+            found[f"network/{unit.name}/{name}"] = tf.constant(values[name])
+        shape = graph_shapes(unit.made_of, shape)[unit.made_of.nodes[-1].name]
     return found, sum(math.prod(value.shape) for value in found.values())
 
 

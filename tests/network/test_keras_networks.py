@@ -119,11 +119,8 @@ def test_layers_and_variables_are_those_of_keras(pair):
     asked: dict[str, tuple[int, ...]] = {}
     shape: backbones.Shape = pair.theirs.input_shape[1:]
     for unit in pair.units:
-        shapes = backbones.graph_shapes(unit.made_of, shape)
-        for node in unit.made_of.nodes:
-            sizes = backbones.variable_sizes(node.layer, shapes[node.inputs[0]][-1])
-            asked |= {f"{node.name}/{name}": size for name, size in sizes.items()}
-        shape = shapes[unit.made_of.nodes[-1].name]
+        asked |= backbones.graph_variables(unit.made_of, shape)
+        shape = backbones.graph_shapes(unit.made_of, shape)[unit.made_of.nodes[-1].name]
     assert asked == {name: tuple(weight.shape) for name, weight in names(pair.theirs).items()}
     theirs = {layer.name: layer for layer in (*pair.theirs.operations, *keras_layers(pair.theirs))}
     ours = {node.name for unit in pair.units for node in unit.made_of.nodes}
