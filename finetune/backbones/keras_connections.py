@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from finetune.backbones.keras_settings import IN_TRAINING_ALONE, Unreadable, shown
+from finetune.backbones.keras_kinds import IN_TRAINING_ALONE
+from finetune.backbones.keras_settings import Unreadable, shown
 from finetune.words import escaped
 
 MODELS = ("Functional", "Model", "Sequential")

@@ -15,7 +15,8 @@ from finetune.backbones.backbone import Unit
 from finetune.backbones.cutting import cut
 from finetune.backbones.graph import Graph, Node
 from finetune.backbones.keras_connections import Call, Connections
-from finetune.backbones.keras_settings import IN_TRAINING_ALONE, LARGEST, Settings, Unreadable, layer_kind, shown
+from finetune.backbones.keras_kinds import IN_TRAINING_ALONE, layer_kind
+from finetune.backbones.keras_settings import LARGEST, Settings, Unreadable, shown
 from finetune.backbones.layer_kinds import (
     Activation,
     Add,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from finetune.backbones import Graph, Node, graph_shapes, layer_kinds as kinds
-from finetune.backbones.keras_settings import Settings, layer_kind
+from finetune.backbones.keras_kinds import layer_kind
+from finetune.backbones.keras_settings import Settings
 
 tf = pytest.importorskip("tensorflow")
 import keras  # noqa: E402
@@ -144,6 +145,26 @@ def test_a_layer_computes_what_keras_computes(layer, theirs, shapes):
 def test_a_layer_is_read_from_the_configuration_that_keras_writes(layer, theirs, shapes):
     config = json.loads(json.dumps(theirs.get_config()))
     assert layer_kind(type(theirs).__name__, Settings(config, len(shapes[0]))) == layer
+
+
+@pytest.mark.parametrize("mode", ["stored", "train"])
+@pytest.mark.parametrize(
+    ("layer", "theirs", "shapes"),
+    [case for case in CASES if isinstance(case[0], kinds.Kernel | kinds.BatchNormalization | kinds.LayerNormalization)],
+    ids=lambda case: repr(case)[:60],
+)
+def test_gradients_are_those_of_keras(layer, theirs, shapes, mode):
+    _, _, ours, theirs = computed(layer, theirs, shapes)
+    inputs = tf.Variable(np.random.default_rng(8).normal(size=(5, *shapes[0])).astype(np.float32))
+    trained = [weight for weight in theirs.trainable_weights if "moving" not in weight.name]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.sin(theirs(inputs, training=mode == "train")))
+    expected = tape.gradient(loss, [inputs, *(weight.value for weight in trained)])
+    with tf.GradientTape() as tape, existing_variables(ours):
+        loss = tf.reduce_sum(tf.sin(build_graph(Graph((Node("layer", layer, ("",)),)), inputs, mode)))
+    found = tape.gradient(loss, [inputs, *(ours[f"layer/{weight.name}"] for weight in trained)])
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4 * np.abs(other).max())
 
 
 def test_layer_scale_multiplies_each_channel_by_gamma():
