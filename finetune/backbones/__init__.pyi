@@ -34,7 +34,6 @@ from .layer_shapes import (
     Shape as Shape,
     graph_shapes as graph_shapes,
     graph_variables as graph_variables,
-    has_variables as has_variables,
     least_image_size as least_image_size,
     output_shape as output_shape,
     variable_names as variable_names,

@@ -36,13 +36,13 @@ def _by_layer(backbone: Backbone) -> dict[str, Theirs]:
         for name in variable_sizes(node.layer, 1):
             found[f"{node.name}/{name}"] = Theirs(f"{scope}/{node.name}/{name}")
         if isinstance(node.layer, DepthwiseConv2D):  # as Keras 2 names it
-            found[f"{node.name}/depthwise_kernel"] = Theirs(f"{scope}/{node.name}/kernel", optional=True)
+            found[f"{node.name}/depthwise_kernel"] = Theirs(f"{scope}/{node.name}/kernel")
     hidden = (HIDDEN.format(number) for number in range(1, MOST_HIDDEN + 1))
     for unit in (*hidden, backbone.embedding_unit, backbone.head):
         scope = backbone.scope_of(unit)
         names = {"/kernel": "weights", "/bias": "biases"}
         names |= {f"_BatchNorm/{statistic}": f"BatchNorm/{statistic}" for statistic in STATISTICS}
-        found |= {f"{unit}{end}": Theirs(f"{scope}/{name}", optional=True) for end, name in names.items()}
+        found |= {f"{unit}{end}": Theirs(f"{scope}/{name}") for end, name in names.items()}
     return found
 
 
@@ -136,5 +136,7 @@ OTHERS = {
     "layers/dense/vars/": "classifier of ImageNet's classes",
 }
 """Beginnings of the names of other tensors in files of Keras's networks, with a description of each."""
-KERAS_LAYERS = Port("keras-layers", "Keras's layers", NAMES, _by_layer, starts=OTHERS)
+OPTIONAL = re.compile(r"(Neck_\d+|Bottleneck|Logits)(_BatchNorm)?/|.*/depthwise_kernel$")
+"""Names that a file may lack: those of the neck and the head, and those of Keras 2."""
+KERAS_LAYERS = Port("keras-layers", "Keras's layers", NAMES, _by_layer, optional=OPTIONAL, starts=OTHERS)
 KERAS_LAYER_NUMBERS = Port("keras-layer-numbers", "Keras's layers, by their numbers", NAMES, _by_number, starts=OTHERS)

@@ -244,11 +244,6 @@ def graph_variables(graph: Graph, shape: Shape) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def has_variables(graph: Graph) -> bool:
-    """Return whether any layer of a unit has variables."""
-    return any(variable_sizes(node.layer, 1) for node in graph.nodes)
-
-
 def least_image_size(graphs: Iterable[Graph], channels: int = 3) -> int:
     """Return the smallest image side in pixels from which all graphs, one after another, leave at least one place.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -15,12 +16,10 @@ class Theirs(NamedTuple):
     Attributes:
         variable: TF1 name.
         axes: order of the port's axes that gives the TF1 variable, as for `numpy.transpose`; None if it is the same.
-        optional: whether many files of the port lack it.
     """
 
     variable: str
     axes: tuple[int, ...] | None = None
-    optional: bool = False
 
     @property
     def is_scale(self) -> bool:
@@ -39,6 +38,7 @@ class Port:
         tensors: function from the network to the port's tensors by their names. Scales (gamma) are among them, which
             files may lack.
         layer_name: function from the network and the scope of a layer to its name, for ports in Keras.
+        optional: pattern of the names that many of its files lack; None for none.
         starts, ends: beginnings and endings of other names in its files, with a description of each.
     """
 
@@ -47,8 +47,14 @@ class Port:
     backbones: tuple[str, ...]
     tensors: Callable[[Backbone], Mapping[str, Theirs]]
     layer_name: Callable[[Backbone, str], str] | None = None
+    optional: re.Pattern[str] | None = None
     starts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     ends: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def needed(self, backbone: Backbone) -> list[str]:
+        """Return the names by which a file of the port is recognised as one of a network."""
+        names = [name for name, tensor in self.tensors(backbone).items() if not tensor.is_scale]
+        return [name for name in names if not (self.optional and self.optional.match(name))]
 
     def reason_to_skip(self, name: str) -> str | None:
         """Return the description of a tensor that is not part of the network, or None."""

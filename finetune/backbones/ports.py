@@ -33,7 +33,7 @@ def find_port(names: Collection[str], own: Backbone | None = None) -> tuple[Port
     for port in PORTS.values():
         own_too = [own] if own and port in (KERAS_LAYERS, KERAS_LAYER_NUMBERS) else []
         for backbone in (*(BACKBONES[name] for name in port.backbones), *own_too):
-            needed = [theirs for theirs, tensor in port.tensors(backbone).items() if not (tensor.is_scale or tensor.optional)]
+            needed = port.needed(backbone)
             shares.setdefault(sum(name in names for name in needed) / len(needed), (port, backbone))
     best = max(shares)
     return shares[best] if best >= LEAST else None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import jinja2
 
-from finetune.backbones import DEFAULT, by_name, find_published
+from finetune.backbones import BACKBONES, DEFAULT, find_published
 from finetune.report.page import FARS, environment, headline
 from finetune.report.record import Record
 from finetune.verification import operating_point
@@ -21,7 +21,16 @@ CODE = (
     "FaceNet: Schroff, Kalenichenko and Philbin 2015 (arXiv:1503.03832); the checkpoint's format, network and protocol "
     "are those of davidsandberg/facenet (MIT licence)"
 )
+IMAGENET = "ImageNet: Russakovsky et al. 2015, “ImageNet Large Scale Visual Recognition Challenge” (arXiv:1409.0575)"
 LFW = "LFW: Huang, Ramesh, Berg and Learned-Miller 2007, “Labeled Faces in the Wild” (University of Massachusetts)"
+
+
+ORIGINS = {
+    "None": "fine-tuned with finetune {} from a FaceNet checkpoint",
+    "none": "trained from scratch with finetune {}",
+    "imagenet": "fine-tuned with finetune {} from ImageNet's weights",
+}
+"""Where the weights come from, by the recipe's key `weights`."""
 
 
 def render(record: Record) -> str:
@@ -36,12 +45,18 @@ def render(record: Record) -> str:
             kept=next((result for result in reversed(record.results) if result.accepted), None),
             thresholds=[(far, operating_point(lfw, far)) for far in FARS] if lfw else [],
             credits=_credits(record),
-            backbone=by_name(record.inputs["checkpoint"].get("backbone", DEFAULT)).title,
+            backbone=_title(record.inputs["checkpoint"].get("backbone", DEFAULT)),
+            origin=ORIGINS.get(str(record.recipe.weights), "fine-tuned with finetune {} from other weights"),
             embedding_size=record.inputs["checkpoint"].get("embedding_size"),
             unaligned=_unaligned(record),
         )
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _title(name: str) -> str:
+    """Return the title of a network, or the name of one of the user's own."""
+    return BACKBONES[name].title if name in BACKBONES else name
 
 
 def _unaligned(record: Record) -> list[str]:
@@ -54,8 +69,13 @@ def _unaligned(record: Record) -> list[str]:
 def _credits(record: Record) -> list[str]:
     prefix = Path(record.inputs["checkpoint"]["prefix"])
     published = find_published(prefix.parent, prefix.name)
-    unknown = "What the checkpoint was trained on is not known to finetune: credit those who provide that data too"
-    return [published.trained_on if published else unknown, *([LFW] if record.final else []), CODE]
+    before = "What the checkpoint was trained on is not known to finetune: credit those who provide that data too"
+    if published:
+        before = published.trained_on
+    elif record.recipe.weights == "imagenet":
+        before = IMAGENET
+    trained_before = [] if record.recipe.weights == "none" else [before]
+    return [*trained_before, *([LFW] if record.final else []), CODE]
 
 
 def _templates() -> jinja2.Environment:
