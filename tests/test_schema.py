@@ -34,7 +34,7 @@ WHOLE: dict[str, Any] = {
         "filter": {"percentile": 99, "min_images_per_person": 2},
     },
     "preprocessing": {"image_size": 160, "standardization": "fixed"},
-    "augment": {"random_crop": True, "random_flip": True, "random_rotate": 10, "views": 2},
+    "augment": {"random_crop": True, "random_flip": True, "random_rotate": 10, "random_zoom": 0.1, "views": 2},
     "lfw": {"dir": "lfw", "pairs": "p.txt", "distance": "cosine", "subtract_mean": True, "flip": True},
     "batch_size": 90,
     "cache": "memory",
@@ -161,7 +161,11 @@ def test_an_unknown_metric_is_told_beside_all_else():
 def test_what_a_value_was_meant_to_say_is_no_second_problem(at, wrong):
     changes = [(at, wrong)]
     if at[0] == "augment":
-        changes += [(("augment", "random_flip"), False), (("augment", "random_rotate"), 0)]
+        changes += [
+            (("augment", "random_flip"), False),
+            (("augment", "random_rotate"), 0),
+            (("augment", "random_zoom"), 0),
+        ]
     if at[-1] == "negatives":
         changes += [(("stages", 1, "mining", "then"), None)]
     assert len(problems(with_values(*changes))) == 1

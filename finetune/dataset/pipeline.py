@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
+from finetune.dataset.augmentation import Augmentation
 from finetune.dataset.scanning import Dataset
 from finetune.errors import Problem, RunError
 from finetune.images import ChangedImage, ImageError, Pixels, Preprocessing, central_crop, in_channels, read_image
@@ -86,6 +86,7 @@ class _Reader:
     Args:
         paths: image files.
         order: indices of the files to read, in order.
+        augmentation: random changes of the whole images.
         preprocessing: preprocessing, for the image size and the channels.
         checksums: expected checksum of each file, or None to accept changed files.
         cropped: whether to return the central crop instead of the whole image.
@@ -98,17 +99,18 @@ class _Reader:
         self,
         paths: Sequence[Path],
         order: np.ndarray,
+        augmentation: Augmentation,
         preprocessing: Preprocessing,
         checksums: Sequence[int] | None,
         *,
         cropped: bool,
     ) -> None:
-        self._paths, self._order, self._checksums = paths, order, checksums
-        self._preprocessing, self._cropped = preprocessing, cropped
+        self._paths, self._order, self._augmentation = paths, order, augmentation
+        self._preprocessing, self._checksums, self._cropped = preprocessing, checksums, cropped
         self.failed: dict[int, list[Problem]] = {}
 
     def __call__(self, index: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
-        """Return the image, uint8 [height, width, c], rotated, and cropped if it is to be."""
+        """Return the image, uint8 [height, width, c], turned and sheared, and cropped if it is to be."""
         image = tf.numpy_function(self._read, [index, degrees], tf.uint8, stateful=False)
         image.set_shape([None, None, self._preprocessing.shape[-1]])
         return image
@@ -117,8 +119,7 @@ class _Reader:
         path = self._paths[int(index)]
         try:
             pixels = read_image(path, checksum=None if self._checksums is None else self._checksums[int(index)])
-            if degrees:
-                pixels = _rotate(pixels, float(degrees))
+            pixels = self._augmentation.place(pixels, int(index), float(degrees))
             if self._cropped:
                 pixels = central_crop(pixels, self._preprocessing.image_size)
             return in_channels(pixels, self._preprocessing)
@@ -222,8 +223,12 @@ def _drawn(
     augment: Augment,
     checksums: Sequence[int] | None = None,
 ) -> tuple[tf.data.Dataset, _Reader]:
-    """Return augmented images. The published order is rotation (bicubic, uniform in ± degrees), crop, flip."""
-    read = _Reader(paths, indices, preprocessing, checksums, cropped=not augment.random_crop)
+    """Return augmented images. The published order is rotation (bicubic, uniform in ± degrees), crop, flip.
+
+    Shear and zoom join the rotation. Brightness, contrast and the erased square come last, on what the network sees.
+    """
+    augmentation = Augmentation(augment, key)
+    read = _Reader(paths, indices, augmentation, preprocessing, checksums, cropped=not augment.random_crop)
 
     def load(index: tf.Tensor) -> tf.Tensor:
         rotation_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(tf.stack([key, index]), 3))
@@ -234,6 +239,8 @@ def _drawn(
             image = tf.image.stateless_random_crop(image, preprocessing.shape, crop_seed)
         if augment.random_flip:
             image = tf.image.stateless_random_flip_left_right(image, flip_seed)
+        if augmentation.finishes:
+            image = tf.numpy_function(augmentation.finish, [image, index], tf.uint8, stateful=False)
         return tf.ensure_shape(image, preprocessing.shape)
 
     images = tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=os.cpu_count())
@@ -241,8 +248,3 @@ def _drawn(
     # At its end, a pipeline waits for the autotuner, which sleeps for 10 ms, then 20, 40, … up to a minute.
     options.autotune.enabled = False
     return images.with_options(options), read
-
-
-def _rotate(pixels: Pixels, degrees: float) -> Pixels:
-    """Rotate counterclockwise with black corners, by Pillow as `scipy.misc.imrotate(…, 'bicubic')` did."""
-    return np.array(Image.fromarray(pixels).rotate(degrees, resample=Image.Resampling.BICUBIC))

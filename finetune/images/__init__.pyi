@@ -1,3 +1,4 @@
+from .augmentation import adjust as adjust, erase as erase, rotate as rotate, stretch as stretch, warp as warp
 from .batches import input_batches as input_batches
 from .channels import in_channels as in_channels, refuse_colors as refuse_colors
 from .drawn_face import Identity as Identity

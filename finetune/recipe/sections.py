@@ -78,6 +78,9 @@ class Data(Section):
     """Filter of noisy images. Default: none."""
 
 
+Relative = Annotated[float, Range(ge=0, lt=1, of="a relative change")]
+
+
 class Augment(Section):
     """Random changes of each training image in each epoch."""
 
@@ -87,6 +90,21 @@ class Augment(Section):
     """Mirror each image with a probability of one half."""
     random_rotate: Annotated[float, Range(ge=0, le=180, of="degrees")] = 0.0
     """Largest rotation to either side in degrees, from 0 to 180."""
+    random_shear: Annotated[float, Range(ge=0, le=45, of="degrees")] | None = None
+    """Largest angle in degrees, from 0 to 45, by which upright lines lean to either side. Default: 0."""
+    random_zoom: Relative | None = None
+    """Largest relative change of all lengths, from 0, below 1: 0.2 scales the face by 0.8 to 1.2. Default: 0."""
+    random_brightness: Relative | None = None
+    """Largest relative change of the brightness, from 0, below 1: 0.2 multiplies all values by 0.8 to 1.2. Default:
+    0."""
+    random_contrast: Relative | None = None
+    """Largest relative change of the contrast, from 0, below 1: 0.2 multiplies differences from the mean grey by 0.8 to
+    1.2. Default: 0."""
+    random_auto_contrast: From0To1 | None = None
+    """Probability, from 0 to 1, of stretching each channel to the whole range from 0 to 255. Default: 0."""
+    random_cutout: Annotated[float, Range(ge=0, lt=1, of="a share of the image's side")] | None = None
+    """Largest side of a square that is erased, as a share of the image's side, from 0, below 1. The square is filled
+    with the image's mean (DeVries and Taylor 2017, "Cutout"). Default: 0."""
     views: From1 | None = None
     """Number of versions to draw of each image, from 1. The epochs take them in turn, so the feature cache can keep
     their features. Default: a new version in each epoch."""
@@ -94,14 +112,18 @@ class Augment(Section):
     @property
     def draws(self) -> bool:
         """True if anything is random."""
-        return bool(self.random_crop or self.random_flip or self.random_rotate)
+        return any(self._drawn())
 
     def rules(self) -> Iterator[Fault]:
         """Yield the problem of `views` without any random change."""
-        drawn = (self.random_crop, self.random_flip, self.random_rotate)
+        drawn = self._drawn()
         if self.views and not any(drawn) and Unread not in map(type, drawn):
-            advice = "set random_crop, random_flip or random_rotate, or drop views"
+            advice = "set random_flip or another key that begins with random_, or drop views"
             yield Fault(("views",), "no random augmentation is on, so all views would be the same", advice)
+
+    def _drawn(self) -> list[object]:
+        """Return the values of all keys of random changes."""
+        return [value for key, value in self if key.startswith("random_")]
 
 
 class LFW(Section):

@@ -260,10 +260,8 @@ def verdict_of(recipe: Recipe, people: int, start: Evidence, results: Sequence[S
     """
     kept = [result for result in results if result.accepted]
     stages = [Candidate(f"stage {r.name!r}", r.folder, r.trained.scores) for r in kept]
-    started = {None: "the checkpoint that you started from", "none": "random weights"}
-    name = started.get(
-        recipe.weights if recipe.weights is None else str(recipe.weights), "the weights that you started from"
-    )
+    name = "random weights" if recipe.weights == "none" else "the weights that you started from"
+    name = "the checkpoint that you started from" if recipe.checkpoint else name
     found = verdict(Candidate(name, recipe.checkpoint, start.scores), stages, people)
     return found._replace(place=kept[found.place - 1].index) if found.place else found
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,31 @@ def same(one: dict[int, np.ndarray], other: dict[int, np.ndarray]) -> bool:
 
 
 ALL = Augment(random_crop=True, random_flip=True, random_rotate=10.0)
+GOLDEN = [
+    ({}, "d91113696349328430111bb2bb8b107acd4b15975b12d4d4bc0334a130aca118"),
+    ({"random_flip": True}, "92360e7a5b74f5ea5dc01453e5b59687412589b06680d74be38ea741ea717cad"),
+    (
+        {"random_crop": True, "random_rotate": 7.5},
+        "ba18a7d1a11d9bdc420689d6b2c62ad9b5a7179b12bea176ad739a322d0908db",
+    ),
+    (
+        {"random_crop": True, "random_flip": True, "random_rotate": 10.0, "views": 3},
+        "2a42596350213133f0e85a78d391d0b5477715b239b595dcd8bb43e6902ca9f2",
+    ),
+]
+
+
+@pytest.mark.parametrize(("asked", "sha256"), GOLDEN)
+def test_crop_flip_and_rotation_are_drawn_as_they_always_were(pipeline, dataset, asked, sha256):
+    """Compare with digests that were computed before there was any other augmentation."""
+    digest = hashlib.sha256()
+    for key in ((1, 1, 1), (5, 2, 4)):
+        for pixels, labels in pipeline.training_batches(
+            dataset, pipeline.Drawing(*key), preprocessing=FIXED, augment=Augment(**asked), batch_size=8
+        ):
+            digest.update(pixels.numpy().tobytes())
+            digest.update(labels.numpy().tobytes())
+    assert digest.hexdigest() == sha256
 
 
 def test_an_epoch_holds_every_image_once_with_its_label(pipeline, dataset):
@@ -89,6 +115,19 @@ def test_without_augmentation_the_central_crop_is_given(pipeline, dataset):
         assert image[-1, -1].tolist() == [3 + SIZE - 1, 3 + SIZE - 1, 10 * i]
 
 
+EVERYTHING = Augment(
+    random_crop=True,
+    random_flip=True,
+    random_rotate=10.0,
+    random_shear=5.0,
+    random_zoom=0.05,
+    random_brightness=0.05,
+    random_contrast=0.05,
+    random_auto_contrast=0.5,
+    random_cutout=0.3,
+)
+
+
 @pytest.mark.parametrize("augment", [Augment(), ALL])
 def test_an_epoch_can_be_drawn_again(pipeline, dataset, augment):
     first, second = (draw(pipeline, dataset, augment) for _ in range(2))
@@ -111,6 +150,46 @@ def test_seed_stage_and_epoch_each_change_order_and_views(pipeline, dataset, oth
     _, others, another, _ = draw(pipeline, dataset, ALL, **other)
     assert order != another
     assert sum(np.array_equal(views[i], others[i]) for i in views) <= 1
+
+
+def drawn_pixels(pipeline, dataset: Dataset, order: list[int], key: tuple[int, int, int] = (1, 0, 1)) -> np.ndarray:
+    """Return the images of `order` with every change on, [n, SIZE, SIZE, 3]."""
+    batches = pipeline.training_batches(
+        dataset,
+        pipeline.Drawing(*key),
+        preprocessing=FIXED,
+        augment=EVERYTHING,
+        batch_size=3,
+        order=np.array(order, np.int64),
+    )
+    return np.concatenate([pixels for pixels, _ in batches])
+
+
+def test_with_every_change_an_image_depends_on_its_place_and_the_epoch_alone(pipeline, dataset):
+    whole = drawn_pixels(pipeline, dataset, list(range(20)))
+    np.testing.assert_array_equal(drawn_pixels(pipeline, dataset, [7, 2, 11, 2]), whole[[7, 2, 11, 2]])
+    for other in ((2, 0, 1), (1, 1, 1), (1, 0, 2)):
+        pixels = drawn_pixels(pipeline, dataset, list(range(20)), other)
+        assert not any(np.array_equal(*pair) for pair in zip(pixels, whole, strict=True))
+
+
+def test_every_change_reaches_the_image_that_the_network_sees(pipeline, dataset):
+    bare = pipeline.training_batches(
+        dataset, pipeline.Drawing(1, 0, 1), preprocessing=FIXED, augment=Augment(), batch_size=20, order=np.arange(20)
+    )
+    ((before, _),) = bare
+    for key in ("shear", "zoom", "brightness", "contrast", "auto_contrast", "cutout"):
+        ((after, _),) = pipeline.training_batches(
+            dataset,
+            pipeline.Drawing(1, 0, 1),
+            preprocessing=FIXED,
+            augment=Augment(**{f"random_{key}": 0.9 if key != "shear" else 40.0}),
+            batch_size=20,
+            order=np.arange(20),
+        )
+        changed = [not np.array_equal(*pair) for pair in zip(before.numpy(), after.numpy(), strict=True)]
+        assert sum(changed) >= 15, key
+        assert after.shape == before.shape
 
 
 def test_a_flip_is_a_mirror_image_at_about_even_odds(pipeline, dataset):
@@ -193,11 +272,6 @@ def test_rotation_comes_before_the_crop_and_keeps_within_its_limit(pipeline, tmp
     # The corners of a 160-crop lie 113 pixels from the middle; the edges of 182 are met at 9 degrees.
     assert min(darkest(7.0)) == 255
     assert min(darkest(60.0)) == 0
-
-
-def test_a_quarter_turn_is_counterclockwise_as_imrotates_was(pipeline):
-    pixels = np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(pipeline._rotate(pixels, 90.0), np.rot90(pixels))
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])

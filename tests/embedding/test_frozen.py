@@ -107,13 +107,15 @@ def test_with_augmentation_each_epoch_is_drawn_from_the_images(make, passes):
 
 
 VIEWS = {"random_flip": True, "random_rotate": 20, "views": 2}
+MORE_VIEWS = VIEWS | {"random_shear": 5, "random_zoom": 0.1, "random_contrast": 0.2, "random_cutout": 0.3}
 
 
 @pytest.mark.slow
-def test_kept_views_are_those_that_are_drawn_without_a_store(make):
+@pytest.mark.parametrize("views", [VIEWS, MORE_VIEWS], ids=["few", "more"])
+def test_kept_views_are_those_that_are_drawn_without_a_store(make, views):
     curves = []
     for output, mode in (("cached", "disk"), ("uncached", "off")):
-        tuner = make(output, cache=mode, augment=VIEWS)
+        tuner = make(output, cache=mode, augment=views)
         tuner.run(Stage("s", train_from="Bottleneck", epochs=5, learning_rate=0.001))
         curves.append([[row["loss"], row["validation_loss"]] for row in tuner.rows])
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-5)
@@ -128,8 +130,10 @@ def test_each_view_passes_the_frozen_units_once(make, passes):
     passes.clear()
     make("second", augment=VIEWS).run(Stage("head", train_from="Logits", epochs=3))
     assert passes == []
-    make("drawn otherwise", augment=VIEWS | {"random_rotate": 10}).run(Stage("head", train_from="Logits", epochs=1))
-    assert sum(passes) == len(tuner.inputs.train)
+    for other in ({"random_rotate": 10}, {"random_cutout": 0.2}):
+        passes.clear()
+        make(str(other), augment=VIEWS | other).run(Stage("head", train_from="Logits", epochs=1))
+        assert sum(passes) == len(tuner.inputs.train)
 
 
 @pytest.mark.slow

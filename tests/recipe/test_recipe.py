@@ -94,8 +94,8 @@ BAD_VALUES = [
     (
         "runs/r",
         "runs/r\naugment: {views: 4}",
-        "x.yaml:3 augment.views: no random augmentation is on, so all views would be the same; set random_crop, "
-        "random_flip or random_rotate",
+        "x.yaml:3 augment.views: no random augmentation is on, so all views would be the same; set random_flip or "
+        "another key that begins with random_, or drop views",
     ),
     ("runs/r", "runs/r\npreprocessing: {standardization: per-image}", "x.yaml:3 preprocessing.standardization: found"),
     (
@@ -104,6 +104,37 @@ BAD_VALUES = [
         "x.yaml:3 preprocessing.image_size: found 74, too few for inception_resnet_v1; give a whole number of",
     ),
     ("runs/r", "runs/r\naugment: {random_rotate: -5}", "x.yaml:3 augment.random_rotate: found -5; give degrees from 0"),
+    (
+        "runs/r",
+        "runs/r\naugment: {random_shear: 46}",
+        "x.yaml:3 augment.random_shear: found 46; give degrees from 0 to 45",
+    ),
+    (
+        "runs/r",
+        "runs/r\naugment: {random_zoom: 1}",
+        "x.yaml:3 augment.random_zoom: found 1; give a relative change from 0, below 1",
+    ),
+    (
+        "runs/r",
+        "runs/r\naugment: {random_brightness: 20%}",
+        "x.yaml:3 augment.random_brightness: found the text '20%'; give a relative change from 0, below 1",
+    ),
+    (
+        "runs/r",
+        "runs/r\naugment: {random_contrast: -0.1}",
+        "x.yaml:3 augment.random_contrast: found -0.1; give a relative change from 0, below 1",
+    ),
+    (
+        "runs/r",
+        "runs/r\naugment: {random_auto_contrast: true}",
+        "x.yaml:3 augment.random_auto_contrast: found true; give a number from 0 to 1",
+    ),
+    (
+        "runs/r",
+        "runs/r\naugment: {random_cutout: 1.5}",
+        "x.yaml:3 augment.random_cutout: found 1.5; give a share of the image's side from 0, below 1",
+    ),
+    ("runs/r", "runs/r\naugment: {zoom: 0.2}", "x.yaml:3 augment.zoom: unknown key; the keys here are random_crop,"),
     ("pairs.txt", "pairs.txt, flip: 1", "x.yaml:4 lfw.flip: found 1; give true or false"),
     ("pairs.txt", "pairs.txt, distance: L2", "x.yaml:4 lfw.distance: found the text 'L2'; give euclidean or cosine"),
     ("Block8", "Mixed7a", "x.yaml:10 stages[1].train_from: no block 'Mixed7a'; did you mean 'Mixed_7a'?"),

@@ -43,7 +43,14 @@ RECIPES = st.builds(
     stages=st.lists(STAGES, min_size=1, max_size=3, unique_by=lambda stage: stage.slug.casefold()),
     seed=st.integers(0, 2**31 - 1),
     preprocessing=st.sampled_from([{}, {"image_size": 182}, {"standardization": "per_image"}]),
-    augment=st.sampled_from([{}, {"random_flip": True, "views": 3}, {"random_crop": True, "random_rotate": 7.5}]),
+    augment=st.sampled_from(
+        [
+            {},
+            {"random_flip": True, "views": 3},
+            {"random_crop": True, "random_rotate": 7.5},
+            {"random_zoom": 0.1, "random_cutout": 0.5},
+        ]
+    ),
     lfw=st.builds(dict, dir=PATHS, pairs=PATHS, flip=st.booleans(), missing=st.just("skip")),
     batch_size=st.integers(1, 999),
     cache=st.sampled_from(["auto", "off"]),
