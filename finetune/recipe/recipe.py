@@ -158,7 +158,7 @@ class Recipe(Section):
             if judged == "strangers" and self.data and self.data.strangers is None:
                 advice = f"give data.strangers, or remove it (stages.{index}.accept=null)"
                 yield Fault(("stages", index, "accept"), "there are no strangers' figures to judge by", advice)
-            if stage.early_stopping and self.data and self.data.validation_split == 0:
+            if stage.early_stopping and self.data and not self.data.validates:
                 advice = f"give data.validation_split, or remove it (stages.{index}.early_stopping=null)"
                 yield Fault(("stages", index, "early_stopping"), "there is no validation loss to judge by", advice)
 

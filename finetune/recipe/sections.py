@@ -69,6 +69,9 @@ class Data(Section):
     validation_split: From0Below1 = 0.0
     """Share of each person's images that is held back, from 0, below 1. It is rounded up to whole images: 0.2 of 6
     images holds back 2. One image always remains to train on."""
+    validation: AnyPath | None = None
+    """Folder of images to validate on, in place of `validation_split`, with one folder per person. Its people must be
+    in `train`, under the same names. It is aligned if `align` is true. Default: none."""
     min_images_per_person: From1 = 1
     """Least number of images per person, from 1. People with fewer are left out."""
     strangers: Annotated[Annotated[float, Range(gt=0, lt=1)] | AnyPath, Wants(_SHARE)] | None = None
@@ -76,6 +79,16 @@ class Data(Section):
     people in `train`, above 0, below 1, or a folder of other people, aligned in the same way."""
     filter: Filter | None = None
     """Filter of noisy images. Default: none."""
+
+    @property
+    def validates(self) -> bool:
+        """True if there are images to validate on."""
+        return self.validation is not None or self.validation_split != 0
+
+    def rules(self) -> Iterator[Fault]:
+        """Yield the problem of two sources of validation images."""
+        if self.validation and self.validation_split:
+            yield Fault(("validation",), f"found it beside validation_split: {self.validation_split:g}", "drop one")
 
 
 Relative = Annotated[float, Range(ge=0, lt=1, of="a relative change")]

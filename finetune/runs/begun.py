@@ -158,6 +158,8 @@ def _where(inputs: Inputs, part: str) -> Path:
     recipe = inputs.recipe
     if part == "lfw" and recipe.lfw:
         return recipe.lfw.dir
+    if part == "validation" and recipe.data.validation:
+        return recipe.data.validation
     strangers = recipe.data.strangers
     return strangers if part == "strangers" and isinstance(strangers, Path) else recipe.data.train
 

@@ -30,11 +30,7 @@ def open_data(recipe: Recipe, crop: int | None, inspect: Inspect) -> Scan:
         RunError: the crops can't be written.
     """
     data = recipe.data
-    folder, lost = data.train, []
-    if data.align and crop:
-        alignment = training_alignment(crop) if recipe.augment.random_crop else Alignment(crop)
-        folder, coverage = aligned(data.train, alignment)
-        lost = [Quarantined(data.train / outcome.photo, outcome.failure) for outcome in coverage.failures]
+    folder, lost = crops(recipe, data.train, crop)
     try:
         found = scan(folder, min_images_per_person=data.min_images_per_person, crop=crop, inspect=inspect)
     except DataError as error:
@@ -42,6 +38,20 @@ def open_data(recipe: Recipe, crop: int | None, inspect: Inspect) -> Scan:
             raise
         raise DataError(*error.within(f"{data.train}: of its crops")) from error
     return dataclasses.replace(found, quarantined=(*found.quarantined, *lost))
+
+
+def crops(recipe: Recipe, photos: Path, crop: int | None) -> tuple[Path, list[Quarantined]]:
+    """Align photos if the recipe says so, and return the folder of crops and the photos without a face.
+
+    Args:
+        photos: folder of photos, or of aligned faces, which is returned itself.
+        crop: side in pixels of the network's input, if known.
+    """
+    if not (recipe.data.align and crop):
+        return photos, []
+    alignment = training_alignment(crop) if recipe.augment.random_crop else Alignment(crop)
+    folder, coverage = aligned(photos, alignment)
+    return folder, [Quarantined(photos / outcome.photo, outcome.failure) for outcome in coverage.failures]
 
 
 def examined(

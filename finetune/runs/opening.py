@@ -19,7 +19,7 @@ from finetune.checkpoint import (
     imagenet_weights,
     refuse_pattern,
 )
-from finetune.dataset import Dataset, Scan, split_validation
+from finetune.dataset import Dataset, Scan
 from finetune.doctor import Report, Thumbnails
 from finetune.errors import CheckpointError, DataError, Problem, UserError, attempt
 from finetune.images import (
@@ -36,6 +36,7 @@ from finetune.paths import refuse_within
 from finetune.recipe import Recipe, Stage
 from finetune.runs.data import examined, open_data
 from finetune.runs.selection import Selection, names, without_noise, without_strangers
+from finetune.runs.validation import open_validation
 from finetune.runtime import SINGLE, Strategy, devices, refuse_fork, refuse_missing_runtime
 from finetune.training.sampling import refuse_unmet
 from finetune.verification import ImagePairs, open_pairs, sampled, usable
@@ -49,7 +50,8 @@ class Inputs:
         recipe: settings of the run.
         model: restored model, with a fresh head for the people of `scan`.
         scan: scan of the training folder.
-        train, validation: the folder's images, split; `validation` is empty if nothing is held back.
+        train, validation: training images and validation images, held back from the folder or of a folder of their own;
+            `validation` is empty if there are none.
         image_pairs: LFW pairs and their images, or None.
         trained_names: people who have been trained on at the end of the run. These are the people of the checkpoint's
             own classifier, if their names are stored beside it, and those of `scan`.
@@ -102,6 +104,7 @@ class Inputs:
             attempt(problems, lambda: open_data(recipe, crop, inspect)) if crop or not recipe.data.align else None
         )
         held_out = attempt(problems, lambda: without_strangers(recipe, everybody, crop, inspect)) if everybody else None
+        apart = attempt(problems, lambda: open_validation(recipe, everybody, crop, inspect)) if everybody else None
         lfw = recipe.lfw
         # The doctor compares all pairs with the training images, even if only a sample is measured.
         every_pair = attempt(problems, lambda: open_pairs(lfw)) if lfw else None
@@ -117,11 +120,11 @@ class Inputs:
             attempt(problems, lambda: refuse_colors(paths, contract, lfw.dir))
         if found is None or before is None or everybody is None or held_out is None or problems:
             raise UserError(*problems)
-        selection = without_noise(recipe, held_out, lambda: build(recipe, found))
+        selection = without_noise(recipe, held_out, lambda: build(recipe, found)).with_validation(apart)
         scanned = selection.scan
         people = scanned.dataset.class_names
-        train, validation = split_validation(scanned.dataset, recipe.data.validation_split, recipe.seed)
-        lines = image_lines(records, scanned.dataset, selection.strangers, pairs)
+        train, validation = selection.split(recipe.data.validation_split, recipe.seed)
+        lines = image_lines(records, selection, pairs)
         strategy.must_see_the_same(shared_lines(recipe, lines, summary_of_pairs(pairs, before + people), found))
         with strategy.scope():
             model = build(recipe, found.for_people(people))
@@ -150,7 +153,7 @@ class Inputs:
     @functools.cached_property
     def image_lines(self) -> tuple[str, ...]:
         """Lines `SHA256  PART/PERSON/FILE` of all images for training or measuring, in a fixed order."""
-        return image_lines(self.records, self.scan.dataset, self.strangers, self.image_pairs)
+        return image_lines(self.records, self.selection or Selection(self.scan), self.image_pairs)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Return a summary of the checkpoint, the images and the pairs that the run begins with, each with a digest.
@@ -184,18 +187,12 @@ class Inputs:
         }
 
 
-def image_lines(
-    records: Records, data: Dataset, strangers: Dataset | None, pairs: ImagePairs | None
-) -> tuple[str, ...]:
+def image_lines(records: Records, selection: Selection, pairs: ImagePairs | None) -> tuple[str, ...]:
     """Return one line `SHA256  PART/PERSON/FILE` per image of the run, in a fixed order.
 
-    A part is `data`, `strangers` or `lfw`.
+    A part is `data`, `validation` (a folder of its own), `strangers` or `lfw`.
     """
-    parts = {
-        "data": data.paths,
-        "strangers": strangers.paths if strangers else (),
-        "lfw": pairs.paths if pairs else (),
-    }
+    parts = {**selection.parts, "lfw": pairs.paths if pairs else ()}
     return tuple(
         f"{records[path].digest.hex()}  {part}/{path.parent.name}/{path.name}"
         for part, paths in parts.items()
@@ -258,7 +255,7 @@ def refuse_output_within(recipe: Recipe) -> None:
     """
     if (recipe.output / "recipe.yaml").exists():
         return  # the run is continued
-    read = [recipe.data.train, recipe.data.strangers, recipe.lfw.dir if recipe.lfw else None]
+    read = [recipe.data.train, recipe.data.validation, recipe.data.strangers, recipe.lfw.dir if recipe.lfw else None]
     problems: list[Problem] = []
     for folder in dict.fromkeys(folder for folder in read if isinstance(folder, Path)):
         attempt(problems, functools.partial(refuse_within, recipe.output, folder))

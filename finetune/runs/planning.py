@@ -68,7 +68,9 @@ def plan(inputs: Inputs) -> list[str]:
         *titled("checkpoint", model.where, restored(model), *model.remarks),
         *titled("preprocessing", describe(model.preprocessing), *standardization_remarks(model, pixels)),
         *(titled("precision", recipe.precision, *([SLOW] * slow)) if recipe.precision != "float32" else []),
-        *titled("data", data(inputs), *_selection(inputs), *_few_people(inputs), *_left_out(inputs)),
+        *titled(
+            "data", data(inputs), *_validation(inputs), *_selection(inputs), *_few_people(inputs), *_left_out(inputs)
+        ),
         *titled("doctor", *_doctor(inputs)),
         *titled("LFW", _lfw(inputs), *(f"warning: {note}" for note in notes)),
         *titled("output", str(recipe.output)),
@@ -150,6 +152,21 @@ def data(inputs: Inputs) -> str:
         f"{len(inputs.validation)} held back, {counted(len(scan.quarantined), 'file')} left out, "
         f"{counted(len(scan.left_out), 'person')} with too few images"
     )
+
+
+def _validation(inputs: Inputs) -> list[str]:
+    """Return lines about the folder of validation images, if there is one."""
+    found = inputs.selection.validation if inputs.selection else None
+    if not found:
+        return []
+    lines = [f"validation: {counted(len(found.dataset), 'image')} of {inputs.recipe.data.validation}"]
+    if found.quarantined:
+        lines.append(f"validation: {counted(len(found.quarantined), 'file')} left out, such as {found.quarantined[0]}")
+    if found.left_out:
+        lines.append(f"validation: {counted(len(found.left_out), 'person')} left out, who are not trained on")
+    if copies := found.copies(inputs.train, inputs.records):
+        lines.append(f"warning: {copies} of these images are training images too, and flatter the validation loss")
+    return lines
 
 
 def _selection(inputs: Inputs) -> list[str]:

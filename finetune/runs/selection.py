@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 
 from finetune.brief import Brief
-from finetune.dataset import Dataset, Inspect, Scan, distances_to_center, hold_out, keep, places, scan, threshold
+from finetune.dataset import (
+    Dataset,
+    Inspect,
+    Scan,
+    distances_to_center,
+    hold_out,
+    keep,
+    places,
+    scan,
+    split_validation,
+    threshold,
+)
 from finetune.doctor import LARGEST
 from finetune.embedding import Embedder
 from finetune.errors import DataError, Problem
@@ -19,6 +30,7 @@ from finetune.images import Records, size_notes, sizes_of
 from finetune.model import Model
 from finetune.names import same_identities
 from finetune.recipe import Recipe
+from finetune.runs.validation import Validation
 from finetune.verification import LEAST, draw, enough
 from finetune.words import counted
 
@@ -48,6 +60,7 @@ class Selection(Brief):
         known: people in a folder of strangers who are trained on, and so are not strangers.
         filtered: images that the filter left out; None if the recipe asks for no filter.
         warnings: reasons why the strangers' figures are uncertain, and advice, one sentence each.
+        validation: images of a folder of their own to validate on; None if the recipe gives no folder.
     """
 
     scan: Scan
@@ -55,6 +68,28 @@ class Selection(Brief):
     known: tuple[str, ...] = ()
     filtered: Filtered | None = None
     warnings: tuple[str, ...] = ()
+    validation: Validation | None = None
+
+    def with_validation(self, found: Validation | None) -> Selection:
+        """Return the selection with a folder's images of the people who are trained on.
+
+        Raises:
+            DataError: the folder has no image of them.
+        """
+        return dataclasses.replace(self, validation=found.of(self.scan.dataset)) if found else self
+
+    def split(self, fraction: float, seed: int) -> tuple[Dataset, Dataset]:
+        """Return the training images and the validation images, which are held back if there is no folder of them."""
+        if self.validation:
+            return self.scan.dataset, self.validation.dataset
+        return split_validation(self.scan.dataset, fraction, seed)
+
+    @property
+    def parts(self) -> dict[str, tuple[Path, ...]]:
+        """The image files that are read, by the name of their part in the list of images."""
+        strangers, validation = self.strangers, self.validation
+        own = {"validation": validation.dataset.paths} if validation else {}
+        return {"data": self.scan.dataset.paths, **own, "strangers": strangers.paths if strangers else ()}
 
     def summary(self) -> dict[str, Any]:
         """Return the summary for the run's folder; `sha256` covers the names of the strangers' images."""
@@ -73,6 +108,7 @@ class Selection(Brief):
             }
             if filtered
             else None,
+            **({"validation": self.validation.summary()} if self.validation else {}),
         }
 
 

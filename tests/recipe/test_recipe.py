@@ -71,6 +71,12 @@ BAD_VALUES = [
     ("0.1", "'0.1'", "x.yaml:3 data.validation_split: found the text '0.1'; give a number from 0, below 1"),
     ("0.1", ".nan", "x.yaml:3 data.validation_split: found nan; give a number from 0, below 1"),
     ("0.1", "0.1, min_images_per_person: 0", "x.yaml:3 data.min_images_per_person: found 0; give a whole number from"),
+    (
+        "validation_split: 0.1",
+        "validation_split: 0.1, validation: held",
+        "x.yaml:3 data.validation: found it beside validation_split: 0.1; drop one",
+    ),
+    ("validation_split: 0.1", "validation: 3", "x.yaml:3 data.validation: found 3; put quotes around what is meant as"),
     ("runs/r", "runs/r\nseed: -1", "x.yaml:3 seed: found -1; give a whole number from 0 to 2147483647"),
     ("runs/r", "runs/r\nbatch_size: yes", "x.yaml:3 batch_size: found true; give a whole number of images from 1"),
     ("runs/r", "runs/r\ncache: yes", "x.yaml:3 cache: found true; give auto, off, memory or disk"),
@@ -235,6 +241,11 @@ def test_a_stage_that_is_judged_needs_what_it_is_judged_by():
         "x.yaml:12 stages[1].early_stopping: there is no validation loss to judge by; "
         "give data.validation_split, or remove it (stages.1.early_stopping=null)",
     )
+
+
+def test_a_folder_of_validation_images_gives_a_loss_to_judge_by():
+    text = GOOD.replace("validation_split: 0.1", "validation: held") + "    early_stopping: 3\n"
+    assert load(text).data.validation == Path("held")
 
 
 def test_a_section_that_cannot_be_read_is_not_said_to_be_absent():
