@@ -69,9 +69,6 @@ class Data(Section):
     validation_split: From0Below1 = 0.0
     """Share of each person's images that is held back, from 0, below 1. It is rounded up to whole images: 0.2 of 6
     images holds back 2. One image always remains to train on."""
-    validation: AnyPath | None = None
-    """Folder of images to validate on, in place of `validation_split`, with one folder per person. Its people must be
-    in `train`, under the same names. It is aligned if `align` is true. Default: none."""
     min_images_per_person: From1 = 1
     """Least number of images per person, from 1. People with fewer are left out."""
     strangers: Annotated[Annotated[float, Range(gt=0, lt=1)] | AnyPath, Wants(_SHARE)] | None = None
@@ -79,6 +76,12 @@ class Data(Section):
     people in `train`, above 0, below 1, or a folder of other people, aligned in the same way."""
     filter: Filter | None = None
     """Filter of noisy images. Default: none."""
+    validation: AnyPath | None = None
+    """Folder of images to validate on, in place of `validation_split`, with one folder per person. Its people must be
+    in `train`, under the same names. It is aligned if `align` is true. Default: none."""
+    share: Annotated[float, Range(gt=0, le=1, of="a share of the images")] | None = None
+    """Share of the training images that each epoch draws, above 0, at most 1. Each epoch takes the next part, so that
+    all images are seen in turn. Where a stage draws images with replacement, it limits the draws. Default: 1."""
 
     @property
     def validates(self) -> bool:
@@ -103,6 +106,9 @@ class Augment(Section):
     """Mirror each image with a probability of one half."""
     random_rotate: Annotated[float, Range(ge=0, le=180, of="degrees")] = 0.0
     """Largest rotation to either side in degrees, from 0 to 180."""
+    views: From1 | None = None
+    """Number of versions to draw of each image, from 1. The epochs take them in turn, so the feature cache can keep
+    their features. Default: a new version in each epoch."""
     random_shear: Annotated[float, Range(ge=0, le=45, of="degrees")] | None = None
     """Largest angle in degrees, from 0 to 45, by which upright lines lean to either side. Default: 0."""
     random_zoom: Relative | None = None
@@ -118,9 +124,6 @@ class Augment(Section):
     random_cutout: Annotated[float, Range(ge=0, lt=1, of="a share of the image's side")] | None = None
     """Largest side of a square that is erased, as a share of the image's side, from 0, below 1. The square is filled
     with the image's mean (DeVries and Taylor 2017, "Cutout"). Default: 0."""
-    views: From1 | None = None
-    """Number of versions to draw of each image, from 1. The epochs take them in turn, so the feature cache can keep
-    their features. Default: a new version in each epoch."""
 
     @property
     def draws(self) -> bool:

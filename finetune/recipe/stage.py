@@ -48,7 +48,7 @@ class Stage(Section):
     train_from: Boundary
     """Boundary: the first block that trains, or the first unit of one, such as `Logits` or `Repeat_2/block8_4`."""
     epochs: From1
-    """Number of passes over the training images, from 1."""
+    """Number of epochs, from 1. Each passes over all training images, or over a part of them."""
     learning_rate: AnyRate = Constant(0.001)
     """Learning rate of each epoch: a number above 0, steps, exponential or cosine decay, or a schedule file."""
     optimizer: AnyOptimizer = Optimizer()
@@ -96,6 +96,12 @@ class Stage(Section):
     stopping."""
     accept: Accept | None = None
     """Largest accepted drop on LFW's or the strangers' pairs. A stage that costs more is rolled back."""
+    steps_per_epoch: Annotated[int, Range(ge=1, of="a whole number of batches")] | None = None
+    """Number of batches per epoch, from 1, in place of `data.share`. Each epoch takes the next part of the images, so
+    that all are seen in turn. Default: as many batches as the images fill."""
+    class_weight: Literal["balanced"] | None = None
+    """`balanced` multiplies each image's loss by n / (classes * n_class), where n_class of the n training images are of
+    its class. All people then weigh the same. Default: all images weigh the same."""
 
     if TYPE_CHECKING:  # the constructor takes raw values, the fields hold what was read
         # fmt: off
@@ -110,6 +116,7 @@ class Stage(Section):
             prelogits_norm: PrelogitsNorm | Mapping[str, object] = ..., warmup_epochs: float = ...,
             layer_decay: float = ..., clip_norm: float | None = ..., ema: float = ...,
             early_stopping: int | None = ..., accept: Accept | Mapping[str, object] | None = ...,
+            steps_per_epoch: int | None = ..., class_weight: Literal["balanced"] | None = ...,
         ) -> None: ...
         # fmt: on
 

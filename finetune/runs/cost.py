@@ -16,7 +16,6 @@ from finetune.recipe import Stage
 from finetune.record import BASELINE
 from finetune.report import duration
 from finetune.runs.opening import Inputs
-from finetune.training.sampling import Sampler
 
 MARGIN = 15
 """Column where the values of the plan begin."""
@@ -165,17 +164,18 @@ class _Costs:
         """Return the passes of a stage's epochs."""
         inputs, recipe, first = self._inputs, self._recipe, self._boundaries[index - 1]
         n_train, n_held_back = len(inputs.train), len(inputs.validation)
-        drawn = len(Sampler(stage, inputs.train.labels, recipe.batch_size, recipe.seed, index).epoch(1).order)
+        drawn = len(inputs.sampler(stage, index).epoch(1).order)
         epochs, frozen = stage.last_epoch, self._frozen[first]
         passes = epochs * ((1 + BACKWARD) * drawn + n_held_back) * (1 - frozen)
         where = choice(self._model, recipe, first, n_train, n_held_back).where
         if where == "off":
             return passes + epochs * (drawn + n_held_back) * frozen
         if recipe.augment.draws:  # views have their own names in the cache
-            views = n_train * min(recipe.augment.views or 1, epochs)
-            missing = views + self._fetch(Images(inputs.validation.paths), first, index, where)
+            views = min(n_train * min(recipe.augment.views or 1, epochs), epochs * drawn)
+            missing: float = views + self._fetch(Images(inputs.validation.paths), first, index, where)
         else:
-            missing = sum(self._fetch(images, first, index, where) for images in self._data())
+            train, held_back = (self._fetch(images, first, index, where) for images in self._data())
+            missing = min(1.0, epochs * drawn / n_train) * train + held_back  # few epochs may not reach every image
         return passes + missing * frozen
 
     def _measured(self, index: int, epochs: int) -> _Pass:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from finetune.runs.data import examined, open_data
 from finetune.runs.selection import Selection, names, without_noise, without_strangers
 from finetune.runs.validation import open_validation
 from finetune.runtime import SINGLE, Strategy, devices, refuse_fork, refuse_missing_runtime
-from finetune.training.sampling import refuse_unmet
+from finetune.training.sampling import Sampler, refuse_unmet
 from finetune.verification import ImagePairs, open_pairs, sampled, usable
 
 
@@ -141,6 +141,15 @@ class Inputs:
     def strangers(self) -> Dataset | None:
         """Images of held-out identities; None if the recipe asks for none."""
         return self.selection.strangers if self.selection else None
+
+    def sampler(self, stage: Stage, index: int, embeddings: Callable[[], Any] | None = None) -> Sampler:
+        """Return the sampler of the stage with this number.
+
+        Args:
+            embeddings: function that gives the training images' embeddings, for a bank of negatives.
+        """
+        recipe, labels = self.recipe, self.train.labels
+        return Sampler(stage, labels, recipe.batch_size, recipe.seed, index, embeddings, recipe.data.share)
 
     def refuse_unmet(self, stage: Stage) -> None:
         """Refuse a stage that needs more images than there are.

@@ -23,7 +23,6 @@ from finetune.runs.cost import MARGIN, Cost, costs, seconds_per_image, time_tabl
 from finetune.runs.opening import Inputs
 from finetune.runtime import devices
 from finetune.training import trained
-from finetune.training.sampling import Sampler
 from finetune.verification import FEW_PEOPLE, find_overlap
 from finetune.words import counted
 
@@ -246,11 +245,13 @@ def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
     recipe, model, n_train, n_validation = inputs.recipe, inputs.model, len(inputs.train), len(inputs.validation)
     first = inputs.model.backbone.boundary(stage.train_from)
     kept = choice(model, recipe, first, n_train, n_validation)
-    epoch = Sampler(stage, inputs.train.labels, recipe.batch_size, recipe.seed, index).epoch(1)
+    epoch = inputs.sampler(stage, index).epoch(1)
     names = trained(model.backbone, model.variables, stage)
     frozen = len(model.variables) - len(names)
     last = len(epoch.order) % epoch.batch_size or epoch.batch_size
     stops = stage.last_epoch < stage.epochs
+    partly = stage.steps_per_epoch is not None or (recipe.data.share or 1) < 1
+    in_turn = ", in turn" if stage.sampling == "shuffled" and not stage.loss.mined else ""
     alone = last // inputs.strategy.share.replicas <= 1 and stage.batch_norm == "train"
     return [
         f"{stage.name!r}: trains {stage.train_from} and after, "
@@ -259,6 +260,7 @@ def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
         f"{counted(stage.last_epoch, 'epoch')} of {counted(epoch.n_batches, 'step')} of "
         f"{counted(epoch.batch_size, 'image')}, "
         f"{stage.optimizer.name}, {stage.loss.describe(stage)}, about {duration(cost.training)}",
+        *([f"each epoch draws {counted(len(epoch.order), 'image')} of {n_train}{in_turn}"] * partly),
         _features(kept),
         *([f"its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
         *([ALONE] if alone else []),

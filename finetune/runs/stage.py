@@ -17,7 +17,6 @@ from finetune.runs.certificate import FrozenTensors
 from finetune.runs.context import Context
 from finetune.runs.gate import Decision, judge
 from finetune.training import Data, EpochRow, Run, StageFailed, StageState, Trainer, prototypes, train
-from finetune.training.sampling import Sampler
 
 OnEpoch: TypeAlias = Callable[[EpochRow], object]
 
@@ -102,14 +101,7 @@ class StageRun:
     ) -> StageFailed | None:
         """Train from `state` to the kept epoch's weights, and return the failure that ended it early, if any."""
         recipe, inputs, stage, index = self._inputs.recipe, self._inputs, self._stage, self._index
-        sampler = Sampler(
-            stage,
-            inputs.train.labels,
-            recipe.batch_size,
-            recipe.seed,
-            index,
-            lambda: self._evaluation.embedder().embeddings(inputs.train.paths),
-        )
+        sampler = inputs.sampler(stage, index, lambda: self._evaluation.embedder().embeddings(inputs.train.paths))
         if resumed is not None:
             trainer.load(resumed)
             sampler.load(resumed)

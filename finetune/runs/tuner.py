@@ -194,7 +194,7 @@ class FineTuner:
         self.recipe = self.recipe.model_copy(update={"stages": stages})
         self.begin()
         self.folder.write_recipe(self.recipe)
-        trainer = Trainer(self.model, stage, replication_of(self.strategy))
+        trainer = Trainer(self.model, stage, replication_of(self.strategy), self.inputs.train.labels)
         started_from = self.model.tensors(trainer.names)
         stage_run = StageRun(self.context, stage, self.start, self.results, on_epoch)
         try:

@@ -9,12 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import network
+from finetune.arrays import Labels
 from finetune.backbones import Backbone
 from finetune.model import Model
 from finetune.recipe import Stage
 from finetune.training.averages import Averages
 from finetune.training.metrics import metrics_of
-from finetune.training.objectives import GRADIENT_NORM, LOSS, Negatives, Outputs, Sizes
+from finetune.training.objectives import GRADIENT_NORM, LOSS, Negatives, Outputs, Sizes, balanced
 from finetune.training.optimizers import Optimizers
 from finetune.training.replicated import SINGLE, WHOLE, Part, Replication, StepBatch
 
@@ -29,6 +30,9 @@ def trained(backbone: Backbone, names: Iterable[str], stage: Stage) -> list[str]
 class Trainer:
     """Trained part of a model in one stage, with its optimizer.
 
+    Args:
+        labels: classes of the training images, int64 [n], from which a stage's `class_weight` is computed.
+
     Attributes:
         first: index of the first unit that trains.
         weights: TF1 names of the variables that get gradients.
@@ -37,7 +41,9 @@ class Trainer:
         metrics: metrics of each step, in their order.
     """
 
-    def __init__(self, model: Model, stage: Stage, replication: Replication = SINGLE) -> None:
+    def __init__(
+        self, model: Model, stage: Stage, replication: Replication = SINGLE, labels: Labels | None = None
+    ) -> None:
         self.model = model
         self.stage = stage
         self.metrics = metrics_of(stage)
@@ -52,6 +58,10 @@ class Trainer:
             self._averages = Averages(averaged, stage.ema) if stage.ema else None
             sizes = Sizes(model.num_classes or 0, model.embedding_size, self._restored)
             self._terms = [(term, term.start(sizes) if term.is_asked_for else {}) for term in stage.terms]
+        self._class_weights: tf.Tensor | None = None
+        if stage.class_weight:
+            assert labels is not None
+            self._class_weights = tf.constant(balanced(labels, model.num_classes or 0))
         self._step, self._evaluate = replication.step(self), replication.evaluation(self)
         self._prelogits_only = tf.function(
             lambda features: self._prelogits(features, None, training=False), autograph=False, reduce_retracing=True
@@ -232,6 +242,7 @@ class Trainer:
             embed=network.l2_normalize,
             mean=part.mean,
             replicas=part.replicas,
+            class_weights=self._class_weights,
         )
         zero = tf.constant(0.0)
         values = self.stage.loss.compute(outputs)

@@ -76,6 +76,37 @@ BAD_VALUES = [
         "validation_split: 0.1, validation: held",
         "x.yaml:3 data.validation: found it beside validation_split: 0.1; drop one",
     ),
+    (
+        "validation_split: 0.1",
+        "share: 0",
+        "x.yaml:3 data.share: found 0; give a share of the images above 0, at most 1",
+    ),
+    (
+        "epochs: 10",
+        "epochs: 10\n    steps_per_epoch: 0",
+        "x.yaml:12 stages[1].steps_per_epoch: found 0; give a whole number of batches from 1",
+    ),
+    (
+        "epochs: 10",
+        "epochs: 10\n    steps_per_epoch: 2.5",
+        "x.yaml:12 stages[1].steps_per_epoch: found 2.5; give a whole number of batches from 1",
+    ),
+    (
+        "epochs: 10",
+        "epochs: 10\n    class_weight: balance",
+        "x.yaml:12 stages[1].class_weight: found the text 'balance'; did you mean 'balanced'?",
+    ),
+    (
+        "epochs: 10",
+        "epochs: 10\n    class_weight: balanced\n    loss: triplet",
+        "x.yaml:12 stages[1].class_weight: a triplet loss has no classes to weigh; remove it",
+    ),
+    (
+        "epochs: 10",
+        "epochs: 10\n    class_weight: balanced\n    sampling: square_root",
+        "x.yaml:12 stages[1].class_weight: found it beside a sampling that evens people out too; "
+        "remove it, or give sampling: shuffled",
+    ),
     ("validation_split: 0.1", "validation: 3", "x.yaml:3 data.validation: found 3; put quotes around what is meant as"),
     ("runs/r", "runs/r\nseed: -1", "x.yaml:3 seed: found -1; give a whole number from 0 to 2147483647"),
     ("runs/r", "runs/r\nbatch_size: yes", "x.yaml:3 batch_size: found true; give a whole number of images from 1"),

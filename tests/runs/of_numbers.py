@@ -84,7 +84,7 @@ class Trainer:
     names = (TRAINED,)
     first = V1.head_index
 
-    def __init__(self, model, stage, replication):
+    def __init__(self, model, stage, replication, labels):
         self.model, self.stage, self.carried = model, stage, 0.0
         self.metrics = metrics_of(stage)
 

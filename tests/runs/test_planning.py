@@ -171,6 +171,32 @@ def test_an_estimate_is_never_below_zero(make):
             assert min(cost.training, cost.measuring, cost.rest) >= 0
 
 
+@pytest.mark.parametrize("cache", ["auto", "off"])
+def test_an_epoch_of_a_part_of_the_images_costs_its_part(make, cache, tmp_path):
+    whole, halved, stepped = (
+        make(data={"train": make.faces, "share": share}, lfw=None, cache=cache, output=tmp_path / str(share)).inputs
+        for share in (None, 0.5, 0.75)
+    )  # 24 images in batches of 8
+
+    def cost(inputs, stage):
+        inputs = dataclasses.replace(inputs, recipe=inputs.recipe.model_copy(update={"stages": (stage,)}))
+        return costs(inputs, 1.0)[1].training
+
+    all_of_it = cost(whole, Stage("block", "Block8", 2))
+    assert cost(stepped, Stage("block", "Block8", 2, steps_per_epoch=3)) == all_of_it
+    if cache == "off":
+        assert cost(halved, Stage("block", "Block8", 2)) == pytest.approx(all_of_it / 2)
+        assert cost(whole, Stage("block", "Block8", 2, steps_per_epoch=1)) == pytest.approx(all_of_it / 3)
+    else:  # 24 images pass the frozen units once; the others take three passes in each of two epochs
+        frozen = (144 - all_of_it) / (144 - 24)
+        assert cost(halved, Stage("block", "Block8", 1)) == pytest.approx(12 * frozen + 36 * (1 - frozen))
+    lines = planned(SimpleNamespace(inputs=halved, recipe=halved.recipe), Stage("block", "Block8", 2))
+    assert any("2 epochs of 2 steps of 8 images" in line for line in lines)
+    assert any("each epoch draws 12 images of 24, in turn" in line for line in lines)
+    lines = planned(SimpleNamespace(inputs=whole, recipe=whole.recipe), Stage("block", "Block8", 2))
+    assert not any("each epoch draws" in line for line in lines)
+
+
 @pytest.mark.slow
 def test_the_plan_says_what_trains_what_is_frozen_and_by_which_loss(make):
     tuner = make(data={"train": make.faces}, lfw=None, batch_size=23)  # of 24 images one is left to the last batch

@@ -27,13 +27,13 @@ def sgd(train_from="Bottleneck", **values):
     return Stage("s", train_from, 1, optimizer={"name": "momentum", "momentum": 0.0}, **values)
 
 
-def gradients(model, features, stage, **given):
+def gradients(model, features, stage, labels=LABELS, **given):
     """Return the change that one step of plain descent at rate 1 subtracts, and the result of the step."""
     before = model.tensors()
-    trainer = Trainer(model, stage)
+    trainer = Trainer(model, stage, labels=np.asarray(labels))
     trainer.begin()
     start = model.tensors(trainer.weights)
-    result = trainer.step(features, LABELS, 1.0, (1, 1), **given)
+    result = trainer.step(features, labels, 1.0, (1, 1), **given)
     moved = {name: start[name] - model.variables[name].numpy() for name in trainer.weights}
     model.assign(before)
     return moved, result
@@ -128,6 +128,18 @@ def test_held_back_images_are_judged_without_label_smoothing(model, features):
     assert smoothed.evaluate(features, LABELS)["cross_entropy"] == pytest.approx(plain["cross_entropy"], rel=1e-6)
     _, trained = gradients(model, features, smoothed.stage)
     assert abs(trained["cross_entropy"] - plain["cross_entropy"]) > 1e-3
+
+
+def test_balanced_class_weights_give_the_mean_of_the_gradients_of_each_person(model, features):
+    labels = tf.constant([0, 1, 2, 3, 0, 0], tf.int64)
+    weighted, result = gradients(model, features, sgd(class_weight="balanced"), labels)
+    of_people = []
+    for person in range(4):
+        rows = np.flatnonzero(labels.numpy() == person)
+        of_people.append(gradients(model, tf.gather(features, rows), sgd(), tf.gather(labels, rows)))
+    assert result["loss"] == pytest.approx(np.mean([other["loss"] for _, other in of_people]), rel=1e-5)
+    for name, value in weighted.items():
+        np.testing.assert_allclose(value, np.mean([moved[name] for moved, _ in of_people], axis=0), atol=2e-6)
 
 
 def test_distillation_is_the_mean_squared_distance_to_the_embeddings_given(model, features):

@@ -114,6 +114,23 @@ def test_each_epoch_has_its_rate_and_a_schedule_can_stop(tmp_path, capsys):
     assert "stage 's' ends after epoch 3 of 9: its schedule stops there\n" in capsys.readouterr().out
 
 
+def test_a_warm_up_counts_the_steps_of_limited_epochs():
+    """Warm up over 1.5 epochs of 4 steps: 6 steps, then the whole rate."""
+    trainer = Scripted(Stage("s", "Logits", 3, learning_rate=0.6, warmup_epochs=1.5, steps_per_epoch=4), [1.0] * 3)
+    labels, state = np.arange(20) % 2, StageState()
+
+    def batches(epoch):
+        parts = np.split(epoch.order, range(epoch.batch_size, len(epoch.order), epoch.batch_size))
+        return [Batch(np.zeros([len(rows), 1]), labels[rows], rows) for rows in parts]
+
+    sampler = Sampler(trainer.stage, labels, 2, 0, 1)
+    train(trainer, state, Data(batches, sampler), Run(key=7, keeps_steps=True))
+    assert trainer.rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5] + [0.6] * 7)
+    assert (state.step, state.kept_step, state.epoch_steps) == (12, 12, [4, 4, 4])
+    assert sampler.drawn.sum() == 3 * 4 * 2
+    assert set(sampler.drawn.tolist()) == {1, 2}  # 24 draws of 20 images: the fourth epoch's part would end the round
+
+
 def test_no_two_steps_share_a_dropout_key():
     trainer = Scripted(Stage("s", "Logits", 3), [1.0] * 3)
     run(trainer)

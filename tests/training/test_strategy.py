@@ -181,6 +181,11 @@ def test_the_moving_statistics_become_the_mean_over_replicas(drawn_checkpoint, t
 
 
 @pytest.mark.slow
+def test_the_class_weights_are_those_of_the_whole_batch(drawn_checkpoint, tmp_path):
+    finish_well([start(tmp_path, str(TWO_DEVICES), "weights", str(drawn_checkpoint))])
+
+
+@pytest.mark.slow
 def test_when_a_worker_dies_the_other_ends_with_a_line_and_both_resume(recipe, two_workers, tmp_path):
     processes = start_workers([tmp_path, tmp_path], str(recipe))
     state, deadline = tmp_path / "run/.resume/state.npz", time.monotonic() + LIMIT

@@ -2,6 +2,7 @@
 
 two_devices.py run RECIPE key=value …     finetune run
 two_devices.py step CHECKPOINT            one step with `batch_norm: train`, against one device by hand
+two_devices.py weights CHECKPOINT         one step with `class_weight: balanced`, against one device
 """
 
 from __future__ import annotations
@@ -45,9 +46,31 @@ def step_with_batch_norm(checkpoint: str) -> None:
         np.testing.assert_allclose(value, (first[name] + second[name]) / 2, rtol=1e-5, atol=1e-6)
 
 
+def step_with_class_weights(checkpoint: str) -> None:
+    """Assert that two replicas weigh the people of the whole batch as one device does."""
+    stage = Stage("s", "Block8", 1, class_weight="balanced")
+    features = np.random.default_rng(1).normal(size=[7, 1, 1, 1792]).astype(np.float32)
+    labels = np.array([0, 0, 0, 0, 1, 2, 0])
+
+    def after_a_step(strategy, stage: Stage) -> dict[str, np.ndarray]:
+        with strategy.scope():
+            model = Model.restore(checkpoint, class_names=("ann", "bob", "cid"), seed=1)
+        trainer = Trainer(model, stage, replication_of(strategy), labels)
+        trainer.step(tf.constant(features), tf.constant(labels), 0.01, (1, 1))
+        return model.tensors(trainer.weights)
+
+    one, two = after_a_step(SINGLE, stage), after_a_step(create_strategy("mirrored"), stage)
+    unweighted = after_a_step(SINGLE, Stage("s", "Block8", 1))
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, atol=1e-4)
+    assert any(np.abs(unweighted[name] - value).max() > 1e-3 for name, value in one.items())
+
+
 if __name__ == "__main__":
     command, *arguments = sys.argv[1:]
     if command == "step":
         step_with_batch_norm(*arguments)
+    elif command == "weights":
+        step_with_class_weights(*arguments)
     else:
         sys.exit(cli.main(["run", *arguments]))

@@ -8,7 +8,7 @@ from .batches import (
     Sampling as Sampling,
 )
 from .center_loss import CenterLoss as CenterLoss
-from .classification import CORRECT as CORRECT
+from .classification import CORRECT as CORRECT, balanced as balanced
 from .cosface import CosFace as CosFace
 from .distillation import Distillation as Distillation
 from .loss import Alert as Alert, Loss as Loss, Monitor as Monitor, Outputs as Outputs

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from finetune.schema import Above0
-from finetune.training.objectives.loss import Loss, Outputs
+from finetune.schema import Above0, Fault
+from finetune.training.objectives.loss import Loss, Outputs, StageKeys
 from finetune.training.objectives.metric import Metric
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import tensorflow as tf
+
+    from finetune.arrays import Labels
 
 CROSS_ENTROPY = Metric("cross_entropy", column="cross_entropy", meaning="Mean cross-entropy, without the terms.")
 CORRECT = Metric(
@@ -45,8 +49,17 @@ class Classified(Loss):
 
         plain, logits = self.logits(outputs)
         each = cross_entropy(logits, outputs.labels, self.smoothing if outputs.training else 0.0)  # [b]
+        if outputs.training and outputs.class_weights is not None:
+            each *= tf.gather(outputs.class_weights, outputs.labels)
         right = tf.cast(tf.equal(tf.argmax(plain, 1), outputs.labels), tf.float32)  # [b]
         return {CROSS_ENTROPY.name: outputs.mean(each), CORRECT.name: tf.reduce_sum(right)}
+
+    def rules_of(self, stage: StageKeys) -> Iterator[Fault]:
+        """Yield the keys that conflict with the loss, and two keys that both even people out."""
+        yield from super().rules_of(stage)
+        if stage.class_weight and stage.sampling and stage.sampling != "shuffled":
+            found = "found it beside a sampling that evens people out too"
+            yield Fault(("class_weight",), found, "remove it, or give sampling: shuffled")
 
     def share(self, row: Mapping[str, float]) -> float | None:
         """Return the accuracy on the training images."""
@@ -87,6 +100,22 @@ class MarginLoss(Classified):
         # [b] -> [b, classes]
         own = tf.one_hot(labels, tf.shape(similarities)[1], on_value=True, off_value=False)
         return self.scale * tf.where(own, moved, similarities)
+
+
+def balanced(labels: Labels, classes: int) -> npt.NDArray[np.float32]:
+    """Compute n / (classes * n_class) for each class, so that all classes weigh the same over n images.
+
+    Args:
+        labels: classes of the training images, int64 [n].
+        classes: number of classes.
+
+    Returns:
+        Factors, float32 [classes]; 0 for a class without images.
+    """
+    import numpy as np
+
+    counts = np.bincount(labels, minlength=classes)
+    return np.where(counts, len(labels) / (classes * np.maximum(counts, 1)), 0.0).astype(np.float32)
 
 
 def cosines(embeddings: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

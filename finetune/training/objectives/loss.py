@@ -34,6 +34,7 @@ class Outputs:
         embed: function from prelogits [b, E] to unit embeddings [b, E].
         mean: function from values [b] to their mean over the images of the whole batch.
         replicas: number of replicas that share the batch.
+        class_weights: factor of each image's loss in training, by its class, float32 [classes]; None without factors.
     """
 
     prelogits: tf.Tensor
@@ -48,6 +49,7 @@ class Outputs:
     embed: Callable[[tf.Tensor], tf.Tensor]
     mean: Callable[[tf.Tensor], tf.Tensor]
     replicas: int
+    class_weights: tf.Tensor | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +90,10 @@ class StageKeys(Protocol):
     @property
     def mining(self) -> Mining | None:
         """Selection of the negatives of triplets."""
+
+    @property
+    def class_weight(self) -> str | None:
+        """Factors of the losses of images by their class."""
 
 
 class Loss(Section):
@@ -137,10 +143,13 @@ class Loss(Section):
         """Yield the other keys of a stage that conflict with the loss. The value of any key may be `Unread`."""
         if stage.mining:
             yield Fault(("mining",), "only triplets are mined", "give loss: triplet, or remove it")
+        if stage.class_weight and not self.has_head:
+            yield Fault(("class_weight",), f"a {self.name} loss has no classes to weigh", "remove it")
 
     def describe(self, stage: StageKeys) -> str:
         """Return a description of the loss in a stage, with the classifier's start or the source of the triplets."""
-        return f"{self.name} loss{', from the class means' if stage.init else ''}"
+        start = ", from the class means" if stage.init else ""
+        return f"{self.name} loss{start}{', classes weighted' if stage.class_weight else ''}"
 
     def needs(self, train: Labels, held_back: Labels, batch_size: int) -> Iterator[Problem]:
         """Yield what the images lack for training the loss, and for choosing an epoch.

@@ -110,6 +110,8 @@ class Triplet(Loss):
             yield Fault(("sampling",), found, "remove it, or give mining: semi_hard")
         if stage.sampling in ("balanced", "square_root"):
             yield Fault(("sampling",), "found it beside loss: triplet, where each image is an anchor once", "remove it")
+        if stage.class_weight:
+            yield Fault(("class_weight",), "a triplet loss has no classes to weigh", "remove it")
 
     def describe(self, stage: StageKeys) -> str:
         """Return a description of the loss in a stage, with the source of its triplets."""

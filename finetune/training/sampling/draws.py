@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,22 +13,54 @@ BLOCK = 2**22
 """Number of values of candidates' embeddings that are compared at a time, 16 MiB."""
 
 
-def weighted(labels: Rows, power: float, generator: np.random.Generator) -> Rows:
-    """Draw n of n images with replacement; a person of m images is drawn in proportion to m^power.
+def in_turn(
+    items: Rows, count: int, number: int, generator: np.random.Generator, rounds: Callable[[int], np.random.Generator]
+) -> Rows:
+    """Draw the items of an epoch, so that all items come in turn.
+
+    With fewer draws than items, an epoch takes the next part of a shuffled order, and no item twice. A round of as few
+    epochs as can hold all items draws each of them at least once. Each round has an order of its own. With more draws
+    than items, an epoch takes all items as often as possible, and such a part of them.
+
+    Args:
+        items: items, int64 [n].
+        count: number of draws, from 1.
+        number: number of the epoch, from 1.
+        generator: generator of the epoch.
+        rounds: function that gives the generator of a round, by its number from 0.
+
+    Returns:
+        Items in a random order, int64 [count].
+    """
+    passes, rest = divmod(count, len(items)) if len(items) else (0, 0)
+    drawn = [generator.permutation(items) for _ in range(passes)]
+    if rest:
+        epochs = -(-len(items) // rest)
+        turn, place = divmod(number - 1, epochs)
+        part = np.arange(place * rest, (place + 1) * rest) % len(items)
+        drawn.append(generator.permutation(rounds(turn).permutation(items)[part]))
+    return np.concatenate(drawn) if drawn else items[:0]
+
+
+def weighted(labels: Rows, power: float, generator: np.random.Generator, count: int | None = None) -> Rows:
+    """Draw images with replacement; a person of m images is drawn in proportion to m^power.
 
     Args:
         labels: people of the images, int64 [n].
         power: 0 makes people equally likely, 0.5 is the square root, 1 makes images equally likely.
+        count: number of draws; by default n.
 
     Returns:
-        Indices of images, int64 [n].
+        Indices of images, int64 [count].
     """
     counts = np.bincount(labels)
     weights = counts[labels].astype(float) ** (power - 1)
-    return generator.choice(len(labels), len(labels), p=weights / weights.sum())
+    return generator.choice(len(labels), count or len(labels), p=weights / weights.sum())
 
 
-def people_times_images(labels: Rows, people: int, images: int, generator: np.random.Generator) -> Rows:
+def people_times_images(
+    labels: Rows, people: int, images: int, generator: np.random.Generator, n_batches: int | None = None
+) -> Rows:
     """Draw batches of `people` people with `images` images each, about as many images in all as there are.
 
     People come in turn, in a new random order each time all have come. The same holds for the images of each person, so
@@ -36,6 +70,7 @@ def people_times_images(labels: Rows, people: int, images: int, generator: np.ra
         labels: people of the images, int64 [n].
         people: number of people per batch, at most as many as there are.
         images: number of images per person.
+        n_batches: number of batches; by default the number that draws about as many images as there are.
 
     Returns:
         Indices of images, int64 [batches * people * images], batch after batch, person after person.
@@ -43,7 +78,7 @@ def people_times_images(labels: Rows, people: int, images: int, generator: np.ra
     able = np.unique(labels)
     everyone = _Deck(able, generator)
     decks = {person: _Deck(np.flatnonzero(labels == person), generator) for person in able.tolist()}
-    n_batches = max(1, round(len(labels) / (people * images)))
+    n_batches = n_batches or max(1, round(len(labels) / (people * images)))
     chosen = (person for _ in range(n_batches) for person in everyone.deal(people))
     return np.array([image for person in chosen for image in decks[person].deal(images)], np.int64)
 
@@ -68,31 +103,36 @@ class _Deck:
         return dealt
 
 
+def anchors_of(labels: Rows) -> Rows:
+    """Return the images whose person has another image, int64 [t]."""
+    return np.flatnonzero(np.bincount(labels)[labels] > 1)
+
+
 def triplets(
     labels: Rows,
     generator: np.random.Generator,
     bank: npt.NDArray[np.float32] | None = None,
     candidates: int = 1,
+    anchors: Rows | None = None,
 ) -> Rows:
-    """Draw one triplet for each image whose person has another image.
-
-    The image is the anchor. A positive and a negative are drawn at random.
+    """Draw one triplet for each anchor. A positive and a negative are drawn at random.
 
     Args:
         labels: people of the images, int64 [n], at least two people.
         bank: unit embeddings, [n, E]. If given, the negative is the nearest of `candidates` images, on ties the first.
             They are drawn with replacement from all images of other people.
         candidates: number of candidates, from 1.
+        anchors: images of `anchors_of`, int64 [t]; by default each of them once, in random order.
 
     Returns:
-        Indices of anchor, positive and negative, int64 [t, 3], in random order.
+        Indices of anchor, positive and negative, int64 [t, 3].
     """
     by_person = np.argsort(labels, kind="stable")
     counts = np.bincount(labels)
     starts = np.cumsum(counts) - counts
     place = np.empty_like(by_person)
     place[by_person] = np.arange(len(labels))
-    anchors = generator.permutation(np.flatnonzero(counts[labels] > 1))
+    anchors = generator.permutation(anchors_of(labels)) if anchors is None else anchors
     own = labels[anchors]
     # Another image of the person: a random number of places further on, with wrap-around.
     step = generator.integers(1, counts[own])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +51,7 @@ class Sampler:
         seed, number: seed of the run, and number of the stage.
         embeddings: function that gives the embeddings of all training images with the stage's first weights, float32
             [n, E]. It is called only if negatives come from a bank.
+        share: share of the images that an epoch draws, above 0, at most 1; a stage's `steps_per_epoch` goes before it.
 
     Attributes:
         drawn: number of draws of each training image, int64 [n].
@@ -63,9 +66,11 @@ class Sampler:
         seed: int,
         number: int,
         embeddings: Callable[[], npt.NDArray[np.float32]] | None = None,
+        share: float | None = None,
     ) -> None:
         self._stage, self._labels, self._batch_size = stage, labels, batch_size
         self._seed, self._number = seed, number
+        self._share = Fraction(str(share or 1))  # the decimal value counts: in binary, 0.07 of 100 is above 7
         self._mining = (stage.mining or RANDOM) if stage.loss.mined else None
         self.drawn = np.zeros(len(labels), np.int64)
         self.bank = np.array(embeddings()) if embeddings and self._mining and self._mining.uses_bank else None
@@ -82,17 +87,21 @@ class Sampler:
         if self._mining is None:
             if isinstance(stage.sampling, PeopleTimesImages):
                 return self._grouped(number, stage.sampling, generator, "random")
+            count = self._count(len(labels), self._batch_size)
             if stage.sampling == "shuffled":
-                order = generator.permutation(len(labels))
+                order = self._in_turn(np.arange(len(labels)), count, number, generator)
             else:
-                order = sampling.weighted(labels, POWERS[stage.sampling], generator)
+                order = sampling.weighted(labels, POWERS[stage.sampling], generator, count)
             return Epoch(number, order, self._batch_size, "random")
         negatives = self._negatives(self._mining, losses)
         if negatives in ("hard", "semi_hard") and isinstance(stage.sampling, PeopleTimesImages):
             return self._grouped(number, stage.sampling, generator, negatives)
         bank = self.bank if negatives == "bank" else None
-        triplets = sampling.triplets(labels, generator, bank, self._mining.candidates if bank is not None else 1)
-        return Epoch(number, triplets.ravel(), max(1, self._batch_size // 3) * 3, negatives)
+        able, size = sampling.anchors_of(labels), max(1, self._batch_size // 3)
+        anchors = self._in_turn(able, self._count(len(able), size), number, generator)
+        candidates = self._mining.candidates if bank is not None else 1
+        triplets = sampling.triplets(labels, generator, bank, candidates, anchors)
+        return Epoch(number, triplets.ravel(), size * 3, negatives)
 
     def used(self, rows: npt.NDArray[np.int64], prelogits: Callable[[], npt.NDArray[np.float32]]) -> None:
         """Count the draws of images, and store their embeddings in the bank if there is one.
@@ -118,8 +127,23 @@ class Sampler:
     def _grouped(
         self, number: int, groups: PeopleTimesImages, generator: np.random.Generator, negatives: Negatives
     ) -> Epoch:
-        order = sampling.people_times_images(self._labels, groups.people, groups.images, generator)
-        return Epoch(number, order, groups.people * groups.images, negatives)
+        size = groups.people * groups.images
+        n_batches = self._stage.steps_per_epoch or max(1, round(len(self._labels) * self._share / size))
+        order = sampling.people_times_images(self._labels, groups.people, groups.images, generator, n_batches)
+        return Epoch(number, order, size, negatives)
+
+    def _count(self, n: int, batch_size: int) -> int:
+        """Return the number of draws of an epoch from `n` images, or from `n` anchors, in batches of this size."""
+        steps = self._stage.steps_per_epoch
+        return steps * batch_size if steps else math.ceil(n * self._share)
+
+    def _in_turn(
+        self, items: npt.NDArray[np.int64], count: int, number: int, generator: np.random.Generator
+    ) -> npt.NDArray[np.int64]:
+        def rounds(turn: int) -> np.random.Generator:
+            return np.random.default_rng([self._seed, self._number, 0, turn])  # no epoch has the number 0
+
+        return sampling.in_turn(items, count, number, generator, rounds)
 
     @staticmethod
     def _negatives(mining: Mining, losses: Sequence[float]) -> Negatives:

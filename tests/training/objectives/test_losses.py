@@ -13,7 +13,7 @@ from finetune.training.objectives.combined import Combined
 
 tf = pytest.importorskip("tensorflow")
 from finetune.training.objectives.center_loss import center_loss, move_centers  # noqa: E402
-from finetune.training.objectives.classification import cosines, cross_entropy  # noqa: E402
+from finetune.training.objectives.classification import balanced, cosines, cross_entropy  # noqa: E402
 from finetune.training.objectives.distances import distances, hinge  # noqa: E402
 from finetune.training.objectives.loss import Outputs  # noqa: E402
 from finetune.training.objectives.prelogits_norm import prelogits_norm  # noqa: E402
@@ -157,12 +157,53 @@ def test_at_the_ends_of_the_cosine_the_gradient_is_a_number(cosine):
     assert np.isfinite(tape.gradient(logits, values)).all()
 
 
-def outputs(prelogits, labels, head, training):
+def outputs(prelogits, labels, head, training, mean=tf.reduce_mean, **given):
     """Return a batch of prelogits that are embeddings already."""
     batch = {"images": None, "targets": None, "negatives": "random", "weights": {}, "replicas": 1}
-    functions = {"classify": lambda x: x @ head, "embed": lambda x: x, "mean": tf.reduce_mean}
+    functions = {"classify": lambda x: x @ head, "embed": lambda x: x, "mean": mean}
     labels = tf.constant(labels, tf.int64)
-    return Outputs(tf.constant(prelogits), labels, training=training, head=head, **batch, **functions)
+    return Outputs(tf.constant(prelogits), labels, training=training, head=head, **batch, **functions, **given)
+
+
+@settings(max_examples=20)
+@given(classified(), st.sampled_from([Softmax(label_smoothing=0.2), *KINDS[:2], Combined()]))
+def test_balanced_class_weights_make_the_loss_the_mean_over_people_of_each_persons_mean(case, kind):
+    prelogits, labels = case
+    prelogits = prelogits / np.linalg.norm(prelogits, axis=1, keepdims=True)
+    head = np.random.default_rng(2).normal(size=[prelogits.shape[1], 6])
+    own, labels = np.unique(labels, return_inverse=True)
+    weights = tf.constant(balanced(labels, len(own)), tf.float64)
+    each = [
+        float(kind.compute(outputs(row[np.newaxis], [label], head, training=True))["cross_entropy"])
+        for row, label in zip(prelogits, labels, strict=True)
+    ]
+    means = [np.mean([loss for loss, label in zip(each, labels, strict=True) if label == of]) for of in range(len(own))]
+    found = kind.compute(outputs(prelogits, labels, head, training=True, class_weights=weights))
+    assert float(found["cross_entropy"]) == pytest.approx(np.mean(means), rel=1e-5)
+    # Two replicas: each sums over its own images, and divides by the number of all.
+    half = len(labels) // 2
+    parts = [
+        kind.compute(
+            outputs(
+                prelogits[rows],
+                labels[rows],
+                head,
+                training=True,
+                mean=lambda values: tf.reduce_sum(values) / len(labels),
+                class_weights=weights,
+            )
+        )["cross_entropy"]
+        for rows in (slice(0, half), slice(half, None))
+    ]
+    assert float(sum(parts)) == pytest.approx(np.mean(means), rel=1e-5)
+    plain = kind.compute(outputs(prelogits, labels, head, training=False))
+    judged = kind.compute(outputs(prelogits, labels, head, training=False, class_weights=weights))
+    assert float(judged["cross_entropy"]) == float(plain["cross_entropy"])
+    assert float(found["correct"]) == float(plain["correct"])
+
+
+def test_a_class_without_images_has_no_weight():
+    np.testing.assert_allclose(balanced(np.array([0, 0, 0, 2]), 3), [4 / 9, 0, 4 / 3], rtol=1e-6)
 
 
 @settings(max_examples=20)

@@ -121,3 +121,41 @@ def test_the_same_generator_draws_the_same(labels, seed):
     ):
         first, second = (draw(np.random.default_rng(seed)) for _ in range(2))
         assert (first == second).all()
+
+
+def taken(n: int, count: int, number: int, seed: int) -> np.ndarray:
+    """Return what an epoch takes in turn of n items, the numbers from 100 on."""
+    items = np.arange(100, 100 + n)
+    epoch = np.random.default_rng([seed, 1, number])
+    return sampling.in_turn(items, count, number, epoch, lambda turn: np.random.default_rng([seed, 0, turn]))
+
+
+@given(st.integers(1, 40), st.integers(1, 100), seeds)
+def test_every_round_of_epochs_takes_each_item_and_no_epoch_takes_one_more_often_than_it_must(n, count, seed):
+    epochs = -(-n // (count % n)) if count % n else 1
+    for turn in range(3):
+        drawn = [taken(n, count, turn * epochs + place + 1, seed) for place in range(epochs)]
+        assert {len(order) for order in drawn} == {count}
+        assert set(np.concatenate(drawn).tolist()) == set(range(100, 100 + n))
+        for order in drawn:
+            times = np.bincount(order - 100, minlength=n)
+            assert times.max() == -(-count // n)
+            assert times.min() == count // n
+
+
+def test_each_round_has_parts_of_its_own_in_a_random_order():
+    first, second = (set(taken(100, 50, number, 3).tolist()) for number in (1, 3))
+    assert 15 <= len(first & second) <= 35  # of 50, where 25 are expected
+    assert taken(100, 50, 1, 3).tolist() != sorted(taken(100, 50, 1, 3))
+    assert first.isdisjoint(taken(100, 50, 2, 3))
+    assert taken(0, 0, 1, 3).tolist() == []
+
+
+@settings(max_examples=40)
+@given(labelled(), seeds, st.integers(1, 9))
+def test_a_number_of_draws_limits_each_kind(labels, seed, n):
+    generator = np.random.default_rng(seed)
+    assert len(sampling.weighted(labels, 0.0, generator, n)) == n
+    assert len(sampling.people_times_images(labels, 2, 2, generator, n)) == 4 * n
+    anchors = sampling.anchors_of(labels)[:n]
+    np.testing.assert_array_equal(sampling.triplets(labels, generator, anchors=anchors)[:, 0], anchors)
