@@ -47,7 +47,16 @@ AREAS = {
         "From Python, a section is made by keyword, or given as a mapping. [Keys of a recipe](../recipe.md) has the "
         "meaning, type and default of each key.",
         {
-            "finetune.recipe": ("Data", "Augment", "LFW", "Accept", "History", "PreprocessingSection", "recipe_schema"),
+            "finetune.recipe": (
+                "Data",
+                "Augment",
+                "LFW",
+                "Accept",
+                "History",
+                "PreprocessingSection",
+                "Verification",
+                "recipe_schema",
+            ),
             "finetune.training.optimization": ("LearningRate", "Optimizer"),
         },
     ),

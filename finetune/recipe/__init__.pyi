@@ -7,5 +7,6 @@ from .sections import (
     Data as Data,
     History as History,
     PreprocessingSection as PreprocessingSection,
+    Verification as Verification,
 )
 from .stage import Stage as Stage

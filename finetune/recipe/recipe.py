@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from finetune.backbones import BACKBONES, DEFAULT, Backbone, Neck as LayersOfNeck, by_name, with_neck
 from finetune.errors import RecipeError, UserError
 from finetune.images import Precision, Runtime
-from finetune.recipe.sections import LFW, Augment, Data, History, Neck, PreprocessingSection
+from finetune.recipe.sections import LFW, Augment, Data, History, Neck, PreprocessingSection, Verification
 from finetune.recipe.stage import Stage
 from finetune.schema import AnyPath, Fault, Range, Section, Unread, Wants
 from finetune.words import listed
@@ -105,6 +105,9 @@ class Recipe(Section):
     that TF_CONFIG names)."""
     history: History = History()
     """Formats of the history beside CSV."""
+    verification: Verification | None = None
+    """Measurement of LFW's and the strangers' pairs within the stages. Default: LFW's pairs are measured before the
+    first stage and after each stage, and the strangers' after each epoch too."""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Recipe:
@@ -150,6 +153,8 @@ class Recipe(Section):
             yield Fault(("cache",), found, "set cache: auto, or give augment.views")
         if self.strategy in ("mirrored", "multi_worker"):
             yield from self._on_several(stages)
+        if self.verification and self.lfw is None and self.data and self.data.strangers is None:
+            yield Fault(("verification",), "there are no pairs to measure", "give lfw or data.strangers, or remove it")
         for index, stage in stages:
             judged = stage.accept and stage.accept.pairs
             if judged == "lfw" and self.lfw is None:

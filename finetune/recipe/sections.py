@@ -161,6 +161,13 @@ class LFW(Section):
     """Share of the pairs to measure, above 0, below 1. The same pairs are measured each time. Default: all."""
 
 
+class Verification(Section):
+    """Measurement of pairs within the stages. It changes no weights, and no stage is judged by it."""
+
+    every: Annotated[int, Range(ge=1, of="a whole number of epochs")] = 1
+    """Number of epochs from one measurement to the next, from 1. LFW's pairs and the strangers' are measured."""
+
+
 class Accept(Section):
     """Condition for keeping a stage. If it is not met, the weights are rolled back."""
 

@@ -12,4 +12,4 @@ from .results import (
     verdict_of as verdict_of,
     write_evidence as write_evidence,
 )
-from .trade_off import FAR as FAR, TradeOff as TradeOff, columns as columns
+from .trade_off import FAR as FAR, TradeOff as TradeOff, columns as columns, pair_columns as pair_columns

@@ -23,13 +23,14 @@ class Histories:
     Args:
         folder: folder of the run.
         asked: forms to write beside `history.csv`.
+        sampled: True if a sample of LFW's pairs is measured, whose figures `stat.h5` does not show.
 
     Attributes:
         rows: rows of the finished stages.
     """
 
-    def __init__(self, folder: RunFolder, asked: History) -> None:
-        self._folder, self._asked = folder, asked
+    def __init__(self, folder: RunFolder, asked: History, *, sampled: bool = False) -> None:
+        self._folder, self._asked, self._sampled = folder, asked, sampled
         self.rows: list[EpochRow] = []
         self._stat = Stat.empty()
         self._tensorboard: TensorBoard | None = None
@@ -90,7 +91,8 @@ class Histories:
 
     def _with(self, state: StageState, lfw: VerificationResult | None) -> Stat:
         """Return `stat.h5` with the epochs of a stage and its result on LFW."""
-        stat = self._stat.joined(state.current, state.steps, state.epoch_steps, state.spread)
+        parts = state.current, state.steps, state.epoch_steps, state.spread
+        stat = self._stat.joined(*parts, lfw=not self._sampled)
         return stat.measured(-1, lfw.accuracy, lfw.val) if lfw and lfw.sample_of is None else stat
 
 

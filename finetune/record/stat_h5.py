@@ -59,19 +59,23 @@ class Stat:
         steps: list[tuple[float, ...]],
         epoch_steps: list[int],
         spread: list[Floats],
+        *,
+        lfw: bool = True,
     ) -> Stat:
         """Return this content followed by the epochs of an attempt at a stage.
 
         Args:
             rows: history rows of the attempt.
             steps, epoch_steps, spread: values of the attempt, from its `StageState`.
+            lfw: False to leave out the figures on LFW, which are on a sample of the pairs.
         """
         if not rows:
             return self
         epochs = np.zeros([len(rows), len(BY_EPOCH)], np.float32)
         for values, row in zip(epochs, rows, strict=True):
             loss, accuracy = (row.get(name) or 0.0 for name in ("validation_loss", "validation_accuracy"))
-            values[:] = (row["learning_rate"], row["seconds"], 0, 0, 0, 0, loss, loss, accuracy)
+            on_lfw = [row.get(name) or 0.0 for name in ("lfw_accuracy", "lfw_val")] if lfw else [0.0, 0.0]
+            values[:] = (row["learning_rate"], row["seconds"], 0, 0, *on_lfw, loss, loss, accuracy)
         # A failed epoch has steps but no row.
         epoch_steps = epoch_steps[: len(rows)]
         return Stat(

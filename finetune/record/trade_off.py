@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from finetune.brief import Brief
 from finetune.identification import OpenSet
@@ -40,13 +40,7 @@ class TradeOff(Brief):
 
 def columns(before: TradeOff, now: TradeOff) -> dict[str, float | None]:
     """Return columns of the history, with intervals of the differences between `before` and `now`."""
-    forgetting = paired_interval(before.strangers.correct, now.strangers.correct)
-    values: dict[str, float | None] = {
-        "strangers_accuracy": now.strangers.accuracy,
-        "strangers_low": forgetting.low,
-        "strangers_high": forgetting.high,
-        "strangers_val": now.strangers.val,
-    }
+    values = pair_columns("strangers", before.strangers, now.strangers)
     if before.learned and now.learned:
         gain = paired_interval(before.learned.correct, now.learned.correct)
         values |= {
@@ -56,3 +50,12 @@ def columns(before: TradeOff, now: TradeOff) -> dict[str, float | None]:
             "strangers_dir": now.learned.dir,
         }
     return values
+
+
+def pair_columns(
+    pairs: Literal["lfw", "strangers"], before: VerificationResult, now: VerificationResult
+) -> dict[str, float | None]:
+    """Return columns of the history on the same pairs, with the interval of the difference."""
+    change = paired_interval(before.correct, now.correct)
+    values = {"accuracy": now.accuracy, "low": change.low, "high": change.high, "val": now.val}
+    return {f"{pairs}_{name}": value for name, value in values.items()}

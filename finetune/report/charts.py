@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -172,29 +172,46 @@ def strangers(rows: Sequence[EpochRow], before: TradeOff | None) -> Chart | None
     """Draw the accuracy on people trained on and on held-out identities, by epoch, beginning before the run."""
     if before is None:
         return None
+    learned = before.learned.rank1 if before.learned else None
     series = {
-        "strangers, verified": [before.strangers.accuracy, *(row.get("strangers_accuracy") for row in rows)],
-        "learned, named": [
-            before.learned.rank1 if before.learned else None,
-            *(row.get("learned_accuracy") for row in rows),
-        ],
+        "strangers, verified": _since(before.strangers.accuracy, rows, "strangers_accuracy"),
+        "learned, named": _since(learned, rows, "learned_accuracy"),
     }
-    known = {
-        label: np.array([np.nan if value is None else value for value in values], float)
-        for label, values in series.items()
-        if any(value is not None for value in values)
+    return _over_the_run("Gain against forgetting", series, rows)
+
+
+def lfw(rows: Sequence[EpochRow], before: VerificationResult | None) -> Chart | None:
+    """Draw accuracy and validation rate on LFW, by epoch, beginning before the run; None without such epochs."""
+    if before is None or not any("lfw_accuracy" in row.numbers for row in rows):
+        return None
+    series = {
+        "accuracy": _since(before.accuracy, rows, "lfw_accuracy"),
+        "validation rate": _since(before.val, rows, "lfw_val"),
     }
+    return _over_the_run("LFW within the stages", series, rows)
+
+
+def _since(before: float | None, rows: Sequence[EpochRow], column: str) -> dict[int, float]:
+    """Return the measured values of a column by epoch of the run; the value before the run is that of epoch 0."""
+    values = [before, *(row.get(column) for row in rows)]
+    return {epoch: value for epoch, value in enumerate(values) if value is not None}
+
+
+def _over_the_run(title: str, series: Mapping[str, Mapping[int, float]], rows: Sequence[EpochRow]) -> Chart:
+    """Draw accuracies over the epochs of the run."""
+    known = {label: values for label, values in series.items() if values}
 
     def draw(axes: Axes) -> None:
         for number, (label, values) in enumerate(known.items()):
-            axes.plot(range(len(values)), values, label=label, marker=MARKERS[number], **_line(number))
+            axes.plot(list(values), list(values.values()), label=label, marker=MARKERS[number], **_line(number))
         _mark(axes, _starts(rows))
         _epochs(axes, "epoch of the run; 0 is the checkpoint")
         axes.set_ylabel("accuracy")
         _legend(axes)
 
-    ends = "; ".join(f"{label}: from {values[0]:.4f} to {values[-1]:.4f}" for label, values in known.items())
-    return _chart("Gain against forgetting", f"{ends}.", draw)
+    ends = {label: list(values.values()) for label, values in known.items()}
+    told = "; ".join(f"{label}: from {values[0]:.4f} to {values[-1]:.4f}" for label, values in ends.items())
+    return _chart(title, f"{told}.", draw)
 
 
 def _line(number: int) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def _charts(record: Record) -> dict[str, list[Chart]]:
     """Draw the charts of the training and of the pairs."""
     lfw, final, first = record.recipe.lfw, record.final, record.baseline
     training = [charts.training(record.rows, metric) for metric in all_metrics() if metric.charted]
-    training.append(charts.strangers(record.rows, record.trade_off))
+    training += [charts.lfw(record.rows, first), charts.strangers(record.rows, record.trade_off)]
     pairs: list[Chart | None] = []
     if lfw and first and final:
         named = [Named(m.name if m.accepted else f"{m.name} (rolled back)", m.lfw) for m in record.measured]

@@ -53,7 +53,7 @@ def epoch(state: StageState, stage: Stage) -> None:
     """Print the line of the last finished epoch.
 
     `accuracy` is the share that the loss reports. `held-back` shows the loss itself and its other metrics; `*` marks
-    the lowest loss so far.
+    the lowest loss so far. A second line shows the pairs, if they were measured after the epoch.
     """
     row = state.rows[-1]
     found = [row.get(name) for name in stage.loss.held_back]
@@ -70,6 +70,9 @@ def epoch(state: StageState, stage: Stage) -> None:
         f"{row.epoch:>4}/{stage.last_epoch:<2}{row['learning_rate']:>10.3g}{loss:>9}{accuracy:>10}"
         f"{held_back:>22}{duration(row['seconds']):>8}{remains:>10}".rstrip()
     )
+    if "lfw_accuracy" in row.numbers:
+        strangers = f"; strangers {row['strangers_accuracy']:.4f}" if "strangers_accuracy" in row.numbers else ""
+        say(f"{'':>9}LFW {row['lfw_accuracy']:.4f}, validation rate {row['lfw_val']:.4f}{strangers}")
 
 
 def stage_footer(result: StageResult) -> None:

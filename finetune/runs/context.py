@@ -31,7 +31,9 @@ class Context:
     def of(cls, inputs: Inputs) -> Context:
         """Return the context of a run on these inputs. Only the chief writes."""
         folder = RunFolder(inputs.recipe.output, is_chief=inputs.strategy.is_chief)
-        return cls(inputs, folder, Histories(folder, inputs.recipe.history), Evaluation(inputs))
+        recipe = inputs.recipe
+        histories = Histories(folder, recipe.history, sampled=bool(recipe.lfw and recipe.lfw.sample))
+        return cls(inputs, folder, histories, Evaluation(inputs))
 
     @property
     def recipe(self) -> Recipe:

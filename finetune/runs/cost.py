@@ -179,12 +179,13 @@ class _Costs:
         return passes + missing * frozen
 
     def _measured(self, index: int, epochs: int) -> _Pass:
-        """Return the passes of the measurements after each epoch of a stage and at its end."""
-        first = self._boundaries[index - 1]
+        """Return the passes of the measurements after the epochs of a stage and at its end."""
+        first, asked = self._boundaries[index - 1], self._recipe.verification
         measured = self._taken([*self._pairs(), Images(self._inputs.validation.paths)], first, index)
         measured.add(self._taken(self._trade_off(), first, index))
-        again = self._taken(self._trade_off(), first, index)
-        measured.add(_Pass(epochs * again.passes, epochs * again.images, epochs * again.kept))
+        again = self._taken([*(self._pairs() if asked else []), *self._trade_off()], first, index)
+        times = epochs // asked.every if asked else epochs
+        measured.add(_Pass(times * again.passes, times * again.images, times * again.kept))
         return measured
 
     def _taken(self, groups: Sequence[Images], first: int, index: int) -> _Pass:

@@ -15,7 +15,8 @@ from finetune.embedding import FILL_BATCH, Embedder
 from finetune.errors import DataError, NotFinite, Problem, RunError
 from finetune.identification import open_set
 from finetune.interruption import stop_if_asked
-from finetune.record import FAR, HeldBack, TradeOff, by_nearest_mean
+from finetune.progress import say
+from finetune.record import FAR, Evidence, HeldBack, TradeOff, by_nearest_mean, columns, pair_columns
 from finetune.runs.opening import Inputs
 from finetune.training import Trainer
 from finetune.verification import Embed, VerificationResult, draw, measure_lfw, measure_strangers
@@ -89,6 +90,33 @@ class Evaluation:
             learned = open_set(gallery, inputs.train.labels, probes, inputs.validation.labels, strangers, far=FAR)
         distance = inputs.recipe.lfw.distance if inputs.recipe.lfw else "cosine"
         return TradeOff(measure_strangers(strangers, self._pairs, distance=distance), learned)
+
+    def after_epoch(self, embedder: Embedder, epoch: int, start: Evidence) -> dict[str, float | None]:
+        """Measure the pairs within a stage, if the recipe says so after this epoch.
+
+        Args:
+            embedder: embedder of the weights that would be kept.
+            epoch: number of the epoch within the stage, from 1.
+            start: measurements before the first stage.
+
+        Returns:
+            Columns of the history; none after an epoch without a measurement, or if some embeddings are not finite.
+
+        Raises:
+            RunError: an image can no longer be read.
+        """
+        asked = self._inputs.recipe.verification
+        if asked and epoch % asked.every:
+            return {}
+        try:
+            trade_off, lfw = self.trade_off(embedder), self.lfw(embedder) if asked else None
+        except NotFinite as error:
+            say(f"warning: epoch {epoch} is not measured: {error}")
+            return {}
+        found: dict[str, float | None] = {}
+        if start.lfw and lfw:
+            found |= pair_columns("lfw", start.lfw, lfw)
+        return found | (columns(start.trade_off, trade_off) if start.trade_off and trade_off else {})
 
     def held_back_by_mean(self, embedder: Embedder, measured: TradeOff | None) -> HeldBack | None:
         """Name the held-back images by the nearest class mean of the training images.

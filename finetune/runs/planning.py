@@ -17,7 +17,7 @@ from finetune.model import Model
 from finetune.names import spelled_alike
 from finetune.paths import in_one_line
 from finetune.progress import say
-from finetune.recipe import Stage
+from finetune.recipe import Recipe, Stage
 from finetune.report import count_values, duration, gallery_command
 from finetune.runs.cost import MARGIN, Cost, costs, seconds_per_image, time_table
 from finetune.runs.opening import Inputs
@@ -170,13 +170,13 @@ def _validation(inputs: Inputs) -> list[str]:
 
 def _selection(inputs: Inputs) -> list[str]:
     """Return lines about the held-out identities, and about the images that the filter left out."""
-    selection, lines = inputs.selection, []
+    recipe, selection, lines = inputs.recipe, inputs.selection, []
     if selection and selection.strangers:
         known = f"; {len(selection.known)} more are trained on, and so are none" if selection.known else ""
         lines.append(
             f"strangers: {counted(len(selection.strangers.class_names), 'person')} held out, "
             f"{counted(len(selection.strangers), 'image')}, "
-            f"measured after each epoch{known}"
+            f"measured {_when(recipe)}{known}"
         )
         lines += [
             f"strangers: {name!a} and {first!a} are one name, and measured as two people; "
@@ -292,7 +292,14 @@ def _lfw(inputs: Inputs) -> str:
     )
     missing = f", {counted(pairs.n_skipped, 'pair')} skipped" if pairs.n_skipped else ""
     both = " and their mirror images" if lfw.flip else ""
+    within = f", and {_when(inputs.recipe)}" if inputs.recipe.verification else ""
     return (
         f"{counted(len(pairs.is_same), 'pair')} of {counted(len(pairs.paths), 'image')}{both}{missing}, "
-        f"measured before the first stage and after each{shared if overlap.identities else ''}"
+        f"measured before the first stage and after each{within}{shared if overlap.identities else ''}"
     )
+
+
+def _when(recipe: Recipe) -> str:
+    """Return after which epochs pairs are measured."""
+    every = recipe.verification.every if recipe.verification else 1
+    return "after each epoch" if every == 1 else f"after every {every} epochs"

@@ -11,7 +11,7 @@ from finetune.embedding import Embedder, FrozenFeatures
 from finetune.errors import NotFinite
 from finetune.progress import say
 from finetune.recipe import Stage
-from finetune.record import Evidence, StageResult, columns
+from finetune.record import Evidence, StageResult
 from finetune.report import tables
 from finetune.runs.certificate import FrozenTensors
 from finetune.runs.context import Context
@@ -112,11 +112,9 @@ class StageRun:
         tables.stage_header(stage, index, trainer, len(inputs.train), state)
         targets = self._evaluation.restored_embeddings(inputs.train) if stage.distillation else None
         features = FrozenFeatures(embedder, recipe, index, inputs.train, inputs.validation, inputs.strategy.share)
-        before = self._start.trade_off
 
-        def measured() -> Mapping[str, float | None]:
-            now = self._evaluation.trade_off(embedder)
-            return columns(before, now) if before and now else {}
+        def measured(epoch: int) -> Mapping[str, float | None]:
+            return self._evaluation.after_epoch(embedder, epoch, self._start)
 
         def on_epoch(state: StageState) -> None:
             self._histories.epoch(state)

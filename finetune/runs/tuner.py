@@ -55,7 +55,7 @@ class FineTuner:
             stages, and continues the others after their last finished epoch.
         verbose: True to print lines and show progress. Otherwise lines only go to the logger `finetune`.
         settings: any other top-level key of a recipe: `backbone`, `weights`, `seed`, `batch_size`, `augment`, `cache`,
-            `history`, `precision`, `runtime`, `strategy`, `preprocessing`.
+            `history`, `precision`, `runtime`, `strategy`, `preprocessing`, `verification`.
 
     Raises:
         UserError: some inputs can't be used; one line per problem.

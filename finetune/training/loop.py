@@ -56,13 +56,14 @@ class Run:
     Attributes:
         key: number for the stage's dropout. Together with the step's number it is used once per run.
         on_epoch: function that is called with the state after each epoch.
-        measure: function that gives further columns of an epoch's row. It measures the weights that would be kept.
+        measure: function from the number of an epoch to further columns of its row. It measures the weights that would
+            be kept.
         keeps_steps: True if the state collects `steps` and `spread`.
     """
 
     key: int
     on_epoch: Callable[[StageState], None] = lambda _: None
-    measure: Callable[[], Mapping[str, float | None]] = dict
+    measure: Callable[[int], Mapping[str, float | None]] = lambda _: {}
     keeps_steps: bool = False
 
 
@@ -100,7 +101,7 @@ def train(trainer: Trainer, state: StageState, data: Data, run: Run) -> None:
         with trainer.averaged():
             weights = trainer.model.tensors(trainer.names)
             columns |= _held_back(training, weights, last)
-            measured = run.measure()
+            measured = run.measure(number)
         columns |= {"seconds": time.monotonic() - start}
         columns |= {name: value for name, value in measured.items() if value is not None}
         row = EpochRow(stage.name, state.attempt, number, columns)

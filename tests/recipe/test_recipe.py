@@ -120,6 +120,17 @@ BAD_VALUES = [
         "runs/r\naugment: {random_flip: true}\ncache: disk",
         "x.yaml:4 cache: found 'disk', but augment draws each image anew; set cache: auto, or give augment.views",
     ),
+    (
+        "runs/r",
+        "runs/r\nverification: {every: 0}",
+        "x.yaml:3 verification.every: found 0; give a whole number of epochs from 1",
+    ),
+    ("runs/r", "runs/r\nverification: 2", "x.yaml:3 verification: found 2; give the key every"),
+    (
+        "lfw: {dir: lfw, pairs: pairs.txt}",
+        "verification: {every: 2}",
+        "x.yaml:4 verification: there are no pairs to measure; give lfw or data.strangers, or remove it",
+    ),
     ("runs/r", "runs/r\nruntime: onnx", "x.yaml:3 runtime: found the text 'onnx'; give tensorflow or openvino"),
     ("runs/r", "runs/r\nprecision: half", "x.yaml:3 precision: found the text 'half'; give float32 or bfloat16"),
     ("runs/r", "runs/r\nprecision: float16", "x.yaml:3 precision: found the text 'float16'; did you mean 'bfloat16'?"),
@@ -277,6 +288,12 @@ def test_a_stage_that_is_judged_needs_what_it_is_judged_by():
 def test_a_folder_of_validation_images_gives_a_loss_to_judge_by():
     text = GOOD.replace("validation_split: 0.1", "validation: held") + "    early_stopping: 3\n"
     assert load(text).data.validation == Path("held")
+
+
+def test_pairs_may_be_lfws_or_the_strangers():
+    assert load(GOOD.replace("runs/r", "runs/r\nverification: {every: 2}")).verification.every == 2
+    text = GOOD.replace("lfw: {dir: lfw, pairs: pairs.txt}", "verification: {}").replace("0.1", "0.1, strangers: 0.3")
+    assert load(text).verification.every == 1
 
 
 def test_a_section_that_cannot_be_read_is_not_said_to_be_absent():

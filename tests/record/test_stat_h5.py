@@ -51,3 +51,11 @@ def test_lfw_is_kept_beside_the_epoch_that_it_was_measured_after():
     np.testing.assert_array_equal(measured.epochs[:, 4:6], [[0, 0], [0.75, 0.5], [0, 0]])
     np.testing.assert_array_equal(np.delete(measured.epochs, [4, 5], 1), np.delete(stat.epochs, [4, 5], 1))
     assert not stat.epochs[:, 4:6].any()
+
+
+def test_lfw_within_a_stage_is_kept_unless_it_is_of_a_sample():
+    measured = rows("a", 3)
+    measured[1] = EpochRow("a", 1, 2, measured[1].numbers | {"lfw_accuracy": 0.75, "lfw_val": 0.5})
+    parts = measured, steps(3), [1, 1, 1], spread(3)
+    np.testing.assert_array_equal(Stat.empty().joined(*parts).epochs[:, 4:6], [[0, 0], [0.75, 0.5], [0, 0]])
+    assert not Stat.empty().joined(*parts, lfw=False).epochs[:, 4:6].any()

@@ -60,6 +60,7 @@ def everything():
         "loss": charts.training(rows, LOSS),
         "accuracy": charts.training(rows, CORRECT),
         "strangers": charts.strangers(rows, point),
+        "lfw": charts.lfw([rows[0], EpochRow("block", 1, 1, {"lfw_accuracy": 0.75, "lfw_val": 0.25})], lfw),
     }
 
 
@@ -91,6 +92,10 @@ def test_who_can_not_see_them_is_told():
         "By epoch: training from 2 to 1; held back from 1.5 to 1.2. Stages: “head” from epoch 1, “block” from epoch 2."
     )
     assert found["strangers"].description == f"strangers, verified: from {result().accuracy:.4f} to 0.7000."
+    before = result()
+    assert found["lfw"].description == (
+        f"accuracy: from {before.accuracy:.4f} to 0.7500; validation rate: from {before.val:.4f} to 0.2500."
+    )
     lfw = result()
     assert f"threshold of the folds is {lfw.threshold:.3f}" in found["distances"].description
 
@@ -102,3 +107,10 @@ def test_what_was_not_kept_is_not_drawn():
     assert charts.training([], LOSS) is None
     assert charts.training([EpochRow("triplets", 1, 1, {"loss": 1.0})], CORRECT) is None
     assert charts.strangers([], None) is None
+    assert charts.lfw([EpochRow("s", 1, 1, {"loss": 1.0})], result()) is None
+    assert charts.lfw([EpochRow("s", 1, 1, {"lfw_accuracy": 1.0})], None) is None
+
+
+def test_an_epoch_without_a_measurement_leaves_no_gap_in_the_line():
+    rows = [EpochRow("s", 1, epoch, {"lfw_val": 0.5} if epoch % 2 == 0 else {}) for epoch in range(1, 5)]
+    assert charts._since(0.25, rows, "lfw_val") == {0: 0.25, 2: 0.5, 4: 0.5}

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.tf
 
 
 def row(epoch, seconds):
-    return EpochRow("s", 1, epoch, dict.fromkeys(number_columns(), 0.0) | {"seconds": seconds})
+    measured = [name for name in number_columns() if not name.startswith(("lfw_", "strangers_"))]
+    return EpochRow("s", 1, epoch, dict.fromkeys(measured, 0.0) | {"seconds": seconds})
 
 
 def test_what_remains_is_said_once_an_epoch_tells_of_the_others(capsys):
@@ -35,6 +36,16 @@ def test_what_remains_is_said_once_an_epoch_tells_of_the_others(capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith(f"{'30 min':>8}")
     assert second.endswith(f"{'10 s':>8}{'30 s':>10}")
+
+
+def test_pairs_that_were_measured_after_an_epoch_are_told_below_it(capsys):
+    measured = {"lfw_accuracy": 0.91234, "lfw_val": 0.5}
+    for more in ({}, {"strangers_accuracy": 0.875}):
+        numbers = row(1, 1.0).numbers | measured | more
+        tables.epoch(StageState(rows=[EpochRow("s", 1, 1, numbers)]), Stage("s", "Logits", 5))
+    _, first, _, second = capsys.readouterr().out.splitlines()
+    assert first.strip() == "LFW 0.9123, validation rate 0.5000"
+    assert second.strip() == "LFW 0.9123, validation rate 0.5000; strangers 0.8750"
 
 
 def lfw(wrong: int, without: bool | None = None) -> VerificationResult:

@@ -47,7 +47,7 @@ STAGES = [
         "learning_rate": 50.0,
         "accept": {"metric": "lfw_accuracy", "max_drop": 0, "otherwise": "retry", "rate_factor": 0.5},
     },
-    {"name": "last", "train_from": "Bottleneck", "epochs": 2},
+    {"name": "last", "train_from": "Bottleneck", "epochs": 2, "steps_per_epoch": 2, "class_weight": "balanced"},
 ]
 EVENTS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink"}
 """Audit events of writes, beside the opening of a file to be written."""
@@ -175,6 +175,7 @@ def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
             "data": {"train": faces / "learn", "validation_split": 0.2, "strangers": faces / "strangers"},
             "lfw": {"dir": faces / "strangers", "pairs": faces / "pairs.txt"},
             "batch_size": 8,
+            "verification": {"every": 2},
             "history": {"tensorboard": True, "stat_h5": True},
             "stages": STAGES,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import signal
@@ -32,6 +33,33 @@ stages:
     batch_norm: train
     keep_probability: 0.7
     weight_decay: 0.0001
+"""
+
+MORE = """\
+seed: 5
+output: OUTPUT
+checkpoint: {checkpoint}
+data: {{train: {faces}/learn, validation: {faces}/learn, share: 0.6}}
+augment:
+  random_flip: true
+  random_rotate: 10
+  random_shear: 5
+  random_zoom: 0.1
+  random_brightness: 0.2
+  random_contrast: 0.2
+  random_auto_contrast: 0.3
+  random_cutout: 0.3
+lfw: {{dir: {faces}/strangers, pairs: {faces}/pairs.txt}}
+batch_size: 2
+verification: {{every: 2}}
+stages:
+  - {{name: head, train_from: Logits, epochs: 3, learning_rate: 0.01, steps_per_epoch: 2}}
+  - name: last block
+    train_from: Repeat_2/block8_5
+    epochs: 4
+    class_weight: balanced
+    warmup_epochs: 1.5
+    ema: 0.9
 """
 
 
@@ -110,6 +138,21 @@ def test_stopped_and_resumed_equals_left_alone(recipe, left_alone, tmp_path, num
     assert history(output) == history(left_alone)
     assert not (output / ".resume").exists()
     assert not [path for path in output.rglob("*") if path.name.endswith(".partial")]
+
+
+def test_an_epoch_of_a_part_of_the_images_is_resumed_like_any(drawn_checkpoint, faces, tmp_path):
+    """Resume with changed pixels, limited epochs, weighted people, and pairs that are measured within the stages."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(MORE.format(checkpoint=drawn_checkpoint, faces=faces))
+    alone, output = tmp_path / "alone/run", tmp_path / "run"
+    finish(recipe, alone)
+    returned, error = stop_in_the_middle(recipe, output, signal.SIGKILL)
+    assert returned == -9, error
+    assert "resumed after epoch" in finish(recipe, output, "--resume")
+    assert checkpoint_bytes(output) == checkpoint_bytes(alone)
+    assert history(output) == history(alone)
+    rows = list(csv.DictReader((output / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows if row["lfw_accuracy"]] == ["2", "2", "4"]
 
 
 def test_killed_through_a_link_beside_a_second_process_it_equals_one_left_alone(recipe, left_alone, tmp_path):

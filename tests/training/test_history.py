@@ -36,8 +36,8 @@ def test_the_columns_of_today_s_losses_and_terms_are_those_of_all_histories_so_f
     assert ",".join(history_columns()) == (
         "stage,attempt,epoch,learning_rate,loss,cross_entropy,triplet,prelogits_norm,center_loss,weight_decay,l2_sp,"
         "distillation,gradient_norm,accuracy,active_triplets,positive_distance,negative_distance,drawn_mean,drawn_std,"
-        "validation_loss,validation_accuracy,learned_accuracy,learned_low,learned_high,strangers_accuracy,"
-        "strangers_low,strangers_high,strangers_val,strangers_dir,seconds"
+        "validation_loss,validation_accuracy,lfw_accuracy,lfw_low,lfw_high,lfw_val,"
+        "learned_accuracy,learned_low,learned_high,strangers_accuracy,strangers_low,strangers_high,strangers_val,strangers_dir,seconds"
     )
 
 

@@ -79,7 +79,7 @@ def test_the_averages_are_kept_and_measured_where_the_stage_asks_for_them():
         trainer.weight = raw
 
     trainer.averaged, measured = averaged, []
-    run(trainer, measure=lambda: measured.append(trainer.weight) or {})
+    run(trainer, measure=lambda epoch: measured.append(trainer.weight) or {})
     assert measured == [102, 104]
     assert trainer.weight == 104  # the averages after four steps, whose raw weight is 4
 
@@ -234,7 +234,7 @@ def test_each_step_is_collected_in_the_published_order_where_it_is_asked_for():
 
 
 def test_what_is_measured_after_an_epoch_is_in_its_row():
-    state = run(Scripted(Stage("s", "Logits", 1), [1.0]), measure=lambda: {"strangers_accuracy": 0.9})
+    state = run(Scripted(Stage("s", "Logits", 1), [1.0]), measure=lambda epoch: {"strangers_accuracy": 0.9})
     assert state.rows[0]["strangers_accuracy"] == 0.9
     assert (state.rows[0]["drawn_mean"], state.rows[0]["drawn_std"]) == (1.0, 1.0)
 
