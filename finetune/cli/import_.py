@@ -1,9 +1,9 @@
-"""Import a dataset into one folder per person, OUT/NAME/NAME_0001.jpg, as links to its photos."""
+"""Import a dataset into one folder per person, OUT/NAME/NAME_0001.jpg, as links to its photos, or from arrays."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from finetune.cli.arguments import path, say_left_out, whole_number
 from finetune.paths import in_one_line
@@ -11,13 +11,21 @@ from finetune.progress import say
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.dataset.importers import Listing
+    from finetune.dataset.importers import Imported, Listing
 
 
 EXAMPLES = (
     "finetune import csv faces.csv ~/people",
     "finetune import arrays X_train.npy y_train.npy ~/people",
 )
+IMAGES: dict[str, Any] = {
+    "type": path,
+    "metavar": "X.npy",
+    "help": "images [n, height, width(, 3)], or flat grey rows; 0 to 255, or 0 to 1; floats may exceed it by a "
+    "thousandth, as after resizing",
+}
+MOST_SCALE = 16
+"""Largest enlargement: it makes 160 pixels of 10, the smallest face that shows anything."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,34 +51,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         links.add_argument("--copy", action="store_true", help="copy the photos instead of linking to them")
 
     arrays = sources.add_parser("arrays", help="NumPy arrays of pixels and labels")
-    arrays.add_argument("pixels", type=path, metavar="X.npy", help="images [n, height, width(, 3)], or flat grey rows")
+    arrays.add_argument("pixels", **IMAGES)
     arrays.add_argument("labels", type=path, metavar="y.npy", help="labels [n], whole numbers or names")
-    arrays.add_argument("out", type=path, metavar="OUT", help="new folder")
-    arrays.add_argument("--height", type=whole_number(1), metavar="PIXELS", help="image height, for flat rows")
-    arrays.add_argument("--width", type=whole_number(1), metavar="PIXELS", help="image width, for flat rows")
+    unlabelled = sources.add_parser("unlabelled", help="NumPy array of pixels alone, such as a contest's test images")
+    unlabelled.add_argument("pixels", **IMAGES)
+    for source, place in ((arrays, "new folder"), (unlabelled, "new folder: row 17 becomes OUT/0017.png")):
+        source.add_argument("out", type=path, metavar="OUT", help=place)
+        source.add_argument("--height", type=whole_number(1), metavar="PIXELS", help="image height, for flat rows")
+        source.add_argument("--width", type=whole_number(1), metavar="PIXELS", help="image width, for flat rows")
+        source.add_argument(
+            "--scale",
+            type=whole_number(1, MOST_SCALE),
+            default=1,
+            metavar="N",
+            help="write each image N times as wide and as high, bicubically (default: 1); images in folders must be at "
+            "least as large as the network's input, 160 pixels for the published ones: 5 for 37 x 50 pixels",
+        )
     arrays.add_argument("--names", type=path, metavar="FILE", help="text file with the name of label k in line k + 1")
 
 
 def run(options: argparse.Namespace) -> None:
     """Import the dataset, and print the result and the place of the manifest; files left out go to stderr."""
-    if options.source == "arrays":
-        from finetune.dataset.importers import import_arrays
-
-        size = {"height": options.height, "width": options.width}
-        made, how = import_arrays(options.pixels, options.labels, options.out, names=options.names, **size)
-        how = f"{how}; written as PNG"
+    if options.source in ("arrays", "unlabelled"):
+        made, how = _from_arrays(options)
     else:
         from finetune.dataset.importers import import_photos
 
         made = import_photos(_listing(options), options.out, copy=options.copy)
         how = "copied" if options.copy else "links to the photos, nothing was copied; keep the photos where they are"
     say_left_out(made.left_out)
-    mean = made.images / made.people
-    say(
-        f"{in_one_line(made.out)}: {counted(made.people, 'person', ',')}, "
-        f"{counted(made.images, 'image', ',')}, {mean:.1f} per person ({how})"
-    )
+    images = counted(made.images, "image", ",")
+    if made.people:
+        images = f"{counted(made.people, 'person', ',')}, {images}, {made.images / made.people:.1f} per person"
+    say(f"{in_one_line(made.out)}: {images} ({how})")
     say(f"{in_one_line(made.manifest)}: where each image came from")
+
+
+def _from_arrays(options: argparse.Namespace) -> tuple[Imported, str]:
+    from finetune.dataset.importers import import_arrays, import_unlabelled
+
+    form = {name: getattr(options, name) for name in ("height", "width", "scale")}
+    if options.source == "arrays":
+        made, how = import_arrays(options.pixels, options.labels, options.out, names=options.names, **form)
+    else:
+        made, how = import_unlabelled(options.pixels, options.out, **form)
+    return made, f"{how}; written as PNG" + (f", {options.scale} times as large" if options.scale > 1 else "")
 
 
 def _listing(options: argparse.Namespace) -> Listing:

@@ -1,6 +1,7 @@
 from .arrays import (
     ImageArray as ImageArray,
     import_arrays as import_arrays,
+    import_unlabelled as import_unlabelled,
     open_images as open_images,
     read_labels as read_labels,
 )

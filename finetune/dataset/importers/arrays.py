@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Picture
 
-from finetune.dataset.importers.people import Image, Imported, name_folders, write_people
+from finetune.dataset.importers.people import Image, Imported, name_folders, write_numbered, write_people
 from finetune.errors import DataError, Problem, attempt, bounded
 from finetune.files import read_text, refuse_used
 from finetune.images import Pixels
@@ -24,7 +25,8 @@ Array = npt.NDArray[Any]
 ROWS = 256
 """Images that are read at a time; the array stays on disk."""
 OVERSHOOT = 0.001
-"""Share of the range by which floats may exceed it at either end, since resizing overshoots a little."""
+"""Share of the range by which floats may exceed it at either end. Resizing in float32 ends a hair outside, such as at
+255.00003. A thousandth is 0.255 of 255: less than half a grey level, so that clipping hides nothing."""
 WIDEST = 2.5
 """Largest aspect ratio of a size that an error message proposes."""
 
@@ -37,6 +39,7 @@ def import_arrays(
     height: int | None = None,
     width: int | None = None,
     names: Path | None = None,
+    scale: int = 1,
 ) -> tuple[Imported, str]:
     """Write each image as PNG, with one folder per person.
 
@@ -48,6 +51,7 @@ def import_arrays(
         out: folder that does not exist yet, or is empty.
         height, width: image size in pixels, for flat rows.
         names: text file with the name of label k in line k + 1, for labels that are numbers.
+        scale: factor by which width and height are enlarged, bicubically, for images smaller than a network's input.
 
     Returns:
         The result, and a description of how the values were interpreted.
@@ -74,11 +78,40 @@ def import_arrays(
     if problems or pixels is None or called is None:
         raise DataError(*bounded(problems, labels, "are they the labels of these images?"))
 
-    def place(index: int, target: Path) -> None:
-        pixels.image(index).save(target)
+    made = write_people(out, _rows(images, called), folders, lambda index, path: pixels.save(index, path, scale))
+    return made, pixels.how
 
-    rows = [Image(identity, f"{os.path.abspath(images)}[{index}]", ".png") for index, identity in enumerate(called)]
-    return write_people(out, rows, folders, place), pixels.how
+
+def import_unlabelled(
+    images: Path, out: Path, *, height: int | None = None, width: int | None = None, scale: int = 1
+) -> tuple[Imported, str]:
+    """Write each image as PNG into one folder, `0000.png`, … in the order of the rows, such as a contest's test images.
+
+    Args:
+        images: .npy file, as in `import_arrays`.
+        out: folder that does not exist yet, or is empty.
+        height, width: image size in pixels, for flat rows.
+        scale: factor by which width and height are enlarged, bicubically.
+
+    Returns:
+        The result, and a description of how the values were interpreted.
+
+    Raises:
+        DataError: the array can't be read, its values are out of range, the size does not fit, or `out` is in use.
+        RunError: `out` can't be written.
+    """
+    problems: list[Problem] = []
+    attempt(problems, lambda: refuse_used(out))
+    pixels = attempt(problems, lambda: open_images(images, height, width))
+    if problems or pixels is None:
+        raise DataError(*problems)
+    rows = _rows(images, [""] * len(pixels))
+    return write_numbered(out, rows, lambda index, path: pixels.save(index, path, scale)), pixels.how
+
+
+def _rows(images: Path, identities: Sequence[str]) -> list[Image]:
+    where = os.path.abspath(images)
+    return [Image(identity, f"{where}[{index}]", ".png") for index, identity in enumerate(identities)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,6 +132,13 @@ class ImageArray:
     def image(self, index: int) -> Picture.Image:
         """Return one image."""
         return Picture.fromarray(_eight_bits(self._pixels[index], self._scale))
+
+    def save(self, index: int, path: Path, scale: int = 1) -> None:
+        """Write one image, with its sides `scale` times as long."""
+        image = self.image(index)
+        if scale > 1:
+            image = image.resize((image.width * scale, image.height * scale), Picture.Resampling.BICUBIC)
+        image.save(path)
 
 
 def open_images(images: Path, height: int | None = None, width: int | None = None) -> ImageArray:
@@ -197,8 +237,8 @@ def _taken(array: Array, path: Path) -> tuple[str, float]:
     if not -OVERSHOOT * most <= low <= high <= (1 + OVERSHOOT) * most:
         raise DataError(Problem(path, f"values from {low:.7g} to {high:.7g}", "give 0 to 1, or 0 to 255"))
     if shares:
-        return f"floats from {low:g} to {high:g}, taken times 255", 255.0
-    return f"{array.dtype} from {low:g} to {high:g}, taken as they are", 1.0
+        return f"floats from {low:g} to {high:.8g}, taken times 255", 255.0
+    return f"{array.dtype} from {low:g} to {high:.8g}, taken as they are", 1.0
 
 
 def _eight_bits(pixels: Array, scale: float) -> Pixels:

@@ -1,4 +1,7 @@
-"""The writing of one folder per person, with `NAME/NAME_0001.jpg` as in LFW, from any list of images."""
+"""The writing of one folder per person, with `NAME/NAME_0001.jpg` as in LFW, from any list of images.
+
+Images without names are written into one folder, numbered from 0.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ class Image(NamedTuple):
     """An image to import.
 
     Attributes:
-        identity: person in the image, as the source names them.
+        identity: person in the image, as the source names them; empty if unknown.
         source: path, or row of an array such as `X.npy[17]`.
         suffix: suffix of the new file, such as `.jpg`.
     """
@@ -45,7 +48,7 @@ class Imported(Brief):
 
     Attributes:
         out: new folder.
-        people: number of people.
+        people: number of people; 0 if the images have no names.
         images: number of images.
         left_out: files and folders that were not imported, with reasons.
     """
@@ -82,22 +85,47 @@ def write_people(
         RunError: `out` can't be written.
     """
     numbers = dict.fromkeys(folders.values(), 0)
+    targets = []
+    for image in images:
+        name = folders[image.identity]
+        numbers[name] += 1
+        targets.append(f"{name}/{name}_{numbers[name]:04d}{image.suffix}")
+    _write(out, images, targets, place)
+    return Imported(out, len(numbers), len(images), tuple(left_out))
+
+
+def write_numbered(out: Path, images: Sequence[Image], place: Callable[[int, Path], object]) -> Imported:
+    """Write images without names into one folder, as `0000.png`, …; the order of the names is that of the images.
+
+    Args:
+        out: folder that does not exist yet, or is empty.
+        images: images to import.
+        place: function that writes the image with an index to a path.
+
+    Raises:
+        DataError: `out` is in use.
+        RunError: `out` can't be written.
+    """
+    digits = max(4, len(str(len(images) - 1)))
+    targets = [f"{index:0{digits}d}{image.suffix}" for index, image in enumerate(images)]
+    _write(out, images, targets, place)
+    return Imported(out, 0, len(images))
+
+
+def _write(out: Path, images: Sequence[Image], targets: Sequence[str], place: Callable[[int, Path], object]) -> None:
+    """Write each image to its place below the folder, and the manifest."""
 
     def fill(folder: Path) -> None:
-        for name in numbers:
-            (folder / name).mkdir()
         with (folder / MANIFEST).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             manifest = csv.writer(file, lineterminator="\n")
             manifest.writerow(["image", "source", "name"])
             for index, image in enumerate(track(images, len(images), "importing images")):
-                name = folders[image.identity]
-                numbers[name] += 1
-                new = f"{name}/{name}_{numbers[name]:04d}{image.suffix}"
-                place(index, folder / new)
-                manifest.writerow(guarded([new, image.source, image.identity]))
+                new = folder / targets[index]
+                new.parent.mkdir(exist_ok=True)
+                place(index, new)
+                manifest.writerow(guarded([targets[index], image.source, image.identity]))
 
     files.write_folder(out, fill)
-    return Imported(out, len(numbers), len(images), tuple(left_out))
 
 
 def name_folders(identities: Iterable[str], where: Path) -> tuple[dict[str, str], list[Problem]]:

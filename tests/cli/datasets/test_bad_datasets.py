@@ -89,6 +89,12 @@ def bad(about: str, command: str, *lines: str) -> Any:
             "import arrays X.npy bad/y.npy out --height 4 --width 3",
             "bad/y.npy: 7 labels for the 8 images in X.npy; give a label for each",
         ),
+        bad(
+            "a folder in use, and no size, without labels",
+            "import unlabelled X.npy used",
+            f"used: {USED}",
+            "X.npy: rows of 12 values; give --height and --width, such as 4 and 3 or 3 and 4",
+        ),
         bad("a split by nothing", "split faces out", "the following arguments are required: --by; see ..."),
         bad(
             "shares that can't be read",

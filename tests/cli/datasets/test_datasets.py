@@ -64,6 +64,29 @@ def test_import_arrays_says_how_the_values_were_taken(finetune, work: Path):
     )
 
 
+def test_import_enlarges_images_and_numbers_those_without_labels(finetune, work: Path):
+    form = ["--height", "4", "--width", "3", "--scale", "4"]
+    ended = finetune("import", "arrays", "X.npy", "y.npy", "out", *form)
+    assert ended.out[0].endswith("(floats from 0 to 1, taken times 255; written as PNG, 4 times as large)")
+    ended = finetune("import", "unlabelled", "X.npy", "test", *form)
+    assert (ended.status, ended.err) == (0, [])
+    assert ended.out == [
+        "test: 8 images (floats from 0 to 1, taken times 255; written as PNG, 4 times as large)",
+        "test/.manifest.csv: where each image came from",
+    ]
+    assert files(work / "test") == {".manifest.csv", *(f"000{row}.png" for row in range(8))}
+
+
+@pytest.mark.parametrize("scale", ["0", "4.5", "17", "-1", "x"])
+@pytest.mark.parametrize("source", ["arrays X.npy y.npy", "unlabelled X.npy"])
+def test_a_scale_is_a_whole_number(source, scale, finetune, work: Path):
+    ended = finetune("import", *source.split(), "out", "--scale", scale)
+    name = f"import {source.split()[0]}"
+    line = f"finetune {name}: argument --scale: found '{scale}'; give a whole number from 1 to 16; see finetune {name} --help"
+    assert ended == (2, [], [line])
+    assert not (work / "out").exists()
+
+
 def test_split_prints_each_parts_identities_and_photos(finetune, work: Path):
     ended = finetune("split", "faces", "out", "--by", "images", "--parts", "train=0.75", "test=0.25", "--seed", "3")
     assert ended == (

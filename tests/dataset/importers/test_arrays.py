@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finetune.dataset.importers.arrays import import_arrays
+from finetune.dataset.importers.arrays import import_arrays, import_unlabelled
 from finetune.errors import DataError
 
 LABELS = np.array([7, 7, 2, 7, 2])
@@ -210,3 +210,65 @@ def test_an_archive_is_not_taken_for_the_array_in_it(tmp_path):
         np.savez(file, X=pixels())
     with pytest.raises(DataError, match=r"X\.npy: an archive of arrays; save the one that is meant with numpy\.save"):
         import_arrays(tmp_path / "X.npy", tmp_path / "y.npy", tmp_path / "out")
+
+
+def gradient(height: int, width: int) -> np.ndarray:
+    """Return an image that is dark at the top left, brighter to the right, and brightest at the bottom."""
+    rows, columns = np.mgrid[:height, :width]
+    return (2 * rows + columns).astype(np.uint8)
+
+
+def test_rows_of_a_contest_are_enlarged_upright_and_in_proportion(bring, tmp_path):
+    """Import images of 50 rows and 37 columns: four times as large, every block still has its pixel's value."""
+    images = np.stack([gradient(50, 37)] * 5)
+    bring(images.reshape(5, -1).astype(np.float32), height=50, width=37, scale=4)
+    for image in written(tmp_path / "out").values():
+        assert image.shape == (200, 148)
+        blocks = image.reshape(50, 4, 37, 4).mean(axis=(1, 3))
+        assert np.abs(blocks - images[0])[1:-1, 1:-1].max() <= 0.5  # the enlargement of a plane is that plane
+        assert image[0, 0] < image[0, -1] < image[-1, 0] < image[-1, -1]
+
+
+def test_without_a_scale_the_pixels_stay_as_they_are(bring, tmp_path):
+    images = pixels(shape=(5, 6, 4, 3))
+    bring(images, scale=1)
+    assert_same(written(tmp_path / "out"), expected(images))
+
+
+def test_images_without_labels_are_numbered_by_their_rows(tmp_path, manifest):
+    images = pixels(shape=(12, 6, 4))
+    np.save(tmp_path / "X.npy", images.reshape(12, -1))
+    made, how = import_unlabelled(tmp_path / "X.npy", tmp_path / "out", height=6, width=4, scale=2)
+    assert (made.people, made.images) == (0, 12)
+    assert how.endswith("taken as they are")
+    found = written(tmp_path / "out")
+    assert list(found) == [f"{row:04d}.png" for row in range(12)]
+    assert all(image.shape == (12, 8) for image in found.values())
+    assert manifest(tmp_path / "out")[:2] == [["image", "source", "name"], ["0000.png", f"{tmp_path}/X.npy[0]", ""]]
+
+
+def test_ten_thousand_rows_and_more_keep_their_order_by_name(tmp_path):
+    np.save(tmp_path / "X.npy", np.arange(10_001).astype(np.uint16)[:, None, None] % 251)
+    import_unlabelled(tmp_path / "X.npy", tmp_path / "out")
+    found = written(tmp_path / "out")
+    assert [image.item() for image in found.values()] == [row % 251 for row in range(10_001)]
+
+
+def test_everything_wrong_about_an_array_without_labels_is_told_at_once(tmp_path):
+    np.save(tmp_path / "X.npy", pixels(shape=(5, 24)))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine").touch()
+    with pytest.raises(DataError) as raised:
+        import_unlabelled(tmp_path / "X.npy", tmp_path / "out")
+    assert [problem.partition(": ")[0] for problem in map(str, raised.value.problems)] == [
+        f"{tmp_path}/out",
+        f"{tmp_path}/X.npy",
+    ]
+
+
+def test_a_hair_over_255_is_taken_and_told(bring, tmp_path):
+    images = pixels().astype(np.float32)
+    images[0, 0] = [0, 255.00003, -0.00002, 255]
+    _, how = bring(images)
+    assert how == "float32 from -2e-05 to 255.00003, taken as they are"
+    assert_same(written(tmp_path / "out"), expected(np.clip(images, 0, 255).astype(np.uint8)))
