@@ -18,7 +18,7 @@ from PIL import Image
 
 from finetune import files
 from finetune.align.coverage import Coverage
-from finetune.align.crop import choose, crop
+from finetune.align.crop import central_square, choose, crop
 from finetune.align.faces import Faces, turns_of
 from finetune.align.journal import Journal, Outcome, opened, version
 from finetune.errors import DataError, Problem
@@ -27,6 +27,7 @@ from finetune.paths import find_images, in_one_line, refuse_within
 from finetune.progress import track
 
 Format = Literal["png", "jpg"]
+Fallback = Literal["centre"]
 ENCODINGS: dict[Format, dict[str, Any]] = {
     "png": {"format": "PNG", "compress_level": 1},
     "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -67,6 +68,8 @@ class Alignment:
         score: probability that a face must exceed, 0..1.
         turn: True to detect faces in the photo turned by 90, 180 and 270 degrees too. The turn with the highest score
             is used, and faces are cut upright. (MTCNN finds a face in half of upside-down photos, with lower scores.)
+        fallback: what to cut from a photo in which no face is found: `centre`, its largest central square, resized
+            without margin; None to cut nothing.
     """
 
     size: int = 160
@@ -76,10 +79,12 @@ class Alignment:
     min_face_size: int = 20
     score: float = 0.7
     turn: bool = False
+    fallback: Fallback | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings that crops depend on, without `turn` if it is off, so that older folders still match."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key != "turn" or value}
+        """Return the settings that crops depend on, without the newer ones that are off: older folders still match."""
+        newer = ("turn", "fallback")
+        return {key: value for key, value in dataclasses.asdict(self).items() if key not in newer or value}
 
 
 def align(
@@ -142,7 +147,7 @@ def cut(photos: Path, alignment: Alignment) -> Iterator[tuple[Outcome, list[Pixe
 
 def leftovers(out: Path, coverage: Coverage, alignment: Alignment) -> list[Path]:
     """Return crops that no longer belong to a photo: it is gone, or has fewer faces now."""
-    wanted = {out / name for o in coverage.outcomes for name in targets(o.photo, o.faces, alignment)}
+    wanted = {out / name for outcome in coverage.outcomes for name in targets(outcome, alignment)}
     return sorted(path for path in out.rglob(f"*.{alignment.format}") if path not in wanted)
 
 
@@ -246,7 +251,7 @@ class _Worker:
             return False
         if outcome.faces is None:
             return self._why_unusable(outcome.photo) == outcome.failure
-        return all(path.is_file() for path in self._targets(outcome.photo, outcome.faces))
+        return all(path.is_file() for path in self._targets(outcome))
 
     def _why_unusable(self, name: str) -> str | None:
         try:
@@ -276,9 +281,11 @@ class _Worker:
             faces = faces.rounded()
             if faces and not self._alignment.all_faces:
                 faces = faces.take(choose(faces.boxes, *photo.pixels.shape[:2]))
+            instead = not faces and self._alignment.fallback is not None
+            failure = "" if faces or instead else "no face found"
+            outcomes[name] = Outcome(name, photo.version, faces, failure, instead)
             try:
-                self._write(name, photo.pixels, faces)
-                outcomes[name] = Outcome(name, photo.version, faces, "" if faces else "no face found")
+                self._write(outcomes[name], photo.pixels)
             except ImageError as error:
                 outcomes[name] = Outcome(name, photo.version, Faces.none(), str(error))
         return outcomes
@@ -293,19 +300,22 @@ class _Worker:
                     found[place] = faces.turned_back(turns, *images[place].shape[:2])
         return found
 
-    def _crops(self, pixels: Pixels, faces: Faces) -> list[Image.Image]:
+    def _crops(self, outcome: Outcome, pixels: Pixels) -> list[Image.Image]:
         size, margin = self._alignment.size, self._alignment.margin
+        if outcome.fallback:
+            return [central_square(pixels, size)]
+        faces = outcome.faces or Faces.none()
         turns = [turns_of(points) if self._alignment.turn else 0 for points in faces.landmarks]
         return [crop(pixels, box, size, margin, turn) for box, turn in zip(faces.boxes, turns, strict=True)]
 
-    def _write(self, name: str, pixels: Pixels, faces: Faces) -> None:
-        for path, image in zip(self._targets(name, faces), self._crops(pixels, faces), strict=True):
+    def _write(self, outcome: Outcome, pixels: Pixels) -> None:
+        for path, image in zip(self._targets(outcome), self._crops(outcome, pixels), strict=True):
             if len(os.fsencode(path.name)) > LONGEST_NAME:
                 raise ImageError("a name too long for its crop's", "rename it")
             files.write(path, functools.partial(image.save, **ENCODINGS[self._alignment.format]), sync=False)
 
-    def _targets(self, name: str, faces: Faces | None) -> list[Path]:
-        return [self._out / target for target in targets(name, faces, self._alignment)]
+    def _targets(self, outcome: Outcome) -> list[Path]:
+        return [self._out / target for target in targets(outcome, self._alignment)]
 
 
 class _Cutter(_Worker):
@@ -315,14 +325,15 @@ class _Cutter(_Worker):
         super().__init__(*arguments)
         self.crops: dict[str, list[Pixels]] = {}
 
-    def _write(self, name: str, pixels: Pixels, faces: Faces) -> None:
-        self.crops[name] = [np.asarray(image) for image in self._crops(pixels, faces)]
+    def _write(self, outcome: Outcome, pixels: Pixels) -> None:
+        self.crops[outcome.photo] = [np.asarray(image) for image in self._crops(outcome, pixels)]
 
 
-def targets(name: str, faces: Faces | None, alignment: Alignment) -> list[str]:
+def targets(outcome: Outcome, alignment: Alignment) -> list[str]:
     """Return the names of a photo's crops, relative to the output folder."""
-    endings = [f"_{i}" for i in range(len(faces or ()))] if alignment.all_faces else [""] * len(faces or ())
-    return [f"{_stem(name)}{ending}.{alignment.format}" for ending in endings]
+    crops = 1 if outcome.fallback else len(outcome.faces or ())
+    endings = [f"_{index}" if alignment.all_faces else "" for index in range(crops)]
+    return [f"{_stem(outcome.photo)}{ending}.{alignment.format}" for ending in endings]
 
 
 def _stem(name: str) -> str:

@@ -49,6 +49,11 @@ class Coverage(Brief):
         return sum(outcome.faces is not None and not outcome.faces for outcome in self.outcomes)
 
     @property
+    def fallbacks(self) -> list[Outcome]:
+        """Outcomes of the photos without a face whose central square was cut instead."""
+        return [outcome for outcome in self.outcomes if outcome.fallback]
+
+    @property
     def unusable(self) -> int:
         """Number of photos that could not be read or used."""
         return sum(outcome.faces is None for outcome in self.outcomes)
@@ -61,9 +66,10 @@ class Coverage(Brief):
     @property
     def summary(self) -> str:
         """Counts in one line."""
+        square = f", {len(self.fallbacks)} of them cut to the central square" if self.fallbacks else ""
         return (
             f"{counted(len(self.outcomes), 'photo')}: {self.found} with a face, {self.several} of them with several; "
-            f"{self.none} without; {self.unusable} that could not be used"
+            f"{self.none} without{square}; {self.unusable} that could not be used"
         )
 
     def remarks(self, alignment: Alignment) -> list[str]:

@@ -46,3 +46,16 @@ def crop(pixels: Pixels, box: npt.NDArray[np.float64], size: int, margin: int, t
     face = np.rot90(pixels[top:bottom, left:right], turns)
     # The published script calls SciPy's imresize, which uses Pillow's resize.
     return Image.fromarray(face).resize((size, size), Image.Resampling.BILINEAR)
+
+
+def central_square(pixels: Pixels, size: int) -> Image.Image:
+    """Cut the largest square at a photo's centre, and resize it, so that the aspect stays.
+
+    Args:
+        pixels: pixels of the photo, uint8 [height, width, 3].
+        size: side of the result, in pixels.
+    """
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    return crop(pixels, np.array([left, top, left + side, top + side], np.float64), size, 0)

@@ -28,17 +28,20 @@ class Outcome:
         version: size and modification time of the photo's file, to detect changes.
         faces: faces that were cut; empty if there was none to cut, None if the photo could not be used.
         failure: reason why there is no crop; empty if there is one.
+        fallback: whether the crop is the photo's central square, because no face was found.
     """
 
     photo: str
     version: tuple[int, int]
     faces: Faces | None
     failure: str = ""
+    fallback: bool = False
 
     def to_line(self) -> str:
         """Return the outcome as JSON in one line."""
         lines = None if self.faces is None else self.faces.to_lines()
-        return json.dumps({"photo": self.photo, "version": self.version, "faces": lines, "failure": self.failure})
+        fields = {"photo": self.photo, "version": self.version, "faces": lines, "failure": self.failure}
+        return json.dumps(fields | ({"fallback": True} if self.fallback else {}))
 
     @classmethod
     def from_line(cls, line: str) -> Outcome:
@@ -50,7 +53,7 @@ class Outcome:
         """
         fields = json.loads(line)
         faces = None if fields["faces"] is None else Faces.from_lines(fields["faces"])
-        return cls(fields["photo"], tuple(fields["version"]), faces, fields["failure"])
+        return cls(fields["photo"], tuple(fields["version"]), faces, fields["failure"], fields.get("fallback") is True)
 
 
 class Journal:

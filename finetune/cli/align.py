@@ -10,6 +10,7 @@ from finetune.errors import Problem, UserError
 from finetune.progress import say
 
 FORMATS = ("png", "jpg")
+FALLBACKS = ("centre",)
 
 
 EXAMPLES = (
@@ -52,12 +53,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--turn", action="store_true", help="try all four orientations, for photos on their side or upside down"
     )
+    parser.add_argument(
+        "--fallback",
+        choices=FALLBACKS,
+        help="where no face is found, resize the photo's central square, whose side is its shorter one, to --size "
+        "without margin (default: leave the photo out); for photos that are cut to the face already",
+    )
     parser.add_argument("--boxes", metavar="FILE", help="write the boxes of the faces to this file, one line per face")
     parser.add_argument("--from-boxes", metavar="FILE", help="read the boxes from such a file instead of detecting")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Align the photos, and print the reason for each photo without crop and the coverage."""
+    """Align the photos, and print the reason for each photo without crop, each fallback and the coverage."""
     from finetune.align import Alignment, align, leftovers, read_boxes, write_boxes
     from finetune.paths import in_one_line
     from finetune.runtime import devices
@@ -69,7 +76,8 @@ def run(options: argparse.Namespace) -> None:
         raise UserError(
             *(Problem(flag, "given with --from-boxes, which detects nothing", "drop one") for flag in flags)
         )
-    alignment = Alignment(options.size, options.margin, options.all_faces, options.format, turn=options.turn, **chosen)
+    chosen |= {"turn": options.turn, "fallback": options.fallback}
+    alignment = Alignment(options.size, options.margin, options.all_faces, options.format, **chosen)
     target = new_file(options.boxes, path(options.photos)) if options.boxes else None
     if target and options.from_boxes and target.resolve() == path(options.from_boxes).resolve():
         raise UserError(
@@ -88,6 +96,8 @@ def run(options: argparse.Namespace) -> None:
         write_boxes(target, coverage.faces())
     for outcome in coverage.failures:
         say(f"{in_one_line(outcome.photo)}: {outcome.failure}")
+    for outcome in coverage.fallbacks:
+        say(f"{in_one_line(outcome.photo)}: no face found; its central square was cut instead")
     for remark in coverage.remarks(alignment):
         say(remark)
     for left in leftovers(out, coverage, alignment):

@@ -168,9 +168,7 @@ def _aligned(
         say_aside(remark)
     root = photos if photos.is_dir() else photos.parent
     crops = {
-        folder / target: root / outcome.photo
-        for outcome in coverage.outcomes
-        for target in targets(outcome.photo, outcome.faces, alignment)
+        folder / target: root / outcome.photo for outcome in coverage.outcomes for target in targets(outcome, alignment)
     }
     return folder, crops
 

@@ -18,7 +18,8 @@ def findings(root: Path) -> Iterator[Finding]:
     except (DataError, KeyError):
         return
     for outcome in outcomes.values():
-        crops = targets(outcome.photo, outcome.faces, alignment)
-        for crop, box in zip(crops, outcome.faces.boxes if outcome.faces else (), strict=True):
+        if not outcome.faces:
+            continue
+        for crop, box in zip(targets(outcome, alignment), outcome.faces.boxes, strict=True):
             if (reason := enlarged(box, alignment.size)) and (root / crop).is_file():
                 yield Finding("enlarged", root / crop, reason, score=-float(min(box[2:] - box[:2])))

@@ -125,6 +125,67 @@ def test_where_no_face_is_found_the_turn_is_spoken_of_unless_it_was_tried(photos
         assert [remark.endswith("finetune align --turn tries all four turns") for remark in remarks] == [True] * said
 
 
+def test_where_no_face_is_found_the_central_square_is_cut_if_asked_for(tmp_path):
+    photos = tmp_path / "photos"
+    for name, face in (("ann/tall", 1), ("ann/found", 2), ("bob/outside", 3)):
+        save(photos / f"{name}.png", drawn(face, 120)[:, 10:100])
+    (photos / "notes.txt").write_text("not a photo")
+    boxes = {
+        "ann/tall.png": Faces.none(),
+        "ann/found.png": one_face(),
+        "bob/outside.png": one_face((500, 500, 600, 600)),
+    }
+    without = align(photos, tmp_path / "without", Alignment(size=60), boxes)
+    coverage = align(photos, tmp_path / "with", Alignment(size=60, fallback="centre"), boxes)
+    assert [outcome.photo for outcome in coverage.fallbacks] == ["ann/tall.png"]
+    assert (coverage.found, coverage.none, coverage.unusable) == (without.found, without.none, without.unusable)
+    assert {outcome.photo for outcome in without.failures} - {o.photo for o in coverage.failures} == {"ann/tall.png"}
+    crops = {name: content for name, content in tree(tmp_path / "with").items() if name.endswith("png")}
+    assert set(crops) == {"ann/tall.png", "ann/found.png"}
+    assert crops["ann/found.png"] == (tmp_path / "without/ann/found.png").read_bytes()
+    photo = np.array(Image.open(photos / "ann/tall.png"))[15:105]
+    expected = Image.fromarray(photo).resize((60, 60), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "with/ann/tall.png")), np.array(expected))
+    assert "1 with a face, 0 of them with several; 2 without, 1 of them cut to the central square" in coverage.summary
+    assert "square" not in without.summary
+
+
+@pytest.mark.parametrize(("all_faces", "name"), [(False, "x.png"), (True, "x_0.png")])
+def test_a_fallback_is_remembered_and_cut_again_if_it_is_gone(photos, tmp_path, all_faces, name, monkeypatch):
+    boxes, out = {"x.jpg": Faces.none()}, tmp_path / "out"
+    alignment = Alignment(all_faces=all_faces, fallback="centre")
+    first = align(photos, out, alignment, boxes)
+    before = tree(out)
+    assert name in before
+    (out / name).unlink()
+    again = align(photos, out, alignment, boxes)
+    assert tree(out) == before
+    assert leftovers(out, again, alignment) == []
+    monkeypatch.setattr(aligner, "central_square", lambda *_: pytest.fail("cut again"))
+    third = align(photos, out, alignment, boxes)
+    assert [o.photo for coverage in (first, again, third) for o in coverage.fallbacks] == ["x.jpg"] * 3
+    with pytest.raises(DataError, match="was aligned with fallback centre, not None; use the same settings"):
+        align(photos, out, Alignment(all_faces=all_faces), boxes)
+    align(photos, tmp_path / "plain", Alignment(), boxes)
+    with pytest.raises(DataError, match="was aligned with fallback None, not centre"):
+        align(photos, tmp_path / "plain", Alignment(fallback="centre"), boxes)
+
+
+def test_folders_aligned_without_a_fallback_have_the_journal_that_they_had(photos, tmp_path):
+    align(photos, tmp_path / "out", boxes={"x.jpg": Faces.none()})
+    assert b"fallback" not in tree(tmp_path / "out")[".align.jsonl"]
+
+
+def test_a_fallback_is_written_to_no_file_of_boxes_as_a_face(photos, tmp_path):
+    alignment = Alignment(fallback="centre")
+    coverage = align(photos, tmp_path / "out", alignment, {"x.jpg": Faces.none(), "ann/ann_0001.jpg": one_face()})
+    write_boxes(tmp_path / "boxes.txt", coverage.faces())
+    boxes = read_boxes(tmp_path / "boxes.txt")
+    assert {name: len(faces) for name, faces in boxes.items()} == {"ann/ann_0001.jpg": 1, "x.jpg": 0}
+    align(photos, tmp_path / "again", alignment, boxes)
+    assert (tmp_path / "again/x.png").read_bytes() == (tmp_path / "out/x.png").read_bytes()
+
+
 def test_jpeg_crops_are_near_the_png_ones(photos, tmp_path):
     boxes = {"x.jpg": one_face()}
     for form in ("png", "jpg"):

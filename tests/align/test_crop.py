@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 from PIL import Image
 
-from finetune.align.crop import choose, crop
+from finetune.align.crop import central_square, choose, crop
 from finetune.images.reading import ImageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -54,3 +54,22 @@ def test_the_choice_is_the_best_by_area_less_twice_the_squared_distance(faces):
 
     boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in faces], float)
     assert worth(faces[choose(boxes, height=100, width=150)]) == max(map(worth, faces))
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 30))
+def test_a_central_square_keeps_the_aspect_and_lies_in_the_middle(height, width, size):
+    """Cut a photo whose values tell the place of each pixel; at its own side the square is the photo's pixels."""
+    rows, columns = np.mgrid[:height, :width]
+    pixels = np.stack([rows, columns, rows * 0], axis=-1).astype(np.uint8)
+    side = min(height, width)
+    square = np.array(central_square(pixels, side))
+    top, left = square[0, 0, :2]
+    np.testing.assert_array_equal(square, pixels[top : top + side, left : left + side])
+    assert abs((height - side - top) - top) <= 1
+    assert abs((width - side - left) - left) <= 1
+    assert central_square(pixels, size).size == (size, size)
+
+
+def test_a_central_square_is_resized_as_faces_are():
+    expected = Image.fromarray(PIXELS[:, 10:70]).resize((32, 32), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(np.array(central_square(PIXELS, 32)), np.array(expected))

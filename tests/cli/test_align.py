@@ -57,6 +57,25 @@ def test_it_ends_with_what_has_no_crop_and_the_coverage(photos, finetune, work):
     ]
 
 
+def test_photos_without_a_face_are_named_and_counted_where_their_centre_is_cut(photos, finetune, work):
+    ended = finetune("align", "photos", "out", "--size", "96", "--fallback", "centre")
+    assert (ended.status, ended.err) == (0, [])
+    assert ended.out[:2] == [
+        "bob/notes.txt: not an image (BMP, GIF, JPEG, PNG, PPM, TIFF or WEBP)",
+        "bob/bob_0002.png: no face found; its central square was cut instead",
+    ]
+    assert ended.out[-1] == (
+        "5 photos: 3 with a face, 1 of them with several; 1 without, 1 of them cut to the central square; 1 that could "
+        "not be used; crops in out"
+    )
+    with Image.open(work / "out/bob/bob_0002.png") as crop:
+        assert crop.size == (96, 96)
+    again = finetune("align", "photos", "out", "--size", "96")
+    assert again.err == [
+        "finetune align: out: was aligned with fallback centre, not None; use the same settings or another folder"
+    ]
+
+
 def test_a_photo_on_its_side_is_cut_upright(finetune, work):
     photo = Image.fromarray(scene([(30, 40, 110)], 190, 180)).transpose(Image.Transpose.ROTATE_90)
     (work / "photos").mkdir()
@@ -138,6 +157,11 @@ def test_one_photo_may_be_given_and_its_crops_lie_beside_it(photos, finetune, wo
             "align faces out --format gif",
             ["argument --format: invalid choice: 'gif' (choose from ...); see finetune align --help"],
         ),
+        (
+            "align faces out --fallback top",
+            ["argument --fallback: invalid choice: 'top' (choose from ...); see finetune align --help"],
+        ),
+        ("align faces out --fallback", ["argument --fallback: expected one argument; see finetune align --help"]),
         (
             "align faces out --from-boxes faces/pairs.txt --score 0.5 --min-face-size 40",
             [

@@ -179,6 +179,14 @@ def test_one_name_in_several_spellings_is_told_with_what_to_do(people: Path, sav
     assert report.suspects() == []
 
 
+def test_a_crop_of_the_centre_is_not_taken_for_a_small_face(people: Path, tmp_path: Path):
+    boxes = {f"person_{person}/{number}.png": Faces.none() for person in range(3) for number in range(4)}
+    align(people, tmp_path / "crops", Alignment(fallback="centre"), boxes)
+    assert len(list((tmp_path / "crops").rglob("*.png"))) == 12
+    report = examine(tmp_path / "crops", near_copies=False)
+    assert [finding for finding in report.findings if finding.kind == "enlarged"] == []
+
+
 def test_crops_of_small_faces_are_told_where_align_left_its_journal(people: Path, tmp_path: Path):
     boxes = {
         f"person_{person}/{number}.png": Faces(

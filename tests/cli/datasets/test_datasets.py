@@ -82,8 +82,8 @@ def test_import_enlarges_images_and_numbers_those_without_labels(finetune, work:
 def test_a_scale_is_a_whole_number(source, scale, finetune, work: Path):
     ended = finetune("import", *source.split(), "out", "--scale", scale)
     name = f"import {source.split()[0]}"
-    line = f"finetune {name}: argument --scale: found '{scale}'; give a whole number from 1 to 16; see finetune {name} --help"
-    assert ended == (2, [], [line])
+    line = f"finetune {name}: argument --scale: found '{scale}'; give a whole number from 1 to 16"
+    assert ended == (2, [], [f"{line}; see finetune {name} --help"])
     assert not (work / "out").exists()
 
 
