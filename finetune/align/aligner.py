@@ -18,8 +18,8 @@ from PIL import Image
 
 from finetune import files
 from finetune.align.coverage import Coverage
-from finetune.align.crop import central_square, choose, crop
-from finetune.align.faces import Faces, turns_of
+from finetune.align.crop import choose, crop, resize_without_face
+from finetune.align.faces import Faces, Fallback, turns_of
 from finetune.align.journal import Journal, Outcome, opened, version
 from finetune.errors import DataError, Problem
 from finetune.images import LARGE, SUFFIXES, ImageError, Pixels, TooManyPixels, read_image
@@ -27,7 +27,6 @@ from finetune.paths import find_images, in_one_line, refuse_within
 from finetune.progress import track
 
 Format = Literal["png", "jpg"]
-Fallback = Literal["centre"]
 ENCODINGS: dict[Format, dict[str, Any]] = {
     "png": {"format": "PNG", "compress_level": 1},
     "jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -68,8 +67,8 @@ class Alignment:
         score: probability that a face must exceed, 0..1.
         turn: True to detect faces in the photo turned by 90, 180 and 270 degrees too. The turn with the highest score
             is used, and faces are cut upright. (MTCNN finds a face in half of upside-down photos, with lower scores.)
-        fallback: what to cut from a photo in which no face is found: `centre`, its largest central square, resized
-            without margin; None to cut nothing.
+        fallback: what to cut from a photo in which no face is found: `centre`, its largest central square; `whole`,
+            the whole photo, without keeping its aspect; None to cut nothing.
     """
 
     size: int = 160
@@ -281,7 +280,7 @@ class _Worker:
             faces = faces.rounded()
             if faces and not self._alignment.all_faces:
                 faces = faces.take(choose(faces.boxes, *photo.pixels.shape[:2]))
-            instead = not faces and self._alignment.fallback is not None
+            instead = None if faces else self._alignment.fallback
             failure = "" if faces or instead else "no face found"
             outcomes[name] = Outcome(name, photo.version, faces, failure, instead)
             try:
@@ -303,7 +302,7 @@ class _Worker:
     def _crops(self, outcome: Outcome, pixels: Pixels) -> list[Image.Image]:
         size, margin = self._alignment.size, self._alignment.margin
         if outcome.fallback:
-            return [central_square(pixels, size)]
+            return [resize_without_face(pixels, outcome.fallback, size)]
         faces = outcome.faces or Faces.none()
         turns = [turns_of(points) if self._alignment.turn else 0 for points in faces.landmarks]
         return [crop(pixels, box, size, margin, turn) for box, turn in zip(faces.boxes, turns, strict=True)]

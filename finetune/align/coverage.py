@@ -50,7 +50,7 @@ class Coverage(Brief):
 
     @property
     def fallbacks(self) -> list[Outcome]:
-        """Outcomes of the photos without a face whose central square was cut instead."""
+        """Outcomes of the photos that have a crop although no face was found."""
         return [outcome for outcome in self.outcomes if outcome.fallback]
 
     @property
@@ -66,10 +66,10 @@ class Coverage(Brief):
     @property
     def summary(self) -> str:
         """Counts in one line."""
-        square = f", {len(self.fallbacks)} of them cut to the central square" if self.fallbacks else ""
+        fallback = f", {len(self.fallbacks)} of them cut by the fallback" if self.fallbacks else ""
         return (
             f"{counted(len(self.outcomes), 'photo')}: {self.found} with a face, {self.several} of them with several; "
-            f"{self.none} without{square}; {self.unusable} that could not be used"
+            f"{self.none} without{fallback}; {self.unusable} that could not be used"
         )
 
     def remarks(self, alignment: Alignment) -> list[str]:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from finetune.align.faces import Fallback
 from finetune.align.geometry import Boxes
 from finetune.images import ImageError, Pixels
 
@@ -48,14 +49,16 @@ def crop(pixels: Pixels, box: npt.NDArray[np.float64], size: int, margin: int, t
     return Image.fromarray(face).resize((size, size), Image.Resampling.BILINEAR)
 
 
-def central_square(pixels: Pixels, size: int) -> Image.Image:
-    """Cut the largest square at a photo's centre, and resize it, so that the aspect stays.
+def resize_without_face(pixels: Pixels, fallback: Fallback, size: int) -> Image.Image:
+    """Resize a photo in which no face was found.
 
     Args:
         pixels: pixels of the photo, uint8 [height, width, 3].
+        fallback: `centre` takes the largest square at the photo's centre, so that the aspect stays; `whole` takes the
+            whole photo, without keeping its aspect, as faces are resized.
         size: side of the result, in pixels.
     """
     height, width = pixels.shape[:2]
-    side = min(height, width)
-    left, top = (width - side) // 2, (height - side) // 2
-    return crop(pixels, np.array([left, top, left + side, top + side], np.float64), size, 0)
+    across, down = (min(height, width),) * 2 if fallback == "centre" else (width, height)
+    left, top = (width - across) // 2, (height - down) // 2
+    return crop(pixels, np.array([left, top, left + across, top + down], np.float64), size, 0)

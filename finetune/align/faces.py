@@ -6,6 +6,7 @@ import dataclasses
 import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from finetune.brief import Brief
 from finetune.errors import DataError, Problem, bounded
 from finetune.paths import excerpt
 
+Fallback = Literal["centre", "whole"]
+"""What is cut from a photo in which no face is found: its central square, or the whole photo."""
 NONE = "NONE"
 LANDMARKS = 10
 MOST_FACES = 10**6

@@ -8,10 +8,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from finetune import files
-from finetune.align.faces import Faces
+from finetune.align.faces import Faces, Fallback
 from finetune.errors import DataError, Problem, RunError
 from finetune.paths import in_one_line
 
@@ -28,20 +28,20 @@ class Outcome:
         version: size and modification time of the photo's file, to detect changes.
         faces: faces that were cut; empty if there was none to cut, None if the photo could not be used.
         failure: reason why there is no crop; empty if there is one.
-        fallback: whether the crop is the photo's central square, because no face was found.
+        fallback: what was cut because no face was found; None if a face was cut, or nothing.
     """
 
     photo: str
     version: tuple[int, int]
     faces: Faces | None
     failure: str = ""
-    fallback: bool = False
+    fallback: Fallback | None = None
 
     def to_line(self) -> str:
         """Return the outcome as JSON in one line."""
         lines = None if self.faces is None else self.faces.to_lines()
         fields = {"photo": self.photo, "version": self.version, "faces": lines, "failure": self.failure}
-        return json.dumps(fields | ({"fallback": True} if self.fallback else {}))
+        return json.dumps(fields | ({"fallback": self.fallback} if self.fallback else {}))
 
     @classmethod
     def from_line(cls, line: str) -> Outcome:
@@ -53,7 +53,9 @@ class Outcome:
         """
         fields = json.loads(line)
         faces = None if fields["faces"] is None else Faces.from_lines(fields["faces"])
-        return cls(fields["photo"], tuple(fields["version"]), faces, fields["failure"], fields.get("fallback") is True)
+        if fields.get("fallback") not in (None, *get_args(Fallback)):
+            raise ValueError(fields["fallback"])
+        return cls(fields["photo"], tuple(fields["version"]), faces, fields["failure"], fields.get("fallback"))
 
 
 class Journal:

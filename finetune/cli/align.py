@@ -10,7 +10,7 @@ from finetune.errors import Problem, UserError
 from finetune.progress import say
 
 FORMATS = ("png", "jpg")
-FALLBACKS = ("centre",)
+FALLBACKS = {"centre": "its central square was cut instead", "whole": "the whole photo was resized instead"}
 
 
 EXAMPLES = (
@@ -56,8 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fallback",
         choices=FALLBACKS,
-        help="where no face is found, resize the photo's central square, whose side is its shorter one, to --size "
-        "without margin (default: leave the photo out); for photos that are cut to the face already",
+        help="where no face is found, resize to --size, without margin: centre, the photo's central square, whose side "
+        "is its shorter one; or whole, the whole photo, without keeping its aspect, as faces are, for photos that are "
+        "cut to the face already (default: leave the photo out)",
     )
     parser.add_argument("--boxes", metavar="FILE", help="write the boxes of the faces to this file, one line per face")
     parser.add_argument("--from-boxes", metavar="FILE", help="read the boxes from such a file instead of detecting")
@@ -97,7 +98,7 @@ def run(options: argparse.Namespace) -> None:
     for outcome in coverage.failures:
         say(f"{in_one_line(outcome.photo)}: {outcome.failure}")
     for outcome in coverage.fallbacks:
-        say(f"{in_one_line(outcome.photo)}: no face found; its central square was cut instead")
+        say(f"{in_one_line(outcome.photo)}: no face found; {FALLBACKS[str(outcome.fallback)]}")
     for remark in coverage.remarks(alignment):
         say(remark)
     for left in leftovers(out, coverage, alignment):

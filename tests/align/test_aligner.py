@@ -146,8 +146,12 @@ def test_where_no_face_is_found_the_central_square_is_cut_if_asked_for(tmp_path)
     photo = np.array(Image.open(photos / "ann/tall.png"))[15:105]
     expected = Image.fromarray(photo).resize((60, 60), Image.Resampling.BILINEAR)
     np.testing.assert_array_equal(np.array(Image.open(tmp_path / "with/ann/tall.png")), np.array(expected))
-    assert "1 with a face, 0 of them with several; 2 without, 1 of them cut to the central square" in coverage.summary
-    assert "square" not in without.summary
+    assert "1 with a face, 0 of them with several; 2 without, 1 of them cut by the fallback" in coverage.summary
+    assert "fallback" not in without.summary
+    align(photos, tmp_path / "whole", Alignment(size=60, fallback="whole"), boxes)
+    photo = np.array(Image.open(photos / "ann/tall.png"))
+    expected = Image.fromarray(photo).resize((60, 60), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "whole/ann/tall.png")), np.array(expected))
 
 
 @pytest.mark.parametrize(("all_faces", "name"), [(False, "x.png"), (True, "x_0.png")])
@@ -161,11 +165,13 @@ def test_a_fallback_is_remembered_and_cut_again_if_it_is_gone(photos, tmp_path, 
     again = align(photos, out, alignment, boxes)
     assert tree(out) == before
     assert leftovers(out, again, alignment) == []
-    monkeypatch.setattr(aligner, "central_square", lambda *_: pytest.fail("cut again"))
+    monkeypatch.setattr(aligner, "resize_without_face", lambda *_: pytest.fail("cut again"))
     third = align(photos, out, alignment, boxes)
     assert [o.photo for coverage in (first, again, third) for o in coverage.fallbacks] == ["x.jpg"] * 3
     with pytest.raises(DataError, match="was aligned with fallback centre, not None; use the same settings"):
         align(photos, out, Alignment(all_faces=all_faces), boxes)
+    with pytest.raises(DataError, match="was aligned with fallback centre, not whole; use the same settings"):
+        align(photos, out, Alignment(all_faces=all_faces, fallback="whole"), boxes)
     align(photos, tmp_path / "plain", Alignment(), boxes)
     with pytest.raises(DataError, match="was aligned with fallback None, not centre"):
         align(photos, tmp_path / "plain", Alignment(fallback="centre"), boxes)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 from PIL import Image
 
-from finetune.align.crop import central_square, choose, crop
+from finetune.align.crop import choose, crop, resize_without_face
 from finetune.images.reading import ImageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -62,14 +62,19 @@ def test_a_central_square_keeps_the_aspect_and_lies_in_the_middle(height, width,
     rows, columns = np.mgrid[:height, :width]
     pixels = np.stack([rows, columns, rows * 0], axis=-1).astype(np.uint8)
     side = min(height, width)
-    square = np.array(central_square(pixels, side))
+    square = np.array(resize_without_face(pixels, "centre", side))
     top, left = square[0, 0, :2]
     np.testing.assert_array_equal(square, pixels[top : top + side, left : left + side])
     assert abs((height - side - top) - top) <= 1
     assert abs((width - side - left) - left) <= 1
-    assert central_square(pixels, size).size == (size, size)
+    assert resize_without_face(pixels, "centre", size).size == (size, size)
 
 
 def test_a_central_square_is_resized_as_faces_are():
     expected = Image.fromarray(PIXELS[:, 10:70]).resize((32, 32), Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(np.array(central_square(PIXELS, 32)), np.array(expected))
+    np.testing.assert_array_equal(np.array(resize_without_face(PIXELS, "centre", 32)), np.array(expected))
+
+
+def test_a_whole_photo_is_resized_as_faces_are():
+    expected = Image.fromarray(PIXELS).resize((32, 32), Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(np.array(resize_without_face(PIXELS, "whole", 32)), np.array(expected))

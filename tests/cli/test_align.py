@@ -65,11 +65,13 @@ def test_photos_without_a_face_are_named_and_counted_where_their_centre_is_cut(p
         "bob/bob_0002.png: no face found; its central square was cut instead",
     ]
     assert ended.out[-1] == (
-        "5 photos: 3 with a face, 1 of them with several; 1 without, 1 of them cut to the central square; 1 that could "
-        "not be used; crops in out"
+        "5 photos: 3 with a face, 1 of them with several; 1 without, 1 of them cut by the fallback; 1 that could not "
+        "be used; crops in out"
     )
     with Image.open(work / "out/bob/bob_0002.png") as crop:
         assert crop.size == (96, 96)
+    whole = finetune("align", "photos", "whole", "--size", "96", "--fallback", "whole")
+    assert "bob/bob_0002.png: no face found; the whole photo was resized instead" in whole.out
     again = finetune("align", "photos", "out", "--size", "96")
     assert again.err == [
         "finetune align: out: was aligned with fallback centre, not None; use the same settings or another folder"
