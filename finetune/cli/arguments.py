@@ -296,7 +296,7 @@ def new_file(text: str, apart_from: Path | None = None) -> Path:
 
 
 def rate(text: str) -> float:
-    """Read an option's value: a false accept rate, above 0 and below 1."""
+    """Read an option's value: a rate or a share, above 0 and below 1."""
     try:
         value = float(text)
     except ValueError:

@@ -1,42 +1,41 @@
-"""Train and test a classifier on embeddings, as FaceNet's classifier.py does, or write predictions for a contest."""
+"""Train and test a classifier on embeddings, as FaceNet's classifier.py does, or write predictions for a contest.
+
+Accuracy is the share of images that are named rightly, which is also their micro-averaged F-score. The macro F-score is
+the mean of the people's F-scores, in which each person counts the same.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import (
     add_checkpoint,
     path,
+    rate,
     restore,
-    say_left_out,
     standardization_notes,
     text_file,
     whole_number,
 )
-from finetune.dataset import Quarantined, layout, refuse_two_forms
-from finetune.errors import DataError, Problem, RecipeError
-from finetune.images import Records, inspect_images, size_notes, sizes_of
+from finetune.cli.sides import Images, listed, read_arrays, read_people, read_test, refuse_gaps
+from finetune.dataset import layout, refuse_two_forms
+from finetune.errors import Problem, RecipeError
+from finetune.images import size_notes, sizes_of
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from finetune.dataset.importers import ImageArray
     from finetune.model import Model
-    from finetune.recipe import Cache
 
 CLASSIFIERS = ("svc", "svm", "prototype", "k-nearest", "logistic")
 
 
 EXAMPLES = (
     "finetune classify ~/model ~/people --test ~/more",
-    "finetune classify ~/model ~/people --classifier svm",
+    "finetune classify ~/model ~/people --folds 5 --classifier svm",
 )
 
 
@@ -51,27 +50,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test",
         metavar="TEST",
-        help="test images: one folder of aligned faces per person, or X_test.npy; without it, PEOPLE is split into "
-        "training and test images as the published script does",
+        help="test images: one folder of aligned faces per person, one folder of faces whose people are unknown, or "
+        "X_test.npy; without it, PEOPLE is split into training and test images as the published script does",
+    )
+    parser.add_argument(
+        "--split",
+        type=rate,
+        metavar="SHARE",
+        help="test on this share of each person's images, such as 0.3, and train on the rest; without --test",
+    )
+    parser.add_argument(
+        "--folds",
+        type=whole_number(2, 1000),
+        metavar="N",
+        help="cross-validate in N folds with the same share of each person's images, and print mean and standard "
+        "deviation over the folds; without --test",
     )
     parser.add_argument(
         "--min-images",
         type=whole_number(2),
         metavar="N",
-        help="leave out people with fewer images (default: 20); without --test",
+        help="leave out people with fewer images (default: 20, and nobody with --split or --folds); without --test",
     )
     parser.add_argument(
         "--train-images",
         type=whole_number(1),
         metavar="N",
-        help="number of training images per person (default: 10); without --test",
+        help="number of training images per person (default: 10); without --test, --split and --folds",
     )
     parser.add_argument(
         "--seed",
         type=whole_number(0, (1 << 32) - 1),
         default=666,
         metavar="N",
-        help="seed of the split and of the classifiers (default: 666)",
+        help="seed of the split, of the folds and of the classifiers (default: 666)",
     )
     parser.add_argument(
         "--classifier",
@@ -91,64 +103,72 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class Images(NamedTuple):
-    """The training images or the test images.
-
-    Attributes:
-        images: image files, or an array of images.
-        names: name of the person in each image, or None if unknown.
-        records: records of the files.
-    """
-
-    images: list[Path] | ImageArray
-    names: list[str] | None
-    records: Records
-
-
 def run(options: argparse.Namespace) -> None:
     """Train and test, and print the numbers of photos and each classifier's accuracy and macro F-score."""
-    from finetune.gallery import few_photos, published
-
-    options.classifier = options.classifier or ["svc"]
+    options.classifier = list(dict.fromkeys(options.classifier or ["svc"]))
     _refuse(options)
     target = None
     if options.submission:
         read = [path(text) for text in (options.train, options.test, options.labels) if text]
         target = text_file(options.submission, (".csv", ".txt"), *read)
-    arrays = _arrays(options)
+    arrays = read_arrays(options)
     for folder in (options.train, options.test):
         if folder is not None and folder not in arrays:
             refuse_two_forms(layout(path(folder)))  # reports a wrong folder before the checkpoint is restored
     model = restore(options)
-    if options.test is None:
-        everybody, records = _people(options.train, model)
-        parts = published.split_dataset(
-            everybody,
-            options.min_images or published.MIN_IMAGES,
-            options.train_images or published.TRAIN_IMAGES,
-            options.seed,
-        )
-        train, test = _listed(parts.train, records), _listed(parts.test, records)
+    if options.folds:
+        _cross_validate(options, _everybody(options, arrays, model), model)
     else:
-        train, test = (
-            arrays[text] if text in arrays else _listed(*_people(text, model)) for text in (options.train, options.test)
-        )
-    size = model.preprocessing.image_size
-    files = [photo for side in (train, test) if isinstance(side.images, list) for photo in side.images]
-    sizes = sizes_of({**train.records, **test.records}, files)
-    for note in [*size_notes(sizes, size), *standardization_notes(model, files)]:
-        say_aside(note)
+        _train_and_test(options, *_sides(options, arrays, model), model, target)
+
+
+def _sides(options: argparse.Namespace, arrays: dict[str, Images], model: Model) -> tuple[Images, Images]:
+    """Return the images to train on and those to test on."""
+    from finetune.gallery import published, split_by_share
+
+    if options.test is not None:
+        train = arrays.get(options.train) or read_people(options.train, model)[1]
+        test = arrays.get(options.test) or read_test(options.test, model)
+        if options.submission and options.test not in arrays:
+            refuse_gaps(options.test, test)
+        return train, test
+    if options.split:
+        everybody = _everybody(options, arrays, model)
+        split = split_by_share(everybody.names or [], options.split, options.seed)
+        return everybody.take(split.train), everybody.take(split.test)
+    people, everybody = read_people(options.train, model)
+    parts = published.split_dataset(
+        people,
+        options.min_images or published.MIN_IMAGES,
+        options.train_images or published.TRAIN_IMAGES,
+        options.seed,
+    )
+    return listed(parts.train, everybody.records), listed(parts.test, everybody.records)
+
+
+def _everybody(options: argparse.Namespace, arrays: dict[str, Images], model: Model) -> Images:
+    """Return the images of PEOPLE, to be split or cross-validated."""
+    images = arrays.get(options.train) or read_people(options.train, model)[1]
+    return images.of_frequent(options.min_images) if options.min_images else images
+
+
+def _train_and_test(
+    options: argparse.Namespace, train: Images, test: Images, model: Model, target: Path | None
+) -> None:
+    """Train each classifier on one side and test it on the other, and write the submission."""
+    from finetune.gallery import few_photos, published
+
+    _say_notes(model, train, test)
     people = published.People.of(train.names or [], test.names)
     if people.others:
         say_aside(f"{people.others} test images of people who are not trained on count as wrong")
+    if people.test is None and target is None:
+        say_aside("the test images have no names to count by; --submission writes the predictions")
     # Only training images go to the feature cache. Without --test, the whole folder is one training set.
-    rows = _embedded(train, model, "auto")
-    test_rows = _embedded(test, model, "off" if options.test else "auto")
-    say(
-        f"{counted(len(people.names), 'person')}, {counted(len(rows), 'image')} to train on, "
-        f"{len(test_rows)} to test on"
-    )
-    for name in dict.fromkeys(options.classifier):
+    rows = train.embedded(model, "auto")
+    test_rows = test.embedded(model, "off" if options.test else "auto")
+    say(f"{_size(len(people.names), len(rows))} to train on, {len(test_rows)} to test on")
+    for name in options.classifier:
         if few := few_photos(name, people.train):
             say_aside(few)
         done = published.classify(name, rows, people.train, test_rows, people.test, options.seed)
@@ -162,63 +182,64 @@ def run(options: argparse.Namespace) -> None:
             say(f"{len(done.predictions)} predictions in {in_one_line(target)}")
 
 
+def _cross_validate(options: argparse.Namespace, everybody: Images, model: Model) -> None:
+    """Test each classifier on each fold after training it on the others; the images are embedded once."""
+    from finetune.gallery import cross_validate, few_photos, published, split_in_folds
+
+    splits = split_in_folds(everybody.names or [], options.folds, options.seed)
+    _say_notes(model, everybody)
+    people = published.People.of(everybody.names or [], None)
+    rows = everybody.embedded(model, "auto")
+    say(f"{_size(len(people.names), len(rows))} in {options.folds} folds")
+    for name in options.classifier:
+        if few := next(filter(None, (few_photos(name, people.train[train]) for train, _ in splits)), None):
+            say_aside(few)
+        done = cross_validate(name, rows, people.train, splits, options.seed)
+        right = int((done.predictions == people.train).sum())
+        say(
+            f"{name}: accuracy {done.accuracies.mean():.5f} ± {done.accuracies.std():.5f} "
+            f"({right} of {len(rows)}), macro F-score {done.macro_f1.mean():.5f} ± {done.macro_f1.std():.5f}"
+        )
+
+
+def _size(people: int, images: int) -> str:
+    return f"{counted(people, 'person')}, {counted(images, 'image')}"
+
+
+def _say_notes(model: Model, *sides: Images) -> None:
+    """Print on stderr what is unusual about the images' sizes and standardization."""
+    files = [photo for side in sides if isinstance(side.images, list) for photo in side.images]
+    sizes = sizes_of({photo: record for side in sides for photo, record in side.records.items()}, files)
+    for note in [*size_notes(sizes, model.preprocessing.image_size), *standardization_notes(model, files)]:
+        say_aside(note)
+
+
 def _refuse(options: argparse.Namespace) -> None:
     """Refuse options that contradict each other, all at once."""
     problems = []
     is_array = [text is not None and text.endswith(".npy") for text in (options.train, options.test)]
+    drawn = [flag for flag in ("--split", "--folds") if getattr(options, flag[2:])]
+    if len(drawn) == 2:
+        problems.append(Problem("--split and --folds", "two ways to test", "give one of them"))
     if options.test is not None and (options.min_images or options.train_images):
         problems.append(
             Problem("--min-images and --train-images", "given with --test, where nothing is split", "leave them out")
         )
-    if is_array[0] and options.test is None:
-        problems.append(Problem(options.train, "an array", "give --test beside it"))
+    for flag in drawn:
+        if options.test is not None:
+            problems.append(Problem(flag, "given with --test, where nothing is split", "drop one"))
+        if options.train_images:
+            problems.append(Problem("--train-images", f"given with {flag}, which says how many are tested", "drop one"))
+        if options.submission:
+            advice = "give --test with the contest's images, to train on all of PEOPLE"
+            problems.append(Problem("--submission", f"given with {flag}, which tests on images of PEOPLE", advice))
+    if is_array[0] and options.test is None and not drawn:
+        problems.append(Problem(options.train, "an array", "give --test, --split or --folds beside it"))
     if is_array[0] != (options.labels is not None):
         problems.append(Problem("--labels", "is for PEOPLE in .npy, and needed there"))
     if not any(is_array) and (options.height or options.width):
         problems.append(Problem("--height and --width", "give the size of images in .npy, and no .npy is given"))
-    if options.submission and len(set(options.classifier)) > 1:
+    if options.submission and len(options.classifier) > 1:
         problems.append(Problem("--submission", "takes one classifier", "name one"))
     if problems:
         raise RecipeError(*problems)
-
-
-def _arrays(options: argparse.Namespace) -> dict[str, Images]:
-    """Return the images of those arguments that are arrays, by argument."""
-    from finetune.dataset.importers import open_images, read_labels
-
-    found = {}
-    for text, labels in ((options.train, options.labels), (options.test, None)):
-        if text is not None and text.endswith(".npy"):
-            images = open_images(path(text), options.height, options.width)
-            names = read_labels(path(labels), len(images)) if labels else None
-            say(f"{text}: {counted(len(images), 'image')}, {images.how}, enlarged to the network's size")
-            found[text] = Images(images, names, {})
-    return found
-
-
-def _people(text: str, model: Model) -> tuple[dict[str, list[Path]], Records]:
-    """Return a folder's usable images, `{person: paths}`, and all records; print the images left out."""
-    found = layout(path(text))
-    paths = [photo for photos in found.files.values() for photo in photos]
-    records = inspect_images(paths)
-    reasons = {path: record.unusable(model.preprocessing.image_size) for path, record in records.items()}
-    say_left_out([*found.misplaced, *(Quarantined(photo, reason) for photo, reason in reasons.items() if reason)])
-    people = {name: [photo for photo in photos if not reasons[photo]] for name, photos in found.files.items()}
-    people = {name: photos for name, photos in people.items() if photos}
-    if not people:
-        raise DataError(Problem(text, "no usable image in any folder", "give one folder of aligned faces per person"))
-    return people, records
-
-
-def _listed(people: Mapping[str, Sequence[Path]], records: Records) -> Images:
-    pairs = [(photo, name) for name, photos in people.items() for photo in photos]
-    return Images([photo for photo, _ in pairs], [name for _, name in pairs], records)
-
-
-def _embedded(side: Images, model: Model, cache: Cache) -> npt.NDArray[np.float32]:
-    from finetune.embedding import Embedder
-    from finetune.gallery import embed_array
-
-    if isinstance(side.images, list):
-        return Embedder(model, cache, side.records).embeddings(side.images)
-    return embed_array(model, side.images)

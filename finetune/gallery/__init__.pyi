@@ -9,6 +9,13 @@ from .classifiers import (
     few_photos as few_photos,
 )
 from .compare import Comparison as Comparison, pair_threshold as pair_threshold, verify as verify
+from .cross_validation import (
+    CrossValidated as CrossValidated,
+    Split as Split,
+    cross_validate as cross_validate,
+    split_by_share as split_by_share,
+    split_in_folds as split_in_folds,
+)
 from .enrolment import (
     enroll as enroll,
     enroll_strangers as enroll_strangers,

@@ -133,6 +133,10 @@ class ImageArray:
         """Return one image."""
         return Picture.fromarray(_eight_bits(self._pixels[index], self._scale))
 
+    def take(self, rows: Sequence[int]) -> ImageArray:
+        """Return the images of some rows."""
+        return dataclasses.replace(self, _pixels=self._pixels[list(rows)])
+
     def save(self, index: int, path: Path, scale: int = 1) -> None:
         """Write one image, with its sides `scale` times as long."""
         image = self.image(index)
