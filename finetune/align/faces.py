@@ -18,7 +18,7 @@ from finetune.errors import DataError, Problem, bounded
 from finetune.paths import excerpt
 
 Fallback = Literal["centre", "whole"]
-"""What is cut from a photo in which no face is found: its central square, or the whole photo."""
+"""The part of a photo that is cut if no face is found: its central square, or all of it."""
 NONE = "NONE"
 LANDMARKS = 10
 MOST_FACES = 10**6

@@ -3,7 +3,7 @@
 Among them are alignment and parity against the published scripts, frozen against naive, the recipes, and galleries.
 
     python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification,
-                                            # thresholds, exports, weights
+                                            # thresholds, exports, weights, contest
 
 It needs the folder that FINETUNE_SHARED names (default ../shared). It prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. This takes about an hour on two cores. FINETUNE_CROP_PYTHON may name
@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 
 import align
+import contest
 import doctor
 import exports
 import frozen
@@ -40,6 +41,7 @@ TABLES = {
     "overfit": overfit.main,
     "exports": exports.main,
     "weights": weights.main,
+    "contest": contest.main,
 }
 
 

@@ -1,0 +1,143 @@
+"""Accuracy of five folds of the training rows of a contest on seven people of LFW.
+
+A row of the table is a name, the kind of images, and a function from a training folder and a test folder to the
+predicted people of the test images in order of name. The folders hold images of 160 x 160 pixels: the training folder
+has one folder per person, and the test folder the images alone. To measure another way, add a row to `ROWS`.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from common import OUT, SHARED, write
+from sklearn.metrics import f1_score
+
+from finetune.align import Alignment, Faces, align
+from finetune.dataset.importers import import_unlabelled
+from finetune.gallery import published, split_in_folds
+from finetune.gallery.classifiers import Name
+from finetune.model import Model
+
+FOLDS, HEIGHT, WIDTH, SCALE = 5, 50, 37, 5
+CONTEST = SHARED / "contest"
+PLACE = OUT / "contest"
+Predict = Callable[[Path, Path], Sequence[str]]
+Kind = Literal["whole pictures", "aligned, else the centre", "aligned, else the whole"]
+
+
+class Row(NamedTuple):
+    """Row of the table."""
+
+    name: str
+    images: Kind
+    predict: Predict
+
+
+class Fold(NamedTuple):
+    """Folders of one fold, and the true people of its test images in order of name."""
+
+    train: Path
+    test: Path
+    people: list[str]
+
+
+@functools.cache
+def model() -> Model:
+    """Restore the shared checkpoint."""
+    return Model.restore(SHARED / "facenet")
+
+
+@functools.cache
+def embeddings(folder: Path) -> dict[Path, np.ndarray]:
+    """Return the embedding of each image below a folder, by its path without links."""
+    paths = sorted(folder.rglob("*.png"))
+    return dict(zip(paths, model().embed(paths), strict=True))
+
+
+def by_embeddings(classifier: Name, train: Path, test: Path) -> list[str]:
+    """Name the test images by a classifier of the shared checkpoint's embeddings, without fine-tuning."""
+    photos, probes = sorted(train.rglob("*.png")), sorted(test.glob("*.png"))
+    known = embeddings(photos[0].resolve().parent)
+    people = published.People.of([photo.parent.name for photo in photos], None)
+    rows, probe_rows = (np.stack([known[path.resolve()] for path in paths]) for paths in (photos, probes))
+    done = published.classify(classifier, rows, people.train, probe_rows)
+    return [people.names[label] for label in done.predictions]
+
+
+ROWS = [
+    Row(f"embeddings, {classifier}", images, functools.partial(by_embeddings, classifier))
+    for images in ("whole pictures", "aligned, else the centre", "aligned, else the whole")
+    for classifier in ("svc", "logistic", "prototype")
+]
+
+
+@functools.cache
+def pictures(kind: Kind) -> Path:
+    """Return the folder of all training rows as images of 160 x 160 pixels, `0000.png` for row 0."""
+    out, enlarged = PLACE / kind.replace(",", "").replace(" ", "-"), PLACE / "enlarged"
+    if not enlarged.exists():
+        import_unlabelled(CONTEST / "X_train.npy", enlarged, height=HEIGHT, width=WIDTH, scale=SCALE)
+    nowhere = {path.name: Faces.none() for path in enlarged.glob("*.png")} if kind == "whole pictures" else None
+    align(enlarged, out, Alignment(fallback="centre" if kind == "aligned, else the centre" else "whole"), nowhere)
+    return out.resolve()
+
+
+def folds(kind: Kind, names: list[str]) -> list[Fold]:
+    """Link the images of each fold into folders to train and to test on."""
+    made = []
+    for number, split in enumerate(split_in_folds(names, FOLDS)):
+        fold = PLACE / "folds" / f"{pictures(kind).name}-{number}"
+        shutil.rmtree(fold, ignore_errors=True)
+        for side, rows in (("train", split.train), ("test", split.test)):
+            for row in rows:
+                link = fold / side / (names[row] if side == "train" else "") / f"{row:04d}.png"
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(pictures(kind) / link.name)
+        made.append(Fold(fold / "train", fold / "test", [names[row] for row in split.test]))
+    return made
+
+
+def scores(row: Row, names: list[str]) -> dict[str, list[float]]:
+    """Return accuracy, number right, macro F-score and seconds of each fold."""
+    found: dict[str, list[float]] = {"accuracy": [], "right": [], "macro_f1": [], "seconds": []}
+    for fold in folds(row.images, names):
+        began = time.monotonic()
+        guessed = list(row.predict(fold.train, fold.test))
+        found["seconds"].append(time.monotonic() - began)
+        is_right = np.array(guessed) == np.array(fold.people)
+        found["accuracy"].append(float(is_right.mean()))
+        found["right"].append(int(is_right.sum()))
+        found["macro_f1"].append(float(f1_score(fold.people, guessed, average="macro")))
+    return found
+
+
+def main() -> None:
+    """Make the table, in two to five minutes; the first row of each kind of images embeds them."""
+    if not CONTEST.is_dir():
+        print(f"{CONTEST}: no such folder, so the table of the contest is left out", flush=True)
+        return
+    names = [str(label) for label in np.load(CONTEST / "y_train.npy")]
+    lines = [
+        f"| images | how | accuracy, {FOLDS} folds | right of {len(names):,} | macro F-score | seconds |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    figures = []
+    for row in ROWS:
+        found = scores(row, names)
+        lines.append(
+            f"| {row.images} | {row.name} | {np.mean(found['accuracy']):.4f} ± {np.std(found['accuracy']):.4f} | "
+            f"{sum(found['right'])} | {np.mean(found['macro_f1']):.4f} | {sum(found['seconds']):.0f} |"
+        )
+        figures.append({"images": row.images, "how": row.name, **found})
+    write("contest", lines, figures)
+
+
+if __name__ == "__main__":
+    PLACE.mkdir(parents=True, exist_ok=True)
+    main()
