@@ -227,6 +227,7 @@ def test_rows_of_a_contest_are_enlarged_upright_and_in_proportion(bring, tmp_pat
         blocks = image.reshape(50, 4, 37, 4).mean(axis=(1, 3))
         assert np.abs(blocks - images[0])[1:-1, 1:-1].max() <= 0.5  # the enlargement of a plane is that plane
         assert image[0, 0] < image[0, -1] < image[-1, 0] < image[-1, -1]
+        assert np.abs(np.diff(image.astype(int), axis=0)).max() == 1  # smooth: no steps of 2 between rows
 
 
 def test_without_a_scale_the_pixels_stay_as_they_are(bring, tmp_path):
