@@ -59,7 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         source.add_argument("out", type=path, metavar="OUT", help=place)
         source.add_argument("--height", type=whole_number(1), metavar="PIXELS", help="image height, for flat rows")
         source.add_argument("--width", type=whole_number(1), metavar="PIXELS", help="image width, for flat rows")
-        source.add_argument(
+        size = source.add_mutually_exclusive_group()
+        size.add_argument(
+            "--size",
+            type=whole_number(1, 4096),
+            metavar="PIXELS",
+            help="write square images of this side, whatever their aspect ratio",
+        )
+        size.add_argument(
             "--scale",
             type=whole_number(1, MOST_SCALE),
             default=1,
@@ -88,14 +95,18 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _from_arrays(options: argparse.Namespace) -> tuple[Imported, str]:
-    from finetune.dataset.importers import import_arrays, import_unlabelled
+    from finetune.dataset.importers import Resizing, import_arrays, import_unlabelled
 
-    form = {name: getattr(options, name) for name in ("height", "width", "scale")}
+    resizing = Resizing(options.scale, options.size)
+    form = {"height": options.height, "width": options.width, "resizing": resizing}
     if options.source == "arrays":
         made, how = import_arrays(options.pixels, options.labels, options.out, names=options.names, **form)
     else:
         made, how = import_unlabelled(options.pixels, options.out, **form)
-    return made, f"{how}; written as PNG" + (f", {options.scale} times as large" if options.scale > 1 else "")
+    resized = f", {options.scale} times as large" if options.scale > 1 else ""
+    if options.size:
+        resized = f", {options.size} x {options.size} pixels"
+    return made, f"{how}; written as PNG{resized}"
 
 
 def _listing(options: argparse.Namespace) -> Listing:

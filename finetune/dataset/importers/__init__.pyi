@@ -1,5 +1,6 @@
 from .arrays import (
     ImageArray as ImageArray,
+    Resizing as Resizing,
     import_arrays as import_arrays,
     import_unlabelled as import_unlabelled,
     open_images as open_images,

@@ -7,7 +7,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,27 @@ WIDEST = 2.5
 """Largest aspect ratio of a size that an error message proposes."""
 
 
+class Resizing(NamedTuple):
+    """Size of the written images. By default, they keep their size.
+
+    Attributes:
+        scale: factor by which width and height are enlarged.
+        side: side of square images in pixels, in place of `scale`. The aspect ratio is not kept.
+    """
+
+    scale: int = 1
+    side: int | None = None
+
+    def of(self, image: Picture.Image) -> Picture.Image:
+        """Return an image in this size, resized bicubically."""
+        size = (self.side, self.side) if self.side else (image.width * self.scale, image.height * self.scale)
+        return image if size == image.size else image.resize(size, Picture.Resampling.BICUBIC)
+
+
+AS_IT_IS = Resizing()
+"""No change of size."""
+
+
 def import_arrays(
     images: Path,
     labels: Path,
@@ -39,7 +60,7 @@ def import_arrays(
     height: int | None = None,
     width: int | None = None,
     names: Path | None = None,
-    scale: int = 1,
+    resizing: Resizing = AS_IT_IS,
 ) -> tuple[Imported, str]:
     """Write each image as PNG, with one folder per person.
 
@@ -51,7 +72,7 @@ def import_arrays(
         out: folder that does not exist yet, or is empty.
         height, width: image size in pixels, for flat rows.
         names: text file with the name of label k in line k + 1, for labels that are numbers.
-        scale: factor by which width and height are enlarged, bicubically, for images smaller than a network's input.
+        resizing: size of the written images, for images smaller than a network's input.
 
     Returns:
         The result, and a description of how the values were interpreted.
@@ -78,12 +99,17 @@ def import_arrays(
     if problems or pixels is None or called is None:
         raise DataError(*bounded(problems, labels, "are they the labels of these images?"))
 
-    made = write_people(out, _rows(images, called), folders, lambda index, path: pixels.save(index, path, scale))
+    made = write_people(out, _rows(images, called), folders, lambda index, path: pixels.save(index, path, resizing))
     return made, pixels.how
 
 
 def import_unlabelled(
-    images: Path, out: Path, *, height: int | None = None, width: int | None = None, scale: int = 1
+    images: Path,
+    out: Path,
+    *,
+    height: int | None = None,
+    width: int | None = None,
+    resizing: Resizing = AS_IT_IS,
 ) -> tuple[Imported, str]:
     """Write each image as PNG into one folder, `0000.png`, … in the order of the rows, such as a contest's test images.
 
@@ -91,7 +117,7 @@ def import_unlabelled(
         images: .npy file, as in `import_arrays`.
         out: folder that does not exist yet, or is empty.
         height, width: image size in pixels, for flat rows.
-        scale: factor by which width and height are enlarged, bicubically.
+        resizing: size of the written images.
 
     Returns:
         The result, and a description of how the values were interpreted.
@@ -106,7 +132,7 @@ def import_unlabelled(
     if problems or pixels is None:
         raise DataError(*problems)
     rows = _rows(images, [""] * len(pixels))
-    return write_numbered(out, rows, lambda index, path: pixels.save(index, path, scale)), pixels.how
+    return write_numbered(out, rows, lambda index, path: pixels.save(index, path, resizing)), pixels.how
 
 
 def _rows(images: Path, identities: Sequence[str]) -> list[Image]:
@@ -137,12 +163,9 @@ class ImageArray:
         """Return the images of some rows."""
         return dataclasses.replace(self, _pixels=self._pixels[list(rows)])
 
-    def save(self, index: int, path: Path, scale: int = 1) -> None:
-        """Write one image, with its sides `scale` times as long."""
-        image = self.image(index)
-        if scale > 1:
-            image = image.resize((image.width * scale, image.height * scale), Picture.Resampling.BICUBIC)
-        image.save(path)
+    def save(self, index: int, path: Path, resizing: Resizing = AS_IT_IS) -> None:
+        """Write one image."""
+        resizing.of(self.image(index)).save(path)
 
 
 def open_images(images: Path, height: int | None = None, width: int | None = None) -> ImageArray:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from finetune.dataset.importers.arrays import import_arrays, import_unlabelled
+from finetune.dataset.importers.arrays import Resizing, import_arrays, import_unlabelled
 from finetune.errors import DataError
 
 LABELS = np.array([7, 7, 2, 7, 2])
@@ -221,7 +221,7 @@ def gradient(height: int, width: int) -> np.ndarray:
 def test_rows_of_a_contest_are_enlarged_upright_and_in_proportion(bring, tmp_path):
     """Import images of 50 rows and 37 columns: four times as large, every block still has its pixel's value."""
     images = np.stack([gradient(50, 37)] * 5)
-    bring(images.reshape(5, -1).astype(np.float32), height=50, width=37, scale=4)
+    bring(images.reshape(5, -1).astype(np.float32), height=50, width=37, resizing=Resizing(4))
     for image in written(tmp_path / "out").values():
         assert image.shape == (200, 148)
         blocks = image.reshape(50, 4, 37, 4).mean(axis=(1, 3))
@@ -230,16 +230,25 @@ def test_rows_of_a_contest_are_enlarged_upright_and_in_proportion(bring, tmp_pat
         assert np.abs(np.diff(image.astype(int), axis=0)).max() == 1  # smooth: no steps of 2 between rows
 
 
+def test_a_size_makes_square_images_that_show_the_whole(bring, tmp_path):
+    images = np.zeros([5, 50, 37], np.uint8)
+    images[:, 25:] = 200
+    bring(images, resizing=Resizing(side=64))
+    for image in written(tmp_path / "out").values():
+        assert image.shape == (64, 64)
+        assert (image[:28].max(), image[36:].min()) == (0, 200)
+
+
 def test_without_a_scale_the_pixels_stay_as_they_are(bring, tmp_path):
     images = pixels(shape=(5, 6, 4, 3))
-    bring(images, scale=1)
+    bring(images, resizing=Resizing(1))
     assert_same(written(tmp_path / "out"), expected(images))
 
 
 def test_images_without_labels_are_numbered_by_their_rows(tmp_path, manifest):
     images = pixels(shape=(12, 6, 4))
     np.save(tmp_path / "X.npy", images.reshape(12, -1))
-    made, how = import_unlabelled(tmp_path / "X.npy", tmp_path / "out", height=6, width=4, scale=2)
+    made, how = import_unlabelled(tmp_path / "X.npy", tmp_path / "out", height=6, width=4, resizing=Resizing(2))
     assert (made.people, made.images) == (0, 12)
     assert how.endswith("taken as they are")
     found = written(tmp_path / "out")
