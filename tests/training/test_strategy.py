@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -53,6 +54,23 @@ stages:
     epochs: 1
     learning_rate: 0.01
     accept: {{metric: lfw_val, max_drop: 0.01}}
+"""
+# An epoch draws a part of the images, whose people weigh the same, and pairs are measured within the stage.
+PARTS = """\
+seed: 5
+output: run
+checkpoint: {checkpoint}
+data: {{train: {faces}/learn, validation: {faces}/learn, share: 0.6}}
+augment: {{random_flip: true, random_shear: 5, random_contrast: 0.2, random_cutout: 0.3}}
+lfw: {{dir: {faces}/strangers, pairs: {faces}/pairs.txt}}
+verification: {{every: 2}}
+batch_size: 5
+stages:
+  - name: block
+    train_from: Block8
+    epochs: 2
+    optimizer: {{name: adam, constants: facenet}}
+    class_weight: balanced
 """
 
 
@@ -178,6 +196,24 @@ def test_two_devices_of_one_process_give_the_same_weights(recipe, alone):
 @pytest.mark.slow
 def test_the_moving_statistics_become_the_mean_over_replicas(drawn_checkpoint, tmp_path):
     finish_well([start(tmp_path, str(TWO_DEVICES), "step", str(drawn_checkpoint))])
+
+
+@pytest.mark.slow
+def test_workers_draw_the_same_parts_and_measure_the_pairs_together(drawn_checkpoint, faces, tmp_path):
+    recipe = tmp_path / "parts.yaml"
+    recipe.write_text(PARTS.format(checkpoint=drawn_checkpoint, faces=faces))
+    folders = [tmp_path / name for name in ("one", "chief", "other")]
+    finish_well([start(folders[0], "-m", "finetune", "run", str(recipe))])
+    finish_well(start_workers(folders[1:], str(recipe)))
+    lines = [(folder / "run/history.csv").read_text().splitlines() for folder in folders[:2]]
+    ours, theirs = (list(csv.DictReader(rows)) for rows in lines)
+    for row, other in zip(ours, theirs, strict=True):
+        for column in ("loss", "drawn_mean", "validation_loss", "lfw_accuracy", "lfw_val"):
+            assert float(other[column] or -1) == pytest.approx(float(row[column] or -1), abs=1e-4), column
+    assert [bool(row["lfw_accuracy"]) for row in theirs] == [False, True]
+    ours, theirs = (weights(folder / "run") for folder in folders[:2])
+    for name, value in ours.items():
+        np.testing.assert_allclose(theirs[name], value, atol=1e-5)
 
 
 @pytest.mark.slow
