@@ -25,7 +25,7 @@ AFFINE = {
     "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
     "none": (0.0, 1.0),
 }
-"""What each standardization subtracts from pixels, and what it then divides them by."""
+"""Subtrahend and divisor of pixels for each standardization but `per_image`."""
 
 
 def standardized(pixels, folder):

@@ -67,7 +67,7 @@ class Preprocessing:
 
     @property
     def of_channels(self) -> dict[str, object]:
-        """What differs from RGB, by name: `channels`, and `convert` if it is true."""
+        """The differences from RGB, by name: `channels`, and `convert` if it is true."""
         if self.channels == "rgb":
             return {}
         return {"channels": self.channels} | ({"convert": True} if self.convert else {})

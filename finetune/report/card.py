@@ -30,7 +30,7 @@ ORIGINS = {
     "none": "trained from scratch with finetune {}",
     "imagenet": "fine-tuned with finetune {} from ImageNet's weights",
 }
-"""Where the weights come from, by the recipe's key `weights`."""
+"""Origins of the weights in words, by the recipe's key `weights`."""
 
 
 def render(record: Record) -> str:

@@ -26,7 +26,7 @@ WEIGHTS, BIASES = "Logits/weights", "Logits/biases"
 CLASSES = 5
 
 
-def shapes(backbone: Backbone, embedding_size: int, num_classes: int) -> dict[str, tuple[int, ...]]:
+def shapes(backbone: Backbone, embedding_size: int, num_classes: int, image=None) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a network of two units and a head, whose checkpoints take milliseconds."""
     return {
         f"{FIRST}/weights": (3, 3, 3, 2),

@@ -83,7 +83,7 @@ RECIPES = [
     recipe(
         "an image size below the network's",
         ("batch_size", "preprocessing: {image_size: 74}\nbatch_size"),
-        ":5 preprocessing.image_size: found 74; give a whole number of pixels from 75",
+        ":5 preprocessing.image_size: found 74, too few for inception_resnet_v1; give a whole number of pixels from 75",
     ),
     recipe(
         "a gate and early stopping with nothing to judge by",
@@ -158,11 +158,11 @@ RECIPES = [
         "chekpoint: model\noutput: out\ndata: {train: 3, validation_split: 1.5}\nstages:\n"
         "  - {name: a, train_from: Blok8, epochs: two}\n",
         ":1 chekpoint: unknown key; did you mean 'checkpoint'?",
-        ":1 checkpoint: missing; give a path",
+        ":1 checkpoint: missing; give a path, or weights: none to train from scratch",
         ":3 data.train: found 3; put quotes around what is meant as text",
         ":3 data.validation_split: found 1.5; give a number from 0, below 1",
-        ":5 stages[0].train_from: no block 'Blok8'; did you mean 'Block8'?",
         ":5 stages[0].epochs: found the text 'two'; give a whole number from 1",
+        ":5 stages[0].train_from: no block 'Blok8'; did you mean 'Block8'?",
     ),
 ]
 

@@ -80,9 +80,9 @@ def test_a_sequential_model_is_read_by_name_too(tmp_path):
 def test_layers_of_other_classes_have_their_paths_as_names(tmp_path):
     import keras
 
-    model = keras.Sequential([keras.Input((4,)), keras.layers.LayerNormalization(), keras.layers.Dense(2, name="b")])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.GroupNormalization(2), keras.layers.Dense(2, name="b")])
     model.save(tmp_path / "model.keras")
-    norm = {f"layers/layer_normalization/vars/{number}" for number in range(2)}
+    norm = {f"layers/group_normalization/vars/{number}" for number in range(2)}
     assert set(values(FORMAT, tmp_path / "model.keras")) == {"b/kernel", "b/bias", *norm}
 
 
