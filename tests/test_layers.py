@@ -25,6 +25,7 @@ ORDER = (
     "brief",
     "cells",
     "files",
+    "zips",
     "paths",
     "names",
     "pickles",
@@ -74,6 +75,7 @@ WITHOUT_TENSORFLOW = (
     "errors",
     "export.formats",
     "files",
+    "zips",
     "identification",
     "images",
     "names",
@@ -92,6 +94,7 @@ WITHOUT_TENSORFLOW = (
 WITH_TENSORFLOW = (
     "finetune.dataset.pipeline",
     "finetune.export.formats.facenet_graph",
+    "finetune.export.formats.keras_graph",
     "finetune.export.formats.keras_model",
     "finetune.export.formats.serving",
     "finetune.images.standardization",

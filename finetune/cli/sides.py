@@ -58,7 +58,8 @@ class Images(NamedTuple):
         counts = Counter(names)
         kept = [name for name, count in counts.items() if count >= least]
         if len(kept) < 2:
-            found = f"{len(kept)} of {len(counts)} people have {least} images or more; it takes two"
+            people, images = counted(len(counts), "person"), counted(least, "image")
+            found = f"{len(kept)} of {people} have {images} or more; it takes two"
             raise DataError(Problem("", found, "lower --min-images, or add photos"))
         return self.take([row for row, name in enumerate(names) if counts[name] >= least])
 

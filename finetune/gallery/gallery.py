@@ -64,7 +64,7 @@ class Contract:
     def differences(self, other: Contract) -> str:
         """Describe how the other contract differs; empty if embeddings of both can be compared."""
         parts = []
-        if self.weights != other.weights:
+        if self.weights != other.weights and self.backbone == other.backbone:
             parts.append(f"made with {self.checkpoint}, whose weights differ from those of {other.checkpoint}")
         for what in ("backbone", "image_size", "standardization", "channels", "convert"):
             mine, theirs = getattr(self, what), getattr(other, what)

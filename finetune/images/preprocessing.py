@@ -80,7 +80,7 @@ def usual_preprocessing(backbone: Backbone, channels: Channels | None = None) ->
 
 
 class Choice(NamedTuple):
-    """What a recipe or an option says of a network's input. None stands for what the checkpoint expects.
+    """A recipe's or an option's choice of a network's input. None stands for what the checkpoint expects.
 
     Attributes:
         image_size: side of the input, in pixels.

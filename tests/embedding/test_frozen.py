@@ -10,6 +10,7 @@ import pytest
 
 from finetune.backbones import by_name
 from finetune.errors import Problem, RunError
+from finetune.images import Preprocessing
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
@@ -235,7 +236,7 @@ def described(weights="a", image_size=160, standardization="fixed", **changes):
         "shape_before": lambda first: (1792,) if V1.names[first] == "Bottleneck" else (512,),
         "variables": dict.fromkeys(names),
         "digests": lambda of: {name: names[name] for name in of},
-        "preprocessing": SimpleNamespace(image_size=image_size, standardization=standardization),
+        "preprocessing": Preprocessing(image_size, standardization),
         "precision": "float32",
         "runtime": "tensorflow",
     }

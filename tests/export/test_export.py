@@ -16,6 +16,7 @@ from finetune.errors import UserError
 from finetune.export import exporter
 from finetune.export.certificate import Agreement, Certificate, agreements
 from finetune.export.formats import FORMATS
+from finetune.images import Preprocessing
 from finetune.model import Model
 from finetune.recipe.sections import LFW
 
@@ -135,7 +136,7 @@ for name in ("keras", "h5"):
 def test_keras_models_load_where_finetune_is_not_installed(named, exported, tmp_path):
     for name in ("keras", "h5"):
         (tmp_path / name).symlink_to(exported(name)[1])
-    pixels = exporter.probes(75)
+    pixels = exporter.probes(Preprocessing(75))
     np.save(tmp_path / "pixels.npy", pixels)
     command = [sys.executable, "-I", "-c", WITHOUT_FINETUNE]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -150,7 +151,7 @@ def test_a_saved_model_serves_uint8_images_by_its_signatures(named, exported):
 
     signatures = tf.saved_model.load(str(exported("saved_model")[1])).signatures
     assert set(signatures) == {"serving_default", "embed", "classify"}
-    pixels = exporter.probes(75)[:3]
+    pixels = exporter.probes(Preprocessing(75))[:3]
     for name in ("serving_default", "embed"):
         assert np.abs(signatures[name](images=tf.constant(pixels))["embeddings"] - named.embed(pixels)).max() < 1e-5
     answers = signatures["classify"](images=tf.constant(pixels))
@@ -174,7 +175,7 @@ def test_batch_norm_is_folded_away_in_what_is_converted(exported):
 def test_lfw_is_measured_before_and_after(drawn_checkpoint, faces, tmp_path):
     lfw = LFW(faces / "strangers", faces / "pairs.txt", "cosine", subtract_mean=True, flip=True)
     certificate = exporter.export(drawn_checkpoint, "pb", tmp_path / "mine", lfw=lfw)
-    assert certificate.n_images == len(exporter.probes(75)) + 24
+    assert certificate.n_images == len(exporter.probes(Preprocessing(75))) + 24
     assert certificate.lfw_before.flip
     assert certificate.lfw_after.accuracy == certificate.lfw_before.accuracy
     assert np.abs(certificate.lfw_after.distances - certificate.lfw_before.distances).max() < 1e-5

@@ -63,7 +63,7 @@ def run(name, folder, pixels, tmp_path, monkeypatch, *options):
 @pytest.mark.parametrize("name", ["tf1", "pb", "saved_model", "keras", "openvino"])
 def test_what_is_read_again_computes_what_the_model_does(name, of, request, written, tmp_path, monkeypatch, capsys):
     model = request.getfixturevalue(of)
-    pixels = exporter.probes(75)[[0, 5, 33, 37]]
+    pixels = exporter.probes(Preprocessing(75))[[0, 5, 33, 37]]
     found = run(name, written(name, model), pixels, tmp_path, monkeypatch)
     np.testing.assert_allclose(found["embeddings"], model.embed(pixels), atol=1e-5)
     logits = model.logits(pixels)
@@ -113,9 +113,9 @@ def test_pixels_are_standardized_as_the_file_beside_the_graph_says(name, tmp_pat
 
 
 def test_probes_are_drawn_faces_noise_and_flat_images_and_always_the_same():
-    images = exporter.probes(40)
+    images = exporter.probes(Preprocessing(40))
     assert (images.shape, images.dtype) == ((39, 40, 40, 3), np.uint8)
-    np.testing.assert_array_equal(images, exporter.probes(40))
+    np.testing.assert_array_equal(images, exporter.probes(Preprocessing(40)))
     face = draw_face(Identity.draw(np.random.default_rng([0, 31])), 40, np.random.default_rng([1, 31]))
     np.testing.assert_array_equal(images[31], np.asarray(face))
     assert [round(image.std() / 10) for image in images[32:36]] == [7] * 4  # 256 levels, evenly

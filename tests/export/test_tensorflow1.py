@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("tensorflow")
 from finetune.export import exporter
 from finetune.export.formats import Content, find
+from finetune.images import Preprocessing
 from finetune.model import Model
 from tests.checkpoint.test_tensorflow1 import move_every_variable
 
@@ -63,7 +64,7 @@ def checkpoints(drawn_checkpoint, request):
 
     def model(which: str) -> tuple[Model, np.ndarray]:
         if which == "drawn":
-            return Model.restore(drawn_checkpoint), exporter.probes(75)
+            return Model.restore(drawn_checkpoint), exporter.probes(Preprocessing(75))
         shared = request.getfixturevalue("shared")
         found = Model.restore(shared / "facenet")
         if which == "fine-tuned":

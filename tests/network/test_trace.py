@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from finetune.backbones import BACKBONES, by_name
+from finetune.backbones import BACKBONES, by_name, has_variables
 from tests.tiny import TINY
 
 tf = pytest.importorskip("tensorflow")
@@ -43,8 +43,7 @@ def test_has_the_variables_of_facenets_graph(backbone, variables, values, digest
 def test_every_variable_belongs_to_a_unit_and_comes_in_the_order_of_the_units(backbone):
     order = [backbone.index_of(name) for name in network.variable_shapes(backbone, 512, 10)]
     assert order == sorted(order)
-    without = [unit for unit in backbone.names if "pool" in unit.lower() or unit == "Flatten"]
-    assert {backbone.names[i] for i in order} == set(backbone.names) - set(without)
+    assert {backbone.names[i] for i in order} == {one.name for one in backbone.units if has_variables(one.made_of)}
 
 
 @pytest.mark.real
@@ -69,7 +68,12 @@ def test_multiply_adds_count_a_convolution_by_hand():
     assert costs["MaxPool_3a_3x3"] == 0
 
 
-@pytest.mark.parametrize("backbone", [*BACKBONES.values(), TINY], ids=lambda backbone: backbone.name)
+# EfficientNet pads, and so a smaller image does not vanish: its least size is Keras's.
+@pytest.mark.parametrize(
+    "backbone",
+    [TINY, *(one for name, one in BACKBONES.items() if name != "efficientnet_b1")],
+    ids=lambda backbone: backbone.name,
+)
 def test_the_least_image_leaves_one_place_before_the_last_pooling_and_a_smaller_one_none(backbone):
     last = next(i for i, shape in enumerate(shapes_of(backbone, backbone.least_image_size)) if len(shape) == 1) - 1
     assert shapes_of(backbone, backbone.least_image_size)[last][:2] == (1, 1)

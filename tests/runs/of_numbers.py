@@ -189,7 +189,9 @@ def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
         TRAINED: tf.Variable(np.zeros(4, np.float32)),
     }
     checkpoints.write(folder / "checkpoint", "x", 0, {name: value.numpy() for name, value in variables.items()})
-    origin = Origin(checkpoints.locate(folder / "checkpoint"), checkpoints.RestorePlan(tuple(variables), {}, ()))
+    located = checkpoints.locate(folder / "checkpoint")
+    plan = checkpoints.RestorePlan(tuple(variables), {}, ())
+    origin = Origin(located, plan, str(located.prefix), checkpoints.read(located).tensors)
     model = Model(V1, variables, Preprocessing(75), scanned.dataset.class_names, origin)
     paths = {*scanned.dataset.paths, *strangers.paths, *pairs.paths}
     return Inputs(

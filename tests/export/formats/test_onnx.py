@@ -54,7 +54,7 @@ def test_a_named_model_computes_the_checkpoint_s_values(random_variables, tmp_pa
     model, folder = Model(TINY, random_variables(TINY), Preprocessing(75), ("ann", "bob", "cid")), tmp_path / "mine"
     folder.mkdir()
     find("onnx").write(Content.of(model, head=True), folder)
-    pixels = probes(75)[:5]
+    pixels = probes(Preprocessing(75))[:5]
     answer = process.answer(find("onnx"), folder, pixels, tmp_path, "mine")
     expected = {"embeddings": model.embed(pixels), "logits": model.logits(pixels)}
     found = agreements(expected, {name: answer.outputs[name] for name in expected})

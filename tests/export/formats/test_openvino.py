@@ -60,7 +60,7 @@ def test_it_takes_images_of_any_number_and_gives_outputs_by_name_in_float32(head
 @pytest.mark.parametrize(("head", "standardization"), [(False, "per_image"), (True, "fixed")])
 def test_a_fresh_process_computes_what_the_network_does_within_the_certificate(head, standardization, written):
     model, folder = written(head=head, standardization=standardization)
-    pixels = probes(75)
+    pixels = probes(Preprocessing(75))
     expected = {"embeddings": model.embed(pixels)}
     if head:
         expected["logits"] = model.logits(pixels)
