@@ -104,6 +104,9 @@ def account(
     stored = read(located, averages=weights == "averages", own=own)
     found = contents(stored.shapes, located.prefix, beginning, own)
     backbone = found.backbone
+    if backbone.features and located.format.name in ("onnx", "saved_model"):
+        told = f"holds {backbone.title} as {located.format.title}, with other shapes and folded weights"
+        raise CheckpointError(Problem(located.prefix, told, "give the checkpoint that it came from, or a .keras file"))
     contract = resolve_preprocessing(
         located.folder,
         located.name,
