@@ -39,10 +39,10 @@ print(len(variables))
 @pytest.fixture(scope="session")
 def facenet() -> Path:
     """Give the folder `src` of a clone of davidsandberg/facenet."""
-    clone = os.environ.get("FINETUNE_FACENET")
-    if not clone or not (Path(clone) / "src/models/squeezenet.py").is_file():
-        pytest.skip("FINETUNE_FACENET names no clone of davidsandberg/facenet")
-    return Path(clone) / "src"
+    source = os.environ.get("FINETUNE_FACENET")
+    if not source or not (Path(source) / "models/squeezenet.py").is_file():
+        pytest.skip("FINETUNE_FACENET does not name the folder src of a clone of davidsandberg/facenet")
+    return Path(source)
 
 
 @pytest.mark.parametrize(

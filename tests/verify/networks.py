@@ -113,7 +113,7 @@ def measured(name: str) -> dict[str, Any]:
         checkpoint = model.save(Path(folder) / "model")
         exports = {}
         for to in FORMATS:
-            certificate = export(checkpoint, Path(folder) / to, to)
+            certificate = export(checkpoint, to, Path(folder) / to)
             exports[to] = max(agreement.largest_difference for agreement in certificate.agreements.values())
         train = _trains(name, Path(folder))
     return {
