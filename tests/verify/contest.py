@@ -98,8 +98,8 @@ def tuned(checkpoint: Path | None, train: Path, stages: Sequence[Stage], **setti
 
 
 HEAD = Stage("head", train_from="Logits", epochs=10, learning_rate=0.005, init="prototypes")
-BLOCKS = Stage(
-    "blocks", train_from="Repeat_2", epochs=8, learning_rate={"schedule": "cosine", "initial": 0.0003}, warmup_epochs=1
+BLOCK = Stage(
+    "block", train_from="Block8", epochs=8, learning_rate={"schedule": "cosine", "initial": 0.0003}, warmup_epochs=1
 )
 AUGMENT: dict[str, object] = {
     "random_flip": True,
@@ -117,7 +117,7 @@ ROWS = [
 ROWS += [
     Row(f"fine-tuned, {name}{', augmented' if augment else ''}", images, functools.partial(fine_tuned, stages, augment))
     for images in ("whole pictures", "aligned, else the whole")
-    for name, stages in (("head", [HEAD]), ("head and blocks", [HEAD, BLOCKS]))
+    for name, stages in (("head", [HEAD]), ("head and last block", [HEAD, BLOCK]))
     for augment in ({}, AUGMENT)
 ]
 ROWS.append(Row("small_cnn from scratch", "72 x 72 pixels", from_scratch))
