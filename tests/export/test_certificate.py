@@ -50,3 +50,9 @@ def test_an_accuracy_may_differ_by_the_tolerance_in_either_direction(monkeypatch
     for difference, passes in ((0.0005, True), (-0.0005, True), (0.0006, False), (-0.0006, False), (np.nan, False)):
         monkeypatch.setattr(Certificate, "lfw_difference", Fell(difference))
         assert (problems() == []) == passes
+
+
+def test_two_embeddings_of_zeros_agree_and_one_of_zeros_agrees_with_no_other():
+    zeros, ones = np.zeros([1, 4], np.float32), np.full([1, 4], 0.5, np.float32)
+    assert agreements({"embeddings": zeros}, {"embeddings": zeros})["embeddings"].smallest_cosine == 1.0
+    assert agreements({"embeddings": ones}, {"embeddings": zeros})["embeddings"].smallest_cosine == 0.0
