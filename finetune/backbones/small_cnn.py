@@ -16,7 +16,7 @@ def _convolution(filters: int) -> Convolution:
 
 SMALL_CNN = Backbone(
     name="small_cnn",
-    title="a small CNN",
+    title="small CNN",
     scope="small_cnn",
     units=(
         Unit("Conv2d_1", _convolution(32)),  # 62 x 62 x 32 of 64 x 64

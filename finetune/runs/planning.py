@@ -28,6 +28,10 @@ from finetune.words import counted
 
 PROBE = 64
 """Number of images for checking the preprocessing."""
+UNSEEN = (
+    "warning: the stored statistics of random weights describe no images, so that batch norm scales nothing; "
+    "set batch_norm: train"
+)
 ALONE = "warning: the last batch leaves a replica one image, a poor sample for batch norm; change batch_size"
 SLOW = "warning: this machine has no units for it (AVX-512 BF16, AMX, or a GPU from Ampere on); float32 is faster here"
 LEFT_OUT = ("misplaced", "empty", "not-image", "unreadable", "too-small", "few-images", "no-images")
@@ -64,7 +68,7 @@ def plan(inputs: Inputs) -> list[str]:
     lines = [
         *titled("devices", "; ".join(devices.prepare())),
         *(titled("strategy", inputs.strategy.describe(recipe.batch_size)) if recipe.strategy != "none" else []),
-        *titled("checkpoint", model.where, restored(model), *model.remarks),
+        *titled("checkpoint" if recipe.checkpoint else "weights", model.where, restored(model), *model.remarks),
         *titled("preprocessing", describe(model.preprocessing), *standardization_remarks(model, pixels)),
         *(titled("precision", recipe.precision, *([SLOW] * slow)) if recipe.precision != "float32" else []),
         *titled(
@@ -130,10 +134,13 @@ def restored(model: Model) -> str:
     """Return the restore plan in one line."""
     skipped = "; ".join(sorted(set(model.plan.skipped.values())))
     classes = counted(model.num_classes or 0, "class")
+    others = "among them " if len(model.plan.fresh) > len(model.backbone.head_variables) else ""
+    if not model.plan.restored:
+        return f"{counted(len(model.plan.fresh), 'variable')} drawn; embeddings of {model.embedding_size} values"
     return (
         f"{len(model.plan.restored)} variables restored, {len(model.plan.skipped)} skipped"
         f"{f' ({skipped})' if skipped else ''}, {len(model.plan.fresh)} fresh"
-        f"{f' ({model.backbone.head} of {classes})' if model.plan.fresh else ''}; "
+        f"{f' ({others}{model.backbone.head} of {classes})' if model.plan.fresh else ''}; "
         f"embeddings of {model.embedding_size} values"
     )
 
@@ -252,6 +259,8 @@ def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
     stops = stage.last_epoch < stage.epochs
     partly = stage.steps_per_epoch is not None or (recipe.data.share or 1) < 1
     in_turn = ", in turn" if stage.sampling == "shuffled" and not stage.loss.mined else ""
+    backbone = model.backbone
+    has_statistics = any(backbone.is_statistic(name) and backbone.index_of(name) >= first for name in model.variables)
     alone = last // inputs.strategy.share.replicas <= 1 and stage.batch_norm == "train"
     return [
         f"{stage.name!r}: trains {stage.train_from} and after, "
@@ -264,6 +273,7 @@ def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
         _features(kept),
         *([f"its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
         *([ALONE] if alone else []),
+        *([UNSEEN] if recipe.weights == "none" and stage.batch_norm == "frozen" and has_statistics else []),
     ]
 
 
