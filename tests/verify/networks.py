@@ -127,14 +127,15 @@ def measured(name: str) -> dict[str, Any]:
 
 
 def _with_statistics(model: Model) -> None:
-    """Give the model plausible statistics and offsets, so that no layer's output vanishes."""
+    """Draw statistics, scales and offsets too, so that no layer's output vanishes."""
     generator = np.random.default_rng(2)
     moved = {
-        name: generator.uniform(0.5, 1.5, value.shape).astype(np.float32)
-        for name, value in model.tensors().items()
+        name: generator.uniform(0.5, 1.5, value.shape)
         if name.endswith(("/moving_variance", "/gamma"))
+        else value + 0.05 * generator.standard_normal(value.shape)
+        for name, value in model.tensors().items()
     }
-    model.assign(moved)
+    model.assign({name: value.astype(np.float32) for name, value in moved.items()})
 
 
 def _trains(name: str, folder: Path) -> float:
