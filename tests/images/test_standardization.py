@@ -29,3 +29,23 @@ def test_standardization_is_the_published_one(standardization, dtype):
     standardized = standardize(pixels, standardization)
     assert standardized.dtype == np.float32
     np.testing.assert_allclose(standardized, published(pixels, standardization), atol=1e-4)
+
+
+# Worked by hand for the values 0, 51 and 255, which are 0, 0.2 and 1 of the range.
+@pytest.mark.parametrize(
+    ("standardization", "expected"),
+    [
+        ("unit", [0, 0.2, 1]),
+        ("symmetric", [-1, -0.6, 1]),
+        ("none", [0, 51, 255]),
+        ("imagenet", [-0.485 / 0.229, (0.2 - 0.456) / 0.224, (1 - 0.406) / 0.225]),
+    ],
+)
+def test_other_networks_standardizations_by_hand(standardization, expected):
+    pixels = np.array([0, 51, 255], np.uint8).reshape(1, 1, 1, 3)  # one pixel: red, green, blue
+    np.testing.assert_allclose(standardize(pixels, standardization).numpy().ravel(), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_grey_image_is_standardized_over_its_own_values():
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 6, 6, 1)).astype(np.uint8)
+    np.testing.assert_allclose(standardize(pixels, "per_image"), published(pixels, "per_image"), rtol=1e-5, atol=1e-6)
