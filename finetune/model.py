@@ -161,12 +161,14 @@ class Model:
     ) -> Model:
         """Build the network of a checkpoint that is already open; see `restore`."""
 
+        backbone, needed, plan, read = found.backbone, found.needed, found.plan, found.reader()
+
         def draw(name: str) -> np.ndarray:
-            return network.initial_value(found.backbone, name, found.needed[name], seed)
+            return network.initial_value(backbone, name, needed[name], seed)
 
         def again(names: Collection[str]) -> dict[str, np.ndarray]:
-            stored = [name for name in names if name in found.plan.restored]
-            return {**found.read(stored), **{name: draw(name) for name in names if name in found.plan.fresh}}
+            drawn = {name: draw(name) for name in names if name in plan.fresh}
+            return {**read([name for name in names if name not in drawn]), **drawn}
 
         variables = {
             name: _variable(name, found.values[name] if name in found.values else draw(name)) for name in found.needed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -33,6 +33,7 @@ class Account:
         name: name in messages: the checkpoint's prefix, or what stands in its place.
         remarks: remarks on names and values that differ from those in the checkpoint's files.
         stored: checkpoint, open for reading; None without a checkpoint.
+        again: function that opens the checkpoint once more and reads values by TF1 name; None without a checkpoint.
     """
 
     located: Located | None
@@ -45,19 +46,22 @@ class Account:
     name: str
     remarks: tuple[str, ...] = ()
     stored: StoredCheckpoint | None = None
+    again: Callable[[Collection[str]], Mapping[str, np.ndarray]] | None = None
 
     @property
     def backbone(self) -> Backbone:
         """The network."""
         return self.contents.backbone
 
-    def read(self, names: Collection[str]) -> Mapping[str, np.ndarray]:
-        """Return the values of restored variables by TF1 name, read again where the checkpoint's files hold them.
+    def reader(self) -> Callable[[Collection[str]], Mapping[str, np.ndarray]]:
+        """Return a function that gives the values of restored variables again, by TF1 name.
 
-        Raises:
-            CheckpointError: the checkpoint's files are damaged.
+        It opens the checkpoint's files again, so that nothing of them stays in memory.
         """
-        return self.stored.tensors(names) if self.stored else {name: self.values[name] for name in names}
+        if self.again:
+            return self.again
+        values = self.values
+        return lambda names: {name: values[name] for name in names}
 
     @property
     def own_class_names(self) -> tuple[str, ...]:
@@ -130,9 +134,12 @@ def account(
     plan = plan_restore(backbone, stored.shapes, needed, fresh, where=located.prefix, skipped=stored.variables.skipped)
     values = stored.tensors(plan.restored)
     names = stored_class_names(located.folder, classes) if class_names is None else tuple(class_names)
-    return Account(
-        located, found, contract, names, plan, needed, values, str(located.prefix), stored.variables.remarks, stored
-    )
+
+    def again(names: Collection[str]) -> Mapping[str, np.ndarray]:
+        return read(located, averages=weights == "averages", own=own).tensors(names)
+
+    of_file = str(located.prefix), stored.variables.remarks, stored, again
+    return Account(located, found, contract, names, plan, needed, values, *of_file)
 
 
 def fresh_account(

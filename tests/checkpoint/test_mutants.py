@@ -91,9 +91,14 @@ def outcome(path: Path) -> tuple[list[np.ndarray], tuple[Problem, ...]]:
         return [], error.problems
 
 
+def peak() -> int:
+    """Return the most bytes that this process has held so far."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 @pytest.mark.parametrize("make", FILES.values(), ids=FILES)
 def test_a_mutant_is_a_network_or_one_line(make, tmp_path: Path, capfd) -> None:
-    path = make(tmp_path / "given")
+    before, path = peak(), make(tmp_path / "given")
     whole, generator = path.read_bytes(), random.Random(path.suffix)
     read = 0
     for _ in range(MUTANTS):
@@ -103,7 +108,7 @@ def test_a_mutant_is_a_network_or_one_line(make, tmp_path: Path, capfd) -> None:
         assert all(escaped(str(problem)).isprintable() for problem in problems)  # as commands print them
         assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in values)
     assert read < MUTANTS
-    assert 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < MOST_BYTES
+    assert peak() <= max(MOST_BYTES, before)  # another test of this process may have taken more
     assert capfd.readouterr().out == ""
 
 
