@@ -9,7 +9,7 @@ from finetune.backbones.backbone import Backbone
 from finetune.backbones.inception_resnet import INCEPTION_RESNET_V1, INCEPTION_RESNET_V2
 from finetune.backbones.keras_networks import KERAS_NETWORKS
 from finetune.backbones.neck import stored_neck, with_neck
-from finetune.backbones.network_file import SUFFIX, network_of_file
+from finetune.backbones.network_file import NETWORK_FILE, SUFFIX, network_of_file, stored_network
 from finetune.backbones.small_cnn import SMALL_CNN
 from finetune.backbones.squeezenet import SQUEEZENET
 from finetune.errors import CheckpointError, Problem, UserError
@@ -28,21 +28,26 @@ _OTHERS = {"pnet": "MTCNN"}
 
 
 def by_name(name: str) -> Backbone:
-    """Return the backbone with this name, or the one in a `.keras` file.
+    """Return the backbone with this name, or the one in a `.keras` file or in a checkpoint's `network.json`.
 
     Raises:
         UserError: no backbone has this name, and the problem names the nearest one; or the file can't be used.
     """
     if name.endswith(SUFFIX):
         return network_of_file(name)
+    if Path(name).name == NETWORK_FILE and (found := stored_network(Path(name).expanduser().parent)):
+        return found
     if name not in BACKBONES:
-        advice = did_you_mean(name, BACKBONES) or f"choose one of {', '.join(BACKBONES)}"
+        advice = did_you_mean(name, BACKBONES) or f"choose one of {', '.join(BACKBONES)}, or give a .keras file"
         raise UserError(Problem("", f"no backbone {name!r}", advice))
     return BACKBONES[name]
 
 
 def recognise(
-    shapes: Mapping[str, tuple[int, ...]], where: str | Path = "the checkpoint", own: Backbone | None = None
+    shapes: Mapping[str, tuple[int, ...]],
+    where: str | Path = "the checkpoint",
+    own: Backbone | None = None,
+    wanted: Backbone | None = None,
 ) -> Backbone:
     """Return the backbone that a checkpoint holds.
 
@@ -50,6 +55,7 @@ def recognise(
         shapes: shapes of the stored variables, by TF1 name.
         where: the checkpoint, as messages name it.
         own: network of the user's own that the checkpoint may hold.
+        wanted: network that the recipe names, for the advice.
 
     Raises:
         CheckpointError: the checkpoint holds no known backbone.
@@ -64,4 +70,5 @@ def recognise(
     else:
         found = f"holds another network, with variables under {', '.join(scopes[:5])}" if scopes else "is empty"
     titles = listed([backbone.title for backbone in FACENET], "or")
-    raise CheckpointError(Problem(where, found, f"give a checkpoint of FaceNet's {titles}"))
+    advice = f"give weights of {wanted.title}" if wanted else f"give a checkpoint of FaceNet's {titles}"
+    raise CheckpointError(Problem(where, found, advice))

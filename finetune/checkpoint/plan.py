@@ -87,7 +87,11 @@ def contents(
     Raises:
         CheckpointError: the checkpoint holds no backbone as FaceNet builds it.
     """
-    backbone = recognise(stored, where, own)
+    wanted = beginning.backbone if beginning else None
+    backbone = recognise(stored, where, own, wanted)
+    if wanted and wanted.name != backbone.name:
+        found = f"holds {backbone.title}, where the recipe says backbone: {wanted.name}"
+        raise CheckpointError(Problem(where, found, f"give weights of {wanted.title}, or set backbone"))
     embedding, (head, _) = backbone.embedding_weights, backbone.head_variables
     fresh = beginning is not None and beginning.backbone.name == backbone.name and backbone.features > 0
     if embedding not in stored and not fresh:

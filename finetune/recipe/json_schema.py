@@ -25,7 +25,7 @@ def recipe_schema() -> dict[str, Any]:
 
 def _boundaries() -> dict[str, Any]:
     """Return the rule that boundaries are those of the named backbones. A network in a file has others."""
-    own = {"properties": {"backbone": {"pattern": r"\.keras$"}}, "required": ["backbone"]}
+    own = {"properties": {"backbone": {"pattern": r"(\.keras|network\.json)$"}}, "required": ["backbone"]}
     stage = {"properties": {"train_from": {"enum": list(BOUNDARIES)}}}
     return {"if": own, "else": {"properties": {"stages": {"items": stage}}}}
 

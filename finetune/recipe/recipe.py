@@ -33,7 +33,7 @@ def _backbone(name: str) -> Any:
 AnyBackbone = Annotated[
     str,
     AfterValidator(_backbone),
-    Field(json_schema_extra={"anyOf": [{"enum": list(BACKBONES)}, {"pattern": r"\.keras$"}]}),
+    Field(json_schema_extra={"anyOf": [{"enum": list(BACKBONES)}, {"pattern": r"(\.keras|network\.json)$"}]}),
     Wants(f"{listed(BACKBONES, 'or')}, or the path of a .keras file"),
 ]
 
@@ -70,10 +70,11 @@ class Recipe(Section):
     seed: Annotated[int, Range(ge=0, le=2**31 - 1, of="a whole number")] = 666
     """Seed of all randomness, from 0 to 2³¹ - 1."""
     backbone: AnyBackbone = DEFAULT
-    """Network, which defines the boundaries of the stages. A checkpoint must hold this network."""
+    """Network, which defines the boundaries of the stages: a name, a `.keras` file, or the `network.json` beside a
+    checkpoint of a network of your own. A checkpoint must hold this network."""
     weights: Annotated[Literal["none", "imagenet"] | AnyPath, Wants("none, imagenet, or a path")] | None = None
     """Weights of `backbone` in place of a checkpoint: `none` for random ones, `imagenet` for those that Keras
-    downloads, or a file with weights, which may lack the layers of the embedding."""
+    downloads, or a file or checkpoint with weights, which may lack the layers of the embedding."""
     embedding_size: Annotated[int, Range(ge=2, le=4096, of="a whole number")] | None = None
     """Number of values in an embedding, from 2 to 4096, where no checkpoint decides it. Default: what is usual for the
     network."""
@@ -177,7 +178,7 @@ class Recipe(Section):
     def _beginning(self) -> Iterator[Fault]:
         """Yield the problems of the keys that say what the training begins with."""
         if self.checkpoint is None and self.weights is None:
-            yield Fault(("checkpoint",), "missing", "give a path, or weights: none to train from scratch")
+            yield Fault(("checkpoint",), "missing", "give a path, or weights: none, imagenet or a file")
         if self.checkpoint and self.weights:
             yield Fault(("weights",), "found it beside checkpoint", "give one of the two")
         fresh = self.weights == "none"

@@ -35,7 +35,7 @@ class PreprocessingSection(Section):
 class Neck(Section):
     """Layers between the features of a network of Keras's and the embedding."""
 
-    widths: Annotated[str, Field(pattern=r"^[1-9]\d{0,4}(-[1-9]\d{0,4})+$"), Wants("widths such as 768-128")]
+    widths: Annotated[str, Field(pattern=r"^[1-9]\d{0,4}(-([2-9]|[1-9]\d{1,4}))+$"), Wants("widths such as 768-128")]
     """Widths joined by `-`: that of the features, of hidden layers if any, each followed by ReLU, and of the
     embedding."""
     batch_norm: bool = True

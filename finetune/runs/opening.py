@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from finetune.backbones import NETWORK_FILE
 from finetune.checkpoint import (
     Account,
     Beginning,
@@ -296,7 +297,8 @@ def open_weights(recipe: Recipe) -> Account:
     )
     if found.backbone.name != backbone.name:
         said = f"holds {found.backbone.title}, where the recipe says backbone: {recipe.backbone}"
-        raise CheckpointError(Problem(recipe.begins_with, said, f"set backbone: {found.backbone.name}"))
+        own = found.located.folder / NETWORK_FILE if found.located and found.backbone.description else None
+        raise CheckpointError(Problem(recipe.begins_with, said, f"set backbone: {own or found.backbone.name}"))
     return found
 
 

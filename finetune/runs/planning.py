@@ -211,7 +211,7 @@ def _left_out(inputs: Inputs) -> list[str]:
 def _few_people(inputs: Inputs) -> list[str]:
     """Return a suggestion to try a gallery without training, if there are few people."""
     people = len(inputs.scan.dataset.class_names)
-    if people > FEW_PEOPLE or inputs.recipe.weights in ("none", "imagenet"):
+    if people > FEW_PEOPLE or inputs.recipe.checkpoint is None:
         return []
     command = gallery_command(inputs.recipe)
     if inputs.report and inputs.report.counts().get("unaligned") and not inputs.recipe.data.align:
@@ -273,7 +273,20 @@ def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
         _features(kept),
         *([f"its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
         *([ALONE] if alone else []),
+        *_drawn_and_frozen(model, first),
         *([UNSEEN] if recipe.weights == "none" and stage.batch_norm == "frozen" and has_statistics else []),
+    ]
+
+
+def _drawn_and_frozen(model: Model, first: int) -> list[str]:
+    """Return a warning if variables that were drawn stay frozen, such as a hidden layer of a new neck."""
+    backbone = model.backbone
+    frozen = [name for name in model.plan.fresh if not backbone.is_head(name) and backbone.index_of(name) < first]
+    if not frozen:
+        return []
+    begin = backbone.units[min(backbone.index_of(name) for name in frozen)].name.split("/")[0]
+    return [
+        f"warning: {counted(len(frozen), 'variable')} with random values stay frozen; begin with train_from: {begin}"
     ]
 
 

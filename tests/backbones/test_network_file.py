@@ -59,6 +59,7 @@ def test_its_description_gives_it_back(tmp_path):
     assert stored_network(tmp_path) is None
     (tmp_path / NETWORK_FILE).write_text(backbone.description)
     assert stored_network(tmp_path) == backbone
+    assert by_name(str(tmp_path / NETWORK_FILE)) == backbone
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,16 @@ def test_as_a_checkpoint_such_a_file_lacks_its_embedding(models, tmp_path):
         account(tmp_path / "model.keras")
 
 
+def test_weights_of_another_network_are_told_by_both_names(models, tmp_path):
+    models("efficientnet_b1").save(tmp_path / "model.keras")
+    with pytest.raises(CheckpointError) as caught:
+        account(tmp_path / "model.keras", beginning=Beginning(BACKBONES["convnext_tiny"], 16))
+    assert str(caught.value) == (
+        f"{tmp_path}/model.keras: holds EfficientNet-B1, where the recipe says backbone: convnext_tiny; "
+        "give weights of ConvNeXt-Tiny, or set backbone"
+    )
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_imagenets_weights_are_those_that_keras_gives(name, models, monkeypatch):
     model, asked = models(name), []

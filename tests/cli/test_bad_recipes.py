@@ -158,7 +158,7 @@ RECIPES = [
         "chekpoint: model\noutput: out\ndata: {train: 3, validation_split: 1.5}\nstages:\n"
         "  - {name: a, train_from: Blok8, epochs: two}\n",
         ":1 chekpoint: unknown key; did you mean 'checkpoint'?",
-        ":1 checkpoint: missing; give a path, or weights: none to train from scratch",
+        ":1 checkpoint: missing; give a path, or weights: none, imagenet or a file",
         ":3 data.train: found 3; put quotes around what is meant as text",
         ":3 data.validation_split: found 1.5; give a number from 0, below 1",
         ":5 stages[0].epochs: found the text 'two'; give a whole number from 1",

@@ -20,7 +20,7 @@ def made(**values: Any) -> Recipe:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({}, "checkpoint: missing; give a path, or weights: none to train from scratch"),
+        ({}, "checkpoint: missing; give a path, or weights: none, imagenet or a file"),
         ({"checkpoint": "m", "weights": "none"}, "weights: found it beside checkpoint; give one of the two"),
         (
             {"checkpoint": "m", "embedding_size": 128},

@@ -126,3 +126,14 @@ def test_a_killed_run_ends_with_the_same_bytes(name, people, tmp_path):
 
 def test_every_network_that_a_recipe_can_name_is_tried():
     assert set(MIDDLES) | {DEFAULT} == {*BACKBONES, "own"}
+
+
+def test_the_plan_warns_of_random_values_that_stay_frozen(people, tmp_path):
+    from finetune.recipe import Recipe
+    from finetune.runs.opening import Inputs
+    from finetune.runs.planning import plan
+
+    values = settings("convnext_tiny", people, neck="768-32-16", output=str(tmp_path / "run"))
+    stages = [{"name": "s", "train_from": "Bottleneck", "epochs": 1}]
+    lines = "\n".join(plan(Inputs.open(Recipe.from_values(values | {"stages": stages}))))
+    assert "warning: 184 variables with random values stay frozen; begin with train_from: stem" in lines

@@ -190,6 +190,7 @@ def main() -> None:
             f"{sum(found['right'])} | {np.mean(found['macro_f1']):.4f} | {sum(found['seconds']):.0f} |"
         )
         figures.append({"images": row.images, "how": row.name, **found})
+        print(lines[-1], flush=True)
     write("contest", lines, figures)
 
 
