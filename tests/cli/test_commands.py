@@ -119,6 +119,8 @@ def test_run_leaves_each_stage_and_the_table(finetune, work: Path):
             "standardization": "fixed",
             "source": "preprocessing.json",
             "assumed": False,
+            "channels": "rgb",
+            "convert": False,
         }
         assert (work / "out" / stage / "class_names.txt").read_text().split() == [f"person_00{i}" for i in range(1, 5)]
     assert not (work / "out" / ".resume").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ def keras_layers(model: keras.Model) -> list[keras.Layer]:
 def keras_network(name: str, size: int) -> keras.Model:
     """Return Keras's network from standardized images to features, with random values and moving statistics."""
     keras.utils.clear_session()
-    keras.utils.set_random_seed(3)
+    random.seed(3)  # Keras draws its seeds from it; TensorFlow's own seed stays unset
     model = getattr(keras.applications, name)(
         weights=None, include_top=False, pooling="avg", input_shape=(size, size, 3)
     )
