@@ -93,8 +93,7 @@ def contents(
         found = f"holds {backbone.title}, where the recipe says backbone: {wanted.name}"
         raise CheckpointError(Problem(where, found, f"give weights of {wanted.title}, or set backbone"))
     embedding, (head, _) = backbone.embedding_weights, backbone.head_variables
-    fresh = beginning is not None and beginning.backbone.name == backbone.name and backbone.features > 0
-    if embedding not in stored and not fresh:
+    if embedding not in stored and not (beginning and backbone.features):
         advice = "give it as weights, with a new layer for the embedding" if backbone.features else ""
         raise CheckpointError(Problem(f"{where} {embedding}", "missing; without it there is no embedding", advice))
     for name in (embedding, head):
@@ -104,7 +103,7 @@ def contents(
     first = stored.get(backbone.first_kernel, ())
     channels: Channels = "grey" if first[-2:-1] == (CHANNELS["grey"],) else "rgb"
     size = stored[embedding][1] if embedding in stored else backbone.embedding_size
-    if beginning is not None and fresh:
+    if beginning and backbone.features and (embedding not in stored or beginning.embedding_size):
         backbone, size = beginning.backbone, beginning.embedding_size or size
     return Contents(backbone, size, stored[head][1] if head in stored else None, channels)
 

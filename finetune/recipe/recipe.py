@@ -223,9 +223,9 @@ class Recipe(Section):
         return with_neck(backbone, LayersOfNeck(self.neck.numbers[1:-1], self.neck.batch_norm))
 
     @property
-    def embedding(self) -> int:
-        """The number of values in an embedding, where no checkpoint decides it."""
-        return self.embedding_size or (self.neck.numbers[-1] if self.neck else by_name(self.backbone).embedding_size)
+    def embedding(self) -> int | None:
+        """The number of values in an embedding that the recipe asks for."""
+        return self.neck.numbers[-1] if self.neck else self.embedding_size
 
     def _on_several(self, stages: list[tuple[int, Stage]]) -> Iterator[Fault]:
         """Yield the keys that work on one device only, or that several workers can't share."""

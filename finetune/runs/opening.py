@@ -286,8 +286,9 @@ def open_weights(recipe: Recipe) -> Account:
     backbone = recipe.network
     if recipe.weights in ("none", "imagenet"):
         preprocessing = chosen(usual_preprocessing(backbone, section.channels), choice)
+        size = recipe.embedding or backbone.embedding_size
         values = imagenet_weights(backbone) if recipe.weights == "imagenet" else {}
-        return fresh_account(backbone, recipe.embedding, preprocessing, nobody, values)
+        return fresh_account(backbone, size, preprocessing, nobody, values)
     found = account(
         recipe.begins_with,
         class_names=nobody,

@@ -13,6 +13,7 @@ import keras
 from finetune.backbones import BACKBONES, Neck, keras_order, variable_sizes, with_neck
 from finetune.checkpoint import Beginning, account, imagenet_weights
 from finetune.errors import CheckpointError, UserError
+from finetune.model import Model
 
 pytestmark = pytest.mark.tf
 NETWORKS = [name for name, backbone in BACKBONES.items() if backbone.keras_name]
@@ -74,6 +75,14 @@ def test_as_a_checkpoint_such_a_file_lacks_its_embedding(models, tmp_path):
     models("efficientnet_b1").save(tmp_path / "model.keras")
     with pytest.raises(CheckpointError, match=r"missing; without it there is no embedding; give it as weights"):
         account(tmp_path / "model.keras")
+
+
+def test_a_neck_that_the_weights_have_is_kept_unless_the_recipe_asks_for_another(tmp_path):
+    backbone = with_neck(BACKBONES["efficientnet_b1"], Neck((24,), batch_norm=False))
+    Model.fresh(backbone, 16).save(tmp_path)
+    kept = account(tmp_path, class_names=("ann",), beginning=Beginning(BACKBONES["efficientnet_b1"]))
+    assert (kept.backbone, kept.contents.embedding_size) == (backbone, 16)
+    assert kept.plan.fresh == ("Logits/weights", "Logits/biases")
 
 
 def test_weights_of_another_network_are_told_by_both_names(models, tmp_path):
