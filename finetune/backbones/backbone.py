@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from finetune.backbones.graph import STATISTICS, Graph
 from finetune.backbones.layer_shapes import variable_names
-from finetune.backbones.specs import BatchNorm, Dense, Spec, has_variables
+from finetune.backbones.specs import BatchNorm, Dense, Spec, flattens, has_variables
 from finetune.errors import Problem, UserError
 
 Weights = Literal["variables", "averages"]
@@ -122,6 +122,11 @@ class Backbone:
     def head_index(self) -> int:
         """The index of the head, where the units that give the prelogits end."""
         return len(self.units) - 1
+
+    @property
+    def flattens(self) -> bool:
+        """Whether the places of an image are put in one row, so that the weights are of one image size."""
+        return any(flattens(unit.made_of) for unit in self.units)
 
     @functools.cached_property
     def first_kernel(self) -> str:

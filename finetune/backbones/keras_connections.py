@@ -153,7 +153,8 @@ def _class_and_config(layer: object) -> tuple[str, Mapping[str, Any]]:
         raise Unreadable("is a Lambda, whose code would have to be executed")
     own = str(module or ("keras" if not registered else "")).split(".")[0] in ("keras", "tf_keras")
     if not isinstance(class_name, str) or not own or registered not in (None, class_name):
-        raise Unreadable(f"is of the class {shown(class_name)}, which is not Keras's own")
+        told = repr(escaped(class_name[:60])) if isinstance(class_name, str) else shown(class_name)
+        raise Unreadable(f"is of the class {told}, which is not Keras's own")
     return class_name, layer["config"]
 
 

@@ -129,11 +129,11 @@ def keras_order(backbone: Backbone) -> list[tuple[str, Node]]:
 
 OTHERS = {
     "normalization/": "standardization, which the preprocessing does",
-    "predictions/": "classifier of ImageNet's classes",
+    "predictions/": "classifier of the file's own classes",
     "optimizer_weights/": "state of its optimizer",
     "optimizer/": "state of its optimizer",
     "layers/normalization/": "standardization, which the preprocessing does",
-    "layers/dense/vars/": "classifier of ImageNet's classes",
+    "layers/dense/vars/": "classifier of the file's own classes",
 }
 """Beginnings of the names of other tensors in files of Keras's networks, with a description of each."""
 OPTIONAL = re.compile(r"(Neck_\d+|Bottleneck|Logits)(_BatchNorm)?/|.*/depthwise_kernel$")

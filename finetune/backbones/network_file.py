@@ -17,6 +17,7 @@ from finetune.backbones.keras_file import read_network
 from finetune.backbones.layer_kinds import Normalization, Rescaling
 from finetune.backbones.layer_shapes import Shape, graph_shapes, least_image_size
 from finetune.backbones.neck import Neck, with_neck
+from finetune.backbones.specs import flattens
 from finetune.errors import CheckpointError, Problem
 from finetune.zips import read_member
 
@@ -86,7 +87,7 @@ def network_of_text(content: bytes | str, name: str, where: Path) -> Backbone:
         title=name,
         scope=f"network_{name}",
         units=network.units,
-        least_image_size=size if _is_fixed(graphs) else least_image_size(graphs, channels),
+        least_image_size=size if any(map(flattens, graphs)) else least_image_size(graphs, channels),
         float32_units=frozenset(),
         image_size=size,
         standardization=standardization,
@@ -128,8 +129,3 @@ def _features(graphs: list[Graph], shape: Shape) -> int:
     features = shape[-1]
     assert features is not None
     return features
-
-
-def _is_fixed(graphs: list[Graph]) -> bool:
-    """Return whether the values of an image are put in one row, so that only one image size fits."""
-    return any(type(node.layer).__name__ == "Flatten" for graph in graphs for node in graph.nodes)

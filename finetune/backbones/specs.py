@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
+from finetune.backbones import layer_kinds
 from finetune.backbones.graph import Graph
 from finetune.backbones.layer_shapes import variable_names
 
@@ -157,3 +158,10 @@ def has_variables(made_of: Spec) -> bool:
     if isinstance(made_of, Graph):
         return bool(variable_names(made_of))
     return not isinstance(made_of, MaxPool | AveragePool | GlobalAveragePool | Flatten)
+
+
+def flattens(made_of: Spec) -> bool:
+    """Return whether a unit puts the places of an image in one row."""
+    if isinstance(made_of, Graph):
+        return any(isinstance(node.layer, layer_kinds.Flatten) for node in made_of.nodes)
+    return isinstance(made_of, Flatten)

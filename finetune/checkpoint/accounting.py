@@ -131,7 +131,9 @@ def account(
     if beginning is not None and backbone.features:
         lacking = [name for name in needed if name not in stored.shapes and backbone.in_neck(name)]
         fresh = [name for name in needed if name in lacking or name in fresh]
-    plan = plan_restore(backbone, stored.shapes, needed, fresh, where=located.prefix, skipped=stored.variables.skipped)
+    skipped, of_size = stored.variables.skipped, f"give the image size of its training, not {contract.image_size}"
+    advice = of_size if backbone.flattens else ""
+    plan = plan_restore(backbone, stored.shapes, needed, fresh, where=located.prefix, skipped=skipped, advice=advice)
     values = stored.tensors(plan.restored)
     names = stored_class_names(located.folder, classes) if class_names is None else tuple(class_names)
 

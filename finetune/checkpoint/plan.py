@@ -121,6 +121,7 @@ def plan_restore(
     *,
     where: object = "the checkpoint",
     skipped: Mapping[str, str] | None = None,
+    advice: str = "",
 ) -> RestorePlan:
     """Decide on every variable. None is restored or skipped silently.
 
@@ -131,6 +132,7 @@ def plan_restore(
         fresh: names in `needed` that are not restored, whatever the checkpoint holds.
         where: the checkpoint, as messages name it.
         skipped: names in the files that are not in `stored`, with reasons.
+        advice: advice for a variable of another shape.
 
     Raises:
         CheckpointError: a variable is missing, has another shape, or lies in the network's scope without a known reason
@@ -144,7 +146,7 @@ def plan_restore(
             problems.append(Problem(f"{where} {name}", f"missing; the network needs shape {list(shape)}"))
         elif tuple(stored[name]) != shape:
             found = f"shape {list(stored[name])}; the network needs {list(shape)}"
-            problems.append(Problem(f"{where} {name}", found))
+            problems.append(Problem(f"{where} {name}", found, advice))
     for name in sorted(stored.keys() - wanted.keys()):
         reason = _reason_to_skip(backbone, name, stored)
         if reason is None:

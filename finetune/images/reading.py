@@ -183,7 +183,7 @@ def size_notes(
     more = f", and so of {len(larger) - 1} more of {len(sizes)} images" if len(larger) > 1 else ""
     return [
         f"{where or path}: {width} x {height} pixels, of which the central {size} x {size} are used{more}; "
-        f"FaceNet's figures need faces aligned to {size} pixels"
+        f"the network needs faces aligned to {size} pixels"
     ]
 
 

@@ -182,7 +182,7 @@ class Recipe(Section):
         if self.checkpoint and self.weights:
             yield Fault(("weights",), "found it beside checkpoint", "give one of the two")
         fresh = self.weights == "none"
-        if self.weights is None:
+        if self.checkpoint and self.weights is None:
             for key in ("embedding_size", "neck"):
                 if getattr(self, key):
                     yield Fault((key,), "found it without weights", "drop it; the checkpoint decides")

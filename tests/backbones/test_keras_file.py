@@ -182,11 +182,11 @@ def flattened(shape, units):
         ),
         (
             swapped("conv1_relu", class_name="Mine", module="mine", registered_name="Mine>Mine"),
-            "layer 'conv1_relu' is of the class the text 'Mine', which is not Keras's own",
+            "layer 'conv1_relu' is of the class 'Mine', which is not Keras's own",
         ),
         (
             swapped("conv1_relu", class_name="ReLU", module=None, registered_name="Custom>ReLU"),
-            "layer 'conv1_relu' is of the class the text 'ReLU', which is not Keras's own",
+            "layer 'conv1_relu' is of the class 'ReLU', which is not Keras's own",
         ),
         (swapped("conv1_relu", class_name="LSTM"), "layer 'conv1_relu' is a LSTM, which is not among the layers that"),
         (
@@ -253,7 +253,7 @@ def flattened(shape, units):
             "has 2 input layers, where one can be used",
         ),
         (functional(image(), convolution("a", ["image"]), output_layers=[]), "has 0 output layers, where one can be"),
-        (layer("Mine", "model", module="mine", layers=[]), "is of the class the text 'Mine', which is not Keras's own"),
+        (layer("Mine", "model", module="mine", layers=[]), "is of the class 'Mine', which is not Keras's own"),
         ({"class_name": "Sequential", "config": {"layers": 3}}, "holds a model without a list of layers"),
         ({"class_name": "Sequential", "config": {"layers": [3]}}, "holds a model without a list of layers"),
         ({"class_name": "Sequential"}, "has no configuration"),

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("keras")
 import keras
 
-from finetune.backbones import BACKBONES, Neck, keras_order, variable_sizes, with_neck
+from finetune.backbones import BACKBONES, Neck, by_name, keras_order, variable_sizes, with_neck
 from finetune.checkpoint import Beginning, account, imagenet_weights
 from finetune.errors import CheckpointError, UserError
 from finetune.model import Model
@@ -120,4 +120,18 @@ def test_without_a_connection_one_line_says_what_to_do(monkeypatch):
     assert str(caught.value) == (
         "weights: ImageNet's weights of ConvNeXt-Tiny could not be downloaded (URL fetch failure on https://x: None -- "
         "no such host); connect to the internet once, or give a file of Keras with these weights: weights=FILE"
+    )
+
+
+def test_another_image_size_than_that_of_the_weights_is_named(tmp_path):
+    model = Model.fresh("small_cnn", classes=3)
+    assert model.backbone.flattens
+    assert not by_name("squeezenet").flattens
+    where = model.save(tmp_path, "small")
+    with pytest.raises(CheckpointError) as caught:
+        Model.restore(tmp_path, image_size=72)
+    (problem,) = caught.value.problems
+    assert str(problem) == (
+        f"{where} small_cnn/Bottleneck/weights: shape [2304, 64]; the network needs [3136, 64]; "
+        "give the image size of its training, not 72"
     )

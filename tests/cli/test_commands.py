@@ -26,7 +26,7 @@ pytestmark = pytest.mark.tf
 
 NOTE = (
     "80 x 80 pixels, of which the central 75 x 75 are used, and so of 23 more of {} images; "
-    "FaceNet's figures need faces aligned to 75 pixels"
+    "the network needs faces aligned to 75 pixels"
 )
 LFW = ("--lfw", "faces/strangers", "--pairs", "faces/pairs.txt")
 

@@ -266,7 +266,7 @@ def test_one_unaligned_image_among_aligned_ones_is_noted(tmp_path):
     (tmp_path / "e.png").write_bytes(b"no image")
     assert size_notes(header_sizes([*paths, tmp_path / "e.png", tmp_path / "nowhere.png"]), 160) == [
         f"{paths[1]}: 250 x 250 pixels, of which the central 160 x 160 are used, and so of 1 more of 6 images; "
-        "FaceNet's figures need faces aligned to 160 pixels"
+        "the network needs faces aligned to 160 pixels"
     ]
     assert size_notes(header_sizes([paths[0], paths[3]]), 160) == []
     assert len(size_notes(header_sizes(paths), 160, largest=1.25)) == 1

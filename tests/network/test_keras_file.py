@@ -224,5 +224,5 @@ def test_a_lambda_and_a_custom_layer_are_refused_before_any_of_their_code_runs(t
         read_network(json.loads(model.to_json()))
     assert [problem.found for problem in caught.value.problems] == [
         "layer 'code' is a Lambda, whose code would have to be executed",
-        "layer 'mine' is of the class the text 'Mine', which is not Keras's own",
+        "layer 'mine' is of the class 'Mine', which is not Keras's own",
     ]

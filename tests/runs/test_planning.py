@@ -66,7 +66,7 @@ def test_unaligned_pairs_and_strangers_are_said_by_the_plan_and_kept_with_the_re
     write_faces(tmp_path / "others", people=range(31, 39), images_per_person=3, size=250, seed=1)
     lfw = {"dir": tmp_path / "lfw", "pairs": faces / "pairs.txt"}
     tuner = make(lfw=lfw, data={"train": make.faces, "strangers": tmp_path / "others"})
-    said = [line for line in planned(tuner) if "FaceNet's figures need faces aligned to 75 pixels" in line]
+    said = [line for line in planned(tuner) if "the network needs faces aligned to 75 pixels" in line]
     which = [re.search(r"warning: .*/(lfw|others)(?:/.*)?: 250 x 250 pixels", line)[1] for line in said]
     assert which == ["others", "lfw"]
     assert "and so of 23 more of 24 images" in said[1]

@@ -36,10 +36,12 @@ def state_dict(content: Content) -> dict[str, np.ndarray]:
         UserError: facenet-pytorch has no such network.
     """
     backbone, size = content.backbone, content.tensors[content.backbone.embedding_weights].shape[1]
-    if backbone.name not in PORT.backbones or size != EMBEDDING_SIZE:
-        found = f"{backbone.title} with embeddings of {size} values"
-        advice = f"export one with {EMBEDDING_SIZE} values, or to another format"
-        raise UserError(Problem("pytorch", f"found {found}, which facenet-pytorch does not have", advice))
+    if backbone.name not in PORT.backbones:
+        advice = "export to another format, such as onnx or keras"
+        raise UserError(Problem("pytorch", f"found {backbone.title}, which facenet-pytorch does not have", advice))
+    if size != EMBEDDING_SIZE:
+        found = f"embeddings of {size} values, where facenet-pytorch has {EMBEDDING_SIZE}"
+        raise UserError(Problem("pytorch", f"found {found}", "export to another format, such as onnx or keras"))
     return dict(_tensors(backbone, content.tensors))
 
 

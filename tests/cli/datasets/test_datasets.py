@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from finetune.images import read_image
 from finetune.verification.pairs import read_pairs, resolve
 
 LINKS = "links to the photos, nothing was copied; keep the photos where they are"
@@ -85,6 +86,25 @@ def test_a_scale_is_a_whole_number(source, scale, finetune, work: Path):
     line = f"finetune {name}: argument --scale: found '{scale}'; give a whole number from 1 to 16"
     assert ended == (2, [], [f"{line}; see finetune {name} --help"])
     assert not (work / "out").exists()
+
+
+@pytest.mark.parametrize("size", ["0", "4.5", "4097", "-1", "x"])
+@pytest.mark.parametrize("source", ["arrays X.npy y.npy", "unlabelled X.npy"])
+def test_a_size_is_a_whole_number_and_stands_alone(source, size, finetune, work: Path):
+    name, form = f"import {source.split()[0]}", ["--height", "4", "--width", "3"]
+    ended = finetune("import", *source.split(), "out", *form, "--size", size)
+    line = f"finetune {name}: argument --size: found '{size}'; give a whole number from 1 to 4096"
+    assert ended == (2, [], [f"{line}; see finetune {name} --help"])
+    ended = finetune("import", *source.split(), "out", *form, "--size", "8", "--scale", "2")
+    assert (ended.status, ended.out) == (2, [])
+    assert "not allowed with argument --size" in ended.err[0]
+    assert not (work / "out").exists()
+
+
+def test_import_writes_square_images_of_a_size(finetune, work: Path):
+    ended = finetune("import", "arrays", "X.npy", "y.npy", "out", "--height", "4", "--width", "3", "--size", "8")
+    assert ended.out[0].endswith("written as PNG, 8 x 8 pixels)")
+    assert {read_image(path).shape for path in (work / "out").rglob("*.png")} == {(8, 8, 3)}
 
 
 def test_split_prints_each_parts_identities_and_photos(finetune, work: Path):
