@@ -12,6 +12,7 @@ from pathlib import Path
 import jinja2
 
 from finetune.backbones import BACKBONES, DEFAULT, find_published
+from finetune.report.front_matter import front_matter
 from finetune.report.page import FARS, environment, headline
 from finetune.report.record import Record
 from finetune.verification import operating_point
@@ -34,7 +35,7 @@ ORIGINS = {
 
 
 def render(record: Record) -> str:
-    """Return the model card of a run, in Markdown."""
+    """Return the model card of a run, in Markdown with front matter."""
     lfw = record.chosen.lfw
     text = (
         _templates()
@@ -51,7 +52,7 @@ def render(record: Record) -> str:
             unaligned=_unaligned(record),
         )
     )
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return front_matter(record) + "\n" + re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _title(name: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
 
 import pytest
+import yaml
 
 pytest.importorskip("tensorflow")
+from finetune.record import Evidence
 from finetune.report import card, page
+from finetune.report.front_matter import front_matter
 from finetune.report.record import Record
 from finetune.verification.operating_points import operating_point
 from finetune.verification.result import VerificationResult
@@ -100,7 +104,7 @@ def test_no_text_of_a_run_becomes_markdown(without_lfw, tmp_path):
     inputs["checkpoint"]["preprocessing"]["source"] = "<b>[here](http://nowhere)</b>\n# heading"
     (run / "inputs.json").write_text(json.dumps(inputs))
     text = card.render(Record.read(run))
-    assert text.startswith("# Model card: a\\_run\\|with \\`ticks\\`\n")
+    assert "\n---\n\n# Model card: a\\_run\\|with \\`ticks\\`\n" in text
     assert "\\<b\\>\\[here\\](http://nowhere)\\</b\\> \\# heading" in text
 
 
@@ -119,6 +123,37 @@ def test_images_that_were_not_aligned_are_said_beside_the_contract(rolled_back, 
     text = card.render(Record.read(run))
     assert said in text
     assert "- finetune doctor found 1,234 unaligned images in the training folder" in text
+
+
+def metadata(text: str) -> dict:
+    """Return the front matter, as Hugging Face reads it."""
+    before, between, rest = text.split("---\n", 2)
+    assert before == ""
+    assert rest.startswith("\n# Model card: ")
+    return yaml.safe_load(between)
+
+
+def test_the_front_matter_gives_the_figures_of_the_weights_to_use(rolled_back):
+    record = Record.read(rolled_back)
+    found = metadata(card.render(record))
+    assert (found["library_name"], found["pipeline_tag"]) == ("finetune", "image-feature-extraction")
+    (model,) = found["model-index"]
+    assert model["name"] == record.name
+    results = {result["dataset"]["name"]: result for result in model["results"]}
+    assert set(results) == {"pairs.txt", "people held out", "held-back images"}
+    assert all(set(result) == {"task", "dataset", "metrics"} for result in results.values())
+    of_pairs = {metric["type"]: metric["value"] for metric in results["pairs.txt"]["metrics"]}
+    lfw = record.chosen.lfw
+    expected = {"accuracy": lfw.accuracy, "true_accept_rate": lfw.val, "roc_auc": lfw.auc, "equal_error_rate": lfw.eer}
+    assert of_pairs == {name: pytest.approx(value, abs=1e-6) for name, value in expected.items() if value is not None}
+    assert len(of_pairs) >= 3
+    assert found["metrics"] == sorted({m["type"] for result in results.values() for m in result["metrics"]})
+
+
+def test_the_front_matter_of_what_was_not_measured_has_no_figures(without_lfw, tmp_path):
+    record = Record.read(without_lfw)
+    bare = dataclasses.replace(record, start=Evidence(), results=[], certificates=[])
+    assert set(metadata(front_matter(bare) + "\n# Model card: x")) == {"library_name", "pipeline_tag", "tags"}
 
 
 def test_a_sample_of_the_pairs_is_said_to_be_one(rolled_back, tmp_path):
