@@ -125,6 +125,17 @@ def test_images_that_were_not_aligned_are_said_beside_the_contract(rolled_back, 
     assert "- finetune doctor found 1,234 unaligned images in the training folder" in text
 
 
+def test_a_run_from_before_the_channels_were_written_has_a_card(without_lfw, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(without_lfw, run)
+    inputs = json.loads((run / "inputs.json").read_text())
+    del inputs["checkpoint"]["preprocessing"]["channels"], inputs["checkpoint"]["backbone"]
+    (run / "inputs.json").write_text(json.dumps(inputs))
+    record = Record.read(run)
+    assert "pixels, RGB, faces aligned as FaceNet does" in card.render(record)
+    assert "grey, " not in page.render([record])
+
+
 def metadata(text: str) -> dict:
     """Return the front matter, as Hugging Face reads it."""
     before, between, rest = text.split("---\n", 2)
