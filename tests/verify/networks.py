@@ -162,7 +162,8 @@ def _with_statistics(model: Model) -> None:
 def rates(name: str) -> dict[str, float]:
     """Return the images a second that a network embeds, and those that it trains on, all layers, by triplets."""
     backbone = BACKBONES[name]
-    first, mining = backbone.boundaries[0], {"negatives": "random"}
+    first = next(unit for unit in backbone.names if unit in backbone.boundaries)
+    mining = {"negatives": "random"}
     triplets = Stage("all", first, 2, learning_rate=0.0001, batch_norm="train", loss="triplet", mining=mining)
     with tempfile.TemporaryDirectory() as folder:
         return {"embed": rate(Model.fresh(name)), "train": _trains(name, Path(folder), triplets, share=0.2)}
