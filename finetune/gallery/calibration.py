@@ -13,6 +13,7 @@ from finetune.errors import DataError, Problem
 from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.prototypes import NearestPrototype
+from finetune.identification import conservative_threshold
 from finetune.verification import interval, least_rate
 
 Scores = npt.NDArray[np.floating[Any]]
@@ -57,10 +58,8 @@ def threshold_at(
 ) -> Threshold:
     """Return the lowest threshold whose expected false accept rate is at most `far`.
 
-    Every person has the same weight in the rate: with several photos, each has its share of that weight. If each of n
-    strangers has one photo, the threshold is the k-th highest score, with k = ⌊far (n + 1)⌋. A further stranger
-    exceeds it with probability k / (n + 1). The rate then has the distribution Beta(k, n + 1 - k). This follows from
-    order statistics and is the guarantee of conformal prediction. It only assumes that strangers are exchangeable.
+    It is that of `conservative_threshold`. With one photo per stranger, the rate has the distribution
+    Beta(k, n + 1 - k).
 
     Args:
         far: false accept rate, 0 < far < 1.
@@ -73,10 +72,10 @@ def threshold_at(
     Raises:
         DataError: there are too few people to promise this rate.
     """
-    people, places, photos = np.unique(strangers, return_inverse=True, return_counts=True)
-    n = len(people)
+    n = len(np.unique(strangers))
     independent = n / 2 if pairwise else float(n)
-    if far < least_rate(independent) - 1e-12:
+    found = conservative_threshold(scores, strangers, far) if far >= least_rate(independent) - 1e-12 else None
+    if found is None:
         needed = math.ceil(1 / far - 1 - 1e-9) * (2 if pairwise else 1)
         promised = f"no less than {least_rate(independent):.3g}" if n else "none"
         raise DataError(
@@ -86,16 +85,8 @@ def threshold_at(
                 f"for which it takes {needed}",
             )
         )
-    order = np.argsort(-scores, kind="stable")
-    weights = (1 / photos)[places][order]
-    ordered = scores[order]
-    above = np.concatenate([[0.0], np.cumsum(weights)])[np.searchsorted(-ordered, -ordered, side="left")]
-    # The lowest score for which the people above it and one further person are still few enough.
-    fits = (above + 1) / (n + 1) <= far + 1e-12
-    last = int(np.flatnonzero(fits)[-1])
-    k = float(above[last]) + 1
     share = independent / n
-    return Threshold(float(ordered[last]), far, *interval(k * share, (n + 1) * share - 1), n, source)
+    return Threshold(found.value, far, *interval(found.k * share, (n + 1) * share - 1), n, source)
 
 
 def calibrate(gallery: Gallery, classifier: Classifier, name: Name | Literal["head"], far: float = FAR) -> Threshold:

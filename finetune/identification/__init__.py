@@ -1,4 +1,4 @@
-"""Identification among enrolled people: exact cosine search, and open-set rates."""
+"""Identification among enrolled people: exact cosine search, CMC, open-set rates, and error rates at every threshold."""
 
 import lazy_loader
 

@@ -1,2 +1,12 @@
+from .closed_set import CMC as CMC, cmc as cmc, ranks as ranks
+from .error_curves import ErrorCurve as ErrorCurve, error_curve as error_curve
+from .intervals import Rate as Rate, rate as rate, rate_intervals as rate_intervals
+from .operating_rates import (
+    OperatingRates as OperatingRates,
+    Probes as Probes,
+    identification_curve as identification_curve,
+    tpir_at as tpir_at,
+)
 from .rates import OpenSet as OpenSet, open_set as open_set, unit_class_means as unit_class_means
 from .search import nearest as nearest
+from .thresholds import Conservative as Conservative, conservative_threshold as conservative_threshold

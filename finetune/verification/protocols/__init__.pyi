@@ -8,4 +8,4 @@ from .lfw import (
 )
 from .protocol import Option as Option, VerificationProtocol as VerificationProtocol
 from .registry import PROTOCOLS as PROTOCOLS, all_options as all_options, by_name as by_name
-from .roc import area as area
+from .roc import area as area, equal_error_rate as equal_error_rate
