@@ -35,6 +35,7 @@ GROUPS = {
         "run": "run a recipe: train its stages and validate on LFW after each",
         "report": "write the results of runs as one HTML file",
         "validate": "validate a checkpoint on LFW's pairs as FaceNet does",
+        "templates": "measure a checkpoint on templates, as for IJB-B and IJB-C",
     },
     "Recognize people": {
         "embed": "write the embeddings of aligned faces",

@@ -1,4 +1,4 @@
-"""Identification among enrolled people: exact cosine search, CMC, open-set rates, and error rates at every threshold."""
+"""Identification among enrolled people: exact search, CMC, open-set rates, and error rates at all thresholds."""
 
 import lazy_loader
 

@@ -9,4 +9,9 @@ from .operating_rates import (
 )
 from .rates import OpenSet as OpenSet, open_set as open_set, unit_class_means as unit_class_means
 from .search import nearest as nearest
+from .templates import (
+    FPIRS as FPIRS,
+    TemplateIdentification as TemplateIdentification,
+    identify_templates as identify_templates,
+)
 from .thresholds import Conservative as Conservative, conservative_threshold as conservative_threshold

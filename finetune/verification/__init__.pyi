@@ -20,6 +20,7 @@ from .result import (
     Distance as Distance,
     LFWResult as LFWResult,
     Overlap as Overlap,
+    ValidationRate as ValidationRate,
     VerificationResult as VerificationResult,
     decisions as decisions,
     digits as digits,
@@ -33,6 +34,20 @@ from .sets import (
     named as named,
 )
 from .strangers import LEAST as LEAST, draw as draw, enough as enough, measure_strangers as measure_strangers
+from .template_lists import (
+    TemplatePairs as TemplatePairs,
+    Templates as Templates,
+    read_subjects as read_subjects,
+    read_template_pairs as read_template_pairs,
+    read_templates as read_templates,
+)
+from .templates import (
+    pool as pool,
+    possible_fars as possible_fars,
+    refuse_few_pairs as refuse_few_pairs,
+    template_pairs as template_pairs,
+    verify_templates as verify_templates,
+)
 from .verdicts import (
     FEW_PEOPLE as FEW_PEOPLE,
     HELD_BACK as HELD_BACK,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,25 @@ class Overlap(Brief):
     identities: tuple[str, ...]
     n_identities: int
     n_pairs: int
+
+
+class ValidationRate(NamedTuple):
+    """Validation rate at one of several false accept rates.
+
+    Attributes:
+        far_target: requested false accept rate.
+        threshold: distance below which pairs are accepted.
+        val: share of the pairs of one person that are accepted: TAR, or 1 - FNMR.
+        low, high: 95 % interval of `val` (Wilson).
+        far: share of the pairs of two people that are accepted: FAR, or FMR.
+    """
+
+    far_target: float
+    threshold: float
+    val: float
+    low: float
+    high: float
+    far: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +109,7 @@ class VerificationResult(Brief):
         sample_of: number of pairs that the measured ones are a sample of; None if all were measured.
         protocol: description of the protocol for readers of the JSON.
         name: name of the measured set in a recipe's `measure`; None for LFW's pairs and any others.
+        rates: validation rates, if several false accept rates were requested. `val` is the first of them.
     """
 
     accuracy: float
@@ -119,17 +139,24 @@ class VerificationResult(Brief):
     sample_of: int | None = None
     protocol: Mapping[str, str] = dataclasses.field(default_factory=lambda: PROTOCOL, repr=False)
     name: str | None = None
+    rates: tuple[ValidationRate, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VerificationResult) and self.to_json() == other.to_json()
 
     def lines(self) -> list[str]:
-        """Return the four lines that FaceNet's `validate_on_lfw.py` prints; with one fold, without deviations."""
+        """Return the four lines that FaceNet's `validate_on_lfw.py` prints; with one fold, without deviations.
+
+        Several false accept rates have one line each.
+        """
         accuracy_std, val_std = (f"+-{std:.5f}" * (self.n_folds > 1) for std in (self.accuracy_std, self.val_std))
         eer = "none within the thresholds" if self.eer is None else f"{self.eer:.3f}"
         return [
             f"Accuracy: {self.accuracy:.5f}{accuracy_std}",
-            f"Validation rate: {self.val:.5f}{val_std} @ FAR={self.far:.5f}",
+            *(
+                [f"Validation rate: {rate.val:.5f} @ FAR={rate.far_target:g}" for rate in self.rates]
+                or [f"Validation rate: {self.val:.5f}{val_std} @ FAR={self.far:.5f}"]
+            ),
             f"Area Under Curve (AUC): {self.auc:.3f}",
             f"Equal Error Rate (EER): {eer}",
         ]
@@ -175,14 +202,16 @@ class VerificationResult(Brief):
         """Return the fields by name, ready for `json.dump`.
 
         `correct` and `is_same` are strings of 0 and 1, one digit per pair. `distances` and `folds` are lists.
-        `sample_of` is present only if a sample was measured, and `name` only if the set has one.
+        `sample_of` is present only if a sample was measured, `name` only if the set has one, and `rates` only if several
+        were requested.
         """
-        apart = ("sample_of", "protocol", "name")
+        apart = ("sample_of", "protocol", "name", "rates")
         names = [field.name for field in dataclasses.fields(self) if field.name not in apart]
         return {
             **{name: getattr(self, name) for name in names},
             **({} if self.sample_of is None else {"sample_of": self.sample_of}),
             **({} if self.name is None else {"name": self.name}),
+            **({"rates": [rate._asdict() for rate in self.rates]} if self.rates else {}),
             "fold_accuracy": list(self.fold_accuracy),
             "notes": list(self.notes),
             "correct": digits(self.correct),
@@ -203,7 +232,17 @@ class VerificationResult(Brief):
         Raises:
             DataError: `stored` lacks some fields, or their lengths differ from the number of pairs.
         """
-        later = ("overlap", "without_overlap", "distances", "is_same", "folds", "sample_of", "protocol", "name")
+        later = (
+            "overlap",
+            "without_overlap",
+            "distances",
+            "is_same",
+            "folds",
+            "sample_of",
+            "protocol",
+            "name",
+            "rates",
+        )
         names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
         missing = ", ".join(name for name in names if name not in stored)
         if missing:
@@ -228,6 +267,7 @@ class VerificationResult(Brief):
             sample_of=stored.get("sample_of"),
             protocol=stored.get("protocol", PROTOCOL),
             name=stored.get("name"),
+            rates=tuple(ValidationRate(**rate) for rate in stored.get("rates", ())),
         )
 
 

@@ -61,6 +61,14 @@ def test_a_fixed_false_accept_rate_is_measured_over_all_pairs(finetune, work: Pa
     assert told.protocol["name"] == "fixed_far"
 
 
+def test_several_false_accept_rates_have_a_line_each(finetune, work: Path):
+    ended = finetune("validate", "model", *LFW, "--protocol", "fixed_far", "--far", "0.1,5e-2", "--json", "lfw.json")
+    stored = json.loads((work / "lfw.json").read_text())
+    rates = [f"Validation rate: {rate['val']:.5f} @ FAR={rate['far_target']:g}" for rate in stored["rates"]]
+    assert [rate["far_target"] for rate in stored["rates"]] == [0.1, 0.05]
+    assert (ended.status, ended.out[1:3], len(ended.out)) == (0, rates, 5)
+
+
 def test_the_help_names_every_protocol_and_option(halved, finetune):
     text = " ".join(finetune("validate", "--help").out)
     assert all(f"{name}: " in text for name in PROTOCOLS)
@@ -81,6 +89,15 @@ def test_the_help_names_every_protocol_and_option(halved, finetune):
         (
             "--protocol fixed_far --far 1",
             "argument --far: found '1'; give a rate above 0 and below 1; see finetune validate --help",
+        ),
+        (
+            "--protocol fixed_far --far 0.1,two",
+            "argument --far: found '0.1,two'; give a rate above 0 and below 1; see finetune validate --help",
+        ),
+        (
+            "--protocol fixed_far --far 0.1,0.01",
+            "faces/pairs.txt: 20 pairs of two people can't tell a false accept rate of 0.01; "
+            "give a rate of at least 1 in 20, or more pairs",
         ),
         ("--far 0.01", "far: not an option of k_fold; fixed_far has it"),
         (

@@ -5,16 +5,17 @@ There are no folds: thresholds come from the same pairs that they are applied to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
-from finetune.arrays import Floats
+from finetune.arrays import Doubles, Floats
 from finetune.errors import DataError, Problem
-from finetune.verification import Distance, VerificationResult
+from finetune.verification import Distance, ValidationRate, VerificationResult
 from finetune.verification.protocols.distances import PairedRows, pair_distances, unknown_distance, unusable
 from finetune.verification.protocols.protocol import Option, VerificationProtocol
 from finetune.verification.protocols.roc import accepted, area, equal_error_rate
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 FAR = 1e-3
 RATE = "a rate above 0 and below 1"
+Rates = float | Sequence[float]
 DESCRIPTION = {
     "name": "fixed_far",
     "folds": "none",
@@ -40,10 +42,13 @@ def _evaluate(
     *,
     distance: Distance,
     subtract_mean: bool,
-    far: float = FAR,
+    far: Rates = FAR,
     keep: npt.NDArray[np.bool_] | None = None,
 ) -> VerificationResult:
-    """Evaluate at the largest threshold that accepts at most the share `far` of the pairs of two people."""
+    """Evaluate at the largest threshold that accepts at most the share `far` of the pairs of two people.
+
+    Of several rates, the first is that of `val`. `rates` has all of them.
+    """
     pairs = image_pairs if keep is None else image_pairs.only(keep)
     problems = [*unusable("embeddings", embeddings), *unknown_distance(distance)]
     problems += _needs(pairs, "pairs", subtract_mean=subtract_mean, far=far)
@@ -52,7 +57,9 @@ def _evaluate(
     same = pairs.is_same
     distances = pair_distances(PairedRows.of(embeddings, pairs), distance)  # [images, E] -> [n]
     of_one, of_two = distances[same], np.sort(distances[~same])
-    at_far = of_two[_most_accepted(far, len(of_two))]  # pairs at this distance or farther are not accepted
+    fars = _several(far)
+    rates = [_at(target, of_one, of_two) for target in fars]
+    at_far = rates[0].threshold
     ordered = np.unique(distances)
     thresholds = np.append(ordered, np.nextafter(ordered[-1], np.inf))  # [points], from none accepted to all
     true_accepts, false_accepts = accepted(of_one, thresholds), accepted(of_two, thresholds)
@@ -64,9 +71,9 @@ def _evaluate(
     return VerificationResult(
         accuracy=accuracy,
         accuracy_std=0.0,
-        val=float(np.mean(of_one < at_far)),
+        val=rates[0].val,
         val_std=0.0,
-        far=float(np.mean(of_two < at_far)),
+        far=rates[0].far,
         auc=area(fpr, tpr),
         eer=equal_error_rate(fpr, tpr),
         threshold=threshold,
@@ -77,7 +84,7 @@ def _evaluate(
         distance=distance,
         subtract_mean=False,
         flip=False,
-        far_target=far,
+        far_target=fars[0],
         notes=(
             f"the validation rate accepts distances below {at_far:.6g}",
             f"the accuracy is that at {threshold:.6g}, the best threshold for these same pairs, which flatters it",
@@ -87,7 +94,21 @@ def _evaluate(
         is_same=same,
         folds=np.zeros(len(same), np.int16),
         protocol=DESCRIPTION,
+        rates=tuple(rates) if len(rates) > 1 else (),
     )
+
+
+def _at(far: float, of_one: Doubles, of_two: Doubles) -> ValidationRate:
+    """Return the validation rate at one false accept rate; `of_two` is sorted."""
+    threshold = of_two[_most_accepted(far, len(of_two))]  # pairs at this distance or farther are not accepted
+    accepted_pairs = int(np.count_nonzero(of_one < threshold))
+    share = stats.binomtest(accepted_pairs, len(of_one)).proportion_ci(0.95, "wilson")
+    val, measured = float(np.mean(of_one < threshold)), float(np.mean(of_two < threshold))
+    return ValidationRate(far, float(threshold), val, float(share.low), float(share.high), measured)
+
+
+def _several(far: Rates) -> tuple[float, ...]:
+    return (far,) if isinstance(far, (int, float)) else tuple(far)
 
 
 def _most_accepted(far: float, n: int) -> int:
@@ -96,32 +117,38 @@ def _most_accepted(far: float, n: int) -> int:
 
 
 def _needs(
-    image_pairs: ImagePairs, where: str | Path, *, subtract_mean: bool, far: float = FAR, **_: Any
+    image_pairs: ImagePairs, where: str | Path, *, subtract_mean: bool, far: Rates = FAR, **_: Any
 ) -> Iterator[Problem]:
     """Yield the problems of the options, and of too few pairs for the rate."""
     if subtract_mean:
         yield Problem("subtract_mean", "fixed_far has no other folds to take the mean from", "leave it out")
-    if not 0 < far < 1:
-        yield Problem("far", f"found {far}", f"give {RATE}")
+    fars = _several(far)
+    if not fars:
+        yield Problem("far", "found no rate", f"give {RATE}")
+    outside = [rate for rate in fars if not 0 < rate < 1]
+    yield from (Problem("far", f"found {rate}", f"give {RATE}") for rate in outside)
+    if outside or not fars:
         return
     n_same = int(np.count_nonzero(image_pairs.is_same))
     n_different = len(image_pairs.is_same) - n_same
     if not (n_same and n_different):
         yield Problem(where, f"found {counted(n_same, 'pair')} of one person and {n_different} of two", "give both")
-    elif far < 1 / n_different:
-        yield Problem(
-            where,
-            f"{counted(n_different, 'pair')} of two people can't tell a false accept rate of {far:g}",
-            f"give a rate of at least 1 in {n_different}, or more pairs",
-        )
+        return
+    for rate in fars:
+        if rate < 1 / n_different:
+            yield Problem(
+                where,
+                f"{counted(n_different, 'pair')} of two people can't tell a false accept rate of {rate:g}",
+                f"give a rate of at least 1 in {n_different}, or more pairs",
+            )
 
 
-def _rate(text: str) -> float:
-    """Return the rate that a text holds, or raise a ValueError."""
-    rate = float(text)
-    if not 0 < rate < 1:
+def _rates(text: str) -> tuple[float, ...]:
+    """Return the rates that a text holds, or raise a ValueError."""
+    rates = tuple(map(float, text.split(",")))
+    if not all(0 < rate < 1 for rate in rates):
         raise ValueError(text)
-    return rate
+    return rates
 
 
 FIXED_FAR: VerificationProtocol = VerificationProtocol(
@@ -129,7 +156,15 @@ FIXED_FAR: VerificationProtocol = VerificationProtocol(
     "validation rate at one false accept rate over all pairs, without folds",
     evaluate=_evaluate,
     needs=_needs,
-    options=(Option("far", "RATE", _rate, RATE, f"false accept rate for fixed_far (default: {FAR})"),),
+    options=(
+        Option(
+            "far",
+            "RATE",
+            _rates,
+            RATE,
+            f"false accept rate for fixed_far (default: {FAR}), or several with commas, such as 1e-2,1e-3",
+        ),
+    ),
 )
 """Protocol of the validation rate (TAR) at a fixed false accept rate (FAR). Its accuracy is that at the best threshold
 for the same pairs."""

@@ -148,6 +148,21 @@ def test_too_few_pairs_without_the_people_who_were_trained_on_are_a_note():
     )
 
 
+def test_several_rates_are_each_what_they_are_alone():
+    rows, pairs = random_case()
+    several = measure(lambda paths, flip: rows, pairs, protocol=by_name("fixed_far", far=(0.1, 0.5, 0.025)))
+    assert [rate.far_target for rate in several.rates] == [0.1, 0.5, 0.025]
+    for rate in several.rates:
+        alone = measure(lambda paths, flip: rows, pairs, protocol=by_name("fixed_far", far=rate.far_target))
+        assert (rate.val, rate.far) == (alone.val, alone.far)
+        assert alone.notes[0] == f"the validation rate accepts distances below {rate.threshold:.6g}"
+        assert "rates" not in alone.to_json()
+        assert rate.low <= rate.val <= rate.high
+    first = measure(lambda paths, flip: rows, pairs, protocol=by_name("fixed_far", far=0.1))
+    assert dataclasses.replace(several, rates=()) == first
+    assert VerificationResult.from_json(json.loads(json.dumps(several.to_json()))) == several
+
+
 FEW = "40 pairs of two people can't tell a false accept rate of {}; give a rate of at least 1 in 40, or more pairs"
 NO_MEAN = "subtract_mean: fixed_far has no other folds to take the mean from; leave it out"
 
@@ -157,6 +172,9 @@ NO_MEAN = "subtract_mean: fixed_far has no other folds to take the mean from; le
     [
         (0.0249, {}, False, [f"pairs: {FEW.format(0.0249)}"]),
         (1e-9, {}, False, [f"pairs: {FEW.format('1e-09')}"]),
+        ((0.1, 0.01, 0.001), {}, False, [f"pairs: {FEW.format(0.01)}", f"pairs: {FEW.format(0.001)}"]),
+        ((0.1, 1.5), {}, False, ["far: found 1.5; give a rate above 0 and below 1"]),
+        ((), {}, False, ["far: found no rate; give a rate above 0 and below 1"]),
         (0.0, {}, False, ["far: found 0.0; give a rate above 0 and below 1"]),
         (1.0, {}, False, ["far: found 1.0; give a rate above 0 and below 1"]),
         (math.nan, {}, False, ["far: found nan; give a rate above 0 and below 1"]),
