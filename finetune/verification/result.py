@@ -202,8 +202,8 @@ class VerificationResult(Brief):
         """Return the fields by name, ready for `json.dump`.
 
         `correct` and `is_same` are strings of 0 and 1, one digit per pair. `distances` and `folds` are lists.
-        `sample_of` is present only if a sample was measured, `name` only if the set has one, and `rates` only if several
-        were requested.
+        `sample_of` is present only if a sample was measured, `name` only if the set has one, `rates` only if several
+        rates were requested.
         """
         apart = ("sample_of", "protocol", "name", "rates")
         names = [field.name for field in dataclasses.fields(self) if field.name not in apart]
