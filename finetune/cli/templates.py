@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "finetune templates ~/model list.csv ~/faces --pairs pairs.csv --far 1e-3,1e-4",
-    "finetune templates ~/model list.csv ~/faces --gallery g1.csv --probes probes.csv",
+    "finetune templates ~/model list.csv ~/ijb --gallery g1.csv --probes mixed.csv",
 )
 (FAR,) = (option for option in PROTOCOLS["fixed_far"].options if option.name == "far")
 
