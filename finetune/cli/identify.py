@@ -16,11 +16,13 @@ from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.gallery import Classifier, Gallery, Threshold
+    from finetune.gallery import Classifier, Gallery, Identification, Policy, Threshold
     from finetune.model import Model
 
+FACES = ("centred", "largest", "each", "one")
 CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
 
+PICTURES = (".svg", ".png", ".pdf")
 
 EXAMPLES = (
     "finetune identify friends.h5 party.jpg --align --threshold 0.5",
@@ -57,7 +59,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labelled",
         action="store_true",
-        help="also print how many photos are identified correctly; PHOTOS needs one folder per person",
+        help="also print how many photos are identified correctly, with rates, people and confusions; PHOTOS needs one "
+        "folder per person",
+    )
+    parser.add_argument(
+        "--faces",
+        choices=FACES,
+        help="what counts of a photo with several faces, for --labelled. centred: its main face, the largest with a "
+        "preference for the centre, as for enroll (default); largest: its largest face; each: all of its faces, "
+        "the photo is right if one of them is; one: such photos do not count",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the figures of --labelled, with CMC, DET and ROC curves")
+    parser.add_argument(
+        "--curves", metavar="FILE", help="draw the curves of --labelled, with their intervals, as .svg, .png or .pdf"
     )
     parser.add_argument("--csv", metavar="FILE", help="write one line per face")
     parser.add_argument("--draw", metavar="OUT", help="write the photos with the names of their faces into this folder")
@@ -68,8 +82,7 @@ def run(options: argparse.Namespace) -> None:
     """Identify the faces, and print one line per face and the origin of the threshold."""
     from finetune.gallery import few_photos, left_out_share, read_gallery
 
-    if options.min_face_size and not options.align:
-        raise RecipeError(Problem("--min-face-size", "given without --align, which looks for faces"))
+    _refuse(options)
     target = path(options.gallery)
     gallery = read_gallery(target)
     if not gallery.people:
@@ -77,8 +90,10 @@ def run(options: argparse.Namespace) -> None:
     photos = [path(text) for text in options.photos]
     table = text_file(options.csv, (".csv",), target, *photos) if options.csv else None
     out = _folder(options.draw, photos) if options.draw else None
+    figures = text_file(options.json, (".json",), target, *photos) if options.json else None
+    curves = text_file(options.curves, PICTURES, target, *photos) if options.curves else None
     model = restore_of(options, gallery.contract)
-    from finetune.gallery import count_named, draw, faces_of, identify, refuse_nothing, write_csv
+    from finetune.gallery import draw, faces_of, identify, owners_of, refuse_nothing, write_csv
 
     people, classifier, threshold = _classifier(options, gallery, target, model)
     notes = [few_photos(options.classifier, gallery.labels)]
@@ -91,7 +106,8 @@ def run(options: argparse.Namespace) -> None:
         say_aside(note)
     with faces_of(photos, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:
         refuse_nothing(faces)
-        answers = identify(faces, model, people, classifier, threshold)
+        owners = owners_of({face.photo for face in faces}, people) if options.labelled else None
+        answers = identify(faces, model, people, classifier, threshold, owners)
     if table:
         write_csv(table, answers)
     for answer in answers:
@@ -101,10 +117,56 @@ def run(options: argparse.Namespace) -> None:
     if share:
         say(share)
     if options.labelled:
-        for line in count_named(answers, people):
-            say(line)
+        _labelled(answers, people, options.faces or "centred", figures, curves)
     if out:
         say(f"{counted(draw(answers, out), 'photo')} drawn in {in_one_line(out)}")
+
+
+def _labelled(
+    answers: Sequence[Identification],
+    people: Sequence[str],
+    policy: Policy,
+    target: Path | None,
+    curves: Path | None,
+) -> None:
+    """Print the rates and tables of labelled photos, and write their files."""
+    from finetune.files import write_json
+    from finetune.gallery import label_photos, measure_labelled, show_figures
+
+    photos = label_photos(answers, people, policy)
+    for line in photos.lines():
+        say(line)
+    found = measure_labelled(photos, len(people))
+    show_figures(found)
+    if target:
+        counts = {
+            "faces": policy,
+            "photos": len(photos.own),
+            "photos_of_others": len(photos.others),
+            "further_faces": len(photos.further),
+            "photos_with_several_faces_left_out": photos.n_several,
+            "photos_without_face": photos.n_without,
+        }
+        write_json(target, counts | found.to_json())
+    if curves and (found.cmc or found.curve):
+        from finetune.report import write_curves
+
+        write_curves(curves, found.cmc, found.curve)
+    elif curves:
+        say_aside(f"{in_one_line(curves)}: not drawn; no photo lies in a folder of an enrolled person")
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    """Refuse options that need another one, all at once."""
+    problems = []
+    if options.min_face_size and not options.align:
+        problems.append(Problem("--min-face-size", "given without --align, which looks for faces"))
+    given = [flag for flag in ("--faces", "--json", "--curves") if getattr(options, flag[2:])]
+    if given and not options.labelled:
+        found = "given without --labelled, which counts photos by their folders"
+        problems += [Problem(flag, found, "give both") for flag in given]
+    if problems:
+        raise RecipeError(*problems)
 
 
 def _classifier(

@@ -33,7 +33,20 @@ from .identification import (
     refuse_nothing as refuse_nothing,
     write_csv as write_csv,
 )
-from .labelled import count_named as count_named
+from .labelled import (
+    POLICIES as POLICIES,
+    Labelled as Labelled,
+    LabelledPhotos as LabelledPhotos,
+    Policy as Policy,
+    label_photos as label_photos,
+    owners_of as owners_of,
+)
+from .labelled_figures import (
+    LabelledFigures as LabelledFigures,
+    PersonCounts as PersonCounts,
+    measure_labelled as measure_labelled,
+)
+from .labelled_tables import show_figures as show_figures
 from .legacy import read_features as read_features
 from .naming import name_faces as name_faces
 from .photos import Photos as Photos

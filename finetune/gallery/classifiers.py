@@ -35,6 +35,9 @@ class Classifier(Protocol):
     def best(self, X: Floats) -> Best:  # noqa: N803
         """Return the two people who score highest for each row."""
 
+    def scores(self, X: Floats) -> Floats:  # noqa: N803
+        """Return the scores of all people, [m, people], in the order of `classes_`."""
+
 
 class KNearest(ClassifierMixin, BaseEstimator):
     """Vote of the k most similar photos, weighted by cosine similarity; negative similarities count as 0.
@@ -67,10 +70,7 @@ class KNearest(ClassifierMixin, BaseEstimator):
 
     def best(self, X: Floats) -> Best:  # noqa: N803
         """Return the two people with the highest votes; the second is `NOBODY` where one person has all k photos."""
-        k = min(self.n_neighbors, len(self._X))
-        found = nearest(self._X, X, k)
-        labels = self._y[found.rows]
-        weights = np.maximum(found.similarities, 0) / self.n_neighbors
+        labels, weights = self._neighbours(X)
         votes = (weights[:, np.newaxis, :] * (labels[:, :, np.newaxis] == labels[:, np.newaxis, :])).sum(axis=2)
         rows = np.arange(len(votes))
         first = votes.argmax(axis=1)
@@ -80,6 +80,18 @@ class KNearest(ClassifierMixin, BaseEstimator):
         scores = np.stack([votes[rows, first], others[rows, second]], axis=1)
         runner_up = np.where(np.isinf(scores[:, 1]), NOBODY, labels[rows, second])
         return Best(np.stack([winner, runner_up], axis=1), scores)
+
+    def scores(self, X: Floats) -> Floats:  # noqa: N803
+        """Return the votes of all people, [m, people]; 0 for people without a photo among the k."""
+        labels, weights = self._neighbours(X)
+        votes: Floats = np.zeros([len(labels), len(self.classes_)])
+        np.add.at(votes, (np.arange(len(labels))[:, np.newaxis], np.searchsorted(self.classes_, labels)), weights)
+        return votes
+
+    def _neighbours(self, X: Floats) -> tuple[Labels, Floats]:  # noqa: N803
+        """Return the labels of the k most similar photos, [m, k], and the weights of their votes, [m, k]."""
+        found = nearest(self._X, X, min(self.n_neighbors, len(self._X)))
+        return self._y[found.rows], np.maximum(found.similarities, 0) / self.n_neighbors
 
 
 class Logistic(ClassifierMixin, BaseEstimator):
@@ -106,7 +118,12 @@ class Logistic(ClassifierMixin, BaseEstimator):
 
     def best(self, X: Floats) -> Best:  # noqa: N803
         """Return the two most probable people for each row."""
-        return two_best(self._model.predict_proba(X), self.classes_)
+        return two_best(self.scores(X), self.classes_)
+
+    def scores(self, X: Floats) -> Floats:  # noqa: N803
+        """Return the probabilities of all people, [m, people]."""
+        probabilities: Floats = self._model.predict_proba(X)
+        return probabilities
 
 
 class SoftmaxHead(ClassifierMixin, BaseEstimator):
@@ -136,9 +153,14 @@ class SoftmaxHead(ClassifierMixin, BaseEstimator):
 
     def best(self, X: Floats) -> Best:  # noqa: N803
         """Return the two most probable classes for prelogits [m, E]."""
+        return two_best(self.scores(X), self.classes_)
+
+    def scores(self, X: Floats) -> Floats:  # noqa: N803
+        """Return the probabilities of all classes for prelogits [m, E]: [m, classes]."""
         logits = X @ self.weights + self.biases
         exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return two_best(exponents / exponents.sum(axis=1, keepdims=True), self.classes_)
+        probabilities: Floats = exponents / exponents.sum(axis=1, keepdims=True)
+        return probabilities
 
 
 def few_photos(name: str, labels: Labels) -> str | None:

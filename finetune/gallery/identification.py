@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,17 +13,21 @@ import numpy as np
 
 from finetune import files
 from finetune.align import Alignment, cut
+from finetune.arrays import Floats, Labels
 from finetune.cells import csv_text
 from finetune.embedding import Embedder
 from finetune.errors import DataError, Problem
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.classifiers import Classifier, SoftmaxHead
 from finetune.gallery.prototypes import NOBODY
+from finetune.identification import ranks
 from finetune.images import Pixels, inspect_images
 from finetune.model import Model
 from finetune.names import UNKNOWN
 from finetune.paths import Place, as_paths, find_images, in_one_line
 
+AT_ONCE = 1024
+"""Faces whose scores of all people are in memory at once."""
 Box = tuple[float, float, float, float]
 COLUMNS = (
     "photo", "face", "left", "top", "right", "bottom",
@@ -68,6 +72,7 @@ class Identification:
         best: person with the highest score; None if there was no face.
         runner_up: person with the second highest score; None if there is none.
         runner_up_score: score of the runner-up.
+        own_rank: rank of the person whom the photo is known to show, from 1; None if that is not known.
     """
 
     face: Face
@@ -76,6 +81,7 @@ class Identification:
     best: str | None = None
     runner_up: str | None = None
     runner_up_score: float | None = None
+    own_rank: int | None = None
 
     @property
     def margin(self) -> float | None:
@@ -123,7 +129,12 @@ def faces_of(
 
 
 def identify(
-    faces: Sequence[Face], model: Model, people: Sequence[str], classifier: Classifier, threshold: Threshold
+    faces: Sequence[Face],
+    model: Model,
+    people: Sequence[str],
+    classifier: Classifier,
+    threshold: Threshold,
+    owners: Mapping[Path, str] | None = None,
 ) -> list[Identification]:
     """Return an answer for each face, in the same order.
 
@@ -131,6 +142,7 @@ def identify(
         people: names of the classifier's labels.
         classifier: fitted classifier. A `SoftmaxHead` gets prelogits, the others get unit embeddings.
         threshold: score that a named face must exceed.
+        owners: person whom a photo is known to show. The answers for its faces have that person's rank.
     """
     seen = [face for face in faces if face.crop is not None]
     answers = {face: Identification(face) for face in faces}
@@ -139,13 +151,34 @@ def identify(
         embedder, crops = Embedder(model, cache="off"), [face.crop for face in seen if face.crop is not None]
         rows = embedder.prelogits(crops) if isinstance(classifier, SoftmaxHead) else embedder.embeddings(crops)
         best = classifier.best(rows)
-        for face, (first, second), (score, next_score) in zip(
-            seen, best.labels.tolist(), best.scores.tolist(), strict=True
+        places = {person: label for label, person in enumerate(people)}
+        own = np.array([places[owners[face.photo]] if owners and face.photo in owners else NOBODY for face in seen])
+        placed = own_ranks(classifier, rows, own, best.labels[:, 0])
+        for face, (first, second), (score, next_score), rank in zip(
+            seen, best.labels.tolist(), best.scores.tolist(), placed.tolist(), strict=True
         ):
             name = people[first] if score > threshold.value else UNKNOWN
-            runner_up = (None, None) if second == NOBODY else (people[second], next_score)
-            answers[face] = Identification(face, name, score, people[first], *runner_up)
+            second_name, second_score = (None, None) if second == NOBODY else (people[second], next_score)
+            answers[face] = Identification(face, name, score, people[first], second_name, second_score, rank or None)
     return [answers[face] for face in faces]
+
+
+def own_ranks(classifier: Classifier, rows: Floats, own: Labels, first: Labels) -> Labels:
+    """Return the rank of each face's own person, from 1; 0 where that person is not known.
+
+    Args:
+        rows: input of the classifier, [m, E].
+        own: label of each face's own person, int64 [m]; `NOBODY` if it is not known.
+        first: label of the person who scores highest, int64 [m].
+    """
+    found = np.zeros(len(rows), np.int64)
+    known = np.flatnonzero(own != NOBODY)
+    for block in np.split(known, range(AT_ONCE, len(known), AT_ONCE)):
+        columns = np.searchsorted(classifier.classes_, own[block])
+        # The decision for the first place is exact; scores of all people may be rounded otherwise.
+        behind = np.maximum(ranks(classifier.scores(rows[block]), columns), 2) if len(block) else block
+        found[block] = np.where(own[block] == first[block], 1, behind)
+    return found
 
 
 def write_csv(path: Path, answers: Sequence[Identification]) -> None:

@@ -76,6 +76,10 @@ class NearestPrototype(ClassifierMixin, BaseEstimator):
         similarities: Floats = X.astype(np.float32, copy=False) @ self.prototypes_.T
         return similarities
 
+    def scores(self, X: Floats) -> Floats:  # noqa: N803
+        """Return the cosine similarities to all people, [m, p]."""
+        return self.decision_function(X)
+
     def predict(self, X: Floats) -> Labels:  # noqa: N803
         """Return the label of the most similar person for each row, [m]."""
         return self.best(X).labels[:, 0]

@@ -92,6 +92,10 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         decisions: Floats = X @ self.coef_.T + self.intercept_
         return decisions
 
+    def scores(self, X: Floats) -> Floats:  # noqa: N803
+        """Return the decision values of all people, [m, p]."""
+        return self.decision_function(X)
+
     def predict(self, X: Floats) -> Labels:  # noqa: N803
         """Return the label of the highest decision value for each row, [m]."""
         return self.best(X).labels[:, 0]
@@ -147,6 +151,10 @@ class PublishedSVM(ClassifierMixin, BaseEstimator):
         """Return probabilities [m, p]."""
         probabilities: Floats = self._svc.predict_proba(X)
         return probabilities
+
+    def scores(self, X: Floats) -> Floats:  # noqa: N803
+        """Return the probabilities of all people, [m, p]."""
+        return self.predict_proba(X)
 
     def predict(self, X: Floats) -> Labels:  # noqa: N803
         """Return the most probable label for each row, [m], as the published script does."""

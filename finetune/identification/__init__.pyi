@@ -1,6 +1,6 @@
-from .closed_set import CMC as CMC, cmc as cmc, ranks as ranks
+from .closed_set import CMC as CMC, cumulative_match as cumulative_match, ranks as ranks
 from .error_curves import ErrorCurve as ErrorCurve, error_curve as error_curve
-from .intervals import Rate as Rate, rate as rate, rate_intervals as rate_intervals
+from .intervals import Rate as Rate, rate_intervals as rate_intervals, rate_of as rate_of, wilson as wilson
 from .operating_rates import (
     OperatingRates as OperatingRates,
     Probes as Probes,

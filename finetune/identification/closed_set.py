@@ -51,7 +51,7 @@ def ranks(scores: Floats, columns: Labels) -> Labels:
     return np.asarray((scores >= own[:, np.newaxis]).sum(axis=1), np.int64)
 
 
-def cmc(own_ranks: Labels, most: int, subjects: Labels | None = None) -> CMC:
+def cumulative_match(own_ranks: Labels, most: int, subjects: Labels | None = None) -> CMC:
     """Compute the curve up to a rank (ISO/IEC 19795-1; Phillips et al. 2000, "The FERET evaluation methodology").
 
     Args:

@@ -33,7 +33,7 @@ class Rate(NamedTuple):
         return f"{self.value:.4f} (95 %: {self.low:.4f} to {self.high:.4f})"
 
 
-def rate(hits: npt.NDArray[np.bool_], subjects: Labels | None = None) -> Rate:
+def rate_of(hits: npt.NDArray[np.bool_], subjects: Labels | None = None) -> Rate:
     """Return the share of hits [n] with its interval; see `rate_intervals`."""
     low, high = rate_intervals(hits[:, np.newaxis], subjects)[0].tolist()
     return Rate(float(np.mean(hits)), low, high, len(hits))

@@ -13,7 +13,7 @@ from finetune.arrays import Doubles, Floats, Labels
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
 from finetune.identification.error_curves import ErrorCurve, error_curve
-from finetune.identification.intervals import Rate, rate
+from finetune.identification.intervals import Rate, rate_of
 from finetune.identification.thresholds import conservative_threshold
 from finetune.verification import interval
 from finetune.words import counted
@@ -89,7 +89,7 @@ def tpir_at(probes: Probes, targets: Sequence[float]) -> list[OperatingRates]:
             target,
             at.value,
             Rate(float(np.mean(probes.others > at.value)), *interval(at.k, at.people), len(probes.others)),
-            rate(probes.own > at.value, probes.subjects),
+            rate_of(probes.own > at.value, probes.subjects),
         )
         for target, at in found_at
         if at is not None

@@ -10,7 +10,7 @@ import numpy as np
 
 from finetune.arrays import Doubles, Floats, Labels
 from finetune.brief import Brief
-from finetune.identification.closed_set import CMC, cmc, ranks
+from finetune.identification.closed_set import CMC, cumulative_match, ranks
 from finetune.identification.error_curves import ErrorCurve
 from finetune.identification.operating_rates import OperatingRates, Probes, identification_curve, tpir_at
 from finetune.words import counted
@@ -84,7 +84,7 @@ def identify_templates(
     found = Probes(best[mated], rank[mated] == 1, subjects[mated], best[~mated], subjects[~mated])
     open_set = bool(mated.any() and (~mated).any())
     return TemplateIdentification(
-        cmc(rank[mated], max(RANKS), subjects[mated]) if mated.any() else None,
+        cumulative_match(rank[mated], max(RANKS), subjects[mated]) if mated.any() else None,
         tuple(tpir_at(found, FPIRS)) if open_set else (),
         identification_curve(found) if open_set else None,
         len(people),

@@ -1,4 +1,5 @@
 from . import tables as tables
+from .curves import write_curves as write_curves
 from .files import write_into as write_into
 from .page import REPORT_FILE as REPORT_FILE, write as write
 from .record import Record as Record

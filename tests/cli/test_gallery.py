@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import os
 import pickle
 import shutil
@@ -166,10 +167,51 @@ def test_strangers_calibrate_and_faces_are_named(enrolled, finetune):
     assert len(list((enrolled / "drawn").rglob("*.jpg"))) == 48
 
 
+def test_labelled_photos_have_tables_figures_and_curves(enrolled, finetune):
+    command = "identify people.h5 faces/learn faces/strangers --threshold 0.9 --labelled --json out.json --curves c.svg"
+    ended = finetune(*command.split())
+    assert ended.status == 0
+    stored = json.loads((enrolled / "out.json").read_text())
+    assert (stored["faces"], stored["photos"], stored["photos_of_others"]) == ("centred", 24, 24)
+    table = [line.split() for line in ended.out]
+    assert ["rank", "1", f"{stored['cmc']['rates'][0]:.4f}"] in [row[:3] for row in table]
+    assert ["FPIR", "at", "this", "threshold", f"{stored['fpir']['value']:.4f}"] in [row[:5] for row in table]
+    assert stored["tpir"]["value"] == sum(person["right"] for person in stored["people"]) / 24
+    line = next(line for line in ended.out if line.startswith("24 photos of enrolled people: "))
+    assert f" {stored['tpir']['value']:.4f} named correctly" in line
+    drawn = (enrolled / "c.svg").read_text()
+    assert all(title in drawn for title in ("CMC", "DET", "ROC")) or drawn.count('<g id="axes_') == 3
+    again = finetune(*command.replace("c.svg", "d.svg").replace("out.json", "again.json").split())
+    assert again.out == ended.out
+    assert (enrolled / "again.json").read_bytes() == (enrolled / "out.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        (
+            "--faces one --json out.json --min-face-size 30",
+            [
+                "--min-face-size: given without --align, which looks for faces",
+                "--faces: given without --labelled, which counts photos by their folders; give both",
+                "--json: given without --labelled, which counts photos by their folders; give both",
+            ],
+        ),
+        ("--curves out.svg", ["--curves: given without --labelled, ...; give both"]),
+        ("--labelled --curves out.txt", ["out.txt: give a file name that ends in .svg or .png or .pdf"]),
+        ("--labelled --json out.csv", ["out.csv: give a file name that ends in .json"]),
+        ("--labelled --faces all", ["argument --faces: invalid choice: 'all' ..."]),
+        ("--labelled --json faces/learn/out.json", ["faces/learn/out.json: lies in faces/learn, ..."]),
+    ],
+)
+def test_options_of_labelled_photos_that_can_not_be_used_are_refused(options, lines, enrolled, refused):
+    refused(f"identify people.h5 faces/learn {options}", *lines)
+
+
 @pytest.mark.parametrize("classifier", ["k-nearest", "svm", "logistic", "svc"])
 def test_other_classifiers_name_the_enrolled_photos(enrolled, finetune, classifier):
     ended = finetune(*f"identify people.h5 faces/learn --threshold -9 --labelled --classifier {classifier}".split())
-    figures = ended.out[-1]
+    figures = next(line for line in ended.out if " photos of enrolled people: " in line)
     assert ended.err[0].startswith("faces/learn/person_001/person_001_0001.png: 80 x 80 pixels, of which the central")
     assert figures.startswith("24 photos of enrolled people: ")
     assert float(figures.split(": ")[1].split()[0]) > 0.4

@@ -40,6 +40,19 @@ def test_every_classifier_names_people_and_says_who_comes_next(name):
     np.testing.assert_array_equal(classifier.predict(PROBES), best.labels[:, 0])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_the_scores_of_all_people_hold_the_best_two(name):
+    classifier = make(name, 6)
+    classifier.fit(ROWS, LABELS)
+    scores, best = classifier.scores(PROBES), classifier.best(PROBES)
+    assert scores.shape == (len(PROBES), 6)
+    found = two_best(scores, classifier.classes_)
+    np.testing.assert_array_equal(found.labels[:, 0], best.labels[:, 0])
+    seen = best.labels[:, 1] != NOBODY
+    np.testing.assert_allclose(found.scores[seen], best.scores[seen], atol=1e-6)
+    np.testing.assert_array_equal(found.scores[~seen, 1], 0)  # nobody else has a photo among the neighbours
+
+
 @settings(max_examples=50)
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=25), st.data())
 def test_prototypes_are_the_same_whatever_the_order_of_enrolment(labels, data):

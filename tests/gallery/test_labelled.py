@@ -6,13 +6,18 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("tensorflow")
 from finetune.gallery.identification import Face, Identification
-from finetune.gallery.labelled import count_named
+from finetune.gallery.labelled import POLICIES, label_photos
 
 pytestmark = pytest.mark.tf
 PEOPLE = ("Ann", "Bob", "Zoë")
+
+
+def count_named(answers, people, policy="each"):
+    return label_photos(answers, people, policy).lines()
 
 
 def photo(name: str, *faces: tuple[str, str]) -> list[Identification]:
@@ -73,3 +78,70 @@ def test_the_folders_name_counts_in_any_spelling(folder):
 def test_a_person_whose_name_another_one_has_in_another_case_is_somebody_else():
     (line,) = count_named(photo("ann/1.jpg", ("Ann", "Ann")), ("Ann", "ann"))
     assert line.startswith("1 photo of enrolled people: 0.0000 named correctly")
+
+
+def boxed(name: str, *faces: tuple[str, str, tuple[float, float, float, float]], ranks=()) -> list[Identification]:
+    """Return the answers of one photo: the name, the nearest person and the box of each face."""
+    path = Path(name)
+    return [
+        Identification(Face(path, path.parent, path, number, box), said, 0.9 - number / 10, best, own_rank=rank)
+        for number, ((said, best, box), rank) in enumerate(zip(faces, [*ranks, *[None] * len(faces)], strict=False), 1)
+    ]
+
+
+@pytest.fixture
+def party(tmp_path) -> list[Identification]:
+    """Return the answers to a photo with Bob at the edge, whose face is the largest, and Ann in the centre."""
+    path = tmp_path / "Ann/party.png"
+    path.parent.mkdir()
+    Image.new("RGB", (400, 300)).save(path)
+    bob, ann, passer = (0.0, 0.0, 110.0, 110.0), (150.0, 100.0, 250.0, 200.0), (300.0, 100.0, 320.0, 120.0)
+    return boxed(str(path), ("Bob", "Bob", bob), ("Ann", "Ann", ann), ("unknown", "Bob", passer), ranks=[2, 1, 3])
+
+
+@pytest.mark.parametrize(
+    ("policy", "lines"),
+    [
+        (
+            "centred",
+            [
+                "1.0000 named correctly",
+                "2 further faces in these photos: not counted; 1 named, 0 as the folder's person",
+            ],
+        ),
+        (
+            "largest",
+            [
+                "0.0000 named correctly",
+                "2 further faces in these photos: not counted; 1 named, 1 as the folder's person",
+            ],
+        ),
+        ("each", ["1.0000 named correctly"]),
+        ("one", ["1 photo with several faces: not counted"]),
+    ],
+)
+def test_the_policy_says_which_face_of_a_photo_counts(policy, lines, party):
+    told = count_named(party, PEOPLE, policy)
+    assert len(told) == len(lines)
+    assert all(line in found for line, found in zip(lines, told, strict=True))
+    photos = label_photos(party, PEOPLE, policy).own
+    assert [photo.rank for photo in photos] == {"largest": [2], "one": []}.get(policy, [1])
+
+
+def test_a_photo_of_one_face_counts_alike_under_every_policy():
+    answers = [*photo("Ann/1.jpg", ("Ann", "Ann")), *photo("Eve/1.jpg", ("Bob", "Bob"))]
+    told = {policy: count_named(answers, PEOPLE, policy) for policy in POLICIES}
+    assert all(lines == told["each"] for lines in told.values())
+
+
+def test_the_main_face_of_a_turned_photo_is_that_of_the_upright_one(tmp_path):
+    path = tmp_path / "Ann/turned.jpg"
+    path.parent.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees: 300 x 400 when upright
+    Image.new("RGB", (400, 300)).save(path, exif=exif)
+    answers = boxed(
+        str(path), ("Bob", "Bob", (165.0, 100.0, 235.0, 170.0)), ("Ann", "Ann", (115.0, 165.0, 185.0, 235.0))
+    )
+    (found,) = label_photos(answers, PEOPLE).own
+    assert found.names == ["Ann"]

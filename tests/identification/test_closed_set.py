@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune.errors import DataError
-from finetune.identification.closed_set import cmc, ranks
+from finetune.identification.closed_set import cumulative_match, ranks
 
 
 @st.composite
@@ -29,7 +29,7 @@ def test_they_equal_brute_force_where_ties_count_against_the_probe(case):
         for row, own in zip(scores.tolist(), columns.tolist(), strict=True)
     ]
     assert ranks(scores, columns).tolist() == by_hand
-    curve = cmc(np.array(by_hand), 6)
+    curve = cumulative_match(np.array(by_hand), 6)
     assert curve.rates.tolist() == [sum(own <= k for own in by_hand) / len(by_hand) for k in range(1, 7)]
     assert (np.diff(curve.rates) >= 0).all()
     assert ((curve.intervals[:, 0] <= curve.rates) & (curve.rates <= curve.intervals[:, 1])).all()
@@ -42,7 +42,7 @@ def test_people_without_any_score_share_the_last_rank():
 
 def test_several_probes_of_a_person_widen_the_interval():
     own_ranks = np.repeat([1, 2] * 10, 8)  # 20 people of 8 probes each, all alike
-    alone, together = cmc(own_ranks, 1), cmc(own_ranks, 1, np.repeat(np.arange(20), 8))
+    alone, together = cumulative_match(own_ranks, 1), cumulative_match(own_ranks, 1, np.repeat(np.arange(20), 8))
     width, widened = (np.ptp(curve.intervals[0]) for curve in (alone, together))
     assert widened > 2 * width
     assert together.to_json()["rates"] == [0.5]
@@ -50,4 +50,4 @@ def test_several_probes_of_a_person_widen_the_interval():
 
 def test_without_a_probe_it_is_refused():
     with pytest.raises(DataError, match="found no probe of an enrolled person"):
-        cmc(np.empty(0, np.int64), 5)
+        cumulative_match(np.empty(0, np.int64), 5)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy import stats
 
-from finetune.identification.intervals import Rate, rate, rate_intervals, wilson
+from finetune.identification.intervals import Rate, rate_intervals, rate_of, wilson
 
 
 @settings(max_examples=200)
@@ -21,8 +21,8 @@ def test_wilsons_equals_scipys(case):
 def test_one_image_per_subject_gives_wilsons():
     hits = np.arange(40)[:, np.newaxis] % np.array([2, 5]) == 0
     np.testing.assert_array_equal(rate_intervals(hits, np.arange(40)[::-1]), wilson(hits.sum(0), 40))
-    assert rate(hits[:, 0]) == Rate(0.5, *wilson(np.array([20]), 40)[0], 40)
-    assert str(rate(hits[:, 0])) == "0.5000 (95 %: 0.3520 to 0.6480)"
+    assert rate_of(hits[:, 0]) == Rate(0.5, *wilson(np.array([20]), 40)[0], 40)
+    assert str(rate_of(hits[:, 0])) == "0.5000 (95 %: 0.3520 to 0.6480)"
 
 
 def test_the_bootstrap_covers_a_rate_of_dependent_images_and_wilsons_does_not():
@@ -33,7 +33,7 @@ def test_the_bootstrap_covers_a_rate_of_dependent_images_and_wilsons_does_not():
         own = generator.beta(0.7, 0.3, 40)
         hits = generator.random([40, 10]) < own[:, np.newaxis]
         subjects = np.repeat(np.arange(40), 10)
-        for name, found in (("subjects", rate(hits.ravel(), subjects)), ("images", rate(hits.ravel()))):
+        for name, found in (("subjects", rate_of(hits.ravel(), subjects)), ("images", rate_of(hits.ravel()))):
             inside[name] += found.low <= 0.7 <= found.high
     assert inside["subjects"] >= 0.9 * 200
     assert inside["images"] < 0.7 * 200
@@ -41,7 +41,7 @@ def test_the_bootstrap_covers_a_rate_of_dependent_images_and_wilsons_does_not():
 
 @pytest.mark.parametrize("hit", [True, False])
 def test_images_that_are_all_alike_have_wilsons_interval_for_the_number_of_subjects(hit):
-    found = rate(np.full(50, hit), np.arange(50) % 5)
+    found = rate_of(np.full(50, hit), np.arange(50) % 5)
     assert (found.low, found.high) == tuple(wilson(np.array([5.0 * hit]), 5)[0])
     assert found.low < 1
     assert found.high > 0
@@ -51,4 +51,4 @@ def test_the_same_images_give_the_same_interval_in_any_order():
     generator = np.random.default_rng(0)
     hits, subjects = generator.random(60) < 0.6, np.arange(60) % 7
     order = generator.permutation(60)
-    assert rate(hits, subjects) == rate(hits[order], subjects[order]) == rate(hits, subjects * 3 + 1)
+    assert rate_of(hits, subjects) == rate_of(hits[order], subjects[order]) == rate_of(hits, subjects * 3 + 1)
