@@ -137,6 +137,7 @@ AREAS = {
                 "OperatingRates",
                 "identification_curve",
                 "error_curve",
+                "verification_errors",
                 "ErrorCurve",
                 "conservative_threshold",
                 "rate_of",

@@ -7,6 +7,7 @@ the mean of the people's F-scores, in which each person counts the same.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
+    from finetune.gallery import CrossValidated, published
     from finetune.model import Model
 
 CLASSIFIERS = ("svc", "svm", "prototype", "k-nearest", "logistic")
@@ -101,25 +103,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--submission", metavar="FILE", help="write ImageId,PredictedClass for the test images, numbered from 0"
     )
+    parser.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="write image,name,predicted,probability for the test images; score in place of the probability for "
+        "classifiers without one (svm, prototype, k-nearest)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Train and test, and print the numbers of photos and each classifier's accuracy and macro F-score."""
     options.classifier = list(dict.fromkeys(options.classifier or ["svc"]))
     _refuse(options)
+    read = [path(text) for text in (options.train, options.test, options.labels) if text]
     target = None
     if options.submission:
-        read = [path(text) for text in (options.train, options.test, options.labels) if text]
         target = text_file(options.submission, (".csv", ".txt"), *read)
+    table = text_file(options.csv, (".csv",), *read) if options.csv else None
     arrays = read_arrays(options)
     for folder in (options.train, options.test):
         if folder is not None and folder not in arrays:
             refuse_two_forms(layout(path(folder)))  # reports a wrong folder before the checkpoint is restored
     model = restore(options)
     if options.folds:
-        _cross_validate(options, _everybody(options, arrays, model), model)
+        _cross_validate(options, _everybody(options, arrays, model), model, table)
     else:
-        _train_and_test(options, *_sides(options, arrays, model), model, target)
+        _train_and_test(options, *_sides(options, arrays, model), model, (target, table))
 
 
 def _sides(options: argparse.Namespace, arrays: dict[str, Images], model: Model) -> tuple[Images, Images]:
@@ -153,16 +162,17 @@ def _everybody(options: argparse.Namespace, arrays: dict[str, Images], model: Mo
 
 
 def _train_and_test(
-    options: argparse.Namespace, train: Images, test: Images, model: Model, target: Path | None
+    options: argparse.Namespace, train: Images, test: Images, model: Model, targets: tuple[Path | None, Path | None]
 ) -> None:
-    """Train each classifier on one side and test it on the other, and write the submission."""
+    """Train each classifier on one side and test it on the other, and write the submission and the table."""
     from finetune.gallery import few_photos, published
 
     _say_notes(model, train, test)
     people = published.People.of(train.names or [], test.names)
     if people.others:
         say_aside(f"{people.others} test images of people who are not trained on count as wrong")
-    if people.test is None and target is None:
+    target, table = targets
+    if people.test is None and target is None and table is None:
         say_aside("the test images have no names to count by; --submission writes the predictions")
     # Only training images go to the feature cache. Without --test, the whole folder is one training set.
     rows = train.embedded(model, "auto")
@@ -180,9 +190,11 @@ def _train_and_test(
         if target:
             published.write_submission(target, done.predictions, people.names)
             say(f"{len(done.predictions)} predictions in {in_one_line(target)}")
+        if table:
+            _write_table(table, name, test, people.names, done)
 
 
-def _cross_validate(options: argparse.Namespace, everybody: Images, model: Model) -> None:
+def _cross_validate(options: argparse.Namespace, everybody: Images, model: Model, table: Path | None) -> None:
     """Test each classifier on each fold after training it on the others; the images are embedded once."""
     from finetune.gallery import cross_validate, few_photos, published, split_in_folds
 
@@ -200,6 +212,27 @@ def _cross_validate(options: argparse.Namespace, everybody: Images, model: Model
             f"{name}: accuracy {done.accuracies.mean():.5f} ± {done.accuracies.std():.5f} "
             f"({right} of {len(rows)}), macro F-score {done.macro_f1.mean():.5f} ± {done.macro_f1.std():.5f}"
         )
+        if table:
+            _write_table(table, name, everybody, people.names, done)
+
+
+def _write_table(
+    table: Path, classifier: str, images: Images, people: Sequence[str], done: published.Classified | CrossValidated
+) -> None:
+    """Write the prediction of each image, and say so."""
+    from finetune.gallery import published
+
+    assert done.scores is not None  # `classify` gives them
+    paths = images.images
+    published.write_predictions(
+        table,
+        [in_one_line(path) for path in paths] if isinstance(paths, list) else [*map(str, range(len(paths)))],
+        images.names,
+        [people[label] for label in done.predictions.tolist()],
+        done.scores,
+        probabilities=classifier in published.PROBABILITIES,
+    )
+    say(f"{counted(len(done.predictions), 'prediction')} in {in_one_line(table)}")
 
 
 def _size(people: int, images: int) -> str:
@@ -216,8 +249,7 @@ def _say_notes(model: Model, *sides: Images) -> None:
 
 def _refuse(options: argparse.Namespace) -> None:
     """Refuse options that contradict each other, all at once."""
-    problems = []
-    is_array = [text is not None and text.endswith(".npy") for text in (options.train, options.test)]
+    problems: list[Problem] = []
     drawn = [flag for flag in ("--split", "--folds") if getattr(options, flag[2:])]
     if len(drawn) == 2:
         problems.append(Problem("--split and --folds", "two ways to test", "give one of them"))
@@ -233,13 +265,22 @@ def _refuse(options: argparse.Namespace) -> None:
         if options.submission:
             advice = "give --test with the contest's images, to train on all of PEOPLE"
             problems.append(Problem("--submission", f"given with {flag}, which tests on images of PEOPLE", advice))
-    if is_array[0] and options.test is None and not drawn:
+    problems += _of_arrays(options)
+    if len(options.classifier) > 1:
+        written = [flag for flag in ("--submission", "--csv") if getattr(options, flag[2:])]
+        problems += [Problem(flag, "takes one classifier", "name one") for flag in written]
+    if problems:
+        raise RecipeError(*problems)
+
+
+def _of_arrays(options: argparse.Namespace) -> list[Problem]:
+    """Return the problems of options for arrays."""
+    problems = []
+    is_array = [text is not None and text.endswith(".npy") for text in (options.train, options.test)]
+    if is_array[0] and not (options.test or options.split or options.folds):
         problems.append(Problem(options.train, "an array", "give --test, --split or --folds beside it"))
     if is_array[0] != (options.labels is not None):
         problems.append(Problem("--labels", "is for PEOPLE in .npy, and needed there"))
     if not any(is_array) and (options.height or options.width):
         problems.append(Problem("--height and --width", "give the size of images in .npy, and no .npy is given"))
-    if options.submission and len(options.classifier) > 1:
-        problems.append(Problem("--submission", "takes one classifier", "name one"))
-    if problems:
-        raise RecipeError(*problems)
+    return problems

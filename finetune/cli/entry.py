@@ -42,7 +42,7 @@ GROUPS = {
         "enroll": "add photos of people to a gallery, and create it if needed",
         "gallery": "list a gallery; rename, merge and remove people; export it",
         "identify": "identify faces in photos with a gallery, or answer unknown",
-        "compare": "compare the faces in two photos, and decide whether they show the same person",
+        "compare": "compare the faces in photos, and decide which of them show the same person",
         "classify": "train and test a classifier on embeddings, as FaceNet's classifier.py does",
     },
     "Look after checkpoints": {

@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> None:
     """Print the rates of the verification and of the identification; notes go to stderr."""
     from finetune.checkpoint import locate
     from finetune.files import write_json
+    from finetune.identification import verification_errors
     from finetune.verification import pool, read_templates
 
     _refuse(options)
@@ -81,7 +82,8 @@ def run(options: argparse.Namespace) -> None:
     say(f"{counted(len(templates.names), 'template', ',')} of {counted(len(images), 'image', ',')}")
     stored: dict[str, Any] = {}
     if pairs is not None:
-        stored["verification"] = _verified(pooled, pairs, options.far).to_json()
+        verified = _verified(pooled, pairs, options.far)
+        stored["verification"] = verified.to_json() | {"error_rates": verification_errors(verified)}
     if sides is not None:
         stored["identification"] = _identified(pooled, templates, *sides).to_json()
     if target:

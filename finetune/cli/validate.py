@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> None:
     """Print four lines per set, and one more if its pairs show people of the training; notes go to stderr."""
     from finetune.checkpoint import locate
     from finetune.files import write_json
+    from finetune.identification import verification_errors
     from finetune.images import inspect_images
     from finetune.verification import distinct_images, measure_sets, read_names
 
@@ -84,6 +85,7 @@ def run(options: argparse.Namespace) -> None:
     if len(sets) > 1:
         show(_table(results))
     if target:
+<<<<<<< HEAD
         if several:
             of_sets = {one.name: results[one.name].to_json() | _settings_of(one) for one in sets}
             write_json(target, _settings(model, options.trained) | {"sets": of_sets})
@@ -176,6 +178,23 @@ def _settings_of(one: PairSet) -> dict[str, Any]:
         "missing": list(one.pairs.missing),
         "skipped_pairs": one.pairs.n_skipped,
     }
+=======
+        settings = {
+            "checkpoint": str(model.source.prefix),
+            "lfw": str(lfw.dir),
+            "pairs": str(lfw.pairs),
+            "images": len(pairs.paths),
+            "missing": list(pairs.missing),
+            "skipped_pairs": pairs.n_skipped,
+            "trained": options.trained,
+            "image_size": model.preprocessing.image_size,
+            "standardization": model.preprocessing.standardization,
+            "precision": model.precision,
+            "runtime": model.runtime,
+            "preprocessing_source": model.preprocessing.source,
+        }
+        write_json(target, result.to_json() | settings | {"error_rates": verification_errors(result)})
+>>>>>>> 400b1f4 (The prediction of each image, matrices of photos, and error rates of verification in the words of ISO/IEC 19795)
 
 
 def _reader(option: Option) -> Callable[[str], Any]:

@@ -8,7 +8,13 @@ from .classifiers import (
     SoftmaxHead as SoftmaxHead,
     few_photos as few_photos,
 )
-from .compare import Comparison as Comparison, pair_threshold as pair_threshold, verify as verify
+from .compare import (
+    Comparison as Comparison,
+    pair_threshold as pair_threshold,
+    similarities as similarities,
+    verify as verify,
+    write_matrix as write_matrix,
+)
 from .cross_validation import (
     CrossValidated as CrossValidated,
     Split as Split,

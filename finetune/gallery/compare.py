@@ -10,6 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from finetune import files
+from finetune.arrays import Doubles
+from finetune.cells import csv_text
 from finetune.embedding import Embedder
 from finetune.errors import DataError, Problem
 from finetune.gallery.calibration import Threshold
@@ -87,25 +90,61 @@ def verify(
         >>> comparison.same
         True
     """
-    photos = as_paths([first, second])
-    folders = [Problem(in_one_line(photo), "a folder", "give a photo") for photo in photos if photo.is_dir()]
-    if folders:
-        raise DataError(*folders)
     if threshold is None and gallery is not None:
+        _refuse_folders([first, second])
         threshold = pair_threshold(gallery, far).value
+    return Comparison(float(similarities([first, second], model, align=align)[0, 1]), threshold)
+
+
+def similarities(photos: Sequence[Place], model: Model | str | Path, *, align: bool = False) -> Doubles:
+    """Compare the faces on several photos, each with each. Nothing of them is kept on disk.
+
+    Args:
+        photos: aligned faces, or with `align` photos of one person each, n of them.
+        model: a model, or the checkpoint that one is restored from.
+        align: whether to find the faces first; there must be one in each photo.
+
+    Returns:
+        Cosine similarities, float64 [n, n], symmetric.
+
+    Raises:
+        DataError: photos can't be used; one line for each.
+        CheckpointError: the checkpoint can't be restored.
+    """
+    paths = _refuse_folders(photos)
     used = model if isinstance(model, Model) else Model.restore(model)
     with contextlib.ExitStack() as stack:
-        found = [stack.enter_context(faces_of([photo], used, detect=align)) for photo in photos]
+        found = [stack.enter_context(faces_of([photo], used, detect=align)) for photo in paths]
         problems = [
             problem
-            for photo, faces in zip(photos, found, strict=True)
+            for photo, faces in zip(paths, found, strict=True)
             if (problem := _problem(photo, faces, aligned=not align))
         ]
         if problems:
             raise DataError(*dict.fromkeys(problems))
         crops = [face.crop for faces in found for face in faces if face.crop is not None]
-        one, other = Embedder(used, cache="off").embeddings(crops)  # [2, E]
-    return Comparison(float(np.dot(one.astype(np.float64), other)), threshold)
+        rows = Embedder(used, cache="off").embeddings(crops).astype(np.float64)  # [n, E]
+    return np.array([[np.dot(one, other) for other in rows] for one in rows])
+
+
+def write_matrix(path: Path, photos: Sequence[Place], matrix: Doubles) -> None:
+    """Write similarities [n, n] as a CSV with a line and a column per photo.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    names = [in_one_line(photo) for photo in photos]
+    rows = [(name, *(f"{value:.6f}" for value in row)) for name, row in zip(names, matrix.tolist(), strict=True)]
+    files.write_text(path, csv_text([("photo", *names), *rows]))
+
+
+def _refuse_folders(photos: Sequence[Place]) -> list[Path]:
+    """Return the paths of the photos, or raise an error that names each folder among them."""
+    paths = as_paths(photos)
+    folders = [Problem(in_one_line(photo), "a folder", "give a photo") for photo in paths if photo.is_dir()]
+    if folders:
+        raise DataError(*folders)
+    return paths
 
 
 def _problem(photo: Path, faces: Sequence[Face], *, aligned: bool) -> Problem | None:

@@ -36,11 +36,13 @@ class CrossValidated(Brief):
         predictions: predicted label of each image, by the classifier that was not trained on it, int64 [n].
         accuracies: share of correct predictions in each fold, float64 [folds].
         macro_f1: mean of the people's F1 scores in each fold, float64 [folds].
+        scores: score of each image's predicted label, float64 [n]; see `Classified`.
     """
 
     predictions: Labels
     accuracies: npt.NDArray[np.float64]
     macro_f1: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
 
 
 def split_by_share(names: Sequence[str], share: float, seed: int = SEED) -> Split:
@@ -101,13 +103,16 @@ def cross_validate(
         DataError: the classifier can't tell that many people apart.
     """
     predictions = np.empty(len(labels), np.int64)
-    scores = []
+    scores = np.empty(len(labels))
+    figures = []
     for train, test in splits:
         done = classify(name, embeddings[train], labels[train], embeddings[test], labels[test], seed)
         predictions[test] = done.predictions
-        scores.append((done.accuracy, done.macro_f1))
-    accuracies, macro_f1 = np.array(scores, np.float64).T
-    return CrossValidated(predictions, accuracies, macro_f1)
+        assert done.scores is not None  # `classify` gives them
+        scores[test] = done.scores
+        figures.append((done.accuracy, done.macro_f1))
+    accuracies, macro_f1 = np.array(figures, np.float64).T
+    return CrossValidated(predictions, accuracies, macro_f1, scores)
 
 
 def _refuse_few(names: Sequence[str], least: int, why: str) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.metrics import f1_score
 
 from finetune import files
-from finetune.arrays import Floats, Labels
+from finetune.arrays import Doubles, Floats, Labels
 from finetune.brief import Brief
 from finetune.cells import csv_text
 from finetune.errors import DataError, Problem
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CHUNK = 1024
 """Images of an array that are in memory at once."""
 MIN_IMAGES, TRAIN_IMAGES, SEED = 20, 10, 666
+PROBABILITIES: tuple[Name, ...] = ("svc", "logistic")
+"""Classifiers whose scores are probabilities."""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -87,11 +89,13 @@ class Classified(Brief):
         predictions: predicted labels, int64 [m].
         accuracy: share of correct predictions; None if the true labels are unknown.
         macro_f1: mean of the people's F1 scores; None if the true labels are unknown.
+        scores: score of each predicted label, float64 [m]; its probability for the classifiers of `PROBABILITIES`.
     """
 
     predictions: Labels
     accuracy: float | None = None
     macro_f1: float | None = None
+    scores: Doubles | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -146,13 +150,13 @@ def classify(
     """
     classifier = make(name, len(np.unique(train_labels)), seed)
     classifier.fit(train, train_labels)
-    predictions = classifier.best(test).labels[:, 0]
+    best = classifier.best(test)
+    predictions, scores = best.labels[:, 0], best.scores[:, 0]
     if test_labels is None:
-        return Classified(predictions)
+        return Classified(predictions, scores=scores)
     accuracy = float(np.mean(predictions == test_labels))
-    return Classified(
-        predictions, accuracy, float(f1_score(test_labels, predictions, average="macro", zero_division=0))
-    )
+    macro_f1 = float(f1_score(test_labels, predictions, average="macro", zero_division=0))
+    return Classified(predictions, accuracy, macro_f1, scores)
 
 
 def write_submission(path: Path, predictions: Labels, names: Sequence[str]) -> None:
@@ -163,3 +167,31 @@ def write_submission(path: Path, predictions: Labels, names: Sequence[str]) -> N
     """
     rows = [(number, names[label]) for number, label in enumerate(predictions.tolist())]
     files.write_text(path, csv_text([("ImageId", "PredictedClass"), *rows]))
+
+
+def write_predictions(
+    path: Path,
+    images: Sequence[str],
+    names: Sequence[str] | None,
+    predicted: Sequence[str],
+    scores: Doubles,
+    *,
+    probabilities: bool,
+) -> None:
+    """Write a CSV with one line per image: `image,name,predicted,probability`, or `score` in place of the last.
+
+    Args:
+        path: file to write.
+        images: path of each image, or its row in an array, [m].
+        names: name of the person in each image, [m]; None if unknown, which leaves the column empty.
+        predicted: predicted name of each image, [m].
+        scores: score of each prediction, [m].
+        probabilities: True if the scores are probabilities.
+
+    Raises:
+        RunError: the file can't be written.
+    """
+    header = ("image", "name", "predicted", "probability" if probabilities else "score")
+    written = [f"{score:.6f}" for score in scores.tolist()]
+    rows = zip(images, names or [""] * len(images), predicted, written, strict=True)
+    files.write_text(path, csv_text([header, *rows]))

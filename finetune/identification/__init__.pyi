@@ -1,5 +1,9 @@
 from .closed_set import CMC as CMC, cumulative_match as cumulative_match, ranks as ranks
-from .error_curves import ErrorCurve as ErrorCurve, error_curve as error_curve
+from .error_curves import (
+    ErrorCurve as ErrorCurve,
+    error_curve as error_curve,
+    verification_errors as verification_errors,
+)
 from .intervals import Rate as Rate, rate_intervals as rate_intervals, rate_of as rate_of, wilson as wilson
 from .operating_rates import (
     OperatingRates as OperatingRates,

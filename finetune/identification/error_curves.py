@@ -6,11 +6,13 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from finetune.arrays import Doubles, Floats, Labels
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
 from finetune.identification.intervals import rate_intervals
+from finetune.verification import VerificationResult
 from finetune.verification.protocols import area, equal_error_rate
 from finetune.words import counted
 
@@ -53,15 +55,25 @@ class ErrorCurve(Brief):
         assert crossing is not None  # the last threshold accepts every impostor
         return crossing
 
+    def corners(self) -> npt.NDArray[np.bool_]:
+        """Return True for the curve's ends and the points where it turns, which hold all of it: bool [points]."""
+        flat = [np.diff(rates) == 0 for rates in (self.positives, self.negatives)]
+        straight = (flat[0][:-1] & flat[0][1:]) | (flat[1][:-1] & flat[1][1:])
+        return np.concatenate([[True], ~straight, [True]])
+
     def to_json(self, positives: str, negatives: str) -> dict[str, Any]:
-        """Return the curve, ready for `json.dump`, with the rates under the given names, such as `fmr` and `fnmr`."""
-        thresholds = [*self.thresholds[:-1].tolist(), None]  # JSON has no -inf
+        """Return the corners of the curve, ready for `json.dump`.
+
+        Args:
+            positives, negatives: names of the rates, such as `fmr` and `fnmr`.
+        """
+        kept = self.corners()
         return {
-            "thresholds": thresholds,
-            positives: self.positives.tolist(),
-            f"{positives}_intervals": self.positive_intervals.tolist(),
-            negatives: self.negatives.tolist(),
-            f"{negatives}_intervals": self.negative_intervals.tolist(),
+            "thresholds": [*self.thresholds[kept][:-1].tolist(), None],  # JSON has no -inf
+            positives: self.positives[kept].tolist(),
+            f"{positives}_intervals": self.positive_intervals[kept].tolist(),
+            negatives: self.negatives[kept].tolist(),
+            f"{negatives}_intervals": self.negative_intervals[kept].tolist(),
             "auc": self.auc,
             "eer": self.eer,
             "n_genuine": self.n_genuine,
@@ -108,6 +120,24 @@ def error_curve(
         len(own),
         len(others),
     )
+
+
+def verification_errors(result: VerificationResult) -> dict[str, Any] | None:
+    """Return the error rates of a verification in the words of ISO/IEC 19795, ready for `json.dump`.
+
+    `fmr` and `fnmr` are those of the result: its false accept rate, and 1 - validation rate. `det` is the curve over
+    all pairs at once, with distances as thresholds, below which pairs are accepted. Its intervals are Wilson's. Pairs
+    that share people carry less information than independent ones, so the intervals are slightly too narrow.
+
+    Returns:
+        Rates, or None if the pairs' distances were not kept.
+    """
+    if result.distances is None or result.is_same is None:
+        return None
+    scores = -result.distances.astype(np.float64)
+    det = error_curve(scores[result.is_same], scores[~result.is_same]).to_json("fmr", "fnmr")
+    det["thresholds"] = [None if score is None else -score for score in det["thresholds"]]
+    return {"fmr_target": result.far_target, "fmr": result.far, "fnmr": 1 - result.val, "det": det}
 
 
 def _share_above(scores: Doubles, thresholds: Doubles) -> Doubles:

@@ -165,7 +165,7 @@ class VerificationResult(Brief):
         eer = "none within the thresholds" if self.eer is None else f"{self.eer:.4f}"
         rows = [
             ("accuracy", f"{self.accuracy:.4f} ± {self.accuracy_std:.4f}"),
-            (f"validation rate at FAR {self.far_target:g}", f"{self.val:.4f} ± {self.val_std:.4f}"),
+            (f"validation rate (1 - FNMR) at FAR (FMR) {self.far_target:g}", f"{self.val:.4f} ± {self.val_std:.4f}"),
             ("area under the ROC curve", f"{self.auc:.4f}"),
             ("equal error rate", eer),
             ("threshold", f"{self.threshold:.4f} ({self.distance})"),

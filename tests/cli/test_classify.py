@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 
 from finetune.align import Alignment, Faces, align
 from finetune.cli import sides
+from finetune.gallery.classifiers import make
 from finetune.model import Model
 from tests.cli.test_bad_options import bad
 
@@ -154,7 +156,67 @@ def test_no_submission_is_written_whose_lines_would_be_other_images(work, finetu
     assert finetune(*command.replace("aligned", "whole").split()).out[-1] == "11 predictions in s.csv"
 
 
+@pytest.mark.parametrize(
+    ("command", "images", "column"),
+    [
+        ("faces/learn --test test --classifier logistic", 12, "probability"),
+        ("faces/learn --test faces/learn --classifier prototype", 24, "score"),
+        ("faces/learn --folds 3 --classifier svc", 24, "probability"),
+        ("faces/learn --split 0.3 --classifier svm", 8, "score"),
+        (f"X.npy --labels y.npy {FORM} --folds 3 --classifier logistic", 24, "probability"),
+    ],
+)
+def test_the_prediction_of_each_image_is_written_with_its_score(command, images, column, arrays, finetune):
+    people = unlabelled(arrays)
+    ended = finetune(*f"classify model {command} --csv out.csv".split())
+    assert ended.status == 0
+    assert ended.out[-1] == f"{images} predictions in out.csv"
+    with (arrays / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [*rows[0]] == ["image", "name", "predicted", column]
+    assert len(rows) == images
+    if "test --classifier" in command:
+        assert [row["image"] for row in rows] == [f"test/{n}.png" for n in range(12)]
+        assert [row["name"] for row in rows] == [""] * 12
+        assert np.mean([row["predicted"] == person for row, person in zip(rows, people, strict=True)]) > 0.7
+    else:
+        right = sum(row["name"] == row["predicted"] for row in rows)
+        assert figures(ended.out[-2], command.split()[-1]) == (right, images)
+        assert rows[0]["image"] == ("0" if "X.npy" in command else rows[0]["image"]) != ""
+    if column == "probability":
+        assert all(0.25 <= float(row[column]) <= 1 for row in rows) or "svc" in command  # the highest of four
+
+
+def test_the_written_probability_is_that_of_the_classifier(work, finetune):
+    finetune(
+        *["classify", "model", "faces/learn", "--test", "faces/learn", "--classifier", "logistic", "--csv", "out.csv"]
+    )
+    paths = sorted((work / "faces/learn").rglob("*.png"))
+    labels = np.array([int(path.parent.name[-1]) for path in paths])
+    rows = Model.restore("model").embed(paths)
+    expected = make("logistic", 4).fit(rows, labels).scores(rows).max(axis=1)
+    with (work / "out.csv").open() as file:
+        written = {row["image"]: float(row["probability"]) for row in csv.DictReader(file)}
+    found = [written[str(path.relative_to(work))] for path in paths]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 WRONG = [
+    bad(
+        "a table of two classifiers",
+        "classify model faces/learn --test faces/learn --csv out.csv --classifier svc --classifier svm",
+        "--csv: takes one classifier; name one",
+    ),
+    bad(
+        "a table that is no CSV",
+        "classify model faces/learn --csv out.png",
+        "out.png: give a file name that ends in .csv",
+    ),
+    bad(
+        "a table among the images",
+        "classify model faces/learn --csv faces/learn/out.csv",
+        "faces/learn/out.csv: lies in faces/learn, which stays as it is; give a place beside it",
+    ),
     bad(
         "two ways to test",
         "classify model faces/learn --split 0.3 --folds 5",

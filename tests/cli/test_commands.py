@@ -206,8 +206,9 @@ def test_validate_prints_facenets_lines_and_writes_the_whole_protocol(options: d
     assert len(ended.out) == 4
 
     told = json.loads((work / "lfw.json").read_text())
-    assert {field.name for field in dataclasses.fields(VerificationResult)} - {"sample_of"} <= set(told)
+    assert {field.name for field in dataclasses.fields(VerificationResult)} - {"sample_of", "rates"} <= set(told)
     assert told["accuracy"] == expected.accuracy
+    assert (told["error_rates"]["fmr"], told["error_rates"]["fnmr"]) == (expected.far, 1 - expected.val)
     assert {name: told[name] for name in options} == options
     rest = ("checkpoint", "lfw", "pairs", "images", "missing", "skipped_pairs", "image_size", "standardization")
     assert [told[name] for name in rest] == [

@@ -30,7 +30,7 @@ def lists(work: Path) -> Path:
 
 def test_it_prints_and_stores_what_the_library_computes(lists: Path, finetune, drawn_checkpoint: Path):
     from finetune import Model
-    from finetune.identification import identify_templates
+    from finetune.identification import identify_templates, verification_errors
     from finetune.verification import (
         pool,
         read_subjects,
@@ -59,7 +59,7 @@ def test_it_prints_and_stores_what_the_library_computes(lists: Path, finetune, d
         *identified.lines(),
     ]
     stored = json.loads((lists / "out.json").read_text())
-    assert stored["verification"] == verified.to_json()
+    assert stored["verification"] == verified.to_json() | {"error_rates": verification_errors(verified)}
     assert stored["identification"] == identified.to_json()
     assert (stored["images"], stored["settings"]["pairs"]) == (3 * people, "pairs.csv")
     assert np.mean(verified.distances[verified.is_same]) < np.mean(verified.distances[~verified.is_same])

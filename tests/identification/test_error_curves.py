@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -12,8 +13,9 @@ from sklearn.metrics import det_curve, roc_auc_score, roc_curve
 
 from finetune.errors import DataError
 from finetune.identification import error_curves
-from finetune.identification.error_curves import error_curve
+from finetune.identification.error_curves import error_curve, verification_errors
 from finetune.identification.intervals import wilson
+from finetune.verification.protocols import area, evaluate_pairs
 
 SCORES = st.lists(st.integers(0, 9), min_size=1, max_size=15)
 
@@ -46,9 +48,41 @@ def test_a_score_of_minus_infinity_is_never_accepted():
     assert curve.positives.tolist() == [0.0, 0.0, 0.5, 1.0]
     assert (curve.eer, curve.auc) == (0.5, 0.5)
     stored = json.loads(json.dumps(curve.to_json("fpir", "fnir"), allow_nan=False))
-    assert stored["thresholds"] == [0.9, 0.5, 0.1, None]
-    assert stored["fnir"] == [1.0, 0.5, 0.5, 0.5]
+    assert stored["thresholds"] == [0.9, 0.5, None]  # between the last two, the curve is straight
+    assert (stored["fpir"], stored["fnir"]) == ([0.0, 0.0, 1.0], [1.0, 0.5, 0.5])
     assert error_curve([-math.inf], [0.5]).eer == 1
+
+
+@settings(max_examples=200)
+@given(SCORES, SCORES)
+def test_the_corners_hold_the_whole_curve(genuine, impostors):
+    curve = error_curve(genuine, impostors)
+    kept = curve.corners()
+    assert kept[0]
+    assert kept[-1]
+    points = np.stack([curve.positives, curve.negatives], axis=1)
+    for place in np.flatnonzero(~kept):  # each point left out lies between the corners around it, on a straight line
+        before, after = points[:place][kept[:place]][-1], points[place:][kept[place:]][0]
+        assert (before == after).any()
+        assert (before[0] <= points[place][0] <= after[0]) & (before[1] >= points[place][1] >= after[1])
+    fpr, tpr = curve.positives[kept], 1 - curve.negatives[kept]
+    assert area(fpr, tpr) == pytest.approx(curve.auc)
+
+
+def test_a_verification_has_its_rates_in_the_words_of_iso():
+    generator = np.random.default_rng(0)
+    rows, same = generator.normal(size=[400, 4]), np.arange(200) % 2 == 0
+    rows[1::2][same] = rows[::2][same] + 0.7 * generator.normal(size=[100, 4])
+    result = evaluate_pairs(rows[::2], rows[1::2], same)
+    errors = verification_errors(result)
+    assert (errors["fmr"], errors["fnmr"], errors["fmr_target"]) == (result.far, 1 - result.val, 1e-3)
+    det = errors["det"]
+    for threshold, fmr, fnmr in list(zip(det["thresholds"], det["fmr"], det["fnmr"], strict=True))[:-1]:
+        assert fmr == np.mean(result.distances[~same] < threshold)
+        assert fnmr == pytest.approx(np.mean(result.distances[same] >= threshold))
+    assert (det["thresholds"][-1], det["fmr"][-1], det["fnmr"][-1]) == (None, 1, 0)
+    assert json.loads(json.dumps(errors, allow_nan=False)) == errors
+    assert verification_errors(dataclasses.replace(result, distances=None)) is None
 
 
 def test_each_point_has_its_interval_in_blocks_of_any_size(monkeypatch):
