@@ -23,6 +23,7 @@ ELSEWHERE = {
 OUTPUTS_ELSEWHERE = {
     "first-fine-tuning.md": "of the demo; tests/test_demo.py",
     "gates-and-verdict.md": "a verdict on better weights than the drawn ones; tests/verification/test_verdicts.py",
+    "identification.md": "of people of LFW; tests/verify/labelled.py",
     "thresholds.md": "a refusal; tests/cli/test_gallery.py",
 }
 """Pages whose output is not that of their commands, each with the test of that output."""

@@ -3,7 +3,7 @@
 Among them are alignment and parity against the published scripts, frozen against naive, the recipes, and galleries.
 
     python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification,
-                                            # thresholds, exports, weights, contest, networks
+                                            # thresholds, labelled, exports, weights, contest, networks
 
 It needs the folder that FINETUNE_SHARED names (default ../shared). It prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. This takes about an hour on two cores. FINETUNE_CROP_PYTHON may name
@@ -21,6 +21,7 @@ import exports
 import frozen
 import gallery
 import identification
+import labelled
 import networks
 import overfit
 import parity
@@ -38,6 +39,7 @@ TABLES = {
     "gallery": gallery.main,
     "identification": identification.main,
     "thresholds": thresholds.main,
+    "labelled": labelled.main,
     "recipes": recipes.main,
     "overfit": overfit.main,
     "exports": exports.main,
