@@ -144,6 +144,8 @@ def _verified(pooled: Doubles, pairs: ImagePairs, fars: tuple[float, ...] | None
     say(f"{counted(result.n_pairs, 'pair', ',')}, {result.n_same:,} of one person")
     for line in result.lines():
         say(line)
+    for note in result.notes:
+        say_aside(note)
     return result
 
 

@@ -58,6 +58,7 @@ def test_it_prints_and_stores_what_the_library_computes(lists: Path, finetune, d
         *verified.lines(),
         *identified.lines(),
     ]
+    assert [line for line in ended.err if "validation rate" in line] == list(verified.notes[:2])
     stored = json.loads((lists / "out.json").read_text())
     assert stored["verification"] == verified.to_json() | {"error_rates": verification_errors(verified)}
     assert stored["identification"] == identified.to_json()

@@ -59,7 +59,6 @@ def _evaluate(
     of_one, of_two = distances[same], np.sort(distances[~same])
     fars = _several(far)
     rates = [_at(target, of_one, of_two) for target in fars]
-    at_far = rates[0].threshold
     ordered = np.unique(distances)
     thresholds = np.append(ordered, np.nextafter(ordered[-1], np.inf))  # [points], from none accepted to all
     true_accepts, false_accepts = accepted(of_one, thresholds), accepted(of_two, thresholds)
@@ -86,7 +85,11 @@ def _evaluate(
         flip=False,
         far_target=fars[0],
         notes=(
-            f"the validation rate accepts distances below {at_far:.6g}",
+            *(
+                f"the validation rate{f' at {rate.far_target:g}' * (len(rates) > 1)} accepts distances below "
+                f"{rate.threshold:.6g}"
+                for rate in rates
+            ),
             f"the accuracy is that at {threshold:.6g}, the best threshold for these same pairs, which flatters it",
         ),
         correct=correct,

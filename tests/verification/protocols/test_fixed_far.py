@@ -159,7 +159,12 @@ def test_several_rates_are_each_what_they_are_alone():
         assert "rates" not in alone.to_json()
         assert rate.low <= rate.val <= rate.high
     first = measure(lambda paths, flip: rows, pairs, protocol=by_name("fixed_far", far=0.1))
-    assert dataclasses.replace(several, rates=()) == first
+    assert dataclasses.replace(several, rates=(), notes=first.notes) == first
+    assert several.notes[:3] == tuple(
+        f"the validation rate at {rate.far_target:g} accepts distances below {rate.threshold:.6g}"
+        for rate in several.rates
+    )
+    assert several.notes[3:] == first.notes[1:]
     assert VerificationResult.from_json(json.loads(json.dumps(several.to_json()))) == several
 
 
