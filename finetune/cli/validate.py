@@ -62,7 +62,6 @@ def run(options: argparse.Namespace) -> None:
     """Print four lines per set, and one more if its pairs show people of the training; notes go to stderr."""
     from finetune.checkpoint import locate
     from finetune.files import write_json
-    from finetune.identification import verification_errors
     from finetune.images import inspect_images
     from finetune.verification import distinct_images, measure_sets, read_names
 
@@ -85,12 +84,18 @@ def run(options: argparse.Namespace) -> None:
     if len(sets) > 1:
         show(_table(results))
     if target:
-<<<<<<< HEAD
         if several:
-            of_sets = {one.name: results[one.name].to_json() | _settings_of(one) for one in sets}
+            of_sets = {one.name: _content(results[one.name]) | _settings_of(one) for one in sets}
             write_json(target, _settings(model, options.trained) | {"sets": of_sets})
         else:
-            write_json(target, results[sets[0].name].to_json() | _settings(model, options.trained, sets[0]))
+            write_json(target, _content(results[sets[0].name]) | _settings(model, options.trained, sets[0]))
+
+
+def _content(result: VerificationResult) -> dict[str, Any]:
+    """Return a result with its error rates."""
+    from finetune.identification import verification_errors
+
+    return result.to_json() | {"error_rates": verification_errors(result)}
 
 
 def _from_options(options: argparse.Namespace) -> list[Callable[[], PairSet]]:
@@ -178,23 +183,6 @@ def _settings_of(one: PairSet) -> dict[str, Any]:
         "missing": list(one.pairs.missing),
         "skipped_pairs": one.pairs.n_skipped,
     }
-=======
-        settings = {
-            "checkpoint": str(model.source.prefix),
-            "lfw": str(lfw.dir),
-            "pairs": str(lfw.pairs),
-            "images": len(pairs.paths),
-            "missing": list(pairs.missing),
-            "skipped_pairs": pairs.n_skipped,
-            "trained": options.trained,
-            "image_size": model.preprocessing.image_size,
-            "standardization": model.preprocessing.standardization,
-            "precision": model.precision,
-            "runtime": model.runtime,
-            "preprocessing_source": model.preprocessing.source,
-        }
-        write_json(target, result.to_json() | settings | {"error_rates": verification_errors(result)})
->>>>>>> 400b1f4 (The prediction of each image, matrices of photos, and error rates of verification in the words of ISO/IEC 19795)
 
 
 def _reader(option: Option) -> Callable[[str], Any]:
