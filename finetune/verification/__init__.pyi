@@ -1,4 +1,5 @@
 from .comparison import Difference as Difference, compare as compare, paired_interval as paired_interval
+from .formats import read_pairs as read_pairs
 from .measuring import Embed as Embed, measure as measure, measure_lfw as measure_lfw
 from .opening import open_pairs as open_pairs, usable as usable
 from .operating_points import interval as interval, least_rate as least_rate, operating_point as operating_point
@@ -9,7 +10,9 @@ from .pairs import (
     ImagePairs as ImagePairs,
     Pair as Pair,
     PairsFile as PairsFile,
-    read_pairs as read_pairs,
+    image_name as image_name,
+    number_of as number_of,
+    numbered as numbered,
     resolve as resolve,
 )
 from .resampling import RESAMPLES as RESAMPLES, bootstrap as bootstrap
@@ -17,6 +20,7 @@ from .result import (
     ACCURACY_STEP as ACCURACY_STEP,
     THRESHOLDS_END as THRESHOLDS_END,
     VAL_STEP as VAL_STEP,
+    AccuracyInterval as AccuracyInterval,
     Distance as Distance,
     LFWResult as LFWResult,
     Overlap as Overlap,

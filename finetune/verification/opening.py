@@ -7,7 +7,8 @@ import dataclasses
 from finetune.errors import DataError, Problem
 from finetune.images import Records, size_notes, sizes_of
 from finetune.recipe import LFW
-from finetune.verification.pairs import ImagePairs, read_pairs, resolve
+from finetune.verification.formats import read_pairs
+from finetune.verification.pairs import ImagePairs, resolve
 from finetune.verification.protocols import K_FOLD, VerificationProtocol
 
 

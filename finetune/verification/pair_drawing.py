@@ -17,7 +17,8 @@ from finetune.dataset import Quarantined, layout
 from finetune.errors import DataError, Problem, attempt
 from finetune.images import SUFFIXES
 from finetune.names import spelled_alike
-from finetune.verification.pairs import DEFAULT_FOLDS, Pair, image_name, number_of, numbered
+from finetune.verification.formats import text_of
+from finetune.verification.pairs import DEFAULT_FOLDS, Pair, image_name, numbered
 from finetune.words import counted
 
 Counts = npt.NDArray[np.int64]
@@ -86,8 +87,7 @@ def write_pairs(
     except DataError as error:
         raise DataError(*error.within(root, _example(left_out))) from None
     pairs_per_fold = len(drawn[0]) // 2
-    lines = [f"{folds}\t{pairs_per_fold}", *(_line(pair) for fold in drawn for pair in fold)]
-    files.write_text(path, "\n".join(lines) + "\n")
+    files.write_text(path, text_of(drawn))
     every = [image for person in images.values() for image in person]
     named = sum(isinstance(image, str) for image in every)
     return Drawn(len(images), len(every), named, folds, pairs_per_fold, tuple(left_out))
@@ -262,15 +262,3 @@ def _order(image: int | str) -> tuple[int, str]:
 def _example(left_out: Sequence[Quarantined]) -> str:
     """Return a hint at the first file that was left out; empty if there is none."""
     return f"the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
-
-
-def _line(pair: Pair) -> str:
-    (name1, image1), (name2, image2) = (_split(image) for image in pair[:2])
-    return f"{name1}\t{image1}\t{image2}" if pair.is_same else f"{name1}\t{image1}\t{name2}\t{image2}"
-
-
-def _split(image: str) -> tuple[str, int | str]:
-    """Return the fields of an image in a line: its person, and its number or its file."""
-    name, _, file = image.rpartition("/")
-    number = number_of(image)
-    return name, file if number is None else number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,24 @@ class Overlap(Brief):
     identities: tuple[str, ...]
     n_identities: int
     n_pairs: int
+
+
+class AccuracyInterval(NamedTuple):
+    """95 % interval of an accuracy.
+
+    Attributes:
+        low, high: ends of the interval, 0 to 1.
+        n: number of independent trials that it counts.
+        of: what a trial is, `people` or `pairs`.
+    """
+
+    low: float
+    high: float
+    n: int
+    of: str
+
+    def __str__(self) -> str:
+        return f"Interval of the accuracy (95 %, {self.n} {self.of}): {self.low:.3f} to {self.high:.3f}"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -89,6 +107,7 @@ class VerificationResult(Brief):
             None without an overlap, or if too few pairs are left, which `notes` then says.
         sample_of: number of pairs that the measured ones are a sample of; None if all were measured.
         protocol: description of the protocol for readers of the JSON.
+        accuracy_interval: 95 % interval of the accuracy for pairs of few people; None for ten folds.
     """
 
     accuracy: float
@@ -117,12 +136,16 @@ class VerificationResult(Brief):
     without_overlap: VerificationResult | None = None
     sample_of: int | None = None
     protocol: Mapping[str, str] = dataclasses.field(default_factory=lambda: PROTOCOL, repr=False)
+    accuracy_interval: AccuracyInterval | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VerificationResult) and self.to_json() == other.to_json()
 
     def lines(self) -> list[str]:
-        """Return the four lines that FaceNet's `validate_on_lfw.py` prints; with one fold, without deviations."""
+        """Return the four lines that FaceNet's `validate_on_lfw.py` prints; with one fold, without deviations.
+
+        For pairs of few people, the interval of the accuracy is one more line.
+        """
         accuracy_std, val_std = (f"+-{std:.5f}" * (self.n_folds > 1) for std in (self.accuracy_std, self.val_std))
         eer = "none within the thresholds" if self.eer is None else f"{self.eer:.3f}"
         return [
@@ -130,6 +153,7 @@ class VerificationResult(Brief):
             f"Validation rate: {self.val:.5f}{val_std} @ FAR={self.far:.5f}",
             f"Area Under Curve (AUC): {self.auc:.3f}",
             f"Equal Error Rate (EER): {eer}",
+            *([] if self.accuracy_interval is None else [str(self.accuracy_interval)]),
         ]
 
     def _repr_html_(self) -> str:
@@ -170,12 +194,15 @@ class VerificationResult(Brief):
         """Return the fields by name, ready for `json.dump`.
 
         `correct` and `is_same` are strings of 0 and 1, one digit per pair. `distances` and `folds` are lists.
-        `sample_of` is present only if a sample was measured.
+        `sample_of` is present only if a sample was measured, and `accuracy_interval` only for few people.
         """
-        names = [field.name for field in dataclasses.fields(self) if field.name not in ("sample_of", "protocol")]
+        apart = ("sample_of", "protocol", "accuracy_interval")
+        names = [field.name for field in dataclasses.fields(self) if field.name not in apart]
+        interval = self.accuracy_interval
         return {
             **{name: getattr(self, name) for name in names},
             **({} if self.sample_of is None else {"sample_of": self.sample_of}),
+            **({} if interval is None else {"accuracy_interval": interval._asdict()}),
             "fold_accuracy": list(self.fold_accuracy),
             "notes": list(self.notes),
             "correct": digits(self.correct),
@@ -197,6 +224,7 @@ class VerificationResult(Brief):
             DataError: `stored` lacks some fields, or their lengths differ from the number of pairs.
         """
         later = ("overlap", "without_overlap", "distances", "is_same", "folds", "sample_of", "protocol")
+        later += ("accuracy_interval",)
         names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
         missing = ", ".join(name for name in names if name not in stored)
         if missing:
@@ -214,12 +242,14 @@ class VerificationResult(Brief):
                 found = f"found {len(fields[name])} values of {name} for {stored['n_pairs']} pairs"
                 raise DataError(Problem("result of verification", found, "give a file that finetune wrote"))
         overlap, without = stored.get("overlap"), stored.get("without_overlap")
+        interval = stored.get("accuracy_interval")
         return cls(
             **fields,
             overlap=Overlap(**overlap | {"identities": tuple(overlap["identities"])}) if overlap else None,
             without_overlap=cls.from_json(without) if without else None,
             sample_of=stored.get("sample_of"),
             protocol=stored.get("protocol", PROTOCOL),
+            accuracy_interval=AccuracyInterval(**interval) if interval else None,
         )
 
 

@@ -25,7 +25,10 @@ def sampled(pairs: ImagePairs, share: float | None) -> ImagePairs:
     """
     if share is None:
         return pairs
-    folds, _ = cut_into_folds(pairs.is_same, pairs.n_folds)
+    if pairs.folds is None:
+        folds, _ = cut_into_folds(pairs.is_same, pairs.n_folds)
+    else:
+        folds = [np.flatnonzero(pairs.folds == fold) for fold in range(pairs.n_folds)]
     size = max(2, round(share * min(map(len, folds))))
     kept = np.concatenate([_drawn(fold, pairs.is_same, size, [SEED, number]) for number, fold in enumerate(folds)])
     places, index = np.unique(np.stack([pairs.index1[kept], pairs.index2[kept]], axis=1), return_inverse=True)
@@ -42,6 +45,9 @@ def sampled(pairs: ImagePairs, share: float | None) -> ImagePairs:
         is_same=pairs.is_same[kept],
         notes=(*pairs.notes, note),
         sample_of=len(pairs.is_same),
+        folds=None if pairs.folds is None else pairs.folds[kept],
+        people=None if pairs.people is None else tuple(pairs.people[place] for place in places),
+        names=tuple(pairs.names[place] for place in places) if pairs.names else (),
     )
 
 

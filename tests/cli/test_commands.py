@@ -19,7 +19,7 @@ from finetune import VerificationResult, __version__
 from finetune.cli import COMMANDS
 from finetune.demo import OLD
 from finetune.doctor.finding import KINDS
-from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification import read_pairs, resolve
 from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytestmark = pytest.mark.tf

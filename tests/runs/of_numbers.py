@@ -34,7 +34,7 @@ from finetune.runs.opening import Inputs
 from finetune.runs.selection import Selection
 from finetune.training import loop
 from finetune.training.metrics import metrics_of
-from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification import read_pairs, resolve
 
 V1 = by_name("inception_resnet_v1")
 TRAINED = "Logits/biases"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification import read_pairs, resolve
 
 LINKS = "links to the photos, nothing was copied; keep the photos where they are"
 
