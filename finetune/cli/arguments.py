@@ -111,11 +111,19 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, c
 
 
 def add_lfw(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Add `--lfw DIR --pairs FILE` and the settings of the protocol."""
+    """Add `--lfw DIR --pairs FILE` and the settings of the protocol; `required` is for the pairs."""
     parser.add_argument(
-        "--lfw", required=required, metavar="DIR", help="folder of aligned faces, DIR/NAME/NAME_0001.png or .jpg"
+        "--lfw",
+        metavar="DIR",
+        help="folder of aligned faces, DIR/NAME/NAME_0001.png or .jpg; not needed with a .bin file",
     )
-    parser.add_argument("--pairs", required=required, metavar="FILE", help="pairs.txt, or a file in its format")
+    parser.add_argument(
+        "--pairs",
+        required=required,
+        metavar="FILE",
+        help="LFW's pairs.txt, a table of two images and 0 or 1 per line, a list of CALFW or CPLFW, CFP's folder "
+        "Protocol/Split/FP, or a .bin file of InsightFace",
+    )
     parser.add_argument(
         "--distance",
         choices=("euclidean", "cosine"),
@@ -141,9 +149,12 @@ def lfw_section(options: argparse.Namespace) -> LFW | None:
         UserError: `--lfw` or `--pairs` is given without the other.
     """
     from finetune.recipe import LFW
+    from finetune.verification.formats import holds_images
 
     if not options.lfw and not options.pairs:
         return None
+    if options.pairs and not options.lfw and holds_images(options.pairs):
+        options.lfw = options.pairs
     if not options.lfw or not options.pairs:
         given, other = ("--lfw", "--pairs") if options.lfw else ("--pairs", "--lfw")
         raise UserError(Problem(given, f"given without {other}", "give both, or neither"))

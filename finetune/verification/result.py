@@ -223,8 +223,8 @@ class VerificationResult(Brief):
         Raises:
             DataError: `stored` lacks some fields, or their lengths differ from the number of pairs.
         """
-        later = ("overlap", "without_overlap", "distances", "is_same", "folds", "sample_of", "protocol")
-        later += ("accuracy_interval",)
+        later = ["overlap", "without_overlap", "distances", "is_same", "folds", "sample_of", "protocol"]
+        later += ["accuracy_interval"]
         names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
         missing = ", ".join(name for name in names if name not in stored)
         if missing:

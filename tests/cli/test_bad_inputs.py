@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from finetune.checkpoint.location import EXPECTED
+from finetune.verification.formats.registry import FORMS
 
 pytestmark = pytest.mark.tf
 
@@ -212,7 +213,7 @@ PAIRS = [
     bad(
         "no such pairs file",
         "validate model --lfw faces/strangers --pairs pairs.txt",
-        "pairs.txt: can't be read (No such file or directory); give a pairs file in LFW's form",
+        f"pairs.txt: can't be read (No such file or directory); give {FORMS}",
     ),
     bad(
         "a home of nobody's",
@@ -223,17 +224,17 @@ PAIRS = [
     bad(
         "a folder for a pairs file",
         "validate model --lfw faces/strangers --pairs faces",
-        "faces: can't be read (Is a directory); give a pairs file in LFW's form",
+        "faces: a folder, and not one of CFP's folds; give CFP's folder Protocol/Split/FP or FF, or a pairs file",
     ),
     bad(
         "an empty pairs file",
         "validate model --lfw faces/strangers --pairs bad/empty.txt",
-        "bad/empty.txt: found no pairs; give a pairs file in LFW's form",
+        f"bad/empty.txt: found no pairs; give {FORMS}",
     ),
     bad(
         "an image for a pairs file",
         "validate model --lfw faces/strangers --pairs bad/small/ann/1.png",
-        "bad/small/ann/1.png: not a text file; give a pairs file in LFW's form",
+        f"bad/small/ann/1.png: not a text file; give {FORMS}",
     ),
     bad(
         "malformed pairs",

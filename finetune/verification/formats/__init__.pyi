@@ -1,2 +1,2 @@
 from .lfw import text_of as text_of
-from .registry import read_pairs as read_pairs
+from .registry import holds_images as holds_images, read_pairs as read_pairs

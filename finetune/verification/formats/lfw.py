@@ -120,4 +120,4 @@ def _split(image: str) -> tuple[str, int | str]:
     return name, file if number is None else number
 
 
-LFW_PAIRS = TextForm("LFW's pairs.txt", _fits, read)
+LFW_PAIRS: TextForm = TextForm("LFW's pairs.txt", _fits, read)

@@ -9,7 +9,7 @@ from finetune.errors import DataError, Problem
 from finetune.files import read_text
 from finetune.paths import excerpt
 from finetune.verification import PairsFile
-from finetune.verification.formats import cfp
+from finetune.verification.formats import bin_set, cfp
 from finetune.verification.formats.format import Line, TextForm
 from finetune.verification.formats.lfw import LFW_PAIRS
 from finetune.verification.formats.table import TABLE
@@ -20,7 +20,7 @@ TEXT_FORMS: tuple[TextForm, ...] = (TABLE, TWO_LINES, LFW_PAIRS)
 """Forms of text. Of two that fit equally many lines, the first one is taken."""
 SAMPLED = 50
 """Number of lines that tell a file's form."""
-FORMS = listed([*(form.name for form in (LFW_PAIRS, TABLE, TWO_LINES)), cfp.NAME], "or")
+FORMS = listed([*(form.name for form in (LFW_PAIRS, TABLE, TWO_LINES)), bin_set.NAME, cfp.NAME], "or")
 """Names of all forms, for messages."""
 
 
@@ -36,9 +36,19 @@ def read_pairs(path: str | os.PathLike[str]) -> PairsFile:
     path = Path(os.path.expanduser(path))
     if path.is_dir():
         return cfp.read(path)
+    if holds_images(path):
+        return bin_set.read(path)
     text = read_text(path, FORMS)
     lines = [Line(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     return _form(path, lines).read(path, lines)
+
+
+def holds_images(path: str | os.PathLike[str]) -> bool:
+    """Return whether a pairs file holds its images, so that no folder of images is needed."""
+    try:
+        return bin_set.is_bin(Path(os.path.expanduser(path)))
+    except OSError:
+        return False  # the reading says why
 
 
 def _form(path: Path, lines: list[Line]) -> TextForm:

@@ -136,4 +136,4 @@ def _fold_order(name: str) -> tuple[int, str]:
     return (int(name), name) if name.isascii() and name.isdigit() and len(name) < 10 else (10**9, name)
 
 
-TABLE = TextForm("a table of two images and 0 or 1 per line", _fits, read)
+TABLE: TextForm = TextForm("a table of two images and 0 or 1 per line", _fits, read)

@@ -58,4 +58,4 @@ def _entry(line: str) -> tuple[str, int] | None:
     return (fields[0], int(label)) if label.isascii() and label.isdigit() and len(label) <= 2 else None
 
 
-TWO_LINES = TextForm("a list of CALFW or CPLFW with two lines per pair", _fits, read)
+TWO_LINES: TextForm = TextForm("a list of CALFW or CPLFW", _fits, read)

@@ -148,9 +148,9 @@ def _groups(pairs: ImagePairs) -> Iterator[tuple[Indices, Bools]]:
     each, group_of = np.unique(ends, axis=0, return_inverse=True)
     if len(each) > MOST_GROUPS:
         return
-    found = []
+    found: list[tuple[Indices, Bools]] = []
     for group, two in enumerate(each):
-        others = ~np.isin(ends, two).any(axis=1)
+        others: Bools = np.logical_not(np.isin(ends, two).any(axis=1))
         if not (pairs.is_same & others).any() or not (~pairs.is_same & others).any():
             return
         found.append((np.flatnonzero(group_of.ravel() == group), others))
