@@ -83,7 +83,7 @@ class Rules:
     find: Callable[[str, str], Any]
     persistent: Callable[[Any], Any] | None = None
     most_steps: int | None = None
-    text: Callable[[str | bytes], Any] | None = None
+    text: Callable[[str | bytes | bytearray], Any] | None = None
 
 
 def load(stream: Bounded | BytesIO, rules: Rules, most_bytes: int) -> Any:
@@ -202,8 +202,8 @@ class _Machine:
             if argument > pickle.HIGHEST_PROTOCOL:
                 raise ValueError("a pickle of an unknown protocol")
         elif name != "FRAME":  # frames only tell how much to read ahead
-            stored = self.rules.text is not None and isinstance(argument, (str, bytes, bytearray))
-            self.push(self.rules.text(argument) if stored else argument)
+            keep = self.rules.text if isinstance(argument, (str, bytes, bytearray)) else None
+            self.push(argument if keep is None else keep(argument))
 
     def push_named(self, module: str, name: str) -> None:
         try:

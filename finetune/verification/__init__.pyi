@@ -4,7 +4,14 @@ from .measuring import Embed as Embed, measure as measure, measure_lfw as measur
 from .opening import open_pairs as open_pairs, usable as usable
 from .operating_points import interval as interval, least_rate as least_rate, operating_point as operating_point
 from .overlap import find_overlap as find_overlap, read_names as read_names
-from .pair_drawing import PAIRS_PER_FOLD as PAIRS_PER_FOLD, write_pairs as write_pairs
+from .pair_drawing import (
+    MOST_PAIRS as MOST_PAIRS,
+    PAIRS_PER_FOLD as PAIRS_PER_FOLD,
+    Drawn as Drawn,
+    count_pairs as count_pairs,
+    write_all_pairs as write_all_pairs,
+    write_pairs as write_pairs,
+)
 from .pairs import (
     DEFAULT_FOLDS as DEFAULT_FOLDS,
     ImagePairs as ImagePairs,

@@ -81,7 +81,7 @@ class _Texts:
     def __init__(self, store: Callable[[bytes, str], str]) -> None:
         self._store, self._names, self._others = store, set[str](), 0
 
-    def keep(self, value: str | bytes) -> Any:
+    def keep(self, value: str | bytes | bytearray) -> Any:
         """Return what stands for a text: an image's name, or the text itself. Python 2 has text for bytes."""
         try:
             content = value.encode("latin1") if isinstance(value, str) else bytes(value)

@@ -14,7 +14,7 @@ from finetune.errors import Problem
 from finetune.verification import DEFAULT_FOLDS, Distance, VerificationResult
 from finetune.verification.protocols.lfw import Bools, evaluate_pairs, lacking_folds
 from finetune.verification.protocols.protocol import VerificationProtocol
-from finetune.verification.protocols.without_folds import accuracy_interval, evaluate_without_folds, lacking
+from finetune.verification.protocols.without_folds import accuracy_interval, evaluate_without_folds, lacking, why
 from finetune.words import counted
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def _evaluate(
     )
     if image_pairs.folds is None or image_pairs.n_folds >= DEFAULT_FOLDS:
         return result
-    pairs = image_pairs if keep is None else image_pairs.only(keep)
-    return dataclasses.replace(result, accuracy_interval=accuracy_interval(result.accuracy, pairs))
+    interval = accuracy_interval(result.accuracy, image_pairs if keep is None else image_pairs.only(keep))
+    note = f"{image_pairs.n_folds} folds in place of ten, as the pairs file has them; {why(interval)}"
+    return dataclasses.replace(result, accuracy_interval=interval, notes=(*result.notes, note))
 
 
 def _needs(image_pairs: ImagePairs, where: str | Path, **_: Any) -> Iterator[Problem]:

@@ -79,6 +79,7 @@ def evaluate_without_folds(
     accuracy = float(np.mean(correct))
     tpr, fpr = (accepted(distances[kind], ACCURACY_THRESHOLDS) / np.count_nonzero(kind) for kind in (same, ~same))
     auc, eer, notes = summarized(fpr, tpr)
+    interval = accuracy_interval(accuracy, pairs)
     return VerificationResult(
         accuracy=accuracy,
         accuracy_std=0.0,
@@ -96,12 +97,12 @@ def evaluate_without_folds(
         subtract_mean=subtract_mean,
         flip=False,
         far_target=FAR,
-        notes=(*_remarks(pairs, by_person=bool(groups)), *notes),
+        notes=(*_remarks(pairs, by_person=bool(groups)), why(interval), *notes),
         correct=correct,
         distances=distances.astype(np.float32),
         is_same=same,
         folds=np.zeros(len(same), np.int16),
-        accuracy_interval=accuracy_interval(accuracy, pairs),
+        accuracy_interval=interval,
         protocol={
             "name": BY_PERSON if groups else OVER_ALL,
             "folds": "none",
@@ -132,6 +133,13 @@ def accuracy_interval(accuracy: float, pairs: ImagePairs) -> AccuracyInterval:
     center = (accuracy + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(accuracy * (1 - accuracy) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return AccuracyInterval(max(0.0, center - half), min(1.0, center + half), n, of)
+
+
+def why(interval: AccuracyInterval) -> str:
+    """Return the reason for what an interval counts."""
+    if interval.of == "people":
+        return "the interval counts people, because pairs that share a person are right or wrong together"
+    return "the interval counts pairs, because their people are unknown, and is too narrow if pairs share people"
 
 
 def _groups(pairs: ImagePairs) -> Iterator[tuple[Indices, Bools]]:
