@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "finetune pairs ~/faces_160 pairs.txt",
-    "finetune pairs ~/faces_160 pairs.txt --folds 5",
     "finetune pairs ~/family_160 pairs.csv --all",
-    "finetune pairs ~/faces_112 pairs.bin",
 )
 TO = ("text", "csv", "bin")
 

@@ -50,7 +50,8 @@ def read(path: Path, lines: Sequence[Line]) -> PairsFile:
     for number, line in lines[has_header:]:
         row = _row(line, separator)
         if row is None:
-            problems.append(Problem(f"{path}:{number}", f"found {excerpt(line)}", FORM))
+            quotes = "; put a path that holds spaces in double quotes" if separator == " " else ""
+            problems.append(Problem(f"{path}:{number}", f"found {excerpt(line)}", FORM + quotes))
         elif row.pair.first == row.pair.second:
             problems.append(Problem(f"{path}:{number}", f"pairs {row.pair.first} with itself", "name two images"))
         else:
@@ -128,8 +129,8 @@ def _is_path(field: str) -> bool:
 
 
 def _plain(path: str) -> str:
-    """Return a path with `/` between its parts, without `./` before it."""
-    return path.replace("\\", "/").removeprefix("./")
+    """Return a path with `/` between its parts, without `./` before it. Windows writes backslashes alone."""
+    return (path if "/" in path else path.replace("\\", "/")).removeprefix("./")
 
 
 def _fold_order(name: str) -> tuple[int, str]:

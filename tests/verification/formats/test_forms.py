@@ -133,6 +133,9 @@ def test_every_malformed_line_of_a_table_is_named(tmp_path):
         f"{path}:5: found 'a/\"1.jpg,b/1.jpg,0,0,0'; {form}",
         f"{path}:6: pairs a/1.jpg with itself; name two images",
     ]
+    path = write(tmp_path, "spaces.txt", "a/1.jpg a/2.jpg 1\na/1 2.jpg b/1.jpg 0\n")
+    quotes = f"{form}; put a path that holds spaces in double quotes"
+    assert refused(path) == [f"{path}:2: found 'a/1 2.jpg b/1.jpg 0'; {quotes}"]
     path = write(tmp_path, "folds.csv", "a/1.jpg,a/2.jpg,1,1\na/1.jpg,b/1.jpg,0\n")
     assert refused(path) == [f"{path}: 1 of 2 lines have no fold; write a fold in each line, or in none"]
     path = write(tmp_path, "fold.csv", "a/1.jpg,a/2.jpg,1,1\na/1.jpg,b/1.jpg,0,1\n")
@@ -177,6 +180,14 @@ def test_a_written_table_is_read_back(tmp_path_factory, pairs, separator, n_fold
     found = read_pairs(path)
     assert list(found.pairs) == [pair for fold in folds for pair in fold]
     assert found.folds == (None if n_folds == 1 else tuple(n for n in range(n_folds) for _ in pairs))
+
+
+def test_paths_of_windows_are_read(tmp_path):
+    path = write(tmp_path, "pairs.csv", "ann\\a.jpg;bob\\b.jpg;0\n.\\ann\\a.jpg;ann/c\\d.jpg;TRUE\n")
+    assert read_pairs(path).pairs == (
+        Pair("ann/a.jpg", "bob/b.jpg", False),
+        Pair("ann/a.jpg", "ann/c\\d.jpg", True),
+    )
 
 
 def test_names_of_two_people_that_contradict_the_labels_are_not_believed(tmp_path):
