@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from finetune import files
-from finetune.errors import DataError, Problem
+from finetune.errors import DataError, Problem, RunError
 from finetune.paths import cache_folder
 from finetune.pickles import Refused
 from finetune.verification import DEFAULT_FOLDS, Pair, PairsFile
@@ -52,18 +52,7 @@ def read(path: Path) -> PairsFile:
     """
     with files.reading(path, _ADVICE):
         entry = cache_folder(FOLDER) / files.sha256(path)[:32]
-    index = _index(entry)
-    if index is None:
-        files.private_folder(entry.parent)
-        shutil.rmtree(entry, ignore_errors=True)  # images of it are missing
-        try:
-            files.write_folder(entry, functools.partial(_unpack, path))
-        except DataError:
-            if _index(entry) is None:  # unless another process has just unpacked it
-                raise
-        index = _index(entry)
-    if index is None:
-        raise DataError(Problem(entry, "changed while it was read", "try again"))
+    index = _index(entry) or _unpacked(path, entry)
     names = index["images"]
     pairs = tuple(map(Pair, names[::2], names[1::2], map(bool, index["same"])))
     return PairsFile(pairs, DEFAULT_FOLDS, open_folds=True, folder=entry, people=dict.fromkeys(names, ""))
@@ -94,6 +83,24 @@ def write(path: Path, pairs: Sequence[tuple[Path, Path, bool]]) -> None:
         file.write(b"e](" + bytes(0x88 if is_same else 0x89 for _, _, is_same in pairs) + b"e\x86.")
 
     files.write(path, fill)
+
+
+def _unpacked(path: Path, entry: Path) -> dict[str, Any]:
+    """Unpack a file's images, and return their index. Another process that unpacks the same file is waited for."""
+    try:
+        files.private_folder(entry.parent)
+        with files.locked(entry.with_name(f".{entry.name}.unpacking"), wait=True):
+            index = _index(entry)
+            if index is None:
+                shutil.rmtree(entry, ignore_errors=True)  # images of it are missing
+                files.write_folder(entry, functools.partial(_unpack, path))
+                index = _index(entry)
+    except OSError as error:
+        found = f"can't be written ({error.strerror})"
+        raise RunError(Problem(entry.parent, found, "name another folder in FINETUNE_CACHE")) from error
+    if index is None:
+        raise DataError(Problem(entry, "changed while it was read", "try again"))
+    return index
 
 
 def _index(entry: Path) -> dict[str, Any] | None:

@@ -8,12 +8,13 @@ import random
 import struct
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from finetune.errors import DataError
+from finetune.errors import DataError, RunError
 from finetune.images import inspect_images, write_faces
 from finetune.paths import cache_entries
 from finetune.recipe import LFW
@@ -118,6 +119,15 @@ def test_images_are_unpacked_once_and_again_if_one_is_missing(tmp_path):
     same_as_set(path)
     assert cache_entries("pairs") == [entry]
     assert entry.parent.stat().st_mode & 0o077 == 0  # faces are for their owner alone
+
+
+def test_several_readers_of_one_set_wait_for_the_one_that_unpacks_it(tmp_path):
+    images = [PNG + random.Random(n).randbytes(2000) for n in range(400)]
+    path = write(tmp_path, pickle.dumps((images, [True] * 200), 4))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: read_pairs(path), range(4)))
+    assert len({each.pairs for each in found}) == 1
+    assert [entry.name for entry in (tmp_path / "cache/pairs").iterdir()] == [found[0].folder.name]
 
 
 def test_a_written_set_is_what_insightface_reads_and_holds_each_image_once(tmp_path):
@@ -276,6 +286,21 @@ def test_mutated_files_are_read_or_answered_in_one_line(tmp_path):
 )
 def test_what_is_wrong_with_a_set_is_said(tmp_path, value, line):
     assert refused(write(tmp_path, pickle.dumps(value, 4))) == line
+
+
+def test_texts_that_are_no_images_are_not_collected(tmp_path):
+    content = b"\x80\x02](" + (b"X" + struct.pack("<I", 2**20) + b"a" * 2**20) * 5 + b"e](\x88e\x86."
+    assert refused(write(tmp_path, content)) == "holds images that are neither JPEG nor PNG"
+
+
+def test_a_cache_that_cannot_be_written_is_said_in_one_line(tmp_path, monkeypatch):
+    path = write(tmp_path, pickle.dumps(SET, 4))
+    monkeypatch.setenv("FINETUNE_CACHE", str(path / "features"))  # a file is no folder
+    with pytest.raises(RunError) as raised:
+        read_pairs(path)
+    (line,) = map(str, raised.value.problems)
+    assert line.startswith(f"{path}/pairs: can't be written (")
+    assert line.endswith("; name another folder in FINETUNE_CACHE")
 
 
 def test_a_file_that_is_no_pickle_is_said_so(tmp_path):
