@@ -67,8 +67,6 @@ def load(path: Path, store: Callable[[bytes, str], str]) -> Content:
         Exception: the file is damaged. Any kind of exception may be raised, none of it by the file's code.
     """
     size = path.stat().st_size
-    if size > MOST_BYTES:
-        raise Refused(f"larger than {MOST_BYTES >> 30} GiB")
     with path.open("rb") as file:
         texts = _Texts(store)
         rules = Rules(CONTENTS, frozenset(_BUILT_BY.split()), _find, most_steps=MOST_STEPS, text=texts.keep)

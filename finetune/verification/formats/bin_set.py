@@ -36,11 +36,11 @@ def is_bin(path: Path) -> bool:
     Raises:
         OSError: the file can't be read.
     """
-    if not path.is_file():
-        return False
+    if path.suffix.lower() == SUFFIX or not path.is_file():
+        return path.suffix.lower() == SUFFIX and not path.is_dir()
     with path.open("rb") as file:
         start = file.read(2)
-    return path.suffix.lower() == SUFFIX or (start[:1] == b"\x80" and start[1:] in (b"\x02", b"\x03", b"\x04", b"\x05"))
+    return start[:1] == b"\x80" and start[1:] in (b"\x02", b"\x03", b"\x04", b"\x05")
 
 
 def read(path: Path) -> PairsFile:
@@ -50,7 +50,11 @@ def read(path: Path) -> PairsFile:
         DataError: the file can't be read, is damaged, or holds something else.
         RunError: the images can't be written.
     """
+    if path.exists() and not path.is_file():
+        raise DataError(Problem(path, "not a file", _ADVICE))  # a named pipe would block
     with files.reading(path, _ADVICE):
+        if path.stat().st_size > bin_pickle.MOST_BYTES:
+            raise DataError(Problem(path, f"larger than {bin_pickle.MOST_BYTES >> 30} GiB", _ADVICE))
         entry = cache_folder(FOLDER) / files.sha256(path)[:32]
     index = _index(entry) or _unpacked(path, entry)
     names = index["images"]

@@ -288,6 +288,14 @@ def test_what_is_wrong_with_a_set_is_said(tmp_path, value, line):
     assert refused(write(tmp_path, pickle.dumps(value, 4))) == line
 
 
+def test_pipes_and_huge_files_are_refused_before_they_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.bin")
+    assert refused(tmp_path / "pipe.bin") == "not a file"
+    path = write(tmp_path, pickle.dumps(SET, 4), "huge.bin")
+    os.truncate(path, 5 * 2**30)  # takes no room
+    assert refused(path) == "larger than 4 GiB"
+
+
 def test_texts_that_are_no_images_are_not_collected(tmp_path):
     content = b"\x80\x02](" + (b"X" + struct.pack("<I", 2**20) + b"a" * 2**20) * 5 + b"e](\x88e\x86."
     assert refused(write(tmp_path, content)) == "holds images that are neither JPEG nor PNG"
