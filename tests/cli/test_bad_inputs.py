@@ -13,7 +13,10 @@ pytestmark = pytest.mark.tf
 
 LFW = "--lfw faces/strangers --pairs faces/pairs.txt"
 ALONE = "--pairs: given without --lfw; give both, or neither"
-WHOLE = "give a .bin file of InsightFace that is whole: a pickle of JPEG or PNG images, two per pair, and of the pairs' labels"
+WHOLE = (
+    "give a .bin file of InsightFace that is whole: a pickle of JPEG or PNG images, two per pair, "
+    "and of the pairs' labels"
+)
 PEOPLE = "give a folder of people, or a text file with a name a line"
 ONE_PER_PERSON = "give one that holds one folder of images per person"
 NO_PATTERN = "TensorFlow opens no path with '[' or '\\' in it; rename it"
