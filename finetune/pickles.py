@@ -74,6 +74,8 @@ class Rules:
             `Refused` for names that make the whole pickle unreadable.
         persistent: function from a persistent id to the object that it stands for; None if no opcode needs it.
         most_steps: largest number of instructions; None for as many as the pickle has bytes.
+        text: function from a text or bytes in the pickle to the object that stands for it. It can keep large ones
+            elsewhere than in memory. None for the text itself.
     """
 
     contents: str
@@ -81,6 +83,7 @@ class Rules:
     find: Callable[[str, str], Any]
     persistent: Callable[[Any], Any] | None = None
     most_steps: int | None = None
+    text: Callable[[str | bytes | bytearray], Any] | None = None
 
 
 def load(stream: Bounded | BytesIO, rules: Rules, most_bytes: int) -> Any:
@@ -104,18 +107,26 @@ def legible(text: str) -> str:
 
 
 class Bounded:
-    """Stream that ends after a number of bytes, whatever lengths are asked for."""
+    """Stream that ends after a number of bytes, whatever lengths are asked for.
 
-    def __init__(self, stream: BinaryIO, most: int) -> None:
-        self._stream, self._left = stream, most
+    Args:
+        stream: file.
+        most: number of bytes after which the stream ends.
+        longest: largest number of bytes that may be asked for at once; None for no limit.
+    """
+
+    def __init__(self, stream: BinaryIO, most: int, longest: int | None = None) -> None:
+        self._stream, self._left, self._longest = stream, most, most if longest is None else longest
 
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes."""
+        if min(size, self._left) > self._longest:
+            raise Refused(f"holds a single value of more than {self._longest >> 20} MiB")
         return self._counted(self._stream.read(min(size, self._left)))
 
     def readline(self) -> bytes:
-        """Read a line with its end."""
-        return self._counted(self._stream.readline(self._left))
+        """Read a line with its end; a line that is longer than allowed has none."""
+        return self._counted(self._stream.readline(min(self._left, self._longest)))
 
     def _counted(self, data: bytes) -> bytes:
         self._left -= len(data)
@@ -191,7 +202,8 @@ class _Machine:
             if argument > pickle.HIGHEST_PROTOCOL:
                 raise ValueError("a pickle of an unknown protocol")
         elif name != "FRAME":  # frames only tell how much to read ahead
-            self.push(argument)
+            keep = self.rules.text if isinstance(argument, (str, bytes, bytearray)) else None
+            self.push(argument if keep is None else keep(argument))
 
     def push_named(self, module: str, name: str) -> None:
         try:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from finetune.downloads import ARCHIVE, FILES, fetch_lfw
 from finetune.errors import DataError, RunError
-from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification import read_pairs, resolve
 
 PEOPLE = ("Ann_Lee", "Bob_Ray")
 PAIRS = "1\t1\nAnn_Lee\t1\t2\nAnn_Lee\t1\tBob_Ray\t2\n"

@@ -104,6 +104,8 @@ AREAS = {
                 "usable",
                 "read_pairs",
                 "write_pairs",
+                "write_all_pairs",
+                "Drawn",
                 "PairsFile",
                 "Pair",
                 "ImagePairs",

@@ -110,6 +110,12 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, c
     )
 
 
+PAIRS = (
+    "LFW's pairs.txt, a table of two images and 0 or 1 per line, a list of CALFW or CPLFW, CFP's folder "
+    "Protocol/Split/FP, or a .bin file of InsightFace"
+)
+
+
 def add_lfw(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add `--lfw DIR --pairs FILE` and the settings of the protocol.
 
@@ -117,12 +123,13 @@ def add_lfw(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
         parser: parser of the command.
         several: True if `--pairs` may be given several times, so that its value is a list.
     """
-    parser.add_argument("--lfw", metavar="DIR", help="folder of aligned faces, DIR/NAME/NAME_0001.png or .jpg")
+    about = "folder of aligned faces, DIR/NAME/NAME_0001.png or .jpg; not needed with a .bin file"
+    parser.add_argument("--lfw", metavar="DIR", help=about)
     if several:
-        about = "pairs.txt, or a file in its format; may be given several times, for several sets of pairs"
+        about = f"{PAIRS}; may be given several times, for several sets of pairs"
         parser.add_argument("--pairs", metavar="FILE", action="append", help=about)
     else:
-        parser.add_argument("--pairs", metavar="FILE", help="pairs.txt, or a file in its format")
+        parser.add_argument("--pairs", metavar="FILE", help=PAIRS)
     parser.add_argument(
         "--distance",
         choices=("euclidean", "cosine"),
@@ -147,20 +154,22 @@ def lfw_section(options: argparse.Namespace) -> LFW | None:
     Raises:
         UserError: `--lfw` or `--pairs` is given without the other.
     """
+    from finetune.verification.formats import holds_images
+
     if not options.lfw and not options.pairs:
         return None
-    if not options.lfw or not options.pairs:
+    if not options.pairs or not (options.lfw or holds_images(options.pairs)):
         given, other = ("--lfw", "--pairs") if options.lfw else ("--pairs", "--lfw")
         raise UserError(Problem(given, f"given without {other}", "give both, or neither"))
     return section_of(options, options.pairs)
 
 
 def section_of(options: argparse.Namespace, pairs: str) -> LFW:
-    """Return a file of pairs with the options of `add_lfw`."""
+    """Return a file of pairs with the options of `add_lfw`. A file that holds its images needs no folder."""
     from finetune.recipe import LFW
 
     protocol = {name: getattr(options, name) for name in ("distance", "subtract_mean", "flip", "missing")}
-    return LFW(dir=path(options.lfw), pairs=path(pairs), **protocol)
+    return LFW(dir=path(options.lfw or pairs), pairs=path(pairs), **protocol)
 
 
 def image_size(text: str) -> int:

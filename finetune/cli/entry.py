@@ -26,7 +26,7 @@ GROUPS = {
         "align": "find faces in photos and crop them as FaceNet did",
         "doctor": "report the problems of a dataset of faces, and move suspect images aside",
         "split": "split a folder of people by images or by identities",
-        "pairs": "draw a pairs file in LFW's format from a folder of people",
+        "pairs": "draw pairs from a folder of people, as text, a table, or one file with their images",
     },
     "Fine-tune": {
         "check": "check a recipe and report all problems; open none of its files",

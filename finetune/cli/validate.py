@@ -101,8 +101,11 @@ def _content(result: VerificationResult) -> dict[str, Any]:
 def _from_options(options: argparse.Namespace) -> list[Callable[[], PairSet]]:
     """Return functions that open the sets that `--lfw` and `--pairs` give, named by the stems of their files."""
     from finetune.verification import OF_LFW, PairSet
+    from finetune.verification.formats import holds_images
 
-    lacking = [flag for flag in ("--lfw", "--pairs") if not getattr(options, flag.removeprefix("--"))]
+    lacking = [] if options.pairs else ["--pairs"]
+    if not options.lfw and not all(map(holds_images, options.pairs or [""])):
+        lacking.insert(0, "--lfw")
     if lacking:
         raise UserError(*(Problem(flag, "not given", "give --lfw and --pairs, or --measure") for flag in lacking))
     protocol = by_name(options.protocol, **_own_options(options))

@@ -1,15 +1,25 @@
 from .comparison import Difference as Difference, compare as compare, paired_interval as paired_interval
+from .formats import read_pairs as read_pairs
 from .measuring import Embed as Embed, measure as measure, measure_lfw as measure_lfw
 from .opening import open_pairs as open_pairs, usable as usable
 from .operating_points import interval as interval, least_rate as least_rate, operating_point as operating_point
 from .overlap import find_overlap as find_overlap, read_names as read_names
-from .pair_drawing import PAIRS_PER_FOLD as PAIRS_PER_FOLD, write_pairs as write_pairs
+from .pair_drawing import (
+    MOST_PAIRS as MOST_PAIRS,
+    PAIRS_PER_FOLD as PAIRS_PER_FOLD,
+    Drawn as Drawn,
+    count_pairs as count_pairs,
+    write_all_pairs as write_all_pairs,
+    write_pairs as write_pairs,
+)
 from .pairs import (
     DEFAULT_FOLDS as DEFAULT_FOLDS,
     ImagePairs as ImagePairs,
     Pair as Pair,
     PairsFile as PairsFile,
-    read_pairs as read_pairs,
+    image_name as image_name,
+    number_of as number_of,
+    numbered as numbered,
     resolve as resolve,
 )
 from .resampling import RESAMPLES as RESAMPLES, bootstrap as bootstrap
@@ -17,6 +27,7 @@ from .result import (
     ACCURACY_STEP as ACCURACY_STEP,
     THRESHOLDS_END as THRESHOLDS_END,
     VAL_STEP as VAL_STEP,
+    AccuracyInterval as AccuracyInterval,
     Distance as Distance,
     LFWResult as LFWResult,
     Overlap as Overlap,

@@ -109,6 +109,9 @@ def judged(
         sample_of=image_pairs.sample_of,
     )
     names = tuple(trained)
+    if names and not any(image_pairs.identities):
+        unknown = "the pairs name no people, so nobody can say whether some of them were trained on"
+        return dataclasses.replace(result, notes=(*result.notes, unknown))
     return _with_overlap(result, names, image_pairs, evaluate) if names else result
 
 

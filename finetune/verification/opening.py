@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from finetune.errors import DataError, Problem
 from finetune.images import Records, size_notes, sizes_of
 from finetune.recipe import LFW, MeasuredSet
-from finetune.verification.pairs import ImagePairs, read_pairs, resolve
+from finetune.verification.formats import read_pairs
+from finetune.verification.pairs import ImagePairs, resolve
 from finetune.verification.protocols import K_FOLD, VerificationProtocol
 
 
@@ -44,6 +46,8 @@ def usable(pairs: ImagePairs, lfw: LFW | MeasuredSet, crop: int, records: Record
         DataError: some images can't be used. One line per image, or a single line if none can be used.
     """
     bad = [Problem(path, reason) for path in pairs.paths if (reason := records[path].unusable(crop))]
+    if bad and pairs.unpacked:
+        raise DataError(_unusable_set(pairs, lfw, crop, records, bad))
     if len(bad) == len(pairs.paths):
         raise DataError(
             Problem(
@@ -57,3 +61,20 @@ def usable(pairs: ImagePairs, lfw: LFW | MeasuredSet, crop: int, records: Record
     # Reports use the notes, and may have to leave names out.
     unaligned = tuple(size_notes(sizes_of(records, pairs.paths), crop, where=lfw.dir))
     return dataclasses.replace(pairs, unaligned=unaligned, notes=(*pairs.notes, *unaligned))
+
+
+def _unusable_set(pairs: ImagePairs, lfw: LFW | MeasuredSet, crop: int, records: Records, bad: list[Problem]) -> Problem:
+    """Return the problem of images that came with the pairs, which nobody can align or replace one by one."""
+    small = [size for path in pairs.paths if (size := records[path].size) and min(size) < crop]
+    if len(small) < len(bad):
+        first = next(problem.found for problem in bad if not records[Path(problem.where)].size)
+        found = f"{len(bad) - len(small)} of {len(pairs.paths)} images can't be read, the first one because: {first}"
+        return Problem(lfw.pairs, found, "get the file again")
+    least = min(map(min, small))
+    found = f"{len(small)} of {len(pairs.paths)} images are smaller than {crop} pixels, down to {least}"
+    return Problem(
+        lfw.pairs,
+        found,
+        f"such sets are aligned for networks of that size, and are not enlarged: --image-size {least} measures them as "
+        f"they are, if the network takes that size; for its figures at {crop}, align the original photos",
+    )

@@ -30,7 +30,7 @@ def find_overlap(trained: Iterable[str], image_pairs: ImagePairs) -> tuple[Overl
     shared = same_identities(trained, identities)
     strange = np.array([name not in shared for name in identities], dtype=bool)
     clean = strange[image_pairs.index1] & strange[image_pairs.index2]
-    return Overlap(tuple(shared), len(set(identities)), int(np.count_nonzero(~clean))), clean
+    return Overlap(tuple(shared), len(set(identities) - {""}), int(np.count_nonzero(~clean))), clean
 
 
 def read_names(path: str | Path) -> tuple[str, ...]:

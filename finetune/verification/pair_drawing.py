@@ -1,30 +1,30 @@
-"""Random pairs from any folder of people, in LFW's format, with folds that share no identity."""
+"""Pairs from any folder of people: random ones, with folds that share no identity, or all there are."""
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from finetune import files
 from finetune.brief import Brief
-from finetune.dataset import Quarantined, layout
+from finetune.dataset import Quarantined
 from finetune.errors import DataError, Problem, attempt
-from finetune.images import SUFFIXES
-from finetune.names import spelled_alike
-from finetune.verification.pairs import DEFAULT_FOLDS, Pair, image_name, number_of, numbered
+from finetune.verification.formats import To, form_of, is_table, write
+from finetune.verification.image_folder import ImageFolder, Images, example, list_images
+from finetune.verification.pairs import DEFAULT_FOLDS, Pair, image_name
 from finetune.words import counted
 
 Counts = npt.NDArray[np.int64]
-Images = Mapping[str, Sequence[int | str]]
-"""Images of each person: numbers if they are named like LFW's, else names of files."""
 PAIRS_PER_FOLD = 300
 """Number of pairs of each kind in a fold of LFW's pairs.txt."""
+MOST_PAIRS = 1_000_000
+"""Largest number of pairs that are all written."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,9 +35,12 @@ class Drawn(Brief):
         people: number of identities with an image.
         images: number of their images.
         files: number of images that are not named like LFW's, so the pairs name their files.
-        folds: number of folds.
-        pairs_per_fold: number of pairs of each kind per fold.
+        folds: number of folds; 1 if there are too few people for two.
+        pairs_per_fold: number of pairs of each kind per fold; 0 if all pairs were written.
         left_out: files and folders that were not used, with reasons.
+        same: number of pairs of one person.
+        different: number of pairs of two people.
+        in_lfw_form: True if the file has LFW's form.
     """
 
     people: int
@@ -46,6 +49,9 @@ class Drawn(Brief):
     folds: int
     pairs_per_fold: int
     left_out: tuple[Quarantined, ...]
+    same: int
+    different: int
+    in_lfw_form: bool
 
 
 def write_pairs(
@@ -55,42 +61,115 @@ def write_pairs(
     folds: int | None = None,
     pairs_per_fold: int | None = None,
     seed: int,
+    to: To | None = None,
 ) -> Drawn:
-    """Draw pairs from a folder of people and write them in the format of LFW's `pairs.txt`.
+    """Draw pairs from a folder of people and write them.
 
-    The header is `folds<TAB>pairs_per_fold`. Then each fold has that many pairs of one person (`name<TAB>1<TAB>4`), and
-    as many of two people (`name<TAB>1<TAB>name<TAB>4`). An image that is not named `NAME/NAME_0001.jpg`, `.jpeg` or
-    `.png` is written as the name of its file. See `draw_pairs`.
+    In the format of LFW's `pairs.txt`, the header is `folds<TAB>pairs_per_fold`. Then each fold has that many pairs of
+    one person (`name<TAB>1<TAB>4`), and as many of two people (`name<TAB>1<TAB>name<TAB>4`). An image that is not named
+    `NAME/NAME_0001.jpg`, `.jpeg` or `.png` is written as the name of its file. See `draw_pairs`. With a single fold,
+    the text is a table instead, as for `csv`.
 
     Args:
-        root: folder with one folder of images per person. No image is opened.
-        folds: number of folds. Default: 10 as in LFW, or fewer if there are too few people.
+        root: folder with one folder of images per person. No image is opened, except for `bin`.
+        folds: number of folds. Default: 10 as in LFW, or fewer if there are too few people; for fewer than four people,
+            one.
         pairs_per_fold: number of pairs of each kind. Default: 300 as in LFW, or fewer if there are too few images.
+        to: `text` for LFW's format, `csv` for a table with paths and folds, `bin` for InsightFace's file, which holds
+            the images. Default: by the suffix of `path`.
 
     Raises:
         DataError: `path` exists, there is no such folder or no image, or the images do not allow that many pairs.
         RunError: the file can't be written.
     """
-    path, root = Path(os.path.expanduser(path)), Path(os.path.expanduser(root))
+    path, found = _opened(path, root)
+    able = sum(len(numbers) > 1 for numbers in found.images.values())
+    folds = folds or max(1, min(DEFAULT_FOLDS, able, len(found.images) // 2))
+    fewer, most = pairs_per_fold is None, pairs_per_fold or PAIRS_PER_FOLD
+    try:
+        drawn = draw_pairs(found.images, folds=folds, pairs_per_fold=most, seed=seed, fewer=fewer)
+    except DataError as error:
+        raise DataError(*error.within(_root(root), example(found.left_out))) from None
+    return _written(path, root, drawn, found, to)
+
+
+def count_pairs(root: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the number of all pairs of one person, and of two people, in a folder.
+
+    Raises:
+        DataError: there is no such folder, or no image in it.
+    """
+    return _counted(list_images(_root(root)))
+
+
+def write_all_pairs(path: str | os.PathLike[str], root: str | os.PathLike[str], *, to: To | None = None) -> Drawn:
+    """Write all pairs of a folder of people, those of one person first. They have no folds.
+
+    Args:
+        root, to: arguments of `write_pairs`.
+
+    Raises:
+        DataError: `path` exists, there is no such folder, a kind of pair is missing, or there are more pairs than
+            `MOST_PAIRS`; the message says how many.
+        RunError: the file can't be written.
+    """
+    path, found = _opened(path, root)
+    same, different = _counted(found)
+    if not (same and different):
+        what = f"{counted(same, 'pair')} of one person and {different} of two"
+        advice = "; ".join(filter(None, ("both are needed: add people or images", example(found.left_out))))
+        raise DataError(Problem(_root(root), what, advice))
+    if same + different > MOST_PAIRS:
+        what = f"{same:,} pairs of one person and {different:,} of two are more than {MOST_PAIRS:,}"
+        raise DataError(Problem(_root(root), what, "draw some of them: leave out --all"))
+    named = [image_name(person, image) for person, images in found.images.items() for image in images]
+    pairs = [
+        Pair(first, second, first.rpartition("/")[0] == second.rpartition("/")[0])
+        for first, second in itertools.combinations(named, 2)
+    ]
+    pairs.sort(key=lambda pair: not pair.is_same)  # stable: the order of the people is kept
+    return dataclasses.replace(_written(path, root, [pairs], found, to), pairs_per_fold=0)
+
+
+def _counted(found: ImageFolder) -> tuple[int, int]:
+    counts = np.array([len(images) for images in found.images.values()], np.int64)
+    same = int(_two_of(counts).sum())
+    return same, int(_two_of(counts.sum())) - same
+
+
+def _root(root: str | os.PathLike[str]) -> Path:
+    return Path(os.path.expanduser(root))
+
+
+def _opened(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> tuple[Path, ImageFolder]:
+    """Return the path to write and the images, with all problems of both at once."""
+    path = Path(os.path.expanduser(path))
     there = Problem(path, "already there", "give another name, or remove it")
     problems = [there] if os.path.lexists(path) else []
-    found = attempt(problems, lambda: _images(root))
+    found = attempt(problems, lambda: list_images(_root(root)))
     if found is None or problems:
         raise DataError(*problems)
-    images, left_out = found
-    able = sum(len(numbers) > 1 for numbers in images.values())
-    folds = folds or max(2, min(DEFAULT_FOLDS, able, len(images) // 2))
-    fewer = pairs_per_fold is None
-    try:
-        drawn = draw_pairs(images, folds=folds, pairs_per_fold=pairs_per_fold or PAIRS_PER_FOLD, seed=seed, fewer=fewer)
-    except DataError as error:
-        raise DataError(*error.within(root, _example(left_out))) from None
-    pairs_per_fold = len(drawn[0]) // 2
-    lines = [f"{folds}\t{pairs_per_fold}", *(_line(pair) for fold in drawn for pair in fold)]
-    files.write_text(path, "\n".join(lines) + "\n")
-    every = [image for person in images.values() for image in person]
-    named = sum(isinstance(image, str) for image in every)
-    return Drawn(len(images), len(every), named, folds, pairs_per_fold, tuple(left_out))
+    return path, found
+
+
+def _written(
+    path: Path, root: str | os.PathLike[str], drawn: list[list[Pair]], found: ImageFolder, to: To | None
+) -> Drawn:
+    form = to or form_of(path)
+    write(path, drawn, form, _root(root), found.files)
+    every = [image for person in found.images.values() for image in person]
+    same = sum(pair.is_same for fold in drawn for pair in fold)
+    return Drawn(
+        people=len(found.images),
+        images=len(every),
+        files=sum(isinstance(image, str) for image in every),
+        folds=len(drawn),
+        pairs_per_fold=len(drawn[0]) // 2,
+        left_out=tuple(found.left_out),
+        same=same,
+        different=sum(map(len, drawn)) - same,
+        in_lfw_form=form == "text" and not is_table(form, drawn),
+    )
 
 
 def draw_pairs(images: Images, *, folds: int, pairs_per_fold: int, seed: int, fewer: bool = False) -> list[list[Pair]]:
@@ -103,7 +182,7 @@ def draw_pairs(images: Images, *, folds: int, pairs_per_fold: int, seed: int, fe
 
     Args:
         images: numbers of each person's images, or names of their files.
-        folds: number of folds, from 2.
+        folds: number of folds, from 1.
         pairs_per_fold: number of pairs of each kind, from 1.
         seed: seed of the draws, from 0.
         fewer: True to draw fewer pairs if there are not that many, the same number in each fold.
@@ -143,6 +222,8 @@ def draw_places(
     able = int((counts > 1).sum())
     people = f"{counted(len(counts), 'person')}, {able} with two images or more"
     most = min(able, len(counts) // 2)
+    if folds > most == 0 and folds == 1:
+        raise DataError(Problem("", people, "pairs need two people, one of them with two images"))
     if folds > most:
         what = f"ask for {most} folds or fewer" if most > 1 else "add people or images"
         needed = f"each of {folds} folds needs two people of its own, one of them with two images"
@@ -227,50 +308,3 @@ def _unrank(pair: int) -> tuple[int, int]:
     """Return the pair with a number: 0 is (0, 1), 1 is (0, 2), 2 is (1, 2), 3 is (0, 3), and so on."""
     second = (1 + math.isqrt(1 + 8 * pair)) // 2
     return pair - second * (second - 1) // 2, second
-
-
-def _images(root: Path) -> tuple[dict[str, list[int | str]], list[Quarantined]]:
-    """Return the images of each person, by number or by file, and the files and folders that can't be used."""
-    found = layout(root)
-    left_out = list(found.misplaced)
-    again = {name: first for first, name in spelled_alike(found.files)}
-    images: dict[str, list[int | str]] = {}
-    for name, paths in found.files.items():
-        stems: set[str] = set()  # one image in two formats counts once
-        for path in paths:
-            if path.suffix.lower() not in SUFFIXES:
-                left_out.append(Quarantined(path, f"not named as an image ({', '.join(SUFFIXES)})"))
-            elif name != name.strip() or path.name != path.name.strip():
-                left_out.append(Quarantined(path, "a name that begins or ends with a space, which no pairs file holds"))
-            elif name in again:
-                reason = f"of {again[name]!a} by name, so that nobody can say if they are two people; rename one"
-                left_out.append(Quarantined(path, reason))
-            elif path.stem not in stems:
-                stems.add(path.stem)
-                number = numbered(path)
-                images.setdefault(name, []).append(path.name if number is None else number)
-    if not images:
-        nobody = Problem(root, "no image in a person's folder", "give one folder of images per person")
-        raise DataError(nobody.within(advice=_example(left_out)))
-    return {name: sorted(found, key=_order) for name, found in images.items()}, left_out
-
-
-def _order(image: int | str) -> tuple[int, str]:
-    return (image, "") if isinstance(image, int) else (10**9, image)
-
-
-def _example(left_out: Sequence[Quarantined]) -> str:
-    """Return a hint at the first file that was left out; empty if there is none."""
-    return f"the first of {len(left_out)} left out is {left_out[0]}" if left_out else ""
-
-
-def _line(pair: Pair) -> str:
-    (name1, image1), (name2, image2) = (_split(image) for image in pair[:2])
-    return f"{name1}\t{image1}\t{image2}" if pair.is_same else f"{name1}\t{image1}\t{name2}\t{image2}"
-
-
-def _split(image: str) -> tuple[str, int | str]:
-    """Return the fields of an image in a line: its person, and its number or its file."""
-    name, _, file = image.rpartition("/")
-    number = number_of(image)
-    return name, file if number is None else number

@@ -1,4 +1,4 @@
-"""Pairs files in LFW's format, which may also name files instead of numbers, and the images that they name."""
+"""Pairs of images, as a pairs file names them and as they are found in a folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import dataclasses
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,22 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.brief import Brief
-from finetune.errors import DataError, Problem, bounded
-from finetune.files import read_text
+from finetune.errors import DataError, Problem
 from finetune.images import SUFFIXES as IMAGES
-from finetune.names import look_the_same, normal, spelled_alike, spelling
-from finetune.paths import entries, excerpt
-from finetune.words import counted
+from finetune.names import normal, spelling
+from finetune.paths import entries
 
 DEFAULT_FOLDS = 10
 SUFFIXES = (".jpg", ".jpeg", ".png")
 """Suffixes of a numbered image, the preferred one first."""
-FORM = "a pairs file in LFW's form"
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Pair(NamedTuple):
-    """Pair of images, `NAME/NAME_0001` or `NAME/FILE.jpg`, and whether they are of one person."""
+    """Pair of images, `NAME/NAME_0001` or a path within the folder of images, and whether they are of one person."""
 
     first: str
     second: str
@@ -42,13 +40,22 @@ class PairsFile(Brief):
 
     Attributes:
         pairs: pairs in the order of the file.
-        n_folds: number of folds in the header, or 10.
+        n_folds: number of folds, 10 if the file does not say it.
         notes: remarks on a result with these pairs, one sentence each.
+        folds: number of each pair's fold, from 0; None for consecutive folds.
+        open_folds: True if the file says nothing about folds. Pairs of few people then have none.
+        folder: folder of the images, if they come with the file; None if they are in a folder of the user's.
+        people: person of each image that is not in a folder of the person's name, empty if nobody knows; None if all
+            images are in such folders.
     """
 
     pairs: tuple[Pair, ...]
     n_folds: int
     notes: tuple[str, ...] = ()
+    folds: tuple[int, ...] | None = None
+    open_folds: bool = False
+    folder: Path | None = None
+    people: Mapping[str, str] | None = None
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -60,13 +67,17 @@ class ImagePairs(Brief):
         index1: index in `paths` of each pair's first image, int [n].
         index2: index in `paths` of each pair's second image, int [n].
         is_same: True for each pair of one person, bool [n].
-        n_folds: number of folds of the cross-validation.
+        n_folds: number of folds of the cross-validation; 1 if there are too few people for folds.
         missing: images that are named but missing, as `NAME/NAME_0001`.
         n_skipped: number of pairs that were left out because of them.
         notes: remarks on a result with these pairs, one sentence each.
         unaligned: the sentence among `notes` that the images look unaligned. Empty if they do not, or if this was not
             checked.
         sample_of: number of pairs that these are a sample of; None for all pairs.
+        folds: number of each pair's fold, int [n], from 0; None for consecutive folds.
+        people: person of each of `paths`, empty if nobody knows; None if they are in folders of the people's names.
+        names: name of each of `paths` in the pairs file, if `people` is given.
+        unpacked: True if the images came with the pairs file, in the size that they have there.
     """
 
     paths: tuple[Path, ...]
@@ -79,65 +90,30 @@ class ImagePairs(Brief):
     notes: tuple[str, ...] = ()
     unaligned: tuple[str, ...] = ()
     sample_of: int | None = None
+    folds: npt.NDArray[np.intp] | None = None
+    people: tuple[str, ...] | None = None
+    names: tuple[str, ...] = ()
+    unpacked: bool = False
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """Person of each of `paths`: the name of its folder."""
-        return tuple(path.parent.name for path in self.paths)
+        """Person of each of `paths`: the name of its folder, unless `people` says it. Empty if nobody knows."""
+        return self.people if self.people is not None else tuple(path.parent.name for path in self.paths)
 
     @property
     def sha256(self) -> str:
         """Digest of the pairs by the names of their images, in whatever folder the images are."""
-        named = [path.stem if numbered(path) is not None else f"{path.parent.name}/{path.name}" for path in self.paths]
+        named = list(self.names) or [
+            path.stem if numbered(path) is not None else f"{path.parent.name}/{path.name}" for path in self.paths
+        ]
         lines = (f"{named[i]}\t{named[j]}\n" for i, j in zip(self.index1, self.index2, strict=True))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def only(self, keep: npt.NDArray[np.bool_]) -> ImagePairs:
         """Return some of the pairs, with the images of all pairs; `keep` is bool [n]."""
         index1, index2 = self.index1[keep], self.index2[keep]
-        return dataclasses.replace(self, index1=index1, index2=index2, is_same=self.is_same[keep])
-
-
-def read_pairs(path: str | Path) -> PairsFile:
-    """Read a pairs file in LFW's format.
-
-    A line is `NAME n1 n2` for two images of one person, or `NAME1 n1 NAME2 n2` for two people. Fields are separated by
-    tabs if the line has any (names may then contain spaces), else by white space. The name of a file, with its suffix,
-    may replace a number. The first line may be a header: the number of folds and of pairs of each kind per fold, or the
-    number of pairs of each kind alone. Without a number of folds, or with one fold, there are 10, as in the published
-    evaluation.
-
-    Raises:
-        DataError: the file can't be read, or it has malformed lines; one line per malformed line.
-    """
-    path = Path(os.path.expanduser(path))
-    lines = [
-        (number, line.strip()) for number, line in enumerate(read_text(path, FORM).splitlines(), 1) if line.strip()
-    ]
-    header = _header(lines[0][1]) if lines else None
-    pairs: list[Pair] = []
-    problems: list[Problem] = []
-    for number, line in lines[header is not None :]:
-        try:
-            pairs.append(_pair(line))
-        except DataError as error:
-            problems += error.within(f"{path}:{number}")
-    if header is not None and header[0] == 0:
-        problems.insert(0, Problem(f"{path}:{lines[0][0]}", "the header asks for 0 folds", "write 10, as LFW does"))
-    if not pairs and not problems:
-        problems.append(Problem(path, "found no pairs", f"give {FORM}"))
-    if problems:
-        raise DataError(*bounded(problems, path, "is it a pairs file?"))
-    notes = [
-        f"{path.name} names {other!a} and {first!a}, which are one name, as two people"
-        for first, other in spelled_alike(_person(image) for pair in pairs for image in pair[:2])
-    ]
-    if header is None:
-        return PairsFile(tuple(pairs), DEFAULT_FOLDS, tuple(notes))
-    n_folds, promised = header
-    if promised != len(pairs):
-        notes.insert(0, f"the header of {path.name} promises {counted(promised, 'pair')}, it holds {len(pairs)}")
-    return PairsFile(tuple(pairs), n_folds if n_folds > 1 else DEFAULT_FOLDS, tuple(notes))
+        folds = None if self.folds is None else self.folds[keep]
+        return dataclasses.replace(self, index1=index1, index2=index2, is_same=self.is_same[keep], folds=folds)
 
 
 def image_name(person: str, image: int | str) -> str:
@@ -163,16 +139,17 @@ def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error"
     """Find the images of the pairs: `NAME/NAME_0001` with `.jpg`, `.jpeg` or `.png` in any case, or the named file.
 
     A name that does not exist as written is looked up in other spellings, because macOS writes folder names decomposed.
+    A file that does not exist as named is looked up with another suffix, because alignment writes PNG.
 
     Args:
         pairs_file: result of `read_pairs`.
-        lfw_dir: folder with one folder per person.
+        lfw_dir: folder with one folder per person. It is not read if the images came with the pairs file.
         missing: `error` to refuse missing images, `skip` to leave their pairs out and count them.
 
     Raises:
         DataError: `lfw_dir` is not a folder, images are missing, or no pair is left.
     """
-    folder = Path(os.path.expanduser(lfw_dir))
+    folder = pairs_file.folder or Path(os.path.expanduser(lfw_dir))
     if not folder.is_dir():
         raise DataError(
             Problem(folder, "found no folder", "give the one that holds LFW's aligned faces, a folder for each person")
@@ -190,7 +167,9 @@ def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error"
     order = {name: i for i, name in enumerate(dict.fromkeys(n for pair in kept for n in (pair.first, pair.second)))}
     n_skipped = len(pairs_file.pairs) - len(kept)
     skipped = (f"{n_skipped} of {len(pairs_file.pairs)} pairs were skipped; missing images: {len(absent)}",)
-    return ImagePairs(
+    rows = [row for row, pair in enumerate(pairs_file.pairs) if pair.first in order and pair.second in order]
+    people = pairs_file.people
+    found_pairs = ImagePairs(
         paths=tuple(found[name] for name in order),
         index1=np.array([order[pair.first] for pair in kept], dtype=np.intp),
         index2=np.array([order[pair.second] for pair in kept], dtype=np.intp),
@@ -199,40 +178,22 @@ def resolve(pairs_file: PairsFile, lfw_dir: str | Path, missing: Literal["error"
         missing=absent,
         n_skipped=n_skipped,
         notes=pairs_file.notes + (skipped if n_skipped else ()),
+        folds=None if pairs_file.folds is None else np.array([pairs_file.folds[row] for row in rows], dtype=np.intp),
+        people=None if people is None else tuple(people[name] for name in order),
+        names=() if people is None else tuple(order),
+        unpacked=pairs_file.folder is not None,
     )
+    few = pairs_file.open_folds and _too_few_for_folds(found_pairs)
+    return dataclasses.replace(found_pairs, n_folds=1) if few else found_pairs
 
 
-def _header(line: str) -> tuple[int, int] | None:
-    """Return the number of folds (1 by default) and the number of pairs in all, if the line is a header."""
-    fields = line.split()
-    if len(fields) > 2 or not all(NUMBER.fullmatch(field) for field in fields):
-        return None
-    n_folds, per_fold = (1, int(fields[0])) if len(fields) == 1 else (int(fields[0]), int(fields[1]))
-    return n_folds, 2 * n_folds * per_fold
-
-
-def _pair(line: str) -> Pair:
-    fields = [field.strip() for field in line.split("\t")] if "\t" in line else line.split()
-    match fields:
-        case [name, n1, n2] if _is_image(n1) and _is_image(n2):
-            return Pair(image_name(name, n1), image_name(name, n2), is_same=True)
-        case [name1, n1, name2, n2] if _is_image(n1) and _is_image(n2):
-            if name1 == name2 or look_the_same([name1, name2]):
-                one_person = f"write {name1} {n1} {n2} for a pair of one person"
-                raise DataError(Problem("", f"names {name1!r} twice", one_person))
-            return Pair(image_name(name1, n1), image_name(name2, n2), is_same=False)
-    tabs = "; separate them by tabs where a name holds spaces" if "\t" not in line and len(fields) > 3 else ""
-    form = f"write NAME n1 n2 for one person, NAME1 n1 NAME2 n2 for two{tabs}"
-    raise DataError(Problem("", f"found {excerpt(line)}", form))
-
-
-def _is_image(field: str) -> bool:
-    """Return whether a field is a number, or the name of an image file."""
-    return bool(NUMBER.fullmatch(field)) or field.lower().endswith(IMAGES)
-
-
-def _person(image: str) -> str:
-    return image.rpartition("/")[0]
+def _too_few_for_folds(pairs: ImagePairs) -> bool:
+    """Return whether there are too few pairs for the folds, or too few people for folds of two people each."""
+    n_same = int(np.count_nonzero(pairs.is_same))
+    people = set(pairs.identities)
+    return min(n_same, len(pairs.is_same) - n_same) < pairs.n_folds or (
+        "" not in people and len(people) < 2 * pairs.n_folds
+    )
 
 
 def _find(wanted: Iterable[str], folder: Path) -> dict[str, Path]:
@@ -241,25 +202,42 @@ def _find(wanted: Iterable[str], folder: Path) -> dict[str, Path]:
     for path in entries(folder):
         spellings.setdefault(spelling(path.name), []).append(path)
     found: dict[str, Path] = {}
-    images: dict[str, dict[int | str, Path]] = {}
+    folders: dict[str, _Images] = {}
     for image in wanted:
         person, _, name = image.rpartition("/")
-        if person not in images:
+        if person not in folders:
             place, others = folder / person, spellings.get(spelling(person), [])
-            images[person] = _images(others[0] if len(others) == 1 and not place.is_dir() else place)
-        number = number_of(image)
-        there = images[person].get(normal(name) if number is None else number)
+            folders[person] = _images(others[0] if len(others) == 1 and not place.is_dir() else place)
+        there = folders[person].find(normal(name), number_of(image))
         if there is not None:
             found[image] = there
     return found
 
 
-def _images(person: Path) -> dict[int | str, Path]:
-    """Return a person's images by file name and by number; of two with one number, the one that `SUFFIXES` prefers."""
+class _Images(NamedTuple):
+    """Images of a folder: by name, by number, and by the name without its suffix if no two have that."""
+
+    by_name: dict[str, Path]
+    by_number: dict[int, Path]
+    by_stem: dict[str, Path]
+
+    def find(self, name: str, number: int | None) -> Path | None:
+        """Return the image with a number if there is one, else the one with a name."""
+        if number is not None:
+            return self.by_number.get(number)
+        named = name.lower().endswith(IMAGES)
+        return self.by_name.get(name) or self.by_stem.get(name.rpartition(".")[0] if named else name)
+
+
+def _images(folder: Path) -> _Images:
+    """List the images of a folder. Of two with one number, the one that `SUFFIXES` prefers is taken."""
     try:
-        paths = [path for path in person.iterdir() if path.suffix.lower() in IMAGES]
+        paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGES]
     except OSError:
-        return {}
+        return _Images({}, {}, {})
     numbers = [(number, path) for path in paths if (number := numbered(path)) is not None]
     numbers.sort(key=lambda found: (SUFFIXES.index(found[1].suffix.lower()), found[1].name), reverse=True)
-    return {normal(path.name): path for path in paths} | dict(numbers)
+    stems = [normal(path.stem) for path in paths]
+    of_one = {stem for stem, count in Counter(stems).items() if count == 1}
+    by_stem = {stem: path for stem, path in zip(stems, paths, strict=True) if stem in of_one}
+    return _Images({normal(path.name): path for path in paths}, dict(numbers), by_stem)

@@ -97,7 +97,8 @@ class _Distances:
             return area(np.mean(different / n_different, axis=0), np.mean(same / n_same, axis=0))
         rates = []
         for fold in range(self._n_folds):
-            others = (different.sum(axis=0) - different[fold]) / (n_different.sum() - n_different[fold])
+            own = (different[fold], n_different[fold]) if self._n_folds > 1 else (0, 0)  # without folds, no others
+            others = (different.sum(axis=0) - own[0]) / (n_different.sum() - own[1])
             threshold = val_threshold(others, self._far)
             # The pairs are assumed to be spread evenly between two thresholds of the grid.
             rates.append(float(np.interp(threshold, self._grid, same[fold] / n_same[fold])))

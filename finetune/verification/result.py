@@ -64,6 +64,24 @@ class ValidationRate(NamedTuple):
     far: float
 
 
+class AccuracyInterval(NamedTuple):
+    """95 % interval of an accuracy.
+
+    Attributes:
+        low, high: ends of the interval, 0 to 1.
+        n: number of independent trials that it counts.
+        of: what a trial is, `people` or `pairs`.
+    """
+
+    low: float
+    high: float
+    n: int
+    of: str
+
+    def __str__(self) -> str:
+        return f"Interval of the accuracy (95 %, {self.n} {self.of}): {self.low:.3f} to {self.high:.3f}"
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class VerificationResult(Brief):
     """Figures of a verification protocol for one set of pairs, LFW's or any other.
@@ -110,6 +128,7 @@ class VerificationResult(Brief):
         protocol: description of the protocol for readers of the JSON.
         name: name of the measured set in a recipe's `measure`; None for LFW's pairs and any others.
         rates: validation rates, if several false accept rates were requested. `val` is the first of them.
+        accuracy_interval: 95 % interval of the accuracy for pairs of few people; None for ten folds.
     """
 
     accuracy: float
@@ -140,6 +159,7 @@ class VerificationResult(Brief):
     protocol: Mapping[str, str] = dataclasses.field(default_factory=lambda: PROTOCOL, repr=False)
     name: str | None = None
     rates: tuple[ValidationRate, ...] = ()
+    accuracy_interval: AccuracyInterval | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VerificationResult) and self.to_json() == other.to_json()
@@ -147,7 +167,8 @@ class VerificationResult(Brief):
     def lines(self) -> list[str]:
         """Return the four lines that FaceNet's `validate_on_lfw.py` prints; with one fold, without deviations.
 
-        Several false accept rates have one line each.
+        Several false accept rates have one line each. For pairs of few people, the interval of the accuracy is one more
+        line.
         """
         accuracy_std, val_std = (f"+-{std:.5f}" * (self.n_folds > 1) for std in (self.accuracy_std, self.val_std))
         eer = "none within the thresholds" if self.eer is None else f"{self.eer:.3f}"
@@ -159,6 +180,7 @@ class VerificationResult(Brief):
             ),
             f"Area Under Curve (AUC): {self.auc:.3f}",
             f"Equal Error Rate (EER): {eer}",
+            *([] if self.accuracy_interval is None else [str(self.accuracy_interval)]),
         ]
 
     def _repr_html_(self) -> str:
@@ -202,16 +224,19 @@ class VerificationResult(Brief):
         """Return the fields by name, ready for `json.dump`.
 
         `correct` and `is_same` are strings of 0 and 1, one digit per pair. `distances` and `folds` are lists.
-        `sample_of` is present only if a sample was measured, `name` only if the set has one, `rates` only if several
-        rates were requested.
+        `sample_of`, `name`, `rates` and `accuracy_interval` are present only if they are known.
         """
-        apart = ("sample_of", "protocol", "name", "rates")
+        optional = {
+            "sample_of": self.sample_of,
+            "name": self.name,
+            "rates": [rate._asdict() for rate in self.rates] or None,
+            "accuracy_interval": self.accuracy_interval and self.accuracy_interval._asdict(),
+        }
+        apart = {*optional, "protocol"}
         names = [field.name for field in dataclasses.fields(self) if field.name not in apart]
         return {
             **{name: getattr(self, name) for name in names},
-            **({} if self.sample_of is None else {"sample_of": self.sample_of}),
-            **({} if self.name is None else {"name": self.name}),
-            **({"rates": [rate._asdict() for rate in self.rates]} if self.rates else {}),
+            **{name: value for name, value in optional.items() if value is not None},
             "fold_accuracy": list(self.fold_accuracy),
             "notes": list(self.notes),
             "correct": digits(self.correct),
@@ -232,18 +257,7 @@ class VerificationResult(Brief):
         Raises:
             DataError: `stored` lacks some fields, or their lengths differ from the number of pairs.
         """
-        later = (
-            "overlap",
-            "without_overlap",
-            "distances",
-            "is_same",
-            "folds",
-            "sample_of",
-            "protocol",
-            "name",
-            "rates",
-        )
-        names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
+        names = [field.name for field in dataclasses.fields(cls) if _is_required(field)]
         missing = ", ".join(name for name in names if name not in stored)
         if missing:
             raise DataError(Problem("result of verification", f"found no {missing}", "give a file that finetune wrote"))
@@ -260,6 +274,7 @@ class VerificationResult(Brief):
                 found = f"found {len(fields[name])} values of {name} for {stored['n_pairs']} pairs"
                 raise DataError(Problem("result of verification", found, "give a file that finetune wrote"))
         overlap, without = stored.get("overlap"), stored.get("without_overlap")
+        interval = stored.get("accuracy_interval")
         return cls(
             **fields,
             overlap=Overlap(**overlap | {"identities": tuple(overlap["identities"])}) if overlap else None,
@@ -268,7 +283,12 @@ class VerificationResult(Brief):
             protocol=stored.get("protocol", PROTOCOL),
             name=stored.get("name"),
             rates=tuple(ValidationRate(**rate) for rate in stored.get("rates", ())),
+            accuracy_interval=AccuracyInterval(**interval) if interval else None,
         )
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 LFWResult = VerificationResult

@@ -25,8 +25,11 @@ def sampled(pairs: ImagePairs, share: float | None) -> ImagePairs:
     """
     if share is None:
         return pairs
-    n_same = int(np.count_nonzero(pairs.is_same))  # a protocol without folds may have fewer pairs than folds
-    folds, _ = cut_into_folds(pairs.is_same, min(pairs.n_folds, n_same, len(pairs.is_same) - n_same))
+    if pairs.folds is None:
+        n_same = int(np.count_nonzero(pairs.is_same))  # a protocol without folds may have fewer pairs than folds
+        folds, _ = cut_into_folds(pairs.is_same, min(pairs.n_folds, n_same, len(pairs.is_same) - n_same))
+    else:
+        folds = [np.flatnonzero(pairs.folds == fold) for fold in range(pairs.n_folds)]
     size = max(2, round(share * min(map(len, folds))))
     kept = np.concatenate([_drawn(fold, pairs.is_same, size, [SEED, number]) for number, fold in enumerate(folds)])
     places, index = np.unique(np.stack([pairs.index1[kept], pairs.index2[kept]], axis=1), return_inverse=True)
@@ -43,6 +46,9 @@ def sampled(pairs: ImagePairs, share: float | None) -> ImagePairs:
         is_same=pairs.is_same[kept],
         notes=(*pairs.notes, note),
         sample_of=len(pairs.is_same),
+        folds=None if pairs.folds is None else pairs.folds[kept],
+        people=None if pairs.people is None else tuple(pairs.people[place] for place in places),
+        names=tuple(pairs.names[place] for place in places) if pairs.names else (),
     )
 
 

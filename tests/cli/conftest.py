@@ -169,6 +169,9 @@ def bad_faces(root: Path, faces: Path) -> None:
 
 def bad_pairs(root: Path, faces: Path) -> None:
     (root / "empty.txt").touch()
+    (root / "code.bin").write_bytes(b"\x80\x02cposix\nsystem\n(U\x04true\x85R.")
+    (root / "table.csv").write_text("person_011/1.png,person_012/1.png,0\nperson_011/1.png,person_012/1.png,no\n")
+    (root / "two_lines.txt").write_text("a_0001.jpg 1\na_0002.jpg 0\n")
     (root / "malformed.txt").write_text("1\t2\nann\t1\nann\t1\t2\nann\tone\tbob\t2\n")
     lines = (faces / "pairs.txt").read_text().splitlines()
     (root / "one_kind.txt").write_text("".join(f"{line}\n" for line in lines if line.count("\t") == 2))

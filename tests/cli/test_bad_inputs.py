@@ -7,10 +7,16 @@ from typing import Any
 import pytest
 
 from finetune.checkpoint.location import EXPECTED
+from finetune.verification.formats.registry import FORMS
 
 pytestmark = pytest.mark.tf
 
 LFW = "--lfw faces/strangers --pairs faces/pairs.txt"
+ALONE = "--pairs: given without --lfw; give both, or neither"
+WHOLE = (
+    "give a .bin file of InsightFace that is whole: a pickle of JPEG or PNG images, two per pair, "
+    "and of the pairs' labels"
+)
 PEOPLE = "give a folder of people, or a text file with a name a line"
 ONE_PER_PERSON = "give one that holds one folder of images per person"
 NO_PATTERN = "TensorFlow opens no path with '[' or '\\' in it; rename it"
@@ -212,7 +218,7 @@ PAIRS = [
     bad(
         "no such pairs file",
         "validate model --lfw faces/strangers --pairs pairs.txt",
-        "pairs.txt: can't be read (No such file or directory); give a pairs file in LFW's form",
+        f"pairs.txt: can't be read (No such file or directory); give {FORMS}",
     ),
     bad(
         "a home of nobody's",
@@ -223,17 +229,39 @@ PAIRS = [
     bad(
         "a folder for a pairs file",
         "validate model --lfw faces/strangers --pairs faces",
-        "faces: can't be read (Is a directory); give a pairs file in LFW's form",
+        "faces: a folder, and not one of CFP's folds; give CFP's folder Protocol/Split/FP or FF, or a pairs file",
     ),
     bad(
         "an empty pairs file",
         "validate model --lfw faces/strangers --pairs bad/empty.txt",
-        "bad/empty.txt: found no pairs; give a pairs file in LFW's form",
+        f"bad/empty.txt: found no pairs; give {FORMS}",
     ),
     bad(
         "an image for a pairs file",
         "validate model --lfw faces/strangers --pairs bad/small/ann/1.png",
-        "bad/small/ann/1.png: not a text file; give a pairs file in LFW's form",
+        f"bad/small/ann/1.png: not a text file; give {FORMS}",
+    ),
+    bad("pairs without their images", "validate model --pairs faces/pairs.txt", ALONE),
+    bad(
+        "no such .bin file",
+        "validate model --pairs code.bin",
+        f"code.bin: can't be read (No such file or directory); {WHOLE}",
+    ),
+    bad(
+        "code in a .bin file",
+        "validate model --pairs bad/code.bin",
+        f"bad/code.bin: holds posix.system, which is not run; {WHOLE}",
+    ),
+    bad(
+        "a label that is none",
+        "validate model --lfw faces/strangers --pairs bad/table.csv",
+        "bad/table.csv:2: found 'person_011/1.png,person_012/1.png,no'; write two images and 0 or 1, as in "
+        "ann/a.jpg,bob/b.jpg,0",
+    ),
+    bad(
+        "two labels of one pair",
+        "run recipe.yaml lfw.pairs=bad/two_lines.txt",
+        "bad/two_lines.txt:1: found the labels 1 and 0 for one pair; write the same label in both lines",
     ),
     bad(
         "malformed pairs",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from finetune.checkpoint.location import EXPECTED
+from finetune.verification.formats.registry import FORMS
 
 pytestmark = pytest.mark.tf
 
@@ -170,7 +171,7 @@ SEVERAL = [
         f"runs[1]: {NO_PATTERN}",
         f"bad/mtcnn/model-s.ckpt-1: holds MTCNN; {FACENET}",
         "bad/empty: no folders in it; put each person's images into a folder of their own",
-        "bad/empty.txt: found no pairs; give a pairs file in LFW's form",
+        f"bad/empty.txt: found no pairs; give {FORMS}",
     ),
 ]
 

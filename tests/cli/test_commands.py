@@ -19,7 +19,7 @@ from finetune import VerificationResult, __version__
 from finetune.cli import COMMANDS
 from finetune.demo import OLD
 from finetune.doctor.finding import KINDS
-from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification import read_pairs, resolve
 from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytestmark = pytest.mark.tf
@@ -206,7 +206,8 @@ def test_validate_prints_facenets_lines_and_writes_the_whole_protocol(options: d
     assert len(ended.out) == 4
 
     told = json.loads((work / "lfw.json").read_text())
-    assert {field.name for field in dataclasses.fields(VerificationResult)} - {"sample_of", "rates"} <= set(told)
+    names = {field.name for field in dataclasses.fields(VerificationResult)}
+    assert names - {"sample_of", "name", "rates", "accuracy_interval"} <= set(told)
     assert told["accuracy"] == expected.accuracy
     assert (told["error_rates"]["fmr"], told["error_rates"]["fnmr"]) == (expected.far, 1 - expected.val)
     assert {name: told[name] for name in options} == options

@@ -16,6 +16,7 @@ from PIL import Image
 
 from finetune.checkpoint.location import EXPECTED
 from finetune.paths import in_one_line
+from finetune.verification.formats.registry import FORMS
 
 pytestmark = pytest.mark.tf
 
@@ -192,7 +193,7 @@ WRONG = [
         "doctor gone --checkpoint models --lfw faces/strangers --pairs bad/empty.txt --json faces",
         "gone: no such file or folder; give the folder that holds one folder of images per person",
         "faces: a folder; give the name of a file to write",
-        "bad/empty.txt: found no pairs; give a pairs file in LFW's form",
+        f"bad/empty.txt: found no pairs; give {FORMS}",
         f"models: no such file or folder; {EXPECTED}",
     ),
     bad("the root of all", "doctor / --fix", "/: nothing can lie beside it; give a folder below it"),
@@ -210,7 +211,7 @@ WRONG = [
     bad(
         "no such pairs file",
         "doctor bad/small --lfw faces/strangers --pairs pairs.txt",
-        "pairs.txt: can't be read (No such file or directory); give a pairs file in LFW's form",
+        f"pairs.txt: can't be read (No such file or directory); give {FORMS}",
     ),
     bad(
         "another folder than LFW's",

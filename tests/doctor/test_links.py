@@ -12,7 +12,7 @@ from finetune.doctor.examination import Examination, examine
 from finetune.doctor.finding import Finding
 from finetune.doctor.links import needed
 from finetune.doctor.thumbnails import Thumbnails
-from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification import read_pairs, resolve
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from finetune.doctor.examination import examine
-from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification import read_pairs, resolve
 
 
 def test_people_by_name_and_pictures_by_pixels(people: Path, save, tmp_path: Path):

@@ -56,6 +56,15 @@ ALSO = {
         "training/sampling/test_needs.py",
         "recipe/test_stage.py",
     ),
+    **{
+        f"verification/formats/{name}.py": ("verification/formats/test_forms.py", "verification/test_pairs.py")
+        for name in ("cfp", "format", "lfw", "registry", "table", "two_lines")
+    },
+    **{f"verification/formats/{name}.py": ("verification/formats/test_bin.py",) for name in ("bin_set", "bin_pickle")},
+    "verification/formats/writing.py": ("verification/test_pair_writing.py",),
+    "verification/image_folder.py": ("verification/test_pair_drawing.py", "verification/test_pair_writing.py"),
+    "verification/pair_drawing.py": ("verification/test_pair_writing.py",),
+    "verification/opening.py": ("verification/formats/test_bin.py",),
     "verification/protocols/distances.py": ("verification/protocols/test_lfw.py",),
     "verification/protocols/k_fold.py": ("verification/protocols/test_registry.py", "verification/test_measuring.py"),
     "verification/protocols/protocol.py": ("verification/protocols/test_registry.py",),

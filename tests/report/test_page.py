@@ -19,8 +19,8 @@ from finetune.report import card, page, write_into
 from finetune.report.page import write
 from finetune.report.record import Record
 from finetune.report.worst_pairs import worst
+from finetune.verification import read_pairs
 from finetune.verification.operating_points import operating_point
-from finetune.verification.pairs import read_pairs
 from finetune.verification.result import VerificationResult
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]

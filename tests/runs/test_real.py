@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from finetune.recipe.stage import Stage
+from finetune.verification import read_pairs, resolve
 from finetune.verification.measuring import measure
-from finetune.verification.pairs import read_pairs, resolve
 
 pytest.importorskip("tensorflow")
 from finetune.model import Model

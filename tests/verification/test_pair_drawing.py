@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings, strategies as st
 
 from finetune.errors import DataError
 from finetune.images.reading import SUFFIXES
+from finetune.verification import Pair, read_pairs, resolve
 from finetune.verification.pair_drawing import draw_pairs, write_pairs
-from finetune.verification.pairs import Pair, read_pairs, resolve
 
 people = st.lists(st.integers(1, 7), min_size=4, max_size=30).map(
     lambda sizes: {f"Ann {i}": list(range(1, 2 * size, 2)) for i, size in enumerate(sizes)}

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from finetune.errors import DataError
-from finetune.verification.pairs import Pair, PairsFile, read_pairs, resolve
+from finetune.verification import Pair, PairsFile, read_pairs, resolve
+from finetune.verification.formats.registry import FORMS
 
 BODY = "Ann_Lee\t1\t12\nAnn_Lee\t2\tBo Ek\t1\n"
 PAIRS = (
@@ -131,7 +132,7 @@ def test_one_name_is_not_taken_for_two_people(tmp_path):
 
 def test_a_file_of_something_else_is_not_recited_line_by_line(tmp_path):
     with pytest.raises(DataError) as raised:
-        read(tmp_path, "Ann_Lee/Ann_Lee_0001.jpg 1 2 3 4\n" * 500)
+        read(tmp_path, "Ann_Lee 0001.jpg 1 2 3 4\n" * 500)
     assert len(raised.value.problems) == 21
     assert str(raised.value.problems[-1]) == f"{tmp_path / 'pairs.txt'}: 480 more lines like these; is it a pairs file?"
 
@@ -139,10 +140,10 @@ def test_a_file_of_something_else_is_not_recited_line_by_line(tmp_path):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", "found no pairs; give a pairs file in LFW's form"),
+        ("", f"found no pairs; give {FORMS}"),
         ("10\t300\n", "found no pairs; give a pairs file in LFW's form"),
-        (b"\xff\xd8\xff\xe0 JFIF", "not a text file; give a pairs file in LFW's form"),
-        ("Ann\t1\t2\n\0\0", "not a text file; give a pairs file in LFW's form"),
+        (b"\xff\xd8\xff\xe0 JFIF", f"not a text file; give {FORMS}"),
+        ("Ann\t1\t2\n\0\0", f"not a text file; give {FORMS}"),
     ],
     ids=["empty", "header alone", "image", "NUL"],
 )
@@ -153,10 +154,13 @@ def test_what_is_no_pairs_file_is_said_in_one_line(tmp_path, content, problem):
 
 
 def test_a_file_that_cannot_be_opened_is_said_in_one_line(tmp_path):
-    for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "none.txt", "No such file or directory")):
-        with pytest.raises(DataError) as raised:
-            read_pairs(path)
-        assert str(raised.value) == f"{path}: can't be read ({reason}); give a pairs file in LFW's form"
+    with pytest.raises(DataError) as raised:
+        read_pairs(tmp_path / "none.txt")
+    assert str(raised.value) == f"{tmp_path / 'none.txt'}: can't be read (No such file or directory); give {FORMS}"
+    with pytest.raises(DataError) as raised:
+        read_pairs(tmp_path)
+    fold = "CFP's folder Protocol/Split/FP or FF"
+    assert str(raised.value) == f"{tmp_path}: a folder, and not one of CFP's folds; give {fold}, or a pairs file"
 
 
 def test_no_folds_at_all_are_refused(tmp_path):

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from finetune.verification.pairs import read_pairs
+from finetune.verification import read_pairs
 from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytestmark = pytest.mark.real

@@ -75,3 +75,15 @@ def test_a_sample_says_what_it_is_of_and_its_figures_are_not_called_lfws():
 def test_each_fold_of_the_least_sample_has_both_kinds():
     some = sampled(pairs_of([True] * 19 + [False] + [True] * 19 + [False], 2), 0.001)
     assert some.is_same.tolist() == [True, False, True, False]
+
+
+def test_pairs_stay_in_the_folds_that_their_file_gives_them():
+    is_same = np.arange(40) % 2 == 0
+    folds = np.arange(40) // 2 % 4
+    paths = tuple(Path(f"person/{image}.png") for image in range(80))
+    pairs = ImagePairs(paths, np.arange(40), np.arange(40, 80), is_same, 4, folds=folds)
+    some = sampled(pairs, 0.5)
+    assert len(some.folds) == len(some.is_same) == 20
+    for row, fold in enumerate(some.folds):
+        assert folds[int(some.paths[some.index1[row]].stem)] == fold
+    assert [int((some.folds == fold).sum()) for fold in range(4)] == [5, 5, 5, 5]

@@ -15,8 +15,8 @@ from common import OUT, SHARED, crops, write
 
 from finetune.align.faces import Faces, read_boxes
 from finetune.model import Model
+from finetune.verification import read_pairs, resolve
 from finetune.verification.measuring import measure
-from finetune.verification.pairs import read_pairs, resolve
 
 PAIRS = ("pairs.txt", "pairs_novel.txt", "pairs_strangers.txt")
 KILLS = 10

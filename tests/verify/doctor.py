@@ -22,7 +22,7 @@ from finetune.doctor.examination import examine
 from finetune.doctor.finding import KINDS, Finding
 from finetune.doctor.report import Report
 from finetune.model import Model
-from finetune.verification.pairs import PairsFile, read_pairs, resolve
+from finetune.verification import PairsFile, read_pairs, resolve
 
 SEEDS = (1, 2, 3)
 LEAST, MOST = 5, 20

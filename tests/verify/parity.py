@@ -9,8 +9,8 @@ import numpy as np
 from common import SHARED, crops, write
 
 from finetune.model import Model
+from finetune.verification import read_pairs, resolve
 from finetune.verification.measuring import measure
-from finetune.verification.pairs import read_pairs, resolve
 
 FIGURES = ("accuracy", "val", "auc", "eer")
 FILES = ("pairs.txt", "pairs_novel.txt", "pairs_strangers.txt")

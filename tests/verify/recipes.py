@@ -32,9 +32,9 @@ from finetune.record.results import ended
 from finetune.report import tables
 from finetune.runs.opening import Inputs
 from finetune.runs.tuner import FineTuner
+from finetune.verification import read_pairs, resolve
 from finetune.verification.comparison import compare
 from finetune.verification.measuring import measure
-from finetune.verification.pairs import read_pairs, resolve
 
 SEEDS = tuple(range(1, 1 + int(os.environ.get("SEEDS", "3"))))
 ONCE = ("vggface2",)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from finetune.errors import DataError, Problem
 from finetune.verification import ACCURACY_STEP, THRESHOLDS_END, VAL_STEP, Distance, VerificationResult
 from finetune.verification.protocols.distances import PairedRows, pair_distances, unknown_distance, unusable
-from finetune.verification.protocols.roc import accepted, area, equal_error_rate
+from finetune.verification.protocols.roc import accepted, summarized
 from finetune.words import counted
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +39,7 @@ def evaluate_pairs(
     n_folds: int = 10,
     far_target: float = 1e-3,
     keep: npt.ArrayLike | None = None,
+    fold_of: npt.ArrayLike | None = None,
 ) -> VerificationResult:
     """Compute accuracy, validation rate, AUC and EER of telling pairs of one person from pairs of two.
 
@@ -57,6 +58,7 @@ def evaluate_pairs(
         far_target: false accept rate of the validation rate, above 0, at most 1.
         keep: pairs to evaluate, bool [n]; the other pairs are ignored. Each pair stays in the fold that it has among
             all pairs. Default: all.
+        fold_of: number of each pair's fold, from 0 to `n_folds` - 1, int [n]. Default: consecutive folds.
 
     Raises:
         DataError: the values can't be evaluated; one line per reason.
@@ -83,6 +85,7 @@ def evaluate_pairs(
         n_folds=n_folds,
         far_target=far_target,
         keep=keep,
+        fold_of=fold_of,
     )
 
 
@@ -95,10 +98,11 @@ def evaluate_rows(
     n_folds: int,
     far_target: float = 1e-3,
     keep: npt.ArrayLike | None = None,
+    fold_of: npt.ArrayLike | None = None,
 ) -> VerificationResult:
     """Compute the result of `evaluate_pairs` for pairs of rows, without a copy of all of them."""
     same = _checked(pairs, is_same, distance, n_folds, far_target)
-    folds, notes = cut_into_folds(same, n_folds)
+    folds, notes = cut_into_folds(same, n_folds) if fold_of is None else (_given_folds(fold_of, same, n_folds), [])
     if keep is not None:
         kept = _checked_keep(keep, len(same))
         pairs, same, folds = pairs.only(kept), same[kept], _kept_folds(folds, same, kept)
@@ -181,14 +185,7 @@ def _curve(outcomes: list[_Outcome]) -> tuple[float, float | None, list[str]]:
     """Return AUC and EER of the folds' mean ROC curve, and notes on them."""
     tpr = np.mean([outcome.tpr for outcome in outcomes], axis=0)
     fpr = np.mean([outcome.fpr for outcome in outcomes], axis=0)
-    auc = area(fpr, tpr)
-    eer = equal_error_rate(fpr, tpr)
-    notes = []
-    if fpr[-1] < 1:
-        notes.append(f"the AUC is truncated: the thresholds end at a false accept rate of {fpr[-1]:.4f}")
-    if eer is None:
-        notes.append("there is no EER: the thresholds end before false accepts and false rejects cross")
-    return auc, eer, notes
+    return summarized(fpr, tpr)
 
 
 def cut_into_folds(same: Bools, n_folds: int) -> tuple[list[Indices], list[str]]:
@@ -204,6 +201,27 @@ def cut_into_folds(same: Bools, n_folds: int) -> tuple[list[Indices], list[str]]
     kinds = (np.array_split(np.flatnonzero(kind), n_folds) for kind in (same, ~same))
     dealt = [np.concatenate(parts) for parts in zip(*kinds, strict=True)]
     return dealt, ["consecutive folds would lack a kind of pair, so each kind was cut into folds by itself"]
+
+
+def _given_folds(fold_of: npt.ArrayLike, same: Bools, n_folds: int) -> list[Indices]:
+    numbers = np.asarray(fold_of)
+    if numbers.shape != same.shape or numbers.dtype.kind not in "iu" or not np.isin(numbers, np.arange(n_folds)).all():
+        found = f"found {numbers.dtype} of shape {numbers.shape} for {counted(len(same), 'pair')}"
+        raise DataError(Problem("fold_of", found, f"give each a whole number from 0 to {n_folds - 1}"))
+    folds = [np.flatnonzero(numbers == fold) for fold in range(n_folds)]
+    problems = list(lacking_folds(folds, same))
+    if problems:
+        raise DataError(*(problem.within("fold_of") for problem in problems))
+    return folds
+
+
+def lacking_folds(folds: list[Indices], same: Bools) -> Iterator[Problem]:
+    """Yield a problem for each fold without pairs of one person, or without pairs of two."""
+    for number, fold in enumerate(folds, 1):
+        n_same = int(np.count_nonzero(same[fold]))
+        if not 0 < n_same < len(fold):
+            found = f"found {counted(n_same, 'pair')} of one person and {len(fold) - n_same} of two in fold {number}"
+            yield Problem("", found, "give both in each fold")
 
 
 def _kept_folds(folds: list[Indices], same: Bools, kept: Bools) -> list[Indices]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from finetune.verification.formats.registry import FORMS
+
 USED = "already there and not an empty folder; give another, or remove it"
 ONE_PER_PERSON = "give the folder that holds one folder of images per person"
 
@@ -198,7 +200,7 @@ def bad(about: str, command: str, *lines: str) -> Any:
         bad(
             "homes of nobody's for pairs and their faces",
             "doctor faces --lfw ~nobody-at-all --pairs ~nobody-at-all/pairs.txt",
-            "~nobody-at-all/pairs.txt: can't be read (No such file or directory); give a pairs file in LFW's form",
+            f"~nobody-at-all/pairs.txt: can't be read (No such file or directory); give {FORMS}",
         ),
         bad(
             "LFW within a file",

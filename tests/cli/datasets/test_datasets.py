@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from finetune.images import read_image
-from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification import read_pairs, resolve
 
 LINKS = "links to the photos, nothing was copied; keep the photos where they are"
 
