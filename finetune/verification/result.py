@@ -279,6 +279,7 @@ class VerificationResult(Brief):
             **fields,
             overlap=Overlap(**overlap | {"identities": tuple(overlap["identities"])}) if overlap else None,
             without_overlap=cls.from_json(without) if without else None,
+            pairs_sha256=stored.get("pairs_sha256"),
             sample_of=stored.get("sample_of"),
             protocol=stored.get("protocol", PROTOCOL),
             name=stored.get("name"),
