@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from finetune.recipe.sections import Accept
+from finetune.recipe.accept import Accept
 from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytest.importorskip("tensorflow")
