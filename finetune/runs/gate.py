@@ -9,7 +9,7 @@ import numpy as np
 
 from finetune.recipe import Accept
 from finetune.record import Evidence
-from finetune.verification import RESAMPLES, VerificationResult, bootstrap, compare
+from finetune.verification import OF_LFW, RESAMPLES, VerificationResult, bootstrap, compare
 from finetune.words import counted
 
 FEW_FALSE_ACCEPTS = 2
@@ -29,6 +29,7 @@ class Decision:
         difference: metric after minus metric before; None if nothing was judged.
         low, high: 95 % interval of the difference.
         p_value: p-value of McNemar's test on the decisions; None for metrics other than the accuracy.
+        judged: number that must not be below the allowed drop; minus infinity if it is unknown.
     """
 
     accepted: bool
@@ -37,6 +38,7 @@ class Decision:
     low: float | None = None
     high: float | None = None
     p_value: float | None = None
+    judged: float = 0.0
 
 
 def judge(accept: Accept | None, start: Evidence, began: Evidence, trained: Evidence) -> Decision:
@@ -49,26 +51,46 @@ def judge(accept: Accept | None, start: Evidence, began: Evidence, trained: Evid
         trained: measurements of the weights of its kept epoch.
     """
     before = start if accept and accept.since == "baseline" else began
+    if accept and accept.worst:
+        return _worst(accept, before, trained)
     if accept and accept.pairs == "strangers":
         old, new = (evidence.trade_off.strangers if evidence.trade_off else None for evidence in (before, trained))
         return decide(accept, old, new)
-    return decide(accept, before.lfw, trained.lfw)
+    name = accept.pairs if accept else OF_LFW
+    return decide(accept, before.sets.get(name), trained.sets.get(name))
 
 
-def decide(accept: Accept | None, before: VerificationResult | None, after: VerificationResult | None) -> Decision:
+def _worst(accept: Accept, before: Evidence, trained: Evidence) -> Decision:
+    """Decide by the set of pairs whose figure shows the largest drop, and name it."""
+    results = {name: (before.sets[name], result) for name, result in trained.sets.items() if name in before.sets}
+    decisions = [
+        decide(accept, old, new, f"lfw_{accept.worst}" if name == OF_LFW else f"{name}.{accept.worst}")
+        for name, (old, new) in results.items()
+    ]
+    if not decisions:
+        return Decision(accepted=True)
+    worst = min(decisions, key=lambda decision: decision.judged)
+    return dataclasses.replace(worst, reason=f"worst of {counted(len(decisions), 'set')}: {worst.reason}")
+
+
+def decide(
+    accept: Accept | None, before: VerificationResult | None, after: VerificationResult | None, metric: str = ""
+) -> Decision:
     """Accept a stage whose metric fell by no more than the recipe allows.
 
     Args:
         accept: section of the stage. Without it every stage is kept.
         before: result of the weights that the section compares with (`since`), on the pairs that it names.
         after: result of the stage's kept epoch, on the same pairs.
+        metric: name of the figure in words. Default: that of the section.
     """
     if accept is None or before is None or after is None:
         return Decision(accepted=True)
     difference = float(getattr(after, accept.figure) - getattr(before, accept.figure))
     low, high, p_value, evidence = _evidence(accept, before, after)
     fell = "fell" if difference < 0 else "rose"
-    metric = accept.metric if after.sample_of is None else f"{accept.metric} of the sample"
+    metric = metric or accept.metric or ""
+    metric = metric if after.sample_of is None else f"{metric} of the sample"
     change = f"{metric} {fell} by {abs(difference):.4f}" if difference else f"{metric} stayed"
     change += " since the baseline" if accept.since == "baseline" else ""
     judged = {"estimate": difference, "lower": low, "upper": high}[accept.bound]
@@ -80,9 +102,11 @@ def decide(accept: Accept | None, before: VerificationResult | None, after: Veri
         "lower": ", judged by the lower end: more harm must be ruled out",
         "upper": ", judged by the upper end: more harm must be shown",
     }[accept.bound]
-    accepted = judged is not None and math.isfinite(judged) and judged >= -accept.max_drop - ROUNDING
+    if judged is None or not math.isfinite(judged):
+        judged = -math.inf
+    accepted = judged >= -accept.max_drop - ROUNDING
     allowed = f"{'at most' if accepted else 'more than the'} {accept.max_drop:g} allowed"
-    return Decision(accepted, f"{change}{interval}, {allowed}{what}", difference, low, high, p_value)
+    return Decision(accepted, f"{change}{interval}, {allowed}{what}", difference, low, high, p_value, judged)
 
 
 def _evidence(

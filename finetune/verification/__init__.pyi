@@ -25,6 +25,13 @@ from .result import (
     digits as digits,
 )
 from .sampling import sampled as sampled
+from .sets import (
+    OF_LFW as OF_LFW,
+    PairSet as PairSet,
+    distinct_images as distinct_images,
+    measure_sets as measure_sets,
+    named as named,
+)
 from .strangers import LEAST as LEAST, draw as draw, enough as enough, measure_strangers as measure_strangers
 from .verdicts import (
     FEW_PEOPLE as FEW_PEOPLE,

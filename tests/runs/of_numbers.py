@@ -35,6 +35,7 @@ from finetune.runs.selection import Selection
 from finetune.training import loop
 from finetune.training.metrics import metrics_of
 from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification.sets import PairSet
 
 V1 = by_name("inception_resnet_v1")
 TRAINED = "Logits/biases"
@@ -200,7 +201,7 @@ def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
         scanned,
         train,
         validation,
-        pairs,
+        (PairSet("lfw", recipe.lfw, pairs),),
         scanned.dataset.class_names,
         report=Report(faces / "learn", 4, 24, 24, ()),
         selection=Selection(scanned, strangers),

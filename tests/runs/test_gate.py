@@ -10,9 +10,9 @@ from finetune.recipe.accept import Accept
 from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytest.importorskip("tensorflow")
-from finetune.record.results import Evidence
 from finetune.record.trade_off import TradeOff
 from finetune.runs.gate import decide, judge
+from tests.evidence import evidence
 
 pytestmark = pytest.mark.tf
 
@@ -127,12 +127,12 @@ def test_of_older_results_without_distances_the_estimate_decides_and_it_is_said(
 @pytest.mark.parametrize("pairs", ["lfw", "strangers"])
 @pytest.mark.parametrize(("since", "kept"), [("previous", [True, True, True]), ("baseline", [True, False, False])])
 def test_drops_that_a_gate_allows_one_by_one_do_not_add_up_since_the_baseline(pairs, since, kept):
-    def evidence(accuracy):
-        return Evidence(result(accuracy)) if pairs == "lfw" else Evidence(trade_off=TradeOff(result(accuracy), None))
+    def of(accuracy):
+        return evidence(result(accuracy)) if pairs == "lfw" else evidence(trade_off=TradeOff(result(accuracy), None))
 
     accept = Accept(f"{pairs}_accuracy", 0.005, since=since)
     # Each stage loses 0.003, less than the 0.005 allowed; the second is 0.006 below the baseline.
-    start, *after = [evidence(accuracy) for accuracy in (0.9, 0.897, 0.894, 0.891)]
+    start, *after = [of(accuracy) for accuracy in (0.9, 0.897, 0.894, 0.891)]
     decisions = [judge(accept, start, began, trained) for began, trained in zip([start, *after], after, strict=False)]
     assert [decision.accepted for decision in decisions] == kept
     assert all(("since the baseline" in decision.reason) is (since == "baseline") for decision in decisions)
@@ -141,8 +141,8 @@ def test_drops_that_a_gate_allows_one_by_one_do_not_add_up_since_the_baseline(pa
 
 def test_without_figures_to_compare_a_gate_keeps_the_stage():
     accept = Accept("strangers_accuracy", 0.0, since="baseline")
-    assert judge(accept, Evidence(result(0.9)), Evidence(), Evidence(result(0.1))).accepted
-    assert judge(None, Evidence(result(0.9)), Evidence(result(0.9)), Evidence(result(0.1))).accepted
+    assert judge(accept, evidence(result(0.9)), evidence(), evidence(result(0.1))).accepted
+    assert judge(None, evidence(result(0.9)), evidence(result(0.9)), evidence(result(0.1))).accepted
 
 
 def test_a_gate_on_a_sample_says_that_it_is_one():
