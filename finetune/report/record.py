@@ -81,7 +81,7 @@ class Record(Brief):
                 Problem(path, "the run ended before its baseline was measured", "continue it, or start it anew")
             )
         try:
-            start, results = stored_results(folder, recipe.stages)
+            start, results = stored_results(folder, recipe.stages, [one.name for one in recipe.measure or ()])
             return cls(
                 path,
                 recipe,

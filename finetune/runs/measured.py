@@ -43,13 +43,13 @@ class MeasuredPairs:
         self.of_lfw: ImagePairs | None = None
         for name, section in recipe.sets.items():
             every = attempt(problems, functools.partial(PairSet.open, name, section))
-            one = every and attempt(problems, every.sampled)
             if every and name == OF_LFW:
                 self.of_lfw = every.pairs
+            one = attempt(problems, every.sampled) if every else None
             if every and one and crop:
                 records = inspect(every.pairs.paths if every_image and name == OF_LFW else one.pairs.paths)
                 pairs = attempt(problems, functools.partial(usable, one.pairs, section, crop, records))
-                one = pairs and dataclasses.replace(one, pairs=pairs)
+                one = dataclasses.replace(one, pairs=pairs) if pairs else None
             self.sets += (one,) if one else ()
 
     def refuse_colors(self, contract: Preprocessing, problems: list[Problem]) -> None:
