@@ -131,6 +131,11 @@ class Record(Brief):
         return first + [Measured(r.name, r.measured, r.accepted) for r in self.results if r.measured]
 
     @property
+    def standing(self) -> Evidence:
+        """Measurements of the weights that are kept at the end."""
+        return self.results[-1].standing if self.results else self.start
+
+    @property
     def final(self) -> Measured | None:
         """Result on LFW of the weights that are kept at the end."""
         return next((m for m in reversed(self.measured) if m.accepted), None)
