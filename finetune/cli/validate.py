@@ -11,7 +11,7 @@ from finetune.progress import say, say_aside
 from finetune.verification.protocols import K_FOLD, PROTOCOLS, Option, all_options, by_name
 
 if TYPE_CHECKING:
-    from finetune.verification import VerificationResult
+    from finetune.verification import GroupResult, VerificationResult
 
 
 EXAMPLES = (
@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, option in all_options().items():
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=_reader(option), metavar=option.metavar, help=option.help)
+    parser.add_argument(
+        "--groups",
+        metavar="FILE",
+        help="rates by group of people; a CSV file with the header identity,GROUP,… and one person per line",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the result and all settings as JSON")
 
 
@@ -47,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     from finetune.checkpoint import locate
     from finetune.files import write_json
     from finetune.images import inspect_images
-    from finetune.verification import measure_lfw, open_pairs, read_names, usable
+    from finetune.verification import group_rates, measure_lfw, open_pairs, read_groups, read_names, usable
 
     target = new_file(options.json) if options.json else None
     lfw = lfw_section(options)
@@ -57,12 +62,16 @@ def run(options: argparse.Namespace) -> None:
     named = read_names(options.trained) if options.trained else ()
     locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
     pairs = open_pairs(lfw, protocol)
+    groups = read_groups(options.groups, pairs) if options.groups else None
     model = restore(options)
     pairs = usable(pairs, lfw, model.preprocessing.image_size, inspect_images(pairs.paths))
     for note in (*pairs.notes, *standardization_notes(model, pairs.paths)):
         say_aside(note)
     result = measure_lfw(model.embed, pairs, lfw, model.class_names + named, protocol)
     _show(result, said=pairs.notes)
+    by_group = group_rates(result, groups) if groups else None
+    if by_group:
+        _show_groups(by_group)
     if target:
         settings = {
             "checkpoint": str(model.source.prefix),
@@ -78,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
             "runtime": model.runtime,
             "preprocessing_source": model.preprocessing.source,
         }
-        write_json(target, result.to_json() | settings)
+        write_json(target, result.to_json() | settings | ({"group_rates": by_group.to_json()} if by_group else {}))
 
 
 def _reader(option: Option) -> Callable[[str], Any]:
@@ -103,3 +112,12 @@ def _show(result: VerificationResult, said: Sequence[str]) -> None:
         notes += [f"without them, {note}" for note in result.without_overlap.notes]
     for note in notes:
         say_aside(note)
+
+
+def _show_groups(result: GroupResult) -> None:
+    """Print one table per column of the file of groups."""
+    from finetune.progress import show
+    from finetune.report import group_table
+
+    for column in result.columns:
+        show(group_table(column))

@@ -1,5 +1,6 @@
 from . import tables as tables
 from .files import write_into as write_into
+from .groups import group_table as group_table
 from .page import REPORT_FILE as REPORT_FILE, write as write
 from .record import Record as Record
 from .tables import count_values as count_values, duration as duration, gallery_command as gallery_command

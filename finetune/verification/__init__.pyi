@@ -1,4 +1,20 @@
 from .comparison import Difference as Difference, compare as compare, paired_interval as paired_interval
+from .groups import (
+    BetweenRate as BetweenRate,
+    Column as Column,
+    ColumnRates as ColumnRates,
+    GroupRates as GroupRates,
+    GroupResult as GroupResult,
+    PairGroups as PairGroups,
+    Ratio as Ratio,
+    WorstChange as WorstChange,
+    WorstGroup as WorstGroup,
+    compare_worst as compare_worst,
+    group_rates as group_rates,
+    without_rates as without_rates,
+    worst_group as worst_group,
+)
+from .groups_file import read_groups as read_groups
 from .measuring import Embed as Embed, measure as measure, measure_lfw as measure_lfw
 from .opening import open_pairs as open_pairs, usable as usable
 from .operating_points import interval as interval, least_rate as least_rate, operating_point as operating_point
@@ -25,6 +41,12 @@ from .result import (
     digits as digits,
 )
 from .sampling import sampled as sampled
+from .shares import (
+    LEAST_PAIRS as LEAST_PAIRS,
+    LEAST_PEOPLE as LEAST_PEOPLE,
+    Share as Share,
+    share as share,
+)
 from .strangers import LEAST as LEAST, draw as draw, enough as enough, measure_strangers as measure_strangers
 from .verdicts import (
     FEW_PEOPLE as FEW_PEOPLE,
