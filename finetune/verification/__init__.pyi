@@ -40,6 +40,13 @@ from .result import (
     decisions as decisions,
     digits as digits,
 )
+from .robustness import (
+    Curve as Curve,
+    Level as Level,
+    Robustness as Robustness,
+    choose_perturbations as choose_perturbations,
+    measure_perturbed as measure_perturbed,
+)
 from .sampling import sampled as sampled
 from .shares import (
     LEAST_PAIRS as LEAST_PAIRS,
