@@ -15,8 +15,8 @@ import pydantic
 import pytest
 
 from finetune.errors import RecipeError
+from finetune.recipe.accept import Accept
 from finetune.recipe.recipe import Recipe
-from finetune.recipe.sections import Accept
 from finetune.schema import Range, Unread, read, wants
 from finetune.training.objectives.batches import Mining
 from finetune.training.optimization.optimizer import Optimizer
@@ -75,6 +75,22 @@ WHOLE: dict[str, Any] = {
             "mining": {"negatives": "semi_hard", "then": "bank", "candidates": 9, "tolerance": 0.1},
             "accept": {"metric": "strangers_auc", "max_drop": 0.01},
         },
+        {"name": "all", "train_from": "Block8", "epochs": 1, "accept": {"worst": "accuracy", "max_drop": 0.01}},
+        {"name": "last", "train_from": "Block8", "epochs": 1, "accept": {"metric": "novel.val", "max_drop": 0.01}},
+    ],
+    "measure": [
+        {
+            "name": "novel",
+            "images": "novel",
+            "pairs": "novel.txt",
+            "protocol": "fixed_far",
+            "far": 0.01,
+            "distance": "cosine",
+            "flip": True,
+            "missing": "skip",
+            "sample": 0.5,
+        },
+        {"name": "old-2", "images": "old", "pairs": "old.txt", "protocol": "k_fold", "subtract_mean": True},
     ],
 }
 WRONG: tuple[Any, ...] = (None, "nonsense", -1, {"x": 1}, object())

@@ -126,7 +126,8 @@ def _figure(value: float) -> str:
 
 def _references(part: Schema) -> list[str]:
     """Return the names of the mappings that a key may hold and that have a section."""
-    parts = [part, part.get("items", {}), *part.get("anyOf", ())]
+    options = [part, *part.get("anyOf", ())]
+    parts = [found for option in options for found in (option, option.get("items", {}))]
     return [found["$ref"].rpartition("/")[2] for found in parts if "$ref" in found]
 
 

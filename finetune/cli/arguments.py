@@ -110,12 +110,19 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, c
     )
 
 
-def add_lfw(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Add `--lfw DIR --pairs FILE` and the settings of the protocol."""
-    parser.add_argument(
-        "--lfw", required=required, metavar="DIR", help="folder of aligned faces, DIR/NAME/NAME_0001.png or .jpg"
-    )
-    parser.add_argument("--pairs", required=required, metavar="FILE", help="pairs.txt, or a file in its format")
+def add_lfw(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    """Add `--lfw DIR --pairs FILE` and the settings of the protocol.
+
+    Args:
+        parser: parser of the command.
+        several: True if `--pairs` may be given several times, so that its value is a list.
+    """
+    parser.add_argument("--lfw", metavar="DIR", help="folder of aligned faces, DIR/NAME/NAME_0001.png or .jpg")
+    if several:
+        about = "pairs.txt, or a file in its format; may be given several times, for several sets of pairs"
+        parser.add_argument("--pairs", metavar="FILE", action="append", help=about)
+    else:
+        parser.add_argument("--pairs", metavar="FILE", help="pairs.txt, or a file in its format")
     parser.add_argument(
         "--distance",
         choices=("euclidean", "cosine"),
@@ -140,15 +147,21 @@ def lfw_section(options: argparse.Namespace) -> LFW | None:
     Raises:
         UserError: `--lfw` or `--pairs` is given without the other.
     """
-    from finetune.recipe import LFW
-
     if not options.lfw and not options.pairs:
         return None
     if not options.lfw or not options.pairs:
         given, other = ("--lfw", "--pairs") if options.lfw else ("--pairs", "--lfw")
         raise UserError(Problem(given, f"given without {other}", "give both, or neither"))
+    return section_of(options, options.pairs)
+
+
+def section_of(options: argparse.Namespace, pairs: str) -> LFW:
+    """Return a file of pairs with the options of `add_lfw`."""
+    from finetune.recipe import LFW
+
     protocol = {name: getattr(options, name) for name in ("distance", "subtract_mean", "flip", "missing")}
-    return LFW(dir=path(options.lfw), pairs=path(options.pairs), **protocol)
+    groups = getattr(options, "groups", None)
+    return LFW(dir=path(options.lfw), pairs=path(pairs), groups=path(groups) if groups else None, **protocol)
 
 
 def image_size(text: str) -> int:

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=NAMES,
         help="write weights for this program's own code; only for h5",
     )
-    add_lfw(parser, required=False)
+    add_lfw(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,8 +1,9 @@
+from .accept import WORST_GROUP as WORST_GROUP, Accept as Accept
 from .json_schema import recipe_schema as recipe_schema
+from .measured import MeasuredSet as MeasuredSet, load_sets as load_sets
 from .recipe import Cache as Cache, Recipe as Recipe
 from .sections import (
     LFW as LFW,
-    Accept as Accept,
     Augment as Augment,
     Data as Data,
     History as History,

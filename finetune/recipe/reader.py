@@ -55,15 +55,19 @@ _Loader.yaml_implicit_resolvers = {
 class Document:
     """Recipe file with its overrides. The path may also name a recipe that comes with finetune.
 
+    Args:
+        path: path of the file.
+        lists: True for a file that may also be a list of sets of pairs.
+
     Attributes:
-        values: plain keys and values.
+        values: plain keys and values, or a list.
         faults: keys that are written twice, and overrides that can't be applied.
 
     Raises:
         RecipeError: there is no such file, or it is not a YAML mapping.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, lists: bool = False) -> None:
         self._path = os.fspath(path)
         self._overridden: set[At] = set()
         try:
@@ -81,9 +85,11 @@ class Document:
         except _Refused as error:
             raise RecipeError(Problem(f"{self._path}:{error.line}", *error.args)) from None
         if self._node is None:
-            raise self._unusable("the file is empty", "a recipe gives checkpoint, output, data and stages")
-        if not isinstance(self.values, dict):
-            raise self._unusable(f"found {described(self.values)}", "a recipe is keys and values")
+            advice = "give a list of sets" if lists else "a recipe gives checkpoint, output, data and stages"
+            raise self._unusable("the file is empty", advice)
+        if not isinstance(self.values, (dict, list) if lists else dict):
+            advice = "give a list of sets, or measure: with a list" if lists else "a recipe is keys and values"
+            raise self._unusable(f"found {described(self.values)}", advice)
 
     def _unusable(self, found: str, advice: str = "") -> RecipeError:
         return RecipeError(Problem(self._path, found, advice))

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from finetune.backbones import BACKBONES, DEFAULT, Backbone, Neck as LayersOfNeck, by_name, with_neck
 from finetune.errors import RecipeError, UserError
 from finetune.images import Precision, Runtime
+from finetune.recipe.measured import AnySets, MeasuredSet, set_rules
 from finetune.recipe.sections import LFW, Augment, Data, History, Neck, PreprocessingSection, Verification
 from finetune.recipe.stage import Stage
 from finetune.schema import AnyPath, Fault, Range, Section, Unread, Wants
@@ -107,8 +108,12 @@ class Recipe(Section):
     history: History = History()
     """Formats of the history beside CSV."""
     verification: Verification | None = None
-    """Measurement of LFW's and the strangers' pairs within the stages. Default: LFW's pairs are measured before the
-    first stage and after each stage, and the strangers' after each epoch too."""
+    """Measurement of LFW's and the strangers' pairs, and of those of `measure`, within the stages. Default: LFW's pairs
+    and those of `measure` are measured before the first stage and after each stage, and the strangers' after each epoch
+    too."""
+    measure: AnySets | None = None
+    """Further sets of pairs to measure, beside those of `lfw`. An image of several sets is embedded once. Default:
+    none."""
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Recipe:
@@ -154,19 +159,30 @@ class Recipe(Section):
             yield Fault(("cache",), found, "set cache: auto, or give augment.views")
         if self.strategy in ("mirrored", "multi_worker"):
             yield from self._on_several(stages)
-        if self.verification and self.lfw is None and self.data and self.data.strangers is None:
-            yield Fault(("verification",), "there are no pairs to measure", "give lfw or data.strangers, or remove it")
+        yield from (fault._replace(keys=("measure", *fault.keys)) for fault in set_rules(self.measure or ()))
+        given = self.lfw, self.measure, self.data and self.data.strangers
+        if self.verification and all(part is None for part in given):
+            advice = "give lfw, measure or data.strangers, or remove it"
+            yield Fault(("verification",), "there are no pairs to measure", advice)
+        sets = self.measure or ()
+        measured = {} if self.lfw is None else {"lfw": not self.lfw or self.lfw.groups is not None}
+        measured |= {one.name: one.groups is not None for one in sets if one and one.name}
+        measured |= {"strangers": False} if not self.data or self.data.strangers is not None else {}
+        unread = len([one for one in sets if one and one.name]) < len(sets) or isinstance(self.measure, Unread)
         for index, stage in stages:
-            judged = stage.accept and stage.accept.pairs
-            if judged == "lfw" and self.lfw is None:
-                advice = f"give lfw.dir and lfw.pairs, or remove it (stages.{index}.accept=null)"
-                yield Fault(("stages", index, "accept"), "there are no LFW figures to judge by", advice)
-            if judged == "strangers" and self.data and self.data.strangers is None:
-                advice = f"give data.strangers, or remove it (stages.{index}.accept=null)"
-                yield Fault(("stages", index, "accept"), "there are no strangers' figures to judge by", advice)
+            if stage.accept:
+                names = measured | ({stage.accept.pairs or "lfw": True} if unread else {})
+                told = stage.accept.unmeasured(names, f"remove it (stages.{index}.accept=null)")
+                yield from (fault._replace(keys=("stages", index, "accept")) for fault in told)
             if stage.early_stopping and self.data and not self.data.validates:
                 advice = f"give data.validation_split, or remove it (stages.{index}.early_stopping=null)"
                 yield Fault(("stages", index, "early_stopping"), "there is no validation loss to judge by", advice)
+
+    @property
+    def sets(self) -> dict[str, LFW | MeasuredSet]:
+        """All sets of pairs to measure, by name: LFW's first, then those of `measure`."""
+        lfw: dict[str, LFW | MeasuredSet] = {} if self.lfw is None else {"lfw": self.lfw}
+        return lfw | {one.name: one for one in self.measure or ()}
 
     @property
     def begins_with(self) -> Path:

@@ -159,62 +159,17 @@ class LFW(Section):
     """For a missing image, `error` ends the run and `skip` leaves out its pairs and counts them."""
     sample: Annotated[float, Range(gt=0, lt=1, of="a share of the pairs")] | None = None
     """Share of the pairs to measure, above 0, below 1. The same pairs are measured each time. Default: all."""
+    groups: AnyPath | None = None
+    """CSV file with the header `identity,GROUP` and one person per line, for error rates by group of people. A column
+    may divide people by age, another by region."""
 
 
 class Verification(Section):
     """Measurement of pairs within the stages. It changes no weights, and no stage is judged by it."""
 
     every: Annotated[int, Range(ge=1, of="a whole number of epochs")] = 1
-    """Number of epochs from one measurement to the next, from 1. LFW's pairs and the strangers' are measured."""
-
-
-class Accept(Section):
-    """Condition for keeping a stage. If it is not met, the weights are rolled back."""
-
-    metric: Literal["lfw_accuracy", "lfw_val", "lfw_auc", "strangers_accuracy", "strangers_val", "strangers_auc"]
-    """Accuracy, validation rate (`val`) or area under the ROC curve (`auc`), on LFW's pairs or the strangers' pairs."""
-    max_drop: From0To1
-    """Largest drop of the metric that is accepted, from 0 to 1."""
-    bound: Literal["estimate", "lower", "upper"] = "estimate"
-    """Number that must not show a larger drop. `estimate`: the difference itself. `lower`: the lower end of its 95 %
-    interval, so that a larger drop is ruled out. `upper`: the upper end, so that a larger drop must be shown."""
-    otherwise: Literal["continue", "stop", "retry"] = "continue"
-    """Action after the roll-back: `continue` with the next stage, `stop` the run, or `retry` the stage at a lower
-    rate."""
-    retries: From1 | None = None
-    """Number of retries, from 1, after which the run continues. Default: 1."""
-    rate_factor: Annotated[float, Range(gt=0, lt=1)] | None = None
-    """Factor of the learning rate in each retry, above 0, below 1. Default: 0.1."""
-    since: Literal["previous", "baseline"] = "previous"
-    """Reference of the comparison. `previous`: the weights that the stage started from. `baseline`: the restored
-    checkpoint, so that the drops of several stages can't add up."""
-
-    @property
-    def pairs(self) -> str:
-        """The pairs of the metric, `lfw` or `strangers`; empty if the metric could not be read."""
-        return self.metric.split("_")[0] if self.metric else ""
-
-    @property
-    def figure(self) -> str:
-        """The figure of the metric: `accuracy`, `val` or `auc`."""
-        return self.metric.split("_")[1]
-
-    @property
-    def attempts(self) -> int:
-        """Largest number of attempts at a stage."""
-        return 1 + (self.retries or 1) if self.otherwise == "retry" else 1
-
-    @property
-    def slower(self) -> float:
-        """Factor of the learning rate in each retry."""
-        return self.rate_factor or 0.1
-
-    def rules(self) -> Iterator[Fault]:
-        """Yield the problems of keys that need `otherwise: retry`."""
-        for key in ("retries", "rate_factor"):
-            if self.otherwise in ("continue", "stop") and getattr(self, key):
-                found = f"found it with otherwise: {self.otherwise}"
-                yield Fault((key,), found, "give otherwise: retry, or drop it")
+    """Number of epochs from one measurement to the next, from 1. LFW's pairs, those of `measure` and the strangers' are
+    measured."""
 
 
 class History(Section):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from finetune.backbones import BACKBONES, DEFAULT
-from finetune.recipe.sections import Accept
+from finetune.recipe.accept import Accept
 from finetune.schema import Above0, Above0To1, Fault, From0, From0Below1, From1, Range, Section, Wants
 from finetune.training import objectives
 from finetune.training.objectives import AnyLoss, AnyMining, CenterLoss, Loss, Mining, PrelogitsNorm, Sampling, Softmax
@@ -95,7 +95,8 @@ class Stage(Section):
     """Number of epochs without a lower validation loss after which the stage stops, from 1. Default: no early
     stopping."""
     accept: Accept | None = None
-    """Largest accepted drop on LFW's or the strangers' pairs. A stage that costs more is rolled back."""
+    """Largest accepted drop on LFW's or the strangers' pairs, or on a set of `measure`. A stage that costs more is
+    rolled back."""
     steps_per_epoch: Annotated[int, Range(ge=1, of="a whole number of batches")] | None = None
     """Number of batches per epoch, from 1, in place of `data.share`. Each epoch takes the next part of the images, so
     that all are seen in turn. Default: as many batches as the images fill."""

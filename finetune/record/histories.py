@@ -24,13 +24,14 @@ class Histories:
         folder: folder of the run.
         asked: forms to write beside `history.csv`.
         sampled: True if a sample of LFW's pairs is measured, whose figures `stat.h5` does not show.
+        sets: names of the recipe's sets of `measure`, each of which has columns.
 
     Attributes:
         rows: rows of the finished stages.
     """
 
-    def __init__(self, folder: RunFolder, asked: History, *, sampled: bool = False) -> None:
-        self._folder, self._asked, self._sampled = folder, asked, sampled
+    def __init__(self, folder: RunFolder, asked: History, *, sampled: bool = False, sets: Sequence[str] = ()) -> None:
+        self._folder, self._asked, self._sampled, self._sets = folder, asked, sampled, tuple(sets)
         self.rows: list[EpochRow] = []
         self._stat = Stat.empty()
         self._tensorboard: TensorBoard | None = None
@@ -45,7 +46,7 @@ class Histories:
             self._resume_earlier(results)
             return
         self.rows = [row for result in results for row in _rows(result.folder / HISTORY)]
-        path, text = self._folder.path / HISTORY, to_csv(self.rows)
+        path, text = self._folder.path / HISTORY, to_csv(self.rows, self._sets)
         if not path.exists() or not files.read(path).startswith(text.encode()):
             self._folder.write_text(HISTORY, text)
         if self._asked.stat_h5:
@@ -69,14 +70,14 @@ class Histories:
 
     def write_stage(self, folder: RunFolder, state: StageState, lfw: VerificationResult | None) -> None:
         """Write the history of a finished stage into its own folder, from which a resumed run reads it."""
-        folder.write_text(HISTORY, to_csv(state.rows))
+        folder.write_text(HISTORY, to_csv(state.rows, self._sets))
         if self._asked.stat_h5:
             folder.write_stat(self._with(state, lfw))
 
     def epoch(self, state: StageState) -> None:
         """Write the history, including a stage's epochs so far."""
         rows = self.rows + state.rows
-        self._folder.write_text(HISTORY, to_csv(rows))
+        self._folder.write_text(HISTORY, to_csv(rows, self._sets))
         if self._asked.tensorboard:
             self._tensorboard = self._folder.add_to_tensorboard(self._tensorboard, rows)
         if self._asked.stat_h5:

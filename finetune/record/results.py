@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from finetune.record.held_back import HeldBack
 from finetune.record.trade_off import TradeOff, columns
 from finetune.verification import (
     HELD_BACK,
+    OF_LFW,
     Candidate,
     Difference,
     Score,
@@ -39,6 +40,8 @@ STAGE_COLUMNS = (
     "difference (95 %)",
     "outcome",
 )
+SET_FILE = "measured-"
+"""Beginning of the name of a file with the result on a set of `measure`."""
 BASELINE = "baseline"
 """The name of stage 0, which trains nothing."""
 
@@ -48,15 +51,25 @@ class Evidence(Brief):
     """The measurements of some weights; None where nothing could be measured.
 
     Attributes:
-        lfw: verification on the pairs.
+        sets: verification on each set of pairs, by the set's name: `lfw` first, then those of `measure`.
         trade_off: measurements on held-out people and on the people in training.
         held_back: held-back images, named by the classifier. Before the first stage there is no classifier of these
             people, and the nearest class mean names them.
     """
 
-    lfw: VerificationResult | None = None
+    sets: Mapping[str, VerificationResult] = dataclasses.field(default_factory=dict)
     trade_off: TradeOff | None = None
     held_back: HeldBack | None = None
+
+    @property
+    def lfw(self) -> VerificationResult | None:
+        """Verification on LFW's pairs, or None."""
+        return self.sets.get(OF_LFW)
+
+    @property
+    def others(self) -> dict[str, VerificationResult]:
+        """Verification on the sets of `measure`, by name."""
+        return {name: result for name, result in self.sets.items() if name != OF_LFW}
 
     @property
     def scores(self) -> dict[str, Score]:
@@ -70,11 +83,11 @@ class Evidence(Brief):
             )
         if self.trade_off:
             found["strangers' accuracy"] = Score(self.trade_off.strangers.accuracy, self.trade_off.strangers.correct)
-        if self.lfw:
-            found[self.lfw.accuracy_name] = Score(self.lfw.accuracy, self.lfw.correct, bool(self.lfw.left_out))
-        if self.lfw and self.lfw.without_overlap:
-            without = self.lfw.without_overlap
-            found[f"{self.lfw.accuracy_name} without the people trained on"] = Score(without.accuracy, without.correct)
+        for result in self.sets.values():
+            found[result.accuracy_name] = Score(result.accuracy, result.correct, bool(result.left_out))
+            if without := result.without_overlap:
+                name = f"{result.accuracy_name} without the people trained on"
+                found[name] = Score(without.accuracy, without.correct)
         return found
 
 
@@ -198,14 +211,29 @@ class StageResult(Brief):
     @property
     def difference(self) -> Difference | None:
         """The difference of `measured` and `before` on the same pairs, or None."""
-        return compare(self.before, self.measured) if self.before and self.measured else None
+        return self.differences.get(OF_LFW)
+
+    @property
+    def differences(self) -> dict[str, Difference]:
+        """The difference of the stage's weights from those that it started from, on each set of pairs."""
+        now, before = self.trained.sets, self.began.sets
+        return {name: compare(before[name], now[name]) for name in now if name in before}
 
     @property
     def difference_without_overlap(self) -> Difference | None:
         """The same difference on pairs without the people in training; None unless both results have the same pairs."""
-        before, after = (result and result.without_overlap for result in (self.before, self.measured))
-        same = before and after and before.pairs_sha256 == after.pairs_sha256
-        return compare(before, after) if before and after and same else None
+        return self.differences_without_overlap.get(OF_LFW)
+
+    @property
+    def differences_without_overlap(self) -> dict[str, Difference]:
+        """The same difference on each set of pairs that has one."""
+        found = {}
+        for name, result in self.trained.sets.items():
+            before = self.began.sets[name].without_overlap if name in self.began.sets else None
+            after = result.without_overlap
+            if before and after and before.pairs_sha256 == after.pairs_sha256:
+                found[name] = compare(before, after)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of `result.json`. The results on LFW and on strangers are stored beside it.
@@ -217,17 +245,30 @@ class StageResult(Brief):
         difference = self.difference
         before, now = self.trade_off_before, self.measured_trade_off
         curve = columns(before, now) if before and now else None
-        return fields | {"lfw_difference": dataclasses.asdict(difference) if difference else None, "curve": curve}
+        others = {name: dataclasses.asdict(found) for name, found in self.differences.items() if name != OF_LFW}
+        return {
+            **fields,
+            "lfw_difference": dataclasses.asdict(difference) if difference else None,
+            "curve": curve,
+            **({"set_differences": others} if others else {}),
+        }
 
 
-def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[Evidence, list[StageResult]]:
+def stored_results(
+    folder: RunFolder, stages: Sequence[Stage], sets: Sequence[str] = ()
+) -> tuple[Evidence, list[StageResult]]:
     """Read the measurements before the first stage of a run, and the results of its finished stages.
+
+    Args:
+        folder: folder of the run.
+        stages: stages of its recipe.
+        sets: names of the recipe's sets of `measure`.
 
     Raises:
         DataError: a file is missing or damaged.
     """
     folder.refuse_damaged_stage(0, BASELINE)
-    start = began = _stored_evidence(folder.stage_path(0, BASELINE))
+    start = began = _stored_evidence(folder.stage_path(0, BASELINE), sets)
     results: list[StageResult] = []
     for index, stage in enumerate(stages, start=1):
         path = folder.stage_path(index, stage.slug)
@@ -236,12 +277,12 @@ def stored_results(folder: RunFolder, stages: Sequence[Stage]) -> tuple[Evidence
         folder.refuse_damaged_stage(index, stage.slug)
         with files.reading(path / "result.json", ADVICE):
             fields = {"failure": "", "rejected": ()} | json.loads(files.read(path / "result.json"))
-            for apart in ("lfw_difference", "curve"):
+            for apart in ("lfw_difference", "curve", "set_differences"):
                 fields.pop(apart, None)
             # An earlier finetune ended the reason of a stage that was rolled back with these words.
             fields["reason"] = fields["reason"].removesuffix("; rolled back")
             fields["rejected"] = tuple(reason.removesuffix("; rolled back") for reason in fields["rejected"])
-            trained = _stored_evidence(path, "" if fields["accepted"] else "rejected_")
+            trained = _stored_evidence(path, sets, "" if fields["accepted"] else "rejected_")
             results.append(StageResult(**fields, folder=path, start=start, began=began, trained=trained))
         began = results[-1].standing
     return start, results
@@ -277,15 +318,20 @@ def ended(recipe: Recipe, results: Sequence[StageResult]) -> bool:
 def write_evidence(folder: RunFolder, evidence: Evidence, prefix: str = "") -> None:
     """Write measurements into a stage's folder."""
     parts = {"lfw": evidence.lfw, "strangers": evidence.trade_off, "held_back": evidence.held_back}
-    for name, part in parts.items():
+    of_sets = {f"{SET_FILE}{name}": result for name, result in evidence.others.items()}
+    for name, part in (parts | of_sets).items():
         if part:
             folder.write_json(f"{prefix}{name}.json", part.to_json())
 
 
-def _stored_evidence(folder: Path, prefix: str = "") -> Evidence:
+def _stored_evidence(folder: Path, sets: Sequence[str], prefix: str = "") -> Evidence:
     """Read the files of `write_evidence`."""
+    files_of = {OF_LFW: "lfw", **{name: f"{SET_FILE}{name}" for name in sets}}
+    read = {
+        name: _stored(folder / f"{prefix}{file}.json", VerificationResult.from_json) for name, file in files_of.items()
+    }
     return Evidence(
-        _stored(folder / f"{prefix}lfw.json", VerificationResult.from_json),
+        {name: result for name, result in read.items() if result},
         _stored(folder / f"{prefix}strangers.json", TradeOff.from_json),
         _stored(folder / f"{prefix}held_back.json", HeldBack.from_json),
     )

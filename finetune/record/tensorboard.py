@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from finetune.training import EpochRow, number_columns
+from finetune.training import EpochRow, number_columns, sets_of
 
 # This is the metadata that `tf.summary.scalar` writes. That function needs the package `tensorboard`.
 _SCALAR = tf.compat.v1.SummaryMetadata(
@@ -38,7 +38,7 @@ class TensorBoard:
         """Write the next epoch's scalars."""
         self._step += 1
         with self._writer.as_default(step=self._step):
-            for name in number_columns():
+            for name in number_columns(sets_of(row)):
                 value = row.get(name)
                 if value is not None:
                     tf.summary.write(name, tf.constant(value, tf.float32), metadata=_SCALAR)

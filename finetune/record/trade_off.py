@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from finetune.brief import Brief
 from finetune.identification import OpenSet
@@ -52,10 +52,14 @@ def columns(before: TradeOff, now: TradeOff) -> dict[str, float | None]:
     return values
 
 
-def pair_columns(
-    pairs: Literal["lfw", "strangers"], before: VerificationResult, now: VerificationResult
-) -> dict[str, float | None]:
-    """Return columns of the history on the same pairs, with the interval of the difference."""
+def pair_columns(pairs: str, before: VerificationResult, now: VerificationResult) -> dict[str, float | None]:
+    """Return columns of the history on the same pairs, with the interval of the difference.
+
+    Args:
+        pairs: name of the set of pairs. A dot follows the names of `measure`, so that no other column has such a name.
+        before, now: results before the run and now.
+    """
     change = paired_interval(before.correct, now.correct)
     values = {"accuracy": now.accuracy, "low": change.low, "high": change.high, "val": now.val}
-    return {f"{pairs}_{name}": value for name, value in values.items()}
+    separator = "_" if pairs in ("lfw", "strangers") else "."
+    return {f"{pairs}{separator}{name}": value for name, value in values.items()}

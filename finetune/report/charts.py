@@ -182,13 +182,22 @@ def strangers(rows: Sequence[EpochRow], before: TradeOff | None) -> Chart | None
 
 def lfw(rows: Sequence[EpochRow], before: VerificationResult | None) -> Chart | None:
     """Draw accuracy and validation rate on LFW, by epoch, beginning before the run; None without such epochs."""
-    if before is None or not any("lfw_accuracy" in row.numbers for row in rows):
+    return _within("LFW", "lfw_", rows, before)
+
+
+def of_set(rows: Sequence[EpochRow], before: VerificationResult) -> Chart | None:
+    """Draw accuracy and validation rate on a set of `measure`, as `lfw` does; `before` is its result before the run."""
+    return _within(before.of_what, f"{before.name}.", rows, before)
+
+
+def _within(pairs: str, prefix: str, rows: Sequence[EpochRow], before: VerificationResult | None) -> Chart | None:
+    if before is None or not any(f"{prefix}accuracy" in row.numbers for row in rows):
         return None
     series = {
-        "accuracy": _since(before.accuracy, rows, "lfw_accuracy"),
-        "validation rate": _since(before.val, rows, "lfw_val"),
+        "accuracy": _since(before.accuracy, rows, f"{prefix}accuracy"),
+        "validation rate": _since(before.val, rows, f"{prefix}val"),
     }
-    return _over_the_run("LFW within the stages", series, rows)
+    return _over_the_run(f"{pairs} within the stages", series, rows)
 
 
 def _since(before: float | None, rows: Sequence[EpochRow], column: str) -> dict[int, float]:

@@ -12,7 +12,7 @@ import jinja2
 
 from finetune import __version__, files
 from finetune.errors import Problem, UserError, attempt
-from finetune.record import StageResult
+from finetune.record import BASELINE, StageResult
 from finetune.report import charts
 from finetune.report.charts import Chart, Named
 from finetune.report.record import Record
@@ -41,6 +41,7 @@ class RunSection(NamedTuple):
         rates: validation rates at several false accept rates.
         timings: times of the stages.
         people: held-back images by person; None if they are unknown.
+        sets: every set of pairs with its figures, if there are other sets than LFW's.
     """
 
     record: Record
@@ -53,6 +54,7 @@ class RunSection(NamedTuple):
     rates: list[dict[str, Any]]
     timings: list[dict[str, str]]
     people: dict[str, Any] | None
+    sets: list[dict[str, Any]]
 
 
 def write(paths: Sequence[Path], target: Path, *, faces: bool = True) -> None:
@@ -112,23 +114,25 @@ def headline(record: Record) -> str:
     """Return the outcome of the run in one or two sentences."""
     kept = sum(result.accepted for result in record.results)
     parts = [f"{len(record.results)} of {len(record.recipe.stages)} stages finished, {kept} kept."]
-    first, last = record.baseline, record.final
-    if first is None or last is None:
+    if not record.start.sets:
         parts.append("No LFW pairs were given: nothing was validated on them.")
-    elif record.results:
-        d = compare(first, last.lfw)
-        parts.append(
-            f"{_accuracy(first)} {first.accuracy:.4f} before, {last.lfw.accuracy:.4f} after: {_signed(d.accuracy)} "
-            f"(95 %: {_signed(d.low)} to {_signed(d.high)})."
-        )
-    else:
-        parts.append(f"{_accuracy(first)} of the checkpoint: {first.accuracy:.4f}.")
+    for name, first in record.start.sets.items():
+        last = record.standing.sets.get(name, first)
+        if record.results:
+            d = compare(first, last)
+            parts.append(
+                f"{_accuracy(first)} {first.accuracy:.4f} before, {last.accuracy:.4f} after: {_signed(d.accuracy)} "
+                f"(95 %: {_signed(d.low)} to {_signed(d.high)})."
+            )
+        else:
+            parts.append(f"{_accuracy(first)} of the checkpoint: {first.accuracy:.4f}.")
     return " ".join(parts)
 
 
 def _accuracy(result: VerificationResult) -> str:
     """Return the name of an accuracy at the beginning of a sentence."""
-    return result.accuracy_name[0].upper() + result.accuracy_name[1:]
+    # The name of a set stays as it is written in the recipe.
+    return result.accuracy_name if result.name else result.accuracy_name[0].upper() + result.accuracy_name[1:]
 
 
 def _section(record: Record, name: str, place: str, *, faces: bool) -> RunSection:
@@ -144,6 +148,7 @@ def _section(record: Record, name: str, place: str, *, faces: bool) -> RunSectio
         _rates(record),
         _timings(record),
         _people(record),
+        set_rows(record),
     )
 
 
@@ -152,6 +157,7 @@ def _charts(record: Record) -> dict[str, list[Chart]]:
     lfw, final, first = record.recipe.lfw, record.final, record.baseline
     training = [charts.training(record.rows, metric) for metric in all_metrics() if metric.charted]
     training += [charts.lfw(record.rows, first), charts.strangers(record.rows, record.trade_off)]
+    training += [charts.of_set(record.rows, result) for result in record.start.others.values()]
     pairs: list[Chart | None] = []
     if lfw and first and final:
         named = [Named(m.name if m.accepted else f"{m.name} (rolled back)", m.lfw) for m in record.measured]
@@ -160,7 +166,11 @@ def _charts(record: Record) -> dict[str, list[Chart]]:
             charts.distances(Named("before the run", first)),
             charts.distances(Named(f"after “{final.name}”", final.lfw)) if record.results else None,
         ]
-    made = {"training": training, "pairs": pairs}
+    sets: list[Chart | None] = []
+    if record.start.others:
+        each = [Named(result.of_what, result) for result in record.standing.sets.values()]
+        sets = [charts.roc(each, "every set at the end" if record.results else "every set before the first stage")]
+    made = {"training": training, "pairs": pairs, "sets": sets}
     return {part: [chart for chart in of_part if chart is not None] for part, of_part in made.items()}
 
 
@@ -190,6 +200,32 @@ def _rates(record: Record) -> list[dict[str, Any]]:
         if any(points):
             rows.append({"name": measured.name, "accepted": measured.accepted, "points": points})
     return rows
+
+
+def set_rows(record: Record) -> list[dict[str, Any]]:
+    """Return every set of pairs with its figures before and after each stage; empty without sets of `measure`."""
+    if not record.start.others:
+        return []
+    found = []
+    for name, first in record.start.sets.items():
+        measured = [(stage, stage.trained.sets[name]) for stage in record.results if name in stage.trained.sets]
+        rows = [{"name": BASELINE, "result": first, "difference": None, "outcome": "as given"}]
+        rows += [
+            {"name": stage.name, "result": now, "difference": compare(first, now), "outcome": stage.outcome}
+            for stage, now in measured
+        ]
+        section = record.recipe.sets[name]
+        found.append(
+            {
+                "name": first.of_what,
+                "section": section,
+                "protocol": first.protocol.get("name", "k_fold"),
+                "first": first,
+                "last": measured[-1][1] if measured else first,
+                "rows": rows,
+            }
+        )
+    return found
 
 
 def _people(record: Record) -> dict[str, Any] | None:

@@ -81,7 +81,7 @@ class Record(Brief):
                 Problem(path, "the run ended before its baseline was measured", "continue it, or start it anew")
             )
         try:
-            start, results = stored_results(folder, recipe.stages)
+            start, results = stored_results(folder, recipe.stages, [one.name for one in recipe.measure or ()])
             return cls(
                 path,
                 recipe,
@@ -129,6 +129,11 @@ class Record(Brief):
         """Results on LFW before the first stage and after each stage, rolled back or not."""
         first = [Measured(BASELINE, self.baseline)] if self.baseline else []
         return first + [Measured(r.name, r.measured, r.accepted) for r in self.results if r.measured]
+
+    @property
+    def standing(self) -> Evidence:
+        """Measurements of the weights that are kept at the end."""
+        return self.results[-1].standing if self.results else self.start
 
     @property
     def final(self) -> Measured | None:

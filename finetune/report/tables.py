@@ -16,8 +16,8 @@ from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.recipe import Recipe, Stage
 from finetune.record import BASELINE, FAR, Evidence, StageResult, TradeOff
-from finetune.training import StageState, Trainer
-from finetune.verification import Difference, VerificationResult, paired_interval
+from finetune.training import StageState, Trainer, sets_of
+from finetune.verification import Difference, VerificationResult, compare, paired_interval
 from finetune.words import counted
 
 EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
@@ -29,11 +29,11 @@ def baseline(start: Evidence) -> None:
         say(f"baseline: {_trade_off(start.trade_off)}")
     if start.held_back:
         say(f"baseline: {start.held_back.accuracy:.4f} of the held-back images are named correctly by the nearest mean")
-    if start.lfw is None:
+    if not start.sets:
         say("baseline: no LFW pairs are given, so nothing is validated on them")
-    else:
-        say(f"baseline: {_figures(start.lfw)}")
-        for line in _without_overlap(start.lfw, None):
+    for result in start.sets.values():
+        say(f"baseline: {_figures(result)}")
+        for line in _without_overlap(result, None):
             say(line)
 
 
@@ -73,14 +73,16 @@ def epoch(state: StageState, stage: Stage) -> None:
     if "lfw_accuracy" in row.numbers:
         strangers = f"; strangers {row['strangers_accuracy']:.4f}" if "strangers_accuracy" in row.numbers else ""
         say(f"{'':>9}LFW {row['lfw_accuracy']:.4f}, validation rate {row['lfw_val']:.4f}{strangers}")
+    for name in sets_of(row):
+        say(f"{'':>9}{name} {row[f'{name}.accuracy']:.4f}, validation rate {row[f'{name}.val']:.4f}")
 
 
 def stage_footer(result: StageResult) -> None:
-    """Print LFW after the stage with its difference, what got worse, and whether the stage is kept."""
-    if result.measured and result.difference:
-        d = result.difference
-        say(f"{_figures(result.measured)}; {_interval(d)}")
-        for line in _without_overlap(result.measured, result.difference_without_overlap):
+    """Print each set of pairs after the stage with its difference, what got worse, and whether the stage is kept."""
+    without = result.differences_without_overlap
+    for name, difference in result.differences.items():
+        say(f"{_figures(result.trained.sets[name])}; {_interval(difference)}")
+        for line in _without_overlap(result.trained.sets[name], without.get(name)):
             say(line)
     if result.measured_trade_off:
         say(_trade_off(result.measured_trade_off))
@@ -126,6 +128,30 @@ def stages(baseline: VerificationResult | None, results: Sequence[StageResult]) 
         elif baseline:
             cells += [""] * 4
         table.add_row(*cells, r.outcome)
+    return table
+
+
+def sets(start: Evidence, results: Sequence[StageResult]) -> Table:
+    """Make the table of all sets of pairs, each with its accuracy after each stage and the change since the run began.
+
+    Args:
+        start: measurements before the first stage.
+        results: finished stages.
+    """
+    columns = ["pairs", "stage", "accuracy", "since the baseline (95 %)", "VAL", "at FAR", "outcome"]
+    caption = "VAL: validation rate at the false accept rate of the set's protocol"
+    caption += "".join(f"\n{result.of_what}:{_sample(result)}" for result in start.sets.values() if _sample(result))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("pairs", "stage", "outcome") else "right", no_wrap=True)
+    for name, first in start.sets.items():
+        figures = [f"{first.accuracy:.4f}", "", f"{first.val:.4f}", f"{first.far_target:g}"]
+        table.add_row(first.of_what, BASELINE, *figures, "")
+        for stage in results:
+            now = stage.trained.sets.get(name)
+            if now:
+                figures = [f"{now.accuracy:.4f}", _interval(compare(first, now)), f"{now.val:.4f}", ""]
+                table.add_row("", stage.name, *figures, stage.outcome)
     return table
 
 

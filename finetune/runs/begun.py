@@ -15,6 +15,7 @@ from finetune.images import Preprocessing
 from finetune.progress import say
 from finetune.recipe import Recipe
 from finetune.record import environment
+from finetune.runs.measured import part_of
 from finetune.runs.opening import Inputs
 from finetune.words import dotted
 
@@ -87,6 +88,14 @@ def refuse_other_inputs(inputs: Inputs, folder: Path, stored: Mapping[str, Any])
     # Values that an earlier finetune did not keep are not compared.
     if any(now["lfw"][key] != stored["lfw"].get(key, now["lfw"][key]) for key in ("sha256", "folds")):
         problems.append(Problem(inputs.recipe.lfw.pairs if inputs.recipe.lfw else "lfw", "other pairs than"))
+    for name, one in now.get("measure", {}).items():
+        before = stored.get("measure", {}).get(name, one)
+        if (one["sha256"], one["folds"]) != (before["sha256"], before["folds"]):
+            problems.append(Problem(inputs.recipe.sets[name].pairs, "other pairs than"))
+    for name, section in inputs.recipe.sets.items():
+        one, before = ({"lfw": parts["lfw"], **parts.get("measure", {})}.get(name, {}) for parts in (now, stored))
+        if section.groups and one.get("groups") != before.get("groups"):
+            problems.append(Problem(section.groups, "other groups than"))
     if now["lfw"]["trained"] != stored["lfw"].get("trained", now["lfw"]["trained"]):
         problems.append(Problem(inputs.recipe.begins_with, "class_names.txt beside it names other people than"))
     if problems:
@@ -156,8 +165,9 @@ def _by_name(lines: Sequence[str]) -> dict[str, str]:
 def _where(inputs: Inputs, part: str) -> Path:
     """Return the folder of a part of the images, as the recipe names it."""
     recipe = inputs.recipe
-    if part == "lfw" and recipe.lfw:
-        return recipe.lfw.dir
+    sets = {part_of(name): section.dir for name, section in recipe.sets.items()}
+    if part in sets:
+        return sets[part]
     if part == "validation" and recipe.data.validation:
         return recipe.data.validation
     strangers = recipe.data.strangers

@@ -32,7 +32,8 @@ class Context:
         """Return the context of a run on these inputs. Only the chief writes."""
         folder = RunFolder(inputs.recipe.output, is_chief=inputs.strategy.is_chief)
         recipe = inputs.recipe
-        histories = Histories(folder, recipe.history, sampled=bool(recipe.lfw and recipe.lfw.sample))
+        sets = [one.name for one in recipe.measure or ()]
+        histories = Histories(folder, recipe.history, sampled=bool(recipe.lfw and recipe.lfw.sample), sets=sets)
         return cls(inputs, folder, histories, Evaluation(inputs))
 
     @property

@@ -16,6 +16,7 @@ from finetune.recipe import Stage
 from finetune.record import BASELINE
 from finetune.report import duration
 from finetune.runs.opening import Inputs
+from finetune.verification import distinct_images
 
 MARGIN = 15
 """Column where the values of the plan begin."""
@@ -222,10 +223,9 @@ class _Costs:
         return sum(key_of(record, mirrored=images.mirrored) not in entry for record in records)
 
     def _pairs(self) -> list[Images]:
-        pairs, lfw = self._inputs.image_pairs, self._recipe.lfw
-        if pairs is None or lfw is None:
-            return []
-        return [Images(pairs.paths, side) for side in ((False, True) if lfw.flip else (False,))]
+        sets = self._inputs.sets
+        mirrored = distinct_images(sets, flip=True)
+        return [Images(distinct_images(sets, flip=False)), *([Images(mirrored, mirrored=True)] if mirrored else [])]
 
     def _trade_off(self) -> list[Images]:
         strangers = self._inputs.strangers

@@ -1,8 +1,8 @@
-"""Measurements of a run: on LFW, on held-out identities, and on held-back images."""
+"""Measurements of a run: on LFW and other sets of pairs, on held-out identities, and on held-back images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from finetune.progress import say
 from finetune.record import FAR, Evidence, HeldBack, TradeOff, by_nearest_mean, columns, pair_columns
 from finetune.runs.opening import Inputs
 from finetune.training import Trainer
-from finetune.verification import Embed, VerificationResult, draw, measure_lfw, measure_strangers
+from finetune.verification import OF_LFW, Embed, VerificationResult, draw, measure_sets, measure_strangers
 
 Vectors = npt.NDArray[np.float32]
 
@@ -48,18 +48,26 @@ class Evaluation:
         return Embedder(self._model, inputs.recipe.cache, inputs.records, first=first, rest=rest)
 
     def lfw(self, embedder: Embedder | None = None) -> VerificationResult | None:
-        """Measure on LFW, or return None if no pairs were given.
+        """Measure on LFW alone, or return None if its pairs were not given; see `sets`."""
+        return self.sets(embedder, (OF_LFW,)).get(OF_LFW)
+
+    def sets(
+        self, embedder: Embedder | None = None, names: Collection[str] | None = None
+    ) -> dict[str, VerificationResult]:
+        """Measure the recipe's sets of pairs, LFW's among them. Each distinct image is embedded once.
 
         Args:
             embedder: embedder to measure. By default the current model is measured and no embeddings are cached.
+            names: names of the sets to measure. Default: all.
 
         Raises:
             NotFinite: some embeddings are not finite.
             RunError: an image can no longer be read.
         """
         inputs = self._inputs
-        if inputs.image_pairs is None or inputs.recipe.lfw is None:
-            return None
+        chosen = [one for one in inputs.sets if names is None or one.name in names]
+        if not chosen:
+            return {}
         embed: Embed = self._model.embed if embedder is None else embedder.embeddings
         embed = self._shared if inputs.strategy.workers > 1 else embed
 
@@ -68,11 +76,14 @@ class Evaluation:
 
         stop_if_asked()
         try:
-            result = measure_lfw(finitely, inputs.image_pairs, inputs.recipe.lfw, inputs.trained_names)
+            results = measure_sets(finitely, chosen, inputs.trained_names, inputs.records)
         except DataError as error:
-            raise RunError(*error.within("LFW could not be measured", "what was finished before stands")) from error
+            pairs = "LFW" if [one.name for one in chosen] == [OF_LFW] else "the pairs"
+            raise RunError(
+                *error.within(f"{pairs} could not be measured", "what was finished before stands")
+            ) from error
         stop_if_asked()
-        return result
+        return results
 
     def trade_off(self, embedder: Embedder) -> TradeOff | None:
         """Measure gain and forgetting, or return None if nobody is held out.
@@ -109,13 +120,14 @@ class Evaluation:
         if asked and epoch % asked.every:
             return {}
         try:
-            trade_off, lfw = self.trade_off(embedder), self.lfw(embedder) if asked else None
+            trade_off, sets = self.trade_off(embedder), self.sets(embedder) if asked else {}
         except NotFinite as error:
             say(f"warning: epoch {epoch} is not measured: {error}")
             return {}
         found: dict[str, float | None] = {}
-        if start.lfw and lfw:
-            found |= pair_columns("lfw", start.lfw, lfw)
+        for name, result in sets.items():
+            if name in start.sets:
+                found |= pair_columns(name, start.sets[name], result)
         return found | (columns(start.trade_off, trade_off) if start.trade_off and trade_off else {})
 
     def held_back_by_mean(self, embedder: Embedder, measured: TradeOff | None) -> HeldBack | None:

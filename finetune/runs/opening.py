@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +35,12 @@ from finetune.model import Model
 from finetune.paths import refuse_within
 from finetune.recipe import Recipe, Stage
 from finetune.runs.data import examined, open_data
+from finetune.runs.measured import MeasuredPairs, digest_of, part_of, summaries
 from finetune.runs.selection import Selection, names, without_noise, without_strangers
 from finetune.runs.validation import open_validation
 from finetune.runtime import SINGLE, Strategy, devices, refuse_fork, refuse_missing_runtime
 from finetune.training.sampling import Sampler, refuse_unmet
-from finetune.verification import ImagePairs, open_pairs, sampled, usable
+from finetune.verification import OF_LFW, ImagePairs, PairSet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Inputs:
         scan: scan of the training folder.
         train, validation: training images and validation images, held back from the folder or of a folder of their own;
             `validation` is empty if there are none.
-        image_pairs: LFW pairs and their images, or None.
+        sets: sets of pairs to measure, LFW's first, or none.
         trained_names: people who have been trained on at the end of the run. These are the people of the checkpoint's
             own classifier, if their names are stored beside it, and those of `scan`.
         strategy: strategy whose replicas hold the model.
@@ -67,7 +67,7 @@ class Inputs:
     scan: Scan
     train: Dataset
     validation: Dataset
-    image_pairs: ImagePairs | None
+    sets: tuple[PairSet, ...]
     trained_names: tuple[str, ...]
     strategy: Strategy = SINGLE
     report: Report | None = None
@@ -106,37 +106,35 @@ class Inputs:
         )
         held_out = attempt(problems, lambda: without_strangers(recipe, everybody, crop, inspect)) if everybody else None
         apart = attempt(problems, lambda: open_validation(recipe, everybody, crop, inspect)) if everybody else None
-        lfw = recipe.lfw
-        # The doctor compares all pairs with the training images, even if only a sample is measured.
-        every_pair = attempt(problems, lambda: open_pairs(lfw)) if lfw else None
-        pairs = sampled(every_pair, lfw.sample) if lfw and every_pair else None
-        if lfw and every_pair and pairs and crop:
-            chosen, of_lfw = pairs, inspect(every_pair.paths if strategy.is_chief else pairs.paths)
-            pairs = attempt(problems, lambda: usable(chosen, lfw, crop, of_lfw))
+        pairs = MeasuredPairs(recipe, crop, inspect, problems, every_image=strategy.is_chief)
         if found and everybody:
             contract, paths = found.preprocessing, everybody.dataset.paths
             attempt(problems, lambda: refuse_colors(paths, contract, recipe.data.train))
-        if found and lfw and pairs:
-            contract, paths = found.preprocessing, pairs.paths
-            attempt(problems, lambda: refuse_colors(paths, contract, lfw.dir))
+        if found:
+            pairs.refuse_colors(found.preprocessing, problems)
         if found is None or before is None or everybody is None or held_out is None or problems:
             raise UserError(*problems)
         selection = without_noise(recipe, held_out, lambda: build(recipe, found)).with_validation(apart)
         scanned = selection.scan
         people = scanned.dataset.class_names
         train, validation = selection.split(recipe.data.validation_split, recipe.seed)
-        lines = image_lines(records, selection, pairs)
-        strategy.must_see_the_same(shared_lines(recipe, lines, summary_of_pairs(pairs, before + people), found))
+        lines = image_lines(records, selection, pairs.sets)
+        strategy.must_see_the_same(shared_lines(recipe, lines, summaries(pairs.sets, before + people), found))
         with strategy.scope():
             model = build(recipe, found.for_people(people))
-        report = examined(recipe, everybody, crop, every_pair, inspected) if strategy.is_chief else None
-        parts = model, scanned, train, validation, pairs, before + people
+        report = examined(recipe, everybody, crop, pairs.of_lfw, inspected) if strategy.is_chief else None
+        parts = model, scanned, train, validation, pairs.sets, before + people
         return cls(recipe, *parts, strategy, report, selection, records)
 
     @property
     def preprocessing(self) -> Preprocessing:
         """Preprocessing of the checkpoint."""
         return self.model.preprocessing
+
+    @property
+    def image_pairs(self) -> ImagePairs | None:
+        """LFW's pairs and their images, or None."""
+        return next((one.pairs for one in self.sets if one.name == OF_LFW), None)
 
     @property
     def strangers(self) -> Dataset | None:
@@ -163,7 +161,7 @@ class Inputs:
     @functools.cached_property
     def image_lines(self) -> tuple[str, ...]:
         """Lines `SHA256  PART/PERSON/FILE` of all images for training or measuring, in a fixed order."""
-        return image_lines(self.records, self.selection or Selection(self.scan), self.image_pairs)
+        return image_lines(self.records, self.selection or Selection(self.scan), self.sets)
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Return a summary of the checkpoint, the images and the pairs that the run begins with, each with a digest.
@@ -188,21 +186,21 @@ class Inputs:
                 "validation_images": len(self.validation),
                 "quarantined": {str(entry.path): entry.reason for entry in self.scan.quarantined},
                 "left_out": list(self.scan.left_out),
-                "sha256": _digest([names(self.scan.dataset)]),
+                "sha256": digest_of([names(self.scan.dataset)]),
             },
             **(self.selection or Selection(self.scan)).summary(),
-            "images": {"files": len(self.image_lines), "sha256": _digest(self.image_lines)},
+            "images": {"files": len(self.image_lines), "sha256": digest_of(self.image_lines)},
             "doctor": self.report.to_json() if self.report else {},
-            "lfw": summary_of_pairs(self.image_pairs, self.trained_names),
+            **summaries(self.sets, self.trained_names),
         }
 
 
-def image_lines(records: Records, selection: Selection, pairs: ImagePairs | None) -> tuple[str, ...]:
+def image_lines(records: Records, selection: Selection, sets: Sequence[PairSet]) -> tuple[str, ...]:
     """Return one line `SHA256  PART/PERSON/FILE` per image of the run, in a fixed order.
 
-    A part is `data`, `validation` (a folder of its own), `strangers` or `lfw`.
+    A part is `data`, `validation` (a folder of its own), `strangers`, `lfw`, or `measure.NAME` of a set.
     """
-    parts = {**selection.parts, "lfw": pairs.paths if pairs else ()}
+    parts = {**selection.parts, **{part_of(one.name): one.pairs.paths for one in sets}}
     return tuple(
         f"{records[path].digest.hex()}  {part}/{path.parent.name}/{path.name}"
         for part, paths in parts.items()
@@ -215,32 +213,17 @@ def shared_lines(recipe: Recipe, images: Sequence[str], pairs: Mapping[str, Any]
 
     Args:
         images: result of `image_lines`.
-        pairs: result of `summary_of_pairs`.
+        pairs: result of `summaries`.
         found: account of the checkpoint.
     """
     preprocessing = found.preprocessing
     return (
         *recipe.to_yaml().splitlines(),
         *images,
-        *(f"lfw.pairs: {key} {pairs[key]}" for key in ("sha256", "folds", "trained")),
+        *(f"lfw.pairs: {key} {pairs['lfw'][key]}" for key in ("sha256", "folds", "trained")),
+        *(f"measure.{name}.pairs: {part['sha256']}" for name, part in pairs.get("measure", {}).items()),
         f"checkpoint: {preprocessing.words} standardization",
     )
-
-
-def summary_of_pairs(pairs: ImagePairs | None, trained_names: Sequence[str]) -> dict[str, Any]:
-    """Return the numbers of LFW pairs, with digests of the pairs and of the people who count as trained on."""
-    return {
-        "pairs": len(pairs.is_same) if pairs else 0,
-        "folds": pairs.n_folds if pairs else 0,
-        "missing": list(pairs.missing) if pairs else [],
-        "unaligned": list(pairs.unaligned) if pairs else [],
-        "sha256": pairs.sha256 if pairs else None,
-        "trained": _digest(trained_names),
-    }
-
-
-def _digest(lines: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def refuse_unwritable(output: Path) -> None:
@@ -265,7 +248,8 @@ def refuse_output_within(recipe: Recipe) -> None:
     """
     if (recipe.output / "recipe.yaml").exists():
         return  # the run is continued
-    read = [recipe.data.train, recipe.data.validation, recipe.data.strangers, recipe.lfw.dir if recipe.lfw else None]
+    data, of_sets = recipe.data, [section.dir for section in recipe.sets.values()]
+    read = [data.train, data.validation, data.strangers, *of_sets]
     problems: list[Problem] = []
     for folder in dict.fromkeys(folder for folder in read if isinstance(folder, Path)):
         attempt(problems, functools.partial(refuse_within, recipe.output, folder))

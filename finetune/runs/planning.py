@@ -23,7 +23,7 @@ from finetune.runs.cost import MARGIN, Cost, costs, seconds_per_image, time_tabl
 from finetune.runs.opening import Inputs
 from finetune.runtime import devices
 from finetune.training import trained
-from finetune.verification import FEW_PEOPLE, find_overlap
+from finetune.verification import FEW_PEOPLE, OF_LFW, PairSet, distinct_images, find_overlap
 from finetune.words import counted
 
 PROBE = 64
@@ -64,7 +64,6 @@ def plan(inputs: Inputs) -> list[str]:
     seconds = seconds_per_image(model, pixels)
     parts = costs(inputs, seconds)
     slow = recipe.precision == "bfloat16" and not devices.bfloat16_units()
-    notes = inputs.image_pairs.notes if inputs.image_pairs else ()
     lines = [
         *titled("devices", "; ".join(devices.prepare())),
         *(titled("strategy", inputs.strategy.describe(recipe.batch_size)) if recipe.strategy != "none" else []),
@@ -75,7 +74,7 @@ def plan(inputs: Inputs) -> list[str]:
             "data", data(inputs), *_validation(inputs), *_selection(inputs), *_few_people(inputs), *_left_out(inputs)
         ),
         *titled("doctor", *_doctor(inputs)),
-        *titled("LFW", _lfw(inputs), *(f"warning: {note}" for note in notes)),
+        *_sets(inputs),
         *titled("output", str(recipe.output)),
         "",
     ]
@@ -305,10 +304,21 @@ def _features(kept: Choice) -> str:
     )
 
 
-def _lfw(inputs: Inputs) -> str:
-    pairs, lfw = inputs.image_pairs, inputs.recipe.lfw
-    if pairs is None or lfw is None:
-        return "none; nothing will be validated on pairs"
+def _sets(inputs: Inputs) -> list[str]:
+    """Return lines about each set of pairs, and about the images that several sets share."""
+    lines = [] if inputs.sets else titled("LFW", "none; nothing will be validated on pairs")
+    for one in inputs.sets:
+        warnings = (f"warning: {note}" for note in one.pairs.notes)
+        lines += titled("LFW" if one.name == OF_LFW else one.name, _set(inputs, one), *warnings)
+    if len(inputs.sets) > 1:
+        distinct = len(distinct_images(inputs.sets, flip=False))
+        named = sum(len(one.pairs.paths) for one in inputs.sets)
+        lines += titled("pairs", f"{distinct:,} distinct images of {named:,} in these sets, each embedded once")
+    return lines
+
+
+def _set(inputs: Inputs, one: PairSet) -> str:
+    pairs, lfw = one.pairs, one.section
     overlap, _ = find_overlap(inputs.trained_names, pairs)
     shared = (
         f"; {len(overlap.identities)} of {overlap.n_identities} identities are trained on, in {overlap.n_pairs} pairs"
@@ -316,8 +326,9 @@ def _lfw(inputs: Inputs) -> str:
     missing = f", {counted(pairs.n_skipped, 'pair')} skipped" if pairs.n_skipped else ""
     both = " and their mirror images" if lfw.flip else ""
     within = f", and {_when(inputs.recipe)}" if inputs.recipe.verification else ""
+    by = "" if one.name == OF_LFW else f", {one.protocol.name}"
     return (
-        f"{counted(len(pairs.is_same), 'pair')} of {counted(len(pairs.paths), 'image')}{both}{missing}, "
+        f"{counted(len(pairs.is_same), 'pair')} of {counted(len(pairs.paths), 'image')}{both}{missing}{by}, "
         f"measured before the first stage and after each{within}{shared if overlap.identities else ''}"
     )
 

@@ -87,6 +87,8 @@ def _say_results(tuner: FineTuner, recipe: Recipe) -> None:
     if ended(recipe, tuner.results) and len(tuner.results) < len(recipe.stages):
         say(f"the run ends here: stage {tuner.results[-1].name!r} was rolled back, and the recipe says stop")
     show(tables.stages(tuner.baseline, tuner.results))
+    if tuner.start.others:
+        show(tables.sets(tuner.start, tuner.results))
     if tuner.start.trade_off:
         show(tables.trade_offs(tuner.start.trade_off, tuner.results))
     verdict = tuner.verdict()

@@ -17,6 +17,7 @@ from finetune.runs.certificate import FrozenTensors
 from finetune.runs.context import Context
 from finetune.runs.gate import Decision, judge
 from finetune.training import Data, EpochRow, Run, StageFailed, StageState, Trainer, prototypes, train
+from finetune.verification import VerificationResult
 
 OnEpoch: TypeAlias = Callable[[EpochRow], object]
 
@@ -143,13 +144,14 @@ class StageRun:
         if not stage.loss.has_head:
             self._write_head(embedder)
         held_back = self._evaluation.held_back(embedder)
-        lfw, trade_off, decision = None, None, Decision(accepted=True)
+        sets: dict[str, VerificationResult] = {}
+        trade_off, decision = None, Decision(accepted=True)
         try:
-            lfw = self._evaluation.lfw(embedder)
+            sets = self._evaluation.sets(embedder)
             trade_off = self._evaluation.trade_off(embedder)
         except NotFinite as error:
             decision = Decision(accepted=False, reason=str(error))
-        measured = Evidence(lfw, trade_off, held_back)
+        measured = Evidence(sets, trade_off, held_back)
         if decision.accepted:
             decision = judge(stage.accept, self._start, self._began, measured)
         accuracy = kept.get("validation_accuracy")

@@ -55,7 +55,7 @@ class FineTuner:
             stages, and continues the others after their last finished epoch.
         verbose: True to print lines and show progress. Otherwise lines only go to the logger `finetune`.
         settings: any other top-level key of a recipe: `backbone`, `weights`, `seed`, `batch_size`, `augment`, `cache`,
-            `history`, `precision`, `runtime`, `strategy`, `preprocessing`, `verification`.
+            `history`, `precision`, `runtime`, `strategy`, `preprocessing`, `verification`, `measure`.
 
     Raises:
         UserError: some inputs can't be used; one line per problem.
@@ -145,10 +145,14 @@ class FineTuner:
         return self.inputs.model
 
     @property
+    def _set_names(self) -> list[str]:
+        return [one.name for one in self.recipe.measure or ()]
+
+    @property
     def history(self) -> Any:
         """Epochs of the finished stages: a pandas frame if pandas is installed, else lists by column."""
         rows = [row.to_json() for row in self.rows]
-        columns = [name for name in history_columns() if any(name in row for row in rows)]
+        columns = [name for name in history_columns(self._set_names) if any(name in row for row in rows)]
         found = {name: [row.get(name) for row in rows] for name in columns}
         try:
             import pandas as pd
@@ -304,8 +308,8 @@ class FineTuner:
         self.folder.write_json("inputs.json", self.inputs.summary())
         self.folder.write_list("inputs.json", "environment.json")
         embedder = self.context.evaluation.embedder()
-        lfw, trade_off = self.context.evaluation.lfw(embedder), self.context.evaluation.trade_off(embedder)
-        self.start = Evidence(lfw, trade_off, self.context.evaluation.held_back_by_mean(embedder, trade_off))
+        sets, trade_off = self.context.evaluation.sets(embedder), self.context.evaluation.trade_off(embedder)
+        self.start = Evidence(sets, trade_off, self.context.evaluation.held_back_by_mean(embedder, trade_off))
         with self.folder.finishing(0, BASELINE) as folder:
             write_evidence(folder, self.start)
         tables.baseline(self.start)
@@ -328,7 +332,7 @@ class FineTuner:
         with files.reading(path / "environment.json", ADVICE):
             stored = json.loads(files.read(path / "environment.json"))
             warn_of_another_machine(stored, self.strategy.share.replicas)
-        self.start, self.results = stored_results(self.folder, self.recipe.stages)
+        self.start, self.results = stored_results(self.folder, self.recipe.stages, self._set_names)
         if self.results:
             stored_weights = checkpoints.read(checkpoints.locate(self.results[-1].folder))
             self.model.assign(stored_weights.tensors(self.model.variables))
@@ -372,6 +376,7 @@ class FineTuner:
                 self.baseline.accuracy if self.baseline else None
             ),
             "baseline_held_back_accuracy": held_back.accuracy if held_back else None,
+            **{f"baseline_{name}.accuracy": result.accuracy for name, result in self.start.others.items()},
             # `use` is a stage's folder within this one; null is what the run started from.
             "verdict": {
                 "use": verdict.folder.name if verdict.place and verdict.folder else None,

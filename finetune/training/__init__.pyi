@@ -5,6 +5,8 @@ from .history import (
     from_csv as from_csv,
     history_columns as history_columns,
     number_columns as number_columns,
+    set_meanings as set_meanings,
+    sets_of as sets_of,
     to_csv as to_csv,
 )
 from .loop import Data as Data, Run as Run, StageFailed as StageFailed, train as train

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from finetune.training.objectives import all_metrics
 
 KEYS = ("stage", "attempt", "epoch")
 """The columns that say which epoch a row is of."""
+OF_SET = re.compile(r"[a-z0-9_-]+\.(accuracy|low|high|val)")
+"""Column of a set of `measure`. Other columns have no dot."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +48,8 @@ class EpochRow:
     def from_json(cls, stored: Mapping[str, Any]) -> EpochRow:
         """Read a result of `to_json`, without None and unknown columns."""
         known = number_columns()
-        numbers = {name: float(value) for name, value in stored.items() if name in known and value is not None}
+        read = {name: value for name, value in stored.items() if name in known or OF_SET.fullmatch(name)}
+        numbers = {name: float(value) for name, value in read.items() if value is not None}
         return cls(stored["stage"], int(stored.get("attempt") or 1), int(stored["epoch"]), numbers)
 
 
@@ -81,20 +85,44 @@ def column_meanings() -> dict[str, str]:
     }
 
 
-def history_columns() -> tuple[str, ...]:
-    """Return the columns of `history.csv`, in their order; `column_meanings` says what each holds."""
-    return tuple(column_meanings())
+def set_meanings(name: str) -> dict[str, str]:
+    """Return the meanings of the columns of a set of `measure`, which follow all others."""
+    return {
+        f"{name}.accuracy": f"Accuracy on the pairs of {name}, after the epochs that `verification` says.",
+        f"{name}.low": f"Lower end of the 95 % interval of the change of `{name}.accuracy` since before the run.",
+        f"{name}.high": f"Upper end of the 95 % interval of the change of `{name}.accuracy`.",
+        f"{name}.val": f"Validation rate on the pairs of {name}, at the false accept rate of its protocol.",
+    }
 
 
-def number_columns() -> tuple[str, ...]:
+def sets_of(row: EpochRow) -> tuple[str, ...]:
+    """Return the sets of `measure` that were measured after an epoch."""
+    return tuple(name.rpartition(".")[0] for name in row.numbers if name.endswith(".accuracy"))
+
+
+def history_columns(sets: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the columns of `history.csv`, in their order; `column_meanings` says what each holds.
+
+    Args:
+        sets: names of the recipe's sets of `measure`.
+    """
+    return (*column_meanings(), *(column for name in sets for column in set_meanings(name)))
+
+
+def number_columns(sets: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the columns of numbers in their order, those of every loss and term among them."""
-    return tuple(name for name in history_columns() if name not in KEYS)
+    return tuple(name for name in history_columns(sets) if name not in KEYS)
 
 
-def to_csv(rows: Iterable[EpochRow]) -> str:
-    """Return the history as CSV, with a header."""
+def to_csv(rows: Iterable[EpochRow], sets: Iterable[str] = ()) -> str:
+    """Return the history as CSV, with a header.
+
+    Args:
+        rows: rows of the epochs.
+        sets: names of the recipe's sets of `measure`.
+    """
     text = io.StringIO()
-    writer = csv.DictWriter(text, history_columns(), lineterminator="\n")
+    writer = csv.DictWriter(text, history_columns(sets), lineterminator="\n")
     writer.writeheader()
     writer.writerows(row.to_json() for row in rows)
     return text.getvalue()

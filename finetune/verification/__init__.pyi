@@ -1,11 +1,10 @@
 from .comparison import Difference as Difference, compare as compare, paired_interval as paired_interval
 from .groups import (
+    TOO_FEW as TOO_FEW,
     BetweenRate as BetweenRate,
-    Column as Column,
     ColumnRates as ColumnRates,
     GroupRates as GroupRates,
     GroupResult as GroupResult,
-    PairGroups as PairGroups,
     Ratio as Ratio,
     WorstChange as WorstChange,
     WorstGroup as WorstGroup,
@@ -20,6 +19,7 @@ from .opening import open_pairs as open_pairs, usable as usable
 from .operating_points import interval as interval, least_rate as least_rate, operating_point as operating_point
 from .overlap import find_overlap as find_overlap, read_names as read_names
 from .pair_drawing import PAIRS_PER_FOLD as PAIRS_PER_FOLD, write_pairs as write_pairs
+from .pair_groups import Column as Column, PairGroups as PairGroups
 from .pairs import (
     DEFAULT_FOLDS as DEFAULT_FOLDS,
     ImagePairs as ImagePairs,
@@ -42,12 +42,20 @@ from .result import (
 )
 from .robustness import (
     Curve as Curve,
+    EmbedChanged as EmbedChanged,
     Level as Level,
     Robustness as Robustness,
     choose_perturbations as choose_perturbations,
     measure_perturbed as measure_perturbed,
 )
 from .sampling import sampled as sampled
+from .sets import (
+    OF_LFW as OF_LFW,
+    PairSet as PairSet,
+    distinct_images as distinct_images,
+    measure_sets as measure_sets,
+    named as named,
+)
 from .shares import (
     LEAST_PAIRS as LEAST_PAIRS,
     LEAST_PEOPLE as LEAST_PEOPLE,

@@ -16,7 +16,7 @@ from finetune.errors import DataError, Problem, bounded
 from finetune.files import read_text
 from finetune.names import same_identities, spelling
 from finetune.paths import excerpt
-from finetune.verification.groups import UNKNOWN, Column, PairGroups
+from finetune.verification.pair_groups import UNKNOWN, Column, PairGroups
 from finetune.verification.pairs import ImagePairs
 from finetune.words import counted
 

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -53,16 +53,59 @@ def measure(
             reason.
         ValueError: `embed` left images out.
     """
-    embeddings = embed(image_pairs.paths, flip=flip)
-    if len(embeddings) != len(image_pairs.paths):
-        raise ValueError(f"embed gave {len(embeddings)} rows for {len(image_pairs.paths)} images")
+    embeddings = embed_all(embed, image_pairs.paths, flip=flip)
+    settings = Settings(protocol, distance, subtract_mean, flip)
+    return judged(embeddings, image_pairs, image_pairs, settings, trained)
+
+
+def embed_all(embed: Embed, paths: tuple[Path, ...], *, flip: bool) -> npt.NDArray[np.float32]:
+    """Return the embeddings of images, [n, E], or [n, 2E] with `flip`.
+
+    Raises:
+        ValueError: `embed` left images out.
+    """
+    embeddings = embed(paths, flip=flip)
+    if len(embeddings) != len(paths):
+        raise ValueError(f"embed gave {len(embeddings)} rows for {len(paths)} images")
+    return embeddings
+
+
+class Settings(NamedTuple):
+    """Settings by which pairs are judged; see `measure`."""
+
+    protocol: VerificationProtocol = K_FOLD
+    distance: Distance = "euclidean"
+    subtract_mean: bool = False
+    flip: bool = False
+
+
+def judged(
+    embeddings: npt.NDArray[np.float32],
+    placed: ImagePairs,
+    image_pairs: ImagePairs,
+    settings: Settings,
+    trained: Iterable[str] = (),
+) -> VerificationResult:
+    """Return the result of embedded pairs.
+
+    Args:
+        embeddings: embeddings of `placed.paths`, [images, E].
+        placed: the pairs, by their places among these images.
+        image_pairs: the same pairs, by their places among their own images.
+        settings: settings of the protocol.
+        trained: identities that the model was trained on; see `measure`.
+    """
     evaluate = functools.partial(
-        protocol.evaluate, embeddings, image_pairs, distance=distance, subtract_mean=subtract_mean
+        settings.protocol.evaluate,
+        embeddings,
+        placed,
+        distance=settings.distance,
+        subtract_mean=settings.subtract_mean,
     )
     result = evaluate()
     result = dataclasses.replace(
         result,
-        flip=flip,
+        flip=settings.flip,
         notes=image_pairs.notes + result.notes,
         pairs_sha256=image_pairs.sha256,
         sample_of=image_pairs.sample_of,

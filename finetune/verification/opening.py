@@ -1,4 +1,4 @@
-"""Opening of the pairs in a recipe's `lfw` section, with checks of their images."""
+"""Opening of the pairs in a recipe's `lfw` section or in a set of `measure`, with checks of their images."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ import dataclasses
 
 from finetune.errors import DataError, Problem
 from finetune.images import Records, size_notes, sizes_of
-from finetune.recipe import LFW
+from finetune.recipe import LFW, MeasuredSet
 from finetune.verification.pairs import ImagePairs, read_pairs, resolve
 from finetune.verification.protocols import K_FOLD, VerificationProtocol
 
 
-def open_pairs(lfw: LFW, protocol: VerificationProtocol = K_FOLD) -> ImagePairs:
-    """Return all pairs of a recipe's `lfw` section, or of the options of `validate`.
+def open_pairs(lfw: LFW | MeasuredSet, protocol: VerificationProtocol = K_FOLD) -> ImagePairs:
+    """Return all pairs of a recipe's `lfw` section or set, or of the options of `validate`.
 
     Raises:
         DataError: the pairs file or the folder can't be used, or the protocol can't judge these pairs, for example
             because they are too few for the folds.
     """
     pairs = resolve(read_pairs(lfw.pairs), lfw.dir, lfw.missing)
-    problems = [*protocol.needs(pairs, lfw.pairs, distance=lfw.distance, subtract_mean=lfw.subtract_mean)]
-    if problems:
-        raise DataError(*problems)
+    refuse_unfit(pairs, lfw, protocol)
     return pairs
 
 
-def usable(pairs: ImagePairs, lfw: LFW, crop: int, records: Records) -> ImagePairs:
+def refuse_unfit(pairs: ImagePairs, lfw: LFW | MeasuredSet, protocol: VerificationProtocol) -> None:
+    """Raise a DataError if the protocol can't judge the pairs, for example because they are too few for the folds."""
+    problems = [*protocol.needs(pairs, lfw.pairs, distance=lfw.distance, subtract_mean=lfw.subtract_mean)]
+    if problems:
+        raise DataError(*problems)
+
+
+def usable(pairs: ImagePairs, lfw: LFW | MeasuredSet, crop: int, records: Records) -> ImagePairs:
     """Refuse images that can't be used, before any long computation.
 
     Args:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
 from finetune.notebook import html_table
+from finetune.verification.pair_groups import PairGroups
 from finetune.words import counted
 
 Distance = Literal["euclidean", "cosine"]
@@ -89,6 +90,8 @@ class VerificationResult(Brief):
             None without an overlap, or if too few pairs are left, which `notes` then says.
         sample_of: number of pairs that the measured ones are a sample of; None if all were measured.
         protocol: description of the protocol for readers of the JSON.
+        name: name of the measured set in a recipe's `measure`; None for LFW's pairs and any others.
+        groups: groups of the people in the pairs, from which `group_rates` makes rates; None if they are not known.
     """
 
     accuracy: float
@@ -117,6 +120,8 @@ class VerificationResult(Brief):
     without_overlap: VerificationResult | None = None
     sample_of: int | None = None
     protocol: Mapping[str, str] = dataclasses.field(default_factory=lambda: PROTOCOL, repr=False)
+    name: str | None = None
+    groups: PairGroups | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VerificationResult) and self.to_json() == other.to_json()
@@ -146,15 +151,18 @@ class VerificationResult(Brief):
 
     @property
     def of_what(self) -> str:
-        """Word for the measured pairs: `LFW`, or `sample`, because figures of a sample are not LFW's."""
-        return "LFW" if self.sample_of is None else "sample"
+        """Word for the measured pairs: the set's name or `LFW`, or `sample`: figures of a sample are not LFW's."""
+        if self.sample_of is None:
+            return self.name or "LFW"
+        return f"{self.name} sample" if self.name else "sample"
 
     @property
     def accuracy_name(self) -> str:
         """Name of the accuracy, which says so if it is a sample's."""
         if self.sample_of is None:
-            return "LFW accuracy"
-        return f"accuracy on a sample of {self.n_pairs:,} of {self.sample_of:,} pairs"
+            return f"{self.name or 'LFW'} accuracy"
+        of = f"{self.name} " if self.name else ""
+        return f"{of}accuracy on a sample of {self.n_pairs:,} of {self.sample_of:,} pairs"
 
     @property
     def left_out(self) -> str:
@@ -170,12 +178,15 @@ class VerificationResult(Brief):
         """Return the fields by name, ready for `json.dump`.
 
         `correct` and `is_same` are strings of 0 and 1, one digit per pair. `distances` and `folds` are lists.
-        `sample_of` is present only if a sample was measured.
+        `sample_of`, `name` and `groups` are present only where they are not None.
         """
-        names = [field.name for field in dataclasses.fields(self) if field.name not in ("sample_of", "protocol")]
+        apart = ("sample_of", "protocol", "name", "groups")
+        names = [field.name for field in dataclasses.fields(self) if field.name not in apart]
         return {
             **{name: getattr(self, name) for name in names},
             **({} if self.sample_of is None else {"sample_of": self.sample_of}),
+            **({} if self.name is None else {"name": self.name}),
+            **({} if self.groups is None else {"groups": self.groups.to_json()}),
             "fold_accuracy": list(self.fold_accuracy),
             "notes": list(self.notes),
             "correct": digits(self.correct),
@@ -196,7 +207,17 @@ class VerificationResult(Brief):
         Raises:
             DataError: `stored` lacks some fields, or their lengths differ from the number of pairs.
         """
-        later = ("overlap", "without_overlap", "distances", "is_same", "folds", "sample_of", "protocol")
+        later = (
+            "overlap",
+            "without_overlap",
+            "distances",
+            "is_same",
+            "folds",
+            "sample_of",
+            "protocol",
+            "name",
+            "groups",
+        )
         names = [field.name for field in dataclasses.fields(cls) if field.name not in later]
         missing = ", ".join(name for name in names if name not in stored)
         if missing:
@@ -220,6 +241,8 @@ class VerificationResult(Brief):
             without_overlap=cls.from_json(without) if without else None,
             sample_of=stored.get("sample_of"),
             protocol=stored.get("protocol", PROTOCOL),
+            name=stored.get("name"),
+            groups=PairGroups.from_json(stored["groups"]) if stored.get("groups") else None,
         )
 
 

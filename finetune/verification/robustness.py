@@ -13,11 +13,10 @@ import numpy.typing as npt
 from finetune.brief import Brief
 from finetune.errors import Problem, UserError
 from finetune.images import PERTURBATIONS, Change, Perturbation
-from finetune.recipe import LFW
 from finetune.verification.comparison import Difference, compare
-from finetune.verification.pairs import ImagePairs
-from finetune.verification.protocols import K_FOLD, VerificationProtocol
+from finetune.verification.measuring import judged
 from finetune.verification.result import VerificationResult
+from finetune.verification.sets import PairSet
 from finetune.words import did_you_mean
 
 
@@ -99,13 +98,7 @@ def choose_perturbations(names: str) -> list[Perturbation]:
 
 
 def measure_perturbed(
-    embed: EmbedChanged,
-    pairs: ImagePairs,
-    lfw: LFW,
-    perturbations: Iterable[Perturbation],
-    size: int,
-    *,
-    protocol: VerificationProtocol = K_FOLD,
+    embed: EmbedChanged, one: PairSet, perturbations: Iterable[Perturbation], size: int
 ) -> Robustness:
     """Measure pairs whose second image is perturbed, and whose first image is clean.
 
@@ -114,31 +107,25 @@ def measure_perturbed(
 
     Args:
         embed: function that embeds images after a change.
-        pairs: pairs of images.
-        lfw: settings of the protocol.
+        one: pairs, with the settings by which they are judged.
         perturbations: perturbations to measure.
         size: side of the network's input, in pixels.
-        protocol: protocol of the figures.
     """
-    clean = embed(pairs.paths, flip=lfw.flip)
+    pairs, flip = one.pairs, one.section.flip
+    clean = embed(pairs.paths, flip=flip)
     second, place = np.unique(pairs.index2, return_inverse=True)
-    probes = [pairs.paths[row] for row in second]
+    probes = tuple(pairs.paths[row] for row in second)
     worse = dataclasses.replace(pairs, paths=(*pairs.paths, *probes), index2=len(pairs.paths) + place)
-
-    def judged(embeddings: npt.NDArray[np.float32], judged_pairs: ImagePairs) -> VerificationResult:
-        result = protocol.evaluate(embeddings, judged_pairs, distance=lfw.distance, subtract_mean=lfw.subtract_mean)
-        return dataclasses.replace(result, flip=lfw.flip, pairs_sha256=pairs.sha256, sample_of=pairs.sample_of)
-
-    plain = judged(clean, pairs)
+    plain = judged(clean, pairs, pairs, one.settings)
 
     def at(perturbation: Perturbation, level: float) -> Level:
-        changed = embed(probes, flip=lfw.flip, change=perturbation.at(level, size))
-        result = judged(np.concatenate([clean, changed]), worse)
+        changed = embed(probes, flip=flip, change=perturbation.at(level, size))
+        result = judged(np.concatenate([clean, changed]), worse, pairs, one.settings)
         assert result.distances is not None
         right = (result.distances < plain.threshold) == result.is_same
         return Level(level, result, compare(plain, result), float(np.mean(right)))
 
-    curves = (Curve(one, tuple(at(one, level) for level in one.levels)) for one in perturbations)
+    curves = (Curve(each, tuple(at(each, level) for level in each.levels)) for each in perturbations)
     return Robustness(plain, tuple(curves))
 
 

@@ -25,7 +25,8 @@ def sampled(pairs: ImagePairs, share: float | None) -> ImagePairs:
     """
     if share is None:
         return pairs
-    folds, _ = cut_into_folds(pairs.is_same, pairs.n_folds)
+    n_same = int(np.count_nonzero(pairs.is_same))  # a protocol without folds may have fewer pairs than folds
+    folds, _ = cut_into_folds(pairs.is_same, min(pairs.n_folds, n_same, len(pairs.is_same) - n_same))
     size = max(2, round(share * min(map(len, folds))))
     kept = np.concatenate([_drawn(fold, pairs.is_same, size, [SEED, number]) for number, fold in enumerate(folds)])
     places, index = np.unique(np.stack([pairs.index1[kept], pairs.index2[kept]], axis=1), return_inverse=True)

@@ -129,7 +129,7 @@ BAD_VALUES = [
     (
         "lfw: {dir: lfw, pairs: pairs.txt}",
         "verification: {every: 2}",
-        "x.yaml:4 verification: there are no pairs to measure; give lfw or data.strangers, or remove it",
+        "x.yaml:4 verification: there are no pairs to measure; give lfw, measure or data.strangers, or remove it",
     ),
     ("runs/r", "runs/r\nruntime: onnx", "x.yaml:3 runtime: found the text 'onnx'; give tensorflow or openvino"),
     ("runs/r", "runs/r\nprecision: half", "x.yaml:3 precision: found the text 'half'; give float32 or bfloat16"),

@@ -11,8 +11,9 @@ import pytest
 
 from finetune.backbones import by_name
 from finetune.errors import RecipeError
+from finetune.recipe.accept import Accept
 from finetune.recipe.recipe import Recipe
-from finetune.recipe.sections import LFW, Accept, Augment, Data
+from finetune.recipe.sections import LFW, Augment, Data
 from finetune.recipe.stage import Stage
 from finetune.training.objectives import PrelogitsNorm
 from finetune.training.optimization.optimizer import Optimizer

@@ -17,10 +17,11 @@ from finetune.verification.protocols.lfw import evaluate_pairs
 from finetune.verification.result import Overlap, VerificationResult
 
 pytest.importorskip("tensorflow")
-from finetune.record.results import Evidence, StageResult
+from finetune.record.results import StageResult
 from finetune.report import tables
 from finetune.training.history import EpochRow, number_columns
 from finetune.training.state import StageState
+from tests.evidence import evidence
 
 pytestmark = pytest.mark.tf
 
@@ -69,8 +70,8 @@ def lfw(wrong: int, without: bool | None = None) -> VerificationResult:
 def stage(name: str, before: VerificationResult | None, after: VerificationResult | None, **values) -> StageResult:
     fields = {"train_from": "Block8", "epochs": 3, "kept_epoch": 2, "step": 9, "cross_entropy": 0.1, "reason": ""}
     fields |= {"accuracy": 0.75, "validation_loss": None, "validation_accuracy": None, "accepted": True, "failure": ""}
-    fields |= {"rejected": (), "folder": Path("run/1-head"), "start": Evidence(before), "began": Evidence(before)}
-    return StageResult(index=1, name=name, trained=Evidence(after), **fields | values)
+    fields |= {"rejected": (), "folder": Path("run/1-head"), "start": evidence(before), "began": evidence(before)}
+    return StageResult(index=1, name=name, trained=evidence(after), **fields | values)
 
 
 def cells(table) -> list[list[str]]:

@@ -34,7 +34,7 @@ from finetune.runs.opening import Inputs
 from finetune.runs.selection import Selection
 from finetune.training import loop
 from finetune.training.metrics import metrics_of
-from finetune.verification.pairs import read_pairs, resolve
+from finetune.verification.sets import PairSet
 
 V1 = by_name("inception_resnet_v1")
 TRAINED = "Logits/biases"
@@ -132,7 +132,8 @@ class Embedder:
         for path in paths:
             person, image = (np.random.default_rng(zlib.crc32(text.encode())) for text in (path.parent.name, path.name))
             rows.append(person.normal(size=8) + (0.3 + weight) * image.normal(size=8))
-        return (np.array(rows) / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        unit = (np.array(rows) / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return np.concatenate([unit, unit[:, ::-1]], axis=1) if flip else unit
 
 
 class Evaluation(evaluation.Evaluation):
@@ -159,14 +160,17 @@ class Features:
         return self.training(0, np.arange(len(self._validation)), 8)
 
 
-def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Inputs:
-    """Return the inputs of such a run, whose output is `folder/run`. Stand-ins replace everything that takes time."""
+def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Inputs:
+    """Return the inputs of such a run, whose output is `folder/run`. Stand-ins replace everything that takes time.
+
+    `changes` replace sections of its recipe.
+    """
     monkeypatch.setattr(runner, "show_plan", lambda inputs: None)
     monkeypatch.setattr(tuner_module, "Trainer", Trainer)
     monkeypatch.setattr(context_module, "Evaluation", Evaluation)
     monkeypatch.setattr(stage_module, "FrozenFeatures", Features)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    monkeypatch.setattr(page, "_charts", lambda record: {"training": [], "pairs": []})
+    monkeypatch.setattr(page, "_charts", lambda record: {"training": [], "pairs": [], "sets": []})
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: 0.0))  # wall times differ from run to run
     recipe = Recipe.from_values(
         {
@@ -179,10 +183,11 @@ def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
             "history": {"tensorboard": True, "stat_h5": True},
             "stages": STAGES,
         }
+        | changes
     )
     scanned, strangers = scan(faces / "learn"), scan(faces / "strangers").dataset
     train, validation = split_validation(scanned.dataset, 0.2, recipe.seed)
-    pairs = resolve(read_pairs(faces / "pairs.txt"), faces / "strangers")
+    sets = tuple(PairSet.open(name, section) for name, section in recipe.sets.items())
     variables = {
         "InceptionResnetV1/Bottleneck/weights": tf.Variable(np.ones([3, 8], np.float32)),
         "Logits/weights": tf.Variable(np.ones([8, 4], np.float32)),
@@ -193,14 +198,14 @@ def standing_in(faces: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> I
     plan = checkpoints.RestorePlan(tuple(variables), {}, ())
     origin = Origin(located, plan, str(located.prefix), checkpoints.read(located).tensors)
     model = Model(V1, variables, Preprocessing(75), scanned.dataset.class_names, origin)
-    paths = {*scanned.dataset.paths, *strangers.paths, *pairs.paths}
+    paths = {*scanned.dataset.paths, *strangers.paths, *(path for one in sets for path in one.pairs.paths)}
     return Inputs(
         recipe,
         model,
         scanned,
         train,
         validation,
-        pairs,
+        sets,
         scanned.dataset.class_names,
         report=Report(faces / "learn", 4, 24, 24, ()),
         selection=Selection(scanned, strangers),

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from finetune.recipe.sections import Accept
+from finetune.recipe.accept import Accept
 from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytest.importorskip("tensorflow")
-from finetune.record.results import Evidence
+from finetune.record import Evidence
 from finetune.record.trade_off import TradeOff
 from finetune.runs.gate import decide, judge
+from tests.evidence import evidence
 
 pytestmark = pytest.mark.tf
 
 
 def result(accuracy):
-    import dataclasses
-
     generator = np.random.default_rng(0)
     first, second = generator.normal(size=(2, 20, 4))
     base = evaluate_pairs(first, second, np.arange(20) % 2 == 0, n_folds=2)
@@ -41,8 +42,6 @@ def test_without_a_gate_or_without_figures_a_stage_is_kept(accept):
 
 def measured(correct, distances=None):
     """Return a result of 400 pairs with these decisions and these distances."""
-    import dataclasses
-
     generator = np.random.default_rng(0)
     same = np.arange(400) % 2 == 0
     first = generator.normal(size=(400, 4))
@@ -86,8 +85,6 @@ def test_where_no_distance_changed_no_harm_was_done_and_every_bound_passes(metri
 
 
 def test_a_rate_at_a_far_that_few_pairs_can_show_is_said_to_be_uncertain():
-    import dataclasses
-
     before, after = (dataclasses.replace(measured(decisions(400), d), far_target=0.001) for d in (0.3, 0.4))
     verdict = decide(Accept("lfw_val", 1.0), before, after)
     assert "too narrow: 0.2 false accepts are expected at FAR 0.001" in verdict.reason
@@ -109,15 +106,11 @@ def test_rates_and_areas_are_judged_by_the_bootstrap(metric):
 
 
 def test_a_figure_that_is_no_number_is_rejected():
-    import dataclasses
-
     broken = dataclasses.replace(result(0.5), accuracy=float("nan"))
     assert not decide(Accept("lfw_accuracy", 1.0), result(0.5), broken).accepted
 
 
 def test_of_older_results_without_distances_the_estimate_decides_and_it_is_said():
-    import dataclasses
-
     old = dataclasses.replace(measured(decisions(400)), distances=None, is_same=None, folds=None)
     verdict = decide(Accept("lfw_auc", 0.1, bound="lower"), old, old)
     assert verdict.accepted
@@ -127,12 +120,12 @@ def test_of_older_results_without_distances_the_estimate_decides_and_it_is_said(
 @pytest.mark.parametrize("pairs", ["lfw", "strangers"])
 @pytest.mark.parametrize(("since", "kept"), [("previous", [True, True, True]), ("baseline", [True, False, False])])
 def test_drops_that_a_gate_allows_one_by_one_do_not_add_up_since_the_baseline(pairs, since, kept):
-    def evidence(accuracy):
-        return Evidence(result(accuracy)) if pairs == "lfw" else Evidence(trade_off=TradeOff(result(accuracy), None))
+    def of(accuracy):
+        return evidence(result(accuracy)) if pairs == "lfw" else evidence(trade_off=TradeOff(result(accuracy), None))
 
     accept = Accept(f"{pairs}_accuracy", 0.005, since=since)
     # Each stage loses 0.003, less than the 0.005 allowed; the second is 0.006 below the baseline.
-    start, *after = [evidence(accuracy) for accuracy in (0.9, 0.897, 0.894, 0.891)]
+    start, *after = [of(accuracy) for accuracy in (0.9, 0.897, 0.894, 0.891)]
     decisions = [judge(accept, start, began, trained) for began, trained in zip([start, *after], after, strict=False)]
     assert [decision.accepted for decision in decisions] == kept
     assert all(("since the baseline" in decision.reason) is (since == "baseline") for decision in decisions)
@@ -141,14 +134,64 @@ def test_drops_that_a_gate_allows_one_by_one_do_not_add_up_since_the_baseline(pa
 
 def test_without_figures_to_compare_a_gate_keeps_the_stage():
     accept = Accept("strangers_accuracy", 0.0, since="baseline")
-    assert judge(accept, Evidence(result(0.9)), Evidence(), Evidence(result(0.1))).accepted
-    assert judge(None, Evidence(result(0.9)), Evidence(result(0.9)), Evidence(result(0.1))).accepted
+    assert judge(accept, evidence(result(0.9)), evidence(), evidence(result(0.1))).accepted
+    assert judge(None, evidence(result(0.9)), evidence(result(0.9)), evidence(result(0.1))).accepted
 
 
 def test_a_gate_on_a_sample_says_that_it_is_one():
-    import dataclasses
-
     before, after = (dataclasses.replace(result(accuracy), sample_of=6000) for accuracy in (0.9, 0.8))
     assert decide(Accept("lfw_accuracy", 0.5), before, after).reason.startswith(
         "lfw_accuracy of the sample fell by 0.1"
+    )
+
+
+FIGURES = ("accuracy", "val", "auc")
+CHANGES = st.dictionaries(st.sampled_from(["lfw", "a", "b", "c"]), st.integers(-50, 50), min_size=1)
+
+
+@given(changes=CHANGES, drop=st.integers(0, 60), figure=st.sampled_from(FIGURES))
+def test_the_set_with_the_largest_drop_decides_and_is_named(changes, drop, figure):
+    before = Evidence({name: dataclasses.replace(result(0.5), **{figure: 0.5}) for name in changes})
+    fallen = {
+        name: dataclasses.replace(result(0.5), **{figure: 0.5 + by / 1000}, distances=None)
+        for name, by in changes.items()
+    }
+    verdict = judge(Accept(worst=figure, max_drop=drop / 1000), before, before, Evidence(fallen))
+    worst = min(changes.values())
+    assert verdict.accepted == (-worst <= drop)
+    assert verdict.difference == pytest.approx(worst / 1000)
+    named = [f"lfw_{figure}" if name == "lfw" else f"{name}.{figure}" for name, by in changes.items() if by == worst]
+    assert any(f": {name} " in verdict.reason for name in named)
+    assert verdict.reason.startswith(f"worst of {len(changes)} set")
+
+
+def test_the_worst_set_is_that_of_the_end_of_the_interval_that_is_judged():
+    few, many = measured(decisions(360)), measured(decisions(360))
+    before = Evidence({"sure": many, "unsure": few})
+    unsure = decisions(364) & ~(np.arange(400) < 10)  # 4 gained and 10 lost: a wider interval, a smaller drop
+    after = Evidence({"sure": measured(decisions(353), 0.31), "unsure": measured(unsure, 0.31)})
+    by_estimate = judge(Accept(worst="accuracy", max_drop=0), before, before, after)
+    by_lower_end = judge(Accept(worst="accuracy", max_drop=0, bound="lower"), before, before, after)
+    assert "sure.accuracy fell by 0.0175" in by_estimate.reason
+    assert ": unsure.accuracy fell by 0.0150" in by_lower_end.reason
+
+
+def test_a_figure_that_is_not_a_number_is_the_worst():
+    before = Evidence({"a": result(0.9), "b": result(0.9)})
+    broken = Evidence({"a": result(0.1), "b": result(float("nan"))})
+    verdict = judge(Accept(worst="accuracy", max_drop=1), before, before, broken)
+    assert not verdict.accepted
+    assert "b.accuracy" in verdict.reason
+
+
+def test_the_figure_of_one_set_decides_whatever_the_others_show():
+    before = Evidence({"lfw": result(0.9), "novel": result(0.9)})
+    after = Evidence({"lfw": result(0.1), "novel": result(0.895)})
+    kept = judge(Accept("novel.accuracy", 0.01), before, before, after)
+    assert (kept.accepted, kept.reason.split(" (")[0]) == (True, "novel.accuracy fell by 0.0050")
+    assert not judge(Accept("novel.accuracy", 0.001), before, before, after).accepted
+    assert not judge(Accept("lfw.accuracy", 0.01), before, before, after).accepted
+    sample = Evidence({"novel": dataclasses.replace(result(0.1), sample_of=6000)})
+    assert judge(Accept("novel.accuracy", 0), before, before, sample).reason.startswith(
+        "novel.accuracy of the sample fell by 0.8000"
     )

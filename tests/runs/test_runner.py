@@ -21,16 +21,16 @@ pytestmark = pytest.mark.tf
 def test_a_run_ends_with_the_stage_to_use_and_the_next_command_uses_it(
     faces, drawn_checkpoint, tmp_path, without_reports, monkeypatch, capsys
 ):
-    measure, answers = evaluation.measure_lfw, []
+    measure, answers = evaluation.measure_sets, []
 
     def measured(*arguments):
         """Return a result. The last stage does harm: a quarter of the pairs is right, before it every pair."""
-        result = measure(*arguments)
+        (result,) = measure(*arguments).values()
         correct = np.arange(result.n_pairs) < result.n_pairs * (1.0, 1.0, 0.25)[len(answers)]
         answers.append(correct)
-        return dataclasses.replace(result, correct=correct, accuracy=float(correct.mean()))
+        return {"lfw": dataclasses.replace(result, correct=correct, accuracy=float(correct.mean()))}
 
-    monkeypatch.setattr(evaluation, "measure_lfw", measured)
+    monkeypatch.setattr(evaluation, "measure_sets", measured)
     values = {
         "checkpoint": drawn_checkpoint,
         "output": tmp_path / "run",

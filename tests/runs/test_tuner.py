@@ -320,7 +320,7 @@ def test_lfw_that_can_no_longer_be_measured_is_a_late_fault_in_one_line(make, mo
     def gone(*_):
         raise DataError(Problem("lfw/a/a_0001.png", "no such file"), Problem("lfw/b/b_0001.png", "no such file"))
 
-    monkeypatch.setattr(evaluation, "measure_lfw", gone)
+    monkeypatch.setattr(evaluation, "measure_sets", gone)
     with pytest.raises(RunError, match=r"LFW could not be measured: lfw/a/a_0001\.png: no such file"):
         tuner.run(Stage("head", "Logits", 1))
 

@@ -27,7 +27,7 @@ def with_verification(inputs, verification):
 
 
 def start_of(evaluation, embedder):
-    return Evidence(evaluation.lfw(embedder), evaluation.trade_off(embedder))
+    return Evidence(evaluation.sets(embedder), evaluation.trade_off(embedder))
 
 
 def test_the_pairs_are_measured_after_every_so_many_epochs(inputs):
@@ -70,7 +70,7 @@ def test_embeddings_that_are_not_finite_leave_the_epoch_unmeasured_with_a_line(i
     def broken(*_):
         raise NotFinite(Problem("", "3 of 40 embeddings are not finite"))
 
-    monkeypatch.setattr(evaluation, "lfw", broken)
+    monkeypatch.setattr(evaluation, "sets", broken)
     assert evaluation.after_epoch(embedder, 5, start) == {}
     assert "warning: epoch 5 is not measured: 3 of 40 embeddings are not finite\n" in capsys.readouterr().out
 

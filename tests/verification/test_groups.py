@@ -10,7 +10,7 @@ import pytest
 
 from finetune.errors import DataError
 from finetune.verification import VerificationResult, compare_worst, group_rates, without_rates, worst_group
-from finetune.verification.groups import Column, PairGroups
+from finetune.verification.pair_groups import Column, PairGroups
 from finetune.verification.protocols import evaluate_pairs
 
 PEOPLE, PAIRS = 300, 2400

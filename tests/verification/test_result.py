@@ -72,7 +72,7 @@ def test_what_another_protocol_says_of_itself_is_stored_with_its_result_and_read
 def test_json_holds_every_field_by_name_and_gives_the_result_back():
     text = json.dumps({**RESULT.to_json(), "checkpoint": "beside it"}, allow_nan=False)
     stored = json.loads(text)
-    assert {field.name for field in dataclasses.fields(VerificationResult)} - {"sample_of"} < set(stored)
+    assert {field.name for field in dataclasses.fields(VerificationResult)} - {"sample_of", "name", "groups"} < set(stored)
     assert stored["correct"] == "10011"
     assert stored["protocol"]["accuracy_thresholds"] == "0 to 4 by 0.01"
     assert stored["protocol"]["val_thresholds"].startswith("0 to 4 by 0.001")
@@ -88,6 +88,17 @@ def test_the_number_that_a_sample_was_drawn_from_is_stored_with_it_alone():
     stored = json.loads(json.dumps(sampled.to_json(), allow_nan=False))
     assert stored["sample_of"] == 6000
     assert VerificationResult.from_json(stored) == sampled
+
+
+def test_the_name_of_a_set_is_stored_with_it_and_stands_before_its_figures():
+    assert "name" not in RESULT.to_json()
+    novel = dataclasses.replace(RESULT, name="novel")
+    stored = json.loads(json.dumps(novel.to_json(), allow_nan=False))
+    assert stored == RESULT.to_json() | {"name": "novel"}
+    assert VerificationResult.from_json(stored) == novel
+    assert (novel.of_what, novel.accuracy_name) == ("novel", "novel accuracy")
+    sample = dataclasses.replace(novel, sample_of=6000)
+    assert (sample.of_what, sample.accuracy_name) == ("novel sample", "novel accuracy on a sample of 5 of 6,000 pairs")
 
 
 def test_an_overlap_and_the_figures_without_it_are_stored_with_the_result():

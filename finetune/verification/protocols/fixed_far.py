@@ -15,7 +15,7 @@ import numpy.typing as npt
 from finetune.arrays import Floats
 from finetune.errors import DataError, Problem
 from finetune.verification import Distance, VerificationResult
-from finetune.verification.protocols.distances import pair_distances, unknown_distance, unusable
+from finetune.verification.protocols.distances import PairedRows, pair_distances, unknown_distance, unusable
 from finetune.verification.protocols.protocol import Option, VerificationProtocol
 from finetune.verification.protocols.roc import accepted, area, equal_error_rate
 from finetune.words import counted
@@ -50,8 +50,7 @@ def _evaluate(
     if problems:
         raise DataError(*problems)
     same = pairs.is_same
-    first, second = (embeddings[index].astype(np.float64) for index in (pairs.index1, pairs.index2))
-    distances = pair_distances(first, second, distance)  # [images, E] -> two of [n, E] -> [n]
+    distances = pair_distances(PairedRows.of(embeddings, pairs), distance)  # [images, E] -> [n]
     of_one, of_two = distances[same], np.sort(distances[~same])
     at_far = of_two[_most_accepted(far, len(of_two))]  # pairs at this distance or farther are not accepted
     ordered = np.unique(distances)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from finetune.arrays import Floats
 from finetune.errors import Problem
 from finetune.verification import Distance, VerificationResult
-from finetune.verification.protocols.lfw import Bools, evaluate_pairs
+from finetune.verification.protocols.distances import PairedRows
+from finetune.verification.protocols.lfw import Bools, evaluate_rows
 from finetune.verification.protocols.protocol import VerificationProtocol
 from finetune.words import counted
 
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
 def _evaluate(
     embeddings: Floats, image_pairs: ImagePairs, *, distance: Distance, subtract_mean: bool, keep: Bools | None = None
 ) -> VerificationResult:
-    """Evaluate with `evaluate_pairs`, in the folds of the pairs file."""
-    return evaluate_pairs(
-        embeddings[image_pairs.index1],  # [images, E] -> [n, E]
-        embeddings[image_pairs.index2],
+    """Evaluate as `evaluate_pairs` does, in the folds of the pairs file."""
+    return evaluate_rows(
+        PairedRows.of(embeddings, image_pairs),
         image_pairs.is_same,
         distance=distance,
         subtract_mean=subtract_mean,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from finetune.errors import DataError, Problem
 from finetune.verification import ACCURACY_STEP, THRESHOLDS_END, VAL_STEP, Distance, VerificationResult
-from finetune.verification.protocols.distances import pair_distances, unknown_distance, unusable
+from finetune.verification.protocols.distances import PairedRows, pair_distances, unknown_distance, unusable
 from finetune.verification.protocols.roc import accepted, area, equal_error_rate
 from finetune.words import counted
 
@@ -70,17 +70,41 @@ def evaluate_pairs(
         >>> evaluate_pairs(first, second, is_same, n_folds=2).accuracy
         1.0
     """
-    rows1, rows2, same = _checked(embeddings1, embeddings2, is_same, distance, n_folds, far_target)
+    first, second = np.asarray(embeddings1), np.asarray(embeddings2)
+    problems = [*unusable("embeddings1", first), *unusable("embeddings2", second)]
+    if problems:
+        raise DataError(*problems)
+    rows = np.arange(len(first))
+    return evaluate_rows(
+        PairedRows(first, second, rows, rows),
+        is_same,
+        distance=distance,
+        subtract_mean=subtract_mean,
+        n_folds=n_folds,
+        far_target=far_target,
+        keep=keep,
+    )
+
+
+def evaluate_rows(
+    pairs: PairedRows,
+    is_same: npt.ArrayLike,
+    *,
+    distance: Distance,
+    subtract_mean: bool,
+    n_folds: int,
+    far_target: float = 1e-3,
+    keep: npt.ArrayLike | None = None,
+) -> VerificationResult:
+    """Compute the result of `evaluate_pairs` for pairs of rows, without a copy of all of them."""
+    same = _checked(pairs, is_same, distance, n_folds, far_target)
     folds, notes = cut_into_folds(same, n_folds)
     if keep is not None:
         kept = _checked_keep(keep, len(same))
-        rows1, rows2, same, folds = rows1[kept], rows2[kept], same[kept], _kept_folds(folds, same, kept)
-    first, second = rows1.astype(np.float64), rows2.astype(np.float64)
+        pairs, same, folds = pairs.only(kept), same[kept], _kept_folds(folds, same, kept)
     outcomes = [
         _outcome(distances, same, fold, far_target)
-        for fold, distances in zip(
-            folds, _distances(first, second, folds, distance, subtract_mean=subtract_mean), strict=True
-        )
+        for fold, distances in zip(folds, _distances(pairs, folds, distance, subtract_mean=subtract_mean), strict=True)
     ]
     order = np.argsort(np.concatenate(folds))  # from the order of the folds to the order of the pairs
     accuracy = [float(np.mean(outcome.correct)) for outcome in outcomes]
@@ -203,38 +227,26 @@ def _kept_folds(folds: list[Indices], same: Bools, kept: Bools) -> list[Indices]
     return [position[fold] for fold in folds]
 
 
-def _distances(
-    first: Floats, second: Floats, folds: list[Indices], distance: Distance, *, subtract_mean: bool
-) -> Iterator[Floats]:
+def _distances(pairs: PairedRows, folds: list[Indices], distance: Distance, *, subtract_mean: bool) -> Iterator[Floats]:
     """Yield for each fold the distance of every pair, [n], both in the fold and in the others."""
     if distance == "euclidean" or not subtract_mean:  # subtracting a mean keeps Euclidean distances
-        yield from itertools.repeat(pair_distances(first, second, distance), len(folds))
+        yield from itertools.repeat(pair_distances(pairs, distance), len(folds))
         return
-    total = first.sum(axis=0) + second.sum(axis=0)
+    total = pairs.sums()
     for fold in folds:
-        own = first[fold].sum(axis=0) + second[fold].sum(axis=0)
-        mean = (total - own) / (2 * (len(first) - len(fold)))
-        yield pair_distances(first - mean, second - mean, distance)
+        mean = (total - pairs.only(fold).sums()) / (2 * (len(pairs) - len(fold)))
+        yield pair_distances(pairs, distance, mean)
 
 
-def _checked(
-    embeddings1: npt.ArrayLike,
-    embeddings2: npt.ArrayLike,
-    is_same: npt.ArrayLike,
-    distance: Distance,
-    n_folds: int,
-    far_target: float,
-) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic], Bools]:
-    first, second, same = np.asarray(embeddings1), np.asarray(embeddings2), np.asarray(is_same)
-    problems = [*unusable("embeddings1", first), *unusable("embeddings2", second)]
+def _checked(pairs: PairedRows, is_same: npt.ArrayLike, distance: Distance, n_folds: int, far_target: float) -> Bools:
+    same, shapes = np.asarray(is_same), (pairs.first.shape, pairs.second.shape)
+    problems = [*unusable("embeddings", pairs.first)]
     if problems:
         raise DataError(*problems)
-    if first.shape != second.shape:
-        problems.append(
-            Problem("embeddings", f"found shapes {first.shape} and {second.shape}", "give both the same [n, E]")
-        )
-    if same.shape != first.shape[:1]:
-        found = f"found shape {same.shape} for {counted(len(first), 'pair')}"
+    if shapes[0] != shapes[1]:
+        problems.append(Problem("embeddings", f"found shapes {shapes[0]} and {shapes[1]}", "give both the same [n, E]"))
+    if same.shape != (len(pairs),):
+        found = f"found shape {same.shape} for {counted(len(pairs), 'pair')}"
         problems.append(Problem("is_same", found, "give one value for each pair"))
     if not np.isin(same, (0, 1)).all():
         problems.append(
@@ -256,7 +268,7 @@ def _checked(
         )
     if problems:
         raise DataError(*problems)
-    return first, second, same.astype(bool)
+    return same.astype(bool)
 
 
 def _checked_keep(keep: npt.ArrayLike, n: int) -> Bools:
