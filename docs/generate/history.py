@@ -11,6 +11,9 @@ A run writes `history.csv` with one row per epoch. Each stage's folder has the r
 its number does not apply to the stage or was not measured. Means are over the training images of the epoch unless the
 meaning says otherwise.
 
+Each set of `measure` in the recipe has four more columns, which follow the others. For a set named `novel` they are
+`novel.accuracy`, `novel.low`, `novel.high` and `novel.val`, with the meanings of LFW's columns.
+
 `FineTuner.history` holds the same rows as [EpochRow](api/results.md#epochrow).
 
 | column | meaning |

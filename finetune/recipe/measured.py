@@ -15,6 +15,8 @@ from finetune.words import listed
 
 RESERVED = ("lfw", "strangers")
 """Names of the sets that have keys of their own."""
+HOLDING_IMAGES = ".bin"
+"""Suffix of a pairs file that holds the images themselves."""
 SetName = Annotated[str, Field(pattern="^[a-z0-9_-]{1,64}$"), Wants("1 to 64 of the characters a-z, 0-9, '_' and '-'")]
 OPTIONS = {"far": ("fixed_far",), "subtract_mean": ("k_fold",)}
 """Protocols that have an option, for the options that not every protocol has."""
@@ -26,10 +28,11 @@ class MeasuredSet(Section):
     name: SetName
     """Name that is unique in the recipe, made of small letters, digits, `_` and `-`. `lfw` and `strangers` have keys of
     their own."""
-    images: AnyPath
-    """Folder of aligned crops, `NAME/NAME_0001.png` or `.jpg`."""
     pairs: AnyPath
     """Path of the pairs file."""
+    images: AnyPath | None = None
+    """Folder of aligned crops, `NAME/NAME_0001.png` or `.jpg`. It is required, unless a `.bin` file holds the
+    images."""
     protocol: Literal["k_fold", "fixed_far"] = "k_fold"
     """`k_fold`: FaceNet's, where the thresholds for each fold come from the other folds. `fixed_far`: validation rate
     at one false accept rate over all pairs."""
@@ -51,8 +54,8 @@ class MeasuredSet(Section):
 
     @property
     def dir(self) -> Path:
-        """The folder of the images, as the `lfw` section names it."""
-        return self.images
+        """The folder of the images, as the `lfw` section names it, or the file that holds them."""
+        return self.images or self.pairs
 
     @property
     def options(self) -> dict[str, Any]:
@@ -60,7 +63,9 @@ class MeasuredSet(Section):
         return {} if self.far is None else {"far": self.far}
 
     def rules(self) -> Iterator[Fault]:
-        """Yield the options that the protocol lacks."""
+        """Yield the options that the protocol lacks, and missing images."""
+        if self.images is None and self.pairs and self.pairs.suffix != HOLDING_IMAGES:
+            yield Fault(("images",), "missing", "give a path")
         for key, protocols in OPTIONS.items():
             if self.protocol and getattr(self, key) and self.protocol not in protocols:
                 told = f"{listed(protocols, 'and')} has it; drop it, or set protocol: {protocols[0]}"

@@ -64,7 +64,8 @@ def _unaligned(record: Record) -> list[str]:
     """Return sentences about images that were not aligned as the network expects."""
     images = record.inputs["doctor"].get("counts", {}).get("unaligned", 0)
     trained = [f"finetune doctor found {images:,} unaligned images in the training folder"] if images else []
-    return [*trained, *record.inputs["lfw"].get("unaligned", [])]
+    measured = [record.inputs["lfw"], *record.inputs.get("measure", {}).values()]
+    return [*trained, *dict.fromkeys(sentence for pairs in measured for sentence in pairs.get("unaligned", []))]
 
 
 def _credits(record: Record) -> list[str]:

@@ -20,9 +20,12 @@ from finetune.report.tables import duration
 from finetune.report.worst_pairs import Worst, worst
 from finetune.training.objectives import all_metrics
 from finetune.verification import VerificationResult, compare, operating_point, paired_interval
+from finetune.words import counted
 
 REPORT_FILE = "report.html"
 FARS = (0.1, 0.01, 0.001)
+SHOWN = 3
+"""Largest number of sets of pairs whose figures stand at the top."""
 LISTED = 20
 """Largest number of left-out files, of the doctor's findings, and of people in a list."""
 
@@ -116,7 +119,7 @@ def headline(record: Record) -> str:
     parts = [f"{len(record.results)} of {len(record.recipe.stages)} stages finished, {kept} kept."]
     if not record.start.sets:
         parts.append("No LFW pairs were given: nothing was validated on them.")
-    for name, first in record.start.sets.items():
+    for name, first in list(record.start.sets.items())[:SHOWN]:
         last = record.standing.sets.get(name, first)
         if record.results:
             d = compare(first, last)
@@ -126,6 +129,8 @@ def headline(record: Record) -> str:
             )
         else:
             parts.append(f"{_accuracy(first)} of the checkpoint: {first.accuracy:.4f}.")
+    if (more := len(record.start.sets) - SHOWN) > 0:
+        parts.append(f"{counted(more, 'more set')} of pairs below.")
     return " ".join(parts)
 
 
@@ -206,8 +211,12 @@ def set_rows(record: Record) -> list[dict[str, Any]]:
     """Return every set of pairs with its figures before and after each stage; empty without sets of `measure`."""
     if not record.start.others:
         return []
-    found = []
+    found: list[dict[str, Any]] = []
+    told: set[str] = set()
     for name, first in record.start.sets.items():
+        last = record.standing.sets.get(name, first)
+        notes = [note for note in last.notes if note not in told]
+        told |= set(notes)
         measured = [(stage, stage.trained.sets[name]) for stage in record.results if name in stage.trained.sets]
         rows = [{"name": BASELINE, "result": first, "difference": None, "outcome": "as given"}]
         rows += [
@@ -221,7 +230,8 @@ def set_rows(record: Record) -> list[dict[str, Any]]:
                 "section": section,
                 "protocol": first.protocol.get("name", "k_fold"),
                 "first": first,
-                "last": measured[-1][1] if measured else first,
+                "last": last,
+                "notes": notes,
                 "rows": rows,
             }
         )

@@ -55,7 +55,7 @@ def measure(
     """
     embeddings = embed_all(embed, image_pairs.paths, flip=flip)
     settings = Settings(protocol, distance, subtract_mean, flip)
-    return judged(embeddings, image_pairs, image_pairs, settings, trained)
+    return judged(embeddings, image_pairs, settings, trained)
 
 
 def embed_all(embed: Embed, paths: tuple[Path, ...], *, flip: bool) -> npt.NDArray[np.float32]:
@@ -81,7 +81,6 @@ class Settings(NamedTuple):
 
 def judged(
     embeddings: npt.NDArray[np.float32],
-    placed: ImagePairs,
     image_pairs: ImagePairs,
     settings: Settings,
     trained: Iterable[str] = (),
@@ -89,16 +88,15 @@ def judged(
     """Return the result of embedded pairs.
 
     Args:
-        embeddings: embeddings of `placed.paths`, [images, E].
-        placed: the pairs, by their places among these images.
-        image_pairs: the same pairs, by their places among their own images.
+        embeddings: embeddings of `image_pairs.paths`, [images, E].
+        image_pairs: pairs to judge.
         settings: settings of the protocol.
         trained: identities that the model was trained on; see `measure`.
     """
     evaluate = functools.partial(
         settings.protocol.evaluate,
         embeddings,
-        placed,
+        image_pairs,
         distance=settings.distance,
         subtract_mean=settings.subtract_mean,
     )

@@ -116,11 +116,11 @@ def measure_perturbed(
     second, place = np.unique(pairs.index2, return_inverse=True)
     probes = tuple(pairs.paths[row] for row in second)
     worse = dataclasses.replace(pairs, paths=(*pairs.paths, *probes), index2=len(pairs.paths) + place)
-    plain = judged(clean, pairs, pairs, one.settings)
+    plain = judged(clean, pairs, one.settings)
 
     def at(perturbation: Perturbation, level: float) -> Level:
         changed = embed(probes, flip=flip, change=perturbation.at(level, size))
-        result = judged(np.concatenate([clean, changed]), worse, pairs, one.settings)
+        result = judged(np.concatenate([clean, changed]), worse, one.settings)
         assert result.distances is not None
         right = (result.distances < plain.threshold) == result.is_same
         return Level(level, result, compare(plain, result), float(np.mean(right)))

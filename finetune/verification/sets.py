@@ -122,8 +122,8 @@ def measure_sets(
     embedded = images.embedded(embed)
     found = {}
     for one in sets:
-        embeddings, placed = embedded(one.pairs, flip=one.section.flip)
-        result = judged(embeddings, placed, one.pairs, one.settings, names)
+        rows = embedded.rows(one.pairs.paths, flip=one.section.flip)
+        result = judged(rows, one.pairs, one.settings, names)
         result = dataclasses.replace(result, groups=one.groups)
         found[one.name] = result if one.name == OF_LFW else named(result, one.name)
     return found
@@ -193,22 +193,15 @@ class _Embedded:
     both: npt.NDArray[np.float32] | None
     rest: npt.NDArray[np.float32] | None
 
-    def __call__(self, pairs: ImagePairs, *, flip: bool) -> tuple[npt.NDArray[np.float32], ImagePairs]:
-        """Return embeddings, and the pairs by their places among them."""
-        rows = self._with_mirror_images if flip else self._alone
-        paths = self.paths[: len(rows)]
-        if paths == pairs.paths:
-            return rows, pairs
-        places = np.array([self.place[path] for path in pairs.paths], np.intp)
-        return rows, dataclasses.replace(pairs, paths=paths, index1=places[pairs.index1], index2=places[pairs.index2])
-
-    @property
-    def _with_mirror_images(self) -> npt.NDArray[np.float32]:
-        assert self.both is not None
-        return self.both
+    def rows(self, paths: tuple[Path, ...], *, flip: bool) -> npt.NDArray[np.float32]:
+        """Return the embeddings of a set's images, [n, E], or [n, 2E] with `flip`."""
+        rows = self.both if flip and self.both is not None else self._without_mirror_images
+        if self.paths[: len(rows)] == paths:
+            return rows
+        return rows[[self.place[path] for path in paths]]
 
     @functools.cached_property
-    def _alone(self) -> npt.NDArray[np.float32]:
+    def _without_mirror_images(self) -> npt.NDArray[np.float32]:
         """The embeddings of all images, without mirror images, [images, E]."""
         halves = [] if self.both is None else [self.both[:, : self.both.shape[1] // 2]]
         parts = [*halves, *([] if self.rest is None else [self.rest])]

@@ -70,7 +70,7 @@ def test_a_reserved_name_is_refused(name):
         (", name: Novel", "", ["[0].name: written twice, first on line 13; remove one",
                                "[0].name: found the text 'Novel'; give 1 to 64 of the characters a-z, 0-9, '_' "
                                "and '-'"]),
-        (", dir: x", ", sample: 1", ["[0].dir: unknown key; the keys here are name, images, pairs, protocol, far, "
+        (", dir: x", ", sample: 1", ["[0].dir: unknown key; the keys here are name, pairs, images, protocol, far, "
                                      "distance, subtract_mean, flip, missing, sample and groups",
                                      "[1].sample: found 1; give a share of the pairs above 0, below 1"]),
         (", missing: no", ", flip: 1", ["[0].missing: found false; give error or skip",
@@ -87,7 +87,6 @@ def test_names_are_given_once_and_nothing_may_be_missing():
     text = "measure:\n  - {name: a, images: x, pairs: y}\n  - {name: a, images: z, pairs: y}\n  - {name: b}\n"
     assert problems(GOOD + text) == (
         "x.yaml:14 measure[1].name: found 'a', as in [0]; give each set its own name",
-        "x.yaml:15 measure[2].images: missing; give a path",
         "x.yaml:15 measure[2].pairs: missing; give a path",
     )
     for empty in ("[]", "novel", "{name: a}"):
@@ -160,7 +159,6 @@ def test_a_file_of_its_own_lists_sets(text):
             [
                 "sets.yaml:1 [0].far: not an option of k_fold; fixed_far has it; drop it, or set protocol: fixed_far",
                 "sets.yaml:2 [1].name: found 'lfw', which has a key of its own; give the set another name",
-                "sets.yaml:3 [2].images: missing; give a path",
                 "sets.yaml:3 [2].pairs: missing; give a path",
                 "sets.yaml:3 [2].name: found 'a', as in [0]; give each set its own name",
             ],
@@ -182,3 +180,11 @@ def test_every_problem_of_such_a_file_is_told(text, lines):
 def test_a_missing_file_is_told():
     with pytest.raises(RecipeError, match=r"none\.yaml: no such file"):
         load_sets("none.yaml")
+
+
+def test_images_may_be_missing_where_the_file_holds_them():
+    (held,) = load(GOOD + "measure:\n  - {name: a, pairs: x/agedb_30.bin}\n").measure
+    assert held.dir == held.pairs == Path("x/agedb_30.bin")
+    assert problems(GOOD + "measure:\n  - {name: a, pairs: x/pairs.txt}\n") == (
+        "x.yaml:13 measure[0].images: missing; give a path",
+    )

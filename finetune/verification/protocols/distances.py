@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DISTANCES: tuple[Distance, ...] = get_args(Distance)
 BLOCK = 1024
 """Number of pairs that are computed at a time. Two blocks of 512 values in float64 take 8 MiB."""
+WIDEST = 256 * 2**20
+"""Largest number of bytes that all rows may take in float64 to be converted at once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +56,17 @@ class PairedRows:
     def block(self, start: int) -> tuple[Doubles, Doubles]:
         """Return the rows of the `BLOCK` pairs from number `start`, as two float64 arrays [b, E]."""
         part = slice(start, start + BLOCK)
-        return self.first[self.index1[part]].astype(np.float64), self.second[self.index2[part]].astype(np.float64)
+        sides = (self.first, self.index1[part]), (self.second, self.index2[part])
+        first, second = (np.take(rows, index, axis=0).astype(np.float64, copy=False) for rows, index in sides)
+        return first, second
+
+    def widened(self) -> PairedRows:
+        """Return the pairs with all rows in float64 if these take little memory, which saves each block the work."""
+        if 8 * (self.first.size + (0 if self.second is self.first else self.second.size)) > WIDEST:
+            return self
+        first = self.first.astype(np.float64)
+        second = first if self.second is self.first else self.second.astype(np.float64)
+        return dataclasses.replace(self, first=first, second=second)
 
     def sums(self) -> Doubles:
         """Return the sum of all first rows plus that of all second rows, float64 [E], added in their order."""
@@ -83,7 +95,9 @@ def pair_distances(pairs: PairedRows, distance: Distance, mean: Doubles | None =
         DataError: some pairs have no such distance.
     """
     result = np.empty(len(pairs))
-    norms = _norms(pairs, mean) if distance == "cosine" else None
+    # Norms of rows that are in several pairs are computed once.
+    shared = distance == "cosine" and len(pairs) > len(pairs.first)
+    norms = _norms(pairs, mean) if shared else None
 
     def fill(start: int) -> None:
         part = slice(start, start + BLOCK)
@@ -92,13 +106,16 @@ def pair_distances(pairs: PairedRows, distance: Distance, mean: Doubles | None =
             first -= mean
             second -= mean
         with np.errstate(over="ignore", invalid="ignore"):
-            if norms is None:
+            if distance == "euclidean":
                 first -= second
                 result[part] = _dot(first, first)
-            else:
+                return
+            if norms:
                 product = norms[0][pairs.index1[part]] * norms[1][pairs.index2[part]]
-                # Rounding can make a cosine 1.0000001, and its arccos NaN.
-                result[part] = np.arccos(np.clip(_dot(first, second) / product, -1, 1)) / np.pi
+            else:
+                product = np.sqrt(_dot(first, first)) * np.sqrt(_dot(second, second))
+            # Rounding can make a cosine 1.0000001, and its arccos NaN.
+            result[part] = np.arccos(np.clip(_dot(first, second) / product, -1, 1)) / np.pi
 
     _in_blocks(fill, len(pairs))
     unknown = np.flatnonzero(~np.isfinite(result))

@@ -102,6 +102,7 @@ def evaluate_rows(
     if keep is not None:
         kept = _checked_keep(keep, len(same))
         pairs, same, folds = pairs.only(kept), same[kept], _kept_folds(folds, same, kept)
+    pairs = pairs.widened()
     outcomes = [
         _outcome(distances, same, fold, far_target)
         for fold, distances in zip(folds, _distances(pairs, folds, distance, subtract_mean=subtract_mean), strict=True)

@@ -38,15 +38,17 @@ def at_once(first: np.ndarray, second: np.ndarray, distance: str, mean: np.ndarr
 @settings(max_examples=25, deadline=None)
 @given(
     n=st.integers(1, 60), values=st.sampled_from([2, 3, 128]), block=st.integers(1, 70), centred=st.booleans(),
-    distance=st.sampled_from(["euclidean", "cosine"]),
+    wide=st.booleans(), distance=st.sampled_from(["euclidean", "cosine"]),
 )  # fmt: skip
-def test_the_blocks_change_no_bit(n, values, block, centred, distance):
+def test_the_blocks_change_no_bit(n, values, block, centred, wide, distance):
     rows, pairs = drawn(20, n, values)
     pairs.index2[pairs.index1 == pairs.index2] -= 1
     mean = rows.mean(axis=0, dtype=np.float64) if centred and distance == "cosine" else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distances, "BLOCK", block)
-        paired = PairedRows.of(rows, pairs)
+        patch.setattr(distances, "WIDEST", 2**20 if wide else 0)
+        paired = PairedRows.of(rows, pairs).widened()
+        assert (paired.first.dtype == np.float64) is wide
         found, total = pair_distances(paired, distance, mean), paired.sums()
     first, second = rows[pairs.index1], rows[pairs.index2]
     assert np.array_equal(found, at_once(first, second, distance, 0 if mean is None else mean))
