@@ -1,11 +1,15 @@
-"""Rates by group of people, as a table on the terminal."""
+"""Rates by group of people, as a table on the terminal and as rows of report and model card."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from finetune.verification import LEAST_PAIRS, LEAST_PEOPLE, ColumnRates, Share
+from finetune.record import Evidence
+from finetune.report import charts
+from finetune.verification import LEAST_PAIRS, LEAST_PEOPLE, ColumnRates, Share, group_rates
 
 NAMES = {"fnmr": "false non-match rate (FNMR)", "fmr": "false match rate (FMR)"}
 
@@ -31,8 +35,34 @@ def group_table(column: ColumnRates) -> Table:
     return table
 
 
+def group_rows(before: Evidence, now: Evidence) -> list[dict[str, Any]]:
+    """Return the rates of every set of pairs with groups: one dict per column of its file.
+
+    Args:
+        before: measurements before the first stage.
+        now: measurements of the weights that are reported.
+    """
+    rows = []
+    for name, result in now.sets.items():
+        if result.groups is None:
+            continue
+        first = before.sets.get(name, result)
+        old = group_rates(first, result.groups).columns
+        for column, was in zip(group_rates(result, result.groups).columns, old, strict=True):
+            rows.append(
+                {
+                    "of": result.of_what,
+                    "column": column,
+                    "groups": list(zip(column.groups, was.groups, strict=True)),
+                    "lines": worst_over_best(column),
+                    "chart": charts.groups(column, result.of_what),
+                }
+            )
+    return rows
+
+
 def in_words(share: Share) -> str:
-    """Return a rate with its interval, or `too few pairs`."""
+    """Return a rate with its interval, `too few pairs` or `no pairs`."""
     if share.rate is None:
         return "too few pairs" if share.pairs else "no pairs"
     return f"{share.rate:.4f} ({share.low:.4f} to {share.high:.4f})"

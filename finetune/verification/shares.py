@@ -122,4 +122,4 @@ def _wilson(rate: float, n: float, z: float) -> tuple[float, float]:
     """Return Wilson's interval of a rate over n pairs, which may be a fraction."""
     centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))  # rounding may pass the rate

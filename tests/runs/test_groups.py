@@ -58,6 +58,12 @@ def test_results_keep_their_groups_and_the_worst_one_rolls_a_stage_back(opened, 
     before, after = (group_rates(one, one.groups).columns[0] for one in (stored, results[1].trained.lfw))
     worst = [min(group.accuracy.rate for group in column.groups) for column in (before, after)]
     assert worst[1] < worst[0]
+    text, card = ((inputs.recipe.output / name).read_text() for name in ("report.html", "MODEL_CARD.md"))
+    for group in group_rates(results[-1].trained.lfw, stored.groups).columns[0].groups:
+        assert f"{group.fnmr.rate:.4f} ({group.fnmr.low:.4f} to {group.fnmr.high:.4f})" in text
+    assert "For whom it works" in text
+    assert "Error rates by number, LFW" in text  # the chart
+    assert "| LFW | number: even | " in card
     assert not any(name in json.dumps(stored.groups.to_json()) for name in inputs.sets[0].pairs.identities)
 
 
