@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "finetune validate ~/model --lfw ~/lfw_160 --pairs ~/lfw/pairs.txt",
-    "finetune validate ~/model --lfw ~/faces --pairs pairs.txt --flip",
     "finetune validate ~/model --measure sets.yaml",
 )
 OF_THE_FILE = {"lfw": None, "pairs": None, "distance": "euclidean", "subtract_mean": False, "flip": False}

@@ -70,6 +70,7 @@ class Perturbation(NamedTuple):
         unit: what a level says, for tables and pictures.
         levels: levels, in order.
         change: function from pixels and level to changed pixels of the same shape.
+        neutral: level that changes nothing; None if there is none.
         of_whole: True to change the whole image before its central crop, so that what lies around it comes into view.
     """
 
@@ -77,6 +78,7 @@ class Perturbation(NamedTuple):
     unit: str
     levels: tuple[float, ...]
     change: Callable[[Pixels, float], Pixels]
+    neutral: float | None = 0
     of_whole: bool = False
 
     def at(self, level: float, size: int) -> Callable[[Pixels], Pixels]:
@@ -95,12 +97,12 @@ PERTURBATIONS: dict[str, Perturbation] = {
     one.name: one
     for one in (
         Perturbation("shift", "share of the side, to the right", (0.05, 0.1, 0.15, 0.2, 0.3), shift, of_whole=True),
-        Perturbation("scale", "factor", (0.6, 0.8, 1.2, 1.4, 1.6), zoom, of_whole=True),
+        Perturbation("scale", "factor", (0.6, 0.8, 1.2, 1.4, 1.6), zoom, neutral=1, of_whole=True),
         Perturbation("rotation", "degrees", (5, 10, 20, 30, 45), rotate, of_whole=True),
         Perturbation("blur", "standard deviation in pixels", (1, 2, 3, 4, 6), blur),
-        Perturbation("jpeg", "quality", (50, 30, 20, 10, 5), jpeg),
-        Perturbation("resolution", "side in pixels", (64, 48, 32, 24, 16), shrink),
-        Perturbation("brightness", "factor", (0.1, 0.25, 0.5, 2, 3), brighten),
+        Perturbation("jpeg", "quality", (50, 30, 20, 10, 5), jpeg, neutral=None),
+        Perturbation("resolution", "side in pixels", (64, 48, 32, 24, 16), shrink, neutral=None),
+        Perturbation("brightness", "factor", (0.1, 0.25, 0.5, 2, 3), brighten, neutral=1),
         Perturbation("mask", "lowest share of the face", (0.2, 0.3, 0.4, 0.5, 0.6), mask),
     )
 }

@@ -33,6 +33,8 @@ class MeasuredSet(Section):
     images: AnyPath | None = None
     """Folder of aligned crops, `NAME/NAME_0001.png` or `.jpg`. It is required, unless a `.bin` file holds the
     images."""
+    groups: AnyPath | None = None
+    """CSV file of the groups of people in these pairs, in the form of `lfw.groups`."""
     protocol: Literal["k_fold", "fixed_far"] = "k_fold"
     """`k_fold`: FaceNet's, where the thresholds for each fold come from the other folds. `fixed_far`: validation rate
     at one false accept rate over all pairs."""
@@ -48,9 +50,6 @@ class MeasuredSet(Section):
     """For a missing image, `error` ends the run and `skip` leaves out its pairs and counts them."""
     sample: Annotated[float, Range(gt=0, lt=1, of="a share of the pairs")] | None = None
     """Share of the pairs to measure, above 0, below 1. The same pairs are measured each time. Default: all."""
-    groups: AnyPath | None = None
-    """CSV file with the header `identity,GROUP` and one person per line, for error rates by group of people. A column
-    may divide people by age, another by region."""
 
     @property
     def dir(self) -> Path:

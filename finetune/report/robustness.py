@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from finetune import files
-from finetune.verification import Curve, Robustness
+from finetune.verification import Curve, Level, Robustness
 
 COLUMNS = 4
 ACCURACY, FIXED, GREY = "#1b6ca8", "#c2571a", "#777777"
@@ -68,15 +68,23 @@ def write_picture(path: Path, robustness: Robustness) -> None:
 def _draw(axes: Axes, curve: Curve, robustness: Robustness) -> None:
     """Draw one perturbation: levels at equal distances, with the interval of each accuracy's difference."""
     clean = robustness.clean.accuracy
-    x = np.arange(len(curve.levels))
-    accuracy = np.array([level.result.accuracy for level in curve.levels])
-    ends = np.array([(clean + level.difference.low, clean + level.difference.high) for level in curve.levels])
+    neutral, levels = curve.perturbation.neutral, list(curve.levels)
+    place = sum(level.level < neutral for level in levels) if neutral is not None else 0
+    values = np.array([_values(level, clean) for level in levels])  # [levels, 4]
+    accuracy, fixed, low, high = np.insert(values, place, clean, axis=0).T
+    x = np.arange(len(levels) + 1)
     axes.axhline(clean, color=GREY, linewidth=1, linestyle=":", label="clean")
-    axes.fill_between(x, ends[:, 0], ends[:, 1], color=ACCURACY, alpha=0.16, linewidth=0)
+    axes.fill_between(x, low, high, color=ACCURACY, alpha=0.16, linewidth=0)
     axes.plot(x, accuracy, color=ACCURACY, marker="o", markersize=4, label="thresholds chosen anew")
-    fixed = [level.at_clean_threshold for level in curve.levels]
     axes.plot(x, fixed, color=FIXED, marker="s", markersize=4, linestyle="--", label="at the clean threshold")
-    axes.set_xticks(x, [f"{level.level:g}" for level in curve.levels])
+    names = [f"{level.level:g}" for level in levels]
+    axes.set_xticks(x, [*names[:place], "clean" if neutral is None else f"{neutral:g}", *names[place:]])
     axes.set_title(curve.perturbation.name, loc="left", fontsize=10)
     axes.set_xlabel(curve.perturbation.unit)
     axes.grid(visible=True, alpha=0.25, linewidth=0.6)
+
+
+def _values(level: Level, clean: float) -> tuple[float, float, float, float]:
+    """Return the accuracy, that at the clean threshold, and the interval around the former, that of its difference."""
+    difference = level.difference
+    return level.result.accuracy, level.at_clean_threshold, clean + difference.low, clean + difference.high
