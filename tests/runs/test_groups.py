@@ -14,6 +14,7 @@ from finetune.runs import runner
 from finetune.runs.begun import refuse_other_inputs
 from finetune.runs.measured import MeasuredPairs
 from finetune.runs.opening import Inputs
+from finetune.runs.planning import _sets
 from tests.runs.of_numbers import STAGES, standing_in
 
 pytestmark = pytest.mark.tf
@@ -65,6 +66,11 @@ def test_results_keep_their_groups_and_the_worst_one_rolls_a_stage_back(opened, 
     assert "Error rates by number, LFW" in text  # the chart
     assert "| LFW | number: even | " in card
     assert not any(name in json.dumps(stored.groups.to_json()) for name in inputs.sets[0].pairs.identities)
+
+
+def test_the_plan_names_the_columns_of_groups(opened):
+    (line,) = [line for line in _sets(opened()) if "measured before" in line]
+    assert ", groups by number, measured before the first stage" in " ".join(line.split())
 
 
 @pytest.mark.usefixtures("few_are_enough")

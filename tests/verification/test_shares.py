@@ -58,6 +58,29 @@ def test_the_interval_covers_the_true_rate_in_93_to_97_of_100_draws(draw, people
     assert 0.93 <= coverage(lambda generator: draw(generator, people, pairs, rate, dependence), rate) <= 0.97
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("part", [1, 0.3])
+@pytest.mark.parametrize("rate", [0.01, 0.15])
+def test_the_interval_covers_the_true_rate_on_lfws_own_pairs(part, rate, shared):
+    """Errors are made up, from an effect of each person and noise; a group is a share of the people, by lot."""
+    rows = [line.split("\t") for line in (shared / "lfw/pairs.txt").read_text().splitlines()[1:]]
+    names = sorted({row[place] for row in rows for place in (0, len(row) - 2) if place != 1})
+    numbers = {name: number for number, name in enumerate(names)}
+    of_one = np.array([numbers[row[0]] for row in rows if len(row) == 3])
+    of_two = np.array([[numbers[row[0]], numbers[row[2]]] for row in rows if len(row) == 4])
+    for first, second in ((of_one, of_one), of_two.T):
+
+        def draw(generator: np.random.Generator, first=first, second=second) -> Drawn:
+            group = generator.random(len(numbers)) < part
+            inside = group[first] & group[second]
+            effects = 0.4 * generator.normal(size=len(numbers))
+            score = effects[first] + effects[second]
+            score = score + generator.normal(size=len(first)) * np.where(first == second, 0.6, math.sqrt(0.68))
+            return score[inside] < stats.norm.ppf(rate), first[inside], second[inside]
+
+        assert 0.93 <= coverage(draw, rate) <= 0.97
+
+
 def test_wilsons_plain_interval_would_cover_too_seldom_where_pairs_share_people():
     def plain(generator: np.random.Generator) -> bool:
         wrong, _, _ = of_two(generator, 100, 400, 0.2, 0.4)
