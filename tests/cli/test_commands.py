@@ -206,7 +206,7 @@ def test_validate_prints_facenets_lines_and_writes_the_whole_protocol(options: d
     assert len(ended.out) == 4
 
     told = json.loads((work / "lfw.json").read_text())
-    assert {field.name for field in dataclasses.fields(VerificationResult)} - {"sample_of"} <= set(told)
+    assert {field.name for field in dataclasses.fields(VerificationResult)} - {"sample_of", "name"} <= set(told)
     assert told["accuracy"] == expected.accuracy
     assert {name: told[name] for name in options} == options
     rest = ("checkpoint", "lfw", "pairs", "images", "missing", "skipped_pairs", "image_size", "standardization")

@@ -19,7 +19,7 @@ from finetune.verification.result import Overlap, VerificationResult
 pytest.importorskip("tensorflow")
 from finetune.record.results import StageResult
 from finetune.report import tables
-from finetune.training.history import EpochRow, number_columns
+from finetune.training.history import EpochRow, number_columns, sets_of
 from finetune.training.state import StageState
 from tests.evidence import evidence
 
@@ -163,3 +163,11 @@ def test_only_where_every_answer_is_as_before_no_interval_is_shown(before, after
     difference = Difference(*interval[:5], interval.p_value, 0.0, 0.0)
     whole = tables._interval(difference)
     assert re.fullmatch("every pair decided as before" if said == "none" else said, whole)
+
+
+def test_every_set_has_its_line_after_an_epoch_and_its_rows_in_a_table(capsys):
+    of_set = {"novel.accuracy": 0.91, "novel.low": 0.0, "novel.high": 0.1, "novel.val": 0.5}
+    measured = EpochRow("s", 1, 1, row(1, 1.0).numbers | of_set)
+    tables.epoch(StageState(rows=[measured]), Stage("s", "Logits", 5))
+    assert capsys.readouterr().out.splitlines()[-1] == "         novel 0.9100, validation rate 0.5000"
+    assert sets_of(row(1, 1.0)) == ()

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from finetune.training.history import EpochRow, column_meanings, from_csv, history_columns, number_columns, to_csv
+from finetune.training.history import (
+    EpochRow,
+    column_meanings,
+    from_csv,
+    history_columns,
+    number_columns,
+    set_meanings,
+    sets_of,
+    to_csv,
+)
 
 pytestmark = pytest.mark.tf
 
@@ -45,3 +54,20 @@ def test_every_column_has_its_own_meaning():
     meanings = column_meanings()
     assert all(meaning.endswith(".") for meaning in meanings.values())
     assert len(set(meanings.values())) == len(meanings)
+
+
+def test_a_set_has_columns_of_its_own_after_all_others():
+    numbers = {"loss": 1.0, "novel.accuracy": 0.9, "novel.low": -0.1, "novel.high": 0.1, "novel.val": 0.8}
+    rows = [EpochRow("s", 1, 1, {"loss": 2.0}), EpochRow("s", 1, 2, numbers)]
+    text = to_csv(rows, ["novel", "validation"])
+    columns = text.splitlines()[0].split(",")
+    assert columns == [*history_columns(), *set_meanings("novel"), *set_meanings("validation")]
+    assert len(set(columns)) == len(columns)  # a set named validation shares no column with the validation images
+    assert from_csv(text) == rows
+    assert (sets_of(rows[0]), sets_of(rows[1])) == ((), ("novel",))
+    assert number_columns(["novel"])[-1] == "novel.val"
+
+
+def test_columns_that_are_neither_known_nor_of_a_set_are_left_out():
+    stored = {"stage": "s", "attempt": 1, "epoch": 1, "loss": 1.0, "novel.eer": 0.1, "Novel.val": 0.1, "later": 3.0}
+    assert EpochRow.from_json(stored).numbers == {"loss": 1.0}
