@@ -20,6 +20,7 @@ from finetune.errors import DataError, Problem, UserError
 from finetune.images import (
     PRECISIONS,
     RUNTIMES,
+    Change,
     Choice,
     Images,
     Precision,
@@ -274,6 +275,7 @@ class Model:
         bad: dict[Path, str] | None = None,
         batch_size: int = BATCH_SIZE,
         standardized: bool = False,
+        change: Change | None = None,
     ) -> np.ndarray:
         """Compute the embeddings of any number of images. Decoded files are in memory batch by batch.
 
@@ -287,6 +289,8 @@ class Model:
             batch_size: images per batch.
             standardized: whether `images` are float arrays [n, image_size, image_size, c], already cropped and
                 standardized as `preprocessing` says. They enter the network unchanged.
+            change: change of each image's pixels, uint8 [h, w, 3], before the crop, such as a perturbation at a level;
+                not for standardized arrays.
 
         Returns:
             Embeddings, float32 [n, embedding_size], with rows of unit length; [n, 2 * embedding_size] with `flip`.
@@ -301,7 +305,13 @@ class Model:
         reasons: dict[Path, str] = {}
         self._refresh()
         for rows, batch in input_batches(
-            given, self.preprocessing, batch_size, reasons, "embedding images", standardized=standardized
+            given,
+            self.preprocessing,
+            batch_size,
+            reasons,
+            "embedding images",
+            standardized=standardized,
+            change=change,
         ):
             sides = [batch, batch[:, :, ::-1]] if flip else [batch]
             prelogits = [self._forward(side, self.backbone.head_index, standardized=standardized) for side in sides]

@@ -169,7 +169,8 @@ def section_of(options: argparse.Namespace, pairs: str) -> LFW:
     from finetune.recipe import LFW
 
     protocol = {name: getattr(options, name) for name in ("distance", "subtract_mean", "flip", "missing")}
-    return LFW(dir=path(options.lfw or pairs), pairs=path(pairs), **protocol)
+    groups = getattr(options, "groups", None)
+    return LFW(dir=path(options.lfw or pairs), pairs=path(pairs), groups=path(groups) if groups else None, **protocol)
 
 
 def image_size(text: str) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.cli.arguments import add_checkpoint, add_lfw, new_file, path, restore, section_of, standardization_notes
+from finetune.cli.robustness import add_perturb, chosen, refuse_several, show_robustness
 from finetune.errors import Problem, UserError, attempt
 from finetune.progress import say, say_aside, show
 from finetune.verification.protocols import K_FOLD, PROTOCOLS, Option, all_options, by_name
@@ -26,7 +27,7 @@ EXAMPLES = (
     "finetune validate ~/model --measure sets.yaml",
 )
 OF_THE_FILE = {"lfw": None, "pairs": None, "distance": "euclidean", "subtract_mean": False, "flip": False}
-OF_THE_FILE |= {"missing": "error", "protocol": K_FOLD.name}
+OF_THE_FILE |= {"missing": "error", "protocol": K_FOLD.name, "groups": None}
 """Options that a file of sets has for each set, with their defaults."""
 
 
@@ -54,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, option in all_options().items():
         flag = f"--{name.replace('_', '-')}"
         parser.add_argument(flag, type=_reader(option), metavar=option.metavar, help=option.help)
+    parser.add_argument(
+        "--groups",
+        metavar="FILE",
+        help="rates by group of people; a CSV file with the header identity,GROUP,… and one person per line",
+    )
+    add_perturb(parser)
     parser.add_argument("--json", metavar="FILE", help="write the result and all settings as JSON")
 
 
@@ -64,11 +71,13 @@ def run(options: argparse.Namespace) -> None:
     from finetune.images import inspect_images
     from finetune.verification import distinct_images, measure_sets, read_names
 
+    perturbations, picture = chosen(options)
     target = new_file(options.json) if options.json else None
     opened = _from_file(options) if options.measure else _from_options(options)
     named = read_names(options.trained) if options.trained else ()
     locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
     sets = _all_of(opened)
+    refuse_several(sets, perturbations)
     model = restore(options)
     paths = distinct_images(sets, flip=False)
     records = inspect_images(paths)
@@ -77,24 +86,23 @@ def run(options: argparse.Namespace) -> None:
     said = [f"{one.name}: {note}" if several else note for one in sets for note in one.pairs.notes]
     for note in (*said, *standardization_notes(model, paths)):
         say_aside(note)
-    results = measure_sets(model.embed, sets, model.class_names + named, records)
+    embed = functools.lru_cache(1)(model.embed)  # a perturbation starts from the same clean images
+    results = measure_sets(embed, sets, model.class_names + named, records)
     for one in sets:
         _show(results[one.name], said=one.pairs.notes, name=one.name if several else "")
     if len(sets) > 1:
         show(_table(results))
+    further = {}
+    if perturbations:
+        measured = show_robustness(embed, sets[0], perturbations, model.preprocessing.image_size, picture)
+        further = {"robustness": measured.to_json()}
     if target:
         if several:
-            of_sets = {one.name: _content(results[one.name]) | _settings_of(one) for one in sets}
-            write_json(target, _settings(model, options.trained) | {"sets": of_sets})
+            of_sets = {one.name: _numbers(results[one.name]) | _settings_of(one) for one in sets}
+            write_json(target, _settings(model, options.trained) | {"sets": of_sets} | further)
         else:
-            write_json(target, _content(results[sets[0].name]) | _settings(model, options.trained, sets[0]))
-
-
-def _content(result: VerificationResult) -> dict[str, Any]:
-    """Return a result with its error rates."""
-    from finetune.identification import verification_errors
-
-    return result.to_json() | {"error_rates": verification_errors(result)}
+            settings = _settings(model, options.trained, sets[0])
+            write_json(target, _numbers(results[sets[0].name]) | settings | further)
 
 
 def _from_options(options: argparse.Namespace) -> list[Callable[[], PairSet]]:
@@ -201,6 +209,9 @@ def _reader(option: Option) -> Callable[[str], Any]:
 
 def _show(result: VerificationResult, said: Sequence[str], name: str) -> None:
     """Print the four lines, below the set's name if it has one; notes go to stderr, except those already printed."""
+    from finetune.report import group_table
+    from finetune.verification import group_rates
+
     notes = [note for note in result.notes if note not in said]
     if name:
         say(f"{name}:")
@@ -209,8 +220,19 @@ def _show(result: VerificationResult, said: Sequence[str], name: str) -> None:
     if result.without_overlap:
         say(f"Without {result.left_out}: {'; '.join(result.without_overlap.lines())}")
         notes += [f"without them, {note}" for note in result.without_overlap.notes]
+    for column in group_rates(result, result.groups).columns if result.groups else ():
+        show(group_table(column))
     for note in notes:
         say_aside(f"{name}: {note}" if name else note)
+
+
+def _numbers(result: VerificationResult) -> dict[str, Any]:
+    """Return the result for `--json`, with its error rates, and those of its groups."""
+    from finetune.identification import verification_errors
+    from finetune.verification import group_rates
+
+    rates = {"group_rates": group_rates(result, result.groups).to_json()} if result.groups else {}
+    return result.to_json() | {"error_rates": verification_errors(result)} | rates
 
 
 def _table(results: Mapping[str, VerificationResult]) -> Table:

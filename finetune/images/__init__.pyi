@@ -5,6 +5,7 @@ from .drawn_face import Identity as Identity
 from .drawn_people import write_faces as write_faces
 from .drawn_photo import draw_face as draw_face
 from .given import (
+    Change as Change,
     Images as Images,
     OneImage as OneImage,
     network_input as network_input,
@@ -23,6 +24,7 @@ from .inspection import (
     measure_all as measure_all,
     sizes_of as sizes_of,
 )
+from .perturbation import PERTURBATIONS as PERTURBATIONS, Perturbation as Perturbation
 from .preprocessing import (
     AS_EXPECTED as AS_EXPECTED,
     PRECISIONS as PRECISIONS,

@@ -17,7 +17,7 @@ def rotate(pixels: Pixels, degrees: float) -> Pixels:
         pixels: image, uint8 [height, width, 3] or [height, width, 1]; also in the other functions here.
         degrees: angle.
     """
-    return _pixels(_image(pixels).rotate(degrees, resample=Image.Resampling.BICUBIC))
+    return from_pillow(to_pillow(pixels).rotate(degrees, resample=Image.Resampling.BICUBIC))
 
 
 def warp(pixels: Pixels, degrees: float, shear: float, zoom: float) -> Pixels:
@@ -37,13 +37,13 @@ def warp(pixels: Pixels, degrees: float, shear: float, zoom: float) -> Pixels:
     center = np.array([width / 2, height / 2])
     moved = center - back @ center
     coefficients = (*back[0], moved[0], *back[1], moved[1])
-    image = _image(pixels)
-    return _pixels(image.transform(image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC))
+    image = to_pillow(pixels)
+    return from_pillow(image.transform(image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC))
 
 
 def stretch(pixels: Pixels) -> Pixels:
     """Stretch each channel so that its darkest value becomes 0 and its brightest 255."""
-    return _pixels(ImageOps.autocontrast(_image(pixels)))
+    return from_pillow(ImageOps.autocontrast(to_pillow(pixels)))
 
 
 def adjust(pixels: Pixels, brightness: float, contrast: float) -> Pixels:
@@ -51,12 +51,12 @@ def adjust(pixels: Pixels, brightness: float, contrast: float) -> Pixels:
 
     Both are factors, from 0. Values are cut at 0 and 255.
     """
-    image = _image(pixels)
+    image = to_pillow(pixels)
     if brightness != 1.0:
         image = ImageEnhance.Brightness(image).enhance(brightness)
     if contrast != 1.0:
         image = ImageEnhance.Contrast(image).enhance(contrast)
-    return _pixels(image)
+    return from_pillow(image)
 
 
 def erase(pixels: Pixels, side: int, top: int, left: int) -> Pixels:
@@ -70,10 +70,12 @@ def erase(pixels: Pixels, side: int, top: int, left: int) -> Pixels:
     return erased
 
 
-def _image(pixels: Pixels) -> Image.Image:
+def to_pillow(pixels: Pixels) -> Image.Image:
+    """Return pixels as an image of Pillow's, RGB or grey."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _pixels(image: Image.Image) -> Pixels:
+def from_pillow(image: Image.Image) -> Pixels:
+    """Return the pixels of an RGB or grey image, uint8 [height, width, 3] or [height, width, 1]."""
     pixels = np.array(image)
     return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from finetune.errors import DataError
-from finetune.images.given import OneImage, network_input
+from finetune.images.given import Change, OneImage, network_input
 from finetune.images.preprocessing import Preprocessing
 from finetune.images.reading import ImageError
 from finetune.progress import track
@@ -24,6 +24,7 @@ def input_batches(
     what: str,
     *,
     standardized: bool = False,
+    change: Change | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield rows [b] and the network's inputs [b, s, s, c].
 
@@ -34,6 +35,7 @@ def input_batches(
         bad: receives `{path: reason}` for files that can't be read, which are left out.
         what: two or three words for the progress.
         standardized: whether the images are float arrays that are already standardized.
+        change: change of the decoded pixels before the crop; not for standardized arrays.
 
     Raises:
         DataError: an image that is not a file can't be used.
@@ -42,7 +44,7 @@ def input_batches(
     def decode(row: int) -> np.ndarray | None:
         image = images[row]
         try:
-            return network_input(image, preprocessing, standardized=standardized)
+            return network_input(image, preprocessing, standardized=standardized, change=change)
         except ImageError as error:
             if standardized or not isinstance(image, (str, os.PathLike)):
                 raise DataError(*error.within(f"images[{row}]")) from None

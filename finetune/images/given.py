@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from finetune.paths import image_paths
 Array = npt.NDArray[Any]
 OneImage = str | os.PathLike[str] | Image.Image | Array
 Images = OneImage | Iterable[OneImage]
+Change = Callable[[Pixels], Pixels]
 
 RANGES: Mapping[Standardization, tuple[float, float, str]] = {
     "fixed": (-1.5, 1.5, "fixed standardization, (x - 127.5) / 128, which gives -1 to 1"),
@@ -57,13 +58,16 @@ def one_by_one(images: Images, channels: Channels = "rgb") -> Sequence[OneImage]
     raise DataError(Problem("images", f"found {type(images).__name__}", "give paths, Pillow's images or arrays"))
 
 
-def network_input(image: OneImage, preprocessing: Preprocessing, *, standardized: bool = False) -> Array:
+def network_input(
+    image: OneImage, preprocessing: Preprocessing, *, standardized: bool = False, change: Change | None = None
+) -> Array:
     """Return the network's input from one image.
 
     Args:
         image: path, Pillow image, or array [h, w, 3] of whole values from 0 to 255; [h, w] or [h, w, 1] for grey.
         preprocessing: preprocessing with the input size; larger images are cropped centrally.
         standardized: True if `image` is a float array that is already cropped and standardized.
+        change: change of the decoded pixels before the crop; not for standardized arrays.
 
     Returns:
         Pixels, uint8 [s, s, c], with s the image size; or the standardized values as given, float32 [s, s, c].
@@ -86,6 +90,8 @@ def network_input(image: OneImage, preprocessing: Preprocessing, *, standardized
     else:
         found = f"found {type(image).__name__}"
         raise ImageError(found, "give a path, an image of Pillow's or an array")
+    if change is not None:
+        pixels = change(pixels)
     return in_channels(central_crop(pixels, preprocessing.image_size), preprocessing)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -11,9 +11,20 @@ from finetune.schema import Fault, From0To1, From1, Range, Section, Wants
 from finetune.words import listed
 
 Figure = Literal["accuracy", "val", "auc"]
-Known = Literal["lfw_accuracy", "lfw_val", "lfw_auc", "strangers_accuracy", "strangers_val", "strangers_auc"]
-OfSet = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}\.(accuracy|val|auc)$")]
-_METRICS = listed([*Known.__args__, "NAME.accuracy, NAME.val or NAME.auc of a set in measure"], "or")  # type: ignore[attr-defined]
+Known = Literal[
+    "lfw_accuracy",
+    "lfw_val",
+    "lfw_auc",
+    "strangers_accuracy",
+    "strangers_val",
+    "strangers_auc",
+    "worst_group_accuracy",
+]
+OfSet = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}\.(accuracy|val|auc|worst_group_accuracy)$")]
+WORST_GROUP = "worst_group_accuracy"
+"""Lowest accuracy of the groups of people in LFW's pairs, or after the name of a set and a dot, in its pairs."""
+_OF_SET = "NAME.accuracy, NAME.val, NAME.auc or NAME.worst_group_accuracy of a set in measure"
+_METRICS = listed([*Known.__args__, _OF_SET], "or")  # type: ignore[attr-defined]
 
 
 class Accept(Section):
@@ -21,7 +32,8 @@ class Accept(Section):
 
     metric: Annotated[Known | OfSet, Wants(_METRICS)] | None = None
     """Accuracy, validation rate (`val`) or area under the ROC curve (`auc`), on LFW's pairs or the strangers' pairs.
-    For a set of `measure`, write its name, a dot and the figure: `novel.accuracy`. Give either this or `worst`."""
+    `worst_group_accuracy` is the lowest accuracy of the groups in `lfw.groups` that have enough pairs. For a set of
+    `measure`, write its name, a dot and the figure: `novel.accuracy`. Give either this or `worst`."""
     max_drop: From0To1
     """Largest drop of the metric that is accepted, from 0 to 1."""
     bound: Literal["estimate", "lower", "upper"] = "estimate"
@@ -48,11 +60,13 @@ class Accept(Section):
 
     @property
     def figure(self) -> str:
-        """The figure that is compared: `accuracy`, `val` or `auc`; empty if it could not be read."""
+        """The figure that is compared: `accuracy`, `val`, `auc` or that of the worst group; empty if not readable."""
         return self.worst or self._parts[1]
 
     @property
     def _parts(self) -> tuple[str, str]:
+        if self.metric == WORST_GROUP:
+            return "lfw", WORST_GROUP
         name, _, figure = (self.metric or "").rpartition("." if "." in (self.metric or "") else "_")
         return name, figure
 
@@ -77,16 +91,20 @@ class Accept(Section):
                 found = f"found it with otherwise: {self.otherwise}"
                 yield Fault((key,), found, "give otherwise: retry, or drop it")
 
-    def unmeasured(self, measured: Sequence[str], remove: str) -> Iterator[Fault]:
-        """Yield a problem if the figures are of pairs that nothing measures.
+    def unmeasured(self, measured: Mapping[str, bool], remove: str) -> Iterator[Fault]:
+        """Yield a problem if the figures are of pairs that nothing measures, or of groups that nothing tells.
 
         Args:
-            measured: names of the sets of pairs that are measured, with `strangers` among them.
+            measured: names of the sets of pairs that are measured, with `strangers` among them, and whether each has a
+                file of groups.
             remove: advice that says how to remove the section.
         """
         sets = [name for name in measured if name != "strangers"]
         if self.worst and not sets:
             yield Fault((), "there are no pairs to judge by", f"give lfw or measure, or {remove}")
+        if self.pairs in measured and self.figure == WORST_GROUP and not measured[self.pairs]:
+            where = "lfw.groups" if self.pairs == "lfw" else f"groups of {self.pairs} in measure"
+            yield Fault((), f"there are no groups of {self.pairs} to judge by", f"give {where}, or {remove}")
         if not self.pairs or self.pairs in measured:
             return
         if self.pairs == "lfw":

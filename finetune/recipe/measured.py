@@ -33,6 +33,8 @@ class MeasuredSet(Section):
     images: AnyPath | None = None
     """Folder of aligned crops, `NAME/NAME_0001.png` or `.jpg`. It is required, unless a `.bin` file holds the
     images."""
+    groups: AnyPath | None = None
+    """CSV file of the groups of people in these pairs, in the form of `lfw.groups`."""
     protocol: Literal["k_fold", "fixed_far"] = "k_fold"
     """`k_fold`: FaceNet's, where the thresholds for each fold come from the other folds. `fixed_far`: validation rate
     at one false accept rate over all pairs."""

@@ -165,12 +165,13 @@ class Recipe(Section):
             advice = "give lfw, measure or data.strangers, or remove it"
             yield Fault(("verification",), "there are no pairs to measure", advice)
         sets = self.measure or ()
-        measured = [*(["lfw"] if self.lfw is not None else []), *(one.name for one in sets if one and one.name)]
-        measured += ["strangers"] if not self.data or self.data.strangers is not None else []
+        measured = {} if self.lfw is None else {"lfw": not self.lfw or self.lfw.groups is not None}
+        measured |= {one.name: one.groups is not None for one in sets if one and one.name}
+        measured |= {"strangers": False} if not self.data or self.data.strangers is not None else {}
         unread = len([one for one in sets if one and one.name]) < len(sets) or isinstance(self.measure, Unread)
         for index, stage in stages:
             if stage.accept:
-                names = [*measured, *([stage.accept.pairs or "lfw"] if unread else [])]
+                names = measured | ({stage.accept.pairs or "lfw": True} if unread else {})
                 told = stage.accept.unmeasured(names, f"remove it (stages.{index}.accept=null)")
                 yield from (fault._replace(keys=("stages", index, "accept")) for fault in told)
             if stage.early_stopping and self.data and not self.data.validates:

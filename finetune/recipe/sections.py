@@ -159,6 +159,9 @@ class LFW(Section):
     """For a missing image, `error` ends the run and `skip` leaves out its pairs and counts them."""
     sample: Annotated[float, Range(gt=0, lt=1, of="a share of the pairs")] | None = None
     """Share of the pairs to measure, above 0, below 1. The same pairs are measured each time. Default: all."""
+    groups: AnyPath | None = None
+    """CSV file with the header `identity,GROUP` and one person per line, for error rates by group of people. A column
+    may divide people by age, another by region."""
 
 
 class Verification(Section):

@@ -13,6 +13,7 @@ import jinja2
 
 from finetune.backbones import BACKBONES, DEFAULT, find_published
 from finetune.report.front_matter import front_matter
+from finetune.report.groups import group_rows
 from finetune.report.page import FARS, environment, headline, set_rows
 from finetune.report.record import Record
 from finetune.verification import operating_point
@@ -44,6 +45,7 @@ def render(record: Record) -> str:
             record=record,
             headline=headline(record),
             sets=set_rows(record),
+            groups=group_rows(record.start, record.chosen),
             kept=next((result for result in reversed(record.results) if result.accepted), None),
             thresholds=[(far, operating_point(lfw, far)) for far in FARS] if lfw else [],
             credits=_credits(record),

@@ -16,13 +16,15 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from finetune.record import TradeOff
 from finetune.training import EpochRow
 from finetune.training.objectives import LOSS, Metric
-from finetune.verification import VerificationResult
+from finetune.verification import ColumnRates, Share, VerificationResult
 
 SIZE = (4.9, 3.3)
 """Size in inches. At 72 points per inch this is slightly wider than a phone."""
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 NAME = 48
 """Largest number of characters of a name in a legend. Longer names are shortened in the middle."""
+MOST_GROUPS = 12
+"""Largest number of groups in a chart."""
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # Placeholders for the page's own colours. Any values will do that occur nowhere else.
 INK, FAINT = "#010203", "#010204"
@@ -140,6 +142,33 @@ def distances(result: Named) -> Chart | None:
         f"{np.median(different):.3f}; the mean threshold of the folds is {lfw.threshold:.3f}."
     )
     return _chart(f"Distances, {result.name}", description, draw)
+
+
+def groups(column: ColumnRates, of_what: str) -> Chart | None:
+    """Draw the error rates of each group with their 95 % intervals; None if no group has a rate, or for many groups."""
+    rows = [group for group in column.groups if group.fnmr.rate is not None or group.fmr.rate is not None]
+    if not rows or len(rows) > MOST_GROUPS:
+        return None
+
+    def draw(axes: Axes) -> None:
+        for number, (name, label) in enumerate((("fnmr", "false non-match rate"), ("fmr", "false match rate"))):
+            known = [(place, found) for place, row in enumerate(rows) if (found := getattr(row, name)).rate is not None]
+            x = np.array([found.rate for _, found in known])
+            ends = np.array([(found.rate - found.low, found.high - found.rate) for _, found in known]).reshape(-1, 2).T
+            y = np.array([place for place, _ in known]) + (0.12 if number else -0.12)
+            axes.errorbar(x, y, xerr=ends, label=label, fmt=MARKERS[number], color=SERIES[number], capsize=3)
+        axes.set_yticks(range(len(rows)), [row.group for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_xlim(left=0)
+        axes.set_xlabel("share of the pairs, with its 95 % interval")
+        _legend(axes)
+
+    told = "; ".join(f"{row.group}: {_rate('FNMR', row.fnmr)}, {_rate('FMR', row.fmr)}" for row in rows)
+    return _chart(f"Error rates by {column.column}, {of_what}", f"{told}.", draw)
+
+
+def _rate(name: str, share: Share) -> str:
+    return f"{name} unknown" if share.rate is None else f"{name} {share.rate:.4f}"
 
 
 def training(rows: Sequence[EpochRow], metric: Metric) -> Chart | None:

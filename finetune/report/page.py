@@ -15,6 +15,7 @@ from finetune.errors import Problem, UserError, attempt
 from finetune.record import BASELINE, StageResult
 from finetune.report import charts
 from finetune.report.charts import Chart, Named
+from finetune.report.groups import group_rows, in_words
 from finetune.report.record import Record
 from finetune.report.tables import duration
 from finetune.report.worst_pairs import Worst, worst
@@ -45,6 +46,7 @@ class RunSection(NamedTuple):
         timings: times of the stages.
         people: held-back images by person; None if they are unknown.
         sets: every set of pairs with its figures, if there are other sets than LFW's.
+        groups: rates by group of people at the end, for each column of each set's file of groups.
     """
 
     record: Record
@@ -58,6 +60,7 @@ class RunSection(NamedTuple):
     timings: list[dict[str, str]]
     people: dict[str, Any] | None
     sets: list[dict[str, Any]]
+    groups: list[dict[str, Any]]
 
 
 def write(paths: Sequence[Path], target: Path, *, faces: bool = True) -> None:
@@ -103,7 +106,13 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"fars": FARS, "listed": LISTED, "without_overlap": without_overlap, "why": why}
+    made.globals |= {
+        "fars": FARS,
+        "listed": LISTED,
+        "without_overlap": without_overlap,
+        "why": why,
+        "in_words": in_words,
+    }
     made.filters |= {
         "accuracy": lambda value: "—" if value is None else f"{value:.4f}",
         "signed": lambda value: "—" if value is None else _signed(value),
@@ -154,7 +163,14 @@ def _section(record: Record, name: str, place: str, *, faces: bool) -> RunSectio
         _timings(record),
         _people(record),
         set_rows(record),
+        _groups(record, place),
     )
+
+
+def _groups(record: Record, place: str) -> list[dict[str, Any]]:
+    """Return the rates by group at the end of the run, with charts that the page may contain twice."""
+    rows = group_rows(record.start, record.standing)
+    return [row | {"chart": row["chart"] and row["chart"].within(place)} for row in rows]
 
 
 def _charts(record: Record) -> dict[str, list[Chart]]:

@@ -92,6 +92,10 @@ def refuse_other_inputs(inputs: Inputs, folder: Path, stored: Mapping[str, Any])
         before = stored.get("measure", {}).get(name, one)
         if (one["sha256"], one["folds"]) != (before["sha256"], before["folds"]):
             problems.append(Problem(inputs.recipe.sets[name].pairs, "other pairs than"))
+    for name, section in inputs.recipe.sets.items():
+        one, before = ({"lfw": parts["lfw"], **parts.get("measure", {})}.get(name, {}) for parts in (now, stored))
+        if section.groups and one.get("groups") != before.get("groups"):
+            problems.append(Problem(section.groups, "other groups than"))
     if now["lfw"]["trained"] != stored["lfw"].get("trained", now["lfw"]["trained"]):
         problems.append(Problem(inputs.recipe.begins_with, "class_names.txt beside it names other people than"))
     if problems:

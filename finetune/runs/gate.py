@@ -7,14 +7,15 @@ import math
 
 import numpy as np
 
-from finetune.recipe import Accept
+from finetune.recipe import WORST_GROUP, Accept
 from finetune.record import Evidence
-from finetune.verification import OF_LFW, RESAMPLES, VerificationResult, bootstrap, compare
+from finetune.verification import OF_LFW, RESAMPLES, VerificationResult, bootstrap, compare, compare_worst
 from finetune.words import counted
 
 FEW_FALSE_ACCEPTS = 2
 """Least number of expected false accepts at the FAR. With fewer, the threshold of a validation rate depends on one
 pair, and its interval is too narrow."""
+UNCHANGED = "every distance is as it was"
 ROUNDING = 1e-12
 """Tolerance that lets a drop of exactly the margin pass, despite rounding of the subtraction."""
 
@@ -86,8 +87,7 @@ def decide(
     """
     if accept is None or before is None or after is None:
         return Decision(accepted=True)
-    difference = float(getattr(after, accept.figure) - getattr(before, accept.figure))
-    low, high, p_value, evidence = _evidence(accept, before, after)
+    difference, low, high, p_value, evidence = _evidence(accept, before, after)
     fell = "fell" if difference < 0 else "rose"
     metric = metric or accept.metric or ""
     metric = metric if after.sample_of is None else f"{metric} of the sample"
@@ -111,21 +111,38 @@ def decide(
 
 def _evidence(
     accept: Accept, before: VerificationResult, after: VerificationResult
-) -> tuple[float | None, float | None, float | None, str]:
-    """Return the ends of the 95 % interval, the p-value of McNemar's test, and a description of both."""
+) -> tuple[float, float | None, float | None, float | None, str]:
+    """Return the difference, the ends of its 95 % interval, the p-value of McNemar's test, and a description."""
     known = before.distances is not None and after.distances is not None
-    if known and np.array_equal(before.distances, after.distances):  # type: ignore[arg-type]
-        return 0.0, 0.0, 1.0 if accept.figure == "accuracy" else None, "every distance is as it was"
+    unchanged = known and np.array_equal(before.distances, after.distances)  # type: ignore[arg-type]
+    if accept.figure == WORST_GROUP:
+        return _of_worst_group(before, after, unchanged=unchanged)
+    difference = float(getattr(after, accept.figure) - getattr(before, accept.figure))
+    if unchanged:
+        return difference, 0.0, 0.0, 1.0 if accept.figure == "accuracy" else None, UNCHANGED
     if accept.figure == "accuracy":
         paired = compare(before, after)
         counts = f"{counted(paired.gained, 'pair')} gained, {paired.lost} lost, McNemar p {paired.p_value:.2g}"
         text = f"95 %: {paired.low:+.4f} to {paired.high:+.4f}; {counts}"
-        return paired.low, paired.high, paired.p_value, text
+        return difference, paired.low, paired.high, paired.p_value, text
     if not known:
-        return None, None, None, ""
+        return difference, None, None, None, ""
     drawn = bootstrap(before, after, "val" if accept.figure == "val" else "auc")
     text = f"95 %: {drawn.low:+.4f} to {drawn.high:+.4f} of {RESAMPLES} resamples"
     expected = before.far_target * (before.n_pairs - before.n_same)
     if accept.figure == "val" and expected < FEW_FALSE_ACCEPTS:
         text += f", too narrow: {expected:.2g} false accepts are expected at FAR {before.far_target:g}"
-    return drawn.low, drawn.high, None, text
+    return difference, drawn.low, drawn.high, None, text
+
+
+def _of_worst_group(
+    before: VerificationResult, after: VerificationResult, *, unchanged: bool
+) -> tuple[float, float, float, None, str]:
+    """Return the evidence of the lowest accuracy among groups; the text names the groups."""
+    assert after.groups is not None  # the recipe's rules see to it
+    change = compare_worst(before, after, after.groups)
+    if unchanged:
+        return 0.0, 0.0, 0.0, None, UNCHANGED
+    names = [f"{one.group} ({one.column}) {one.accuracy:.4f}" for one in (change.before, change.after)]
+    text = f"95 %: {change.low:+.4f} to {change.high:+.4f}; {names[0]} before, {names[1]} after"
+    return change.difference, change.low, change.high, None, text

@@ -11,8 +11,8 @@ from typing import Any
 
 from finetune.errors import Problem, attempt
 from finetune.images import Preprocessing, Records, refuse_colors
-from finetune.recipe import Recipe
-from finetune.verification import OF_LFW, ImagePairs, PairSet, usable
+from finetune.recipe import WORST_GROUP, Recipe
+from finetune.verification import OF_LFW, TOO_FEW, ImagePairs, PairSet, usable, without_rates
 
 
 class MeasuredPairs:
@@ -50,12 +50,20 @@ class MeasuredPairs:
                 records = inspect(every.pairs.paths if every_image and name == OF_LFW else one.pairs.paths)
                 pairs = attempt(problems, functools.partial(usable, one.pairs, section, crop, records))
                 one = dataclasses.replace(one, pairs=pairs) if pairs else None
+            if one and one.groups and name in _judged_by_groups(recipe) and without_rates(one.groups):
+                found = "found no group with enough pairs for the gate"
+                problems.append(Problem(section.groups or "", found, TOO_FEW))
             self.sets += (one,) if one else ()
 
     def refuse_colors(self, contract: Preprocessing, problems: list[Problem]) -> None:
         """Add the problems of images whose colors the network does not take."""
         for one in self.sets:
             attempt(problems, functools.partial(refuse_colors, one.pairs.paths, contract, one.section.dir))
+
+
+def _judged_by_groups(recipe: Recipe) -> list[str]:
+    """Return the names of the sets whose groups some stage is judged by."""
+    return [stage.accept.pairs for stage in recipe.stages if stage.accept and stage.accept.figure == WORST_GROUP]
 
 
 def part_of(name: str) -> str:
@@ -68,19 +76,21 @@ def summaries(sets: Sequence[PairSet], trained_names: Sequence[str]) -> dict[str
 
     They have digests of the pairs, and of the people who count as trained on.
     """
-    of_lfw = next((one.pairs for one in sets if one.name == OF_LFW), None)
-    others = {one.name: _summary(one.pairs) for one in sets if one.name != OF_LFW}
+    of_lfw = next((one for one in sets if one.name == OF_LFW), None)
+    others = {one.name: _summary(one) for one in sets if one.name != OF_LFW}
     lfw = _summary(of_lfw) | {"trained": digest_of(trained_names)}
     return {"lfw": lfw, **({"measure": others} if others else {})}
 
 
-def _summary(pairs: ImagePairs | None) -> dict[str, Any]:
+def _summary(one: PairSet | None) -> dict[str, Any]:
+    pairs = one.pairs if one else None
     return {
         "pairs": len(pairs.is_same) if pairs else 0,
         "folds": pairs.n_folds if pairs else 0,
         "missing": list(pairs.missing) if pairs else [],
         "unaligned": list(pairs.unaligned) if pairs else [],
         "sha256": pairs.sha256 if pairs else None,
+        **({"groups": one.groups.sha256} if one and one.groups else {}),
     }
 
 

@@ -24,7 +24,7 @@ from finetune.runs.opening import Inputs
 from finetune.runtime import devices
 from finetune.training import trained
 from finetune.verification import FEW_PEOPLE, OF_LFW, PairSet, distinct_images, find_overlap
-from finetune.words import counted
+from finetune.words import counted, listed
 
 PROBE = 64
 """Number of images for checking the preprocessing."""
@@ -327,6 +327,7 @@ def _set(inputs: Inputs, one: PairSet) -> str:
     both = " and their mirror images" if lfw.flip else ""
     within = f", and {_when(inputs.recipe)}" if inputs.recipe.verification else ""
     by = "" if one.name == OF_LFW else f", {one.protocol.name}"
+    by += f", groups by {listed([column.name for column in one.groups.columns], 'and')}" if one.groups else ""
     return (
         f"{counted(len(pairs.is_same), 'pair')} of {counted(len(pairs.paths), 'image')}{both}{missing}{by}, "
         f"measured before the first stage and after each{within}{shared if overlap.identities else ''}"

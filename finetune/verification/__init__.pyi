@@ -1,5 +1,20 @@
 from .comparison import Difference as Difference, compare as compare, paired_interval as paired_interval
 from .formats import read_pairs as read_pairs
+from .groups import (
+    TOO_FEW as TOO_FEW,
+    BetweenRate as BetweenRate,
+    ColumnRates as ColumnRates,
+    GroupRates as GroupRates,
+    GroupResult as GroupResult,
+    Ratio as Ratio,
+    WorstChange as WorstChange,
+    WorstGroup as WorstGroup,
+    compare_worst as compare_worst,
+    group_rates as group_rates,
+    without_rates as without_rates,
+    worst_group as worst_group,
+)
+from .groups_file import read_groups as read_groups
 from .measuring import Embed as Embed, measure as measure, measure_lfw as measure_lfw
 from .opening import open_pairs as open_pairs, usable as usable
 from .operating_points import interval as interval, least_rate as least_rate, operating_point as operating_point
@@ -12,6 +27,7 @@ from .pair_drawing import (
     write_all_pairs as write_all_pairs,
     write_pairs as write_pairs,
 )
+from .pair_groups import Column as Column, PairGroups as PairGroups
 from .pairs import (
     DEFAULT_FOLDS as DEFAULT_FOLDS,
     ImagePairs as ImagePairs,
@@ -36,6 +52,14 @@ from .result import (
     decisions as decisions,
     digits as digits,
 )
+from .robustness import (
+    Curve as Curve,
+    EmbedChanged as EmbedChanged,
+    Level as Level,
+    Robustness as Robustness,
+    choose_perturbations as choose_perturbations,
+    measure_perturbed as measure_perturbed,
+)
 from .sampling import sampled as sampled
 from .sets import (
     OF_LFW as OF_LFW,
@@ -43,6 +67,12 @@ from .sets import (
     distinct_images as distinct_images,
     measure_sets as measure_sets,
     named as named,
+)
+from .shares import (
+    LEAST_PAIRS as LEAST_PAIRS,
+    LEAST_PEOPLE as LEAST_PEOPLE,
+    Share as Share,
+    share as share,
 )
 from .strangers import LEAST as LEAST, draw as draw, enough as enough, measure_strangers as measure_strangers
 from .template_lists import (

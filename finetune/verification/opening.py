@@ -63,7 +63,9 @@ def usable(pairs: ImagePairs, lfw: LFW | MeasuredSet, crop: int, records: Record
     return dataclasses.replace(pairs, unaligned=unaligned, notes=(*pairs.notes, *unaligned))
 
 
-def _unusable_set(pairs: ImagePairs, lfw: LFW | MeasuredSet, crop: int, records: Records, bad: list[Problem]) -> Problem:
+def _unusable_set(
+    pairs: ImagePairs, lfw: LFW | MeasuredSet, crop: int, records: Records, bad: list[Problem]
+) -> Problem:
     """Return the problem of images that came with the pairs, which nobody can align or replace one by one."""
     small = [size for path in pairs.paths if (size := records[path].size) and min(size) < crop]
     if len(small) < len(bad):

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
 from finetune.notebook import html_table
+from finetune.verification.pair_groups import PairGroups
 from finetune.words import counted
 
 Distance = Literal["euclidean", "cosine"]
@@ -129,6 +130,7 @@ class VerificationResult(Brief):
         name: name of the measured set in a recipe's `measure`; None for LFW's pairs and any others.
         rates: validation rates, if several false accept rates were requested. `val` is the first of them.
         accuracy_interval: 95 % interval of the accuracy for pairs of few people; None for ten folds.
+        groups: groups of the people in the pairs, from which `group_rates` makes rates; None if they are not known.
     """
 
     accuracy: float
@@ -160,6 +162,7 @@ class VerificationResult(Brief):
     name: str | None = None
     rates: tuple[ValidationRate, ...] = ()
     accuracy_interval: AccuracyInterval | None = None
+    groups: PairGroups | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VerificationResult) and self.to_json() == other.to_json()
@@ -224,13 +227,14 @@ class VerificationResult(Brief):
         """Return the fields by name, ready for `json.dump`.
 
         `correct` and `is_same` are strings of 0 and 1, one digit per pair. `distances` and `folds` are lists.
-        `sample_of`, `name`, `rates` and `accuracy_interval` are present only if they are known.
+        `sample_of`, `name`, `rates`, `accuracy_interval` and `groups` are present only if they are known.
         """
         optional = {
             "sample_of": self.sample_of,
             "name": self.name,
             "rates": [rate._asdict() for rate in self.rates] or None,
             "accuracy_interval": self.accuracy_interval and self.accuracy_interval._asdict(),
+            "groups": self.groups and self.groups.to_json(),
         }
         apart = {*optional, "protocol"}
         names = [field.name for field in dataclasses.fields(self) if field.name not in apart]
@@ -285,6 +289,7 @@ class VerificationResult(Brief):
             name=stored.get("name"),
             rates=tuple(ValidationRate(**rate) for rate in stored.get("rates", ())),
             accuracy_interval=AccuracyInterval(**interval) if interval else None,
+            groups=PairGroups.from_json(stored["groups"]) if stored.get("groups") else None,
         )
 
 

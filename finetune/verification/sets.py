@@ -14,8 +14,10 @@ from finetune.brief import Brief
 from finetune.errors import DataError
 from finetune.images import ImageRecord
 from finetune.recipe import LFW, MeasuredSet
+from finetune.verification.groups_file import read_groups
 from finetune.verification.measuring import Embed, Settings, embed_all, judged
 from finetune.verification.opening import open_pairs, refuse_unfit
+from finetune.verification.pair_groups import PairGroups
 from finetune.verification.pairs import ImagePairs
 from finetune.verification.protocols import K_FOLD, VerificationProtocol, by_name
 from finetune.verification.result import VerificationResult
@@ -34,12 +36,14 @@ class PairSet(Brief):
         section: `lfw` section of the recipe, or the set in `measure`.
         pairs: pairs to measure and their images.
         protocol: protocol that judges them, with its options.
+        groups: groups of the people in the pairs; None if the section has no file of groups.
     """
 
     name: str
     section: LFW | MeasuredSet
     pairs: ImagePairs
     protocol: VerificationProtocol = K_FOLD
+    groups: PairGroups | None = None
 
     @classmethod
     def open(cls, name: str, section: LFW | MeasuredSet, protocol: VerificationProtocol | None = None) -> PairSet:
@@ -51,11 +55,13 @@ class PairSet(Brief):
             protocol: protocol in place of the section's own.
 
         Raises:
-            DataError: the pairs can't be used, or the protocol can't judge them. Each line names a set of `measure`.
+            DataError: the pairs or their groups can't be used, or the protocol can't judge them. Each line names a set
+                of `measure`.
         """
         own = by_name(section.protocol, **section.options) if isinstance(section, MeasuredSet) else K_FOLD
         try:
-            return cls(name, section, open_pairs(section, protocol or own), protocol or own)
+            pairs = open_pairs(section, protocol or own)
+            return cls(name, section, pairs, protocol or own, _groups(section, pairs))
         except DataError as error:
             raise DataError(*error.within(_place(name))) from None
 
@@ -70,12 +76,16 @@ class PairSet(Brief):
             refuse_unfit(pairs, self.section, self.protocol)
         except DataError as error:
             raise DataError(*error.within(_place(self.name))) from None
-        return dataclasses.replace(self, pairs=pairs)
+        return dataclasses.replace(self, pairs=pairs, groups=_groups(self.section, pairs))
 
     @property
     def settings(self) -> Settings:
         """Settings by which the pairs are judged."""
         return Settings(self.protocol, self.section.distance, self.section.subtract_mean, self.section.flip)
+
+
+def _groups(section: LFW | MeasuredSet, pairs: ImagePairs) -> PairGroups | None:
+    return read_groups(section.groups, pairs) if section.groups else None
 
 
 def _place(name: str) -> str:
@@ -114,6 +124,7 @@ def measure_sets(
     for one in sets:
         rows = embedded.rows(one.pairs.paths, flip=one.section.flip)
         result = judged(rows, one.pairs, one.settings, names)
+        result = dataclasses.replace(result, groups=one.groups)
         found[one.name] = result if one.name == OF_LFW else named(result, one.name)
     return found
 

@@ -207,7 +207,7 @@ def test_validate_prints_facenets_lines_and_writes_the_whole_protocol(options: d
 
     told = json.loads((work / "lfw.json").read_text())
     names = {field.name for field in dataclasses.fields(VerificationResult)}
-    assert names - {"sample_of", "name", "rates", "accuracy_interval"} <= set(told)
+    assert names - {"sample_of", "name", "rates", "accuracy_interval", "groups"} <= set(told)
     assert told["accuracy"] == expected.accuracy
     assert (told["error_rates"]["fmr"], told["error_rates"]["fnmr"]) == (expected.far, 1 - expected.val)
     assert {name: told[name] for name in options} == options

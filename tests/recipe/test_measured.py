@@ -70,8 +70,8 @@ def test_a_reserved_name_is_refused(name):
         (", name: Novel", "", ["[0].name: written twice, first on line 13; remove one",
                                "[0].name: found the text 'Novel'; give 1 to 64 of the characters a-z, 0-9, '_' "
                                "and '-'"]),
-        (", dir: x", ", sample: 1", ["[0].dir: unknown key; the keys here are name, pairs, images, protocol, far, "
-                                     "distance, subtract_mean, flip, missing and sample",
+        (", dir: x", ", sample: 1", ["[0].dir: unknown key; the keys here are name, pairs, images, groups, protocol, "
+                                     "far, distance, subtract_mean, flip, missing and sample",
                                      "[1].sample: found 1; give a share of the pairs above 0, below 1"]),
         (", missing: no", ", flip: 1", ["[0].missing: found false; give error or skip",
                                         "[1].flip: found 1; give true or false"]),

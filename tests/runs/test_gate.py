@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from finetune.recipe.accept import Accept
+from finetune.verification.pair_groups import Column, PairGroups
 from finetune.verification.protocols.lfw import evaluate_pairs
 
 pytest.importorskip("tensorflow")
@@ -195,3 +196,45 @@ def test_the_figure_of_one_set_decides_whatever_the_others_show():
     assert judge(Accept("novel.accuracy", 0), before, before, sample).reason.startswith(
         "novel.accuracy of the sample fell by 0.8000"
     )
+
+
+def in_two_groups(wrong_of_dark, wrong_of_light):
+    """Return a result of 600 pairs of two groups, of which these numbers of pairs are decided wrongly.
+
+    Nobody is in two pairs. The first 120 pairs are of the dark group.
+    """
+    same = np.arange(600) % 2 == 0
+    wrong = np.isin(np.arange(600), [*range(wrong_of_dark), *range(120, 120 + wrong_of_light)])
+    nearby = same ^ wrong
+    base = evaluate_pairs(np.eye(2)[np.zeros(600, int)], np.eye(2)[(~nearby).astype(int)], same, n_folds=4)
+    person = np.arange(600)
+    of = np.tile(np.where(person < 120, 0, 1), 2)
+    groups = PairGroups(person, np.where(same, person, person + 600), (Column("skin", ("dark", "light"), of),))
+    return dataclasses.replace(base, groups=groups)
+
+
+def test_a_stage_that_hurts_one_group_while_the_whole_gains_is_rolled_back_by_the_worst_group():
+    before, after = in_two_groups(12, 90), in_two_groups(36, 20)
+    assert after.accuracy > before.accuracy + 0.05
+    assert decide(Accept("lfw_accuracy", 0.005), before, after).accepted
+    verdict = decide(Accept("worst_group_accuracy", 0.005), before, after)
+    assert not verdict.accepted
+    worst = 1 - 90 / 480  # the light group, which was the worst one before
+    assert verdict.difference == pytest.approx(1 - 36 / 120 - worst)
+    assert verdict.low < verdict.difference < verdict.high
+    assert "light (skin) 0.8125 before, dark (skin) 0.7000 after" in verdict.reason
+    assert verdict.reason.startswith("worst_group_accuracy fell by 0.1125 (95 %: ")
+
+
+@pytest.mark.parametrize(("bound", "kept"), [("estimate", False), ("lower", False), ("upper", True)])
+def test_the_worst_group_is_judged_by_each_end_of_its_interval(bound, kept):
+    verdict = decide(Accept("worst_group_accuracy", 0.02, bound=bound), in_two_groups(20, 20), in_two_groups(23, 20))
+    assert verdict.accepted is kept
+
+
+def test_the_worst_group_of_a_set_is_judged_on_its_own_pairs():
+    start, trained = (
+        Evidence({"lfw": in_two_groups(wrong, 12), "novel": in_two_groups(12, 12)}, None, None) for wrong in (12, 60)
+    )
+    assert judge(Accept("novel.worst_group_accuracy", 0.005), start, start, trained).accepted
+    assert not judge(Accept("worst_group_accuracy", 0.005), start, start, trained).accepted

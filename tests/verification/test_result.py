@@ -72,7 +72,7 @@ def test_what_another_protocol_says_of_itself_is_stored_with_its_result_and_read
 def test_json_holds_every_field_by_name_and_gives_the_result_back():
     text = json.dumps({**RESULT.to_json(), "checkpoint": "beside it"}, allow_nan=False)
     stored = json.loads(text)
-    apart = {"sample_of", "name", "rates", "accuracy_interval"}
+    apart = {"sample_of", "name", "rates", "accuracy_interval", "groups"}
     assert {field.name for field in dataclasses.fields(VerificationResult)} - apart < set(stored)
     assert stored["correct"] == "10011"
     assert stored["protocol"]["accuracy_thresholds"] == "0 to 4 by 0.01"
