@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from finetune.report.record import Record
-from finetune.verification import VerificationResult
+from finetune.verification import OF_LFW, VerificationResult
 
 VERIFICATION = {"type": "face-verification", "name": "Face verification"}
 IDENTIFICATION = {"type": "image-classification", "name": "Naming of the people trained on"}
@@ -36,8 +36,9 @@ def front_matter(record: Record) -> str:
 def _results(record: Record) -> Iterator[dict[str, Any]]:
     """Yield an entry of the index for each set that the weights to use were measured on."""
     chosen = record.chosen
-    if chosen.lfw and record.recipe.lfw:
-        yield _of_pairs(record.recipe.lfw.pairs.name, chosen.lfw)
+    for name, result in chosen.sets.items():
+        of_lfw = name == OF_LFW and record.recipe.lfw
+        yield _of_pairs(of_lfw.pairs.name if of_lfw else name, result)
     if chosen.trade_off:
         yield _of_pairs("people held out", chosen.trade_off.strangers)
     if chosen.held_back:
