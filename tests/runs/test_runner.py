@@ -45,7 +45,7 @@ def test_a_run_ends_with_the_stage_to_use_and_the_next_command_uses_it(
     }
     run(Recipe.from_values(values))
     lines = capsys.readouterr().out.splitlines()
-    harm = "worse than before the stage: LFW accuracy fell from 1.0000 to 0.2500"
+    harm = "worse than before the stage and before the run: LFW accuracy fell from 1.0000 to 0.2500"
     assert any(line.startswith(harm) for line in lines)
     assert any(line.startswith(f"last block: {harm}") for line in lines)
     enroll = f"finetune enroll people.h5 {faces / 'learn'} --checkpoint {drawn_checkpoint} --standardization fixed"
