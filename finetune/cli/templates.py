@@ -121,7 +121,7 @@ def _images(templates: Templates, folder: Path) -> list[Path]:
     paths = [folder / image for image in templates.images]
     missing = [image for image, place in zip(templates.images, paths, strict=True) if not place.is_file()]
     if missing:
-        found = f"missing {len(missing)} of the {len(paths)} images in the list, such as {missing[0]}"
+        found = f"missing {len(missing)} of {counted(len(paths), 'image')} in the list, such as {missing[0]}"
         raise DataError(Problem(folder, found, "is it the folder of the aligned images?"))
     return paths
 

@@ -12,7 +12,6 @@ from finetune.verification.formats.registry import FORMS
 pytestmark = pytest.mark.tf
 
 LFW = "--lfw faces/strangers --pairs faces/pairs.txt"
-ALONE = "--pairs: given without --lfw; give both, or neither"
 WHOLE = (
     "give a .bin file of InsightFace that is whole: a pickle of JPEG or PNG images, two per pair, "
     "and of the pairs' labels"
@@ -241,7 +240,7 @@ PAIRS = [
         "validate model --lfw faces/strangers --pairs bad/small/ann/1.png",
         f"bad/small/ann/1.png: not a text file; give {FORMS}",
     ),
-    bad("pairs without their images", "validate model --pairs faces/pairs.txt", ALONE),
+    bad("pairs without their images", "validate model --pairs faces/pairs.txt", "--lfw: not given; give --lfw and --pairs, or --measure"),
     bad(
         "no such .bin file",
         "validate model --pairs code.bin",

@@ -93,7 +93,7 @@ def test_without_rates_those_that_the_pairs_are_enough_for_are_told(lists: Path,
         ("list.csv faces/none --pairs pairs.csv", ["faces/none: found no folder; give the one that holds ..."]),
         (
             "list.csv faces/learn --pairs pairs.csv",
-            ["faces/learn: missing ... of the ... images in the list, such as ...; is it the folder of ..."],
+            ["faces/learn: missing ... of ... images in the list, such as ...; is it the folder of ..."],
         ),
         (
             "gallery.csv faces/strangers --pairs pairs.csv",
