@@ -240,7 +240,11 @@ PAIRS = [
         "validate model --lfw faces/strangers --pairs bad/small/ann/1.png",
         f"bad/small/ann/1.png: not a text file; give {FORMS}",
     ),
-    bad("pairs without their images", "validate model --pairs faces/pairs.txt", "--lfw: not given; give --lfw and --pairs, or --measure"),
+    bad(
+        "pairs without their images",
+        "validate model --pairs faces/pairs.txt",
+        "--lfw: not given; give --lfw and --pairs, or --measure",
+    ),
     bad(
         "no such .bin file",
         "validate model --pairs code.bin",
