@@ -60,6 +60,13 @@ def test_every_key_is_drawn_and_comes_in_its_order():
     assert set(Draws._fields) == {*Camera.model_fields, "masked", "angle"}
 
 
+def test_light_and_sensor_have_noise_of_their_own():
+    even = np.full((40, 40, 3), 128, np.uint8)
+    light = Degradation(Camera(low_light=[0.5, 0.5]), KEY)(even, 0) - 64.0
+    sensor = Degradation(Camera(noise=[6, 6]), KEY)(even, 0) - 128.0
+    assert abs(np.corrcoef(light.ravel(), sensor.ravel())[0, 1]) < 5 / np.sqrt(even.size)
+
+
 @pytest.mark.parametrize("key", ONE_BY_ONE)
 def test_a_degradation_has_its_own_draw_whatever_else_is_on(image, key):
     alone = Degradation(Camera(**{key: EVERYTHING[key]}), KEY)
