@@ -34,7 +34,8 @@ WHOLE: dict[str, Any] = {
         "filter": {"percentile": 99, "min_images_per_person": 2},
     },
     "preprocessing": {"image_size": 160, "standardization": "fixed"},
-    "augment": {"random_crop": True, "random_flip": True, "random_rotate": 10, "random_zoom": 0.1, "views": 2},
+    "augment": {"random_crop": True, "random_flip": True, "random_rotate": 10, "random_zoom": 0.1, "views": 2}
+    | {"camera": {"grey": 0.5, "resolution": [16, 64], "noise": [0, 10], "jpeg": [20, 60]}},
     "lfw": {"dir": "lfw", "pairs": "p.txt", "distance": "cosine", "subtract_mean": True, "flip": True},
     "batch_size": 90,
     "cache": "memory",
@@ -56,6 +57,7 @@ WHOLE: dict[str, Any] = {
             "clip_norm": 1,
             "ema": 0.9,
             "early_stopping": 3,
+            "distillation": {"factor": 20, "of": "same"},
             "accept": {
                 "metric": "lfw_val",
                 "max_drop": 0.01,
@@ -181,6 +183,7 @@ def test_what_a_value_was_meant_to_say_is_no_second_problem(at, wrong):
             (("augment", "random_flip"), False),
             (("augment", "random_rotate"), 0),
             (("augment", "random_zoom"), 0),
+            (("augment", "camera"), None),
         ]
     if at[-1] == "negatives":
         changes += [(("stages", 1, "mining", "then"), None)]

@@ -50,6 +50,7 @@ AREAS = {
             "finetune.recipe": (
                 "Data",
                 "Augment",
+                "Camera",
                 "LFW",
                 "Accept",
                 "History",

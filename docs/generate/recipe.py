@@ -78,6 +78,8 @@ def _types(part: Schema) -> Iterator[str]:
     elif "const" in part:
         if isinstance(part["const"], str):  # `false` is what YAML makes of `off`
             yield f"`{part['const']}`"
+    elif part.get("type") == "array" and part.get("maxItems") == 2:
+        yield f"two numbers, the lower one first, each {_number(part['items'])}"
     elif part.get("type") == "array":
         yield "a list"
     elif part.get("type") == "object":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,16 @@ MOST_LINES = 20
 """Largest number of photos or names that a command lists one by one."""
 
 
-def add_recipe(parser: argparse.ArgumentParser) -> None:
-    """Add `RECIPE [key=value ...]`."""
+def add_recipe(parser: argparse.ArgumentParser, others: Mapping[str, tuple[str, str]] | None = None) -> None:
+    """Add `RECIPE [key=value ...]`.
+
+    Args:
+        parser: parser of the command.
+        others: arguments between the two, by name: how the help shows each, and its meaning.
+    """
     parser.add_argument("recipe", metavar="RECIPE", help="recipe file, such as recipes/vggface2.yaml")
+    for name, (shown, about) in (others or {}).items():
+        parser.add_argument(name, metavar=shown, help=about)
     parser.add_argument(
         "overrides",
         metavar="key=value",

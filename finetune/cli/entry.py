@@ -31,6 +31,7 @@ GROUPS = {
     "Fine-tune": {
         "check": "check a recipe and report all problems; open none of its files",
         "schema": "print the JSON schema of recipes, for completion and checks in editors",
+        "augment": "draw a sheet of training images as a recipe augments them",
         "plan": "show what a recipe would train and cost, without running it",
         "run": "run a recipe: train its stages and validate on LFW after each",
         "report": "write the results of runs as one HTML file",

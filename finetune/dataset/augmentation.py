@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from finetune.dataset.degradation import Degradation
 from finetune.images import Pixels, adjust, erase, rotate, stretch, warp
 from finetune.recipe import Augment
 
@@ -43,7 +44,9 @@ class Augmentation:
         self._shear, self._zoom = augment.random_shear or 0.0, augment.random_zoom or 0.0
         self._brightness, self._contrast = augment.random_brightness or 0.0, augment.random_contrast or 0.0
         self._auto_contrast, self._cutout = augment.random_auto_contrast or 0.0, augment.random_cutout or 0.0
-        self.finishes = bool(self._brightness or self._contrast or self._auto_contrast or self._cutout)
+        self._changes = bool(self._brightness or self._contrast or self._auto_contrast or self._cutout)
+        self._degrade = Degradation(augment.camera, key) if augment.camera and augment.camera.draws else None
+        self.finishes = self._changes or self._degrade is not None
 
     def place(self, pixels: Pixels, index: int, degrees: float) -> Pixels:
         """Rotate, shear and scale a whole image, before it is cropped: [height, width, channels]."""
@@ -53,7 +56,12 @@ class Augmentation:
         return warp(pixels, degrees, self._shear * draws.shear, 1.0 + self._zoom * draws.zoom)
 
     def finish(self, pixels: Pixels, index: int) -> Pixels:
-        """Change the values of a cropped image, and erase a square: [size, size, channels]."""
+        """Change the values of a cropped image, erase a square, and degrade the result: [size, size, channels]."""
+        if self._changes:
+            pixels = self._change(pixels, index)
+        return self._degrade(pixels, index) if self._degrade else pixels
+
+    def _change(self, pixels: Pixels, index: int) -> Pixels:
         draws = self._draws(index)
         if draws.auto_contrast < self._auto_contrast:
             pixels = stretch(pixels)

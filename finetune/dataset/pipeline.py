@@ -225,7 +225,8 @@ def _drawn(
 ) -> tuple[tf.data.Dataset, _Reader]:
     """Return augmented images. The published order is rotation (bicubic, uniform in ± degrees), crop, flip.
 
-    Shear and zoom join the rotation. Brightness, contrast and the erased square come last, on what the network sees.
+    Shear and zoom join the rotation. Brightness, contrast and the erased square follow, on what the network sees. The
+    degradations of the camera come last.
     """
     augmentation = Augmentation(augment, key)
     read = _Reader(paths, indices, augmentation, preprocessing, checksums, cropped=not augment.random_crop)

@@ -1,5 +1,13 @@
+from .appearance import Appearance as Appearance, appearance_of as appearance_of
 from .augmentation import adjust as adjust, erase as erase, rotate as rotate, stretch as stretch, warp as warp
 from .batches import input_batches as input_batches
+from .camera import (
+    add_noise as add_noise,
+    change_gamma as change_gamma,
+    darken as darken,
+    motion as motion,
+    to_grey as to_grey,
+)
 from .channels import in_channels as in_channels, refuse_colors as refuse_colors
 from .drawn_face import Identity as Identity
 from .drawn_people import write_faces as write_faces

@@ -258,7 +258,8 @@ class Recipe(Section):
             asked = {
                 "loss": stage.loss and not stage.loss.has_head,
                 "center_loss": stage.center_loss and stage.center_loss.factor,
-                **{key: getattr(stage, key) for key in ("init", "distillation", "clip_norm", "ema")},
+                "distillation": stage.distillation and stage.distillation.factor,
+                **{key: getattr(stage, key) for key in ("init", "clip_norm", "ema")},
             }
             for key in (key for key in type(stage).model_fields if asked.get(key)):
                 yield Fault(("stages", index, key), why, "give strategy: none, or remove it")

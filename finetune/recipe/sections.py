@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from finetune.backbones import LEAST_IMAGE_SIZE, Channels, Standardization
+from finetune.recipe.camera import Camera
 from finetune.schema import AnyPath, Fault, From0Below1, From0To1, From1, Range, Section, Unread, Wants
 
 
@@ -124,6 +125,8 @@ class Augment(Section):
     random_cutout: Annotated[float, Range(ge=0, lt=1, of="a share of the image's side")] | None = None
     """Largest side of a square that is erased, as a share of the image's side, from 0, below 1. The square is filled
     with the image's mean (DeVries and Taylor 2017, "Cutout"). Default: 0."""
+    camera: Camera | None = None
+    """Degradations as poor cameras make them, after all other changes. Default: none."""
 
     @property
     def draws(self) -> bool:
@@ -134,12 +137,13 @@ class Augment(Section):
         """Yield the problem of `views` without any random change."""
         drawn = self._drawn()
         if self.views and not any(drawn) and Unread not in map(type, drawn):
-            advice = "set random_flip or another key that begins with random_, or drop views"
+            advice = "set random_flip, another key that begins with random_, or camera, or drop views"
             yield Fault(("views",), "no random augmentation is on, so all views would be the same", advice)
 
     def _drawn(self) -> list[object]:
         """Return the values of all keys of random changes."""
-        return [value for key, value in self if key.startswith("random_")]
+        drawn = [value for key, value in self if key.startswith("random_")]
+        return [*drawn, self.camera and self.camera.draws]
 
 
 class LFW(Section):

@@ -11,7 +11,18 @@ from finetune.backbones import BACKBONES, DEFAULT
 from finetune.recipe.accept import Accept
 from finetune.schema import Above0, Above0To1, Fault, From0, From0Below1, From1, Range, Section, Wants
 from finetune.training import objectives
-from finetune.training.objectives import AnyLoss, AnyMining, CenterLoss, Loss, Mining, PrelogitsNorm, Sampling, Softmax
+from finetune.training.objectives import (
+    AnyDistillation,
+    AnyLoss,
+    AnyMining,
+    CenterLoss,
+    Distillation,
+    Loss,
+    Mining,
+    PrelogitsNorm,
+    Sampling,
+    Softmax,
+)
 from finetune.training.optimization import AnyOptimizer, AnyRate, Constant, LearningRate, Optimizer
 
 BOUNDARIES = tuple(dict.fromkeys(name for backbone in BACKBONES.values() for name in backbone.boundaries))
@@ -74,9 +85,9 @@ class Stage(Section):
     l2_sp: From0 = 0.0
     """Factor of the L2 penalty on the distance of the weights that train from the restored checkpoint's, from 0. The
     classifier is excepted (Li et al. 2018, "Explicit inductive bias for transfer learning")."""
-    distillation: From0 = 0.0
+    distillation: AnyDistillation = Distillation()
     """Factor of the mean squared distance between embeddings and the restored checkpoint's embeddings of the same
-    images, from 0 (after Li and Hoiem 2016, "Learning without forgetting")."""
+    images, from 0 (after Li and Hoiem 2016, "Learning without forgetting"), or its keys."""
     center_loss: CenterLoss = CenterLoss()
     """Pull of prelogits to the center of their class."""
     prelogits_norm: PrelogitsNorm = PrelogitsNorm()
@@ -113,7 +124,8 @@ class Stage(Section):
             keep_probability: float = ..., loss: Loss | str | Mapping[str, object] = ...,
             init: Literal["prototypes"] | None = ..., sampling: Sampling | Mapping[str, object] = ...,
             mining: Mining | str | Mapping[str, object] | None = ..., weight_decay: float = ..., l2_sp: float = ...,
-            distillation: float = ..., center_loss: CenterLoss | Mapping[str, object] = ...,
+            distillation: Distillation | float | Mapping[str, object] = ...,
+            center_loss: CenterLoss | Mapping[str, object] = ...,
             prelogits_norm: PrelogitsNorm | Mapping[str, object] = ..., warmup_epochs: float = ...,
             layer_decay: float = ..., clip_norm: float | None = ..., ema: float = ...,
             early_stopping: int | None = ..., accept: Accept | Mapping[str, object] | None = ...,
@@ -132,7 +144,7 @@ class Stage(Section):
     @property
     def terms(self) -> tuple[objectives.Term, ...]:
         """All terms beside the loss, requested or not, in the order in which they are added to it."""
-        of_images = self.prelogits_norm, self.center_loss, objectives.Distillation(factor=self.distillation)
+        of_images = self.prelogits_norm, self.center_loss, self.distillation
         penalties = objectives.WeightDecay(factor=self.weight_decay), objectives.L2SP(factor=self.l2_sp)
         return *of_images, *penalties
 

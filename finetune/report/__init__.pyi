@@ -1,4 +1,5 @@
 from . import tables as tables
+from .appearance import appearance_table as appearance_table
 from .curves import write_curves as write_curves
 from .files import write_into as write_into
 from .groups import group_table as group_table

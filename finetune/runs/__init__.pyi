@@ -6,5 +6,6 @@ from .planning import (
     show_plan as show_plan,
     standardization_remarks as standardization_remarks,
 )
+from .preview import TrainingImages as TrainingImages, write_preview as write_preview
 from .runner import run as run
 from .tuner import FineTuner as FineTuner

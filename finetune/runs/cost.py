@@ -157,7 +157,7 @@ class _Costs:
         passes = 0.0
         if stage.init or (stage.mining and stage.mining.uses_bank):
             passes += self._taken(train, self._head, index - 1).passes
-        if stage.distillation:
+        if stage.distillation.factor and stage.distillation.of == "clean":
             passes += self._taken(train, self._head, 0).passes
         return passes
 
@@ -167,7 +167,8 @@ class _Costs:
         n_train, n_held_back = len(inputs.train), len(inputs.validation)
         drawn = len(inputs.sampler(stage, index).epoch(1).order)
         epochs, frozen = stage.last_epoch, self._frozen[first]
-        passes = epochs * ((1 + BACKWARD) * drawn + n_held_back) * (1 - frozen)
+        teaching = bool(stage.distillation.factor) and stage.distillation.of == "same"
+        passes = epochs * ((1 + BACKWARD + teaching) * drawn + n_held_back) * (1 - frozen)
         where = choice(self._model, recipe, first, n_train, n_held_back).where
         if where == "off":
             return passes + epochs * (drawn + n_held_back) * frozen

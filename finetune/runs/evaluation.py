@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +170,23 @@ class Evaluation:
             return self.embedder().embeddings(dataset.paths)
         finally:
             self._model.assign(now)
+
+    def teacher(self, first: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return the function from the input of unit `first` to embeddings [b, E] by the restored checkpoint.
+
+        No stage has trained a unit before `first`, since boundaries only move toward the input.
+        """
+        model, units = self._model, slice(first, self._model.backbone.head_index)
+        names = network.units_of(model.backbone, model.variables, units)
+        restored = {name: tf.constant(value) for name, value in model.initial(names).items()}
+
+        def embed(features: tf.Tensor) -> tf.Tensor:
+            return network.l2_normalize(
+                network.forward_pass(model.backbone, features, restored, units, precision=model.precision)
+            )
+
+        compiled: Callable[[tf.Tensor], tf.Tensor] = tf.function(embed, autograph=False, reduce_retracing=True)
+        return compiled
 
     def _shared(self, paths: Sequence[Path], /, *, flip: bool) -> Vectors:
         """Compute embeddings together with the other workers, each for a part of the images."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from finetune.dataset import Batch
 from finetune.errors import Problem, RunError
@@ -40,13 +41,13 @@ class Data:
         batches: function that gives the batches of an epoch, always the same ones for the same epoch.
         sampler: sampler that draws the epochs.
         validation: function that gives the held-back batches; None if nothing is held back.
-        targets: target embeddings of distillation, one row per training image, float32 [n, E].
+        targets: function from a batch to its target embeddings of distillation, float32 [b, E]; None without them.
     """
 
     batches: Callable[[Epoch], Batches]
     sampler: Sampler
     validation: Callable[[], Batches] | None = None
-    targets: np.ndarray | None = None
+    targets: Callable[[Batch], np.ndarray | tf.Tensor] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _train_epoch(training: _Stage, epoch: Epoch) -> tuple[dict[str, Any], Batch]
             training.rates.of_step(epoch.number, epoch.n_batches, state.step),
             (run.key, state.step),
             images=rows,
-            targets=None if data.targets is None else data.targets[rows],
+            targets=data.targets(batch) if data.targets else None,
             negatives=epoch.negatives,
         )
         where = f"stage {stage.name!r}, epoch {epoch.number}, step {state.step}"

@@ -89,7 +89,7 @@ class Trainer:
         dropout_key: tuple[int, int],
         *,
         images: tf.Tensor | None = None,
-        targets: np.ndarray | None = None,
+        targets: np.ndarray | tf.Tensor | None = None,
         negatives: Negatives = "random",
     ) -> dict[str, float]:
         """Train on one batch.
@@ -110,7 +110,7 @@ class Trainer:
             Values of `metrics`, by name.
         """
         images = tf.range(tf.size(labels, tf.int64)) if images is None else tf.constant(images, tf.int64)
-        targets = None if targets is None else tf.constant(targets, tf.float32)
+        targets = None if targets is None else tf.convert_to_tensor(targets, tf.float32)
         batch = StepBatch(features, labels, images, targets, tf.constant(dropout_key, tf.int32), negatives)
         self.optimizers.set_rate(rate)
         self.model.weights_changed()

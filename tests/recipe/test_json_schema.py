@@ -69,6 +69,7 @@ CHECKS = {
     "minLength": lambda value, wanted, _: not isinstance(value, str) or len(value) >= wanted,
     "pattern": lambda value, wanted, _: not isinstance(value, str) or bool(re.search(wanted, value)),
     "minItems": lambda value, wanted, _: not isinstance(value, list) or len(value) >= wanted,
+    "maxItems": lambda value, wanted, _: not isinstance(value, list) or len(value) <= wanted,
     "items": lambda value, wanted, _: not isinstance(value, list) or all(valid(item, wanted) for item in value),
     "minProperties": lambda value, wanted, _: not isinstance(value, dict) or len(value) >= wanted,
     "required": lambda value, wanted, _: not isinstance(value, dict) or value.keys() >= set(wanted),
@@ -116,6 +117,7 @@ FORMS = {
     "loss": ["arcface", {"label_smoothing": 0.1}, {"name": "cosface", "margin": 0.1}],
     "sampling": ["balanced", {"people": 3, "images": 2}],
     "init": [None, "prototypes"],
+    "distillation": [0, 20.0, {"factor": 20}, {"factor": 20, "of": "same"}],
     "accept": [None, {"metric": "strangers_auc", "max_drop": 0, "otherwise": "retry"}],
 }
 REFUSED = {
@@ -124,6 +126,7 @@ REFUSED = {
     "loss": ["arc", {"margin": 0.1}, {"name": "softmax", "margin": 1}, {"name": "arcface", "margin": 3.2}, None],
     "sampling": ["even", {"people": 3}, {"people": 1, "images": 2}, None],
     "mining": ["hardest", {"then": "bank"}, {"negatives": "bank", "candidates": 0}, 1],
+    "distillation": [-1, "20", None, {"factor": -1}, {"factor": 20, "of": "dirty"}, {"weight": 20}],
     "epochs": [0, 1.5, "3", True, None],
     "name": ["", "a/b", " a", "n" * 65, 3],
     "train_from": ["Blok8", 3],

@@ -142,8 +142,8 @@ BAD_VALUES = [
     (
         "runs/r",
         "runs/r\naugment: {views: 4}",
-        "x.yaml:3 augment.views: no random augmentation is on, so all views would be the same; set random_flip or "
-        "another key that begins with random_, or drop views",
+        "x.yaml:3 augment.views: no random augmentation is on, so all views would be the same; set random_flip, "
+        "another key that begins with random_, or camera, or drop views",
     ),
     ("runs/r", "runs/r\npreprocessing: {standardization: per-image}", "x.yaml:3 preprocessing.standardization: found"),
     (

@@ -73,6 +73,18 @@ def test_every_boundary_can_be_trained_from(train_from: str):
     assert Stage("s", train_from=train_from, epochs=1).train_from == train_from
 
 
+def test_distillation_is_its_factor_or_its_keys_and_is_written_as_before():
+    short, whole, same = (
+        Stage("s", "Block8", 1, distillation=value).distillation
+        for value in (20, {"factor": 20, "of": "clean"}, {"factor": 20, "of": "same"})
+    )
+    assert short == whole != same
+    assert (short.factor, short.of, same.of) == (20, "clean", "same")
+    keys = {"factor": 20, "of": "same", "relations": 0}
+    assert [one.to_value() for one in (short, whole, same)] == [20, 20, keys]
+    assert not Stage("s", "Block8", 1).distillation.is_asked_for
+
+
 def test_a_slug_holds_no_spaces():
     assert Stage("last block 2", train_from="Block8", epochs=1).slug == "last-block-2"
 
@@ -197,6 +209,17 @@ BAD_STAGES = [
     ({"mining": "hardest"}, "Stage('s').mining: found the text 'hardest'; did you mean 'hard'?"),
     ({"l2_sp": -1}, "Stage('s').l2_sp: found -1; give a number from 0"),
     ({"distillation": "1"}, "Stage('s').distillation: found the text '1'; give a number from 0"),
+    ({"distillation": -1}, "Stage('s').distillation: found -1; give a number from 0"),
+    ({"distillation": True}, "Stage('s').distillation: found true; give a number from 0, or keys such as {factor: 20"),
+    ({"distillation": {"factor": -1}}, "Stage('s').distillation.factor: found -1; give a number from 0"),
+    (
+        {"distillation": {"factor": 1, "of": "noisy"}},
+        "Stage('s').distillation.of: found the text 'noisy'; give clean or same",
+    ),
+    ({"distillation": {"of": "same"}}, "Stage('s').distillation.factor: missing, or 0; give a number above 0, or drop"),
+    ({"distillation": {"relations": 1}}, "Stage('s').distillation.factor: missing, or 0; give a number above 0, or"),
+    ({"distillation": {"factor": 1, "relations": "1"}}, "Stage('s').distillation.relations: found the text '1'; give"),
+    ({"distillation": {"weight": 2}}, "Stage('s').distillation.weight: unknown key; the keys here are factor, of a"),
     ({"center_loss": {"alfa": 1}}, "Stage('s').center_loss.alfa: found 1; give a number from 0, below 1"),
     ({"center_loss": 0.1}, "Stage('s').center_loss: found 0.1; give the keys factor and alfa"),
     ({"warmup_epochs": -1}, "Stage('s').warmup_epochs: found -1; give a number from 0"),
@@ -294,7 +317,7 @@ WHOLE = {
     "sampling": ["balanced", "square_root", {"people": 4, "images": 3}],
     "init": ["prototypes"],
     "l2_sp": [0.01],
-    "distillation": [2.0],
+    "distillation": [2.0, {"factor": 2, "of": "same"}, {"factor": 2, "relations": 5}],
     "center_loss": [{"factor": 0.1}],
     "warmup_epochs": [0.5],
     "layer_decay": [0.7],

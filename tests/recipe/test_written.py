@@ -49,6 +49,7 @@ RECIPES = st.builds(
             {"random_flip": True, "views": 3},
             {"random_crop": True, "random_rotate": 7.5},
             {"random_zoom": 0.1, "random_cutout": 0.5},
+            {"camera": {"resolution": [16, 64], "low_light": [0.5, 1], "grey": True}, "views": 2},
         ]
     ),
     lfw=st.builds(dict, dir=PATHS, pairs=PATHS, flip=st.booleans(), missing=st.just("skip")),

@@ -171,6 +171,21 @@ def test_an_estimate_is_never_below_zero(make):
             assert min(cost.training, cost.measuring, cost.rest) >= 0
 
 
+def test_each_teacher_of_distillation_has_its_cost(make):
+    inputs = make(data={"train": make.faces}, lfw=None, cache="off").inputs  # 24 images
+
+    def cost(distillation):
+        stage = Stage("block", "Block8", 2, distillation=distillation)
+        changed = dataclasses.replace(inputs, recipe=inputs.recipe.model_copy(update={"stages": (stage,)}))
+        return costs(changed, 1.0)[1]
+
+    plain, clean, same = map(cost, (0, 20, {"factor": 20, "of": "same"}))
+    assert (clean.training, clean.rest) == (plain.training, plain.rest + 24)
+    trained = (plain.training / 48 - 1) / 2  # share of the units that train, which each image passes three times
+    assert 0 < trained < 1
+    assert (same.training, same.rest) == (pytest.approx(plain.training + 48 * trained), plain.rest)
+
+
 @pytest.mark.parametrize("cache", ["auto", "off"])
 def test_an_epoch_of_a_part_of_the_images_costs_its_part(make, cache, tmp_path):
     whole, halved, stepped = (

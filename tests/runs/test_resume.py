@@ -45,6 +45,7 @@ augment:
   random_contrast: 0.2
   random_auto_contrast: 0.3
   random_cutout: 0.3
+  camera: {{low_light: [0.5, 1], motion: [0, 5], resolution: [16, 64], noise: [0, 10], grey: 0.5, jpeg: [20, 60]}}
 lfw: {{dir: {faces}/strangers, pairs: {faces}/pairs.txt}}
 batch_size: 2
 verification: {{every: 2}}
@@ -56,6 +57,7 @@ stages:
     class_weight: balanced
     warmup_epochs: 1.5
     ema: 0.9
+    distillation: {{factor: 20, of: same}}
 """
 
 

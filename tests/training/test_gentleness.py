@@ -154,6 +154,22 @@ def test_distillation_is_the_mean_squared_distance_to_the_embeddings_given(model
     assert near["distillation"] < 1e-10
 
 
+def test_relations_are_the_differences_of_the_distances_within_the_batch(model, features):
+    targets = np.random.default_rng(2).normal(size=(6, 512)).astype(np.float32)
+    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
+    embeddings = unit(Trainer(model, sgd()).prelogits(features))
+    between = [np.linalg.norm(rows[:, np.newaxis] - rows, axis=2) for rows in (embeddings, targets)]
+    expected = ((between[0] - between[1]) ** 2).sum() / (6 * 5)  # all pairs of different images
+    _, plain = gradients(model, features, sgd(distillation=3.0), targets=targets)
+    _, result = gradients(model, features, sgd(distillation={"factor": 3.0, "relations": 7.0}), targets=targets)
+    assert result["distillation"] == pytest.approx(plain["distillation"] + 7 * expected, rel=1e-3)
+    turned = embeddings[:, ::-1]  # another place, and the same relations
+    moved, far = gradients(model, features, sgd(distillation={"factor": 3.0, "relations": 7.0}), targets=turned)
+    without, _ = gradients(model, features, sgd(distillation=3.0), targets=turned)
+    assert far["distillation"] == pytest.approx(((embeddings - turned) ** 2).sum(1).mean(), rel=1e-3)
+    np.testing.assert_allclose(moved[WEIGHTS], without[WEIGHTS], atol=1e-3 * np.abs(without[WEIGHTS]).max())
+
+
 def test_averages_follow_the_published_decay_and_are_what_is_measured(model, features):
     trainer = Trainer(model, sgd(ema=0.9))
     trainer.begin()

@@ -10,7 +10,7 @@ from .batches import (
 from .center_loss import CenterLoss as CenterLoss
 from .classification import CORRECT as CORRECT, balanced as balanced
 from .cosface import CosFace as CosFace
-from .distillation import Distillation as Distillation
+from .distillation import AnyDistillation as AnyDistillation, Distillation as Distillation
 from .loss import Alert as Alert, Loss as Loss, Monitor as Monitor, Outputs as Outputs
 from .metric import GRADIENT_NORM as GRADIENT_NORM, IMAGES as IMAGES, LOSS as LOSS, Metric as Metric
 from .penalties import L2SP as L2SP, WeightDecay as WeightDecay

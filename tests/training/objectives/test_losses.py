@@ -14,7 +14,7 @@ from finetune.training.objectives.combined import Combined
 tf = pytest.importorskip("tensorflow")
 from finetune.training.objectives.center_loss import center_loss, move_centers  # noqa: E402
 from finetune.training.objectives.classification import balanced, cosines, cross_entropy  # noqa: E402
-from finetune.training.objectives.distances import distances, hinge  # noqa: E402
+from finetune.training.objectives.distances import distances, hinge, relations  # noqa: E402
 from finetune.training.objectives.loss import Outputs  # noqa: E402
 from finetune.training.objectives.prelogits_norm import prelogits_norm  # noqa: E402
 
@@ -264,6 +264,20 @@ def test_center_loss_and_distillation_are_squared_distances(case):
     values, others = case
     agree(lambda x: center_loss(x, tf.constant(others)), lambda x: ((x - others) ** 2).mean(1), values)
     agree(lambda x: distances(x, tf.constant(others), "squared"), lambda x: ((x - others) ** 2).sum(1), values)
+
+
+@settings(max_examples=20)
+@given(rows(2))
+def test_relations_are_squared_differences_of_distances(case):
+    values, others = case
+
+    def between(x):
+        return np.sqrt(((x[:, np.newaxis] - x) ** 2).sum(2) + 1e-6)
+
+    def expected(x):
+        return ((between(x) - between(others)) ** 2).sum(1) / max(len(x) - 1, 1)
+
+    agree(lambda x: relations(x, tf.constant(others)), expected, values)
 
 
 @settings(max_examples=20)
