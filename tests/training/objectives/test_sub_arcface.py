@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -61,14 +63,16 @@ def begun(kind, head):
     return tensors
 
 
-def test_the_first_sub_center_is_the_classifier_s_column_and_the_others_are_drawn():
-    head = unit(np.random.default_rng(0).normal(size=[4, 16]).astype(np.float32)).T  # [16, 4]
+def test_the_first_sub_center_is_the_classifier_s_column_and_the_others_are_45_degrees_away():
+    head = unit(np.random.default_rng(0).normal(size=[4, 1024]).astype(np.float32)).T  # [1024, 4]
     kind = SubArcFace()
     tensors = begun(kind, head)
-    centers = tensors[CENTERS].numpy().reshape(16, 4, 3)
+    centers = tensors[CENTERS].numpy().reshape(1024, 4, 3)
     np.testing.assert_array_equal(centers[:, :, 0], head)
     np.testing.assert_allclose(np.linalg.norm(centers, axis=0), 1, rtol=1e-6)
-    assert len(np.unique(centers.reshape(16, -1), axis=1).T) == 12
+    cosines = np.einsum("ecj,eck->cjk", centers, centers)  # [4, 3, 3]
+    np.testing.assert_allclose(cosines[:, 0, 1:], math.cos(math.pi / 4), atol=0.06)
+    np.testing.assert_allclose(cosines[:, 1, 2], 0.5, atol=0.08)
     np.testing.assert_array_equal(kind.classifier(tensors), head)
     np.testing.assert_array_equal(begun(kind, head)[CENTERS], tensors[CENTERS])
 
