@@ -256,7 +256,7 @@ class Recipe(Section):
         why = f"not under strategy: {self.strategy} (losses over a whole batch, and what follows them, take one device)"
         for index, stage in stages:
             asked = {
-                "loss": stage.loss and not stage.loss.has_head,
+                "loss": stage.loss and (stage.loss.whole_batch or not stage.loss.has_head),
                 "center_loss": stage.center_loss and stage.center_loss.factor,
                 "distillation": stage.distillation and stage.distillation.factor,
                 **{key: getattr(stage, key) for key in ("init", "clip_norm", "ema")},

@@ -140,7 +140,7 @@ class _Costs:
             rest = self._prepared(stage, index)
             training = self._trained(stage, index)
             measured = self._measured(index, stage.last_epoch)
-            if not stage.loss.has_head:
+            if not stage.loss.has_head or stage.loss.names_suspects:
                 rest += self._taken(self._data(), self._boundaries[index - 1], index).passes
             yield Cost(
                 stage.name,

@@ -18,6 +18,7 @@ from finetune.report import tables
 from finetune.runs.certificate import FrozenTensors
 from finetune.runs.context import Context
 from finetune.runs.gate import Decision, judge
+from finetune.runs.suspects import Suspects, suspects
 from finetune.training import Data, EpochRow, Run, StageFailed, StageState, Trainer, prototypes, train
 from finetune.verification import VerificationResult
 
@@ -31,11 +32,13 @@ class StageOutcome(NamedTuple):
         result: result, measured and judged.
         state: state of the last attempt.
         frozen: sha256 of each tensor that the stage did not change.
+        suspects: training images that seem to be under a wrong name; None if the loss names none.
     """
 
     result: StageResult
     state: StageState
     frozen: dict[str, str]
+    suspects: Suspects | None = None
 
 
 class StageRun:
@@ -89,10 +92,11 @@ class StageRun:
             else:
                 digests = frozen.verify(self._model)
                 result = self._judged(embedder, state, str(failed or ""))
+                named = self._suspects(embedder)
                 if not result.accepted:
                     self._model.assign(started_from)
                 if result.accepted or last:
-                    return StageOutcome(result, state, digests)
+                    return StageOutcome(result, state, digests, named)
                 reason = result.reason
             state, resumed = state.again(self._stage, reason), None
             say(f"rolled back: {reason}\ntrying again, at {state.scale:g} times the learning rate")
@@ -187,6 +191,13 @@ class StageRun:
             began=self._began,
             trained=measured,
         )
+
+    def _suspects(self, embedder: Embedder) -> Suspects | None:
+        """Find the training images that seem to be under a wrong name, if the loss names such."""
+        if not self._stage.loss.names_suspects:
+            return None
+        weights = self._model.variables[self._model.backbone.head_variables[0]].numpy()
+        return suspects(self._inputs.train, embedder.embeddings(self._inputs.train.paths), weights)
 
     def _write_head(self, embedder: Embedder) -> None:
         """Make the classifier from the mean embeddings of the training images."""

@@ -36,9 +36,11 @@ from finetune.runs.begun import IMAGES, refuse_other_inputs, refuse_other_recipe
 from finetune.runs.context import Context
 from finetune.runs.opening import Inputs
 from finetune.runs.stage import OnEpoch, StageOutcome, StageRun
+from finetune.runs.suspects import SUSPECTS
 from finetune.runtime import create_strategy, planned_strategy
 from finetune.training import EpochRow, StageFailed, StageState, Trainer, history_columns, replication_of
 from finetune.verification import Verdict, VerificationResult
+from finetune.words import counted
 
 
 class FineTuner:
@@ -210,6 +212,9 @@ class FineTuner:
             raise
         result = finished.result
         tables.stage_footer(result)
+        if finished.suspects and finished.suspects.images:
+            found = counted(len(finished.suspects.images), "training image")
+            say(f"{found} may be under a wrong name: {result.folder / SUSPECTS}")
         if result.failure:
             raise StageFailed(Problem("", result.failure))
         return result
@@ -364,6 +369,8 @@ class FineTuner:
             }
             folder.write_json("certificate.json", certificate)
             folder.write_json("result.json", result.to_json())
+            if finished.suspects is not None:
+                folder.write_text(SUSPECTS, finished.suspects.to_csv())
             self.histories.write_stage(folder, finished.state, result.measured)
         self.results.append(result)
         self.histories.finished(finished.state, result.measured)

@@ -53,10 +53,14 @@ class Trainer:
         self.statistics = [name for name in self.names if self.backbone.is_statistic(name)]
         self.weights = [name for name in self.names if name not in self.statistics and self._has_gradient(name)]
         with replication.scope():
-            self.optimizers = Optimizers(self.backbone, stage, {name: model.variables[name] for name in self.weights})
+            sizes = Sizes(model.num_classes or 0, model.embedding_size, self._restored)
+            self._of_loss = stage.loss.start(sizes)
+            self._trained = {name: model.variables[name] for name in self.weights}
+            if stage.loss.in_place:
+                self._trained[self.backbone.head_variables[0]] = self._of_loss[stage.loss.in_place]
+            self.optimizers = Optimizers(self.backbone, stage, self._trained)
             averaged = {name: model.variables[name] for name in self.names}
             self._averages = Averages(averaged, stage.ema) if stage.ema else None
-            sizes = Sizes(model.num_classes or 0, model.embedding_size, self._restored)
             self._terms = [(term, term.start(sizes) if term.is_asked_for else {}) for term in stage.terms]
         self._class_weights: tf.Tensor | None = None
         if stage.class_weight:
@@ -78,6 +82,7 @@ class Trainer:
             weights.assign(tf.nn.l2_normalize(weights, 0, 1e-12))
             biases.assign(tf.zeros_like(biases))
             self.model.weights_changed()
+        self.stage.loss.begin(self._head, self._of_loss)
         if self._averages:
             self._averages.begin()
 
@@ -149,9 +154,9 @@ class Trainer:
     def state(self) -> dict[str, np.ndarray]:
         """Return all variables that a step changes, for an exact resume."""
         averages = self._averages.tensors() if self._averages else {}
-        of_terms = {name: variable.numpy() for name, variable in self._term_variables().items()}
+        beside = {name: variable.numpy() for name, variable in self._variables_beside().items()}
         averaged = {f"average/{name}": value for name, value in averages.items()}
-        return self.model.tensors(self.names) | self.optimizers.state() | averaged | of_terms
+        return self.model.tensors(self.names) | self.optimizers.state() | averaged | beside
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Set all variables to a result of `state`."""
@@ -159,7 +164,7 @@ class Trainer:
         self.optimizers.load(state)
         if self._averages:
             self._averages.assign({name: state[f"average/{name}"] for name in self.names})
-        for name, variable in self._term_variables().items():
+        for name, variable in self._variables_beside().items():
             variable.assign(state[name])
 
     def update(self, batch: StepBatch, part: Part = WHOLE) -> tuple[tf.Tensor, tf.Tensor]:
@@ -168,7 +173,7 @@ class Trainer:
         Returns:
             Metrics in their order, [m], and the prelogits before the update, [b, E].
         """
-        weights = [self.model.variables[name] for name in self.weights]
+        weights = list(self._trained.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             values, outputs = self._losses(batch, part, training=True)
@@ -177,7 +182,7 @@ class Trainer:
             norm = values[GRADIENT_NORM.name] = tf.linalg.global_norm(gradients)
             if self.stage.clip_norm:
                 gradients, _ = tf.clip_by_global_norm(gradients, self.stage.clip_norm, use_norm=norm)
-        self._apply(gradients)
+        self._apply(gradients, outputs)
         for term, tensors in self._terms:
             if term.is_asked_for:
                 term.after_update(outputs, tensors)
@@ -196,16 +201,31 @@ class Trainer:
         names = [name for name in self.weights if not self.backbone.is_head(name)]
         return {name: tf.constant(value) for name, value in self.model.initial(names).items()}
 
-    def _term_variables(self) -> dict[str, tf.Variable]:
-        found = {name: tensor for _, tensors in self._terms for name, tensor in tensors.items()}
+    def _variables_beside(self) -> dict[str, tf.Variable]:
+        """Return the variables that the loss and its terms keep beside the model's, by name."""
+        of_terms = (tensors for _, tensors in self._terms)
+        found = {name: tensor for tensors in (self._of_loss, *of_terms) for name, tensor in tensors.items()}
         return {name: tensor for name, tensor in found.items() if isinstance(tensor, tf.Variable)}
 
-    def _apply(self, gradients: list[tf.Tensor]) -> None:
-        """Update the weights, the length of a normalized head, and the averages."""
+    @property
+    def _head(self) -> tf.Variable:
+        """Weights of the classifier, [E, classes]."""
+        return self.model.variables[self.backbone.head_variables[0]]
+
+    @property
+    def _columns(self) -> tf.Variable:
+        """Weights of the classifier, or the loss's variable that trains in their place."""
+        return self._trained.get(self.backbone.head_variables[0], self._head)
+
+    def _apply(self, gradients: list[tf.Tensor], outputs: Outputs) -> None:
+        """Update the weights, the length of a normalized head's columns, the loss's variables, and the averages."""
+        loss, columns = self.stage.loss, self._columns
+        loss.before_update(outputs)
         self.optimizers.apply(gradients)
-        if self.stage.loss.normalized:
-            head = self.model.variables[self.backbone.head_variables[0]]
-            head.assign(tf.nn.l2_normalize(head, 0, 1e-12))
+        if loss.normalized:
+            columns.assign(tf.nn.l2_normalize(columns, 0, 1e-12))
+        if loss.in_place:
+            self._head.assign(loss.classifier(self._of_loss))
         if self._averages:
             self._averages.move(self.optimizers.iterations)
 
@@ -234,8 +254,8 @@ class Trainer:
             targets=batch.targets,
             negatives=batch.negatives,
             training=training,
-            weights={name: variables[name] for name in self.weights},
-            head=variables[self.backbone.head_variables[0]],
+            weights=self._trained,
+            head=self._columns if training else self._head,
             classify=lambda prelogits: network.forward_pass(
                 self.backbone, prelogits, variables, network.HEAD, dropout=dropout
             ),
@@ -243,6 +263,7 @@ class Trainer:
             mean=part.mean,
             replicas=part.replicas,
             class_weights=self._class_weights,
+            tensors=self._of_loss,
         )
         zero = tf.constant(0.0)
         values = self.stage.loss.compute(outputs)

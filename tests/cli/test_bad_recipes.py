@@ -128,11 +128,13 @@ RECIPES = [
         "what several workers can't do",
         "checkpoint: model\noutput: out\nstrategy: multi_worker\n"
         "data: {train: faces/learn, strangers: 0.2, filter: {percentile: 99}}\nstages:\n"
-        "  - {name: a, train_from: Block8, epochs: 1, loss: triplet, ema: 0.9}\n",
+        "  - {name: a, train_from: Block8, epochs: 1, loss: triplet, ema: 0.9}\n"
+        "  - {name: b, train_from: Block8, epochs: 1, loss: adaface}\n",
         ":4 data.strangers: not under strategy: multi_worker; part the folder first (finetune split), or ...",
         ":4 data.filter: not under strategy: multi_worker; part the folder first (finetune split), or ...",
         ":6 stages[0].loss: not under strategy: multi_worker (losses over a whole batch, and what follows them, ...",
         ":6 stages[0].ema: not under strategy: multi_worker (losses over a whole batch, and what follows them, ...",
+        ":7 stages[1].loss: not under strategy: multi_worker (losses over a whole batch, and what follows them, ...",
     ),
     recipe(
         "a history in no such form",

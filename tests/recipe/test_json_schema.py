@@ -114,7 +114,12 @@ FORMS = {
         {"file": "data/learning_rate_retrain_tripletloss.txt"},
     ],
     "optimizer": ["momentum", {"epsilon": 0.1}, {"name": "rmsprop", "constants": "facenet", "rho": 0.5}],
-    "loss": ["arcface", {"label_smoothing": 0.1}, {"name": "cosface", "margin": 0.1}],
+    "loss": [
+        "arcface",
+        {"label_smoothing": 0.1},
+        {"name": "cosface", "margin": 0.1},
+        {"name": "sub_arcface", "centers": 2},
+    ],
     "sampling": ["balanced", {"people": 3, "images": 2}],
     "init": [None, "prototypes"],
     "distillation": [0, 20.0, {"factor": 20}, {"factor": 20, "of": "same"}],

@@ -188,7 +188,10 @@ BAD_STAGES = [
         {"loss": "contrastive"},
         "Stage('s').loss.name: found the text 'contrastive'; give softmax, arcface, cosface, ",
     ),
-    ({"loss": 3}, "Stage('s').loss: found 3; give softmax, arcface, cosface, combined or triplet, or {name: softmax,"),
+    (
+        {"loss": 3},
+        "Stage('s').loss: found 3; give softmax, arcface, cosface, combined, curricularface, adaface, sub_arcf",
+    ),
     (
         {"loss": {"name": "softmax", "margin": 1}},
         "Stage('s').loss.margin: unknown key; the keys here are name and la",
@@ -197,6 +200,19 @@ BAD_STAGES = [
     ({"loss": {"name": "arcface", "margin": 3.2}}, "Stage('s').loss.margin: found 3.2; give radians from 0, below pi"),
     ({"loss": {"name": "cosface", "margin": 2}}, "Stage('s').loss.margin: found 2; give a number from 0, below 2"),
     ({"loss": {"name": "cosface", "scale": 0}}, "Stage('s').loss.scale: found 0; give a number above 0"),
+    ({"loss": {"name": "adaface", "t_alpha": 0}}, "Stage('s').loss.t_alpha: found 0; give a number above 0, at most 1"),
+    ({"loss": {"name": "adaface", "h": -1}}, "Stage('s').loss.h: found -1; give a number from 0"),
+    ({"loss": {"name": "adaface", "margin": 4}}, "Stage('s').loss.margin: found 4; give radians from 0, below pi"),
+    ({"loss": "adafaces"}, "Stage('s').loss.name: found the text 'adafaces'; did you mean 'adaface'?"),
+    (
+        {"loss": {"name": "sub_arcface", "centers": 1}},
+        "Stage('s').loss.centers: found 1; give a whole number from 2",
+    ),
+    (
+        {"loss": {"name": "sub_arcface", "k": 3}},
+        "Stage('s').loss.k: unknown key; the keys here are name, margin, scale and centers",
+    ),
+    ({"mining": "hard", "loss": "sub_arcface"}, "Stage('s').mining: only triplets are mined; give loss: triplet, or "),
     (
         {"loss": "triplet"},
         "Stage('s').train_from: a triplet loss trains embeddings and no classifier, and all before L",
@@ -313,7 +329,14 @@ def test_what_does_not_go_with_triplets_is_told_in_one_line(raw: dict[str, objec
 
 
 WHOLE = {
-    "loss": ["softmax", "arcface", "cosface", {"name": "softmax", "label_smoothing": 0.1}],
+    "loss": [
+        "softmax",
+        "arcface",
+        "cosface",
+        "adaface",
+        {"name": "sub_arcface", "centers": 2},
+        {"name": "softmax", "label_smoothing": 0.1},
+    ],
     "sampling": ["balanced", "square_root", {"people": 4, "images": 3}],
     "init": ["prototypes"],
     "l2_sp": [0.01],
@@ -346,6 +369,8 @@ def test_the_constants_are_those_of_the_papers():
         for loss in ("arcface", "cosface", "triplet", {"name": "triplet", "distance": "euclidean"})
     )
     assert (arcface.margin, arcface.scale) == (0.5, 64)
+    sub = Stage("s", "Block8", 1, loss="sub_arcface").loss
+    assert (sub.margin, sub.scale, sub.centers) == (0.5, 64, 3)
     assert (cosface.margin, cosface.scale) == (0.35, 64)
     assert (squared.gap, euclidean.gap) == (0.2, 1.0)
     assert Stage("s", "Block8", 1).center_loss.alfa == 0.95

@@ -107,6 +107,21 @@ def test_an_epoch_of_a_part_of_the_images_is_resumed_like_any(drawn_checkpoint, 
     assert [row["epoch"] for row in rows if row["lfw_accuracy"]] == ["2", "2", "4"]
 
 
+@pytest.mark.parametrize("loss", ["curricularface", "adaface", "sub_arcface"])
+def test_a_loss_with_a_state_of_its_own_is_resumed_like_any(drawn_checkpoint, faces, tmp_path, loss):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"{MORE.format(checkpoint=drawn_checkpoint, faces=faces)}    loss: {loss}\n")
+    alone, output = tmp_path / "alone/run", tmp_path / "run"
+    finish(recipe, alone)
+    returned, error = stop_in_the_middle(recipe, output, signal.SIGKILL)
+    assert returned == -9, error
+    assert "resumed after epoch" in finish(recipe, output, "--resume")
+    assert checkpoint_bytes(output) == checkpoint_bytes(alone)
+    assert history(output) == history(alone)
+    suspects = [path.read_text() for run in (alone, output) for path in run.glob("2-*/suspects.csv")]
+    assert suspects == suspects[:1] * (2 if loss == "sub_arcface" else 0)
+
+
 def test_killed_through_a_link_beside_a_second_process_it_equals_one_left_alone(recipe, left_alone, tmp_path):
     """Let a second process resume the run by the folder's own name, which is refused."""
     folder = tmp_path / "disk/run"

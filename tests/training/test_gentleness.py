@@ -196,7 +196,7 @@ def test_earlier_blocks_move_by_less(model):
         np.testing.assert_allclose(slowed[name], factor * value, rtol=2e-2, atol=1e-6)
 
 
-@pytest.mark.parametrize("loss", ["arcface", "cosface", "combined"])
+@pytest.mark.parametrize("loss", ["arcface", "cosface", "combined", "curricularface", "adaface", "sub_arcface"])
 def test_a_normalized_head_has_unit_columns_and_no_biases(model, features, loss):
     model.variables["Logits/biases"].assign([1.0, 2.0, 3.0, 4.0])
     trainer = Trainer(model, sgd(loss=loss))
@@ -232,6 +232,9 @@ def test_a_triplet_step_moves_embeddings_and_no_classifier(model, features):
         {"ema": 0.99, "layer_decay": 0.7},
         {"center_loss": {"factor": 0.1}, "clip_norm": 1.0},
         {"loss": "arcface"},
+        {"loss": "adaface"},
+        {"loss": "curricularface"},
+        {"loss": "sub_arcface", "ema": 0.9},
         {"loss": "triplet"},
     ],
     ids=str,

@@ -23,14 +23,19 @@ class ArcFace(MarginLoss):
     """Angle in radians, from 0, below π."""
 
     def moved(self, cosines: tf.Tensor) -> tf.Tensor:
-        """Compute the cosines after the margin, [b, classes].
+        """Compute the cosines after the margin, [b, classes]."""
+        return with_angle(cosines, self.margin)
 
-        If θ + margin would exceed π, the result is cos(θ) - margin sin(margin), as in the authors' code. It thus
-        decreases over the whole range.
-        """
-        import tensorflow as tf
 
-        cosine = tf.clip_by_value(cosines, -COSINE_LIMIT, COSINE_LIMIT)
-        moved = cosine * math.cos(self.margin) - tf.sqrt(1.0 - cosine**2) * math.sin(self.margin)
-        within = cosine > math.cos(math.pi - self.margin)
-        return tf.where(within, moved, cosine - self.margin * math.sin(self.margin))
+def with_angle(cosines: tf.Tensor, margin: float) -> tf.Tensor:
+    """Compute cos(θ + margin) from cos(θ), for tensors of any shape.
+
+    If θ + margin would exceed π, the result is cos(θ) - margin sin(margin), as in the authors' code. It thus decreases
+    over the whole range.
+    """
+    import tensorflow as tf
+
+    cosine = tf.clip_by_value(cosines, -COSINE_LIMIT, COSINE_LIMIT)
+    moved = cosine * math.cos(margin) - tf.sqrt(1.0 - cosine**2) * math.sin(margin)
+    within = cosine > math.cos(math.pi - margin)
+    return tf.where(within, moved, cosine - margin * math.sin(margin))

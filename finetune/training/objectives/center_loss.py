@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from finetune.schema import From0Below1
-from finetune.training.objectives.loss import Outputs
+from finetune.training.objectives.loss import Outputs, Sizes
 from finetune.training.objectives.metric import Metric
-from finetune.training.objectives.term import Sizes, Term
+from finetune.training.objectives.term import Term
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from finetune.training.objectives.term import Tensors
+    from finetune.training.objectives.loss import Tensors
 
 CENTERS = "centers"
 

@@ -66,23 +66,39 @@ class Classified(Loss):
         return row[CORRECT.column]
 
 
-class MarginLoss(Classified):
-    """Loss on scaled cosines, with a margin on each image's own class in training."""
+class CosineLoss(Classified):
+    """Loss on scaled cosines, which a margin changes in training."""
 
     normalized = True
     margin: float
     scale: Above0 = 64.0
     """Factor of the cosines, above 0."""
 
-    def moved(self, cosines: tf.Tensor) -> tf.Tensor:
-        """Compute the cosines [b, classes] after the margin, as if every class were the image's own."""
+    def similarities(self, outputs: Outputs) -> tf.Tensor:
+        """Compute the cosines of a batch's embeddings to the classes, [b, classes]."""
+        return cosines(outputs.embed(outputs.prelogits), outputs.head)
+
+    def in_training(self, similarities: tf.Tensor, outputs: Outputs) -> tf.Tensor:
+        """Compute the logits of the loss in training from the cosines: [b, classes] each."""
         raise NotImplementedError
 
     def logits(self, outputs: Outputs) -> tuple[tf.Tensor, tf.Tensor]:
         """Compute the scaled cosines without the margin and with it: [b, classes] each."""
-        similarities = cosines(outputs.embed(outputs.prelogits), outputs.head)
+        similarities = self.similarities(outputs)
         plain = self.scale * similarities
-        return plain, self.with_margin(similarities, outputs.labels) if outputs.training else plain
+        return plain, self.in_training(similarities, outputs) if outputs.training else plain
+
+
+class MarginLoss(CosineLoss):
+    """Loss on scaled cosines, with the same margin for all images on their own class."""
+
+    def moved(self, cosines: tf.Tensor) -> tf.Tensor:
+        """Compute the cosines [b, classes] after the margin, as if every class were the image's own."""
+        raise NotImplementedError
+
+    def in_training(self, similarities: tf.Tensor, outputs: Outputs) -> tf.Tensor:
+        """Compute the logits of the loss in training from the cosines: [b, classes] each."""
+        return self.with_margin(similarities, outputs.labels)
 
     def with_margin(self, similarities: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """Compute the logits: apply the margin to each image's own class, then the scale.
@@ -97,9 +113,7 @@ class MarginLoss(Classified):
         import tensorflow as tf
 
         moved = self.moved(similarities)
-        # [b] -> [b, classes]
-        own = tf.one_hot(labels, tf.shape(similarities)[1], on_value=True, off_value=False)
-        return self.scale * tf.where(own, moved, similarities)
+        return self.scale * tf.where(own_class(similarities, labels), moved, similarities)
 
 
 def balanced(labels: Labels, classes: int) -> npt.NDArray[np.float32]:
@@ -116,6 +130,13 @@ def balanced(labels: Labels, classes: int) -> npt.NDArray[np.float32]:
 
     counts = np.bincount(labels, minlength=classes)
     return np.where(counts, len(labels) / (classes * np.maximum(counts, 1)), 0.0).astype(np.float32)
+
+
+def own_class(similarities: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Return True at each image's own class, [b, classes], for cosines [b, classes] and labels, int64 [b]."""
+    import tensorflow as tf
+
+    return tf.one_hot(labels, tf.shape(similarities)[1], on_value=True, off_value=False)
 
 
 def cosines(embeddings: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:

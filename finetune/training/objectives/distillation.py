@@ -15,7 +15,7 @@ from finetune.training.objectives.term import Term
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from finetune.training.objectives.term import Tensors
+    from finetune.training.objectives.loss import Tensors
 
 
 class Distillation(Term):

@@ -16,6 +16,24 @@ if TYPE_CHECKING:
 
     from finetune.arrays import Labels
 
+    Tensors = Mapping[str, tf.Variable | tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Inputs from which the tensors of a loss or a term are made.
+
+    Attributes:
+        classes: number of people.
+        embedding: number of values of an embedding.
+        restored: function that reads the restored checkpoint's values of the variables that train, without the
+            classifier.
+    """
+
+    classes: int
+    embedding: int
+    restored: Callable[[], Mapping[str, tf.Tensor]]
+
 
 @dataclasses.dataclass(frozen=True)
 class Outputs:
@@ -29,12 +47,13 @@ class Outputs:
         negatives: selection of the negatives of a triplet loss.
         training: True if margins, smoothing and mining apply.
         weights: variables that get gradients, by TF1 name.
-        head: weights of the classifier, [E, classes].
+        head: weights of the classifier, [E, classes]; in training, the loss's variable that trains in their place.
         classify: function from prelogits [b, E] to logits [b, classes].
         embed: function from prelogits [b, E] to unit embeddings [b, E].
         mean: function from values [b] to their mean over the images of the whole batch.
         replicas: number of replicas that share the batch.
         class_weights: factor of each image's loss in training, by its class, float32 [classes]; None without factors.
+        tensors: tensors that the loss keeps, by name.
     """
 
     prelogits: tf.Tensor
@@ -50,6 +69,7 @@ class Outputs:
     mean: Callable[[tf.Tensor], tf.Tensor]
     replicas: int
     class_weights: tf.Tensor | None = None
+    tensors: Tensors = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +128,12 @@ class Loss(Section):
     """True if the classifier gets unit embeddings and unit weights, without biases."""
     mined: ClassVar[bool] = False
     """True if batches are made of triplets, drawn as such or mined within the batch."""
+    whole_batch: ClassVar[bool] = False
+    """True if all images of a batch must be on one device."""
+    names_suspects: ClassVar[bool] = False
+    """True if the stage lists images that seem to be under a wrong name."""
+    in_place: ClassVar[str] = ""
+    """Name of the loss's variable that trains in place of the classifier's weights; empty if these train."""
 
     @property
     def value(self) -> str:
@@ -124,11 +150,30 @@ class Loss(Section):
         """Columns of `history.csv` with the loss itself and its other metrics on the held-back images."""
         return LOSS.held_back, *(metric.held_back for metric in self.metrics if metric.held_back)
 
+    def start(self, sizes: Sizes) -> Tensors:
+        """Return the tensors that the loss keeps, by name. The variables among them are part of a stage's state."""
+        return {}
+
+    def begin(self, head: tf.Variable, tensors: Tensors) -> None:
+        """Set the loss's own variables when a stage begins.
+
+        Args:
+            head: weights of the classifier, [E, classes].
+            tensors: tensors of `start`.
+        """
+
     def compute(self, outputs: Outputs) -> dict[str, tf.Tensor]:
         """Compute the metrics of a batch, by name.
 
         Margin, smoothing and mining apply in training only, not in an evaluation.
         """
+        raise NotImplementedError
+
+    def before_update(self, outputs: Outputs) -> None:
+        """Change the loss's own variables, except one that trains, before a batch updates the weights."""
+
+    def classifier(self, tensors: Tensors) -> tf.Tensor:
+        """Compute the classifier's weights, [E, classes], from the variable that trains in their place."""
         raise NotImplementedError
 
     def share(self, row: Mapping[str, float]) -> float | None:

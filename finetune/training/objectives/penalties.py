@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from finetune.training.objectives.loss import Outputs
+from finetune.training.objectives.loss import Outputs, Sizes
 from finetune.training.objectives.metric import Metric
-from finetune.training.objectives.term import Penalty, Sizes
+from finetune.training.objectives.term import Penalty
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from finetune.training.objectives.term import Tensors
+    from finetune.training.objectives.loss import Tensors
 
 
 class WeightDecay(Penalty):

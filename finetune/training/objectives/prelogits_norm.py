@@ -12,7 +12,7 @@ from finetune.training.objectives.term import Term
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from finetune.training.objectives.term import Tensors
+    from finetune.training.objectives.loss import Tensors
 
 PRELOGITS_EPSILON = 1e-4
 """Number added to |prelogits| before their norm, as in the published script."""

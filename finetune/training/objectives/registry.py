@@ -7,16 +7,19 @@ from typing import Annotated
 from pydantic import PlainValidator
 
 from finetune.schema import Wants, form_of, read_kind
+from finetune.training.objectives.adaface import AdaFace
 from finetune.training.objectives.arcface import ArcFace
 from finetune.training.objectives.center_loss import CenterLoss
 from finetune.training.objectives.combined import Combined
 from finetune.training.objectives.cosface import CosFace
+from finetune.training.objectives.curricularface import CurricularFace
 from finetune.training.objectives.distillation import Distillation
 from finetune.training.objectives.loss import Loss
 from finetune.training.objectives.metric import GRADIENT_NORM, LOSS, Metric
 from finetune.training.objectives.penalties import L2SP, WeightDecay
 from finetune.training.objectives.prelogits_norm import PrelogitsNorm
 from finetune.training.objectives.softmax import Softmax
+from finetune.training.objectives.sub_arcface import SubArcFace
 from finetune.training.objectives.term import Term
 from finetune.training.objectives.triplet import Triplet
 from finetune.words import listed
@@ -26,6 +29,9 @@ LOSSES: dict[str, type[Loss]] = {
     "arcface": ArcFace,
     "cosface": CosFace,
     "combined": Combined,
+    "curricularface": CurricularFace,
+    "adaface": AdaFace,
+    "sub_arcface": SubArcFace,
     "triplet": Triplet,
 }
 """Losses by their names in recipes."""

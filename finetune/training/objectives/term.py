@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from finetune.schema import From0, Section
-from finetune.training.objectives.loss import Outputs
+from finetune.training.objectives.loss import Outputs, Sizes
 from finetune.training.objectives.metric import Metric
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    Tensors = Mapping[str, tf.Variable | tf.Tensor]
-
-
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-    """Inputs from which a term's tensors are made.
-
-    Attributes:
-        classes: number of people.
-        embedding: number of values of an embedding.
-        restored: function that reads the restored checkpoint's values of the variables that train, without the
-            classifier.
-    """
-
-    classes: int
-    embedding: int
-    restored: Callable[[], Mapping[str, tf.Tensor]]
+    from finetune.training.objectives.loss import Tensors
 
 
 class Term(Section):

@@ -27,7 +27,7 @@ MARGINS: dict[TripletDistance, float] = {"squared": 0.2, "euclidean": 1.0}
 class Triplet(Loss):
     """Triplet loss on unit embeddings: max(d(anchor, positive) - d(anchor, negative) + margin, 0)."""
 
-    has_head, mined = False, True
+    has_head, mined, whole_batch = False, True, True
     metrics = (
         Metric("triplet", per=COUNT, column="triplet", meaning="Mean triplet loss per triplet, without the terms."),
         Metric(COUNT, per="", summed=True),
