@@ -11,14 +11,14 @@ from finetune.verification import DISCARD_FMR, DiscardCurve
 def discard_table(curve: DiscardCurve) -> Table:
     """Make the table of the error rates by share of discarded pairs."""
     caption = (
-        f"pairs of the lowest quality are discarded; FNMR: at the threshold of an FMR of {DISCARD_FMR:g} among the\n"
-        f"pairs that are left; brackets: 95 % interval; in use: at the threshold of all pairs, {curve.threshold:.4f}"
+        f"the pairs of the lowest quality are discarded; FNMR and FMR are at the threshold of all pairs for an FMR of\n"
+        f"{DISCARD_FMR:g}, which is {curve.threshold:.4f}; anew: at the threshold for it among the pairs that are left"
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
-    for name in ("discarded", "pairs", "quality from", "FNMR (95 %)", "FNMR in use", "FMR in use"):
+    for name in ("discarded", "pairs", "quality from", "FNMR (95 %)", "FMR", "FNMR anew"):
         table.add_column(name, justify="right", no_wrap=True)
     for point in curve.points:
         interval = "none" if point.fnmr is None else f"{point.fnmr:.4f} ({point.low:.4f} to {point.high:.4f})"
-        fixed = ("none" if rate is None else f"{rate:.4f}" for rate in (point.fixed_fnmr, point.fixed_fmr))
-        table.add_row(f"{point.share:.4g}", f"{point.n_pairs:,}", f"{point.score:.3f}", interval, *fixed)
+        others = ("none" if rate is None else f"{rate:.4f}" for rate in (point.fmr, point.fnmr_anew))
+        table.add_row(f"{point.share:.4g}", f"{point.n_pairs:,}", f"{point.score:.3f}", interval, *others)
     return table

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from finetune.arrays import Doubles
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
-from finetune.verification.operating_points import operating_point
+from finetune.verification.operating_points import CONFIDENCE
 from finetune.verification.pairs import ImagePairs
 from finetune.verification.result import VerificationResult
 
@@ -33,11 +34,12 @@ class Discarded(NamedTuple):
         n_pairs: number of pairs that are left.
         n_same: number of pairs of one person among them.
         score: lowest quality of a pair that is left, 0 to 1.
-        fnmr: false non-match rate at the threshold of `DISCARD_FMR`, chosen anew on the pairs that are left. None if
-            too few pairs of two people are left for that rate, or none of one person; so are then the next two.
+        fnmr: false non-match rate at the threshold of all pairs; None if no pair of one person is left. The next two
+            are None then too.
         low, high: 95 % interval of `fnmr` (Wilson).
-        fixed_fnmr: false non-match rate at the threshold of all pairs; None if no pair of one person is left.
-        fixed_fmr: false match rate at the threshold of all pairs; None if no pair of two people is left.
+        fmr: false match rate at the threshold of all pairs; None if no pair of two people is left.
+        fnmr_anew: false non-match rate at the threshold for `DISCARD_FMR` among the pairs that are left. None if these
+            are too few.
     """
 
     share: float
@@ -47,8 +49,8 @@ class Discarded(NamedTuple):
     fnmr: float | None
     low: float | None
     high: float | None
-    fixed_fnmr: float | None
-    fixed_fmr: float | None
+    fmr: float | None
+    fnmr_anew: float | None
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -91,30 +93,40 @@ def discard_curve(
     rows = np.asarray(scores, np.float64)
     quality = np.minimum(rows[pairs.index1], rows[pairs.index2])  # [pairs]
     order = np.argsort(quality, kind="stable")
-    first = operating_point(result, DISCARD_FMR)
-    if first is None:
-        raise DataError(_too_few(pairs))
+    refuse_too_few(pairs)
+    if result.distances is None:
+        raise ValueError("the result has no distances")
+    distances = result.distances
+    threshold = _threshold(distances[~pairs.is_same])
     points = []
     for share in sorted({0.0, *shares}):
         kept = np.sort(order[math.floor(share * len(order) + 1e-9) :])
-        points.append(_point(result, kept, share, float(quality[kept].min()), first.threshold))
-    return DiscardCurve(first.threshold, tuple(points))
+        same, different = (distances[kept[pairs.is_same[kept] == which]] for which in (True, False))
+        points.append(
+            Discarded(share, len(kept), len(same), float(quality[kept].min()), *_rates(same, different, threshold))
+        )
+    return DiscardCurve(threshold, tuple(points))
 
 
-def _point(
-    result: VerificationResult, kept: npt.NDArray[np.intp], share: float, score: float, threshold: float
-) -> Discarded:
-    assert result.distances is not None
-    assert result.is_same is not None
-    distances, is_same = result.distances[kept], result.is_same[kept]
-    anew = operating_point(dataclasses.replace(result, distances=distances, is_same=is_same), DISCARD_FMR)
-    fnmr = low = high = None
-    if anew:
-        fnmr, low, high = 1 - anew.val, 1 - anew.val_high, 1 - anew.val_low
-    accepted = distances < threshold
-    fixed_fnmr = float(1 - accepted[is_same].mean()) if is_same.any() else None
-    fixed_fmr = float(accepted[~is_same].mean()) if not is_same.all() else None
-    return Discarded(share, len(kept), int(is_same.sum()), score, fnmr, low, high, fixed_fnmr, fixed_fmr)
+def _rates(
+    same: npt.NDArray[np.floating], different: npt.NDArray[np.floating], threshold: float
+) -> tuple[float | None, float | None, float | None, float | None, float | None]:
+    """Return the last five fields of `Discarded`."""
+    fmr = float(np.mean(different < threshold)) if len(different) else None
+    if not len(same):
+        return None, None, None, fmr, None
+    rejected = int(np.count_nonzero(same >= threshold))
+    interval = stats.binomtest(rejected, len(same)).proportion_ci(CONFIDENCE, "wilson")
+    anew = float(np.mean(same >= _threshold(different))) if len(different) >= LEAST else None
+    return rejected / len(same), float(interval.low), float(interval.high), fmr, anew
+
+
+def _threshold(different: npt.NDArray[np.floating]) -> float:
+    """Return the distance below which a further pair of two people lies with probability `DISCARD_FMR`.
+
+    It is interpolated between the nearest distances, so that it depends little on the number of pairs (Weibull, 1939).
+    """
+    return float(np.quantile(different.astype(np.float64), DISCARD_FMR, method="weibull"))
 
 
 def refuse_too_few(pairs: ImagePairs) -> None:

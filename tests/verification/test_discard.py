@@ -52,23 +52,25 @@ def test_each_rate_is_that_of_the_pairs_that_are_left(seed: int, shares: tuple[f
         different = sorted(result.distances[row] for row in kept if not pairs.is_same[row])
         same = [result.distances[row] for row in kept if pairs.is_same[row]]
         assert (point.n_pairs, point.n_same, point.score) == (len(kept), len(same), min(quality[row] for row in kept))
-        k = math.floor(DISCARD_FMR * (len(different) + 1) + 1e-9)
-        if not k or not same:
-            assert point.fnmr is None
-        else:
-            assert point.fnmr == pytest.approx(np.mean([distance >= different[k - 1] for distance in same]))
-            assert point.low - 1e-9 <= point.fnmr <= point.high + 1e-9
         if same:
-            assert point.fixed_fnmr == pytest.approx(np.mean([d >= curve.threshold for d in same]))
+            assert point.fnmr == pytest.approx(np.mean([d >= curve.threshold for d in same]))
+            assert point.low - 1e-9 <= point.fnmr <= point.high + 1e-9
         if different:
-            assert point.fixed_fmr == pytest.approx(np.mean([d < curve.threshold for d in different]))
+            assert point.fmr == pytest.approx(np.mean([d < curve.threshold for d in different]))
+        place = DISCARD_FMR * (len(different) + 1)  # of the threshold among the distances, from 1
+        if place < 1 or not same:
+            assert point.fnmr_anew is None
+        else:
+            k = math.floor(place + 1e-9)
+            anew = different[k - 1] + (place - k) * (different[k] - different[k - 1])
+            assert point.fnmr_anew == pytest.approx(np.mean([d >= anew - 1e-7 for d in same]), abs=0.011)
 
 
 def test_without_a_discard_both_thresholds_are_one():
     pairs = drawn_pairs(1)
     point = discard_curve(result_of(pairs, 1), pairs, np.ones(IMAGES), ()).points[0]
-    assert (point.share, point.fnmr) == (0, point.fixed_fnmr)
-    assert point.fixed_fmr <= DISCARD_FMR
+    assert (point.share, point.fnmr) == (0, point.fnmr_anew)
+    assert point.fmr == pytest.approx(DISCARD_FMR, abs=1 / 300)
 
 
 def test_a_quality_that_tells_which_pairs_err_lowers_the_rate_to_nothing():
@@ -87,7 +89,7 @@ def test_the_json_has_every_rate():
     told = json.loads(json.dumps(discard_curve(result_of(pairs, 3), pairs, np.ones(IMAGES)).to_json()))
     assert told["fmr"] == DISCARD_FMR
     assert [point["share"] for point in told["points"]] == list(DISCARDED)
-    assert {"n_pairs", "n_same", "score", "fnmr", "low", "high", "fixed_fnmr", "fixed_fmr"} < set(told["points"][0])
+    assert {"n_pairs", "n_same", "score", "fnmr", "low", "high", "fmr", "fnmr_anew"} < set(told["points"][0])
 
 
 def test_too_few_pairs_are_refused_in_one_line():

@@ -38,10 +38,10 @@ def main() -> None:
     milliseconds = time_per_crop()
     curve = discards()
     lines += ["", f"Median time per crop: {milliseconds:.2f} ms", ""]
-    lines += ["| discarded | pairs | FNMR (95 %) | FNMR in use | FMR in use |", "| --- | --- | --- | --- | --- |"]
+    lines += ["| discarded | pairs | FNMR (95 %) | FMR | FNMR anew |", "| --- | --- | --- | --- | --- |"]
     lines += [
         f"| {p['share']:.0%} | {p['n_pairs']} | {p['fnmr']:.4f} ({p['low']:.4f} to {p['high']:.4f}) | "
-        f"{p['fixed_fnmr']:.4f} | {p['fixed_fmr']:.4f} |"
+        f"{p['fmr']:.4f} | {p['fnmr_anew']:.4f} |"
         for p in curve["points"]
     ]
     write("quality", lines, {"planted": rows, "milliseconds": milliseconds, "discard": curve})
