@@ -96,7 +96,23 @@ AREAS = {
     "doctor": Area(
         "finetune.doctor",
         "Import these names from `finetune.doctor`.",
-        {"finetune.doctor": ("examine", "Report", "Finding", "KINDS", "Quarantine", "write_sheet", "show_report")},
+        {
+            "finetune.doctor": (
+                "examine",
+                "judge_quality",
+                "Report",
+                "Finding",
+                "KINDS",
+                "Quarantine",
+                "write_sheet",
+                "show_report",
+            )
+        },
+    ),
+    "quality": Area(
+        "finetune.quality",
+        "Import these names from `finetune.quality`.",
+        {"finetune.quality": ("measure_quality", "Quality", "Appearance", "appearance", "Pose", "estimate_pose")},
     ),
     "verification": Area(
         "finetune.verification",

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, restore, standardization_notes, whole_number
+from finetune.cli.arguments import (
+    add_checkpoint,
+    new_file,
+    path,
+    restore,
+    standardization_notes,
+    text_file,
+    whole_number,
+)
 from finetune.errors import Problem, UserError, attempt
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
@@ -38,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lfw", metavar="DIR", help="LFW's faces, to report overlap with the folder; needs --pairs")
     parser.add_argument("--pairs", metavar="FILE", help="pairs file of LFW")
     parser.add_argument("--json", metavar="FILE", help="write all findings as JSON")
+    parser.add_argument("--csv", metavar="FILE.csv", help="write the quality of each face, the worst first")
     parser.add_argument("--sheet", metavar="FILE.png", help="write a picture of the worst suspects of each kind")
     parser.add_argument("--fix", action="store_true", help="move suspect images to FOLDER.quarantine")
     parser.add_argument("--undo", action="store_true", help="move the images back")
@@ -69,8 +79,8 @@ def run(options: argparse.Namespace) -> None:
 def _examine(options: argparse.Namespace) -> Report:
     """Open the inputs, reporting all problems at once; then examine the folder, print and write the findings."""
     from finetune.dataset import layout
-    from finetune.doctor import Quarantine, examine, show_report, write_sheet
-    from finetune.files import write_json
+    from finetune.doctor import Quarantine, Thumbnails, examine, judge_quality, show_report, write_sheet
+    from finetune.files import write_json, write_text
     from finetune.paths import in_one_line
     from finetune.verification import read_pairs, resolve
 
@@ -82,22 +92,34 @@ def _examine(options: argparse.Namespace) -> Report:
     if options.fix and not problems:
         attempt(problems, lambda: Quarantine.of(options.folder).refuse())
     json = attempt(problems, lambda: new_file(options.json, path(options.folder))) if options.json else None
+    table = attempt(problems, lambda: _table(options)) if options.csv else None
     picture = attempt(problems, lambda: new_file(options.sheet, path(options.folder))) if options.sheet else None
     pairs = attempt(problems, lambda: resolve(read_pairs(options.pairs), options.lfw, "skip")) if options.lfw else None
     model = attempt(problems, lambda: restore(options)) if options.checkpoint else None
     if problems:
         raise UserError(*problems)
+    read = functools.cache(Thumbnails)  # judge_quality needs no file again
     minimum = options.min_images
-    report = examine(options.folder, crop=options.image_size, min_images=minimum, model=model, lfw=pairs)
+    report = examine(options.folder, crop=options.image_size, min_images=minimum, model=model, lfw=pairs, inspect=read)
+    images = tuple(image for images in found.files.values() for image in images) if found else ()
+    report = judge_quality(report, read(images))
     show_report(report)
-    if model and found:
-        for note in standardization_notes(model, [image for images in found.files.values() for image in images]):
+    if model:
+        for note in standardization_notes(model, images):
             say_aside(note)
     if json:
         write_json(json, report.to_json())
+    if table:
+        write_text(table, report.to_csv())
+        say(f"{in_one_line(table)}: the quality of {counted(len(report.qualities), 'face')}")
     if picture:
         say(write_sheet(report, picture))
     return report
+
+
+def _table(options: argparse.Namespace) -> Path:
+    """Return the path of `--csv`, which may not lie in the folder."""
+    return text_file(options.csv, (".csv",), path(options.folder))
 
 
 def _overlap(first: str, second: str) -> bool:
@@ -111,7 +133,7 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
     problems = []
     given = [
         name
-        for name in ("fix", "checkpoint", "lfw", "pairs", "json", "sheet", "image_size", "standardization")
+        for name in ("fix", "checkpoint", "lfw", "pairs", "json", "csv", "sheet", "image_size", "standardization")
         if getattr(options, name)
     ]
     if options.undo and given:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,6 +83,8 @@ def run(options: argparse.Namespace) -> None:
             _say_size(images, model.preprocessing.image_size)
             for note in standardization_notes(model, images):
                 say_aside(note)
+            known = {photo for photo, *_ in done.already} | {entry.path for entry in done.left_out}
+            _say_poor([photo for photo in images if photo not in known], sources)
         gallery = done.gallery
         say_left_out(done.left_out)
         _say_already(done.already)
@@ -178,6 +181,24 @@ def _say_size(photos: list[Path], size: int) -> None:
 
     for note in size_notes(header_sizes(photos), size):
         say_aside(f"{note}; --align finds them")
+
+
+def _say_poor(photos: list[Path], sources: Mapping[Path, Path]) -> None:
+    """Print the new photos whose face is poor, the worst first."""
+    from finetune.align import recorded_faces
+    from finetune.images import hash_image
+    from finetune.quality import measure_quality
+
+    folders = {folder for photo in photos for folder in (photo.parent, photo.parent.parent)}
+    faces = {crop: face for folder in folders for crop, face in recorded_faces(folder).items()}
+    qualities = measure_quality([hash_image(photo) for photo in photos], faces)
+    poor = [(photo, quality) for photo, quality in qualities.items() if quality.defects()]
+    poor.sort(key=lambda found: found[1].score)
+    for photo, quality in poor[:MOST_LINES]:
+        said = "; ".join(f"{kind}: {reason}" for kind, (reason, _) in quality.defects().items())
+        say_aside(f"poor photo: {in_one_line(sources.get(photo, photo))}: {said}")
+    if len(poor) > MOST_LINES:
+        say_aside(f"poor photo: {counted(len(poor) - MOST_LINES, 'photo')} more")
 
 
 def _say_already(already: tuple[tuple[Path, str, str], ...]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.cli.arguments import add_checkpoint, add_lfw, new_file, path, restore, section_of, standardization_notes
+from finetune.cli.discard import add_discard, refuse_sets_to_discard, show_discard
 from finetune.cli.robustness import add_perturb, chosen, refuse_several, show_robustness
 from finetune.errors import Problem, UserError, attempt
 from finetune.progress import say, say_aside, show
@@ -61,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rates by group of people; a CSV file with the header identity,GROUP,… and one person per line",
     )
     add_perturb(parser)
+    add_discard(parser)
     parser.add_argument("--json", metavar="FILE", help="write the result and all settings as JSON")
 
 
@@ -78,6 +80,7 @@ def run(options: argparse.Namespace) -> None:
     locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
     sets = _all_of(opened)
     refuse_several(sets, perturbations)
+    refuse_sets_to_discard(sets, options.discard)
     model = restore(options)
     paths = distinct_images(sets, flip=False)
     records = inspect_images(paths)
@@ -92,10 +95,13 @@ def run(options: argparse.Namespace) -> None:
         _show(results[one.name], said=one.pairs.notes, name=one.name if several else "")
     if len(sets) > 1:
         show(_table(results))
-    further = {}
+    further: dict[str, Any] = {}
     if perturbations:
         measured = show_robustness(embed, sets[0], perturbations, model.preprocessing.image_size, picture)
         further = {"robustness": measured.to_json()}
+    if options.discard:
+        curve = show_discard(sets[0], results[sets[0].name], records, options.discard)
+        further |= {"discard": curve.to_json()}
     if target:
         if several:
             of_sets = {one.name: _numbers(results[one.name]) | _settings_of(one) for one in sets}

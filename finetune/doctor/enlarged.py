@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from finetune.align import NAME, Alignment, enlarged, read_journal, targets
+from finetune.align import RecordedFace, enlarged
 from finetune.doctor.finding import Finding
-from finetune.errors import DataError
 
 
-def findings(root: Path) -> Iterator[Finding]:
-    """Yield the crops in a folder whose faces were much enlarged; none if there is no usable journal."""
-    try:
-        settings, outcomes = read_journal(root / NAME)
-        alignment = Alignment(**{key: settings[key] for key in ("size", "all_faces", "format")})
-    except (DataError, KeyError):
-        return
-    for outcome in outcomes.values():
-        if not outcome.faces:
-            continue
-        for crop, box in zip(targets(outcome, alignment), outcome.faces.boxes, strict=True):
-            if (reason := enlarged(box, alignment.size)) and (root / crop).is_file():
-                yield Finding("enlarged", root / crop, reason, score=-float(min(box[2:] - box[:2])))
+def findings(faces: Mapping[Path, RecordedFace]) -> Iterator[Finding]:
+    """Yield the crops whose faces were much enlarged.
+
+    Args:
+        faces: known faces by crop.
+    """
+    for crop, face in faces.items():
+        if reason := enlarged(face.box, face.size):
+            yield Finding("enlarged", crop, reason, score=-face.side)

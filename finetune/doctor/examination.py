@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from finetune.align import recorded_faces
 from finetune.dataset import Layout, layout
 from finetune.doctor import enlarged, identities, links, overlap
 from finetune.doctor.copies import copies, likeness_of
 from finetune.doctor.duplicates import Duplicates
 from finetune.doctor.embedded import Embedded
-from finetune.doctor.finding import KINDS, Finding
+from finetune.doctor.finding import Finding, in_order
 from finetune.doctor.report import Report
 from finetune.doctor.thumbnails import Thumbnails
 from finetune.images import too_small
@@ -66,6 +68,24 @@ def examine(
     return Examination(found, images, crop, min_images, model, of_lfw, near_copies=near_copies).report()
 
 
+def may_be_aligned(sizes: npt.NDArray[np.int64], crop: int) -> npt.NDArray[np.bool_]:
+    """Return for each image whether it can be an aligned face by its size, which is all that this looks at.
+
+    Args:
+        sizes: width and height of the images, in pixels, [n, 2].
+        crop: side of the crop in training, in pixels.
+    """
+    return _large_enough(sizes, crop) & _shaped_as_crops(sizes, crop)
+
+
+def _large_enough(sizes: npt.NDArray[np.int64], crop: int) -> npt.NDArray[np.bool_]:
+    return sizes.min(1, initial=np.iinfo(np.int64).max) >= crop
+
+
+def _shaped_as_crops(sizes: npt.NDArray[np.int64], crop: int) -> npt.NDArray[np.bool_]:
+    return (sizes[:, 0] == sizes[:, 1]) & (sizes.max(1, initial=0) <= LARGEST * crop)
+
+
 class Examination:
     """Examination of one folder; `report` runs it."""
 
@@ -88,16 +108,15 @@ class Examination:
         number = {name: label for label, name in enumerate(self._people)}
         self._labels = np.array([number[path.parent.name] for path in images.paths], np.int64)
         self._sizes = images.sizes
-        self._large_enough = self._sizes.min(1, initial=np.iinfo(np.int64).max) >= crop
-        square = self._sizes[:, 0] == self._sizes[:, 1]
-        self._aligned = square & (self._sizes.max(1, initial=0) <= LARGEST * crop)  # as far as sizes tell
+        self._large_enough = _large_enough(self._sizes, crop)
+        self._aligned = _shaped_as_crops(self._sizes, crop)
         self._notes: list[str] = []
         self._settings: dict[str, Any] = {"crop": crop, "min_images": min_images}
 
     def report(self) -> Report:
         """Run all checks, and return the report."""
         findings = [*self._files(), *self._shapes(), *self._counts(), *self._names()]
-        findings += enlarged.findings(self._layout.root)
+        findings += enlarged.findings(recorded_faces(self._layout.root))
         duplicates = Duplicates(
             self._images.paths,
             self._labels,
@@ -125,11 +144,9 @@ class Examination:
             root, people = self._layout.root, self._people
             findings += overlap.findings(root, people, self._images, self._lfw, embedded)
         findings = self._without_needed(findings)
-        order = list(KINDS)
-        findings.sort(key=lambda finding: (order.index(finding.kind), -finding.score, finding.path))
         files = sum(map(len, self._layout.files.values()))
         counts = len(self._people), files, len(self._images.paths)
-        return Report(self._layout.root, *counts, tuple(findings), tuple(self._notes), self._settings)
+        return Report(self._layout.root, *counts, in_order(findings), tuple(self._notes), self._settings)
 
     def _without_needed(self, findings: list[Finding]) -> list[Finding]:
         """Return the findings, without moving files that remaining files or the LFW pairs are links to."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from finetune.quality import DEFECTS
 
 KINDS = {
     "misplaced": "what lies beside people's images, and what has a name that can't be printed",
@@ -13,6 +16,11 @@ KINDS = {
     "too-small": "images smaller than the crop",
     "unaligned": "images that are not square, or much larger than an aligned face: photos are cut by finetune align",
     "enlarged": "crops of faces less than a quarter of their size: too few pixels to know anybody by",
+    "blurred": f"faces out of focus, in motion, or enlarged: {DEFECTS['blurred']}",
+    "tiny": f"faces with hardly any detail: {DEFECTS['tiny']}",
+    "dark": f"faces in too little light: {DEFECTS['dark']}",
+    "overexposed": f"faces in too much light: {DEFECTS['overexposed']}",
+    "profile": f"faces {DEFECTS['profile']} (needs the journal of finetune align)",
     "copy-within": "copies within a person's folder: the same bytes or the same pixels",
     "copy-across": "copies under two people",
     "near-copy-within": "one picture twice within a person's folder: saved again, resized, cropped a little",
@@ -48,3 +56,9 @@ class Finding:
     other: Path | None = None
     score: float = 0.0
     moves: bool = False
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in the order of their kinds, the worst of each kind first."""
+    order = list(KINDS)
+    return tuple(sorted(findings, key=lambda finding: (order.index(finding.kind), -finding.score, finding.path)))

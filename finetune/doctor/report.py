@@ -11,6 +11,7 @@ from typing import Any
 from finetune.brief import Brief
 from finetune.doctor.finding import KINDS, Finding
 from finetune.paths import in_one_line
+from finetune.quality import Quality, quality_table
 from finetune.words import counted
 
 
@@ -26,6 +27,7 @@ class Report(Brief):
         findings: findings by kind, in the order of `KINDS`, the worst of each kind first.
         notes: remarks on what was not checked or moved, and why; one sentence each.
         settings: settings of the examination, and the thresholds estimated from the data.
+        qualities: quality of each face that was judged, by the file's path.
     """
 
     folder: Path
@@ -35,6 +37,7 @@ class Report(Brief):
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    qualities: Mapping[Path, Quality] = dataclasses.field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """Return the number of findings of each kind that was found."""
@@ -69,6 +72,10 @@ class Report(Brief):
         """Return a path relative to the folder, or unchanged if it is outside."""
         within = path.is_relative_to(self.folder)
         return in_one_line(path.relative_to(self.folder).as_posix() if within else os.fspath(path))
+
+    def to_csv(self) -> str:
+        """Return the measures of each face that was judged, one line per file, the worst first."""
+        return quality_table({self.name(path): quality for path, quality in self.qualities.items()})
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole report in JSON's types."""

@@ -1,4 +1,4 @@
-"""Thumbnails: one pass over the files caches a small grey picture of each image, and decodes each content once."""
+"""Thumbnails: one pass over the files decodes each content once, and caches a small grey picture and its measures."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ import PIL
 from finetune.embedding import VectorCache, entry_name
 from finetune.errors import Problem, RunError
 from finetune.images import Fault, ImageRecord, Pixels, Records, Size, decode_all, inspect_images
+from finetune.quality import Appearance, appearance
 
 Rows = npt.NDArray[np.float32]
 
 SIDE = 32
-SHAPE = (SIDE * SIDE + 2,)
-"""Shape of a row in the cache: the thumbnail's grey levels, then the image's width and height."""
-VERSION = 1
+PICTURE, SIZE = slice(SIDE * SIDE), slice(SIDE * SIDE, SIDE * SIDE + 2)
+APPEARANCE = slice(SIZE.stop, SIZE.stop + len(Appearance._fields))
+SHAPE = (APPEARANCE.stop,)
+"""Shape of a row in the cache: the thumbnail's grey levels, the image's width and height, and its measures of
+quality."""
+VERSION = 2
 SEGMENT = 4096
 """Images that are decoded before they are written: the most that a killed run can lose."""
 
@@ -51,7 +55,16 @@ class Thumbnails:
         Raises:
             RunError: a thumbnail is damaged in the cache, and its image has changed or can't be decoded.
         """
-        return self._kept([self.images[row] for row in rows])[:, :-2].reshape(-1, SIDE, SIDE)
+        return self._kept([self.images[row] for row in rows])[:, PICTURE].reshape(-1, SIDE, SIDE)
+
+    def appearances(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> list[Appearance]:
+        """Return the measures of the quality of some images.
+
+        Raises:
+            RunError: as in `read`.
+        """
+        kept = self._kept([self.images[row] for row in rows])[:, APPEARANCE]
+        return [Appearance(*measures) for measures in kept.tolist()]
 
     def _measure(self, records: Sequence[ImageRecord]) -> list[Size | Fault]:
         """Return the images' sizes; images without a thumbnail in the cache are decoded."""
@@ -62,7 +75,7 @@ class Thumbnails:
         found = dict(zip(missing, self._decode(missing), strict=True))
         for start in range(0, len(known), SEGMENT):
             part = known[start : start + SEGMENT]
-            sizes = self._kept(part)[:, -2:].astype(int).tolist()
+            sizes = self._kept(part)[:, SIZE].astype(int).tolist()
             found |= {record: Size(*size) for record, size in zip(part, sizes, strict=True)}
         return [found[record] for record in records]
 
@@ -94,7 +107,7 @@ class Thumbnails:
                     sizes.append(found)
                     continue
                 rows[record.digest] = found
-                sizes.append(Size(*map(int, found[-2:])))
+                sizes.append(Size(*map(int, found[SIZE])))
                 if len(rows) == SEGMENT:
                     keep()
         finally:
@@ -106,4 +119,5 @@ class Thumbnails:
 def _row(pixels: Pixels) -> Rows:
     height, width = pixels.shape[:2]
     grey = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return np.append(grey.astype(np.float32).ravel(), np.array([width, height], np.float32))
+    measures = np.array([width, height, *appearance(pixels)], np.float32)
+    return np.append(grey.astype(np.float32).ravel(), measures)

@@ -1,6 +1,7 @@
 from . import tables as tables
 from .appearance import appearance_table as appearance_table
 from .curves import write_curves as write_curves
+from .discard import discard_table as discard_table
 from .files import write_into as write_into
 from .groups import group_table as group_table
 from .page import REPORT_FILE as REPORT_FILE, write as write

@@ -1,4 +1,11 @@
 from .comparison import Difference as Difference, compare as compare, paired_interval as paired_interval
+from .discard import (
+    DISCARD_FMR as DISCARD_FMR,
+    DISCARDED as DISCARDED,
+    DiscardCurve as DiscardCurve,
+    discard_curve as discard_curve,
+    refuse_too_few as refuse_too_few,
+)
 from .formats import read_pairs as read_pairs
 from .groups import (
     TOO_FEW as TOO_FEW,

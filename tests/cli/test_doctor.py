@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shlex
@@ -60,6 +61,23 @@ def test_it_writes_every_finding_and_a_sheet(finetune, mine: Path):
     assert (told["people"], told["files"], told["images"], told["settings"]["crop"]) == (6, 26, 25, 75)
     with Image.open("sheet.png") as image:
         assert image.format == "PNG"
+
+
+def test_poor_faces_are_told_with_their_measures_and_written_as_a_table(finetune, mine: Path, tree):
+    dark = mine / "person_011" / "person_011_0002.png"
+    with Image.open(dark) as image:
+        image.point(lambda value: value // 10).save(dark)
+    before = tree(mine)
+    ended = finetune("doctor", "mine", "--image-size", "75", "--csv", "quality.csv")
+    assert (ended.status, ended.err) == (0, [])
+    assert any(line.startswith("  person_011/person_011_0002.png: 95 percent of the face has") for line in ended.out)
+    assert ended.out[-1] == "quality.csv: the quality of 25 faces"
+    rows = list(csv.DictReader(Path("quality.csv").read_text().splitlines()))
+    assert len(rows) == 25
+    assert [row["file"] for row in rows if row["defects"]] == ["person_011/person_011_0002.png"]
+    assert (rows[0]["file"], rows[0]["defects"]) == ("person_011/person_011_0002.png", "dark")
+    assert rows[0]["score"] == "0"
+    assert tree(mine) == before
 
 
 def test_fix_moves_the_suspects_and_undo_brings_them_back(finetune, mine: Path, tree):
@@ -202,6 +220,17 @@ WRONG = [
         "doctor bad/small --min-images 0",
         "argument --min-images: found '0'; give a whole number from 1 to 1000000; see finetune doctor --help",
     ),
+    bad(
+        "a table that is no table",
+        "doctor bad/small --csv faces/learn/person_001/person_001_0001.png",
+        "faces/learn/person_001/person_001_0001.png: give a file name that ends in .csv",
+    ),
+    bad(
+        "a table in the dataset",
+        "doctor bad/small --csv bad/small/quality.csv",
+        "bad/small/quality.csv: ...",
+    ),
+    bad("a table beside --undo", "doctor bad/small --undo --csv q.csv", f"--undo: given with --csv; {ALONE}"),
     bad("JSON in a missing folder", "doctor bad/small --json gone/r.json", "gone: no such folder; make it first"),
     bad(
         "a sheet in place of a folder",

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,21 @@ def test_one_photo_of_one_person_is_enrolled_by_name(enrolled, finetune):
     assert read_gallery(enrolled / "people.h5").people[-1] == "Zoë"
     again = finetune("enroll", "people.h5", photo, "--name", "Ann")
     assert again.err == ["there already, as Zoë: person_011_0001.png"]
+
+
+def test_a_new_photo_with_a_poor_face_is_told_and_enrolled(enrolled, finetune):
+    for number, factor in ((1, 0.1), (2, 1.0)):
+        with Image.open(f"faces/strangers/person_011/person_011_000{number}.png") as image:
+            (enrolled / "new/Ann").mkdir(parents=True, exist_ok=True)
+            image.point(lambda value, by=factor: int(by * value)).save(enrolled / f"new/Ann/{number}.png")
+    ended = finetune("enroll", "people.h5", "new")
+    assert ended.out[0] == "2 photos enrolled (1 person new), 0 there already"
+    told = [line for line in ended.err if line.startswith("poor photo: ")]
+    assert len(told) == 1
+    assert re.fullmatch(
+        r"poor photo: .*new/Ann/1\.png: dark: 95 percent of the face has a luminance below \d+ of 255", told[0]
+    )
+    assert finetune("enroll", "people.h5", "new").err == ["there already: 2 photos"]
 
 
 def test_one_name_in_two_spellings_is_said_and_looked_up_as_it_is_written_first(enrolled, finetune):

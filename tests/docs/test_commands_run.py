@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.tf, pytest.mark.slow]
 
 ELSEWHERE = {
     "strategy=multi_worker": "tests/training/test_strategy.py starts two workers",
+    "--discard": "tests/cli/test_discard.py has as many pairs as it takes",
     "lfw fetch": "tests/test_downloads.py gives scikit-learn's fetcher its files",
 }
 """Parts of the commands that other tests run, each with that test."""

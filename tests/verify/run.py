@@ -3,7 +3,8 @@
 Among them are alignment and parity against the published scripts, frozen against naive, the recipes, and galleries.
 
     python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification,
-                                            # thresholds, labelled, exports, weights, contest, networks
+                                            # thresholds, labelled, exports, weights, contest, networks,
+                                            # quality
 
 It needs the folder that FINETUNE_SHARED names (default ../shared). It prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. This takes about an hour on two cores. FINETUNE_CROP_PYTHON may name
@@ -25,6 +26,7 @@ import labelled
 import networks
 import overfit
 import parity
+import quality
 import thresholds
 import weights
 from common import OUT, SHARED
@@ -35,6 +37,7 @@ TABLES = {
     "align": align.main,
     "doctor": doctor.main,
     "parity": parity.main,
+    "quality": quality.main,
     "frozen": frozen.main,
     "gallery": gallery.main,
     "identification": identification.main,
