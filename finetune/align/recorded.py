@@ -49,7 +49,7 @@ def recorded_faces(folder: Path) -> dict[Path, RecordedFace]:
         if not (faces := outcome.faces):
             continue
         crops = [folder / target for target in targets(outcome, alignment)]
-        for crop, *face in zip(crops, faces.boxes, faces.scores.tolist(), faces.landmarks, strict=True):
+        for crop, box, score, landmarks in zip(crops, faces.boxes, faces.scores, faces.landmarks, strict=True):
             if crop.is_file():
-                found[crop] = RecordedFace(*face, alignment.size)
+                found[crop] = RecordedFace(box, float(score), landmarks, alignment.size)
     return found

@@ -2,5 +2,4 @@ from .face import DEFECTS as DEFECTS, Quality as Quality
 from .measuring import measure_quality as measure_quality
 from .pixels import Appearance as Appearance, appearance as appearance
 from .pose import Pose as Pose, estimate_pose as estimate_pose
-from .reference import REFERENCE as REFERENCE
 from .table import quality_table as quality_table

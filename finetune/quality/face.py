@@ -11,7 +11,7 @@ from finetune.align import RecordedFace
 from finetune.brief import Brief
 from finetune.quality.pixels import Appearance
 from finetune.quality.pose import Pose, estimate_pose
-from finetune.quality.reference import REFERENCE
+from finetune.quality.reference import SHARPNESS
 
 LEAST_SHARPNESS = 0.045
 """Sharpness below which a face is blurred: one percent of LFW's faces are."""
@@ -26,6 +26,8 @@ MOST_BLOWN = 0.4
 """Share of blown pixels above which a face is overexposed: fewer than one in a thousand of LFW's faces are."""
 MOST_YAW = 45.0
 """Turn to the side in degrees from which a face is a profile: one of its eyes is hardly seen."""
+WITH_DEFECT = 0.01
+"""Highest score of a face with a defect. The limits of sharpness and resolution leave out as large a share of LFW."""
 DEFECTS = {
     "blurred": f"sharpness below {LEAST_SHARPNESS:g}",
     "tiny": f"an effective resolution below {LEAST_RESOLUTION:g} pixels",
@@ -77,29 +79,16 @@ class Quality(Brief):
             found["profile"] = f"turned to the side by {abs(self.pose.yaw):.0f} degrees", abs(self.pose.yaw) / 90
         return found
 
-    def ranks(self) -> dict[str, float]:
-        """Return the share of the reference faces that are worse, 0 to 1, by measure; unknown measures are left out."""
-        seen = self.appearance
-        values = {
-            "sharpness": seen.sharpness,
-            "resolution": seen.resolution,
-            "highlights": seen.highlights,
-            "blown": -seen.blown,
-            "contrast": seen.contrast,
-            "detection": self.detection,
-            "yaw": None if self.pose is None else -abs(self.pose.yaw),
-        }
-        known = {name: value for name, value in values.items() if value is not None}
-        return {name: REFERENCE[name].rank(value) for name, value in known.items()}
-
     @property
     def score(self) -> float:
-        """Quality as one number, 0 to 1: the lowest of `ranks`, since one defect spoils a face.
+        """Quality as one number, 0 to 1: the share of the reference faces that are not sharper.
 
-        A score of 0.1 says that 10 percent of the reference faces are worse in that measure. Scores of faces whose
-        pose is known and of those whose pose is unknown are not comparable.
+        A face with a defect has at most `WITH_DEFECT`, and less the worse the defect is. Sharpness alone ranks the
+        others: on pairs of LFW, leaving out faces by exposure, contrast, resolution or pose too gained less.
         """
-        return min(self.ranks().values())
+        rank = SHARPNESS.rank(self.appearance.sharpness)
+        worst = max((severity for _, severity in self.defects().values()), default=None)
+        return rank if worst is None else min(rank, WITH_DEFECT * (1 - worst))
 
     def to_json(self) -> dict[str, Any]:
         """Return score and measures as JSON's types, rounded; None for what is unknown."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -73,7 +73,7 @@ def appearance(pixels: Pixels) -> Appearance:
     )
 
 
-def _scaled(plane: npt.NDArray[np.uint8]) -> Grey:
+def _scaled(plane: npt.NDArray[Any]) -> Grey:
     """Return one channel of a crop, scaled to `SIDE`, float32 [SIDE, SIDE]."""
     kind = cv2.INTER_AREA if min(plane.shape) > SIDE else cv2.INTER_CUBIC
     return np.clip(cv2.resize(plane.astype(np.float32), (SIDE, SIDE), interpolation=kind), 0, 255)

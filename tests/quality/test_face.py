@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 
 from finetune.align import RecordedFace
-from finetune.quality import DEFECTS, REFERENCE, Appearance, Pose, Quality
-from finetune.quality.reference import SHARES, Scale
+from finetune.quality import DEFECTS, Appearance, Pose, Quality
+from finetune.quality.face import WITH_DEFECT
+from finetune.quality.reference import SHARES, SHARPNESS, Scale
 
-GOOD = Appearance(
-    **{name: REFERENCE[name].quantiles[7] for name in ("sharpness", "resolution", "contrast", "highlights")},
-    luminance=130,
-    dark=0,
-    blown=0,
-)
+GOOD = Appearance(sharpness=0.1685, resolution=60, luminance=130, contrast=34, highlights=184, dark=0, blown=0)
 
 
 def test_a_good_face_has_no_defect():
@@ -60,14 +56,21 @@ def test_what_the_alignment_knows_is_part_of_the_quality():
     assert Quality.of(GOOD) == Quality(GOOD)
 
 
-def test_the_score_is_the_rank_of_the_worst_measure():
-    quality = Quality(GOOD)
-    assert set(quality.ranks()) == {"sharpness", "resolution", "highlights", "blown", "contrast"}
-    assert quality.score == pytest.approx(0.5)
-    worse = dataclasses.replace(quality, appearance=GOOD._replace(sharpness=REFERENCE["sharpness"].quantiles[3]))
-    assert worse.score == pytest.approx(SHARES[3])
-    assert dataclasses.replace(worse, pose=Pose(80, 0, 0)).score < SHARES[3]
-    assert set(dataclasses.replace(worse, pose=Pose(0, 0, 0), detection=0.99).ranks()) == set(REFERENCE)
+def test_the_score_is_the_rank_of_the_sharpness():
+    assert Quality(GOOD).score == pytest.approx(0.5)
+    assert Quality(GOOD._replace(sharpness=0.0847)).score == pytest.approx(0.1)
+    assert Quality(GOOD._replace(sharpness=9.0)).score == 1
+
+
+@pytest.mark.parametrize(
+    "changed", [{"sharpness": 0.04}, {"resolution": 30.0}, {"highlights": 50.0}, {"blown": 0.5}, {"sharpness": 0.0}]
+)
+def test_a_face_with_a_defect_ranks_below_those_without(changed: dict[str, float]):
+    quality = Quality(GOOD._replace(**changed))
+    assert 0 <= quality.score <= WITH_DEFECT
+    both = dataclasses.replace(quality, pose=Pose(89, 0, 0))
+    assert 0 <= both.score <= quality.score
+    assert Quality(GOOD, pose=Pose(50, 0, 0)).score > Quality(GOOD, pose=Pose(70, 0, 0)).score > 0
 
 
 def test_a_rank_is_the_share_of_the_reference_that_is_not_better():
@@ -79,11 +82,9 @@ def test_a_rank_is_the_share_of_the_reference_that_is_not_better():
     assert Scale((-3.0, -1.0, *[0.0] * 9)).rank(0.0) == 1
 
 
-@pytest.mark.parametrize("name", REFERENCE)
-def test_the_quantiles_of_the_reference_ascend(name: str):
-    quantiles = REFERENCE[name].quantiles
-    assert len(quantiles) == len(SHARES)
-    assert list(quantiles) == sorted(quantiles)
+def test_the_quantiles_of_the_reference_ascend():
+    assert list(SHARPNESS.quantiles) == sorted(SHARPNESS.quantiles)
+    assert len(SHARPNESS.quantiles) == len(SHARES)
 
 
 def test_the_json_has_every_measure_and_nothing_for_what_is_unknown():
