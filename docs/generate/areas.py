@@ -112,7 +112,16 @@ AREAS = {
     "quality": Area(
         "finetune.quality",
         "Import these names from `finetune.quality`.",
-        {"finetune.quality": ("measure_quality", "Quality", "Appearance", "appearance", "Pose", "estimate_pose")},
+        {
+            "finetune.quality": (
+                "measure_quality",
+                "Quality",
+                "Appearance",
+                "measure_appearance",
+                "Pose",
+                "estimate_pose",
+            )
+        },
     ),
     "verification": Area(
         "finetune.verification",

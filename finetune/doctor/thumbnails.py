@@ -13,7 +13,7 @@ import PIL
 from finetune.embedding import VectorCache, entry_name
 from finetune.errors import Problem, RunError
 from finetune.images import Fault, ImageRecord, Pixels, Records, Size, decode_all, inspect_images
-from finetune.quality import Appearance, appearance
+from finetune.quality import Appearance, measure_appearance
 
 Rows = npt.NDArray[np.float32]
 
@@ -119,5 +119,5 @@ class Thumbnails:
 def _row(pixels: Pixels) -> Rows:
     height, width = pixels.shape[:2]
     grey = cv2.resize(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    measures = np.array([width, height, *appearance(pixels)], np.float32)
+    measures = np.array([width, height, *measure_appearance(pixels)], np.float32)
     return np.append(grey.astype(np.float32).ravel(), measures)

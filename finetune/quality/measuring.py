@@ -8,7 +8,7 @@ from pathlib import Path
 from finetune.align import RecordedFace
 from finetune.images import Fault, ImageRecord, decode_all
 from finetune.quality.face import Quality
-from finetune.quality.pixels import appearance
+from finetune.quality.pixels import measure_appearance
 
 
 def measure_quality(
@@ -22,7 +22,7 @@ def measure_quality(
     """
     known = faces or {}
     readable = [record for record in records if not record.fault]
-    found = decode_all(readable, appearance, "measuring quality")
+    found = decode_all(readable, measure_appearance, "measuring quality")
     return {
         record.path: Quality.of(seen, known.get(record.path))
         for record, seen in zip(readable, found, strict=True)

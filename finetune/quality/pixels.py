@@ -51,7 +51,7 @@ class Appearance(NamedTuple):
     blown: float
 
 
-def appearance(pixels: Pixels) -> Appearance:
+def measure_appearance(pixels: Pixels) -> Appearance:
     """Measure an aligned face.
 
     Args:

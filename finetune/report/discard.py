@@ -11,8 +11,9 @@ from finetune.verification import DISCARD_FMR, DiscardCurve
 def discard_table(curve: DiscardCurve) -> Table:
     """Make the table of the error rates by share of discarded pairs."""
     caption = (
-        f"the pairs of the lowest quality are discarded; FNMR and FMR are at the threshold of all pairs for an FMR of\n"
-        f"{DISCARD_FMR:g}, which is {curve.threshold:.4f}; anew: at the threshold for it among the pairs that are left"
+        "the pairs of the lowest quality are discarded; FNMR and FMR are at the\n"
+        f"threshold of all pairs for an FMR of {DISCARD_FMR:g}, which is {curve.threshold:.4f};\n"
+        "anew: at the threshold for it among the pairs that are left"
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left")
     for name in ("discarded", "pairs", "quality from", "FNMR (95 %)", "FMR", "FNMR anew"):

@@ -12,7 +12,7 @@ import pytest
 from finetune.align import Alignment, Faces, align
 from finetune.doctor import Thumbnails, examine, judge_quality
 from finetune.images import read_image, write_faces
-from finetune.quality import appearance
+from finetune.quality import measure_appearance
 from tests.verify.planted import WORSE, plant, turn_away
 
 
@@ -22,7 +22,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("drawn") / "faces"
     write_faces(root, people=10, images_per_person=6, size=200, seed=3)
     for path in root.rglob("*.png"):
-        light = appearance(read_image(path))
+        light = measure_appearance(read_image(path))
         if light.blown > 0.2 or not 150 < light.highlights < 240:
             path.unlink()
     return root
@@ -108,7 +108,7 @@ def test_a_second_run_measures_nothing(crops: Path, monkeypatch):
     from finetune.doctor import thumbnails
 
     first = judge_quality(examine(crops, min_images=1, near_copies=False))
-    monkeypatch.setattr(thumbnails, "appearance", None)  # to call it would raise
+    monkeypatch.setattr(thumbnails, "measure_appearance", None)  # to call it would raise
     report = examine(crops, min_images=1, near_copies=False)
     assert judge_quality(report).qualities == first.qualities
     images = Thumbnails(sorted(crops.rglob("*.png")))

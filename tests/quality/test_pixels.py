@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from finetune.images.perturbation import blur, brighten, shrink
-from finetune.quality.pixels import SIDE, Appearance, appearance
+from finetune.quality.pixels import SIDE, Appearance, measure_appearance
 
 
 def natural(seed: int, side: int = 160) -> np.ndarray:
@@ -27,16 +27,16 @@ def natural(seed: int, side: int = 160) -> np.ndarray:
 def test_the_resolution_is_the_side_from_which_a_picture_was_enlarged(side: int):
     for seed in range(5):
         # Neither the window nor the enlargement is perfect: both let some energy beyond the highest frequency.
-        assert side <= appearance(shrink(natural(seed), side)).resolution <= side + 9
+        assert side <= measure_appearance(shrink(natural(seed), side)).resolution <= side + 9
 
 
 def test_the_resolution_of_a_picture_with_all_detail_is_the_whole_side():
-    assert appearance(natural(1)).resolution > 0.9 * SIDE
+    assert measure_appearance(natural(1)).resolution > 0.9 * SIDE
 
 
 @pytest.mark.parametrize("worse", [lambda p, n: blur(p, n), lambda p, n: shrink(p, 160 / (n + 1))])
 def test_sharpness_and_resolution_fall_the_more_detail_is_lost(worse):
-    seen = [appearance(worse(natural(2), n)) for n in (1, 2, 3, 4, 6)]
+    seen = [measure_appearance(worse(natural(2), n)) for n in (1, 2, 3, 4, 6)]
     for measure in ("sharpness", "resolution"):
         values = [getattr(one, measure) for one in seen]
         assert values == sorted(values, reverse=True)
@@ -47,7 +47,7 @@ def test_sharpness_and_resolution_fall_the_more_detail_is_lost(worse):
 def test_sharpness_and_resolution_do_not_depend_on_contrast_and_brightness(factor: float, more: int):
     plain = natural(3)
     changed = (60 + factor * (plain * 0.5) + more).astype(np.uint8)
-    first, second = appearance(plain), appearance(changed)
+    first, second = measure_appearance(plain), measure_appearance(changed)
     assert second.sharpness == pytest.approx(first.sharpness, rel=0.15)
     assert second.resolution == pytest.approx(first.resolution, rel=0.1)
 
@@ -55,36 +55,36 @@ def test_sharpness_and_resolution_do_not_depend_on_contrast_and_brightness(facto
 def test_the_size_of_a_crop_does_not_matter_but_its_detail():
     plain = natural(4, 320)
     small = np.asarray(Image.fromarray(plain).resize((160, 160), Image.Resampling.BOX))
-    assert appearance(plain).sharpness == pytest.approx(appearance(small).sharpness, rel=0.3)
+    assert measure_appearance(plain).sharpness == pytest.approx(measure_appearance(small).sharpness, rel=0.3)
     tiny = np.asarray(Image.fromarray(plain).resize((30, 30), Image.Resampling.BOX))
-    assert appearance(tiny).sharpness < 0.3 * appearance(small).sharpness
+    assert measure_appearance(tiny).sharpness < 0.3 * measure_appearance(small).sharpness
 
 
 def test_exposure_counts_dark_and_blown_pixels_of_the_face_alone():
     half = np.full((160, 160, 3), 128, np.uint8)
     half[:, :80], half[:, 80:] = 10, 254
     half[:20] = half[-20:] = half[:, :20] = half[:, -20:] = 128  # outside the face
-    seen = appearance(half)
+    seen = measure_appearance(half)
     assert (seen.dark, seen.blown) == pytest.approx((0.5, 0.5), abs=0.02)
     assert seen.luminance == pytest.approx(132, abs=2)
     assert seen.contrast == pytest.approx(122, abs=3)
     assert seen.highlights == pytest.approx(254)
-    assert appearance(brighten(half, 0.1)).highlights == pytest.approx(25)
+    assert measure_appearance(brighten(half, 0.1)).highlights == pytest.approx(25)
 
 
 def test_luminance_weighs_the_colors_as_the_standard_does():
     color = np.tile(np.array([200, 100, 50], np.uint8), (96, 96, 1))
-    assert appearance(color).luminance == pytest.approx(0.299 * 200 + 0.587 * 100 + 0.114 * 50, abs=0.5)
+    assert measure_appearance(color).luminance == pytest.approx(0.299 * 200 + 0.587 * 100 + 0.114 * 50, abs=0.5)
 
 
 def test_a_picture_of_one_color_has_no_detail():
-    seen = appearance(np.full((160, 160, 3), 77, np.uint8))
+    seen = measure_appearance(np.full((160, 160, 3), 77, np.uint8))
     assert seen == Appearance(0, 0, 77, 0, 77, 0, 0)
 
 
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))
 def test_every_picture_has_finite_measures(pixels: np.ndarray):
-    seen = appearance(pixels)
+    seen = measure_appearance(pixels)
     assert np.isfinite(seen).all()
     assert min(seen) >= 0
     assert seen.resolution <= SIDE

@@ -10,7 +10,7 @@ import pytest
 
 from finetune.doctor import examine, judge_quality
 from finetune.images import read_image
-from finetune.quality import appearance
+from finetune.quality import measure_appearance
 from tests.verify.planted import plant_in_lfw, recall_and_precision
 
 pytestmark = pytest.mark.real
@@ -45,5 +45,5 @@ def test_a_crop_is_measured_in_less_than_five_milliseconds(lfw: Path, tmp_path: 
 
 def seconds(pixels: np.ndarray) -> float:
     start = time.perf_counter()
-    appearance(pixels)
+    measure_appearance(pixels)
     return time.perf_counter() - start

@@ -16,7 +16,7 @@ from planted import plant_in_lfw
 
 from finetune.doctor import examine, judge_quality
 from finetune.images import read_image
-from finetune.quality import DEFECTS, appearance
+from finetune.quality import DEFECTS, measure_appearance
 
 SEEDS = (1, 2, 3)
 EACH = 80
@@ -71,7 +71,7 @@ def time_per_crop() -> float:
     for path in sorted(crops("lfw_160", 160, 32).rglob("*.png"))[:TIMED]:
         pixels = read_image(path)
         start = time.perf_counter()
-        appearance(pixels)
+        measure_appearance(pixels)
         seconds.append(time.perf_counter() - start)
     return 1000 * float(np.median(seconds))
 
