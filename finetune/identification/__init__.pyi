@@ -4,7 +4,7 @@ from .error_curves import (
     error_curve as error_curve,
     verification_errors as verification_errors,
 )
-from .intervals import Rate as Rate, rate_intervals as rate_intervals, rate_of as rate_of, wilson as wilson
+from .intervals import Rate as Rate, rate_intervals as rate_intervals, rate_of as rate_of
 from .operating_rates import (
     OperatingRates as OperatingRates,
     Probes as Probes,

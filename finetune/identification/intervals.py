@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from finetune.arrays import Doubles, Labels
-from finetune.verification import RESAMPLES
+from finetune.verification import RESAMPLES, wilson
 
 CONFIDENCE = 0.95
 SEED = 0
@@ -56,7 +55,7 @@ def rate_intervals(hits: npt.NDArray[np.bool_], subjects: Labels | None = None) 
     """
     n = len(hits)
     if subjects is None or len(np.unique(subjects)) == n:
-        return wilson(hits.sum(axis=0), n)
+        return wilson(hits.mean(axis=0), n)
     _, places, images = np.unique(subjects, return_inverse=True, return_counts=True)
     people = len(images)
     theirs = np.zeros([people, hits.shape[1]])
@@ -66,19 +65,5 @@ def rate_intervals(hits: npt.NDArray[np.bool_], subjects: Labels | None = None) 
     ends: Doubles = np.quantile(rates, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0).T
     share = hits.mean(axis=0)
     alike = (share == 0) | (share == 1)
-    ends[alike] = wilson(share[alike] * people, people)
+    ends[alike] = wilson(share[alike], people)
     return ends
-
-
-def wilson(counts: npt.NDArray[np.number], n: int) -> Doubles:
-    """Return Wilson's 95 % interval of each share `counts` / n: [columns] to float64 [columns, 2].
-
-    It is that of `scipy.stats.binomtest`, which takes one count at a time.
-    """
-    z = stats.norm.ppf((1 + CONFIDENCE) / 2)
-    share = np.asarray(counts, np.float64) / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    ends = np.stack([centre - half, centre + half], axis=1)
-    ends[share == 0, 0], ends[share == 1, 1] = 0, 1  # exactly, without rounding
-    return np.clip(ends, 0, 1)

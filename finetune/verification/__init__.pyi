@@ -45,6 +45,7 @@ from .pairs import (
     numbered as numbered,
     resolve as resolve,
 )
+from .rate_interval import wilson as wilson
 from .resampling import RESAMPLES as RESAMPLES, bootstrap as bootstrap
 from .result import (
     ACCURACY_STEP as ACCURACY_STEP,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from finetune.verification.comparison import Z_95
+from finetune.verification.rate_interval import wilson
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -67,7 +67,7 @@ def share(counted: Bools, first: Indices, second: Indices) -> Share:
             independent, z = n / ratio, quantile(effective)
     elif uses.max() > 1:
         independent = min(independent, effective if np.array_equal(first, second) else effective / 2)
-    low, high = _wilson(rate, independent, z)
+    low, high = wilson(rate, independent, z).tolist()
     return Share(count, n, people, rate, low, high)
 
 
@@ -116,10 +116,3 @@ def uses_of(first: Indices, second: Indices) -> npt.NDArray[np.intp]:
     """Return the number of pairs that each person is in, int [people]."""
     people = int(max(first.max(), second.max())) + 1 if len(first) else 1
     return np.bincount(first, minlength=people) + np.bincount(second[first != second], minlength=people)
-
-
-def _wilson(rate: float, n: float, z: float) -> tuple[float, float]:
-    """Return Wilson's interval of a rate over n pairs, which may be a fraction."""
-    centre = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
-    return max(0.0, min(rate, centre - half)), min(1.0, max(rate, centre + half))  # rounding may pass the rate

@@ -14,7 +14,7 @@ from sklearn.metrics import det_curve, roc_auc_score, roc_curve
 from finetune.errors import DataError
 from finetune.identification import error_curves
 from finetune.identification.error_curves import error_curve, verification_errors
-from finetune.identification.intervals import wilson
+from finetune.verification import wilson
 from finetune.verification.protocols import area, evaluate_pairs
 
 SCORES = st.lists(st.integers(0, 9), min_size=1, max_size=15)
@@ -89,8 +89,8 @@ def test_each_point_has_its_interval_in_blocks_of_any_size(monkeypatch):
     generator = np.random.default_rng(0)
     genuine, impostors, people = generator.normal(1, 1, 60), generator.normal(0, 1, 90), np.arange(60) % 12
     curve = error_curve(genuine, impostors, people)
-    np.testing.assert_allclose(curve.positive_intervals, wilson(90 * curve.positives, 90), atol=1e-12)
-    own = wilson(60 * (1 - curve.negatives), 60)
+    np.testing.assert_allclose(curve.positive_intervals, wilson(curve.positives, 90), atol=1e-12)
+    own = wilson(1 - curve.negatives, 60)
     dependent = np.ptp(1 - curve.negative_intervals, axis=1)
     assert (dependent > 0).all()
     assert not np.allclose(dependent, np.ptp(own, axis=1))

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from scipy import stats
 
-from finetune.identification.intervals import Rate, rate_intervals, rate_of, wilson
+from finetune.identification.intervals import Rate, rate_intervals, rate_of
+from finetune.verification import wilson
 
 
 @settings(max_examples=200)
@@ -15,13 +16,13 @@ from finetune.identification.intervals import Rate, rate_intervals, rate_of, wil
 def test_wilsons_equals_scipys(case):
     k, n = case
     expected = stats.binomtest(k, n).proportion_ci(0.95, "wilson")
-    np.testing.assert_allclose(wilson(np.array([k]), n), [[expected.low, expected.high]], atol=1e-12)
+    np.testing.assert_allclose(wilson([k / n], n), [[expected.low, expected.high]], atol=1e-12)
 
 
 def test_one_image_per_subject_gives_wilsons():
     hits = np.arange(40)[:, np.newaxis] % np.array([2, 5]) == 0
-    np.testing.assert_array_equal(rate_intervals(hits, np.arange(40)[::-1]), wilson(hits.sum(0), 40))
-    assert rate_of(hits[:, 0]) == Rate(0.5, *wilson(np.array([20]), 40)[0], 40)
+    np.testing.assert_array_equal(rate_intervals(hits, np.arange(40)[::-1]), wilson(hits.mean(0), 40))
+    assert rate_of(hits[:, 0]) == Rate(0.5, *wilson(0.5, 40), 40)
     assert str(rate_of(hits[:, 0])) == "0.5000 (95 %: 0.3520 to 0.6480)"
 
 
@@ -42,7 +43,7 @@ def test_the_bootstrap_covers_a_rate_of_dependent_images_and_wilsons_does_not():
 @pytest.mark.parametrize("hit", [True, False])
 def test_images_that_are_all_alike_have_wilsons_interval_for_the_number_of_subjects(hit):
     found = rate_of(np.full(50, hit), np.arange(50) % 5)
-    assert (found.low, found.high) == tuple(wilson(np.array([5.0 * hit]), 5)[0])
+    assert (found.low, found.high) == tuple(wilson(float(hit), 5))
     assert found.low < 1
     assert found.high > 0
 

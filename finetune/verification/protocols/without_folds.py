@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from finetune.arrays import Floats
 from finetune.errors import DataError, Problem
-from finetune.verification import AccuracyInterval, Distance, VerificationResult
+from finetune.verification import AccuracyInterval, Distance, VerificationResult, wilson
 from finetune.verification.protocols.distances import PairedRows, pair_distances, unknown_distance, unusable
 from finetune.verification.protocols.lfw import ACCURACY_THRESHOLDS, VAL_THRESHOLDS, Bools, Indices, val_threshold
 from finetune.verification.protocols.roc import accepted, summarized
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from finetune.verification import ImagePairs
 
 FAR = 1e-3
-CONFIDENCE = 0.95
 MOST_GROUPS = 400
 """Largest number of groups of pairs with thresholds of their own."""
 UNBALANCED = 0.6
@@ -129,10 +126,7 @@ def accuracy_interval(accuracy: float, pairs: ImagePairs) -> AccuracyInterval:
     """
     people = {pairs.identities[i] for index in (pairs.index1, pairs.index2) for i in index}
     n, of = (len(pairs.is_same), "pairs") if "" in people else (len(people), "people")
-    z = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
-    center = (accuracy + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(accuracy * (1 - accuracy) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return AccuracyInterval(max(0.0, center - half), min(1.0, center + half), n, of)
+    return AccuracyInterval(*wilson(accuracy, n).tolist(), n, of)
 
 
 def why(interval: AccuracyInterval) -> str:
