@@ -14,7 +14,7 @@ from finetune.gallery.labelled import label_photos
 from finetune.gallery.labelled_figures import LabelledFigures, PersonCounts, measure_labelled
 from finetune.gallery.labelled_tables import show_figures
 from finetune.gallery.prototypes import NOBODY
-from finetune.identification import wilson
+from finetune.verification import wilson
 
 pytestmark = pytest.mark.tf
 PEOPLE = ("Ann", "Bob", "Cem", "Dan")
@@ -43,7 +43,7 @@ def test_they_equal_counts_by_hand():
     assert found.cmc.rates.tolist() == [2 / 5, 3 / 5, 4 / 5, 1]
     assert (found.tpir.value, found.tpir.n) == (2 / 5, 5)
     assert found.fpir.value == np.mean([n / 150 > 0.5 for n in range(99)])
-    assert (found.fpir.low, found.fpir.high) == tuple(wilson(np.array([found.fpir.value * 99]), 99)[0])
+    assert (found.fpir.low, found.fpir.high) == tuple(wilson(found.fpir.value, 99))
     thresholds = [(0.01, 98 / 150, 0.4), (0.1, 89 / 150, 0.4)]
     assert [(at.target, at.threshold, at.tpir.value) for at in found.rates] == thresholds
     assert found.people == (

@@ -126,7 +126,8 @@ def accuracy_interval(accuracy: float, pairs: ImagePairs) -> AccuracyInterval:
     """
     people = {pairs.identities[i] for index in (pairs.index1, pairs.index2) for i in index}
     n, of = (len(pairs.is_same), "pairs") if "" in people else (len(people), "people")
-    return AccuracyInterval(*wilson(accuracy, n).tolist(), n, of)
+    low, high = wilson(accuracy, n).tolist()
+    return AccuracyInterval(low, high, n, of)
 
 
 def why(interval: AccuracyInterval) -> str:
