@@ -116,7 +116,7 @@ AREAS = {
             "finetune.quality": (
                 "measure_quality",
                 "Quality",
-                "Appearance",
+                "PixelQuality",
                 "measure_appearance",
                 "Pose",
                 "estimate_pose",

@@ -13,13 +13,13 @@ import PIL
 from finetune.embedding import VectorCache, entry_name
 from finetune.errors import Problem, RunError
 from finetune.images import Fault, ImageRecord, Pixels, Records, Size, decode_all, inspect_images
-from finetune.quality import Appearance, measure_appearance
+from finetune.quality import PixelQuality, measure_appearance
 
 Rows = npt.NDArray[np.float32]
 
 SIDE = 32
 PICTURE, SIZE = slice(SIDE * SIDE), slice(SIDE * SIDE, SIDE * SIDE + 2)
-APPEARANCE = slice(SIZE.stop, SIZE.stop + len(Appearance._fields))
+APPEARANCE = slice(SIZE.stop, SIZE.stop + len(PixelQuality._fields))
 SHAPE = (APPEARANCE.stop,)
 """Shape of a row in the cache: the thumbnail's grey levels, the image's width and height, and its measures of
 quality."""
@@ -57,14 +57,14 @@ class Thumbnails:
         """
         return self._kept([self.images[row] for row in rows])[:, PICTURE].reshape(-1, SIDE, SIDE)
 
-    def appearances(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> list[Appearance]:
+    def appearances(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> list[PixelQuality]:
         """Return the measures of the quality of some images.
 
         Raises:
             RunError: as in `read`.
         """
         kept = self._kept([self.images[row] for row in rows])[:, APPEARANCE]
-        return [Appearance(*measures) for measures in kept.tolist()]
+        return [PixelQuality(*measures) for measures in kept.tolist()]
 
     def _measure(self, records: Sequence[ImageRecord]) -> list[Size | Fault]:
         """Return the images' sizes; images without a thumbnail in the cache are decoded."""

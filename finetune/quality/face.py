@@ -9,7 +9,7 @@ import numpy as np
 
 from finetune.align import RecordedFace
 from finetune.brief import Brief
-from finetune.quality.pixels import Appearance
+from finetune.quality.pixels import PixelQuality
 from finetune.quality.pose import Pose, estimate_pose
 from finetune.quality.reference import SHARPNESS
 
@@ -49,13 +49,13 @@ class Quality(Brief):
         pose: pose by the landmarks; None if they are unknown.
     """
 
-    appearance: Appearance
+    appearance: PixelQuality
     side: float | None = None
     detection: float | None = None
     pose: Pose | None = None
 
     @classmethod
-    def of(cls, appearance: Appearance, face: RecordedFace | None = None) -> Quality:
+    def of(cls, appearance: PixelQuality, face: RecordedFace | None = None) -> Quality:
         """Return the quality of a crop, with what the alignment's journal knows of its face."""
         if face is None:
             return cls(appearance)

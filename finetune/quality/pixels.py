@@ -29,7 +29,7 @@ DETAIL = 0.9
 Grey = npt.NDArray[np.float32]
 
 
-class Appearance(NamedTuple):
+class PixelQuality(NamedTuple):
     """Measures of one crop, from its pixels.
 
     Attributes:
@@ -51,7 +51,7 @@ class Appearance(NamedTuple):
     blown: float
 
 
-def measure_appearance(pixels: Pixels) -> Appearance:
+def measure_appearance(pixels: Pixels) -> PixelQuality:
     """Measure an aligned face.
 
     Args:
@@ -62,7 +62,7 @@ def measure_appearance(pixels: Pixels) -> Appearance:
     red, green, blue = cv2.split(pixels)
     variance = float(face.var())
     edges = cv2.Laplacian(grey, cv2.CV_32F)[FACE, FACE]
-    return Appearance(
+    return PixelQuality(
         sharpness=float(edges.var()) / variance if variance >= 1 else 0.0,  # a face of one grey level shows no edge
         resolution=resolution(grey),
         luminance=float(face.mean()),

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from finetune.align import RecordedFace
-from finetune.quality import DEFECTS, Appearance, Pose, Quality
+from finetune.quality import DEFECTS, PixelQuality, Pose, Quality
 from finetune.quality.face import WITH_DEFECT
 from finetune.quality.reference import SHARES, SHARPNESS, Scale
 
-GOOD = Appearance(sharpness=0.1685, resolution=60, luminance=130, contrast=34, highlights=184, dark=0, blown=0)
+GOOD = PixelQuality(sharpness=0.1685, resolution=60, luminance=130, contrast=34, highlights=184, dark=0, blown=0)
 
 
 def test_a_good_face_has_no_defect():

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from finetune.images.perturbation import blur, brighten, shrink
-from finetune.quality.pixels import SIDE, Appearance, measure_appearance
+from finetune.quality.pixels import SIDE, PixelQuality, measure_appearance
 
 
 def natural(seed: int, side: int = 160) -> np.ndarray:
@@ -79,7 +79,7 @@ def test_luminance_weighs_the_colors_as_the_standard_does():
 
 def test_a_picture_of_one_color_has_no_detail():
     seen = measure_appearance(np.full((160, 160, 3), 77, np.uint8))
-    assert seen == Appearance(0, 0, 77, 0, 77, 0, 0)
+    assert seen == PixelQuality(0, 0, 77, 0, 77, 0, 0)
 
 
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))
