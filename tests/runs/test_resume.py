@@ -92,10 +92,8 @@ def test_stopped_and_resumed_equals_left_alone(recipe, left_alone, tmp_path, num
     assert not [path for path in output.rglob("*") if path.name.endswith(".partial")]
 
 
-def test_an_epoch_of_a_part_of_the_images_is_resumed_like_any(drawn_checkpoint, faces, tmp_path):
-    """Resume with changed pixels, limited epochs, weighted people, and pairs that are measured within the stages."""
-    recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(MORE.format(checkpoint=drawn_checkpoint, faces=faces))
+def left_alone_and_resumed(recipe, tmp_path):
+    """Return the folders of a run that was left alone, and of one that was killed and resumed, after a comparison."""
     alone, output = tmp_path / "alone/run", tmp_path / "run"
     finish(recipe, alone)
     returned, error = stop_in_the_middle(recipe, output, signal.SIGKILL)
@@ -103,6 +101,14 @@ def test_an_epoch_of_a_part_of_the_images_is_resumed_like_any(drawn_checkpoint, 
     assert "resumed after epoch" in finish(recipe, output, "--resume")
     assert checkpoint_bytes(output) == checkpoint_bytes(alone)
     assert history(output) == history(alone)
+    return alone, output
+
+
+def test_an_epoch_of_a_part_of_the_images_is_resumed_like_any(drawn_checkpoint, faces, tmp_path):
+    """Resume with changed pixels, limited epochs, weighted people, and pairs that are measured within the stages."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(MORE.format(checkpoint=drawn_checkpoint, faces=faces))
+    _, output = left_alone_and_resumed(recipe, tmp_path)
     rows = list(csv.DictReader((output / "history.csv").read_text().splitlines()))
     assert [row["epoch"] for row in rows if row["lfw_accuracy"]] == ["2", "2", "4"]
 
@@ -111,13 +117,7 @@ def test_an_epoch_of_a_part_of_the_images_is_resumed_like_any(drawn_checkpoint, 
 def test_a_loss_with_a_state_of_its_own_is_resumed_like_any(drawn_checkpoint, faces, tmp_path, loss):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(f"{MORE.format(checkpoint=drawn_checkpoint, faces=faces)}    loss: {loss}\n")
-    alone, output = tmp_path / "alone/run", tmp_path / "run"
-    finish(recipe, alone)
-    returned, error = stop_in_the_middle(recipe, output, signal.SIGKILL)
-    assert returned == -9, error
-    assert "resumed after epoch" in finish(recipe, output, "--resume")
-    assert checkpoint_bytes(output) == checkpoint_bytes(alone)
-    assert history(output) == history(alone)
+    alone, output = left_alone_and_resumed(recipe, tmp_path)
     suspects = [path.read_text() for run in (alone, output) for path in run.glob("2-*/suspects.csv")]
     assert suspects == suspects[:1] * (2 if loss == "sub_arcface" else 0)
 
