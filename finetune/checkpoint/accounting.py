@@ -73,9 +73,18 @@ class Account:
         return stored_class_names(self.located.folder, self.contents.num_classes) if self.located else ()
 
     def for_people(self, class_names: Sequence[str]) -> Account:
-        """Return the account with these people in the new head, for a checkpoint opened for a new head."""
+        """Return the account with these people in the new head, for a checkpoint opened for a new head.
+
+        Without people, the network gets no head.
+        """
+        head = self.backbone.head_variables
+        if not class_names:
+            needed = {name: shape for name, shape in self.needed.items() if name not in head}
+            fresh = tuple(name for name in self.plan.fresh if name not in head)
+            plan = dataclasses.replace(self.plan, fresh=fresh)
+            return dataclasses.replace(self, needed=needed, plan=plan, class_names=())
         shapes = ((self.contents.embedding_size, len(class_names)), (len(class_names),))
-        needed = {**self.needed, **dict(zip(self.backbone.head_variables, shapes, strict=True))}
+        needed = {**self.needed, **dict(zip(head, shapes, strict=True))}
         return dataclasses.replace(self, needed=needed, class_names=tuple(class_names))
 
 

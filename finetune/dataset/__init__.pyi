@@ -19,3 +19,4 @@ from .scanning import (
     scan as scan,
 )
 from .splitting import hold_out as hold_out, places as places, split_validation as split_validation
+from .unlabelled import scan_unlabelled as scan_unlabelled

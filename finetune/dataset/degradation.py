@@ -29,6 +29,7 @@ class Draws(NamedTuple):
     grey: float
     gamma: float
     jpeg: float
+    share: float
 
 
 class Degradation:
@@ -45,6 +46,8 @@ class Degradation:
     def __call__(self, pixels: Pixels, index: int) -> Pixels:
         """Degrade a cropped image in the order in which scene, lens, sensor and file do: [size, size, channels]."""
         camera, draws = self._camera, Draws(*self._generator(index, OF_VALUES).random(len(Draws._fields)).tolist())
+        if camera.share is not None and draws.share >= camera.share:
+            return pixels
         if camera.mask and draws.mask < camera.mask:
             pixels = _at("mask", pixels, _between(MASKED, draws.masked))
         if camera.low_light:

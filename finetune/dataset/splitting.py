@@ -29,6 +29,8 @@ def split_validation(dataset: Dataset, fraction: float, seed: int) -> tuple[Data
     # The decimal value counts: in binary, 100 (1 - 0.07) is 92.99…, which would hold back 8 images.
     share = Fraction(str(fraction))
     held_back = np.zeros(len(dataset.labels), dtype=bool)
+    if not fraction:
+        return dataset, dataset.take(np.flatnonzero(held_back))
     ends = np.cumsum(np.bincount(dataset.labels, minlength=len(dataset.class_names)))
     by_person = np.split(np.argsort(dataset.labels, kind="stable"), ends[:-1])
     for name, images in zip(dataset.class_names, by_person, strict=True):

@@ -75,13 +75,17 @@ class Camera(Section):
     darker. Default: 1."""
     jpeg: AnyQuality | None = None
     """Range of the quality, from 1 to 100, in which the image is compressed as JPEG. Default: no compression."""
+    share: From0To1 | None = None
+    """Probability, from 0 to 1, that an image is degraded at all. The others stay as they are, so that the embeddings
+    of good photos are held too. Default: 1."""
 
     @property
     def draws(self) -> bool:
         """True if any image is degraded."""
-        return any(value for _, value in self)
+        return self.share != 0 and any(value for key, value in self if key != "share")
 
     def rules(self) -> Iterator[Fault]:
         """Yield the problem of a section without any degradation."""
-        if not self.faults and all(value is None for _, value in self):
-            yield Fault((), "no degradation in it", f"give {listed(Camera.model_fields, 'or')}, or drop it")
+        kinds = [key for key in Camera.model_fields if key != "share"]
+        if not self.faults and all(getattr(self, key) is None for key in kinds):
+            yield Fault((), "no degradation in it", f"give {listed(kinds, 'or')}, or drop it")

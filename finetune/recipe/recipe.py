@@ -159,6 +159,8 @@ class Recipe(Section):
             yield Fault(("cache",), found, "set cache: auto, or give augment.views")
         if self.strategy in ("mirrored", "multi_worker"):
             yield from self._on_several(stages)
+        if self.data and self.data.labels == "none":
+            yield from _of_labels(stages)
         yield from (fault._replace(keys=("measure", *fault.keys)) for fault in set_rules(self.measure or ()))
         given = self.lfw, self.measure, self.data and self.data.strangers
         if self.verification and all(part is None for part in given):
@@ -263,6 +265,19 @@ class Recipe(Section):
             }
             for key in (key for key in type(stage).model_fields if asked.get(key)):
                 yield Fault(("stages", index, key), why, "give strategy: none, or remove it")
+
+
+def _of_labels(stages: list[tuple[int, Stage]]) -> Iterator[Fault]:
+    """Yield the keys of the stages that ask who is in an image, where nobody knows."""
+    for index, stage in stages:
+        asked = {
+            "loss": stage.loss and stage.loss.name != "none",
+            "sampling": stage.sampling and stage.sampling != "shuffled",
+            "center_loss": stage.center_loss and stage.center_loss.factor,
+        }
+        for key in (key for key, needs in asked.items() if needs):
+            advice = "give loss: none" if key == "loss" else "remove it"
+            yield Fault(("stages", index, key), "found it beside data.labels: none", advice)
 
 
 def _names(stages: list[tuple[int, Stage]]) -> Iterator[Fault]:

@@ -83,6 +83,9 @@ class Data(Section):
     share: Annotated[float, Range(gt=0, le=1, of="a share of the images")] | None = None
     """Share of the training images that each epoch draws, above 0, at most 1. Each epoch takes the next part, so that
     all images are seen in turn. Where a stage draws images with replacement, it limits the draws. Default: 1."""
+    labels: Literal["none"] | None = None
+    """`none`: nobody says who is in the images, which lie anywhere below `train`. Every stage then has `loss: none`,
+    and the network gets no classifier. Default: each folder is named after the person in its images."""
 
     @property
     def validates(self) -> bool:
@@ -93,6 +96,16 @@ class Data(Section):
         """Yield the problem of two sources of validation images."""
         if self.validation and self.validation_split:
             yield Fault(("validation",), f"found it beside validation_split: {self.validation_split:g}", "drop one")
+        if self.labels == "none":
+            of_people = {
+                "validation_split": self.validation_split,
+                "min_images_per_person": self.min_images_per_person and self.min_images_per_person > 1,
+                "strangers": isinstance(self.strangers, float),
+                "filter": self.filter,
+                "validation": self.validation,
+            }
+            for key in (key for key, asked in of_people.items() if asked):
+                yield Fault((key,), "found it beside labels: none", "drop it, or give one folder of images per person")
 
 
 Relative = Annotated[float, Range(ge=0, lt=1, of="a relative change")]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from finetune.align import Alignment, aligned
-from finetune.dataset import Inspect, Quarantined, Scan, scan
+from finetune.dataset import Inspect, Quarantined, Scan, scan, scan_unlabelled
 from finetune.doctor import Report, Thumbnails, examine
 from finetune.errors import DataError
 from finetune.recipe import Recipe
@@ -32,7 +32,10 @@ def open_data(recipe: Recipe, crop: int | None, inspect: Inspect) -> Scan:
     data = recipe.data
     folder, lost = crops(recipe, data.train, crop)
     try:
-        found = scan(folder, min_images_per_person=data.min_images_per_person, crop=crop, inspect=inspect)
+        if data.labels == "none":
+            found = scan_unlabelled(folder, crop=crop, inspect=inspect)
+        else:
+            found = scan(folder, min_images_per_person=data.min_images_per_person, crop=crop, inspect=inspect)
     except DataError as error:
         if folder == data.train:
             raise

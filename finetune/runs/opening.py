@@ -57,7 +57,7 @@ class Inputs:
         trained_names: people who have been trained on at the end of the run. These are the people of the checkpoint's
             own classifier, if their names are stored beside it, and those of `scan`.
         strategy: strategy whose replicas hold the model.
-        report: the doctor's report on the training folder; None on a worker that is not the chief.
+        report: the doctor's report on the training folder; None on a worker that is not the chief, and without labels.
         selection: people of the folder who are trained on, and people who are held out.
         records: records of all image files that were read.
     """
@@ -122,7 +122,8 @@ class Inputs:
         strategy.must_see_the_same(shared_lines(recipe, lines, summaries(pairs.sets, before + people), found))
         with strategy.scope():
             model = build(recipe, found.for_people(people))
-        report = examined(recipe, everybody, crop, pairs.of_lfw, inspected) if strategy.is_chief else None
+        examines = strategy.is_chief and recipe.data.labels != "none"
+        report = examined(recipe, everybody, crop, pairs.of_lfw, inspected) if examines else None
         parts = model, scanned, train, validation, pairs.sets, before + people
         return cls(recipe, *parts, strategy, report, selection, records)
 
@@ -190,7 +191,7 @@ class Inputs:
             },
             **(self.selection or Selection(self.scan)).summary(),
             "images": {"files": len(self.image_lines), "sha256": digest_of(self.image_lines)},
-            "doctor": self.report.to_json() if self.report else {},
+            "doctor": self.report.to_json() if self.report else {"counts": {}, "findings": [], "notes": []},
             **summaries(self.sets, self.trained_names),
         }
 

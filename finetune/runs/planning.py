@@ -134,12 +134,12 @@ def restored(model: Model) -> str:
     skipped = "; ".join(sorted(set(model.plan.skipped.values())))
     classes = counted(model.num_classes or 0, "class")
     others = "among them " if len(model.plan.fresh) > len(model.backbone.head_variables) else ""
+    head = f" ({others}{model.backbone.head} of {classes})" if model.num_classes and model.plan.fresh else ""
     if not model.plan.restored:
         return f"{counted(len(model.plan.fresh), 'variable')} drawn; embeddings of {model.embedding_size} values"
     return (
         f"{len(model.plan.restored)} variables restored, {len(model.plan.skipped)} skipped"
-        f"{f' ({skipped})' if skipped else ''}, {len(model.plan.fresh)} fresh"
-        f"{f' ({others}{model.backbone.head} of {classes})' if model.plan.fresh else ''}; "
+        f"{f' ({skipped})' if skipped else ''}, {len(model.plan.fresh)} fresh{head}; "
         f"embeddings of {model.embedding_size} values"
     )
 
@@ -152,6 +152,9 @@ def describe(preprocessing: Preprocessing) -> str:
 def data(inputs: Inputs) -> str:
     """Return the counts of people, images and files in one line."""
     scan = inputs.scan
+    if inputs.recipe.data.labels == "none":
+        files = counted(len(scan.quarantined), "file")
+        return f"{counted(len(inputs.train), 'unlabelled image')} to train on, {files} left out"
     return (
         f"{counted(len(scan.dataset.class_names), 'person')}, {counted(len(inputs.train), 'image')} to train on, "
         f"{len(inputs.validation)} held back, {counted(len(scan.quarantined), 'file')} left out, "
@@ -210,7 +213,7 @@ def _left_out(inputs: Inputs) -> list[str]:
 def _few_people(inputs: Inputs) -> list[str]:
     """Return a suggestion to try a gallery without training, if there are few people."""
     people = len(inputs.scan.dataset.class_names)
-    if people > FEW_PEOPLE or inputs.recipe.checkpoint is None:
+    if not 0 < people <= FEW_PEOPLE or inputs.recipe.checkpoint is None:
         return []
     command = gallery_command(inputs.recipe)
     if inputs.report and inputs.report.counts().get("unaligned") and not inputs.recipe.data.align:

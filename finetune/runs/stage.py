@@ -133,7 +133,7 @@ class StageRun:
         data = Data(
             lambda epoch: features.training(epoch.number, epoch.order, epoch.batch_size),
             sampler,
-            features.validation if len(inputs.validation) else None,
+            features.validation if len(inputs.validation) and stage.loss.judges else None,
             targets,
         )
         run = Run(_key(recipe.seed, index, state.attempt), on_epoch, measured, recipe.history.stat_h5)
@@ -155,7 +155,7 @@ class StageRun:
     def _judged(self, embedder: Embedder, state: StageState, failure: str) -> StageResult:
         """Return the result of an attempt, measured with the weights that it kept."""
         stage, kept = self._stage, state.current[state.kept_epoch - 1]
-        if not stage.loss.has_head:
+        if not stage.loss.has_head and self._model.num_classes:
             self._write_head(embedder)
         held_back = self._evaluation.held_back(embedder)
         sets: dict[str, VerificationResult] = {}

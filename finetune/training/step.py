@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -208,13 +209,13 @@ class Trainer:
         return {name: tensor for name, tensor in found.items() if isinstance(tensor, tf.Variable)}
 
     @property
-    def _head(self) -> tf.Variable:
-        """Weights of the classifier, [E, classes]."""
-        return self.model.variables[self.backbone.head_variables[0]]
+    def _head(self) -> Any:
+        """Weights of the classifier, [E, classes]; None without a classifier."""
+        return self.model.variables.get(self.backbone.head_variables[0])
 
     @property
-    def _columns(self) -> tf.Variable:
-        """Weights of the classifier, or the loss's variable that trains in their place."""
+    def _columns(self) -> Any:
+        """Weights of the classifier, or the loss's variable that trains in their place; None without a classifier."""
         return self._trained.get(self.backbone.head_variables[0], self._head)
 
     def _apply(self, gradients: list[tf.Tensor], outputs: Outputs) -> None:

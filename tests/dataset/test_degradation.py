@@ -29,7 +29,7 @@ def generator(index: int, of: int) -> np.random.Generator:
 
 
 def draws(index: int) -> Draws:
-    return Draws(*generator(index, OF_VALUES).random(11).tolist())
+    return Draws(*generator(index, OF_VALUES).random(12).tolist())
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ ONE_BY_ONE = {
 
 
 def test_every_key_is_drawn_and_comes_in_its_order():
-    assert list(ONE_BY_ONE) == list(Camera.model_fields) == list(EVERYTHING)
+    assert [*ONE_BY_ONE, "share"] == list(Camera.model_fields) == [*EVERYTHING, "share"]
     assert set(Draws._fields) == {*Camera.model_fields, "masked", "angle"}
 
 
@@ -81,6 +81,17 @@ def test_all_of_them_are_applied_in_the_order_of_a_camera(image):
         for change in ONE_BY_ONE.values():
             expected = change(expected, draws(index), index)
         np.testing.assert_array_equal(everything(image, index), expected)
+
+
+def test_a_share_of_the_images_is_degraded_as_without_it_and_the_rest_stays(image):
+    all_of_them, some = Degradation(Camera(**EVERYTHING), KEY), Degradation(Camera(**EVERYTHING, share=0.3), KEY)
+    stayed = []
+    for index in range(400):
+        found = some(image, index)
+        stayed.append(found is image)
+        if found is not image:
+            np.testing.assert_array_equal(found, all_of_them(image, index))
+    assert np.mean(stayed) == pytest.approx(0.7, abs=5 * np.sqrt(0.21 / 400))
 
 
 def test_whole_numbers_are_drawn_from_both_ends_alike(image, monkeypatch):
@@ -125,6 +136,7 @@ def test_the_camera_comes_after_the_other_changes_and_leaves_their_draws(image):
 def test_a_camera_alone_finishes_and_one_that_never_acts_does_not(image):
     assert Augmentation(Augment(camera={"grey": True}), KEY).finishes
     assert not Augmentation(Augment(camera={"grey": False, "mask": 0}), KEY).finishes
+    assert not Augmentation(Augment(camera={"grey": True, "share": 0}), KEY).finishes
 
 
 def test_a_grey_image_stays_grey_with_one_channel(image):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from finetune.arrays import Labels
+    from finetune.training.objectives.distillation import Distillation
 
     Tensors = Mapping[str, tf.Variable | tf.Tensor]
 
@@ -115,6 +116,14 @@ class StageKeys(Protocol):
     def class_weight(self) -> str | None:
         """Factors of the losses of images by their class."""
 
+    @property
+    def distillation(self) -> Distillation:
+        """Pull of embeddings toward the restored checkpoint's."""
+
+    @property
+    def early_stopping(self) -> int | None:
+        """Number of epochs without a lower validation loss after which the stage stops."""
+
 
 class Loss(Section):
     """Loss that a stage minimizes over its images. The terms beside it have keys of their own."""
@@ -130,6 +139,8 @@ class Loss(Section):
     """True if batches are made of triplets, drawn as such or mined within the batch."""
     whole_batch: ClassVar[bool] = False
     """True if all images of a batch must be on one device."""
+    judges: ClassVar[bool] = True
+    """True if the loss of the held-back images chooses the epoch; otherwise the last epoch is kept."""
     names_suspects: ClassVar[bool] = False
     """True if the stage lists images that seem to be under a wrong name."""
     in_place: ClassVar[str] = ""

@@ -16,6 +16,7 @@ from finetune.training.objectives.curricularface import CurricularFace
 from finetune.training.objectives.distillation import Distillation
 from finetune.training.objectives.loss import Loss
 from finetune.training.objectives.metric import GRADIENT_NORM, LOSS, Metric
+from finetune.training.objectives.no_loss import NoLoss
 from finetune.training.objectives.penalties import L2SP, WeightDecay
 from finetune.training.objectives.prelogits_norm import PrelogitsNorm
 from finetune.training.objectives.softmax import Softmax
@@ -33,6 +34,7 @@ LOSSES: dict[str, type[Loss]] = {
     "adaface": AdaFace,
     "sub_arcface": SubArcFace,
     "triplet": Triplet,
+    "none": NoLoss,
 }
 """Losses by their names in recipes."""
 AnyLoss = Annotated[

@@ -71,7 +71,8 @@ def test_its_keys_are_read_and_refused_like_any_other_s():
     with pytest.raises(RecipeError, match=r"slack: found -1.*give a number from 0"):
         Stage("s", "Block8", 1, loss={"name": "pull", "slack": -1})
     with pytest.raises(
-        RecipeError, match="softmax, arcface, cosface, combined, curricularface, adaface, sub_arcface, triplet or pull"
+        RecipeError,
+        match="softmax, arcface, cosface, combined, curricularface, adaface, sub_arcface, triplet, none or pull",
     ):
         Stage("s", "Block8", 1, loss="mood")
 
