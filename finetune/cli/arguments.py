@@ -293,7 +293,7 @@ def standardization_notes(model: Model, paths: Sequence[Path]) -> list[str]:
         pixels = probe(usable, model.preprocessing)
     except DataError:  # the command itself reports damaged images
         return []
-    return standardization_remarks(model, pixels, "give --standardization ")
+    return standardization_remarks(model, model.standardization_fit(pixels), "give --standardization ")
 
 
 def path(text: str) -> Path:

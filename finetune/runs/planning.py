@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from finetune.backbones import Standardization
 from finetune.doctor import IMAGE_SIZE, Report
 from finetune.embedding import Choice, VectorCache, choice
 from finetune.errors import DataError, Problem, attempt
@@ -19,6 +20,7 @@ from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.recipe import Recipe, Stage
 from finetune.report import count_values, duration, gallery_command
+from finetune.runs.advice import advice
 from finetune.runs.cost import MARGIN, Cost, costs, seconds_per_image, time_table
 from finetune.runs.opening import Inputs
 from finetune.runtime import devices
@@ -61,6 +63,7 @@ def plan(inputs: Inputs) -> list[str]:
     if problems:
         raise DataError(*problems)
     pixels = probe(inputs.train.paths, model.preprocessing)
+    fit = model.standardization_fit(pixels)
     seconds = seconds_per_image(model, pixels)
     parts = costs(inputs, seconds)
     slow = recipe.precision == "bfloat16" and not devices.bfloat16_units()
@@ -68,7 +71,7 @@ def plan(inputs: Inputs) -> list[str]:
         *titled("devices", "; ".join(devices.prepare())),
         *(titled("strategy", inputs.strategy.describe(recipe.batch_size)) if recipe.strategy != "none" else []),
         *titled("checkpoint" if recipe.checkpoint else "weights", model.where, restored(model), *model.remarks),
-        *titled("preprocessing", describe(model.preprocessing), *standardization_remarks(model, pixels)),
+        *titled("preprocessing", describe(model.preprocessing), *standardization_remarks(model, fit)),
         *(titled("precision", recipe.precision, *([SLOW] * slow)) if recipe.precision != "float32" else []),
         *titled(
             "data", data(inputs), *_validation(inputs), *_selection(inputs), *_few_people(inputs), *_left_out(inputs)
@@ -80,7 +83,8 @@ def plan(inputs: Inputs) -> list[str]:
     ]
     for index, (stage, cost) in enumerate(zip(recipe.stages, parts[1:], strict=True), start=1):
         lines += titled(f"stage {index}", *_stage(index, stage, inputs, cost))
-    return [*lines, "", *time_table(parts, seconds)]
+    said = advice(inputs, fit.get(model.preprocessing.standardization), parts)
+    return [*lines, *titled("advice", *said), "", *time_table(parts, seconds)]
 
 
 def titled(title: str, *texts: str) -> list[str]:
@@ -95,7 +99,7 @@ def probe(paths: Sequence[Path], preprocessing: Preprocessing) -> np.ndarray:
 
 
 def standardization_remarks(
-    model: Model, pixels: np.ndarray, setting: str = "set preprocessing.standardization="
+    model: Model, fit: Mapping[Standardization, float], setting: str = "set preprocessing.standardization="
 ) -> list[str]:
     """Return what the first layer's statistics tell of the standardization, if anybody needs to know.
 
@@ -103,10 +107,10 @@ def standardization_remarks(
     whether it fits.
 
     Args:
+        fit: result of `Model.standardization_fit` on some of the images.
         setting: text that sets the standardization, up to its value.
     """
     used = model.preprocessing.standardization
-    fit = model.standardization_fit(pixels)
     if not fit:
         return []
     best, other = sorted(fit, key=lambda name: fit[name])
