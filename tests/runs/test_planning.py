@@ -260,9 +260,7 @@ def test_a_machine_without_units_for_bfloat16_is_said_to_be_slower_where_it_is_a
 def remarks(fixed, per_image, *, assumed=False):
     fit = {"fixed": fixed, "per_image": per_image}
     preprocessing = Preprocessing(160, "fixed", "", assumed=assumed)
-    return standardization_remarks(
-        SimpleNamespace(preprocessing=preprocessing, standardization_fit=lambda pixels: fit), None
-    )
+    return standardization_remarks(SimpleNamespace(preprocessing=preprocessing), fit)
 
 
 @pytest.mark.parametrize("assumed", [True, False])
