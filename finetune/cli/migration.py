@@ -117,8 +117,8 @@ def _show(target: Path, found: Migration) -> None:
     before, after = (_threshold(gallery) for gallery in (found.before, found.after))
     if before is not None and after is not None:
         say(f"named above a score of {after:.4f} for a false accept rate of {FAR:g}; it was {before:.4f}")
-    if found.mapped and after is not None:
-        say_aside("the threshold rests on mapped embeddings: enrol strangers anew for one of this checkpoint alone")
+    if found.after.strangers.maps.any():
+        say_aside("thresholds rest on mapped strangers; --photos FOLDER with their aligned faces embeds them again")
 
 
 def _show_rates(rates: MigrationRates) -> None:

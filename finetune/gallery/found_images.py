@@ -34,9 +34,8 @@ def find_images_of(
         if state == "there":
             file = Path(os.fsdecode(photos.paths[row]))
             (found if bytes(originals[row]) == digests[row] else cropped)[row] = file
-        if row not in found and digests[row] in others:
+        elif digests[row] in others:
             found[row] = others[digests[row]]
-            cropped.pop(row, None)
     found |= _cut_again(cropped, size, place)
     records = inspect_images(list(found.values()))
     return {row: records[file] for row, file in sorted(found.items()) if not records[file].unusable(size)}

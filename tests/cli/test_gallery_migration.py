@@ -202,6 +202,14 @@ def test_what_is_wrong_is_said(migrating, other_checkpoint, refused, command, li
     refused(f"gallery people.h5 {command}", *lines)
 
 
+def test_another_checkpoints_gallery_says_how_it_goes_on(migrating, refused):
+    refused(
+        "identify people.h5 mine --checkpoint newer --threshold 0",
+        "people.h5: made with ... whose weights differ from those of ...; give the checkpoint that it was made with, "
+        "or migrate the gallery (finetune gallery --migrate)",
+    )
+
+
 def test_what_is_no_gallery_is_said(work, refused):
     refused("gallery recipe.yaml --migrate model", "recipe.yaml: not a gallery, or damaged; ...")
 
