@@ -114,6 +114,21 @@ def draw_checkpoint(folder: Path, faces: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def newer_checkpoint(drawn_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the drawn checkpoint after a stage: its embeddings lie elsewhere, and nearly as well."""
+    from finetune.model import Model
+
+    model = Model.restore(drawn_checkpoint)
+    (name,) = (name for name in model.variables if name.endswith("Bottleneck/weights"))
+    weights = model.tensors([name])[name]
+    noise = np.random.default_rng(4).normal(0, 0.2 * weights.std(), weights.shape)
+    model.assign({name: (weights + noise).astype(np.float32)})
+    folder = tmp_path_factory.mktemp("newer")
+    model.save(folder, "newer")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def random_variables() -> Callable[[Backbone], dict[str, Any]]:
     """Return a function that makes a whole network's variables: embedding of 8, 3 classes, small random weights."""
     import tensorflow as tf

@@ -100,7 +100,9 @@ def peak(settings: Settings, gallery: Floats, probes: Floats) -> float:
         digests = np.zeros([len(gallery), 32], np.uint8)
         digests[:, :8] = np.arange(len(gallery), dtype="<u8").view(np.uint8).reshape(-1, 8)
         norms, names = np.ones(len(gallery), np.float32), np.full(len(gallery), b"0001.png")
-        photos = Photos(gallery, norms, digests, names, np.full(len(gallery), b"", "S1"), digests)
+        photos = Photos(
+            gallery, norms, digests, names, np.full(len(gallery), b"", "S1"), digests, np.zeros(len(gallery), np.uint8)
+        )
         contract = Contract("synthetic", "", 160, "fixed")
         empty = Gallery.empty(contract, SIZE)
         people = tuple(f"person {number}" for number in range(len(gallery) // 10))

@@ -212,6 +212,13 @@ AREAS = {
                 "Logistic",
                 "PublishedSVM",
                 "SoftmaxHead",
+                "plan_migration",
+                "write_migration",
+                "Migration",
+                "MigrationRates",
+                "fit_map",
+                "FittedMap",
+                "MapCertificate",
             )
         },
     ),

@@ -1,4 +1,4 @@
-"""List a gallery; rename, merge and remove people and photos; export it as .npz or .csv."""
+"""List a gallery; rename, merge and remove people and photos; export it; go on with another checkpoint."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import MOST_LINES, new_file, path
+from finetune.cli.migration import add_migration, migrate, refuse_migration_options
 from finetune.errors import Problem, RecipeError
 from finetune.paths import in_one_line
 from finetune.progress import say
@@ -27,8 +28,8 @@ class _Change(argparse.Action):
 
 
 EXAMPLES = (
-    "finetune gallery friends.h5",
     "finetune gallery friends.h5 --rename Bob Robert",
+    "finetune gallery friends.h5 --migrate runs/mine/2-last-block --output new.h5",
 )
 
 
@@ -57,14 +58,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write names, files and digests as .csv, or as .npz, which also holds the embeddings",
     )
+    add_migration(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Make the changes; print the people with their numbers of photos, the missing files and the checkpoint."""
     from finetune.gallery import read_gallery, update, write_export
 
+    refuse_migration_options(options)
     target = path(options.gallery)
     gallery = read_gallery(target)
+    if options.migrate is not None:
+        migrate(options, target, gallery)
+        return
     out = _export(options.export, target) if options.export else None
 
     def change(now: Gallery | None) -> Gallery:
@@ -91,6 +97,10 @@ def run(options: argparse.Namespace) -> None:
         f"made with {in_one_line(contract.checkpoint)}{f' ({contract.backbone})' if contract.backbone else ''}, "
         f"{contract.image_size} pixels, {contract.standardization} standardization"
     )
+    if mapped := gallery.n_mapped:
+        say(f"{counted(mapped, 'embedding')} mapped from another checkpoint, not computed by this one")
+        for certificate in gallery.certificates:
+            say(str(certificate))
     for line in _files(gallery):
         say(line)
 

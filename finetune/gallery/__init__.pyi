@@ -54,6 +54,9 @@ from .labelled_figures import (
 )
 from .labelled_tables import show_figures as show_figures
 from .legacy import read_features as read_features
+from .mapping import FittedMap as FittedMap, MapCertificate as MapCertificate, fit_map as fit_map
+from .migration import Migration as Migration, plan_migration as plan_migration, write_migration as write_migration
+from .migration_rates import MigrationRates as MigrationRates
 from .naming import name_faces as name_faces
 from .photos import Photos as Photos
 from .pictures import draw as draw

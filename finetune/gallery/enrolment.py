@@ -233,8 +233,9 @@ def fitting(gallery: Gallery, contract: Contract, path: Path) -> Gallery:
     differences = gallery.contract.differences(contract)
     if differences:
         same = gallery.contract.weights == contract.weights
-        advice = "leave that option out" if same else "give the checkpoint that it was made with"
-        raise DataError(Problem(path, differences, f"{advice}, or make another gallery"))
+        made = "give the checkpoint that it was made with, or migrate the gallery (finetune gallery --migrate)"
+        advice = "leave that option out, or make another gallery" if same else made
+        raise DataError(Problem(path, differences, advice))
     return dataclasses.replace(gallery, contract=contract)
 
 

@@ -14,6 +14,7 @@ from finetune.arrays import Labels
 from finetune.backbones import Channels, Standardization
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
+from finetune.gallery.mapping import MapCertificate
 from finetune.gallery.photos import Embeddings, Photos, Source
 from finetune.names import normal, shown, spelling, why_unusable
 
@@ -84,6 +85,7 @@ class Gallery(Brief):
         photos: photos of the enrolled people, n rows.
         stranger_labels: number of the stranger in each of their photos, int64 [s], from 0; names are not kept.
         strangers: photos of people who are not enrolled, s rows.
+        certificates: certificates of the maps that embeddings have gone through, the oldest first.
     """
 
     contract: Contract
@@ -92,6 +94,7 @@ class Gallery(Brief):
     photos: Photos
     stranger_labels: Labels
     strangers: Photos
+    certificates: tuple[MapCertificate, ...] = ()
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -111,6 +114,11 @@ class Gallery(Brief):
     def embeddings(self) -> Embeddings:
         """Embeddings of the enrolled people's photos, float32 [n, E]."""
         return self.photos.embeddings
+
+    @property
+    def n_mapped(self) -> int:
+        """Number of photos, those of strangers included, whose embeddings were mapped from another checkpoint's."""
+        return int(np.count_nonzero(self.photos.maps) + np.count_nonzero(self.strangers.maps))
 
     def counts(self) -> npt.NDArray[np.int64]:
         """Return the number of photos per person, [people]."""

@@ -58,6 +58,7 @@ class Photos(Brief):
         files: name of each file, as UTF-8 bytes, [n].
         paths: path of each file when it was enrolled, as UTF-8 bytes, [n]; empty if unknown.
         originals: sha256 of the file at that path, uint8 [n, 32]. If the image is a crop, this file is the photo.
+        maps: number of maps that each embedding has gone through since a checkpoint computed it, uint8 [n].
     """
 
     embeddings: Embeddings
@@ -66,6 +67,7 @@ class Photos(Brief):
     files: npt.NDArray[np.bytes_]
     paths: npt.NDArray[np.bytes_]
     originals: Digests
+    maps: npt.NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -102,7 +104,8 @@ class Photos(Brief):
         names = [file.encode("utf-8", "replace")[-LONGEST_FILE:] for file in files]
         places = [Source(b"", digest) for digest in digests] if sources is None else sources
         paths, originals = np.array([place.path for place in places], "S"), _table([place.digest for place in places])
-        return cls(embeddings, norms[:, 0].astype(np.float32), _table(digests), np.array(names, "S"), paths, originals)
+        parts = (norms[:, 0].astype(np.float32), _table(digests), np.array(names, "S"), paths, originals)
+        return cls(embeddings, *parts, np.zeros(len(embeddings), np.uint8))
 
     @classmethod
     def none(cls, embedding_size: int) -> Photos:

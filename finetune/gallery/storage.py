@@ -20,6 +20,7 @@ from finetune import files
 from finetune.backbones import CHANNELS, STANDARDIZATIONS
 from finetune.errors import DataError, Problem, RunError
 from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.mapping import MapCertificate
 from finetune.gallery.photos import DIGEST, Photos
 from finetune.names import why_unusable
 
@@ -96,18 +97,22 @@ def write_gallery(path: str | os.PathLike[str], gallery: Gallery) -> None:
     }
     for group, photos in (("", gallery.photos), ("stranger_", gallery.strangers)):
         arrays |= {f"{group}{field.name}": getattr(photos, field.name) for field in dataclasses.fields(photos)}
+        if not photos.maps.any():  # a gallery without maps is written as it always was
+            del arrays[f"{group}maps"]
 
     # Build the file in memory: on a full disk, HDF5 gives no clear error and some versions of h5py crash.
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
-        contract = json.dumps(dataclasses.asdict(gallery.contract))
-        checksums = {"contract": zlib.crc32(contract.encode())}
+        texts = {"contract": json.dumps(dataclasses.asdict(gallery.contract))}
+        if gallery.certificates:
+            texts["certificates"] = json.dumps([dataclasses.asdict(one) for one in gallery.certificates])
+        checksums = {name: zlib.crc32(text.encode()) for name, text in texts.items()}
         for name, array in arrays.items():
             if array.dtype.kind == "S":  # marked as UTF-8 for other readers; HDF5 has no strings of zero bytes
                 array = array.astype(h5py.string_dtype("utf-8", max(1, array.dtype.itemsize)))
             file.create_dataset(name, data=array)
             checksums[name] = _checksum(name, array)
-        for name, text in (("format", FORMAT), ("contract", contract), ("checksums", json.dumps(checksums))):
+        for name, text in {"format": FORMAT, **texts, "checksums": json.dumps(checksums)}.items():
             file.attrs[name] = np.bytes_(text)
     files.write(Path(os.path.expanduser(path)), lambda file: file.write(content.getbuffer()), private=True)
 
@@ -167,7 +172,7 @@ def _gallery(file: h5py.File, size: int) -> Gallery:
         raise _Damaged("a person without a photo")
     if len(stranger_labels) and stranger_labels.min() < 0:
         raise _Damaged("a label of nobody")
-    return Gallery(contract, people, labels, photos, stranger_labels, strangers)
+    return Gallery(contract, people, labels, photos, stranger_labels, strangers, _certificates(file))
 
 
 def _text(file: h5py.File, name: str) -> str:
@@ -206,6 +211,20 @@ def _contract(file: h5py.File) -> Contract:
     return contract
 
 
+def _certificates(file: h5py.File) -> tuple[MapCertificate, ...]:
+    """Return the certificates of the maps; none if the gallery never had a map."""
+    checksums = _checksums(file) or {}
+    if "certificates" not in checksums:
+        return ()
+    text = _text(file, "certificates")
+    if checksums["certificates"] != zlib.crc32(text.encode()):
+        raise _Damaged("damaged: the certificates of its maps are not what was written")
+    found = tuple(MapCertificate(**one) for one in json.loads(text))
+    if not all(one.is_sound() for one in found):
+        raise _Damaged("the certificate of a map is none")
+    return found
+
+
 class _Reader:
     """Reader of datasets that are stored contiguously in the file itself, with the size that they declare."""
 
@@ -224,7 +243,10 @@ class _Reader:
         if f"{prefix}paths" in self._file:  # older galleries have none
             paths = self.strings(f"{prefix}paths")
             originals = self._array(f"{prefix}originals", np.dtype(np.uint8), 2)
-        parts = (embeddings, norms, digests, names, paths, originals)
+        maps = np.zeros(len(labels), np.uint8)
+        if f"{prefix}maps" in (self._checksums or ()):  # only in a gallery that was migrated by a map
+            maps = self._array(f"{prefix}maps", np.dtype(np.uint8), 1)
+        parts = (embeddings, norms, digests, names, paths, originals, maps)
         if any(len(part) != len(labels) for part in parts):
             raise _Damaged("its parts are of different lengths")
         widths = {digests.shape[1], originals.shape[1]}

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from finetune.errors import DataError, RunError
+from finetune.gallery.mapping import MapCertificate
 from finetune.gallery.storage import read_contract, read_gallery, update, write_gallery
 from tests.gallery.conftest import gallery, photos, vectors
 
@@ -75,6 +76,62 @@ def test_galleries_made_before_files_were_remembered_are_read(tmp_path):
     assert equal(before, found)
     assert before.photos.paths.tolist() == [b""] * len(found)
     np.testing.assert_array_equal(before.photos.originals, found.photos.digests)
+
+
+def with_maps(people=4):
+    """Return a gallery of which some embeddings are mapped, with the certificate of the map."""
+    found = gallery(people).add_strangers(np.array([0, 1]), photos(vectors([40, 41]), seed=9))
+    marks = [np.arange(len(part), dtype=np.uint8) % 3 for part in (found.photos, found.strangers)]
+    certificate = MapCertificate("ab" * 32, "cd" * 32, 20, 4, 0.9, 0.5, 0.25, {"old gallery, old probes": 1.0})
+    first, second = (
+        dataclasses.replace(part, maps=maps) for part, maps in zip((found.photos, found.strangers), marks, strict=True)
+    )
+    return dataclasses.replace(found, photos=first, strangers=second, certificates=(certificate,))
+
+
+def test_maps_and_their_certificates_are_kept_through_changes(tmp_path):
+    path, written = tmp_path / "g.h5", with_maps()
+    write_gallery(path, written)
+    assert equal(read_gallery(path), written)
+    assert read_gallery(path).certificates == written.certificates
+    assert written.n_mapped == 11
+    changed = update(path, lambda now: now.remove("person 0"))
+    assert changed.photos.maps.tolist() == written.photos.maps[4:].tolist()
+    assert read_gallery(path).certificates == written.certificates
+
+
+def test_a_gallery_without_maps_has_the_form_that_it_always_had(tmp_path):
+    write_gallery(tmp_path / "g.h5", gallery())
+    with h5py.File(tmp_path / "g.h5") as file:
+        assert not [name for name in file if "maps" in name]
+        assert set(file.attrs) == {"format", "contract", "checksums"}
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("maps", lambda file: file["maps"].write_direct(np.zeros(len(file["maps"]), np.uint8))),
+        ("maps", lambda file: file.pop("maps")),
+        ("certificates", lambda file: file.attrs.pop("certificates")),
+        ("certificates", lambda file: file.attrs.modify("certificates", np.bytes_("[]"))),
+    ],
+    ids=["other marks", "no marks", "no certificates", "other certificates"],
+)
+def test_what_a_gallery_says_of_its_maps_can_not_be_taken_away(tmp_path, what, change):
+    write_gallery(tmp_path / "g.h5", with_maps())
+    with h5py.File(tmp_path / "g.h5", "r+") as file:
+        change(file)
+    with pytest.raises(DataError, match=what if what == "maps" else "certificates|not a gallery of finetune's"):
+        read_gallery(tmp_path / "g.h5")
+
+
+@pytest.mark.parametrize("wrong", [{"old": 3}, {"images": 1.5}, {"mean": "0.9"}, {"rates": {"a": "b"}}, {"rates": []}])
+def test_a_certificate_of_other_types_is_refused(tmp_path, wrong):
+    found = with_maps()
+    certificate = dataclasses.replace(found.certificates[0], **wrong)
+    write_gallery(tmp_path / "g.h5", dataclasses.replace(found, certificates=(certificate,)))
+    with pytest.raises(DataError, match="the certificate of a map is none"):
+        read_gallery(tmp_path / "g.h5")
 
 
 def test_other_tools_read_it(tmp_path):
