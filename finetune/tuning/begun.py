@@ -1,4 +1,4 @@
-"""What a search begins with: Optuna, and a folder that is new or holds the same search."""
+"""The beginning of a search: Optuna is there, and the folder is new or holds the same search."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.ndimage import gaussian_filter1d
 
 from finetune import files
 from finetune.cells import csv_text
@@ -25,8 +26,8 @@ from finetune.training import EpochRow, StageFailed
 from finetune.words import listed
 
 Numbers = npt.NDArray[np.float64]
-SMOOTHING = 0.9
-"""Weight of the past in the moving average of the loss."""
+SMOOTHING = 0.03
+"""Standard deviation of the Gaussian that smooths the losses, as a share of the steps."""
 BELOW_LOWEST = 0.1
 """Suggested rate, as a share of the rate at which the smoothed loss is lowest."""
 FALLS = 0.02
@@ -53,12 +54,9 @@ class RateRange:
 
     @property
     def smoothed(self) -> Numbers:
-        """Exponential moving average of the losses, corrected for its start: float64 [n]."""
-        average, found = 0.0, []
-        for step, loss in enumerate(self.losses.tolist(), start=1):
-            average = SMOOTHING * average + (1 - SMOOTHING) * loss
-            found.append(average / (1 - SMOOTHING**step))
-        return np.array(found)
+        """Losses smoothed by a Gaussian around each step, float64 [n]. A moving average of the past would lag."""
+        found: Numbers = gaussian_filter1d(self.losses, SMOOTHING * len(self.losses), mode="nearest")
+        return found
 
     @property
     def lowest(self) -> int:
@@ -103,11 +101,14 @@ def find_rate_range(recipe: Recipe, low: float, high: float, *, stage: str = "",
         RunError: an image can no longer be read.
     """
     index = _index(recipe, stage)
-    bare = recipe.model_copy(update={"lfw": None, "measure": None, "verification": None, "stages": _ungated(recipe)})
+    dropped = {"lfw": None, "measure": None, "verification": None}
+    bare = recipe.model_copy(update={**dropped, "stages": _ungated(recipe)})
     inputs = without_pairs(Inputs.open(bare))
     rates = np.geomspace(low, high, steps)
     rows: list[EpochRow] = []
-    probe = bare.model_copy(update={"stages": (_rising(bare.stages[index], rates),)})
+    # A second view of an image would be computed for a few steps only.
+    augment = bare.augment.model_copy(update={"views": 1} if bare.augment.draws else {})
+    probe = bare.model_copy(update={"augment": augment, "stages": (_rising(bare.stages[index], rates),)})
     earlier = bare.model_copy(update={"stages": bare.stages[:index]})
     with (
         Rehearsal(inputs).run(earlier),
@@ -176,7 +177,7 @@ def _draw(axes: Axes, found: RateRange) -> None:
         )
     low, first = float(found.losses.min()), float(found.smoothed[0])
     top = min(float(found.losses.max()), first + 0.5 * (first - low) + 0.1 * abs(first))
-    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss", title=f"stage {found.stage}")
+    axes.set(xscale="log", xlabel="learning rate", ylabel="training loss", title=f"stage {found.stage!r}")
     axes.set_ylim(low - 0.05 * (top - low), top)
     axes.grid(alpha=0.35, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
