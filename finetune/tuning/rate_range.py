@@ -19,7 +19,7 @@ from scipy.ndimage import gaussian_filter1d
 from finetune import files
 from finetune.cells import csv_text
 from finetune.errors import Problem, UserError
-from finetune.progress import printing
+from finetune.progress import printing, say
 from finetune.recipe import Recipe, Stage
 from finetune.runs import Inputs, Rehearsal, without_pairs, without_validation
 from finetune.training import EpochRow, StageFailed
@@ -110,6 +110,7 @@ def find_rate_range(recipe: Recipe, low: float, high: float, *, stage: str = "",
     augment = bare.augment.model_copy(update={"views": 1} if bare.augment.draws else {})
     probe = bare.model_copy(update={"augment": augment, "stages": (_rising(bare.stages[index], rates),)})
     earlier = bare.model_copy(update={"stages": bare.stages[:index]})
+    say(f"stage {bare.stages[index].name!r}: {steps} steps, learning rate {low:g} to {high:g}")
     with (
         Rehearsal(inputs).run(earlier),
         contextlib.suppress(StageFailed),

@@ -207,3 +207,21 @@ def test_without_optuna_one_line_says_what_to_install(plan, monkeypatch):
         search(plan())
     assert str(caught.value) == "tune: optuna is not installed; pip install 'facenet-finetune[tune]'"
     assert not Path(plan().output).exists()
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_pairs_are_measured_only_where_a_gate_judges_by_them(plan, faces, monkeypatch, capsys, gated):
+    from finetune.runs.rehearsal import Rehearsal
+    from finetune.tuning.searching import search
+
+    inputs, run = [], Rehearsal.run
+    monkeypatch.setattr(Rehearsal, "run", lambda of, *given: inputs.append(of.inputs) or run(of, *given))
+    load, lfw = plan().load, {"dir": faces / "strangers", "pairs": faces / "pairs.txt"}
+    gate = {"stages.0.accept": {"metric": "lfw_accuracy", "max_drop": 1}} if gated else {}
+    found = search(plan(load=lambda values: load({"lfw": lfw, **gate, **values}), trials=3, held_out=0.0))
+    assert [(bool(of.sets), of.strangers is not None) for of in inputs] == [(gated, gated)] * 3
+    judged = "lfw_accuracy after the last stage, as in its accept section" if gated else "accuracy on the validation"
+    assert f"3 trials over 1 setting, judged by: {judged}" in capsys.readouterr().out
+    # The accuracy on 40 pairs is a multiple of 1/40, and on 12 validation images of 1/12.
+    shares = {trial.score * (40 if gated else 12) for trial in found.trials}
+    assert all(share == pytest.approx(round(share)) for share in shares)
