@@ -77,7 +77,7 @@ def _value(domain: Span | Choices, drawn: Any) -> Any:
 def _stored(
     trial: Trial, values: Mapping[str, Any], space: Space, distributions: Mapping[str, BaseDistribution]
 ) -> optuna.trial.FrozenTrial:
-    """Return a trial for Optuna. A failed trial counts as pruned before it had a value, which is the worst."""
+    """Return a trial for Optuna. A failed one, which has no course, counts as the worst of the pruned ones."""
     drawn = {
         key: space[key].ends.index(value) if isinstance(space[key], Choices) else value for key, value in values.items()
     }
@@ -87,5 +87,5 @@ def _stored(
         value=trial.score,
         params=drawn,
         distributions={key: distributions[key] for key in drawn},
-        intermediate_values=dict(trial.course) if trial.state != "failed" else {},
+        intermediate_values=dict(trial.course),
     )

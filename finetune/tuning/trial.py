@@ -25,7 +25,7 @@ class Trial:
         values: value of each searched key, by dotted key; empty for trial 0.
         state: `finished`, `pruned` (ended early, because it was worse than most) or `failed`.
         score: value of the objective; None unless the trial is finished.
-        course: values of the objective on the way, by step.
+        course: values of the objective on the way, by step; empty if the trial failed.
         reason: why the trial failed, in words; empty otherwise.
     """
 

@@ -95,3 +95,29 @@ def test_without_pairs_and_validation_neither_is_measured(rehearsal, inputs):
     with Rehearsal(without_validation(without_pairs(inputs))).run(recipe) as (result,):
         assert (result.trained.sets, result.trained.trade_off, result.trained.held_back) == ({}, None, None)
         assert result.validation_loss is None
+
+
+def test_a_recipe_that_stops_after_a_roll_back_ends_there(rehearsal, inputs):
+    head, too_much, last = inputs.recipe.stages
+    accept = too_much.accept.model_copy(update={"otherwise": "stop", "rate_factor": None})
+    stages = head, too_much.model_copy(update={"accept": accept}), last
+    with rehearsal.run(inputs.recipe.model_copy(update={"stages": stages})) as results:
+        assert [(result.name, result.accepted) for result in results] == [("head", True), ("too much", False)]
+
+
+def test_a_loss_that_is_not_finite_ends_it_although_an_epoch_was_kept(rehearsal, inputs, monkeypatch):
+    from finetune.training import StageFailed
+    from tests.runs import of_numbers
+
+    step = of_numbers.Trainer.step
+    monkeypatch.setattr(
+        of_numbers.Trainer, "step", lambda *of, **given: step(*of, **given) | ({"loss": np.nan} if told else {})
+    )
+    told = []
+    before = inputs.model.tensors()
+    head = inputs.recipe.stages[0].model_copy(update={"learning_rate": 0.01})
+    recipe = inputs.recipe.model_copy(update={"stages": [head]})
+    with pytest.raises(StageFailed, match="the loss became nan"), rehearsal.run(recipe, told.append):
+        pass
+    assert [(row.stage, row.epoch) for row in told] == [("head", 1)]
+    assert all(np.array_equal(before[name], value) for name, value in inputs.model.tensors().items())

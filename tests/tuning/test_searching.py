@@ -225,3 +225,23 @@ def test_pairs_are_measured_only_where_a_gate_judges_by_them(plan, faces, monkey
     # The accuracy on 40 pairs is a multiple of 1/40, and on 12 validation images of 1/12.
     shares = {trial.score * (40 if gated else 12) for trial in found.trials}
     assert all(share == pytest.approx(round(share)) for share in shares)
+
+
+def test_the_course_of_a_trial_has_every_epoch_of_first_attempts_and_the_end_of_every_stage_but_the_last(
+    plan, faces, capsys
+):
+    from finetune.tuning.searching import STEP_OF_STAGE, search
+
+    load, lfw = plan().load, {"dir": faces / "strangers", "pairs": faces / "pairs.txt"}
+    gate = {"metric": "lfw_accuracy", "max_drop": 0, "otherwise": "retry"}
+    stages = [
+        {"name": "head", "train_from": "Logits", "epochs": 2, "learning_rate": 0.01},
+        {"name": "too much", "train_from": "Bottleneck", "epochs": 1, "learning_rate": 50.0, "accept": gate},
+        {"name": "last", "train_from": "Bottleneck", "epochs": 3},
+    ]
+    found = search(plan(load=lambda values: load({"lfw": lfw, "stages": stages, **values}), trials=1, held_out=0.0))
+    second, third = STEP_OF_STAGE, 2 * STEP_OF_STAGE
+    assert list(found.trials[0].course) == [1, 2, second, second + 1, third, third + 1, third + 2, third + 3]
+    of_row = 2 / 12  # each of two batches of 12 images tells of one that is correct
+    assert found.trials[0].course[1] == pytest.approx(of_row)
+    assert "trying again" in capsys.readouterr().out
