@@ -34,7 +34,6 @@ class Proposal:
 
     Attributes:
         values: value of each key.
-        course: values of the objective so far, by step.
     """
 
     def __init__(self, space: Space, trials: Sequence[Trial], own: Mapping[str, Any], seed: int) -> None:
@@ -51,11 +50,9 @@ class Proposal:
             study.add_trial(_stored(trial, trial.values or own, space, distributions))
         self._trial = study.ask(distributions)
         self.values = {key: _value(domain, self._trial.params[key]) for key, domain in space.items()}
-        self.course: dict[int, float] = {}
 
     def hopeless(self, step: int, score: float) -> bool:
         """Note the objective at a step, and return whether it is below the median of the earlier trials there."""
-        self.course[step] = score
         self._trial.report(score, step)
         return self._trial.should_prune()
 
