@@ -19,6 +19,7 @@ HEIF = ["pillow-heif>=0.16"]
 ONNX = ["onnxruntime>=1.18", "tf2onnx>=1.16"]
 OPENVINO = ["openvino>=2024.4"]
 TFLITE = ["ai-edge-litert>=1.2"]
+TUNE = ["optuna>=4.0,<6"]
 
 setup(
     name="facenet-finetune",  # on PyPI `finetune` is another project
@@ -79,6 +80,7 @@ setup(
         "openvino": OPENVINO,
         "onnx": ONNX,
         "tflite": TFLITE,
+        "tune": TUNE,
         "dev": [
             *COMPLETION,
             *DOCS,
@@ -87,6 +89,7 @@ setup(
             *ONNX,
             *OPENVINO,
             *TFLITE,
+            *TUNE,
             "hypothesis>=6.100",
             "mypy>=1.11",
             "pip>=24.2",

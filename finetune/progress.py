@@ -129,7 +129,9 @@ def track(items: Iterable[Item], total: int, what: str, step: int = 1) -> Iterat
 
 def _bar(items: Iterable[Item], total: int, what: str, step: int) -> Iterator[Item]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    # rich would print to stderr what is meant for a file or a pipe.
+    to_screen = sys.stdout.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=to_screen) as progress:
         task = progress.add_task(what, total=total)
         for item in items:
             yield item

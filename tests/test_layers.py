@@ -56,6 +56,7 @@ ORDER = (
     "gallery",
     "report",
     "runs",
+    "tuning",
     "export.formats",
     "export",
     "demo",

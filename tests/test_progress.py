@@ -55,6 +55,16 @@ def test_on_a_terminal_there_is_a_bar_that_ends_without_a_trace():
     assert shown.endswith(("\x1b[2K", "\x1b[?25h", "\x1b[2K\r"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_what_is_said_beside_a_bar_still_goes_to_the_output():
+    ours, theirs = pty.openpty()
+    code = "from finetune.progress import say, track\nfor item in track(range(2), 2, 'counting'): say(f'item {item}')"
+    done = subprocess.run([sys.executable, "-c", code], stderr=theirs, stdout=subprocess.PIPE, check=False, timeout=60)
+    os.close(theirs)
+    os.close(ours)
+    assert done.stdout == b"item 0\nitem 1\n"
+
+
 def test_lines_go_to_the_logger_where_they_are_not_printed(capsys, caplog):
     with caplog.at_level(logging.INFO, logger="finetune"), printing(False):
         say("trained\x1b[1m")

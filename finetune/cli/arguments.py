@@ -53,6 +53,15 @@ def load_recipe(options: argparse.Namespace) -> Recipe:
     """
     from finetune.recipe import Recipe
 
+    return Recipe.load(find_file(options.recipe), overrides_of(options))
+
+
+def overrides_of(options: argparse.Namespace) -> dict[str, str]:
+    """Return the overrides of the recipe, by dotted key.
+
+    Raises:
+        RecipeError: an argument is no setting, or is given twice; one line per argument.
+    """
     pairs = [text.partition("=") for text in options.overrides]
     unusable = [text for text, (key, equals, _) in zip(options.overrides, pairs, strict=True) if not key or not equals]
     if unusable:
@@ -60,7 +69,7 @@ def load_recipe(options: argparse.Namespace) -> Recipe:
     repeated = sorted({key for key, _, _ in pairs if [k for k, _, _ in pairs].count(key) > 1})
     if repeated:
         raise RecipeError(*(Problem(f"command line {key}", "given twice", "give it once") for key in repeated))
-    return Recipe.load(find_file(options.recipe), {key: value for key, _, value in pairs})
+    return {key: value for key, _, value in pairs}
 
 
 def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, computes: bool = True) -> None:

@@ -34,6 +34,7 @@ GROUPS = {
         "augment": "draw a sheet of training images as a recipe augments them",
         "plan": "show what a recipe would train and cost, without running it",
         "run": "run a recipe: train its stages and validate on LFW after each",
+        "tune": "search a recipe's keys for better values, or test a range of learning rates",
         "report": "write the results of runs as one HTML file",
         "validate": "validate a checkpoint on LFW's pairs as FaceNet does",
         "templates": "measure a checkpoint on templates, as for IJB-B and IJB-C",

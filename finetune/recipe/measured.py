@@ -89,9 +89,9 @@ def load_sets(path: str | os.PathLike[str]) -> tuple[MeasuredSet, ...]:
     Raises:
         RecipeError: the file can't be used. Every problem is one line, with the file's line.
     """
-    from finetune.recipe.reader import Document  # it imports YAML, which the sections do not need
+    from finetune.recipe.reader import SETS, Document  # it imports YAML, which the sections do not need
 
-    document = Document(path, lists=True)
+    document = Document(path, SETS)
     given = {"measure": document.values} if isinstance(document.values, list) else document.values
     at = () if given is not document.values else ("measure",)
     if "measure" not in given:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -18,6 +18,39 @@ from finetune.words import described, did_you_mean, dotted
 At = tuple[Any, ...]
 DEEPEST = 100
 """Largest nesting depth of values."""
+
+
+class Content(NamedTuple):
+    """The content of a file, in the words of messages.
+
+    Attributes:
+        noun: name of the file.
+        example: example of such a file, with the words before it.
+        empty: advice for an empty file.
+        other: advice for a file with something else.
+        lists: True if the file may also be a list.
+    """
+
+    noun: str
+    example: str
+    empty: str
+    other: str
+    lists: bool = False
+
+
+RECIPE = Content(
+    "a recipe",
+    ", such as recipes/small.yaml",
+    "a recipe gives checkpoint, output, data and stages",
+    "a recipe is keys and values",
+)
+SETS = RECIPE._replace(empty="give a list of sets", other="give a list of sets, or measure: with a list", lists=True)
+RANGES = Content(
+    "a file of ranges",
+    ", with a line such as stages.0.learning_rate: {low: 0.0001, high: 0.1, log: true}",
+    "give each key to search with its range or its choices",
+    "give keys of the recipe, each with its range or its choices",
+)
 
 
 class _Refused(Exception):
@@ -57,7 +90,7 @@ class Document:
 
     Args:
         path: path of the file.
-        lists: True for a file that may also be a list of sets of pairs.
+        content: content that the file should have.
 
     Attributes:
         values: plain keys and values, or a list.
@@ -67,17 +100,17 @@ class Document:
         RecipeError: there is no such file, or it is not a YAML mapping.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, lists: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], content: Content = RECIPE) -> None:
         self._path = os.fspath(path)
         self._overridden: set[At] = set()
         try:
             text = files.read(find_file(path), files.SMALL).decode("utf-8-sig")
         except FileNotFoundError:
-            raise self._unusable("no such file", "give a recipe, such as recipes/small.yaml") from None
+            raise self._unusable("no such file", f"give {content.noun}{content.example}") from None
         except IsADirectoryError:
-            raise self._unusable("found a folder", "give a recipe's file") from None
+            raise self._unusable("found a folder", f"give {content.noun}'s file") from None
         except UnicodeDecodeError:
-            raise self._unusable("found no text in UTF-8", "give a recipe in YAML") from None
+            raise self._unusable("found no text in UTF-8", f"give {content.noun} in YAML") from None
         except OSError as error:
             raise self._unusable(f"can't be read ({error.strerror})") from None
         try:
@@ -85,14 +118,19 @@ class Document:
         except _Refused as error:
             raise RecipeError(Problem(f"{self._path}:{error.line}", *error.args)) from None
         if self._node is None:
-            advice = "give a list of sets" if lists else "a recipe gives checkpoint, output, data and stages"
-            raise self._unusable("the file is empty", advice)
-        if not isinstance(self.values, (dict, list) if lists else dict):
-            advice = "give a list of sets, or measure: with a list" if lists else "a recipe is keys and values"
-            raise self._unusable(f"found {described(self.values)}", advice)
+            raise self._unusable("the file is empty", content.empty)
+        if not isinstance(self.values, (dict, list) if content.lists else dict):
+            raise self._unusable(f"found {described(self.values)}", content.other)
 
     def _unusable(self, found: str, advice: str = "") -> RecipeError:
         return RecipeError(Problem(self._path, found, advice))
+
+    def numbered(self, key: str) -> str:
+        """Return a dotted key with a stage's name replaced by its number; unchanged if no stage has the name."""
+        try:
+            return ".".join(map(str, _stage_by_number(_parts(key), self.values.get("stages"))))
+        except _Refused:
+            return key
 
     def override(self, key: str, value: object) -> None:
         """Replace a value of the file; an override that can't be applied is added to `faults`.
@@ -101,7 +139,7 @@ class Document:
             key: dotted key with a stage's name or its number from 0: `stages.head.epochs`, `stages.1.epochs`.
             value: plain value, or text that is read as YAML.
         """
-        at = tuple(int(part) if part.isascii() and part.isdigit() else part for part in key.split("."))
+        at = _parts(key)
         try:
             at = _stage_by_number(at, self.values.get("stages"))
             if at in self._overridden:
@@ -143,6 +181,11 @@ class Document:
         if line == math.inf:
             return f"command line {'.'.join(map(str, at))}"
         return f"{self._path}:{line} {dotted(at).lstrip('.')}".rstrip()
+
+
+def _parts(key: str) -> At:
+    """Return the keys of a dotted key; digits are the number of an item."""
+    return tuple(int(part) if part.isascii() and part.isdigit() else part for part in key.split("."))
 
 
 def _parse(text: str) -> tuple[yaml.Node | None, Any, list[Fault]]:

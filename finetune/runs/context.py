@@ -28,9 +28,9 @@ class Context:
     evaluation: Evaluation
 
     @classmethod
-    def of(cls, inputs: Inputs) -> Context:
-        """Return the context of a run on these inputs. Only the chief writes."""
-        folder = RunFolder(inputs.recipe.output, is_chief=inputs.strategy.is_chief)
+    def of(cls, inputs: Inputs, *, writes: bool = True) -> Context:
+        """Return the context of a run on these inputs. Only the chief writes, and nobody if `writes` is False."""
+        folder = RunFolder(inputs.recipe.output, is_chief=writes and inputs.strategy.is_chief)
         recipe = inputs.recipe
         sets = [one.name for one in recipe.measure or ()]
         histories = Histories(folder, recipe.history, sampled=bool(recipe.lfw and recipe.lfw.sample), sets=sets)
