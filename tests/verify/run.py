@@ -4,7 +4,7 @@ Among them are alignment and parity against the published scripts, frozen agains
 
     python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification,
                                             # thresholds, labelled, exports, weights, contest, networks,
-                                            # quality
+                                            # quality, gains
 
 It needs the folder that FINETUNE_SHARED names (default ../shared). It prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. This takes about an hour on two cores. FINETUNE_CROP_PYTHON may name
@@ -20,6 +20,7 @@ import contest
 import doctor
 import exports
 import frozen
+import gains
 import gallery
 import identification
 import labelled
@@ -49,6 +50,7 @@ TABLES = {
     "weights": weights.main,
     "contest": contest.main,
     "networks": networks.main,
+    "gains": gains.main,
 }
 
 
