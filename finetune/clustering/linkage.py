@@ -65,7 +65,7 @@ def average_linkage(
     if constraints.contradiction():
         raise ValueError("constraints: they contradict each other")
     edges = similar_pairs(embeddings, threshold - SLACK, most)
-    state = _Clusters(np.asarray(embeddings, np.float64), constraints, threshold, known)
+    state = _Clusters(np.array(embeddings, np.float64), constraints, threshold, known)
     return Clustered(*state.merge_all(edges))
 
 
@@ -73,7 +73,7 @@ class _Clusters:
     """Clusters while they are merged. A cluster is known by its lowest row."""
 
     def __init__(self, embeddings: Doubles, constraints: Constraints, threshold: float, known: Known | None) -> None:
-        self._sums, self._threshold, self._known = embeddings.copy(), threshold, known
+        self._sums, self._threshold, self._known = embeddings, threshold, known
         self._labels = constraints.components()
         n = len(embeddings)
         self._counts = np.bincount(self._labels, minlength=n)
