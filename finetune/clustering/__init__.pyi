@@ -17,6 +17,7 @@ from .folder import (
     read_clusters as read_clusters,
     shown as shown,
     was_clustered as was_clustered,
+    write_clusters as write_clusters,
 )
 from .linkage import Clustered as Clustered, Known as Known, average_linkage as average_linkage
 from .neighbours import Edges as Edges, expand as expand, similar_pairs as similar_pairs

@@ -63,7 +63,7 @@ def embed_faces(photos: Sequence[Path], model: Model, folder: Path, *, align: bo
 
 
 def photos_of_crops(folder: Path) -> dict[str, str]:
-    """Return the photo that each crop of `finetune align --all-faces` was cut from, both relative to their folders."""
+    """Return the photo that each crop of `finetune align --all` was cut from, both relative to their folders."""
     try:
         settings, outcomes = read_journal(folder / NAME)
         alignment = Alignment(**{key: settings[key] for key in ("size", "all_faces", "format")})

@@ -79,7 +79,7 @@ def cluster_faces(
     ]
     rows.sort(key=keys.__getitem__)  # by content: the order of files does not matter
     own = [keys[row] for row in rows]
-    photos = [faces.photos()[row] for row in rows] if rows else []
+    photos = [keys[row].partition(":")[0] for row in rows]
     constraints, names = _constraints(own, photos, corrections, gallery, originals or {})
     wrong = constraints.contradiction()
     if wrong:

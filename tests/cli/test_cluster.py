@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from finetune.embedding import Embedder
+from tests.align.conftest import scene
 
 pytestmark = pytest.mark.tf
 START = ("cluster", "flat", "out", "--checkpoint", "model", "--threshold", "0.3")
@@ -156,3 +158,35 @@ def test_a_damaged_file_is_told(flat, finetune, refused, name):
     content = Path("out", name).read_bytes()
     Path("out", name).write_bytes(content[: len(content) // 2])
     refused("cluster out --merge 1 2", f"out/{name}: damaged ...")
+
+
+def test_all_faces_of_photos_are_found_and_those_of_one_photo_are_apart(work, finetune):
+    (work / "photos").mkdir()
+    for number in range(3):
+        photo = scene([(10, 20, 90), (120 + number, 5, 90)], 190, 300, seed=number)
+        Image.fromarray(photo).save(work / f"photos/{number}.png")
+    (work / "photos/empty.png").touch()
+    Image.fromarray(np.full([160, 200, 3], 128, np.uint8)).save(work / "photos/nobody.png")
+    ended = finetune("cluster", "photos", "out", "--align", "--checkpoint", "model", "--threshold", "-1")
+    assert ended.status == 0, ended.err
+    rows = [row for row in table() if row["face"]]
+    assert [(row["photo"], row["face"]) for row in rows] == [(f"{n}.png", f) for n in range(3) for f in "12"]
+    assert all(float(row["left"]) < float(row["right"]) for row in rows)
+    for number in range(3):
+        one, other = (row["cluster"] for row in rows if row["photo"] == f"{number}.png")
+        assert one != other
+    reasons = {row["photo"]: row["apart"] for row in table() if not row["face"]}
+    assert reasons == {"empty.png": "can't be read", "nobody.png": "no face found"}
+    told = finetune("cluster", "out", "--merge", "0.png#1", "0.png#2")
+    assert (told.status, "would have to be one person and two" in told.err[0]) == (2, True)
+    assert finetune("cluster", "photos", "out", "--min-face-size", "40", "--align").status == 2
+
+
+def test_crops_of_one_photo_are_apart(work, finetune):
+    (work / "photos").mkdir()
+    Image.fromarray(scene([(10, 20, 90), (120, 5, 90)], 190, 300)).save(work / "photos/both.png")
+    assert finetune("align", "photos", "crops", "--all").status == 0
+    ended = finetune("cluster", "crops", "out", "--checkpoint", "model", "--threshold", "-1")
+    assert ended.status == 0, ended.err
+    assert [row["photo"] for row in table()] == ["both_0.png", "both_1.png"]
+    assert [row["apart"] for row in table()] == ["single"] * 2  # every similarity is above the threshold
