@@ -63,12 +63,14 @@ class Stored(Brief):
         faces: faces, with their clusters' numbers.
         photos: digest of each photo by its path relative to the folder; empty if it can't be read.
         corrections: corrections.
+        threshold: mean similarity above which clusters were merged, and where it comes from; None before that.
     """
 
     settings: Settings
     faces: Faces
     photos: Mapping[str, str]
     corrections: Corrections
+    threshold: tuple[float, str] | None = None
 
 
 class Line(NamedTuple):
@@ -107,9 +109,10 @@ def read_clusters(out: Path) -> Stored:
         stored = json.loads(files.read(out / SETTINGS))
         if stored.pop("format") != FORMAT:
             raise DataError(Problem(out / SETTINGS, "of another version of finetune", "make a new folder"))
+        threshold = float(stored.pop("merged_above")), str(stored.pop("source"))
         settings = Settings(**{**stored, "contract": Contract(**stored["contract"])})
     faces, photos = read_faces(out / FACES)
-    return Stored(settings, faces, photos, read_corrections(out / CORRECTIONS))
+    return Stored(settings, faces, photos, read_corrections(out / CORRECTIONS), threshold)
 
 
 @contextlib.contextmanager
@@ -146,7 +149,8 @@ def _fill(out: Path, stored: Stored, people: People) -> None:
     if stored.corrections != read_corrections(out / CORRECTIONS):
         write_corrections(out / CORRECTIONS, stored.corrections)
     write_faces(out / FACES, people.faces, dict(stored.photos))
-    settings = {"format": FORMAT, **dataclasses.asdict(stored.settings)}
+    merged = {"merged_above": people.threshold, "source": people.source}
+    settings = {"format": FORMAT, **dataclasses.asdict(stored.settings), **merged}
     files.write_json(out / SETTINGS, settings)
     table = lines(people, stored.photos)
     files.write_text(out / TABLE, csv_text([COLUMNS, *(_cells(line, people.faces) for line in table)]))

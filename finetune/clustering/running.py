@@ -177,7 +177,7 @@ def _still_there(faces: Faces, first: Mapping[str, Path]) -> Faces:
 
 
 def _people(stored: Stored) -> People:
-    """Cluster what is stored, with its gallery."""
+    """Cluster what is stored, with its gallery; corrections change no threshold."""
     settings = stored.settings
     gallery = None
     if settings.gallery is not None:
@@ -185,15 +185,17 @@ def _people(stored: Stored) -> People:
         gallery = fitting(read_gallery(path), settings.contract, path)
     crops = {} if settings.align else photos_of_crops(Path(settings.photos))
     originals = {digest: crops[name] for name, digest in stored.photos.items() if name in crops}
-    return cluster_faces(
+    value, source = stored.threshold or (settings.threshold, "")
+    people = cluster_faces(
         stored.faces,
         stored.corrections,
         gallery,
         originals,
         far=settings.far,
-        threshold=settings.threshold,
+        threshold=value,
         paths=stored.photos,
     )
+    return dataclasses.replace(people, source=source) if source else people
 
 
 def _write(out: Path, stored: Stored) -> People:

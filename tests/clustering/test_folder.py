@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import resource
@@ -52,6 +53,7 @@ def test_what_is_written_is_read(out):
     assert sorted(set(stored.faces.clusters.tolist())) == [1, 2, 3, 4]
     assert stored.settings.contract == CONTRACT
     assert len(stored.photos) == 24
+    assert stored.threshold == (0.5, "as given")
     assert (out / "embeddings.npz").stat().st_mode & 0o077 == 0
     people = {folder.name: sorted(os.listdir(folder)) for folder in (out / "people").iterdir()}
     assert sorted(people) == ["0001", "0002", "0003", "0004"]
@@ -59,6 +61,15 @@ def test_what_is_written_is_read(out):
         assert len(names) == 6
         assert len({name.split("/")[0].split("_")[1][0] for name in names}) == 1  # one label
     assert all(link.resolve().is_file() for link in (out / "people").glob("*/*"))
+
+
+def test_a_correction_does_not_change_the_threshold(out):
+    settings = json.loads((out / "cluster.json").read_text())
+    told = {"threshold": None, "merged_above": 0.625, "source": "estimated"}
+    (out / "cluster.json").write_text(json.dumps(settings | told))
+    people = correct_clusters(out, [naming("1", "Ann")]).people
+    assert (people.threshold, people.source) == (0.625, "estimated")
+    assert json.loads((out / "cluster.json").read_text()) == settings | told
 
 
 def test_a_folder_of_something_else_stays_as_it_is(out, tmp_path):
