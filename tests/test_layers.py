@@ -54,6 +54,7 @@ ORDER = (
     "doctor",
     "record",
     "gallery",
+    "clustering",
     "report",
     "runs",
     "tuning",

@@ -44,6 +44,7 @@ GROUPS = {
         "enroll": "add photos of people to a gallery, and create it if needed",
         "gallery": "list a gallery; rename, merge and remove people; export it; migrate it to another checkpoint",
         "identify": "identify faces in photos with a gallery, or answer unknown",
+        "cluster": "find the people in a folder of photos without names, and correct what was found",
         "compare": "compare the faces in photos, and decide which of them show the same person",
         "classify": "train and test a classifier on embeddings, as FaceNet's classifier.py does",
     },

@@ -1,0 +1,5 @@
+"""Clusters of faces without names: people found in photos, under corrections that last."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

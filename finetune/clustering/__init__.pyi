@@ -1,0 +1,40 @@
+from .constraints import NO_NAME as NO_NAME, Constraints as Constraints
+from .corrections import (
+    Corrections as Corrections,
+    read_corrections as read_corrections,
+    refuse_name as refuse_name,
+    write_corrections as write_corrections,
+)
+from .faces import Faces as Faces, read_faces as read_faces, write_faces as write_faces
+from .figures import BCubed as BCubed, bcubed as bcubed
+from .finding import embed_faces as embed_faces, list_photos as list_photos
+from .folder import (
+    Line as Line,
+    Settings as Settings,
+    Stored as Stored,
+    changing as changing,
+    lines as lines,
+    read_clusters as read_clusters,
+    shown as shown,
+    was_clustered as was_clustered,
+    write_clusters as write_clusters,
+)
+from .linkage import Clustered as Clustered, Known as Known, average_linkage as average_linkage
+from .neighbours import Edges as Edges, expand as expand, similar_pairs as similar_pairs
+from .numbering import number_clusters as number_clusters
+from .people import FAR as FAR, Clusters as Clusters, find_people as find_people
+from .references import face_of as face_of, faces_meant as faces_meant
+from .result import SINGLE as SINGLE, People as People, cluster_faces as cluster_faces, is_poor as is_poor
+from .running import (
+    Correct as Correct,
+    Done as Done,
+    absolute as absolute,
+    agreement as agreement,
+    cluster_photos as cluster_photos,
+    correct_clusters as correct_clusters,
+    merging as merging,
+    naming as naming,
+    parting as parting,
+    splitting as splitting,
+)
+from .thresholds import estimate_threshold as estimate_threshold

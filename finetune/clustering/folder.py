@@ -1,0 +1,227 @@
+"""The folder of a clustering: its settings, embeddings and corrections, a table, and links to the photos by person."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from finetune import files
+from finetune.brief import Brief
+from finetune.cells import csv_text
+from finetune.clustering.corrections import Corrections, read_corrections, write_corrections
+from finetune.clustering.faces import ADVICE, Faces, read_faces, write_faces
+from finetune.clustering.result import SINGLE, People, is_poor
+from finetune.errors import DataError, Problem, RunError
+from finetune.gallery import Contract
+from finetune.paths import in_one_line
+
+FORMAT = "finetune clusters 1"
+SETTINGS, FACES, CORRECTIONS, TABLE = "cluster.json", "embeddings.npz", "corrections.json", "clusters.csv"
+PEOPLE, APART, LOCK = "people", "apart", ".cluster.lock"
+COLUMNS = ("photo", "face", "left", "top", "right", "bottom", "cluster", "name", "apart")
+LONGEST = 200
+"""Largest length of a link's name in bytes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Settings of a clustering.
+
+    Attributes:
+        photos: absolute path of the folder of photos.
+        align: whether faces are found in the photos.
+        min_face_size: side of the smallest face to detect, in pixels.
+        far: share of the pairs of two people's faces that may be merged.
+        threshold: threshold that was given in place of the rate, or None.
+        gallery: absolute path of the gallery, or None.
+        contract: model and preprocessing of the embeddings.
+    """
+
+    photos: str
+    align: bool
+    min_face_size: int
+    far: float
+    threshold: float | None
+    gallery: str | None
+    contract: Contract
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Stored(Brief):
+    """Clustering of a folder, as its files hold it.
+
+    Attributes:
+        settings: settings.
+        faces: faces, with their clusters' numbers.
+        photos: digest of each photo by its path relative to the folder; empty if it can't be read.
+        corrections: corrections.
+        threshold: mean similarity above which clusters were merged, and where it comes from; None before that.
+    """
+
+    settings: Settings
+    faces: Faces
+    photos: Mapping[str, str]
+    corrections: Corrections
+    threshold: tuple[float, str] | None = None
+
+
+class Line(NamedTuple):
+    """One face of one photo, as a line of the table.
+
+    Attributes:
+        photo: path relative to the folder of photos.
+        row: row of the face; None if the photo can't be read.
+        cluster: number of the cluster; 0 if the face lies apart.
+        name: name of the cluster; empty if it has none.
+        apart: why the face lies apart.
+    """
+
+    photo: str
+    row: int | None
+    cluster: int
+    name: str
+    apart: str
+
+
+def was_clustered(out: Path) -> bool:
+    """Return whether a folder is that of a clustering."""
+    return (out / SETTINGS).is_file()
+
+
+def read_clusters(out: Path) -> Stored:
+    """Read the folder of a clustering.
+
+    Raises:
+        DataError: the folder is none, or a file of it is damaged.
+    """
+    if not was_clustered(out):
+        found = "not a folder that finetune cluster made" if out.exists() else "no such folder"
+        raise DataError(Problem(in_one_line(out), found, "give the OUT of finetune cluster PHOTOS OUT"))
+    with files.reading(out / SETTINGS, ADVICE):
+        stored = json.loads(files.read(out / SETTINGS))
+        if stored.pop("format") != FORMAT:
+            raise DataError(Problem(out / SETTINGS, "of another version of finetune", "make a new folder"))
+        threshold = float(stored.pop("merged_above")), str(stored.pop("source"))
+        settings = Settings(**{**stored, "contract": Contract(**stored["contract"])})
+    faces, photos = read_faces(out / FACES)
+    return Stored(settings, faces, photos, read_corrections(out / CORRECTIONS), threshold)
+
+
+@contextlib.contextmanager
+def changing(out: Path) -> Iterator[None]:
+    """Hold the folder's lock.
+
+    Raises:
+        DataError: another process changes it.
+        RunError: the lock can't be made.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(out / LOCK))
+        except OSError as error:
+            raise RunError(Problem(out, f"can't be written ({error.strerror})", "choose another place")) from error
+        yield
+
+
+def write_clusters(out: Path, stored: Stored, people: People) -> None:
+    """Write the folder: corrections first, then what follows from them.
+
+    A kill at any moment leaves corrections and embeddings whole. The next run makes the table and the links anew.
+
+    Raises:
+        RunError: a file can't be written.
+    """
+    if out.is_dir() and any(out.iterdir()):
+        _fill(out, stored, people)
+    else:
+        files.write_folder(out, lambda folder: _fill(folder, stored, people))
+
+
+def _fill(out: Path, stored: Stored, people: People) -> None:
+    if stored.corrections != read_corrections(out / CORRECTIONS):
+        write_corrections(out / CORRECTIONS, stored.corrections)
+    write_faces(out / FACES, people.faces, dict(stored.photos))
+    merged = {"merged_above": people.threshold, "source": people.source}
+    settings = {"format": FORMAT, **dataclasses.asdict(stored.settings), **merged}
+    files.write_json(out / SETTINGS, settings)
+    table = lines(people, stored.photos)
+    files.write_text(out / TABLE, csv_text([COLUMNS, *(_cells(line, people.faces) for line in table)]))
+    photos = Path(stored.settings.photos)
+    for name in (PEOPLE, APART):
+        _swap(out / name, table, photos, apart=name == APART)
+
+
+def lines(people: People, photos: Mapping[str, str]) -> list[Line]:
+    """Return one line per face of each photo, sorted by path and number; one for a photo without a face."""
+    rows, found = people.faces.rows_of(), []
+    for photo, digest in sorted(photos.items()):
+        own = sorted(rows.get(digest, ()), key=lambda row: int(people.faces.numbers[row]))
+        found += [_line(photo, row, people) for row in own] or [Line(photo, None, 0, "", "can't be read")]
+    return found
+
+
+def _line(photo: str, row: int, people: People) -> Line:
+    number = int(people.faces.clusters[row])
+    return Line(photo, row, number, people.names.get(number, ""), people.apart[row])
+
+
+def _cells(line: Line, faces: Faces) -> list[object]:
+    number = int(faces.numbers[line.row]) if line.row is not None else 0
+    box = [""] * 4
+    if number and not np.isnan(faces.boxes[line.row]).any():
+        box = [f"{side:.1f}" for side in faces.boxes[line.row].tolist()]
+    cluster = shown(line.cluster) if line.cluster else ""
+    return [in_one_line(line.photo), number or "", *box, cluster, line.name, line.apart]
+
+
+def shown(number: int) -> str:
+    """Return a cluster's number as the table and the folders show it."""
+    return f"{number:04d}"
+
+
+def _swap(place: Path, table: list[Line], photos: Path, *, apart: bool) -> None:
+    """Make a folder of links beside the old one, and put it in its place."""
+    partial, old = place.with_name(f".{place.name}.partial"), place.with_name(f".{place.name}.old")
+    try:
+        for rest in (partial, old):  # a killed process may have left them
+            shutil.rmtree(rest, ignore_errors=True)
+        partial.mkdir()
+        for line in table:
+            folder = _apart(line) if apart else (line.name or (shown(line.cluster) if line.cluster else ""))
+            if folder:
+                _link(partial / folder, line, photos)
+        if place.exists():
+            place.rename(old)
+        partial.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        advice = "make room, and run it again" if error.errno in files.NO_ROOM else "choose another place"
+        raise RunError(Problem(place, f"can't be written ({error.strerror or error})", advice)) from error
+
+
+def _apart(line: Line) -> str:
+    """Return the folder of a face that lies apart; empty if it does not, or there is no face."""
+    if line.apart == SINGLE:
+        return SINGLE
+    return "poor" if is_poor(line.apart) else ""
+
+
+def _link(folder: Path, line: Line, photos: Path) -> None:
+    """Link a photo into a folder; names of photos in subfolders are joined by underscores."""
+    folder.mkdir(exist_ok=True)
+    stem, suffix = os.path.splitext(line.photo.replace("/", "_"))
+    stem = os.fsdecode(os.fsencode(stem)[-LONGEST:])
+    target, number = folder / f"{stem}{suffix}", 1
+    while os.path.lexists(target):  # another face of this photo, or a/b beside a_b
+        number += 1
+        target = folder / f"{stem}_{number}{suffix}"
+    target.symlink_to(photos / line.photo)

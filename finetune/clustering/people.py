@@ -1,0 +1,73 @@
+"""People in a set of embedded faces: expansion, threshold and linkage in one call."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from finetune.arrays import Floats, Labels
+from finetune.brief import Brief
+from finetune.clustering.constraints import Constraints
+from finetune.clustering.linkage import Known, average_linkage
+from finetune.clustering.neighbours import expand
+from finetune.clustering.thresholds import estimate_threshold
+
+FAR = 0.001
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Clusters(Brief):
+    """People found among faces.
+
+    Attributes:
+        labels: lowest row of each face's cluster, int64 [n].
+        threshold: mean similarity of expanded embeddings above which clusters were merged.
+        source: description of where the threshold comes from.
+    """
+
+    labels: Labels
+    threshold: float
+    source: str
+
+
+def find_people(
+    embeddings: Floats,
+    constraints: Constraints | None = None,
+    *,
+    far: float = FAR,
+    threshold: float | None = None,
+    known: Labels | None = None,
+) -> Clusters:
+    """Cluster faces by person: average linkage of embeddings that were expanded by their nearest neighbours.
+
+    Args:
+        embeddings: rows of unit length, [n, E], in an order that has nothing to do with their people, such as that of
+            their digests. The order decides only between equal similarities.
+        constraints: pairs of faces that belong together or apart. No cluster breaks them.
+        far: share of the pairs of two people's faces that may be merged, 0 < far < 0.1.
+        threshold: mean similarity that clusters must exceed to be merged, in place of `far`.
+        known: person of each face, int64 [n]; -1 where unknown. If given, the threshold is the lowest one at which no
+            more than the share `far` of these people's pairs would be merged. Without it, it is only an estimate.
+
+    Raises:
+        ValueError: the constraints contradict each other.
+
+    Example:
+        >>> import numpy as np
+        >>> from finetune.clustering import find_people
+        >>> faces = np.repeat(np.eye(4, dtype=np.float32), 3, axis=0)
+        >>> find_people(faces, threshold=0.5).labels.tolist()
+        [0, 0, 0, 3, 3, 3, 6, 6, 6, 9, 9, 9]
+    """
+    kept = Constraints.none(len(embeddings)) if constraints is None else constraints
+    rows, source = expand(embeddings), "as given"
+    if threshold is None:
+        threshold, source = estimate_threshold(embeddings, rows, far), "estimated from the similarities of all pairs"
+        if known is not None:
+            threshold, source = _calibrated(rows, threshold, Known(known, far)), "measured on known people"
+    return Clusters(average_linkage(rows, threshold, kept).labels, threshold, source)
+
+
+def _calibrated(rows: Floats, estimate: float, known: Known) -> float:
+    """Return the lowest threshold that keeps to the rate, at or above half of the estimate."""
+    free = Constraints.none(len(rows))
+    return average_linkage(rows, min(estimate, max(0.0, estimate / 2)), free, known).threshold

@@ -1,0 +1,178 @@
+"""People among the faces of a folder: clusters under photos, corrections and a gallery, with numbers and names."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from finetune.arrays import Labels
+from finetune.brief import Brief
+from finetune.clustering.constraints import NO_NAME, Constraints
+from finetune.clustering.corrections import Corrections
+from finetune.clustering.faces import Faces
+from finetune.clustering.finding import POOR
+from finetune.clustering.numbering import number_clusters
+from finetune.clustering.people import find_people
+from finetune.errors import DataError, Problem
+from finetune.gallery import Gallery
+from finetune.paths import in_one_line
+from finetune.verification import least_rate
+
+SINGLE = "single"
+"""Reason of a face whose cluster has no other photo and no name."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class People(Brief):
+    """Faces with their clusters.
+
+    Attributes:
+        faces: faces, with their clusters' numbers.
+        apart: why each face lies apart, [n]; empty for a face in a cluster.
+        names: name of each named cluster by its number.
+        threshold: mean similarity above which clusters were merged.
+        source: description of where the threshold comes from.
+    """
+
+    faces: Faces
+    apart: tuple[str, ...]
+    names: Mapping[int, str]
+    threshold: float
+    source: str
+
+
+def cluster_faces(
+    faces: Faces,
+    corrections: Corrections,
+    gallery: Gallery | None = None,
+    originals: Mapping[str, str] | None = None,
+    *,
+    far: float,
+    threshold: float | None = None,
+    paths: Mapping[str, str] | None = None,
+) -> People:
+    """Cluster faces by person.
+
+    The faces of a gallery take part: those of one enrolled person belong together, and a cluster with them has their
+    name. If the gallery has enough people for the rate, the threshold is measured on them, strangers included.
+
+    Args:
+        faces: faces, with the numbers that their clusters had before.
+        corrections: corrections, which are kept.
+        gallery: gallery of the same contract.
+        originals: the photo that a crop was cut from, by the digest of the crop. Faces of one photo are of different
+            people.
+        far: share of the pairs of two people's faces that may be merged, 0 < far < 0.1.
+        threshold: mean similarity that clusters must exceed to be merged, in place of `far`.
+        paths: digest of each photo by its path, for the message.
+
+    Raises:
+        DataError: the corrections contradict each other; the message names two photos.
+    """
+    keys, said = faces.keys(), corrections.faces()
+    rows = [
+        row
+        for row, (key, number, reason) in enumerate(zip(keys, faces.numbers.tolist(), faces.reasons, strict=True))
+        if number and (not reason or key in said)
+    ]
+    rows.sort(key=keys.__getitem__)  # by content: the order of files does not matter
+    own = [keys[row] for row in rows]
+    photos = [keys[row].partition(":")[0] for row in rows]
+    constraints, names = _constraints(own, photos, corrections, gallery, originals or {})
+    wrong = constraints.contradiction()
+    if wrong:
+        raise DataError(Problem("", _told(wrong, photos, paths or {}), "take back one of your corrections"))
+    embeddings = faces.embeddings[rows]
+    known = None
+    if gallery is not None:
+        embeddings = np.concatenate([embeddings, gallery.embeddings, gallery.strangers.embeddings])
+        known = _known(gallery, len(own), far)
+    found = find_people(embeddings, constraints, far=far, threshold=threshold, known=known)
+    return _people(faces, rows, found.labels, names, constraints, (found.threshold, found.source))
+
+
+def _constraints(
+    own: Sequence[str],
+    photos: Sequence[str],
+    corrections: Corrections,
+    gallery: Gallery | None,
+    originals: Mapping[str, str],
+) -> tuple[Constraints, list[str]]:
+    """Return the constraints of the faces and of a gallery's photos, and the names by their number."""
+    place = {key: row for row, key in enumerate(own)}
+    enrolled = list(gallery.people) if gallery else []
+    names = sorted({*corrections.names.values(), *enrolled})
+    number = {name: label for label, name in enumerate(names)}
+    called = dict.fromkeys(corrections.faces(), "") | corrections.names
+    if gallery:  # a photo that is enrolled itself is named, unless a correction says otherwise
+        hashes = (f"{digest.hex()}:1" for digest in gallery.photos.hashes())
+        called = dict(zip(hashes, (enrolled[label] for label in gallery.labels.tolist()), strict=True)) | called
+    named = [number[called[key]] if called.get(key) else NO_NAME for key in own]
+    if gallery:
+        named += [number[enrolled[label]] for label in gallery.labels.tolist()]
+        named += [NO_NAME] * len(gallery.strangers)
+    shown = [originals.get(photo, photo) for photo in photos]
+    of = np.unique(np.array(shown, np.str_), return_inverse=True)[1].astype(np.int64)
+    others = np.arange(len(named) - len(own)) + len(own)  # each photo of the gallery is one of its own
+
+    def there(group: Sequence[str]) -> list[int]:
+        return [place[key] for key in group if key in place]
+
+    together = [there(group) for group in corrections.together]
+    apart = [(there(one), there(other)) for one, other in corrections.apart]
+    return Constraints(np.concatenate([of, others]), np.array(named, np.int64), together, apart), names
+
+
+def _known(gallery: Gallery, n: int, far: float) -> Labels | None:
+    """Return the people of the gallery's photos after n unknown faces; None if they are too few for the rate."""
+    strangers = len(gallery.people) + gallery.stranger_labels
+    people = np.concatenate([gallery.labels, strangers]).astype(np.int64)
+    enough = far >= least_rate(len(np.unique(people)) / 2)  # as for pairs of a gallery's people
+    return np.concatenate([np.full(n, -1), people]) if enough else None
+
+
+def _people(
+    faces: Faces,
+    rows: Sequence[int],
+    labels: Labels,
+    names: Sequence[str],
+    constraints: Constraints,
+    threshold: tuple[float, str],
+) -> People:
+    """Return the faces with the numbers and names of their clusters, and why a face lies apart."""
+    called = {
+        int(labels[row]): names[label] for row, label in enumerate(constraints.names.tolist()) if label != NO_NAME
+    }
+    own = labels[: len(rows)]
+    sizes = np.bincount(own, minlength=len(labels))
+    inside = np.array([sizes[label] > 1 or label in called for label in own.tolist()], bool)
+    apart = [str(reason) for reason in faces.reasons]
+    for row in rows:
+        apart[row] = SINGLE
+    kept = [row for row, whole in zip(rows, inside.tolist(), strict=True) if whole]
+    keys = faces.keys()
+    numbers = number_clusters(own[inside], faces.clusters[kept], [keys[row] for row in kept])
+    clusters = np.zeros(len(faces), np.int64)
+    clusters[kept] = numbers
+    for row in kept:
+        apart[row] = ""
+    by_number = {
+        int(number): called[int(label)]
+        for number, label in zip(numbers, own[inside], strict=True)
+        if int(label) in called
+    }
+    return People(dataclasses.replace(faces, clusters=clusters), tuple(apart), by_number, *threshold)
+
+
+def _told(wrong: tuple[int, int], photos: Sequence[str], paths: Mapping[str, str]) -> str:
+    """Return what is wrong with two rows, which may be of the gallery."""
+    shown = {digest: in_one_line(path) for path, digest in paths.items()}
+    one, other = (shown.get(photos[row], photos[row][:12]) if row < len(photos) else "the gallery" for row in wrong)
+    return f"a face of {one} and one of {other} would have to be one person and two"
+
+
+def is_poor(reason: str) -> bool:
+    """Return whether a face lies apart because of its quality."""
+    return reason.startswith(POOR)

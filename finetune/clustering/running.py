@@ -1,0 +1,209 @@
+"""Clustering of a folder of photos, and its correction."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from finetune.clustering.corrections import Corrections, refuse_name
+from finetune.clustering.faces import Faces
+from finetune.clustering.figures import BCubed, bcubed
+from finetune.clustering.finding import embed_faces, list_photos, photos_of_crops
+from finetune.clustering.folder import Line, Settings, Stored, changing, lines, read_clusters, write_clusters
+from finetune.clustering.references import face_of, faces_meant
+from finetune.clustering.result import People, cluster_faces
+from finetune.errors import DataError, Problem
+from finetune.gallery import fitting, read_gallery
+from finetune.model import Model
+from finetune.paths import in_one_line
+
+Correct = Callable[[Corrections, Sequence[Line], Sequence[str]], Corrections]
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """Result of a clustering.
+
+    Attributes:
+        people: faces with their clusters.
+        lines: one line per face of each photo.
+        photos: digest of each photo by its path.
+        embedded: number of photos that were new.
+    """
+
+    people: People
+    lines: list[Line]
+    photos: Mapping[str, str]
+    embedded: int
+
+
+def cluster_photos(out: Path, settings: Settings, restore: Callable[[], Model], before: Stored | None = None) -> Done:
+    """Cluster the faces of a folder of photos into a new folder, or one that was made before.
+
+    Args:
+        out: folder to write.
+        settings: settings.
+        restore: function that restores the model; it is called only if a photo is new.
+        before: what the folder holds. Its embeddings, numbers and corrections are kept.
+
+    Raises:
+        DataError: there is no usable face, or the photos contradict the corrections.
+        RunError: the folder can't be written.
+    """
+    folder = Path(settings.photos)
+    photos, first = list_photos(folder)
+    known = set(before.faces.photos()) if before else set()
+    new = [path for digest, path in first.items() if digest not in known]
+    faces = before.faces if before else None
+    if new or faces is None:
+        found = embed_faces(new, restore(), folder, align=settings.align, min_face_size=settings.min_face_size)
+        faces = faces.joined(found) if faces else found
+    faces = _still_there(faces, first)
+    if not faces.numbers.any():
+        told = f"{(first and faces.reasons[0]) or 'no photo can be read'}; there is no face to cluster"
+        raise DataError(Problem(in_one_line(folder), told, "give aligned faces, or photos with --align"))
+    stored = Stored(settings, faces, photos, before.corrections if before else Corrections())
+    people = _write(out, stored)
+    return Done(people, lines(people, photos), photos, len(new))
+
+
+def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:
+    """Apply corrections to a folder of clusters, and cluster its faces again. Nothing is embedded.
+
+    Args:
+        out: folder that `cluster_photos` wrote.
+        corrections: corrections, applied in turn.
+
+    Raises:
+        DataError: a correction means no face, or contradicts another one or a photo; nothing is changed.
+        RunError: the folder can't be written.
+    """
+    read_clusters(out)  # before a lock is made in a folder of somebody else
+    with changing(out):
+        stored = read_clusters(out)
+        keys = stored.faces.keys()
+        for correct in corrections:
+            people = _people(stored)
+            said = correct(stored.corrections, lines(people, stored.photos), keys)
+            stored = dataclasses.replace(stored, corrections=said, faces=people.faces)
+        people = _write(out, stored)
+    return Done(people, lines(people, stored.photos), stored.photos, 0)
+
+
+def merging(one: str, other: str) -> Correct:
+    """Return the correction that two clusters are one person."""
+
+    def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
+        return said.merge(*([keys[row] for row in faces_meant(text, table)] for text in (one, other)))
+
+    return correct
+
+
+def parting(one: str, other: str) -> Correct:
+    """Return the correction that two clusters, or two photos, are two people."""
+
+    def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
+        first, second = ([keys[row] for row in faces_meant(text, table)] for text in (one, other))
+        if not set(first).isdisjoint(second):
+            raise DataError(Problem(in_one_line(one), f"has faces of {in_one_line(other)}", "name two"))
+        return said.not_same(first, second)
+
+    return correct
+
+
+def splitting(cluster: str, photos: Sequence[str]) -> Correct:
+    """Return the correction that some photos do not belong to a cluster."""
+
+    def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
+        whole = faces_meant(cluster, table)
+        out = [_within(photo, whole, table) for photo in photos]
+        rest = [row for row in whole if row not in out]
+        if not rest:
+            raise DataError(Problem(in_one_line(cluster), "would have no photo left", "give fewer photos"))
+        return said.split([keys[row] for row in dict.fromkeys(out)], [keys[row] for row in rest])
+
+    return correct
+
+
+def naming(cluster: str, name: str) -> Correct:
+    """Return the correction that a cluster has a name."""
+
+    def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
+        refuse_name(name)
+        return said.name([keys[row] for row in faces_meant(cluster, table)], name)
+
+    return correct
+
+
+def agreement(done: Done) -> tuple[BCubed, int] | None:
+    """Compare the clusters with the folders of the photos, and return the figures with the number of faces.
+
+    Faces that are poor do not count, nor photos with several faces: the folder does not say whose each is.
+    """
+    counts: dict[str, int] = {}
+    for line in done.lines:
+        counts[line.photo] = counts.get(line.photo, 0) + 1
+    faces = done.people.faces
+    some = [
+        line
+        for line in done.lines
+        if line.row is not None and faces.numbers[line.row] and counts[line.photo] == 1 and "/" in line.photo
+    ]
+    some = [line for line in some if line.cluster or line.apart == "single"]
+    if not some:
+        return None
+    names = np.unique([line.photo.split("/")[0] for line in some], return_inverse=True)[1]
+    clusters = [line.cluster or -1 - (line.row or 0) for line in some]
+    return bcubed(names.astype(np.int64), np.array(clusters, np.int64)), len(some)
+
+
+def _within(photo: str, whole: Sequence[int], table: Sequence[Line]) -> int:
+    """Return the face of a photo that lies in a cluster."""
+    inside = [line for line in table if line.row in whole]
+    row = face_of(photo, inside if any(line.photo == photo for line in inside) else table)
+    if row not in whole:
+        raise DataError(Problem(in_one_line(photo), "does not lie in that cluster", "see clusters.csv"))
+    return row
+
+
+def _still_there(faces: Faces, first: Mapping[str, Path]) -> Faces:
+    """Return the faces of photos that are still in the folder; the others are forgotten."""
+    there = np.array([photo in first for photo in faces.photos()], bool)
+    return Faces(*(getattr(faces, field.name)[there] for field in dataclasses.fields(faces)))
+
+
+def _people(stored: Stored) -> People:
+    """Cluster what is stored, with its gallery; corrections change no threshold."""
+    settings = stored.settings
+    gallery = None
+    if settings.gallery is not None:
+        path = Path(settings.gallery)
+        gallery = fitting(read_gallery(path), settings.contract, path)
+    crops = {} if settings.align else photos_of_crops(Path(settings.photos))
+    originals = {digest: crops[name] for name, digest in stored.photos.items() if name in crops}
+    value, source = stored.threshold or (settings.threshold, "")
+    people = cluster_faces(
+        stored.faces,
+        stored.corrections,
+        gallery,
+        originals,
+        far=settings.far,
+        threshold=value,
+        paths=stored.photos,
+    )
+    return dataclasses.replace(people, source=source) if source else people
+
+
+def _write(out: Path, stored: Stored) -> People:
+    people = _people(stored)
+    write_clusters(out, stored, people)
+    return people
+
+
+def absolute(folder: Path) -> str:
+    """Return a folder's absolute path, links kept."""
+    return os.path.abspath(folder)

@@ -1,0 +1,192 @@
+"""The command finds people in a folder, keeps corrections, and embeds only what is new."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finetune.embedding import Embedder
+from tests.align.conftest import scene
+
+pytestmark = pytest.mark.tf
+START = ("cluster", "flat", "out", "--checkpoint", "model", "--threshold", "0.3")
+
+
+@pytest.fixture
+def flat(work: Path) -> Path:
+    """Put the faces of four drawn people into one folder, without names."""
+    folder = work / "flat"
+    folder.mkdir()
+    for photo in sorted((work / "faces/learn").rglob("*.png")):
+        shutil.copy(photo, folder / f"{photo.parent.name}_{photo.name}")
+    return folder
+
+
+def table(out: Path = Path("out")) -> list[dict[str, str]]:
+    return list(csv.DictReader((out / "clusters.csv").read_text().splitlines()))
+
+
+def clusters(out: Path = Path("out")) -> dict[str, set[str]]:
+    """Return the photos of each cluster by its number."""
+    found: dict[str, set[str]] = {}
+    for line in table(out):
+        if line["cluster"]:
+            found.setdefault(line["cluster"], set()).add(line["photo"])
+    return found
+
+
+def test_a_folder_becomes_a_table_links_and_embeddings(flat, finetune):
+    ended = finetune(*START, "--labelled")
+    assert ended.status == 0, ended.err
+    rows = table()
+    assert list(rows[0]) == ["photo", "face", "left", "top", "right", "bottom", "cluster", "name", "apart"]
+    assert [row["photo"] for row in rows] == sorted(os.listdir(flat))
+    assert all(bool(row["cluster"]) != bool(row["apart"]) for row in rows)
+    for number, photos in clusters().items():
+        links = {link.name: link.resolve() for link in Path("out/people", number).iterdir()}
+        assert links == {photo: (flat / photo).resolve() for photo in photos}
+    stored = json.loads(Path("out/cluster.json").read_text())
+    assert stored["photos"] == str(flat)
+    with np.load("out/embeddings.npz", allow_pickle=False) as arrays:
+        np.testing.assert_allclose(np.linalg.norm(arrays["embeddings"], axis=1), 1, atol=1e-5)
+    assert ended.err[-1] == "--labelled: no face lies in a folder of its person"
+
+
+def test_people_in_folders_give_the_figures_of_bcubed(work, finetune):
+    ended = finetune("cluster", "faces/learn", "out", "--checkpoint", "model", "--labelled", "--far", "0.05")
+    assert ended.status == 0, ended.err
+    assert ended.out[-1].startswith("BCubed of ")
+
+
+def test_added_photos_are_embedded_alone_and_numbers_stay(flat, finetune, monkeypatch):
+    late = sorted(flat.iterdir())[5]
+    late.rename("late.png")
+    assert finetune(*START).status == 0
+    before, embedded = clusters(), []
+    embed = Embedder.embeddings
+    monkeypatch.setattr(Embedder, "embeddings", lambda own, images, **_: embedded.append(images) or embed(own, images))
+    Path("late.png").rename(late)
+    ended = finetune("cluster", "flat", "out")
+    assert (ended.status, embedded) == (0, [[late]]), ended.err
+    after = clusters()
+    for number, photos in before.items():
+        assert max(after, key=lambda other: len(after[other] & photos)) == number
+    embedded.clear()
+    assert finetune("cluster", "flat", "out").out[0] == f"0 photos new, {len(os.listdir(flat))} known or copies"
+    assert (embedded, clusters()) == ([], after)
+
+
+def test_corrections_last(flat, finetune):
+    assert finetune(*START).status == 0
+    one, other, *_ = sorted(clusters(), key=lambda number: -len(clusters()[number]))
+    both = clusters()[one] | clusters()[other]
+    ended = finetune("cluster", "out", "--merge", one, other, "--name", one, "Ann")
+    assert ended.status == 0, ended.err
+    assert both in clusters().values()
+    taken = min(both)
+    assert finetune("cluster", "out", "--split", "Ann", taken).status == 0
+    shutil.copy(flat / max(both), flat / "copy.png")
+    assert finetune("cluster", "flat", "out").status == 0
+    named = {row["photo"] for row in table() if row["name"] == "Ann"}
+    assert named == both - {taken} | {"copy.png"}
+    assert {link.name for link in Path("out/people/Ann").iterdir()} == named
+    assert finetune("cluster", "out", "--not-same", max(both), taken).status == 0
+    told = finetune("cluster", "out", "--merge", "Ann", taken)
+    assert told.status == 2
+    assert told.err[0].endswith("would have to be one person and two; take back one of your corrections")
+
+
+def test_a_gallery_names_its_people(flat, enrolled, finetune):
+    ended = finetune("cluster", "flat", "out", "--gallery", "people.h5", "--threshold", "0.3")
+    assert ended.status == 0, ended.err
+    for row in table():
+        if not row["apart"]:
+            assert row["name"] == row["photo"][: len("person_001")]
+    assert finetune("cluster", "out", "--not-same", "person_001", "person_002").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("flat", "OUT: not given; give PHOTOS and OUT, or OUT and a correction"),
+        (
+            "nowhere out --checkpoint model",
+            "nowhere: no such folder; give a folder of aligned faces, or photos...",
+        ),
+        ("flat flat/out --checkpoint model", "flat/out: lies in flat, which stays as it is; give a place beside it"),
+        ("flat faces --checkpoint model", "faces: already there and not an empty folder; give another, or remove it"),
+        ("flat out", "--checkpoint: not given; give the checkpoint that embeds the photos"),
+        ("flat out --far 0.5", "argument --far: found '0.5'; give a number above 0 and below 0.1; see..."),
+        ("flat out --threshold 2", "argument --threshold: found '2'; give a number from -1 to 1; see..."),
+        ("flat out --far 0.01 --threshold 0.5", "--threshold: given with --far, which finds it; give one of them"),
+        ("flat out --min-face-size 40", "--min-face-size: given without --align, which looks for faces"),
+        ("flat --merge 1 2", "flat: not a folder that finetune cluster made; give the OUT of finetune cluster..."),
+        ("flat out --merge 1 2", "out: given with a correction; give OUT alone"),
+        ("flat --align --merge 1 2", "--align: given with a correction; give it with PHOTOS and OUT"),
+        ("flat --split 1", "--split: no photo given; give a cluster and its photos that do not belong"),
+    ],
+)
+def test_wrong_words_are_one_line_each(flat, refused, arguments, line):
+    refused(f"cluster {arguments}", line)
+
+
+def test_wrong_corrections_are_refused_and_nothing_is_changed(flat, finetune, refused):
+    assert finetune(*START).status == 0
+    number, photos = max(clusters().items(), key=lambda item: len(item[1]))
+    for correction, line in {
+        "--merge 0001 9999": "9999: no such cluster and no such photo; give a cluster's number or name, or...",
+        f"--name {number} a/b": "a/b: can't be a person's name: it reads as a path; give another name",
+        f"--name {number} 12": "12: reads as the number of a cluster; give another name",
+        f"--not-same {number} {number}": f"{number}: has faces of {number}; name two",
+        f"--split {number} {' '.join(photos)}": f"{number}: would have no photo left; give fewer photos",
+        f"--split {number} lost.png": "lost.png: no such cluster and no such photo; give...",
+    }.items():
+        refused(f"cluster out {correction}", line)
+
+
+@pytest.mark.parametrize("name", ["embeddings.npz", "cluster.json", "corrections.json"])
+def test_a_damaged_file_is_told(flat, finetune, refused, name):
+    assert finetune(*START).status == 0
+    assert finetune("cluster", "out", "--name", min(clusters()), "Ann").status == 0
+    content = Path("out", name).read_bytes()
+    Path("out", name).write_bytes(content[: len(content) // 2])
+    refused("cluster out --merge 1 2", f"out/{name}: damaged ...")
+
+
+def test_all_faces_of_photos_are_found_and_those_of_one_photo_are_apart(work, finetune):
+    (work / "photos").mkdir()
+    for number in range(3):
+        photo = scene([(10, 20, 90), (120 + number, 5, 90)], 190, 300, seed=number)
+        Image.fromarray(photo).save(work / f"photos/{number}.png")
+    (work / "photos/empty.png").touch()
+    Image.fromarray(np.full([160, 200, 3], 128, np.uint8)).save(work / "photos/nobody.png")
+    ended = finetune("cluster", "photos", "out", "--align", "--checkpoint", "model", "--threshold", "-1")
+    assert ended.status == 0, ended.err
+    rows = [row for row in table() if row["face"]]
+    assert [(row["photo"], row["face"]) for row in rows] == [(f"{n}.png", f) for n in range(3) for f in "12"]
+    assert all(float(row["left"]) < float(row["right"]) for row in rows)
+    for number in range(3):
+        one, other = (row["cluster"] for row in rows if row["photo"] == f"{number}.png")
+        assert one != other
+    reasons = {row["photo"]: row["apart"] for row in table() if not row["face"]}
+    assert reasons == {"empty.png": "can't be read", "nobody.png": "no face found"}
+    told = finetune("cluster", "out", "--merge", "0.png#1", "0.png#2")
+    assert (told.status, "would have to be one person and two" in told.err[0]) == (2, True)
+    assert finetune("cluster", "photos", "out", "--min-face-size", "40", "--align").status == 2
+
+
+def test_crops_of_one_photo_are_apart(work, finetune):
+    (work / "photos").mkdir()
+    Image.fromarray(scene([(10, 20, 90), (120, 5, 90)], 190, 300)).save(work / "photos/both.png")
+    assert finetune("align", "photos", "crops", "--all").status == 0
+    ended = finetune("cluster", "crops", "out", "--checkpoint", "model", "--threshold", "-1")
+    assert ended.status == 0, ended.err
+    assert [row["photo"] for row in table()] == ["both_0.png", "both_1.png"]
+    assert [row["apart"] for row in table()] == ["single"] * 2  # every similarity is above the threshold
