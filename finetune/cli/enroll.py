@@ -83,11 +83,17 @@ def run(options: argparse.Namespace) -> None:
             _say_size(images, model.preprocessing.image_size)
             for note in standardization_notes(model, images):
                 say_aside(note)
-            known = {photo for photo, *_ in done.already} | {entry.path for entry in done.left_out}
+            known = {photo for photo, *_ in (*done.already, *done.denied)} | {entry.path for entry in done.left_out}
             _say_poor([photo for photo in images if photo not in known], sources)
         gallery = done.gallery
         say_left_out(done.left_out)
         _say_already(done.already)
+        if done.denied:
+            names = ", ".join(dict.fromkeys(name for _, name in done.denied))
+            say_aside(
+                f"left out, as decided: {counted(len(done.denied), 'photo')} of a face that was removed from {names}; "
+                "finetune gallery --take-back allows it again"
+            )
         for suspect in done.lookalikes[:MOST_LINES]:
             say_aside(f"look again: {suspect}")
         if done.lookalikes:

@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> None:
     with faces_of(photos, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:
         refuse_nothing(faces)
         owners = owners_of({face.photo for face in faces}, people) if options.labelled else None
-        answers = identify(faces, model, people, classifier, threshold, owners)
+        answers = identify(faces, model, people, classifier, threshold, owners, gallery.decisions)
     if table:
         write_csv(table, answers)
     for answer in answers:

@@ -22,6 +22,7 @@ from .cross_validation import (
     split_by_share as split_by_share,
     split_in_folds as split_in_folds,
 )
+from .decisions import Decisions as Decisions
 from .enrolment import (
     enroll as enroll,
     enroll_strangers as enroll_strangers,

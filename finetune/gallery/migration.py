@@ -176,6 +176,8 @@ def _same(first: Gallery, second: Gallery) -> bool:
         (first.photos.digests, second.photos.digests),
         (first.strangers.digests, second.strangers.digests),
         (first.embeddings, second.embeddings),
+        (first.decisions.photos.digests, second.decisions.photos.digests),
     )
-    same = first.people == second.people and first.contract.weights == second.contract.weights
+    people = first.people == second.people and first.decisions.people == second.decisions.people
+    same = people and first.contract.weights == second.contract.weights
     return same and all(np.array_equal(one, other) for one, other in parts)

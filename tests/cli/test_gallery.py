@@ -442,3 +442,35 @@ def test_nothing_stays_of_faces_that_were_only_asked_about(work, finetune, tree,
     ):
         assert finetune(*command.split()).status == 0
         assert tree(kept) | tree(temporary) == before, command
+
+
+def test_a_removed_photo_is_not_enrolled_again_until_it_is_taken_back(enrolled, finetune):
+    photo = "person_001/person_001_0003.png"
+    ended = finetune("gallery", "people.h5", "--remove-photo", photo)
+    assert f"not person_001, as decided: {photo}" in ended.out
+    again = finetune("enroll", "people.h5", "faces/learn")
+    assert again.status == 0
+    assert again.out[0] == "0 photos enrolled (nobody new), 23 there already"
+    told = [line for line in again.err if line.startswith("left out, as decided: ")]
+    assert told == [
+        "left out, as decided: 1 photo of a face that was removed from person_001; "
+        "finetune gallery --take-back allows it again"
+    ]
+    alone = finetune("enroll", "people.h5", f"faces/learn/{photo}", "--name", "Person 001")
+    assert alone.out == ["0 photos enrolled (nobody new), 0 there already", "people.h5: 4 people, 23 photos"]
+    wrong = finetune("gallery", "people.h5", "--take-back", "person_002/person_001_0003.png")
+    assert (wrong.status, wrong.err) == (
+        2,
+        [f"finetune gallery: person_002/person_001_0003.png: no photo of that name was removed; decided are {photo}"],
+    )
+    assert finetune("gallery", "people.h5", "--take-back", photo).status == 0
+    assert finetune("enroll", "people.h5", "faces/learn").out[0] == "1 photo enrolled (nobody new), 23 there already"
+
+
+def test_a_photo_does_not_come_back_by_a_merge(enrolled, finetune):
+    before = (enrolled / "people.h5").read_bytes()
+    move = ("--move-photo", "person_001/person_001_0002.png", "person_002")
+    ended = finetune("gallery", "people.h5", *move, "--merge", "person_002", "person_001")
+    assert ended.status == 2
+    assert "person_001/person_001_0002.png: the same face was removed from this person; remove" in ended.err[0]
+    assert (enrolled / "people.h5").read_bytes() == before
