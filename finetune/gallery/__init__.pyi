@@ -24,6 +24,7 @@ from .cross_validation import (
 )
 from .decisions import Decisions as Decisions
 from .enrolment import (
+    Enrolment as Enrolment,
     enroll as enroll,
     enroll_strangers as enroll_strangers,
     fitting as fitting,
@@ -55,6 +56,8 @@ from .labelled_figures import (
 )
 from .labelled_tables import show_figures as show_figures
 from .legacy import read_features as read_features
+from .listed_crops import NamedImages as NamedImages, cut_listed as cut_listed
+from .listed_faces import ListedFace as ListedFace, is_list as is_list, read_faces as read_faces
 from .mapping import FittedMap as FittedMap, MapCertificate as MapCertificate, fit_map as fit_map
 from .migration import Migration as Migration, plan_migration as plan_migration, write_migration as write_migration
 from .migration_rates import MigrationRates as MigrationRates

@@ -55,7 +55,12 @@ class Enrolment(Brief):
 
 
 def enroll(
-    path: Place, people: People, model: Model, cache: Cache = "auto", sources: Mapping[Path, Path] | None = None
+    path: Place,
+    people: People,
+    model: Model,
+    cache: Cache = "auto",
+    sources: Mapping[Path, Path] | None = None,
+    boxed: Collection[Path] = (),
 ) -> Enrolment:
     """Add photos of people to a gallery, or create it; each photo is embedded once, through the cache.
 
@@ -69,6 +74,8 @@ def enroll(
         model: model that the gallery was made with.
         cache: cache setting, as in a recipe.
         sources: original photo of each image that was cropped from one. The gallery stores its name and path instead.
+        boxed: images that were cropped by a given box. The gallery stores no path for them: without the box, another
+            face might be cut from the photo.
 
     Raises:
         DataError: a name can't be used, no photo can be used, or the gallery is of another model.
@@ -91,7 +98,10 @@ def enroll(
             denied.append((photo, name))
             continue
         source, key = (sources or {}).get(photo, photo), usable[photo].digest
-        places.setdefault(key, Source.of(source, key if source == photo else hash_image(source).digest or key))
+        if photo in boxed:
+            places.setdefault(key, Source(b"", key))
+        else:
+            places.setdefault(key, Source.of(source, key if source == photo else hash_image(source).digest or key))
         if key in names:
             already.append((photo, names[key], name))
         else:

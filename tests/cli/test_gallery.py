@@ -474,3 +474,42 @@ def test_a_photo_does_not_come_back_by_a_merge(enrolled, finetune):
     assert ended.status == 2
     assert "person_001/person_001_0002.png: the same face was removed from this person; remove" in ended.err[0]
     assert (enrolled / "people.h5").read_bytes() == before
+
+
+def test_faces_are_enrolled_from_a_list(enrolled, finetune):
+    strangers = enrolled / "faces/strangers"
+    rows = [f"{strangers}/person_011/person_011_000{number}.png,,,,,Zoë" for number in (1, 2)]
+    rows.append(f"{strangers}/person_012/person_012_0001.png,5,5,70,70,Bo")
+    (enrolled / "faces.csv").write_text("\n".join(["photo,left,top,right,bottom,name", *rows]))
+    ended = finetune("enroll", "people.h5", "faces.csv")
+    assert (ended.status, ended.out) == (
+        0,
+        ["3 photos enrolled (2 people new), 0 there already", "people.h5: 6 people, 27 photos"],
+    )
+    found = read_gallery(enrolled / "people.h5")
+    assert [found.photo_name(row) for row in (24, 26)] == ["Zoë/person_011_0001.png", "Bo/person_012_0001.png"]
+    assert [bool(place) for place in found.photos.paths[24:].tolist()] == [True, True, False]
+    assert finetune("enroll", "people.h5", "faces.csv").out[0] == "0 photos enrolled (nobody new), 3 there already"
+
+    (enrolled / "faces.csv").write_text("photo,name\nnone.png,Ann\nnone.png,a/b\n")
+    before = (enrolled / "people.h5").read_bytes()
+    wrong = finetune("enroll", "people.h5", "faces.csv")
+    assert wrong.status == 2
+    lines = [line.split(": ")[1] for line in wrong.err if ".csv:" in line]
+    assert lines == ["faces.csv:2", "faces.csv:3", "faces.csv:3"]
+    assert finetune("enroll", "people.h5", "faces.csv", "--name", "Ann").status == 2
+    assert (enrolled / "people.h5").read_bytes() == before
+
+
+def test_named_clusters_are_enrolled(enrolled, finetune):
+    (enrolled / "out").mkdir()
+    photos = enrolled / "faces/strangers"
+    (enrolled / "out/cluster.json").write_text(json.dumps({"photos": str(photos)}))
+    (enrolled / "out/clusters.csv").write_text(
+        "photo,face,left,top,right,bottom,cluster,name,apart\n"
+        "person_011/person_011_0001.png,1,5,5,70,70,1,Zoë,\n"
+        "person_011/person_011_0002.png,1,5,5,70,70,1,Zoë,far\n"
+        "person_012/person_012_0001.png,1,5,5,70,70,2,,\n"
+    )
+    ended = finetune("enroll", "people.h5", "out")
+    assert ended.out == ["1 photo enrolled (1 person new), 0 there already", "people.h5: 5 people, 25 photos"]
