@@ -74,3 +74,9 @@ from .storage import (
     write_gallery as write_gallery,
 )
 from .svm import LinearSVM as LinearSVM, PublishedSVM as PublishedSVM
+from .watched_folder import (
+    WatchedFolder as WatchedFolder,
+    WatchJournal as WatchJournal,
+    open_journal as open_journal,
+)
+from .watching import watch as watch
