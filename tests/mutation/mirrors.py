@@ -83,6 +83,8 @@ ALSO = {
     "gallery/photos.py": ("gallery/test_gallery.py",),
     "gallery/svm.py": ("gallery/test_classifiers.py",),
     "gallery/prototypes.py": ("gallery/test_classifiers.py",),
+    "gallery/listed_crops.py": ("gallery/test_listed_faces.py",),
+    "gallery/watched_folder.py": ("gallery/test_watching.py",),
     "gallery/found_images.py": ("gallery/test_migration.py",),
     "gallery/migration_images.py": ("gallery/test_migration.py", "gallery/test_migration_rates.py"),
     "gallery/moved_embeddings.py": ("gallery/test_migration.py", "gallery/test_migration_rates.py"),
