@@ -15,6 +15,7 @@ from .compare import (
     verify as verify,
     write_matrix as write_matrix,
 )
+from .contract import Contract as Contract
 from .cross_validation import (
     CrossValidated as CrossValidated,
     Split as Split,
@@ -32,7 +33,7 @@ from .enrolment import (
     short as short,
 )
 from .export import write_export as write_export
-from .gallery import Contract as Contract, Gallery as Gallery
+from .gallery import Gallery as Gallery
 from .identification import (
     Face as Face,
     Identification as Identification,

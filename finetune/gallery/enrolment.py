@@ -14,8 +14,9 @@ from finetune.brief import Brief
 from finetune.dataset import Quarantined, layout
 from finetune.embedding import Embedder
 from finetune.errors import DataError, Problem
+from finetune.gallery.contract import Contract
 from finetune.gallery.decisions import person_key
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.legacy import read_features
 from finetune.gallery.lookalikes import Lookalikes, look_alike, usual
 from finetune.gallery.photos import Photos, Source

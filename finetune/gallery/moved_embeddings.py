@@ -12,9 +12,10 @@ import numpy.typing as npt
 from finetune.arrays import Doubles, Labels
 from finetune.brief import Brief
 from finetune.embedding import Embedder
+from finetune.gallery.contract import Contract
 from finetune.gallery.decisions import Decisions
 from finetune.gallery.found_images import by_digest, find_images_of
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.mapping import FittedMap, mapped
 from finetune.gallery.migration_images import Pairs
 from finetune.gallery.photos import Photos, Source
@@ -54,7 +55,7 @@ class MovedEmbeddings(Brief):
     there: npt.NDArray[np.intp]
     fresh: Photos
     gone: npt.NDArray[np.intp]
-    denied: Photos
+    denied: Photos = dataclasses.field(default_factory=lambda: Photos.none(0))
 
     @classmethod
     def begin(cls, gallery: Gallery, model: Model, given: Records) -> MovedEmbeddings:

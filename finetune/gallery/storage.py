@@ -19,8 +19,9 @@ import numpy.typing as npt
 from finetune import files
 from finetune.backbones import CHANNELS, STANDARDIZATIONS
 from finetune.errors import DataError, Problem, RunError
+from finetune.gallery.contract import Contract
 from finetune.gallery.decisions import Decisions
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.mapping import MapCertificate
 from finetune.gallery.photos import DIGEST, Photos
 from finetune.names import why_unusable
