@@ -81,7 +81,6 @@ ALSO = {
     "gallery/export.py": ("gallery/test_classifiers.py",),
     "gallery/classifier_cache.py": ("gallery/test_identification.py", "gallery/test_classifiers.py"),
     "gallery/contract.py": ("gallery/test_gallery.py",),
-    "gallery/contract.py": ("gallery/test_gallery.py",),
     "gallery/photos.py": ("gallery/test_gallery.py",),
     "gallery/svm.py": ("gallery/test_classifiers.py",),
     "gallery/prototypes.py": ("gallery/test_classifiers.py",),
