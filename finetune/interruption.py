@@ -25,6 +25,31 @@ def stop_if_asked() -> None:
 
 
 @contextlib.contextmanager
+def asked_to_stop() -> Iterator[threading.Event]:
+    """Set the event of the context at the first signal. A second signal acts as it did before.
+
+    This is for work that goes on until it is stopped, and ends by itself between two steps.
+    """
+    event = threading.Event()
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def on_signal(_number: int, _frame: object) -> None:
+        event.set()
+        restore()
+
+    for number in SIGNALS:
+        signal.signal(number, on_signal)
+    try:
+        yield event
+    finally:
+        restore()
+
+
+@contextlib.contextmanager
 def interruptible(how_to_resume: str) -> Iterator[None]:
     """Let the first signal raise `Interrupted` in the main thread.
 

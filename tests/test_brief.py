@@ -12,7 +12,8 @@ import pytest
 
 from finetune.brief import Brief
 from finetune.dataset.scanning import Layout
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.contract import Contract
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.photos import Photos
 from finetune.verification.protocols.lfw import evaluate_pairs
 from finetune.verification.result import Overlap

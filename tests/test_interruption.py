@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from finetune.errors import Interrupted
-from finetune.interruption import interruptible, stop_if_asked
+from finetune.interruption import asked_to_stop, interruptible, stop_if_asked
 
 
 def ask_to_stop() -> None:
@@ -73,3 +73,14 @@ def test_a_request_is_forgotten_with_the_run_that_it_ended():
     with interruptible("resume with X"):
         stop_if_asked()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_work_without_end_is_asked_to_stop_once_and_then_the_signal_acts_as_before():
+    before = signal.getsignal(signal.SIGINT)
+    with asked_to_stop() as stop:
+        assert not stop.is_set()
+        ask_to_stop()
+        assert stop.wait(0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from benchmarks.report import Result, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import Case, alternate, ratio, timed
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.contract import Contract
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.photos import Photos
 from finetune.gallery.storage import write_gallery
 from finetune.identification.search import nearest

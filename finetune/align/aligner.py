@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -25,6 +25,9 @@ from finetune.errors import DataError, Problem
 from finetune.images import LARGE, SUFFIXES, ImageError, Pixels, TooManyPixels, read_image
 from finetune.paths import find_images, in_one_line, refuse_within
 from finetune.progress import track
+
+if TYPE_CHECKING:
+    from finetune.align.detector import Detector
 
 Format = Literal["png", "jpg"]
 ENCODINGS: dict[Format, dict[str, Any]] = {
@@ -219,9 +222,7 @@ class _Worker:
         self._boxes = boxes
         self._lock = threading.Lock()
         if boxes is None:
-            from finetune.align.detector import Detector  # imports TensorFlow
-
-            self._detector = Detector(alignment.min_face_size, alignment.score)
+            self._detector = _detector(alignment.min_face_size, alignment.score)
 
     def __call__(self, names: Sequence[str]) -> list[Outcome]:
         outcomes: dict[str, Outcome] = {}
@@ -315,6 +316,14 @@ class _Worker:
 
     def _targets(self, outcome: Outcome) -> list[Path]:
         return [self._out / target for target in targets(outcome, self._alignment)]
+
+
+@functools.lru_cache(maxsize=1)
+def _detector(min_face_size: int, score: float) -> Detector:
+    """Return a detector. The last one is kept, because the start of its networks takes longer than a photo."""
+    from finetune.align.detector import Detector  # imports TensorFlow
+
+    return Detector(min_face_size, score)
 
 
 class _Cutter(_Worker):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.gallery import Gallery
+    from finetune.gallery import Enrolment, Gallery, ListedFace, NamedImages
     from finetune.model import Model
 
 
@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         metavar="FOLDER",
-        help="folder with one folder of aligned faces per person; or features pickled by another tool, such as "
-        "all_features.pkl",
+        help="folder with one folder of aligned faces per person; a .csv file of photo,left,top,right,bottom,name; the "
+        "folder that finetune cluster wrote; or features pickled by another tool, such as all_features.pkl",
     )
     parser.add_argument("--name", help="name of the only person in FOLDER, which may also be a single photo")
     parser.add_argument("--align", action="store_true", help="find and crop faces first; FOLDER holds photos")
@@ -58,14 +58,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Enrol the photos, and print the numbers of new and known ones; suspect photos go to stderr."""
-    from finetune.gallery import read_contract
+    from finetune.gallery import is_list, read_contract, read_faces
 
     folder = path(options.folder)
     target = new_file(options.gallery, folder)
     pickled = folder.suffix in (".pkl", ".pickle")
     _refuse(options, folder, pickled=pickled)
+    listed = read_faces(folder) if is_list(folder) else None
     model = restore_of(options, read_contract(target) if target.exists() else None)
-    from finetune.gallery import enroll, import_features
+    from finetune.gallery import import_features
 
     if pickled:
         gallery, added, owners = import_features(target, folder, model)
@@ -76,29 +77,54 @@ def run(options: argparse.Namespace) -> None:
     elif options.strangers:
         gallery = _strangers(options, target, folder, model)
     else:
-        enrolled, sources = _people(options, model.preprocessing.image_size)
-        done = enroll(target, enrolled, model, sources=sources)
-        if done.embedded:
-            images = [photo for photos in enrolled.values() for photo in photos]
-            _say_size(images, model.preprocessing.image_size)
-            for note in standardization_notes(model, images):
-                say_aside(note)
-            known = {photo for photo, *_ in done.already} | {entry.path for entry in done.left_out}
-            _say_poor([photo for photo in images if photo not in known], sources)
-        gallery = done.gallery
-        say_left_out(done.left_out)
-        _say_already(done.already)
-        for suspect in done.lookalikes[:MOST_LINES]:
-            say_aside(f"look again: {suspect}")
-        if done.lookalikes:
-            say_aside("finetune gallery --remove-photo and --move-photo put right what is wrong")
-        new = f"{counted(len(done.new_people), 'person')} new" if done.new_people else "nobody new"
-        say(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
+        gallery = _enroll(options, target, model, listed)
     for first, name in spelled_alike(gallery.people)[:MOST_LINES]:
         twice = f"{name} and {first} are one name, enrolled as two people"
         say_aside(f"look again: {twice}; finetune gallery --merge makes them one")
     people = counted(len(gallery.people), "person")
     say(f"{in_one_line(target)}: {people}, {counted(len(gallery), 'photo')}")
+
+
+def _enroll(options: argparse.Namespace, target: Path, model: Model, listed: Sequence[ListedFace] | None) -> Gallery:
+    """Enrol the photos of a folder, or listed faces."""
+    from finetune.gallery import cut_listed, enroll
+
+    size = model.preprocessing.image_size
+    with tempfile.TemporaryDirectory(prefix="finetune-") as place:
+        if listed is None:
+            given = _people(options, size)
+        else:
+            least = options.min_face_size or 20
+            given = cut_listed(listed, size, Path(place), detect=options.align, min_face_size=least)
+        say_left_out(given.left_out)
+        done = enroll(target, given.people, model, sources=given.sources, boxed=given.boxed)
+        if done.embedded:
+            images = [photo for photos in given.people.values() for photo in photos]
+            _say_size(images, size)
+            for note in standardization_notes(model, images):
+                say_aside(note)
+            known = {photo for photo, *_ in (*done.already, *done.denied)} | {entry.path for entry in done.left_out}
+            _say_poor([photo for photo in images if photo not in known], given.sources)
+    _say_done(done)
+    return done.gallery
+
+
+def _say_done(done: Enrolment) -> None:
+    """Print what was enrolled, and what to look at again."""
+    say_left_out(done.left_out)
+    _say_already(done.already)
+    if done.denied:
+        names = ", ".join(dict.fromkeys(name for _, name in done.denied))
+        say_aside(
+            f"left out, as decided: {counted(len(done.denied), 'photo')} of a face that was removed from {names}; "
+            "finetune gallery --take-back allows it again"
+        )
+    for suspect in done.lookalikes[:MOST_LINES]:
+        say_aside(f"look again: {suspect}")
+    if done.lookalikes:
+        say_aside("finetune gallery --remove-photo and --move-photo put right what is wrong")
+    new = f"{counted(len(done.new_people), 'person')} new" if done.new_people else "nobody new"
+    say(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
 
 
 def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: Model) -> Gallery:
@@ -131,15 +157,21 @@ def _refuse(options: argparse.Namespace, folder: Path, *, pickled: bool) -> None
         problems.append(Problem("--min-face-size", "given without --align, which looks for faces"))
     if pickled and (options.name or options.align or options.strangers):
         problems.append(Problem(options.folder, "embeddings, not photos", "leave --name, --align and --strangers out"))
+    from finetune.gallery import is_list
+
+    if is_list(folder) and (options.name or options.strangers):
+        flag = "--name" if options.name else "--strangers"
+        problems.append(Problem(flag, f"given with {in_one_line(folder)}, which names the people", "leave it out"))
     if options.strangers and options.name:
         problems.append(Problem("--name", "given with --strangers, whose names are not kept", "drop one"))
     if problems:
         raise RecipeError(*problems)
 
 
-def _people(options: argparse.Namespace, size: int) -> tuple[dict[str, list[Path]], dict[Path, Path]]:
-    """Return `{name: images}`, and the photo of each image that is a crop."""
+def _people(options: argparse.Namespace, size: int) -> NamedImages:
+    """Return the images of a folder of people, or of one person's folder or photo."""
     from finetune.dataset import layout
+    from finetune.gallery import NamedImages
 
     given, sources = path(options.folder), dict[Path, Path]()
     if options.name is None and given.is_file():
@@ -151,10 +183,10 @@ def _people(options: argparse.Namespace, size: int) -> tuple[dict[str, list[Path
     if options.align:
         folder, sources = _aligned(given, size, options)
     if options.name is not None:
-        return {options.name: find_images(folder)}, sources
+        return NamedImages({options.name: find_images(folder)}, sources)
     found = layout(folder)
     say_left_out(found.misplaced)
-    return {name: list(photos) for name, photos in found.files.items()}, sources
+    return NamedImages({name: list(photos) for name, photos in found.files.items()}, sources)
 
 
 def _aligned(

@@ -40,8 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("rename", ("OLD", "NEW"), "rename a person; all changes are made in the given order"),
         ("merge", ("OTHER", "INTO"), "move all photos of OTHER to the person INTO"),
         ("remove", ("NAME",), "remove a person and all their data"),
-        ("remove-photo", ("PERSON/FILE",), "remove one photo; FILE may be the beginning of its SHA-256"),
+        (
+            "remove-photo",
+            ("PERSON/FILE",),
+            "remove one photo; the gallery remembers that the face is not PERSON. FILE may be the beginning of its "
+            "SHA-256",
+        ),
         ("move-photo", ("PERSON/FILE", "OTHER"), "move one photo to the person OTHER"),
+        ("take-back", ("PERSON/FILE",), "forget that a removed photo is not PERSON, so that it may be enrolled again"),
         ("without-strangers", (), "remove all strangers"),
     ):
         parser.add_argument(
@@ -101,8 +107,20 @@ def run(options: argparse.Namespace) -> None:
         say(f"{counted(mapped, 'embedding')} mapped from another checkpoint, not computed by this one")
         for certificate in gallery.certificates:
             say(str(certificate))
-    for line in _files(gallery):
+    for line in (*_decisions(gallery), *_files(gallery)):
         say(line)
+
+
+def _decisions(gallery: Gallery) -> list[str]:
+    """Return lines about the removed faces, and about enrolled photos that are copies of one."""
+    decisions = gallery.decisions
+    lines = [f"not {decisions.people[row]}, as decided: {decisions.name(row)}" for row in range(len(decisions))]
+    copies = [f"{gallery.photo_name(row)}: a copy of a face that was removed" for row in gallery.conflicts()]
+    if copies:
+        copies.append("finetune gallery --remove-photo removes such a copy")
+    if lines:
+        lines.append("finetune gallery --take-back PERSON/FILE takes a decision back")
+    return [*lines, *copies[-MOST_LINES:]]
 
 
 def _files(gallery: Gallery) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune.cli.arguments import add_checkpoint, add_min_face_size, path, rate, restore_of, text_file
+from finetune.cli.watching import add_watching, watch_folder, watching_problems
 from finetune.errors import DataError, Problem, RecipeError, UserError
 from finetune.files import refuse_used
 from finetune.paths import find_images, in_one_line, refuse_within
@@ -33,7 +34,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the gallery, the photos, the classifier and its threshold, and the files to write."""
     parser.add_argument("gallery", metavar="GALLERY", help="file made by finetune enroll")
-    parser.add_argument("photos", metavar="PHOTOS", nargs="+", help="aligned faces: files, or folders of any depth")
+    parser.add_argument("photos", metavar="PHOTOS", nargs="*", help="aligned faces: files, or folders of any depth")
     parser.add_argument(
         "--align", action="store_true", help="find faces first; PHOTOS may then show any number of faces"
     )
@@ -75,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--csv", metavar="FILE", help="write one line per face")
     parser.add_argument("--draw", metavar="OUT", help="write the photos with the names of their faces into this folder")
+    add_watching(parser)
     add_checkpoint(parser, optional=True)
 
 
@@ -96,6 +98,15 @@ def run(options: argparse.Namespace) -> None:
     from finetune.gallery import draw, faces_of, identify, owners_of, refuse_nothing, write_csv
 
     people, classifier, threshold = _classifier(options, gallery, target, model)
+    if options.watch is not None:
+        say_aside(str(threshold))
+
+        def named(photo: Path) -> list[Identification]:
+            with faces_of(photo, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:
+                return identify(faces, model, people, classifier, threshold, None, gallery.decisions)
+
+        watch_folder(options, named)
+        return
     notes = [few_photos(options.classifier, gallery.labels)]
     if not options.align:
         from finetune.images import header_sizes, size_notes
@@ -107,7 +118,7 @@ def run(options: argparse.Namespace) -> None:
     with faces_of(photos, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:
         refuse_nothing(faces)
         owners = owners_of({face.photo for face in faces}, people) if options.labelled else None
-        answers = identify(faces, model, people, classifier, threshold, owners)
+        answers = identify(faces, model, people, classifier, threshold, owners, gallery.decisions)
     if table:
         write_csv(table, answers)
     for answer in answers:
@@ -158,7 +169,7 @@ def _labelled(
 
 def _refuse(options: argparse.Namespace) -> None:
     """Refuse options that need another one, all at once."""
-    problems = []
+    problems = watching_problems(options)
     if options.min_face_size and not options.align:
         problems.append(Problem("--min-face-size", "given without --align, which looks for faces"))
     given = [flag for flag in ("--faces", "--json", "--curves") if getattr(options, flag[2:])]

@@ -15,6 +15,7 @@ from .compare import (
     verify as verify,
     write_matrix as write_matrix,
 )
+from .contract import Contract as Contract
 from .cross_validation import (
     CrossValidated as CrossValidated,
     Split as Split,
@@ -22,7 +23,9 @@ from .cross_validation import (
     split_by_share as split_by_share,
     split_in_folds as split_in_folds,
 )
+from .decisions import Decisions as Decisions
 from .enrolment import (
+    Enrolment as Enrolment,
     enroll as enroll,
     enroll_strangers as enroll_strangers,
     fitting as fitting,
@@ -30,7 +33,7 @@ from .enrolment import (
     short as short,
 )
 from .export import write_export as write_export
-from .gallery import Contract as Contract, Gallery as Gallery
+from .gallery import Gallery as Gallery
 from .identification import (
     Face as Face,
     Identification as Identification,
@@ -54,6 +57,8 @@ from .labelled_figures import (
 )
 from .labelled_tables import show_figures as show_figures
 from .legacy import read_features as read_features
+from .listed_crops import NamedImages as NamedImages, cut_listed as cut_listed
+from .listed_faces import ListedFace as ListedFace, is_list as is_list, read_faces as read_faces
 from .mapping import FittedMap as FittedMap, MapCertificate as MapCertificate, fit_map as fit_map
 from .migration import Migration as Migration, plan_migration as plan_migration, write_migration as write_migration
 from .migration_rates import MigrationRates as MigrationRates
@@ -70,3 +75,9 @@ from .storage import (
     write_gallery as write_gallery,
 )
 from .svm import LinearSVM as LinearSVM, PublishedSVM as PublishedSVM
+from .watched_folder import (
+    WatchedFolder as WatchedFolder,
+    WatchJournal as WatchJournal,
+    open_journal as open_journal,
+)
+from .watching import watch as watch

@@ -14,7 +14,9 @@ from finetune.brief import Brief
 from finetune.dataset import Quarantined, layout
 from finetune.embedding import Embedder
 from finetune.errors import DataError, Problem
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.contract import Contract
+from finetune.gallery.decisions import person_key
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.legacy import read_features
 from finetune.gallery.lookalikes import Lookalikes, look_alike, usual
 from finetune.gallery.photos import Photos, Source
@@ -41,6 +43,7 @@ class Enrolment(Brief):
         already: photos that were enrolled before, each with its enrolled name and the requested name.
         left_out: files that can't be used, with reasons.
         lookalikes: photos to check, because they look like somebody else.
+        denied: photos that were not enrolled because their face was removed from that person, with the person's name.
     """
 
     gallery: Gallery
@@ -49,15 +52,22 @@ class Enrolment(Brief):
     already: tuple[tuple[Path, str, str], ...]
     left_out: tuple[Quarantined, ...]
     lookalikes: tuple[Lookalikes, ...]
+    denied: tuple[tuple[Path, str], ...] = ()
 
 
 def enroll(
-    path: Place, people: People, model: Model, cache: Cache = "auto", sources: Mapping[Path, Path] | None = None
+    path: Place,
+    people: People,
+    model: Model,
+    cache: Cache = "auto",
+    sources: Mapping[Path, Path] | None = None,
+    boxed: Collection[Path] = (),
 ) -> Enrolment:
     """Add photos of people to a gallery, or create it; each photo is embedded once, through the cache.
 
     After embedding, the gallery is read again and replaced in one step. Several processes may enrol at once.
     A photo is identified by its content: a photo that is enrolled already stays unchanged, under any name.
+    A face that was removed from a person is not enrolled under that person again, nor is a copy of it.
 
     Args:
         path: path of the gallery.
@@ -65,6 +75,8 @@ def enroll(
         model: model that the gallery was made with.
         cache: cache setting, as in a recipe.
         sources: original photo of each image that was cropped from one. The gallery stores its name and path instead.
+        boxed: images that were cropped by a given box. The gallery stores no path for them: without the box, another
+            face might be cut from the photo.
 
     Raises:
         DataError: a name can't be used, no photo can be used, or the gallery is of another model.
@@ -78,24 +90,31 @@ def enroll(
     given = [(normal(name), photo) for name, photos in people.items() for photo in image_paths(photos)]
     names = {key: before.people[label] for key, label in zip(before.photos.hashes(), before.labels, strict=True)}
     usable, left_out = _usable([photo for _, photo in given], model, names)
-    already, new, places = [], [], dict[bytes, Source]()
+    already, new, denied, places = [], [], [], dict[bytes, Source]()
+    removed = before.decisions.by_digest()
     for name, photo in given:
         if photo not in usable:
             continue
+        if person_key(name) in removed.get(usable[photo].digest, ()) and usable[photo].digest not in names:
+            denied.append((photo, name))
+            continue
         source, key = (sources or {}).get(photo, photo), usable[photo].digest
-        places.setdefault(key, Source.of(source, key if source == photo else hash_image(source).digest or key))
+        if photo in boxed:
+            places.setdefault(key, Source(b"", key))
+        else:
+            places.setdefault(key, Source.of(source, key if source == photo else hash_image(source).digest or key))
         if key in names:
             already.append((photo, names[key], name))
         else:
             names[key] = name
             new.append((name, photo, key))
-    if not new and not already:
+    if not new and not already and not denied:
         nothing = Problem("", "no photo that can be used", "give aligned faces, or photos with --align")
         raise DataError(nothing, *(entry.problem for entry in left_out))
     if not new:
         if before.found_at(places) is not before:
             before = update(path, lambda now: _there(now, before).found_at(places))
-        return Enrolment(before, 0, (), tuple(already), left_out, ())
+        return Enrolment(before, 0, (), tuple(already), left_out, (), tuple(denied))
     whose, photos, keys = zip(*new, strict=True)
     files = [(sources or {}).get(photo, photo).name for photo in photos]
     added = Photos.of(Embedder(model, cache, usable).prelogits(photos), keys, files, [places[key] for key in keys])
@@ -103,13 +122,16 @@ def enroll(
         path, lambda now: fitting(_there(now, before), before.contract, path).add(whose, added).found_at(places)
     )
     rows = {key: row for row, key in enumerate(after.photos.hashes())}
+    denied += [(photo, name) for name, photo, key in new if key not in rows]
+    taken = [name for name, _, key in new if key in rows]
     return Enrolment(
         after,
-        len(new),
-        tuple(name for name in dict.fromkeys(whose) if name not in before.people),
+        len(taken),
+        tuple(name for name in dict.fromkeys(taken) if name not in before.people),
         tuple(already),
         left_out,
-        tuple(look_alike(after, np.array([rows[key] for key in keys]))),
+        tuple(look_alike(after, np.array([rows[key] for key in keys if key in rows]))) if taken else (),
+        tuple(denied),
     )
 
 
@@ -253,7 +275,8 @@ def import_features(path: Place, features: Place, model: Model) -> tuple[Gallery
         model: model that computed the embeddings; the file does not say.
 
     Returns:
-        Gallery as it was written, number of new rows, and number of their people.
+        Gallery as it was written, number of new rows, and number of their people. Faces that were removed from a
+        person are left out.
 
     Raises:
         DataError: the file or a name in it can't be used, or the gallery is of another model.
@@ -266,6 +289,6 @@ def import_features(path: Place, features: Place, model: Model) -> tuple[Gallery
     added = Photos.of(rows, keys, [f"{features.name}[{row}]" for row in range(len(rows))])
     before.add(names, added)  # raises before anything is locked
     after = update(path, lambda now: fitting(_there(now, before), before.contract, path).add(names, added))
-    known = set(before.photos.hashes())
-    new = {key: normal(name) for key, name in zip(keys, names, strict=True) if key not in known}
-    return after, len(new), len(set(new.values()))
+    new = set(after.photos.hashes()) - set(before.photos.hashes())
+    owners = {normal(name) for key, name in zip(keys, names, strict=True) if key in new}
+    return after, len(new.intersection(keys)), len(owners)

@@ -1,77 +1,22 @@
-"""Gallery of enrolled people: one embedding and label per photo, and the contract of the embeddings."""
+"""Gallery of enrolled people: one embedding and label per photo, and the changes that its owner makes."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from finetune.arrays import Labels
-from finetune.backbones import Channels, Standardization
 from finetune.brief import Brief
-from finetune.errors import DataError, Problem
+from finetune.errors import SHOWN, DataError, Problem
+from finetune.gallery.contract import Contract
+from finetune.gallery.decisions import Decisions, person_key
 from finetune.gallery.mapping import MapCertificate
 from finetune.gallery.photos import Embeddings, Photos, Source
 from finetune.names import normal, shown, spelling, why_unusable
-
-if TYPE_CHECKING:
-    from finetune.model import Model
-
-SHORTEST_DIGEST = 6
-"""Fewest hexadecimal digits of a sha256 by which a photo may be named."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Contract:
-    """Model and preprocessing of embeddings. Embeddings of different contracts can't be compared.
-
-    Attributes:
-        checkpoint: path of the checkpoint, as a hint where to find it.
-        weights: sha256 of all variables that an embedding depends on, without the logits layer.
-        image_size: side of the network's input, in pixels.
-        standardization: standardization of the pixels.
-        backbone: name of the network; empty in older galleries, which do not name it.
-        channels: channels of the network's input.
-        convert: whether RGB images become grey for a network that takes grey.
-    """
-
-    checkpoint: str
-    weights: str
-    image_size: int
-    standardization: Standardization
-    backbone: str = ""
-    channels: Channels = "rgb"
-    convert: bool = False
-
-    @classmethod
-    def of(cls, model: Model) -> Contract:
-        """Return the contract of a restored model."""
-        weights = model.weights_sha256([name for name in model.variables if not model.backbone.is_head(name)])
-        contract = model.preprocessing
-        return cls(
-            str(model.source.prefix.absolute()),
-            weights,
-            contract.image_size,
-            contract.standardization,
-            model.backbone.name,
-            contract.channels,
-            contract.convert,
-        )
-
-    def differences(self, other: Contract) -> str:
-        """Describe how the other contract differs; empty if embeddings of both can be compared."""
-        parts = []
-        if self.weights != other.weights and self.backbone == other.backbone:
-            parts.append(f"made with {self.checkpoint}, whose weights differ from those of {other.checkpoint}")
-        for what in ("backbone", "image_size", "standardization", "channels", "convert"):
-            mine, theirs = getattr(self, what), getattr(other, what)
-            if mine != theirs and "" not in (mine, theirs):
-                parts.append(f"made with {what.replace('_', ' ')} {mine}, not {theirs}")
-        return " and ".join(parts)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -86,6 +31,7 @@ class Gallery(Brief):
         stranger_labels: number of the stranger in each of their photos, int64 [s], from 0; names are not kept.
         strangers: photos of people who are not enrolled, s rows.
         certificates: certificates of the maps that embeddings have gone through, the oldest first.
+        decisions: faces that were removed from a person. They are never enrolled under that person again.
     """
 
     contract: Contract
@@ -95,6 +41,7 @@ class Gallery(Brief):
     stranger_labels: Labels
     strangers: Photos
     certificates: tuple[MapCertificate, ...] = ()
+    decisions: Decisions = dataclasses.field(default_factory=Decisions.none)
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -143,7 +90,8 @@ class Gallery(Brief):
     def add(self, names: Sequence[str], photos: Photos) -> Gallery:
         """Return the gallery with photos enrolled under these names, one name per photo.
 
-        Photos that are enrolled already keep their person. Strangers who have one of these photos are removed.
+        Photos that are enrolled already keep their person. A face that was removed from its person is left out.
+        Strangers who have one of the photos are removed.
 
         Raises:
             DataError: a name can't be used, one line each, or the embeddings have another size.
@@ -153,8 +101,11 @@ class Gallery(Brief):
         if problems:
             raise DataError(*problems)
         self._refuse_size(photos)
+        denied = self.decisions.denied(photos.hashes(), photos.embeddings)
+        allowed = [row for row, name in enumerate(names) if person_key(name) not in denied[row]]
+        names, photos = [names[row] for row in allowed], photos.take(np.array(allowed, np.intp))
         keys, known = photos.hashes(), set(self.photos.hashes())
-        first = {key: row for row, key in reversed(list(enumerate(keys))) if key not in known}
+        first = {digest: row for row, digest in reversed(list(enumerate(keys))) if digest not in known}
         new = sorted(first.values())
         order = {name: label for label, name in enumerate(self.people)}
         labels = np.array([order.setdefault(names[row], len(order)) for row in new], np.int64)
@@ -193,10 +144,11 @@ class Gallery(Brief):
         return dataclasses.replace(self, stranger_labels=nobody, strangers=Photos.none(self.embedding_size))
 
     def rename(self, old: str, new: str) -> Gallery:
-        """Return the gallery with a person renamed.
+        """Return the gallery with a person renamed, in the decisions too.
 
         Raises:
-            DataError: nobody has the old name, somebody has the new name, or the new name can't be used.
+            DataError: nobody has the old name, somebody has the new name, the new name can't be used, or a photo was
+                removed from a person of the new name.
         """
         label, new = self.label(old), normal(new)
         problem = why_unusable(new)
@@ -207,26 +159,38 @@ class Gallery(Brief):
             problem = Problem(shown(new), "is enrolled already", merge)
         if problem is not None:
             raise DataError(problem)
-        return dataclasses.replace(self, people=(*self.people[:label], new, *self.people[label + 1 :]))
+        people, decisions = (*self.people[:label], new, *self.people[label + 1 :]), self.decisions
+        renamed = decisions.renamed(self.people[label], new)
+        return dataclasses.replace(self, people=people, decisions=renamed)._agreeing(self)
 
     def merge(self, other: str, into: str) -> Gallery:
-        """Return the gallery with one person's photos moved to another person.
+        """Return the gallery with one person's photos, and the decisions about them, moved to another person.
 
         Raises:
-            DataError: a person is not enrolled, or both are the same.
+            DataError: a person is not enrolled, both are the same, or a photo was removed from one of them.
         """
         gone, kept = self.label(other), self.label(into)
         if gone == kept:
             raise DataError(Problem(shown(into), "can't be merged with the same person", "name two"))
-        return self._relabelled(np.where(self.labels == gone, kept, self.labels))
+        decisions = self.decisions.renamed(self.people[gone], self.people[kept])
+        merged = self._relabelled(np.where(self.labels == gone, kept, self.labels))
+        return dataclasses.replace(merged, decisions=decisions)._agreeing(self)
 
     def remove(self, name: str) -> Gallery:
-        """Return the gallery without a person and their photos.
+        """Return the gallery without a person, their photos, and the decisions about them.
+
+        Decisions that a photo of theirs is not somebody else's keep its digest alone.
 
         Raises:
             DataError: nobody has this name, or several people do.
         """
-        return self._only(self.labels != self.label(name))
+        others = self.decisions.without(name)
+        if len(others) < len(self.decisions) and person_key(name) not in map(person_key, self.people):
+            return dataclasses.replace(self, decisions=others)  # their last photo was removed before
+        label = self.label(name)
+        theirs = set(self.photos.take(self.labels == label).hashes())
+        left = self.decisions.without(self.people[label]).by_digest_alone(theirs)
+        return dataclasses.replace(self._only(self.labels != label), decisions=left)
 
     def row(self, photo: str) -> int:
         """Return the row of one photo.
@@ -242,15 +206,12 @@ class Gallery(Brief):
             raise DataError(Problem(shown(photo), "not a photo", "give PERSON/FILE"))
         rows = np.flatnonzero(self.labels == self.label(name))
         theirs = self.photos.take(rows)
-        names, digests = theirs.names(), [digest.hex() for digest in theirs.hashes()]
-        found = [place for place, one in enumerate(names) if normal(one) == normal(file)]
-        if not found and len(file) >= SHORTEST_DIGEST:
-            found = [place for place, digest in enumerate(digests) if digest.startswith(file)]
+        found = theirs.called(file)
         if not found:
-            some = ", ".join(map(shown, names[:5])) + (", …" if len(names) > 5 else "")
+            some = ", ".join(map(shown, theirs.names()[:5])) + (", …" if len(theirs) > 5 else "")
             raise DataError(Problem(shown(photo), f"{shown(name)} has no photo of that name", f"enrolled are {some}"))
         if len(found) > 1:
-            each = ", ".join(f"{shown(name)}/{digests[place][:12]}" for place in found)
+            each = ", ".join(f"{shown(name)}/{theirs.hashes()[place].hex()[:12]}" for place in found)
             raise DataError(
                 Problem(shown(photo), f"{len(found)} photos have that name", f"give one by its sha256: {each}")
             )
@@ -263,23 +224,49 @@ class Gallery(Brief):
     def remove_photo(self, photo: str) -> Gallery:
         """Return the gallery without one photo, and without its person if it was their last photo.
 
+        The gallery remembers that the face is not this person: neither this photo nor a copy of it is enrolled under
+        them again, until `take_back`.
+
         Raises:
             DataError: no photo has this name, or several do.
         """
-        return self._only(np.arange(len(self)) != self.row(photo))
+        row = self.row(photo)
+        return dataclasses.replace(self._only(np.arange(len(self)) != row), decisions=self._denied(row))
+
+    def take_back(self, photo: str) -> Gallery:
+        """Return the gallery without the decision that a photo does not show a person.
+
+        Args:
+            photo: `PERSON/FILE`, where FILE is the file's name or the first digits of the photo's sha256.
+
+        Raises:
+            DataError: no such photo was removed, or several were.
+        """
+        row = self.decisions.row(photo)
+        return dataclasses.replace(self, decisions=self.decisions.take(np.arange(len(self.decisions)) != row))
 
     def move_photo(self, photo: str, into: str) -> Gallery:
         """Return the gallery with one photo moved to another person, without a person who has no photo left.
 
+        The gallery remembers that the face is not the first person, as `remove_photo` does.
+
         Raises:
-            DataError: no photo has this name, several do, or the other person is not enrolled or the same.
+            DataError: no photo has this name, several do, the other person is not enrolled or the same, or the photo
+                was removed from that person.
         """
         row, label = self.row(photo), self.label(into)
         if self.labels[row] == label:
             raise DataError(Problem(shown(photo), f"is {shown(into)}'s already", "name another person"))
         labels = self.labels.copy()
         labels[row] = label
-        return self._relabelled(labels)
+        return dataclasses.replace(self._relabelled(labels)._agreeing(self), decisions=self._denied(row))
+
+    def conflicts(self) -> list[int]:
+        """Return the rows of photos that count as a face which was removed from their person: copies of it."""
+        if not len(self.decisions):
+            return []
+        denied = self.decisions.denied(self.photos.hashes(), self.embeddings)
+        return [row for row, label in enumerate(self.labels.tolist()) if person_key(self.people[label]) in denied[row]]
 
     def found_at(self, sources: Mapping[bytes, Source]) -> Gallery:
         """Return the gallery with new paths, by digest, for the photos whose files are not at their old paths."""
@@ -292,6 +279,25 @@ class Gallery(Brief):
         return dataclasses.replace(
             self, photos=dataclasses.replace(self.photos, paths=np.array(paths, "S"), originals=originals)
         )
+
+    def _denied(self, row: int) -> Decisions:
+        """Return the decisions with one more: a photo does not show its person."""
+        return self.decisions.add(self.people[self.labels[row]], self.photos.take(np.array([row])))
+
+    def _agreeing(self, before: Gallery) -> Gallery:
+        """Return the gallery, unless a change has put a removed face under its person again.
+
+        Raises:
+            DataError: it has; one line per photo.
+        """
+        known = {before.photos.hashes()[row] for row in before.conflicts()}
+        digests = self.photos.hashes()
+        rows = [row for row in self.conflicts() if digests[row] not in known]
+        if rows:
+            advice = "remove the photo first, or take the decision back (finetune gallery --take-back)"
+            found = "the same face was removed from this person"
+            raise DataError(*(Problem(shown(self.photo_name(row)), found, advice) for row in rows[:SHOWN]))
+        return self
 
     def _only(self, kept: npt.NDArray[np.bool_]) -> Gallery:
         """Return the gallery with only some of its photos."""

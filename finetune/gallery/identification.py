@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from finetune import files
 from finetune.align import Alignment, cut
-from finetune.arrays import Floats, Labels
+from finetune.arrays import Floats, Labels, unit_rows
 from finetune.cells import csv_text
 from finetune.embedding import Embedder
 from finetune.errors import DataError, Problem
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.classifiers import Classifier, SoftmaxHead
-from finetune.gallery.prototypes import NOBODY
+from finetune.gallery.decisions import Decisions, person_key
+from finetune.gallery.prototypes import NOBODY, Best, two_best
 from finetune.identification import ranks
-from finetune.images import Pixels, inspect_images
+from finetune.images import Pixels, hash_image, inspect_images
 from finetune.model import Model
 from finetune.names import UNKNOWN
 from finetune.paths import Place, as_paths, find_images, in_one_line
@@ -135,6 +137,7 @@ def identify(
     classifier: Classifier,
     threshold: Threshold,
     owners: Mapping[Path, str] | None = None,
+    decisions: Decisions | None = None,
 ) -> list[Identification]:
     """Return an answer for each face, in the same order.
 
@@ -143,6 +146,7 @@ def identify(
         classifier: fitted classifier. A `SoftmaxHead` gets prelogits, the others get unit embeddings.
         threshold: score that a named face must exceed.
         owners: person whom a photo is known to show. The answers for its faces have that person's rank.
+        decisions: the gallery's decisions. A face that was removed from a person is not named as that person.
     """
     seen = [face for face in faces if face.crop is not None]
     answers = {face: Identification(face) for face in faces}
@@ -150,14 +154,15 @@ def identify(
         # No cache: embeddings of faces that nobody enrolled are not kept on disk.
         embedder, crops = Embedder(model, cache="off"), [face.crop for face in seen if face.crop is not None]
         rows = embedder.prelogits(crops) if isinstance(classifier, SoftmaxHead) else embedder.embeddings(crops)
-        best = classifier.best(rows)
+        denied = _denied(crops, rows, people, decisions)
+        best = _decided(classifier.best(rows), classifier, rows, denied)
         places = {person: label for label, person in enumerate(people)}
         own = np.array([places[owners[face.photo]] if owners and face.photo in owners else NOBODY for face in seen])
         placed = own_ranks(classifier, rows, own, best.labels[:, 0])
-        for face, (first, second), (score, next_score), rank in zip(
-            seen, best.labels.tolist(), best.scores.tolist(), placed.tolist(), strict=True
+        for face, (first, second), (score, next_score), rank, not_them in zip(
+            seen, best.labels.tolist(), best.scores.tolist(), placed.tolist(), denied, strict=True
         ):
-            name = people[first] if score > threshold.value else UNKNOWN
+            name = people[first] if score > threshold.value and not not_them[first] else UNKNOWN
             second_name, second_score = (None, None) if second == NOBODY else (people[second], next_score)
             answers[face] = Identification(face, name, score, people[first], second_name, second_score, rank or None)
     return [answers[face] for face in faces]
@@ -179,6 +184,37 @@ def own_ranks(classifier: Classifier, rows: Floats, own: Labels, first: Labels) 
         behind = np.maximum(ranks(classifier.scores(rows[block]), columns), 2) if len(block) else block
         found[block] = np.where(own[block] == first[block], 1, behind)
     return found
+
+
+def _denied(
+    crops: Sequence[Path | Pixels], rows: Floats, people: Sequence[str], decisions: Decisions | None
+) -> npt.NDArray[np.bool_]:
+    """Return which people each face does not show, by the owner's decisions, [m, people]."""
+    denied = np.zeros([len(crops), len(people)], bool)
+    if decisions is None or not len(decisions):
+        return denied
+    digests = [(hash_image(crop).digest if isinstance(crop, Path) else None) or b"" for crop in crops]
+    keys = list(map(person_key, people))
+    for face, names in enumerate(decisions.denied(digests, unit_rows(rows))):
+        denied[face] = [key in names for key in keys]
+    return denied
+
+
+def _decided(best: Best, classifier: Classifier, rows: Floats, denied: npt.NDArray[np.bool_]) -> Best:
+    """Return the two best people for each face, without those whom it does not show, if anybody is left.
+
+    Args:
+        denied: which people each face does not show, [m, people].
+    """
+    columns = denied[:, classifier.classes_]
+    faces = np.flatnonzero(columns.any(axis=1) & ~columns.all(axis=1))
+    if not len(faces):
+        return best
+    scores = np.where(columns[faces], -np.inf, classifier.scores(rows[faces]))
+    chosen = two_best(scores, classifier.classes_)
+    labels, values = best.labels.copy(), best.scores.copy()
+    labels[faces], values[faces] = np.where(np.isfinite(chosen.scores), chosen.labels, NOBODY), chosen.scores
+    return Best(labels, values)
 
 
 def write_csv(path: Path, answers: Sequence[Identification]) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
+from finetune.gallery.contract import Contract
 from finetune.gallery.enrolment import fitting
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.mapping import LEAST_IMAGES, MOST_IMAGES, MapCertificate, fit_map
 from finetune.gallery.migration_images import Pairs, embed_by_both, read_images, read_probes
 from finetune.gallery.migration_rates import MigrationRates, rates_left_out, rates_of_probes
@@ -176,6 +177,8 @@ def _same(first: Gallery, second: Gallery) -> bool:
         (first.photos.digests, second.photos.digests),
         (first.strangers.digests, second.strangers.digests),
         (first.embeddings, second.embeddings),
+        (first.decisions.photos.digests, second.decisions.photos.digests),
     )
-    same = first.people == second.people and first.contract.weights == second.contract.weights
+    people = first.people == second.people and first.decisions.people == second.decisions.people
+    same = people and first.contract.weights == second.contract.weights
     return same and all(np.array_equal(one, other) for one, other in parts)

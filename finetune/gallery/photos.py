@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from finetune.brief import Brief
 from finetune.errors import NotFinite, Problem
-from finetune.names import shown
+from finetune.names import normal, shown
 from finetune.paths import in_one_line
 
 Embeddings = npt.NDArray[np.float32]
@@ -24,6 +24,8 @@ LONGEST_FILE = 512
 """Largest number of bytes kept of a photo's name: its last ones."""
 LONGEST_PATH = 1024
 """Largest number of bytes of a photo's path."""
+SHORTEST_DIGEST = 6
+"""Fewest hexadecimal digits of a sha256 by which a photo may be named."""
 LEAST_NORM, MOST_NORM = 1e-10, 1e30
 """Range of the norms of prelogits whose direction float32 can hold; the lower limit is FaceNet's epsilon."""
 
@@ -131,6 +133,13 @@ class Photos(Brief):
     def names(self) -> list[str]:
         """Return the name of each file, printable in one line."""
         return [in_one_line(file.decode("utf-8", "replace")) for file in self.files.tolist()]
+
+    def called(self, file: str) -> list[int]:
+        """Return the rows of the photos with this file name, or whose sha256 begins with these digits."""
+        found = [row for row, name in enumerate(self.names()) if normal(name) == normal(file)]
+        if not found and len(file) >= SHORTEST_DIGEST:
+            found = [row for row, digest in enumerate(self.hashes()) if digest.hex().startswith(file)]
+        return found
 
     def _parts(self) -> list[Any]:
         return [getattr(self, field.name) for field in dataclasses.fields(self)]

@@ -9,6 +9,7 @@ from typing import Literal
 
 from finetune import files
 from finetune.gallery.gallery import Gallery
+from finetune.gallery.photos import Photos
 from finetune.progress import track
 
 State = Literal["there", "gone", "changed", "unknown"]
@@ -21,7 +22,12 @@ def on_disk(gallery: Gallery) -> list[State]:
         One state per photo. "there": the file is unchanged. "gone": it is missing or can't be read. "changed": it has
         other content. "unknown": its path was not stored.
     """
-    paths, originals = gallery.photos.paths.tolist(), gallery.photos.originals
+    return states_of(gallery.photos)
+
+
+def states_of(photos: Photos) -> list[State]:
+    """Check the file of each photo, as `on_disk` does."""
+    paths, originals = photos.paths.tolist(), photos.originals
     with ThreadPoolExecutor() as pool:
         states = pool.map(_state, paths, (bytes(digest).hex() for digest in originals))
         return list(track(states, len(paths), "looking for photos"))

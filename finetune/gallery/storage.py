@@ -19,7 +19,9 @@ import numpy.typing as npt
 from finetune import files
 from finetune.backbones import CHANNELS, STANDARDIZATIONS
 from finetune.errors import DataError, Problem, RunError
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.contract import Contract
+from finetune.gallery.decisions import Decisions
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.mapping import MapCertificate
 from finetune.gallery.photos import DIGEST, Photos
 from finetune.names import why_unusable
@@ -95,7 +97,11 @@ def write_gallery(path: str | os.PathLike[str], gallery: Gallery) -> None:
         "labels": gallery.labels,
         "stranger_labels": gallery.stranger_labels,
     }
-    for group, photos in (("", gallery.photos), ("stranger_", gallery.strangers)):
+    groups = {"": gallery.photos, "stranger_": gallery.strangers}
+    if len(gallery.decisions):  # a gallery without decisions is written as it always was
+        groups["denied_"] = gallery.decisions.photos
+        arrays["denied_people"] = np.array([name.encode() for name in gallery.decisions.people], "S")
+    for group, photos in groups.items():
         arrays |= {f"{group}{field.name}": getattr(photos, field.name) for field in dataclasses.fields(photos)}
         if not photos.maps.any():  # a gallery without maps is written as it always was
             del arrays[f"{group}maps"]
@@ -162,8 +168,8 @@ def _gallery(file: h5py.File, size: int) -> Gallery:
         raise _Damaged(f"a name in it {problem.found}")
     if len(set(people)) != len(people):
         raise _Damaged("a name stands in it twice")
-    labels, photos = reader.photos("")
-    stranger_labels, strangers = reader.photos("stranger_")
+    labels, stranger_labels = reader.labels(""), reader.labels("stranger_")
+    photos, strangers = reader.photos("", len(labels)), reader.photos("stranger_", len(stranger_labels))
     if photos.embeddings.shape[1] != strangers.embeddings.shape[1]:
         raise _Damaged("embeddings of two sizes")
     if len(labels) and (labels.min() < 0 or labels.max() >= len(people)):
@@ -172,7 +178,10 @@ def _gallery(file: h5py.File, size: int) -> Gallery:
         raise _Damaged("a person without a photo")
     if len(stranger_labels) and stranger_labels.min() < 0:
         raise _Damaged("a label of nobody")
-    return Gallery(contract, people, labels, photos, stranger_labels, strangers, _certificates(file))
+    decisions = reader.decisions()
+    if len(decisions) and decisions.photos.embeddings.shape[1] != photos.embeddings.shape[1]:
+        raise _Damaged("embeddings of two sizes")
+    return Gallery(contract, people, labels, photos, stranger_labels, strangers, _certificates(file), decisions)
 
 
 def _text(file: h5py.File, name: str) -> str:
@@ -232,22 +241,34 @@ class _Reader:
         self._file, self._size = file, size
         self._checksums = _checksums(file)
 
-    def photos(self, prefix: str) -> tuple[npt.NDArray[np.int64], Photos]:
-        """Read labels and their photos."""
-        labels = self._array(f"{prefix}labels", np.dtype(np.int64), 1)
+    def labels(self, prefix: str) -> npt.NDArray[np.int64]:
+        """Read the label of each photo."""
+        return self._array(f"{prefix}labels", np.dtype(np.int64), 1)
+
+    def decisions(self) -> Decisions:
+        """Read the decisions; none if the gallery has none."""
+        if "denied_people" not in (self._checksums or ()):
+            return Decisions.none()
+        people = tuple(name.decode() for name in self.strings("denied_people").tolist())
+        for problem in filter(None, map(why_unusable, people)):
+            raise _Damaged(f"a name in it {problem.found}")
+        return Decisions(people, self.photos("denied_", len(people), zeros=True))
+
+    def photos(self, prefix: str, count: int, *, zeros: bool = False) -> Photos:
+        """Read so many photos; `zeros` allows embeddings of zeros."""
         embeddings = self._array(f"{prefix}embeddings", np.dtype(np.float32), 2)
         norms = self._array(f"{prefix}norms", np.dtype(np.float32), 1)
         digests = self._array(f"{prefix}digests", np.dtype(np.uint8), 2)
         names = self.strings(f"{prefix}files")
-        paths, originals = np.full(len(labels), b"", "S1"), digests
+        paths, originals = np.full(count, b"", "S1"), digests
         if f"{prefix}paths" in self._file:  # older galleries have none
             paths = self.strings(f"{prefix}paths")
             originals = self._array(f"{prefix}originals", np.dtype(np.uint8), 2)
-        maps = np.zeros(len(labels), np.uint8)
+        maps = np.zeros(count, np.uint8)
         if f"{prefix}maps" in (self._checksums or ()):  # only in a gallery that was migrated by a map
             maps = self._array(f"{prefix}maps", np.dtype(np.uint8), 1)
         parts = (embeddings, norms, digests, names, paths, originals, maps)
-        if any(len(part) != len(labels) for part in parts):
+        if any(len(part) != count for part in parts):
             raise _Damaged("its parts are of different lengths")
         widths = {digests.shape[1], originals.shape[1]}
         if widths != {DIGEST} or not 0 < embeddings.shape[1] <= WIDEST_EMBEDDING:
@@ -255,9 +276,10 @@ class _Reader:
                 f"digests of {max(widths - {DIGEST}, default=DIGEST)} bytes, embeddings of {embeddings.shape[1]} values"
             )
         lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
-        if not (np.abs(lengths - 1) < NEAR_ONE).all():  # NaN fails the comparison
+        of_unit_length = np.abs(lengths - 1) < NEAR_ONE  # NaN fails the comparison
+        if not (of_unit_length | (zeros & (lengths == 0))).all():
             raise _Damaged("an embedding that is not of unit length")
-        return labels, Photos(*parts)
+        return Photos(*parts)
 
     def strings(self, name: str) -> npt.NDArray[np.bytes_]:
         """Read strings of a fixed width."""

@@ -442,3 +442,74 @@ def test_nothing_stays_of_faces_that_were_only_asked_about(work, finetune, tree,
     ):
         assert finetune(*command.split()).status == 0
         assert tree(kept) | tree(temporary) == before, command
+
+
+def test_a_removed_photo_is_not_enrolled_again_until_it_is_taken_back(enrolled, finetune):
+    photo = "person_001/person_001_0003.png"
+    ended = finetune("gallery", "people.h5", "--remove-photo", photo)
+    assert f"not person_001, as decided: {photo}" in ended.out
+    again = finetune("enroll", "people.h5", "faces/learn")
+    assert again.status == 0
+    assert again.out[0] == "0 photos enrolled (nobody new), 23 there already"
+    told = [line for line in again.err if line.startswith("left out, as decided: ")]
+    assert told == [
+        "left out, as decided: 1 photo of a face that was removed from person_001; "
+        "finetune gallery --take-back allows it again"
+    ]
+    alone = finetune("enroll", "people.h5", f"faces/learn/{photo}", "--name", "Person 001")
+    assert alone.out == ["0 photos enrolled (nobody new), 0 there already", "people.h5: 4 people, 23 photos"]
+    wrong = finetune("gallery", "people.h5", "--take-back", "person_002/person_001_0003.png")
+    assert (wrong.status, wrong.err) == (
+        2,
+        [f"finetune gallery: person_002/person_001_0003.png: no photo of that name was removed; decided are {photo}"],
+    )
+    assert finetune("gallery", "people.h5", "--take-back", photo).status == 0
+    assert finetune("enroll", "people.h5", "faces/learn").out[0] == "1 photo enrolled (nobody new), 23 there already"
+
+
+def test_a_photo_does_not_come_back_by_a_merge(enrolled, finetune):
+    before = (enrolled / "people.h5").read_bytes()
+    move = ("--move-photo", "person_001/person_001_0002.png", "person_002")
+    ended = finetune("gallery", "people.h5", *move, "--merge", "person_002", "person_001")
+    assert ended.status == 2
+    assert "person_001/person_001_0002.png: the same face was removed from this person; remove" in ended.err[0]
+    assert (enrolled / "people.h5").read_bytes() == before
+
+
+def test_faces_are_enrolled_from_a_list(enrolled, finetune):
+    strangers = enrolled / "faces/strangers"
+    rows = [f"{strangers}/person_011/person_011_000{number}.png,,,,,Zoë" for number in (1, 2)]
+    rows.append(f"{strangers}/person_012/person_012_0001.png,5,5,70,70,Bo")
+    (enrolled / "faces.csv").write_text("\n".join(["photo,left,top,right,bottom,name", *rows]))
+    ended = finetune("enroll", "people.h5", "faces.csv")
+    assert (ended.status, ended.out) == (
+        0,
+        ["3 photos enrolled (2 people new), 0 there already", "people.h5: 6 people, 27 photos"],
+    )
+    found = read_gallery(enrolled / "people.h5")
+    assert [found.photo_name(row) for row in (24, 26)] == ["Zoë/person_011_0001.png", "Bo/person_012_0001.png"]
+    assert [bool(place) for place in found.photos.paths[24:].tolist()] == [True, True, False]
+    assert finetune("enroll", "people.h5", "faces.csv").out[0] == "0 photos enrolled (nobody new), 3 there already"
+
+    (enrolled / "faces.csv").write_text("photo,name\nnone.png,Ann\nnone.png,a/b\n")
+    before = (enrolled / "people.h5").read_bytes()
+    wrong = finetune("enroll", "people.h5", "faces.csv")
+    assert wrong.status == 2
+    lines = [line.split(": ")[1] for line in wrong.err if ".csv:" in line]
+    assert lines == ["faces.csv:2", "faces.csv:3", "faces.csv:3"]
+    assert finetune("enroll", "people.h5", "faces.csv", "--name", "Ann").status == 2
+    assert (enrolled / "people.h5").read_bytes() == before
+
+
+def test_named_clusters_are_enrolled(enrolled, finetune):
+    (enrolled / "out").mkdir()
+    photos = enrolled / "faces/strangers"
+    (enrolled / "out/cluster.json").write_text(json.dumps({"photos": str(photos)}))
+    (enrolled / "out/clusters.csv").write_text(
+        "photo,face,left,top,right,bottom,cluster,name,apart\n"
+        "person_011/person_011_0001.png,1,5,5,70,70,1,Zoë,\n"
+        "person_011/person_011_0002.png,1,5,5,70,70,1,Zoë,far\n"
+        "person_012/person_012_0001.png,1,5,5,70,70,2,,\n"
+    )
+    ended = finetune("enroll", "people.h5", "out")
+    assert ended.out == ["1 photo enrolled (1 person new), 0 there already", "people.h5: 5 people, 25 photos"]

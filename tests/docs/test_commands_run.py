@@ -18,6 +18,9 @@ pytestmark = [pytest.mark.tf, pytest.mark.slow]
 ELSEWHERE = {
     "strategy=multi_worker": "tests/training/test_strategy.py starts two workers",
     "--discard": "tests/cli/test_discard.py has as many pairs as it takes",
+    "--watch": "tests/cli/test_watching.py starts and stops it",
+    "friends.h5 faces.csv": "tests/cli/test_gallery.py has such a list",
+    "friends.h5 clusters": "tests/cli/test_gallery.py has such a folder",
     "lfw fetch": "tests/test_downloads.py gives scikit-learn's fetcher its files",
 }
 """Parts of the commands that other tests run, each with that test."""

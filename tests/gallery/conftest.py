@@ -7,7 +7,8 @@ import zlib
 
 import numpy as np
 
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.contract import Contract
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.photos import Photos
 
 CONTRACT = Contract("models/a/model-a.ckpt-1", "ab" * 32, 160, "fixed")

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from finetune.errors import DataError, NotFinite
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.contract import Contract
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.photos import Photos
 from finetune.names import normal, shown, why_unusable
 from tests.gallery.conftest import CONTRACT, gallery, photos, vectors

@@ -261,3 +261,28 @@ def test_a_full_disk_leaves_the_old_gallery(tmp_path, monkeypatch):
             write_migration(path, Migration(gallery(), gallery(seed=2), 20, 0, None), output)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["g.h5"]
+
+
+@pytest.mark.parametrize("gone", ["nothing", "the removed photo", "others too"])
+def test_decisions_go_on_with_the_new_checkpoint(old, new, people, tmp_path, gone):
+    """Compare with the new checkpoint's own embeddings: the same if the photo is there, near by a map, else none."""
+    path = tmp_path / "g.h5"
+    before = enrolled(path, people, old)
+    whole = enrolled(tmp_path / "anew.h5", people, new)
+    removed = update(path, lambda now: now.remove_photo(before.photo_name(0)))
+    for row in {"nothing": [], "the removed photo": [0], "others too": [0, 7]}[gone]:
+        Path(before.photos.paths[row].decode()).unlink()
+    after = plan(path, new, old).after.decisions
+    assert after.people == removed.decisions.people
+    assert after.photos.hashes() == removed.decisions.photos.hashes()
+    (row,) = after.photos.embeddings
+    if gone == "nothing":
+        np.testing.assert_allclose(row, whole.embeddings[0], atol=1e-6)
+    elif gone == "the removed photo":
+        assert not row.any()
+    else:
+        assert np.linalg.norm(row) == pytest.approx(1, abs=1e-6)
+        assert after.photos.maps.tolist() == [1]
+        assert row @ whole.embeddings[0] > removed.decisions.photos.embeddings[0] @ whole.embeddings[0]
+    write_gallery(path, dataclasses.replace(plan(path, new, old).after))
+    assert len(read_gallery(path).decisions) == 1

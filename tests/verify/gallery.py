@@ -17,8 +17,9 @@ from common import OUT, SHARED, crops, write
 
 from finetune.files import sha256
 from finetune.gallery.classifiers import KNearest
+from finetune.gallery.contract import Contract
 from finetune.gallery.enrolment import enroll
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.lookalikes import look_alike
 from finetune.gallery.photos import Photos
 from finetune.gallery.prototypes import NearestPrototype

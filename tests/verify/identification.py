@@ -13,7 +13,8 @@ from scipy import stats
 
 from finetune.gallery.calibration import calibrate
 from finetune.gallery.classifiers import make
-from finetune.gallery.gallery import Contract, Gallery
+from finetune.gallery.contract import Contract
+from finetune.gallery.gallery import Gallery
 from finetune.gallery.published import classify
 from finetune.model import Model
 
