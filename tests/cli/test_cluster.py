@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from finetune.embedding import Embedder
+from finetune.gallery import read_gallery
 from tests.align.conftest import scene
 
 pytestmark = pytest.mark.tf
@@ -190,3 +191,16 @@ def test_crops_of_one_photo_are_apart(work, finetune):
     assert ended.status == 0, ended.err
     assert [row["photo"] for row in table()] == ["both_0.png", "both_1.png"]
     assert [row["apart"] for row in table()] == ["single"] * 2  # every similarity is above the threshold
+
+
+def test_named_clusters_are_enrolled_and_the_others_are_not(flat, finetune):
+    assert finetune(*START).status == 0
+    first, *_ = found = clusters()
+    assert len(found) > 1
+    assert finetune("cluster", "out", "--name", first, "Ann").status == 0
+    ended = finetune("enroll", "friends.h5", "out", "--checkpoint", "model")
+    assert ended.status == 0, ended.err
+    stored = read_gallery(Path("friends.h5"))
+    assert stored.people == ("Ann",)
+    photos = {Path(path.decode()).name for path in stored.photos.paths.tolist()}
+    assert photos == clusters()[first]
