@@ -137,19 +137,22 @@ def changing(out: Path) -> Iterator[None]:
 def write_clusters(out: Path, stored: Stored, people: People) -> None:
     """Write the folder: corrections first, then what follows from them.
 
-    A kill at any moment leaves corrections and embeddings whole. The next run makes the table and the links anew.
+    A kill at any moment leaves corrections and embeddings whole. The next run makes the table, the links and the page
+    anew.
 
     Raises:
         RunError: a file can't be written.
     """
     if out.is_dir() and any(out.iterdir()):
-        _fill(out, stored, people, out)
+        _fill(out, stored, people)
+        _write_page(out, stored, people)
     else:
-        files.write_folder(out, lambda folder: _fill(folder, stored, people, out))
+        files.write_folder(out, lambda folder: _fill(folder, stored, people))
+        with changing(out):  # the embeddings are safe by now, and thumbnails may take long
+            _write_page(out, stored, people)
 
 
-def _fill(out: Path, stored: Stored, people: People, place: Path) -> None:
-    """Write the files into a folder that stands, or will stand, at a place."""
+def _fill(out: Path, stored: Stored, people: People) -> None:
     if stored.corrections != read_corrections(out / CORRECTIONS):
         write_corrections(out / CORRECTIONS, stored.corrections)
     write_faces(out / FACES, people.faces, dict(stored.photos))
@@ -161,17 +164,16 @@ def _fill(out: Path, stored: Stored, people: People, place: Path) -> None:
     photos = Path(stored.settings.photos)
     for name in (PEOPLE, APART):
         _swap(out / name, table, photos, apart=name == APART)
-    _write_page(out, stored, people, place)
 
 
-def _write_page(out: Path, stored: Stored, people: People, place: Path) -> None:
+def _write_page(out: Path, stored: Stored, people: People) -> None:
     """Write the page, and the thumbnails if any were cut or left out."""
     photos = {digest: Path(stored.settings.photos) / name for name, digest in stored.photos.items() if digest}
     known = read_thumbnails(out / THUMBNAILS)
     thumbnails = cut_thumbnails(people.faces, photos, known)
     if thumbnails.keys() != known.keys():
         write_thumbnails(out / THUMBNAILS, thumbnails)
-    html = render(people, stored.photos, thumbnails, stored.settings.photos, os.path.abspath(place))
+    html = render(people, stored.photos, thumbnails, stored.settings.photos, os.path.abspath(out))
     files.write(out / PAGE, lambda file: file.write(html.encode()), private=True)
 
 

@@ -187,8 +187,8 @@ def test_references_read_as_no_option_and_no_cluster_and_say_which_face():
 
 
 @pytest.fixture
-def out(tmp_path):
-    """Write the clusters of 12 photos of two people, and return their folder."""
+def stored(tmp_path) -> Stored:
+    """Return what is known of 12 photos of two people."""
     embeddings, labels = planted(people=2, each=6, spread=0.3)
     photos = {}
     (tmp_path / "photos").mkdir()
@@ -198,9 +198,29 @@ def out(tmp_path):
         photos[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     faces = Faces.of([(bytes.fromhex(digest), 1, None, "") for digest in photos.values()], embeddings)
     settings = Settings(str(tmp_path / "photos"), False, 20, 0.001, 0.5, None, CONTRACT)
-    stored = Stored(settings, faces, photos, Corrections())
-    write_clusters(tmp_path / "out", stored, cluster_faces(faces, Corrections(), far=0.001, threshold=0.5))
+    return Stored(settings, faces, photos, Corrections())
+
+
+@pytest.fixture
+def out(stored, tmp_path):
+    """Write the clusters of these photos, and return their folder."""
+    write_clusters(tmp_path / "out", stored, cluster_faces(stored.faces, Corrections(), far=0.001, threshold=0.5))
     return tmp_path / "out"
+
+
+def test_the_embeddings_are_written_before_thumbnails_are_cut(stored, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr("finetune.clustering.thumbnails.read_image", stop)
+        with pytest.raises(KeyboardInterrupt):
+            write_clusters(out, stored, cluster_faces(stored.faces, Corrections(), far=0.001, threshold=0.5))
+    assert (out / "embeddings.npz").is_file()
+    assert not (out / "people.html").exists()
+    correct_clusters(out, [naming("1", "Ann")])
+    assert (out / "people.html").is_file()
 
 
 def test_the_page_and_the_thumbnails_are_private_and_lead_to_the_folder(out):
