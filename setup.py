@@ -48,7 +48,7 @@ setup(
     package_dir={"finetune.recipes": "recipes", "finetune.data": "data"},
     package_data={
         "": ["*.pyi"],
-        "finetune": ["py.typed", "report/templates/*"],
+        "finetune": ["py.typed", "clustering/templates/*", "report/templates/*"],
         "finetune.recipes": ["*.yaml", "recipe.schema.json"],
         "finetune.data": ["*.txt"],
     },

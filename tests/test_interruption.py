@@ -76,11 +76,14 @@ def test_a_request_is_forgotten_with_the_run_that_it_ended():
 
 
 def test_work_without_end_is_asked_to_stop_once_and_then_the_signal_acts_as_before():
-    before = signal.getsignal(signal.SIGINT)
-    with asked_to_stop() as stop:
-        assert not stop.is_set()
-        ask_to_stop()
-        assert stop.wait(0)
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    try:
+        with asked_to_stop() as stop:
+            assert not stop.is_set()
+            ask_to_stop()
+            assert stop.wait(0)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -86,6 +86,7 @@ def test_the_wheel_holds_the_modules_recipes_and_data_and_nothing_else(wheel: zi
     assert data
     templates = relative_files("finetune/report/templates", "*")
     assert templates
+    templates |= relative_files("finetune/clustering/templates", "*")
     modules = relative_files("finetune", "*.py") | relative_files("finetune", "*.pyi")
     assert files == modules | {"finetune/py.typed"} | templates | recipes | data
 

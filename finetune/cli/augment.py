@@ -85,12 +85,13 @@ def _of_camera(photos: list[Path], preprocessing: Preprocessing, where: str) -> 
     chosen = photos[:: -(-len(photos) // MOST)]
     batches = input_batches(chosen, preprocessing, 32, bad, "photos")
     found = [appearance_of(pixels) for _, batch in batches for pixels in batch]
+    reasons = sorted(bad.items())  # threads read the photos, in any order
     if not found:
-        first, why = next(iter(bad.items()))
+        first, why = reasons[0]
         raise DataError(
             Problem(where, f"no usable photo in it; the first is {first}: {why}", "align them: finetune align")
         )
-    say_left_out([Quarantined(photo, why) for photo, why in bad.items()])
+    say_left_out([Quarantined(photo, why) for photo, why in reasons])
     return found
 
 

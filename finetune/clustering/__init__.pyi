@@ -22,6 +22,7 @@ from .folder import (
 from .linkage import Clustered as Clustered, Known as Known, average_linkage as average_linkage
 from .neighbours import Edges as Edges, expand as expand, similar_pairs as similar_pairs
 from .numbering import number_clusters as number_clusters
+from .page import by_size as by_size, render as render
 from .people import FAR as FAR, Clusters as Clusters, find_people as find_people
 from .references import face_of as face_of, faces_meant as faces_meant
 from .result import SINGLE as SINGLE, People as People, cluster_faces as cluster_faces, is_poor as is_poor
@@ -38,3 +39,11 @@ from .running import (
     splitting as splitting,
 )
 from .thresholds import estimate_threshold as estimate_threshold
+from .thumbnails import (
+    Thumbnails as Thumbnails,
+    cut_thumbnails as cut_thumbnails,
+    read_thumbnails as read_thumbnails,
+    sheet as sheet,
+    thumbnail as thumbnail,
+    write_thumbnails as write_thumbnails,
+)

@@ -18,7 +18,9 @@ from finetune.brief import Brief
 from finetune.cells import csv_text
 from finetune.clustering.corrections import Corrections, read_corrections, write_corrections
 from finetune.clustering.faces import ADVICE, Faces, read_faces, write_faces
+from finetune.clustering.page import render
 from finetune.clustering.result import SINGLE, People, is_poor
+from finetune.clustering.thumbnails import cut_thumbnails, read_thumbnails, write_thumbnails
 from finetune.errors import DataError, Problem, RunError
 from finetune.gallery import Contract
 from finetune.paths import in_one_line
@@ -26,6 +28,7 @@ from finetune.paths import in_one_line
 FORMAT = "finetune clusters 1"
 SETTINGS, FACES, CORRECTIONS, TABLE = "cluster.json", "embeddings.npz", "corrections.json", "clusters.csv"
 PEOPLE, APART, LOCK = "people", "apart", ".cluster.lock"
+THUMBNAILS, PAGE = "thumbnails.npz", "people.html"
 COLUMNS = ("photo", "face", "left", "top", "right", "bottom", "cluster", "name", "apart")
 LONGEST = 200
 """Largest length of a link's name in bytes."""
@@ -134,15 +137,19 @@ def changing(out: Path) -> Iterator[None]:
 def write_clusters(out: Path, stored: Stored, people: People) -> None:
     """Write the folder: corrections first, then what follows from them.
 
-    A kill at any moment leaves corrections and embeddings whole. The next run makes the table and the links anew.
+    A kill at any moment leaves corrections and embeddings whole. The next run makes the table, the links and the page
+    anew.
 
     Raises:
         RunError: a file can't be written.
     """
     if out.is_dir() and any(out.iterdir()):
         _fill(out, stored, people)
+        _write_page(out, stored, people)
     else:
         files.write_folder(out, lambda folder: _fill(folder, stored, people))
+        with changing(out):  # the embeddings are safe by now, and thumbnails may take long
+            _write_page(out, stored, people)
 
 
 def _fill(out: Path, stored: Stored, people: People) -> None:
@@ -157,6 +164,17 @@ def _fill(out: Path, stored: Stored, people: People) -> None:
     photos = Path(stored.settings.photos)
     for name in (PEOPLE, APART):
         _swap(out / name, table, photos, apart=name == APART)
+
+
+def _write_page(out: Path, stored: Stored, people: People) -> None:
+    """Write the page, and the thumbnails if any were cut or left out."""
+    photos = {digest: Path(stored.settings.photos) / name for name, digest in stored.photos.items() if digest}
+    known = read_thumbnails(out / THUMBNAILS)
+    thumbnails = cut_thumbnails(people.faces, photos, known)
+    if thumbnails.keys() != known.keys():
+        write_thumbnails(out / THUMBNAILS, thumbnails)
+    html = render(people, stored.photos, thumbnails, stored.settings.photos, os.path.abspath(out))
+    files.write(out / PAGE, lambda file: file.write(html.encode()), private=True)
 
 
 def lines(people: People, photos: Mapping[str, str]) -> list[Line]:

@@ -28,9 +28,12 @@ def faces_meant(text: str, lines: Sequence[Line]) -> list[int]:
 def face_of(text: str, lines: Sequence[Line]) -> int:
     """Return the row of the face of a photo, by `PHOTO`, or `PHOTO#FACE` if it shows several.
 
+    Either may begin with `./`, so that no path reads as an option or as a cluster.
+
     Raises:
         DataError: there is no such photo, or not one face in it.
     """
+    text = text.removeprefix("./")
     photo, mark, face = text.rpartition("#")
     shown = [line.row for line in lines if line.photo == text and line.row is not None]
     if not shown and mark and face.isdecimal():

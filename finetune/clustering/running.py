@@ -164,7 +164,7 @@ def agreement(done: Done) -> tuple[BCubed, int] | None:
 def _within(photo: str, whole: Sequence[int], table: Sequence[Line]) -> int:
     """Return the face of a photo that lies in a cluster."""
     inside = [line for line in table if line.row in whole]
-    row = face_of(photo, inside if any(line.photo == photo for line in inside) else table)
+    row = face_of(photo, inside if any(line.photo == photo.removeprefix("./") for line in inside) else table)
     if row not in whole:
         raise DataError(Problem(in_one_line(photo), "does not lie in that cluster", "see clusters.csv"))
     return row

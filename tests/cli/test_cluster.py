@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -82,6 +83,17 @@ def test_added_photos_are_embedded_alone_and_numbers_stay(flat, finetune, monkey
     embedded.clear()
     assert finetune("cluster", "flat", "out").out[0] == f"0 photos new, {len(os.listdir(flat))} known or copies"
     assert (embedded, clusters()) == ([], after)
+
+
+def test_the_page_shows_the_faces_of_the_table_and_old_folders_get_one(flat, finetune):
+    assert finetune(*START).status == 0
+    Path("out/people.html").unlink()  # as in a folder that was made before there were pages
+    Path("out/thumbnails.npz").unlink()
+    assert finetune("cluster", "flat", "out").status == 0
+    html = Path("out/people.html").read_text()
+    data = json.loads(re.search(r'id="data">(.*)</script>', html)[1])
+    assert {cluster["number"]: {face[0] for face in cluster["faces"]} for cluster in data["clusters"]} == clusters()
+    assert (data["out"], data["clusters"][0]["faces"][0][3]) == (str(Path("out").absolute()), 0)
 
 
 def test_corrections_last(flat, finetune):

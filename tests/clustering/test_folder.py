@@ -27,7 +27,7 @@ from finetune.errors import DataError, RunError
 from tests.clustering.conftest import planted
 from tests.gallery.conftest import CONTRACT
 
-FILES = {"cluster.json", "clusters.csv", "corrections.json", "embeddings.npz", "people", "apart"}
+FILES = {"cluster.json", "clusters.csv", "corrections.json", "embeddings.npz", "people", "apart", "people.html"}
 
 
 @pytest.fixture
