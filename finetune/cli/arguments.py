@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -362,12 +363,17 @@ def text_file(text: str, suffixes: Sequence[str], *read: Path) -> Path:
     return file
 
 
-def probability(text: str) -> float:
-    """Read an option's value: a number from 0 to 1."""
+def number(text: str, fits: Callable[[float], bool], wanted: str) -> float:
+    """Read an option's value: a number that fits, or the message says what is wanted."""
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}; give a number from 0 to 1")
+        value = math.nan
+    if not fits(value):
+        raise argparse.ArgumentTypeError(f"found {text!r}; give {wanted}")
     return value
+
+
+def probability(text: str) -> float:
+    """Read an option's value: a number from 0 to 1."""
+    return number(text, lambda value: 0 <= value <= 1, "a number from 0 to 1")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, add_min_face_size, path, restore_of
+from finetune.cli.arguments import add_checkpoint, add_min_face_size, number, path, restore_of
 from finetune.errors import DataError, Problem, RecipeError
 from finetune.files import refuse_used
 from finetune.paths import in_one_line, refuse_within
@@ -220,21 +220,9 @@ def _refuse(options: argparse.Namespace) -> None:
 
 def _share(text: str) -> float:
     """Read an option's value: a share of pairs, above 0 and below 0.1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 0.1:
-        raise argparse.ArgumentTypeError(f"found {text!r}; give a number above 0 and below 0.1")
-    return value
+    return number(text, lambda value: 0 < value < 0.1, "a number above 0 and below 0.1")
 
 
 def _similarity(text: str) -> float:
     """Read an option's value: a cosine similarity."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -2.0
-    if not -1 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}; give a number from -1 to 1")
-    return value
+    return number(text, lambda value: -1 <= value <= 1, "a number from -1 to 1")

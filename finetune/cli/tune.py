@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import math
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from finetune.cli.arguments import add_recipe, load_recipe, overrides_of, path, whole_number
+from finetune.cli.arguments import add_recipe, load_recipe, number, overrides_of, path, whole_number
 from finetune.errors import Problem, UserError
 from finetune.paths import find_file
 from finetune.progress import say
@@ -137,20 +137,9 @@ def _refuse_mixed(options: argparse.Namespace) -> None:
 
 def _share(text: str) -> float:
     """Read an option's value: a share from 0, below 1."""
-    return _number(text, lambda value: 0 <= value < 1, "a number from 0, below 1")
+    return number(text, lambda value: 0 <= value < 1, "a number from 0, below 1")
 
 
 def _rate(text: str) -> float:
     """Read an option's value: a learning rate."""
-    return _number(text, lambda value: 0 < value < math.inf, "a number above 0")
-
-
-def _number(text: str, fits: Callable[[float], bool], wanted: str) -> float:
-    """Read a number, and refuse it with what is wanted if it does not fit."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not fits(value):
-        raise argparse.ArgumentTypeError(f"found {text!r}; give {wanted}")
-    return value
+    return number(text, lambda value: 0 < value < math.inf, "a number above 0")

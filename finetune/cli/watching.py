@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import new_file, path
+from finetune.cli.arguments import new_file, number, path
 from finetune.errors import Problem
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside
@@ -76,10 +75,4 @@ def watch_folder(options: argparse.Namespace, answer: Callable[[Path], Sequence[
 
 
 def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError(f"found {text!r}; give seconds above 0, up to 3600")
-    return value
+    return number(text, lambda value: 0 < value <= 3600, "seconds above 0, up to 3600")
