@@ -12,9 +12,10 @@ from PIL import Image
 
 from finetune.verification.pair_drawing import write_pairs
 
-tf = pytest.importorskip("tensorflow")
-from finetune.model import Model  # noqa: E402
-from finetune.runs.planning import plan  # noqa: E402
+pytest.importorskip("tensorflow")
+from finetune.checkpoint.formats import tf1
+from finetune.model import Model
+from finetune.runs.planning import plan
 
 pytestmark = pytest.mark.tf
 
@@ -66,9 +67,9 @@ def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatc
     learn, lfw = images
     hashed: list[bytes] = []
     decoded: list[bytes] = []
-    opened: list[str] = []
+    opened: list[Path] = []
     built: list[Model] = []
-    load, open_image, build = tf.train.load_checkpoint, Image.open, Model.__init__
+    load, open_image, build = tf1.read_bundle, Image.open, Model.__init__
 
     def open_counted(file, *arguments, **options):
         decoded.append(file.read())
@@ -78,7 +79,7 @@ def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatc
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(hashlib, "sha256", lambda data=b"", **_: Counting(hashed, data))
     monkeypatch.setattr(Image, "open", open_counted)
-    monkeypatch.setattr(tf.train, "load_checkpoint", lambda prefix: opened.append(prefix) or load(prefix))
+    monkeypatch.setattr(tf1, "read_bundle", lambda prefix, index: opened.append(index) or load(prefix, index))
     monkeypatch.setattr(
         Model, "__init__", lambda self, *parts, **more: built.append(self) or build(self, *parts, **more)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -47,8 +48,12 @@ class Format:
 
 
 def damage() -> tuple[type[Exception], ...]:
-    """Return the exceptions of TensorFlow and protobuf for damaged files, found by damaging files."""
-    import tensorflow as tf
-    from google.protobuf.message import DecodeError
+    """Return the exceptions of our readers, of TensorFlow and of protobuf for damaged files, found by damaging files.
 
-    return (tf.errors.OpError, DecodeError, ValueError, TypeError, RuntimeError, IndexError, OSError)
+    TensorFlow and protobuf are not imported for this. Where they are not, they have raised nothing.
+    """
+    ours = (ValueError, TypeError, RuntimeError, IndexError, OSError)
+    tensorflow, protobuf = sys.modules.get("tensorflow"), sys.modules.get("google.protobuf.message")
+    theirs = [tensorflow.errors.OpError] if tensorflow else []
+    theirs += [protobuf.DecodeError] if protobuf else []
+    return (*ours, *theirs)

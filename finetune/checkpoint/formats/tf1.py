@@ -6,55 +6,75 @@ objects has the variables' own names.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from finetune.checkpoint.formats.bundle import STRING, Bundle, read_bundle
 from finetune.checkpoint.formats.format import Format, Variables
-from finetune.checkpoint.formats.index import refuse_unsound
+from finetune.checkpoint.formats.wire import fields
 from finetune.errors import CheckpointError, Problem
 
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
-"""Key of the graph of objects."""
+"""Key of the graph of objects, a `TrackableObjectGraph` (tensorflow/core/protobuf/trackable_object_graph.proto)."""
+NODES, ATTRIBUTES, FULL_NAME, CHECKPOINT_KEY = 1, 2, 2, 3
+"""Fields of the graph, of a node, and of an attribute."""
 
 
 def read(prefix: Path, files: tuple[Path, ...]) -> Variables:
-    """Open a Saver's files; TensorFlow reads each variable on demand and verifies its checksum."""
-    import tensorflow as tf
-
+    """Open a Saver's files; each variable is read on demand, and its checksum is verified."""
     refuse_pattern(prefix)
-    refuse_unsound(files[0])
-    reader = tf.train.load_checkpoint(str(prefix))
-    shapes = {name: tuple(shape) for name, shape in sorted(reader.get_variable_to_shape_map().items())}
-    dtypes = {name: np.dtype(dtype.as_numpy_dtype) for name, dtype in reader.get_variable_to_dtype_map().items()}
-    if OBJECTS not in shapes:
-        return Variables(shapes, dtypes, reader.get_tensor)
-    keys = dict(_named(reader, shapes))
+    if files[0].suffix != ".index":
+        return _read_first_format(files[0])
+    bundle = read_bundle(Path(str(files[0]).removesuffix(".index")), files[0])
+    keys = {name: name for name in bundle.entries}
+    if OBJECTS in bundle.entries:
+        keys = dict(_named(bundle))
+    remark = "a TensorFlow 2 checkpoint of objects; the names are those of its variables"
     return Variables(
-        {name: shapes[key] for name, key in sorted(keys.items())},
-        {name: dtypes[key] for name, key in keys.items()},
-        lambda name: reader.get_tensor(keys[name]),
-        ("a TensorFlow 2 checkpoint of objects; the names are those of its variables",),
+        {name: bundle.entries[key].shape for name, key in sorted(keys.items())},
+        {name: bundle.entries[key].dtype for name, key in keys.items()},
+        lambda name: bundle.tensor(keys[name]),
+        (remark,) if OBJECTS in bundle.entries else (),
     )
 
 
-def _named(reader: Any, shapes: dict[str, tuple[int, ...]]) -> Iterator[tuple[str, str]]:
-    """Yield the name and the key of each tensor. Without a name of its own, a tensor is named by its key."""
-    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+def _read_first_format(path: Path) -> Variables:
+    import tensorflow as tf
 
-    stored = reader.get_tensor(OBJECTS)
-    if not isinstance(stored, bytes):
+    from finetune.checkpoint.formats.first_format import refuse_unsound
+
+    refuse_unsound(path)
+    reader = tf.train.load_checkpoint(str(path))
+    shapes = {name: tuple(shape) for name, shape in sorted(reader.get_variable_to_shape_map().items())}
+    dtypes = {name: np.dtype(dtype.as_numpy_dtype) for name, dtype in reader.get_variable_to_dtype_map().items()}
+    return Variables(shapes, dtypes, reader.get_tensor)
+
+
+def _named(bundle: Bundle) -> Iterator[tuple[str, str]]:
+    """Yield the name and the key of each tensor. Without a name of its own, a tensor is named by its key."""
+    if bundle.entries[OBJECTS][:2] != (STRING, ()):
         raise ValueError("the graph of its objects is no text")
-    graph = TrackableObjectGraph.FromString(stored)
-    names = {one.checkpoint_key: one.full_name for node in graph.nodes for one in node.attributes if one.full_name}
-    counts: dict[str, int] = {}
-    for name in names.values():
-        counts[name] = counts.get(name, 0) + 1
-    for key in shapes.keys() - {OBJECTS}:
+    names = dict(_names(memoryview(bundle.tensor(OBJECTS).item())))
+    counts = Counter(names.values())
+    for key in bundle.entries.keys() - {OBJECTS}:
         name = names.get(key, "")
-        yield (name if counts.get(name) == 1 else key), key
+        yield (name if counts[name] == 1 else key), key
+
+
+def _names(graph: memoryview) -> Iterator[tuple[str, str]]:
+    """Yield the key and the name of each tensor in a `TrackableObjectGraph` that has a name."""
+    for node in _messages(graph, NODES):
+        for attribute in _messages(node, ATTRIBUTES):
+            texts = {field: str(value, "utf-8") for field, value in fields(attribute) if not isinstance(value, int)}
+            if texts.get(FULL_NAME):
+                yield texts.get(CHECKPOINT_KEY, ""), texts[FULL_NAME]
+
+
+def _messages(message: memoryview, field: int) -> Iterator[memoryview]:
+    return (value for found, value in fields(message) if found == field and not isinstance(value, int))
 
 
 def refuse_pattern(path: Path) -> None:
