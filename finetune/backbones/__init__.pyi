@@ -41,6 +41,7 @@ from .layer_shapes import (
 )
 from .neck import Neck as Neck, stored_neck as stored_neck, with_neck as with_neck
 from .network_file import NETWORK_FILE as NETWORK_FILE, stored_network as stored_network
+from .network_shapes import variable_shapes as variable_shapes
 from .placed_layers import PlacedLayer as PlacedLayer, layers as layers
 from .port import Port as Port, Theirs as Theirs
 from .ports import PORTS as PORTS, find_port as find_port

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from finetune import files
-from finetune.backbones import Backbone, Weights, stored_network
+from finetune.backbones import Backbone, Weights, stored_network, variable_shapes
 from finetune.checkpoint.location import CLASS_NAMES, Located, locate
 from finetune.checkpoint.plan import Beginning, Contents, RestorePlan, Shape, contents, holds_head, plan_restore
 from finetune.checkpoint.stored import StoredCheckpoint, file_digests, read
@@ -132,9 +132,7 @@ def account(
         classes: int | None = len(class_names)
     else:
         classes = found.num_classes if holds_head(backbone, stored.shapes) else None
-    from finetune import network  # imports TensorFlow
-
-    shapes = network.variable_shapes(backbone, found.embedding_size, classes or 1, contract.shape)
+    shapes = variable_shapes(backbone, found.embedding_size, classes or 1, contract.shape)
     needed = {name: shape for name, shape in shapes.items() if classes or not backbone.is_head(name)}
     fresh = [name for name in needed if class_names is not None and backbone.is_head(name)]
     if beginning is not None and backbone.features:
@@ -172,11 +170,9 @@ def fresh_account(
     Raises:
         CheckpointError: the image size is too small for the network.
     """
-    from finetune import network  # imports TensorFlow
-
     refuse_small(backbone, preprocessing)
     names = tuple(class_names)
-    needed = network.variable_shapes(backbone, embedding_size, len(names), preprocessing.shape)
+    needed = variable_shapes(backbone, embedding_size, len(names), preprocessing.shape)
     restored = tuple(name for name in needed if name in values)
     plan = RestorePlan(restored, {}, tuple(name for name in needed if name not in values))
     contents = Contents(backbone, embedding_size, None, preprocessing.channels)
