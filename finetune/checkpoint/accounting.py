@@ -13,7 +13,7 @@ from finetune import files
 from finetune.backbones import Backbone, Weights, stored_network, variable_shapes
 from finetune.checkpoint.location import CLASS_NAMES, Located, locate
 from finetune.checkpoint.plan import Beginning, Contents, RestorePlan, Shape, contents, holds_head, plan_restore
-from finetune.checkpoint.stored import StoredCheckpoint, file_digests, read
+from finetune.checkpoint.stored import StoredCheckpoint, read
 from finetune.errors import CheckpointError, Problem
 from finetune.images import AS_EXPECTED, Choice, Preprocessing, resolve_preprocessing, usual_preprocessing
 
@@ -29,7 +29,7 @@ class Account:
         class_names: names of the head's classes, in order; empty if unknown.
         plan: decision about every variable of the checkpoint and of the network.
         needed: shapes of the network's variables by TF1 name, in the order of the units.
-        values: values of the restored variables, by TF1 name.
+        values: values of the restored variables, by TF1 name; empty if they were not kept.
         name: name in messages: the checkpoint's prefix, or what stands in its place.
         remarks: remarks on names and values that differ from those in the checkpoint's files.
         stored: checkpoint, open for reading; None without a checkpoint.
@@ -95,6 +95,7 @@ def account(
     choice: Choice = AS_EXPECTED,
     weights: Weights = "variables",
     beginning: Beginning | None = None,
+    keep: bool = True,
 ) -> Account:
     """Read a checkpoint and check all that its restore needs.
 
@@ -105,6 +106,7 @@ def account(
         choice: preprocessing that is given; by default, what the checkpoint is known to expect.
         weights: `averages` to take the moving averages that the training kept of the variables.
         beginning: network whose neck the checkpoint may lack. It is fresh then.
+        keep: whether to keep the values in memory after their check.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or of an unknown backbone, a variable is unaccounted
@@ -124,7 +126,7 @@ def account(
         located.folder,
         located.name,
         choice,
-        lambda: file_digests(located).values(),
+        lambda: stored.digests.values(),
         usual_preprocessing(backbone, found.channels),
     )
     refuse_small(backbone, contract, located.prefix)
@@ -141,7 +143,7 @@ def account(
     skipped, of_size = stored.variables.skipped, f"give the image size of its training, not {contract.image_size}"
     advice = of_size if backbone.flattens else ""
     plan = plan_restore(backbone, stored.shapes, needed, fresh, where=located.prefix, skipped=skipped, advice=advice)
-    values = stored.tensors(plan.restored)
+    values = stored.tensors(plan.restored, keep=keep)
     names = stored_class_names(located.folder, classes) if class_names is None else tuple(class_names)
 
     def again(names: Collection[str]) -> Mapping[str, np.ndarray]:

@@ -14,7 +14,6 @@ from finetune.checkpoint.accounting import account
 from finetune.checkpoint.formats import TF1
 from finetune.checkpoint.location import Located
 from finetune.checkpoint.plan import Contents, Shape, plan_restore
-from finetune.checkpoint.stored import file_digests
 from finetune.images import Preprocessing
 from finetune.words import counted
 
@@ -155,7 +154,7 @@ def describe(path: str | Path) -> Description:
     Raises:
         CheckpointError: `Model.restore` would raise it too.
     """
-    found = account(path)
+    found = account(path, keep=False)
     backbone = found.backbone
     needed = {name: shape for name, shape in found.needed.items() if not backbone.is_head(name)}
     stored, located = found.stored, found.located
@@ -171,7 +170,7 @@ def describe(path: str | Path) -> Description:
         contents=found.contents,
         units=tuple(UnitContents(unit, variables) for unit, variables in by_unit.items() if variables),
         preprocessing=found.preprocessing,
-        sha256=file_digests(located),
+        sha256=stored.digests,
         skipped=plan.skipped,
         remarks=stored.variables.remarks,
     )

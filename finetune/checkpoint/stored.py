@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -51,8 +52,21 @@ class StoredCheckpoint(Brief):
         except damage() as error:
             raise CheckpointError(_damaged(f"{self.located.prefix} {name}", error)) from error
 
-    def tensors(self, names: Collection[str]) -> dict[str, np.ndarray]:
+    @functools.cached_property
+    def digests(self) -> Mapping[str, str]:
+        """The SHA-256 of each file that holds values, by file name.
+
+        Raises:
+            CheckpointError: a file can't be read.
+        """
+        return file_digests(self.located)
+
+    def tensors(self, names: Collection[str], *, keep: bool = True) -> dict[str, np.ndarray]:
         """Return the values of float32 variables for a restore.
+
+        Args:
+            names: names of the variables.
+            keep: whether to return the values. Without it, they are read and checked one after another.
 
         Raises:
             CheckpointError: bytes are missing or damaged, or values are not float32 or not finite.
@@ -66,13 +80,19 @@ class StoredCheckpoint(Brief):
                     for name in others
                 )
             )
-        values = {name: self.tensor(name) for name in names}
-        diverged = [name for name, value in values.items() if not np.isfinite(value).all()]
+        values: dict[str, np.ndarray] = {}
+        diverged = []
+        for name in names:
+            value = self.tensor(name)
+            if not np.isfinite(value).all():
+                diverged.append(name)
+            if keep:
+                values[name] = value
         if diverged:
             raise CheckpointError(
                 Problem(
                     where,
-                    f"NaN or infinite values in {len(diverged)} of {len(values)} variables, {diverged[0]} the first",
+                    f"NaN or infinite values in {len(diverged)} of {len(names)} variables, {diverged[0]} the first",
                     "take an earlier step",
                 )
             )

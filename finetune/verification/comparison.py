@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from finetune.errors import DataError, Problem
 from finetune.verification.result import VerificationResult
@@ -71,6 +70,8 @@ def paired_interval(before: npt.NDArray[np.bool_], after: npt.NDArray[np.bool_])
     Args:
         before, after: True for each correct answer, bool [n], n from 1.
     """
+    from scipy import stats  # takes most of a second
+
     gained, lost = int(np.count_nonzero(after & ~before)), int(np.count_nonzero(before & ~after))
     n = len(before) + 2
     centre = (gained - lost) / n

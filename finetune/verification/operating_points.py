@@ -6,7 +6,6 @@ import dataclasses
 import math
 
 import numpy as np
-from scipy import stats
 
 from finetune.verification.result import VerificationResult
 
@@ -23,6 +22,8 @@ def interval(k: float, independent: float) -> tuple[float, float]:
 
     That rate has the distribution Beta(k, n + 1 - k).
     """
+    from scipy import stats  # takes most of a second
+
     low, high = stats.beta.ppf([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], k, independent + 1 - k)
     return float(low), float(high)
 
@@ -58,6 +59,8 @@ def operating_point(result: VerificationResult, far: float) -> OperatingPoint | 
     Returns:
         Operating point, or None if the pairs are too few for the rate, or their distances were not kept.
     """
+    from scipy import stats  # takes most of a second
+
     if result.distances is None or result.is_same is None:
         return None
     different = np.sort(result.distances[~result.is_same])

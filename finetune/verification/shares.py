@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from finetune.verification.comparison import Z_95
 from finetune.verification.rate_interval import wilson
@@ -109,6 +108,8 @@ def variance(values: Floats, first: Indices, second: Indices) -> float:
 
 def quantile(effective: float) -> float:
     """Return the number of standard errors to each end of a 95 % interval, by Student's t of that many people."""
+    from scipy import stats  # takes most of a second
+
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, effective - 1))
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from finetune import network
 from finetune.backbones import Backbone, by_name
 from finetune.checkpoint.accounting import account
 from finetune.checkpoint.inspect import describe
@@ -39,7 +38,7 @@ def shapes(backbone: Backbone, embedding_size: int, num_classes: int, image=None
 
 @pytest.fixture(autouse=True)
 def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "variable_shapes", shapes)
+    monkeypatch.setattr("finetune.checkpoint.accounting.variable_shapes", shapes)
 
 
 def stored(**changes: np.ndarray | None) -> dict[str, np.ndarray]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +124,20 @@ def test_a_known_file_says_where_it_comes_from_and_how_its_images_were_standardi
     assert "LFW             0.992 as published (see finetune validate)" in lines
     assert any(line.startswith("licence         MIT") for line in lines)
     assert found.to_json()["published"] == "20170512-110547"
+
+
+def test_the_command_imports_neither_tensorflow_nor_scipy(drawn_checkpoint: Path) -> None:
+    code = (
+        "import sys; from finetune.cli import main; main(sys.argv[1:]); print({'tensorflow', 'scipy'} & {*sys.modules})"
+    )
+    command = [sys.executable, "-c", code, "inspect", str(drawn_checkpoint)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "set()"
+
+
+def test_values_are_checked_one_after_another(drawn_checkpoint: Path) -> None:
+    tracemalloc.start()
+    describe(drawn_checkpoint)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 30 << 20  # bytes; the values have 90 MiB

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from finetune.arrays import Doubles, Floats
 from finetune.errors import DataError, Problem
@@ -103,6 +102,8 @@ def _evaluate(
 
 def _at(far: float, of_one: Doubles, of_two: Doubles) -> ValidationRate:
     """Return the validation rate at one false accept rate; `of_two` is sorted."""
+    from scipy import stats  # takes most of a second
+
     threshold = of_two[_most_accepted(far, len(of_two))]  # pairs at this distance or farther are not accepted
     accepted_pairs = int(np.count_nonzero(of_one < threshold))
     share = stats.binomtest(accepted_pairs, len(of_one)).proportion_ci(0.95, "wilson")
