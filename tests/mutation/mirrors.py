@@ -22,7 +22,6 @@ ALSO = {
     "checkpoint/formats/format.py": ("checkpoint/test_stored.py",),
     "checkpoint/formats/frozen_graph.py": ("checkpoint/test_stored.py",),
     "checkpoint/formats/registry.py": ("checkpoint/test_location.py",),
-    "checkpoint/formats/sorted_table.py": ("checkpoint/formats/test_bundle.py",),
     "checkpoint/formats/tf1.py": ("checkpoint/test_stored.py", "checkpoint/formats/test_bundle.py"),
     "checkpoint/formats/torch_pickle.py": ("checkpoint/formats/test_pytorch.py",),
     "checkpoint/formats/torch_state_dict.py": ("checkpoint/formats/test_pytorch.py",),

@@ -111,6 +111,8 @@ def test_an_entry_that_lies_is_one_line(model, entries, lie):
     [
         (BundleHeaderProto(num_shards=0), "says that it has 0 data files"),
         (BundleHeaderProto(num_shards=2**31 - 1), "says that it has 2147483647 data files"),
+        (BundleHeaderProto(num_shards=1, endianness=1), "big-endian"),
+        (BundleHeaderProto(num_shards=1, version={"min_consumer": 2}), "version 2 of the format"),
     ],
 )
 def test_a_header_that_lies_is_one_line(model, entries, header, problem):
