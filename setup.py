@@ -59,6 +59,7 @@ setup(
         "scipy>=1.12",
         "scikit-learn>=1.4,<1.11",  # 1.11 drops the probabilities of the published SVM
         "joblib>=1.3",
+        "google-crc32c>=1.5",
         "h5py>=3.12",  # 3.10 and 3.11 crash at exit after a file that could not be written
         "pydantic>=2.11.10",  # early ones of 2.11 lose definitions of the schema
         "annotated-types>=0.6",

@@ -17,7 +17,7 @@ import numpy as np
 
 from finetune import files
 from finetune.checkpoint.formats import wire
-from finetune.checkpoint.formats.crc32c import crc32c, masked
+from finetune.checkpoint.formats.crc32c import masked_crc32c
 from finetune.checkpoint.formats.sorted_table import table_entries
 
 NUM_SHARDS, ENDIANNESS, VERSION, MIN_CONSUMER = 1, 2, 3, 2
@@ -209,8 +209,8 @@ def _misplaced(entry: Entry, shards: int) -> str:
     return ""
 
 
-def _verify(entry: Entry, *stored: bytes | memoryview | np.ndarray) -> None:
-    if masked(crc32c(*stored)) != entry.checksum:
+def _verify(entry: Entry, *stored: bytes | np.ndarray) -> None:
+    if masked_crc32c(*stored) != entry.checksum:
         raise ValueError("its values do not have their checksum")
 
 

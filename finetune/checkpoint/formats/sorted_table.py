@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from finetune.checkpoint.formats.crc32c import crc32c, masked
+from finetune.checkpoint.formats.crc32c import masked_crc32c
 from finetune.checkpoint.formats.wire import number
 
 MAGIC = bytes.fromhex("57fb808b247547db")
@@ -49,7 +49,7 @@ def _block(content: bytes, handle: bytes) -> Iterator[tuple[bytes, bytes]]:
     block, trailer = content[offset : offset + size], content[offset + size : offset + size + TRAILER]
     if len(block) != size or len(trailer) != TRAILER or trailer[0]:
         raise ValueError("a block that is cut or compressed")
-    if masked(crc32c(block, trailer[:1])) != int.from_bytes(trailer[1:], "little"):
+    if masked_crc32c(block, trailer[:1]) != int.from_bytes(trailer[1:], "little"):
         raise ValueError("a block does not have its checksum")
     end = size - 4 - 4 * int.from_bytes(block[-4:], "little")  # restart points and their number follow the entries
     key, place = b"", 0
