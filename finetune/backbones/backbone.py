@@ -96,6 +96,21 @@ class Backbone:
             raise UserError(Problem("", f"no block {train_from!r}", advice))
         return next(i for i, name in enumerate(self.names) if f"{name}/".startswith(f"{train_from}/"))
 
+    def end(self, train_to: str | None) -> int:
+        """Return the index after the last trained unit that is not the head; all units from it to the head are frozen.
+
+        Args:
+            train_to: a unit with variables, or a repeat, which stands for its last unit; None for the last before the
+                head.
+
+        Raises:
+            UserError: `train_to` is not a boundary; the problem names the nearest one.
+        """
+        if train_to is None:
+            return self.head_index
+        units = [i for i, name in enumerate(self.names) if f"{name}/".startswith(f"{train_to}/")]
+        return max(units, default=self.boundary(train_to)) + 1
+
     @functools.cached_property
     def boundaries(self) -> tuple[str, ...]:
         """Valid values of `train_from`: the repeats, then the units with variables."""

@@ -25,8 +25,9 @@ def recipe_schema() -> dict[str, Any]:
 
 def _boundaries() -> dict[str, Any]:
     """Return the rule that boundaries are those of the named backbones. A network in a file has others."""
+    names = {"enum": list(BOUNDARIES)}
     own = {"properties": {"backbone": {"pattern": r"(\.keras|network\.json)$"}}, "required": ["backbone"]}
-    stage = {"properties": {"train_from": {"enum": list(BOUNDARIES)}}}
+    stage = {"properties": {"train_from": names, "train_to": names}}
     return {"if": own, "else": {"properties": {"stages": {"items": stage}}}}
 
 

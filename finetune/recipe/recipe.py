@@ -289,23 +289,37 @@ def _names(stages: list[tuple[int, Stage]]) -> Iterator[Fault]:
 
 
 def _boundaries(stages: list[tuple[int, Stage]], backbone: Backbone) -> Iterator[Fault]:
-    """Yield boundaries that belong to another network, and boundaries that move away from the input."""
-    bounded = [(index, stage.train_from) for index, stage in stages if stage.train_from]
-    for index, name in bounded:
-        if name in backbone.boundaries:
-            continue
-        others = [other.name for other in BACKBONES.values() if name in other.boundaries]
-        if others:
-            found = f"{name!r} is not a block of {backbone.name}"
-            advice = f"choose one of {', '.join(backbone.blocks)}, or set backbone: {listed(others, 'or')}"
-            yield Fault(("stages", index, "train_from"), found, advice)
-            continue
-        try:
-            backbone.boundary(name)
-        except UserError as error:
-            yield from (Fault(("stages", index, "train_from"), one.found, one.advice) for one in error.problems)
-    own = [(index, name) for index, name in bounded if name in backbone.boundaries]
+    """Yield boundaries of other networks, that move away from the input, or that leave nothing to train."""
+    for index, stage in stages:
+        named = {key: name for key in ("train_from", "train_to") if (name := getattr(stage, key))}
+        for key, name in named.items():
+            yield from _not_a_block(("stages", index, key), name, backbone)
+        if len(named) == 2 and all(name in backbone.boundaries for name in named.values()):
+            yield from _ends_early(("stages", index, "train_to"), stage, backbone)
+    own = [(index, stage.train_from) for index, stage in stages if stage.train_from in backbone.boundaries]
     for (before, wider), (index, narrower) in pairwise(own):
         if backbone.boundary(narrower) > backbone.boundary(wider):
             found = f"{narrower!r} lies after {wider!r}, from which stages[{before}] trains"
             yield Fault(("stages", index, "train_from"), found, "a boundary stays or moves toward the input")
+
+
+def _not_a_block(key: tuple[str | int, ...], name: str, backbone: Backbone) -> Iterator[Fault]:
+    """Yield the problem of a name that is no block of the network."""
+    others = [other.name for other in BACKBONES.values() if name in other.boundaries]
+    if others and name not in backbone.boundaries:
+        found = f"{name!r} is not a block of {backbone.name}"
+        yield Fault(key, found, f"choose one of {', '.join(backbone.blocks)}, or set backbone: {listed(others, 'or')}")
+        return
+    try:
+        backbone.boundary(name)
+    except UserError as error:
+        yield from (Fault(key, one.found, one.advice) for one in error.problems)
+
+
+def _ends_early(key: tuple[str | int, ...], stage: Stage, backbone: Backbone) -> Iterator[Fault]:
+    """Yield the problem of a last block that lies before the first, or that is the head, which trains anyway."""
+    assert stage.train_to is not None
+    if stage.train_to == backbone.head:
+        yield Fault(key, f"{backbone.head!r} trains anyway", "remove it, or give a block before the head")
+    elif backbone.end(stage.train_to) <= backbone.boundary(stage.train_from):
+        yield Fault(key, f"{stage.train_to!r} lies before {stage.train_from!r}", "give a block from train_from on")

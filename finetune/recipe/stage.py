@@ -40,10 +40,11 @@ Boundary = Annotated[
     Field(min_length=1),
     Wants(f"the first block that trains, such as {_HEAD} or {_EMBEDDING}"),
 ]
+End = Annotated[str, Field(min_length=1), Wants(f"the last block that trains, such as {_EMBEDDING}")]
 
 
 class Stage(Section):
-    """One stage: the units before the boundary are frozen, and the rest trains.
+    """One stage: the units before the boundary are frozen, and the rest trains, or a part of it.
 
     The constructor takes values as in a recipe.
 
@@ -114,6 +115,10 @@ class Stage(Section):
     class_weight: Literal["balanced"] | None = None
     """`balanced` multiplies each image's loss by n / (classes * n_class), where n_class of the n training images are of
     its class. All people then weigh the same. Default: all images weigh the same."""
+    train_to: End | None = None
+    """Last block that trains, or the last unit of one. Later units stay frozen, but for the classifier. Photos that
+    differ in their pixels ask for the first units alone (Lee et al. 2023, "Surgical fine-tuning"). Default: all units
+    after the boundary train."""
 
     if TYPE_CHECKING:  # the constructor takes raw values, the fields hold what was read
         # fmt: off
@@ -130,6 +135,7 @@ class Stage(Section):
             layer_decay: float = ..., clip_norm: float | None = ..., ema: float = ...,
             early_stopping: int | None = ..., accept: Accept | Mapping[str, object] | None = ...,
             steps_per_epoch: int | None = ..., class_weight: Literal["balanced"] | None = ...,
+            train_to: str | None = ...,
         ) -> None: ...
         # fmt: on
 
@@ -152,6 +158,11 @@ class Stage(Section):
     def last_epoch(self) -> int:
         """Last epoch that has a learning rate; below `epochs` if the schedule stops earlier."""
         return self.learning_rate.last_epoch(self.epochs)
+
+    @property
+    def trains(self) -> str:
+        """The blocks that train, in words."""
+        return f"{self.train_from} {'and after' if self.train_to is None else f'to {self.train_to}'}"
 
     @property
     def slug(self) -> str:

@@ -40,10 +40,7 @@ def baseline(start: Evidence) -> None:
 def stage_header(stage: Stage, index: int, trainer: Trainer, n_images: int, state: StageState) -> None:
     """Print what trains, and the header of the lines of epochs."""
     values = count_values(trainer.model, trainer.names)
-    say(
-        f"\nstage {index} {stage.name!r}: trains {stage.train_from} and after, {values:,} values, on "
-        f"{counted(n_images, 'image')}"
-    )
+    say(f"\nstage {index} {stage.name!r}: trains {stage.trains}, {values:,} values, on {counted(n_images, 'image')}")
     if state.epoch:
         say(f"resumed after epoch {state.epoch}")
     say(EPOCH_HEADER)

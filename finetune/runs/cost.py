@@ -167,8 +167,10 @@ class _Costs:
         n_train, n_held_back = len(inputs.train), len(inputs.validation)
         drawn = len(inputs.sampler(stage, index).epoch(1).order)
         epochs, frozen = stage.last_epoch, self._frozen[first]
-        teaching = bool(stage.distillation.factor) and stage.distillation.of == "same"
-        passes = epochs * ((1 + BACKWARD + teaching) * drawn + n_held_back) * (1 - frozen)
+        of = stage.distillation.of if stage.distillation.factor else "clean"
+        passes = epochs * ((1 + BACKWARD + (of == "same")) * drawn + n_held_back) * (1 - frozen)
+        if of == "view":
+            passes += min(epochs, recipe.augment.views or epochs) * n_train
         where = choice(self._model, recipe, first, n_train, n_held_back).where
         if where == "off":
             return passes + epochs * (drawn + n_held_back) * frozen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from finetune import network
-from finetune.dataset import Dataset
 from finetune.embedding import FILL_BATCH, Embedder
 from finetune.errors import DataError, NotFinite, Problem, RunError
 from finetune.identification import open_set
@@ -160,33 +159,6 @@ class Evaluation:
         logits = (network.forward_pass(backbone, batch, variables, network.HEAD) for batch in batches)
         named = np.concatenate([np.argmax(rows, 1) for rows in logits])  # [n, people] -> [n]
         return HeldBack.of(held_back.class_names, held_back.labels, named)
-
-    def restored_embeddings(self, dataset: Dataset) -> Vectors:
-        """Compute embeddings with the weights that the run began with, whatever the model has learned since."""
-        names = [name for name in self._model.variables if not self._model.backbone.is_head(name)]
-        now = self._model.tensors(names)
-        self._model.assign(self._model.initial(names))
-        try:
-            return self.embedder().embeddings(dataset.paths)
-        finally:
-            self._model.assign(now)
-
-    def teacher(self, first: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return the function from the input of unit `first` to embeddings [b, E] by the restored checkpoint.
-
-        No stage has trained a unit before `first`, since boundaries only move toward the input.
-        """
-        model, units = self._model, slice(first, self._model.backbone.head_index)
-        names = network.units_of(model.backbone, model.variables, units)
-        restored = {name: tf.constant(value) for name, value in model.initial(names).items()}
-
-        def embed(features: tf.Tensor) -> tf.Tensor:
-            return network.l2_normalize(
-                network.forward_pass(model.backbone, features, restored, units, precision=model.precision)
-            )
-
-        compiled: Callable[[tf.Tensor], tf.Tensor] = tf.function(embed, autograph=False, reduce_retracing=True)
-        return compiled
 
     def _shared(self, paths: Sequence[Path], /, *, flip: bool) -> Vectors:
         """Compute embeddings together with the other workers, each for a part of the images."""

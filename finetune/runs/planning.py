@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -266,10 +266,11 @@ def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
     partly = stage.steps_per_epoch is not None or (recipe.data.share or 1) < 1
     in_turn = ", in turn" if stage.sampling == "shuffled" and not stage.loss.mined else ""
     backbone = model.backbone
-    has_statistics = any(backbone.is_statistic(name) and backbone.index_of(name) >= first for name in model.variables)
+    trains = range(first, backbone.end(stage.train_to))
+    has_statistics = any(backbone.is_statistic(name) and backbone.index_of(name) in trains for name in model.variables)
     alone = last // inputs.strategy.share.replicas <= 1 and stage.batch_norm == "train"
     return [
-        f"{stage.name!r}: trains {stage.train_from} and after, "
+        f"{stage.name!r}: trains {stage.trains}, "
         f"{count_values(model, names):,} values in {len(names)} variables; {frozen} variables frozen; "
         f"batch norm {stage.batch_norm}",
         f"{counted(stage.last_epoch, 'epoch')} of {counted(epoch.n_batches, 'step')} of "
@@ -279,21 +280,22 @@ def _stage(index: int, stage: Stage, inputs: Inputs, cost: Cost) -> list[str]:
         _features(kept),
         *([f"its schedule stops after epoch {stage.last_epoch} of {stage.epochs}"] * stops),
         *([ALONE] if alone else []),
-        *_drawn_and_frozen(model, first),
+        *_drawn_and_frozen(model, names),
         *([UNSEEN] if recipe.weights == "none" and stage.batch_norm == "frozen" and has_statistics else []),
     ]
 
 
-def _drawn_and_frozen(model: Model, first: int) -> list[str]:
+def _drawn_and_frozen(model: Model, trains: Collection[str]) -> list[str]:
     """Return a warning if variables that were drawn stay frozen, such as a hidden layer of a new neck."""
     backbone = model.backbone
-    frozen = [name for name in model.plan.fresh if not backbone.is_head(name) and backbone.index_of(name) < first]
+    frozen = [name for name in model.plan.fresh if not backbone.is_head(name) and name not in trains]
     if not frozen:
         return []
-    begin = backbone.units[min(backbone.index_of(name) for name in frozen)].name.split("/")[0]
-    return [
-        f"warning: {counted(len(frozen), 'variable')} with random values stay frozen; begin with train_from: {begin}"
-    ]
+    places = [backbone.index_of(name) for name in frozen]
+    before = min(places) < min(map(backbone.index_of, trains))
+    unit = backbone.units[min(places) if before else max(places)].name.split("/")[0]
+    advice = f"begin with train_from: {unit}" if before else f"end with train_to: {unit}"
+    return [f"warning: {counted(len(frozen), 'variable')} with random values stay frozen; {advice}"]
 
 
 def _features(kept: Choice) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import tensorflow as tf
 
-from finetune.dataset import Batch
 from finetune.embedding import Embedder, FrozenFeatures
 from finetune.errors import NotFinite
 from finetune.progress import say
@@ -19,6 +17,7 @@ from finetune.runs.certificate import FrozenTensors
 from finetune.runs.context import Context
 from finetune.runs.gate import Decision, judge
 from finetune.runs.suspects import Suspects, suspects
+from finetune.runs.teacher import Teacher
 from finetune.training import Data, EpochRow, Run, StageFailed, StageState, Trainer, prototypes, train
 from finetune.verification import VerificationResult
 
@@ -117,7 +116,7 @@ class StageRun:
                 self._write_head(self._evaluation.embedder())
             trainer.begin()
         tables.stage_header(stage, index, trainer, len(inputs.train), state)
-        targets = self._targets(trainer) if stage.distillation.factor else None
+        targets = Teacher(inputs).targets(stage, index, trainer.first)
         features = FrozenFeatures(embedder, recipe, index, inputs.train, inputs.validation, inputs.strategy.share)
 
         def measured(epoch: int) -> Mapping[str, float | None]:
@@ -143,14 +142,6 @@ class StageRun:
             self._model.assign(state.kept)
             return error
         return None
-
-    def _targets(self, trainer: Trainer) -> Callable[[Batch], np.ndarray | tf.Tensor]:
-        """Return the function that gives a batch's embeddings by the restored checkpoint, for distillation."""
-        if self._stage.distillation.of == "same":
-            teacher = self._evaluation.teacher(trainer.first)
-            return lambda batch: teacher(batch.features)
-        clean = self._evaluation.restored_embeddings(self._inputs.train)
-        return lambda batch: clean[batch.rows]
 
     def _judged(self, embedder: Embedder, state: StageState, failure: str) -> StageResult:
         """Return the result of an attempt, measured with the weights that it kept."""

@@ -41,13 +41,14 @@ class Data:
         batches: function that gives the batches of an epoch, always the same ones for the same epoch.
         sampler: sampler that draws the epochs.
         validation: function that gives the held-back batches; None if nothing is held back.
-        targets: function from a batch to its target embeddings of distillation, float32 [b, E]; None without them.
+        targets: function from a batch and the number of its epoch to the target embeddings of distillation, float32
+            [b, E]; None without them.
     """
 
     batches: Callable[[Epoch], Batches]
     sampler: Sampler
     validation: Callable[[], Batches] | None = None
-    targets: Callable[[Batch], np.ndarray | tf.Tensor] | None = None
+    targets: Callable[[Batch, int], np.ndarray | tf.Tensor] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _train_epoch(training: _Stage, epoch: Epoch) -> tuple[dict[str, Any], Batch]
             training.rates.of_step(epoch.number, epoch.n_batches, state.step),
             (run.key, state.step),
             images=rows,
-            targets=data.targets(batch) if data.targets else None,
+            targets=data.targets(batch, epoch.number) if data.targets else None,
             negatives=epoch.negatives,
         )
         where = f"stage {stage.name!r}, epoch {epoch.number}, step {state.step}"

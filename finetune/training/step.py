@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -23,9 +24,9 @@ from finetune.training.replicated import SINGLE, WHOLE, Part, Replication, StepB
 
 def trained(backbone: Backbone, names: Iterable[str], stage: Stage) -> list[str]:
     """Return the TF1 names of the variables that a stage may change; all others are frozen."""
-    first = backbone.boundary(stage.train_from)
-    after = [name for name in names if backbone.index_of(name) >= first]
-    return [name for name in after if stage.batch_norm == "train" or not backbone.is_statistic(name)]
+    units = range(backbone.boundary(stage.train_from), backbone.end(stage.train_to))
+    within = [name for name in names if backbone.is_head(name) or backbone.index_of(name) in units]
+    return [name for name in within if stage.batch_norm == "train" or not backbone.is_statistic(name)]
 
 
 class Trainer:
@@ -36,6 +37,7 @@ class Trainer:
 
     Attributes:
         first: index of the first unit that trains.
+        end: index after the last unit that trains, of those before the head.
         weights: TF1 names of the variables that get gradients.
         statistics: TF1 names of the moving statistics that are updated (`batch_norm: train`), else empty.
         names: TF1 names of all variables that the stage may change; all others are frozen.
@@ -49,7 +51,7 @@ class Trainer:
         self.stage = stage
         self.metrics = metrics_of(stage)
         self.backbone = model.backbone
-        self.first = self.backbone.boundary(stage.train_from)
+        self.first, self.end = self.backbone.boundary(stage.train_from), self.backbone.end(stage.train_to)
         self.names = trained(self.backbone, model.variables, stage)
         self.statistics = [name for name in self.names if self.backbone.is_statistic(name)]
         self.weights = [name for name in self.names if name not in self.statistics and self._has_gradient(name)]
@@ -235,15 +237,16 @@ class Trainer:
         return network.Dropout(self.stage.keep_probability, key) if drops else None
 
     def _prelogits(self, features: tf.Tensor, dropout_key: tf.Tensor | None, *, training: bool) -> tf.Tensor:
-        return network.forward_pass(
-            self.backbone,
+        forward = functools.partial(
+            network.forward_pass, self.backbone, variables=self.model.variables, precision=self.model.precision
+        )
+        net = forward(
             features,
-            self.model.variables,
-            slice(self.first, self.backbone.head_index),
+            units=slice(self.first, self.end),
             batch_norm=self.stage.batch_norm if training else "frozen",
             dropout=self._dropout(dropout_key, training=training),
-            precision=self.model.precision,
         )
+        return net if self.end == self.backbone.head_index else forward(net, units=slice(self.end, -1))
 
     def _losses(self, batch: StepBatch, part: Part, *, training: bool) -> tuple[dict[str, tf.Tensor], Outputs]:
         """Compute the metrics by name, including the loss with all terms, and the outputs that they are made from."""

@@ -27,6 +27,13 @@ def test_a_boundary_is_a_repeat_or_a_unit_with_variables():
     assert [TINY.boundary(name) for name in TINY.boundaries] == [3, 0, 2, 3, 4, 5, 6, 8, 9]
 
 
+def test_the_end_lies_after_the_last_unit_of_a_block():
+    assert [TINY.end(name) for name in TINY.boundaries] == [5, 1, 3, 4, 5, 6, 7, 9, 10]
+    assert TINY.end(None) == TINY.head_index == 9
+    with pytest.raises(UserError, match=r"no block 'Blok8'; did you mean 'Block8'"):
+        TINY.end("Blok8")
+
+
 @pytest.mark.parametrize(
     ("backbone", "train_from", "told"),
     [

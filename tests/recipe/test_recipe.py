@@ -423,6 +423,36 @@ def test_what_is_no_boundary_is_told_with_the_nearest(train_from: str, told: str
     assert str(caught.value).startswith(f"Recipe.stages[0].train_from: {told}")
 
 
+@pytest.mark.parametrize(
+    ("train_from", "train_to", "told"),
+    [
+        ("Repeat_1", "Mixed7a", "train_to: no block 'Mixed7a'; did you mean 'Mixed_7a'?"),
+        (
+            "Repeat_1",
+            "Mixed_5b",
+            "train_to: 'Mixed_5b' is not a block of inception_resnet_v1; choose one of Conv2d_1a_",
+        ),
+        ("Repeat_1", "Logits", "train_to: 'Logits' trains anyway; remove it, or give a block before the head"),
+        ("Repeat_1", "Mixed_6a", "train_to: 'Mixed_6a' lies before 'Repeat_1'; give a block from train_from on"),
+        ("Logits", "Bottleneck", "train_to: 'Bottleneck' lies before 'Logits'; give a block from train_from on"),
+        ("Repeat_1", "", "train_to: found the text ''; give the last block that trains, such as Bottleneck"),
+    ],
+)
+def test_the_last_block_that_trains_is_one_after_the_first(train_from: str, train_to: str, told: str):
+    stage = {"name": "s", "train_from": train_from, "train_to": train_to, "epochs": 1}
+    with pytest.raises(RecipeError) as caught:
+        with_boundary(train_from, stages=[stage])
+    assert str(caught.value).startswith(f"Recipe.stages[0].{told}")
+
+
+@pytest.mark.parametrize("train_to", [None, "Repeat_1", "Repeat_1/block17_10", "Bottleneck"])
+def test_a_stage_may_train_one_block_or_more(train_to: str | None):
+    stage = {"name": "s", "train_from": "Repeat_1", "epochs": 1} | ({"train_to": train_to} if train_to else {})
+    recipe = with_boundary("Repeat_1", stages=[stage])
+    assert recipe.stages[0].train_to == train_to
+    assert recipe.stages[0].trains == ("Repeat_1 and after" if train_to is None else f"Repeat_1 to {train_to}")
+
+
 def test_boundaries_are_those_of_the_backbone_that_the_recipe_names():
     assert with_boundary("Block8").backbone == "inception_resnet_v1"
     assert with_boundary("Mixed_5b", backbone="inception_resnet_v2").to_value()["backbone"] == "inception_resnet_v2"

@@ -230,7 +230,7 @@ BAD_STAGES = [
     ({"distillation": {"factor": -1}}, "Stage('s').distillation.factor: found -1; give a number from 0"),
     (
         {"distillation": {"factor": 1, "of": "noisy"}},
-        "Stage('s').distillation.of: found the text 'noisy'; give clean or same",
+        "Stage('s').distillation.of: found the text 'noisy'; give clean, view or same",
     ),
     ({"distillation": {"of": "same"}}, "Stage('s').distillation.factor: missing, or 0; give a number above 0, or drop"),
     ({"distillation": {"relations": 1}}, "Stage('s').distillation.factor: missing, or 0; give a number above 0, or"),

@@ -1,4 +1,4 @@
-"""Runs with a camera's degradations, and the two teachers of distillation: of clean images, and of the same ones."""
+"""Runs with a camera's degradations, and the teachers of distillation: of clean crops, of views, of the same images."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
+import tensorflow as tf
+
+from finetune.dataset.pipeline import Drawing, view_batches
+from finetune.model import Model
+from finetune.recipe.sections import Augment
 from finetune.recipe.stage import Stage
-from finetune.runs import stage as stage_module
+from finetune.runs.teacher import Teacher
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
 
@@ -27,19 +32,19 @@ CAMERA = {
 def taught(tuner, stage: Stage, monkeypatch: pytest.MonkeyPatch):
     """Run a stage, and return the rows, features and targets of each of its steps."""
     seen = []
-    plain = stage_module.StageRun._targets
+    plain = Teacher.targets
 
-    def watched(self, trainer):
-        targets = plain(self, trainer)
+    def watched(self, stage, index, first):
+        targets = plain(self, stage, index, first)
 
-        def of(batch):
-            found = targets(batch)
+        def of(batch, epoch):
+            found = targets(batch, epoch)
             seen.append((batch.rows, batch.features.numpy(), np.asarray(found)))
             return found
 
         return of
 
-    monkeypatch.setattr(stage_module.StageRun, "_targets", watched)
+    monkeypatch.setattr(Teacher, "targets", watched)
     tuner.run(stage)
     return seen
 
@@ -53,6 +58,30 @@ def test_the_clean_teacher_is_the_restored_checkpoint_on_unaugmented_crops(make,
     for rows, _, targets in seen:
         np.testing.assert_allclose(targets, restored[rows], atol=2e-5)
     assert tuner.rows[-1]["distillation"] > 0
+
+
+@pytest.mark.parametrize("views", [None, 1])
+def test_the_teacher_of_views_is_the_restored_checkpoint_on_what_the_camera_has_not_degraded(make, monkeypatch, views):
+    drawn = {"random_crop": True, "random_flip": True, "views": views}
+    tuner = make(lfw=None, augment={**drawn, "camera": CAMERA})
+    model, paths = tuner.model, tuner.inputs.train.paths
+    restored = Model(model.backbone, {n: tf.constant(v) for n, v in model.tensors().items()}, model.preprocessing)
+    tuner.run(Stage("before", "Block8", 1, learning_rate=0.01))
+    seen = taught(tuner, Stage("s", "Block8", 2, distillation={"factor": 20, "of": "view"}), monkeypatch)
+    steps = len(seen) // 2
+    for epoch, part in ((1, seen[:steps]), (2, seen[steps:])):
+        augment = Augment(**drawn)
+        key = Drawing(tuner.recipe.seed, 2, epoch).key(augment)
+        images = view_batches(
+            paths, np.arange(len(paths)), preprocessing=model.preprocessing, augment=augment, batch_size=99, key=key
+        )
+        (pixels,) = images
+        expected = restored.embed(pixels.numpy())
+        for rows, _, targets in part:
+            np.testing.assert_allclose(targets, expected[rows], atol=2e-5)
+    first, second = (dict(zip(rows, targets, strict=True)) for rows, _, targets in (seen[0], seen[steps]))
+    both = first.keys() & second.keys()
+    assert all(np.array_equal(first[row], second[row]) == (views == 1) for row in both)
 
 
 def test_the_teacher_of_the_same_images_is_the_restored_checkpoint_on_them(make, monkeypatch):

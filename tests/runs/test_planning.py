@@ -179,11 +179,12 @@ def test_each_teacher_of_distillation_has_its_cost(make):
         changed = dataclasses.replace(inputs, recipe=inputs.recipe.model_copy(update={"stages": (stage,)}))
         return costs(changed, 1.0)[1]
 
-    plain, clean, same = map(cost, (0, 20, {"factor": 20, "of": "same"}))
+    plain, clean, same, view = map(cost, (0, 20, *({"factor": 20, "of": of} for of in ("same", "view"))))
     assert (clean.training, clean.rest) == (plain.training, plain.rest + 24)
     trained = (plain.training / 48 - 1) / 2  # share of the units that train, which each image passes three times
     assert 0 < trained < 1
     assert (same.training, same.rest) == (pytest.approx(plain.training + 48 * trained), plain.rest)
+    assert (view.training, view.rest) == (plain.training + 48, plain.rest)
 
 
 @pytest.mark.parametrize("cache", ["auto", "off"])

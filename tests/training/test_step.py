@@ -193,3 +193,39 @@ def test_training_around_frozen_statistics_takes_no_gradient_of_the_fused_batch_
     kinds = {operation.type for operation in graph.graph.get_operations()}
     assert "Conv2DBackpropFilter" in kinds
     assert not [kind for kind in kinds if "FusedBatchNormGrad" in kind]
+
+
+def test_units_after_the_last_block_stay_frozen_and_pass_the_gradient_on(random_variables):
+    """The first units change as they do where all units train with frozen statistics, and the classifier trains too."""
+    rate, labels = 0.1, tf.constant([0, 1, 2, 0], tf.int64)
+    pixels = np.random.default_rng(6).integers(256, size=(4, 75, 75, 3), dtype=np.uint8)
+    first, last = "Conv2d_1a_3x3", "Repeat"
+    found, before = {}, {}
+    for train_to in (None, last):
+        model = Model(TINY, random_variables(TINY), Preprocessing(75), PEOPLE[:3])
+        model.assign({n: np.ones_like(v) for n, v in model.tensors().items() if n.endswith("/beta")})  # no ReLU is dead
+        before = model.tensors()
+        stage = Stage("s", first, 1, optimizer="momentum", train_to=train_to)
+        trainer = Trainer(model, stage)
+        trainer.step(model.prefix(trainer.first)(pixels), labels, rate, (1, 1))
+        found[train_to] = model.tensors()
+    trained = {name for name in before if TINY.index_of(name) < TINY.end(last) and not TINY.is_statistic(name)}
+    trained |= {name for name in before if TINY.is_head(name)}
+    assert {name for name in before if not np.array_equal(before[name], found[last][name])} == trained
+    for name in trained:
+        np.testing.assert_allclose(found[last][name], found[None][name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_batch_norm_moves_only_in_the_units_that_train(random_variables):
+    model = Model(TINY, random_variables(TINY), Preprocessing(75), PEOPLE[:3])
+    first, last = "Conv2d_1a_3x3", "Repeat"
+    trainer = Trainer(model, Stage("s", first, 1, batch_norm="train", train_to=last, loss="none", distillation=1))
+    before = model.digests()
+    pixels = np.random.default_rng(6).integers(256, size=(4, 75, 75, 3), dtype=np.uint8)
+    targets = np.eye(4, model.embedding_size, dtype=np.float32)
+    features = model.prefix(trainer.first)(pixels)
+    trainer.step(features, tf.constant([0, 1, 2, 0], tf.int64), 0.1, (1, 1), targets=targets)
+    moving = [name for name in before if TINY.is_statistic(name)]
+    moved = {name for name in moving if model.digests()[name] != before[name]}
+    assert moved == {name for name in moving if TINY.index_of(name) < TINY.end(last)}
+    assert len(moved) < len(moving)

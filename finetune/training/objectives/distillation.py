@@ -29,9 +29,12 @@ class Distillation(Term):
         column="distillation",
         meaning="Mean squared distance of the embeddings to the restored checkpoint's, without its factor.",
     )
-    of: Literal["clean", "same"] = "clean"
+    of: Literal["clean", "view", "same"] = "clean"
     """Images that the restored checkpoint embeds. `clean`: their central crops without augmentation, once before the
-    stage. `same`: the augmented images of each batch, at the cost of a second forward pass of the units that train."""
+    stage. `view`: the augmented images of each epoch, without the degradations of `augment.camera`, at the cost of a
+    forward pass of the whole network (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and
+    consistent"). `same`: the augmented images of each batch, at the cost of a second forward pass of the units that
+    train."""
     relations: From0 = 0.0
     """Weight of the relations within the term, from 0. They are the mean squared difference between the Euclidean
     distances of a batch's embeddings and those of their targets (Park et al. 2019, "Relational knowledge
@@ -39,7 +42,7 @@ class Distillation(Term):
 
     def rules(self) -> Iterator[Fault]:
         """Yield the problem of keys without a factor."""
-        if self.factor == 0 and (self.of == "same" or self.relations):
+        if self.factor == 0 and (self.of != "clean" or self.relations):
             yield Fault(("factor",), "missing, or 0", "give a number above 0, or drop the other keys")
 
     def to_value(self) -> Any:
