@@ -195,7 +195,7 @@ def trained(
             augment=recipe.augment,
             batch_size=recipe.batch_size,
             precision="bfloat16",
-            cache="disk",
+            cache=recipe.cache,
         )
         tuner.run(stage)
         trainer = Trainer(tuner.model, stage)
