@@ -99,7 +99,7 @@ def files(out: Path) -> dict[str, bytes]:
 
 
 class Memory:
-    """What was said and accepted, kept by other means than the command's."""
+    """Corrections that were accepted, kept by other means than the command's."""
 
     def __init__(self) -> None:
         self.linked: set[frozenset[Face]] = set()
