@@ -83,6 +83,38 @@ def _as(descriptor: int, standing: os.stat_result) -> None:
         os.fchmod(descriptor, stat.S_IMODE(standing.st_mode))
 
 
+@contextlib.contextmanager
+def restored(*paths: Path) -> Iterator[None]:
+    """Put files back as they were if the context ends with an error; files that were not there are removed.
+
+    Second names (hard links) keep the old files meanwhile, so that a full disk does not matter. On a file system
+    without them, files that were written before the error stay.
+    """
+    places = [Path(os.path.realpath(path)) for path in paths]
+    kept = {place: place.with_name(f".{place.name}.kept") for place in places}
+    there = {place for place in places if place.exists()}
+    linked = set()
+    try:
+        for place in there:
+            with contextlib.suppress(OSError):
+                kept[place].unlink(missing_ok=True)  # a killed process may have left it
+                os.link(place, kept[place])
+                linked.add(place)
+        yield
+    except BaseException:
+        for place in places:
+            with contextlib.suppress(OSError):
+                if place in linked:
+                    os.replace(kept[place], place)
+                elif place not in there:
+                    place.unlink(missing_ok=True)
+        raise
+    finally:
+        for place in linked:
+            with contextlib.suppress(OSError):
+                kept[place].unlink(missing_ok=True)
+
+
 def private_folder(path: Path) -> Path:
     """Make a folder and its parents; a new folder is only for its owner (mode 700)."""
     path.parent.mkdir(parents=True, exist_ok=True)

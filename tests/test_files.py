@@ -274,3 +274,25 @@ def test_what_a_killed_process_left_of_a_folder_goes_with_the_next_one(tmp_path)
     files.write_folder(tmp_path / "out", lambda folder: (folder / "whole").touch())
     assert names(tmp_path) == ["out"]
     assert names(tmp_path / "out") == ["whole"]
+
+
+def test_files_are_restored_after_an_error_and_stay_otherwise(tmp_path):
+    old, new, link = tmp_path / "old", tmp_path / "new", tmp_path / "link"
+    old.write_text("before")
+    (tmp_path / "target").write_text("before")
+    link.symlink_to("target")
+    (tmp_path / ".old.kept").write_text("left by a killed process")
+
+    def change(last: str) -> None:
+        for path in (old, new, link):
+            files.write_text(path, "after")
+        files.write_text(tmp_path / last, "after")
+
+    with pytest.raises(RunError), files.restored(old, new, link):
+        change("old/in a file")
+    assert (old.read_text(), link.read_text(), new.exists()) == ("before", "before", False)
+    assert names(tmp_path) == ["link", "old", "target"]
+    with files.restored(old, new, link):
+        change("new")
+    assert [path.read_text() for path in (old, new, link)] == ["after"] * 3
+    assert names(tmp_path) == ["link", "new", "old", "target"]

@@ -1,3 +1,4 @@
+from .adding import Library as Library
 from .constraints import NO_NAME as NO_NAME, Constraints as Constraints
 from .corrections import (
     Corrections as Corrections,

@@ -134,18 +134,32 @@ def changing(out: Path) -> Iterator[None]:
         yield
 
 
-def write_clusters(out: Path, stored: Stored, people: People) -> None:
+def write_clusters(out: Path, stored: Stored, people: People, *, new: bool = False, corrected: bool = False) -> None:
     """Write the folder: corrections first, then what follows from them.
 
     A kill at any moment leaves corrections and embeddings whole. The next run makes the table, the links and the page
-    anew.
+    anew. After an error the files are those of before.
+
+    Args:
+        out: folder to write.
+        stored: what is clustered.
+        people: its clusters.
+        new: whether to refuse a folder that is in use. Another process may have made it meanwhile, with corrections.
+        corrected: whether only corrections changed. After an error in the page they are then those of before, too.
+            New embeddings are kept instead.
 
     Raises:
+        DataError: the folder is in use and has to be new, or another process is making it.
         RunError: a file can't be written.
     """
-    if out.is_dir() and any(out.iterdir()):
-        _fill(out, stored, people)
-        _write_page(out, stored, people)
+    if not new and out.is_dir() and any(out.iterdir()):
+        names = (CORRECTIONS, FACES, SETTINGS, TABLE, *((THUMBNAILS, PAGE) if corrected else ()))
+        with files.restored(*(out / name for name in names)):
+            _fill(out, stored, people)
+            if corrected:
+                _write_page(out, stored, people)
+        if not corrected:
+            _write_page(out, stored, people)
     else:
         files.write_folder(out, lambda folder: _fill(folder, stored, people))
         with changing(out):  # the embeddings are safe by now, and thumbnails may take long

@@ -55,6 +55,21 @@ def expand(embeddings: Floats) -> npt.NDArray[np.float32]:
     return unit_rows(sums).astype(np.float32)
 
 
+def expanded_by(
+    embedding: npt.NDArray[np.float32], nearest_rows: Floats, similarities: Floats
+) -> npt.NDArray[np.float32]:
+    """Expand one embedding as `expand` does, by the first of the rows that are nearest to it.
+
+    Args:
+        embedding: unit vector, [E].
+        nearest_rows: rows of unit length, the most similar first, [k, E].
+        similarities: similarity of each, [k].
+    """
+    weights = np.clip(similarities[:NEIGHBOURS].astype(np.float64), 0, 1) ** POWER
+    total = embedding + weights @ nearest_rows[:NEIGHBOURS]
+    return unit_rows(total[np.newaxis]).astype(np.float32)[0]
+
+
 def similar_pairs(embeddings: Floats, least: float, most: int = MOST) -> Edges:
     """Find all pairs of rows whose cosine similarity is at least `least`, by blocks of matrix products.
 

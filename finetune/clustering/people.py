@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+import numpy.typing as npt
+
 from finetune.arrays import Floats, Labels
 from finetune.brief import Brief
 from finetune.clustering.constraints import Constraints
@@ -22,11 +25,13 @@ class Clusters(Brief):
         labels: lowest row of each face's cluster, int64 [n].
         threshold: mean similarity of expanded embeddings above which clusters were merged.
         source: description of where the threshold comes from.
+        expanded: expanded embeddings, float32 [n, E].
     """
 
     labels: Labels
     threshold: float
     source: str
+    expanded: npt.NDArray[np.float32]
 
 
 def find_people(
@@ -64,7 +69,7 @@ def find_people(
         threshold, source = estimate_threshold(embeddings, rows, far), "estimated from the similarities of all pairs"
         if known is not None:
             threshold, source = _calibrated(rows, threshold, Known(known, far)), "measured on known people"
-    return Clusters(average_linkage(rows, threshold, kept).labels, threshold, source)
+    return Clusters(average_linkage(rows, threshold, kept).labels, threshold, source, rows)
 
 
 def _calibrated(rows: Floats, estimate: float, known: Known) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from finetune.errors import DataError, Problem
 from finetune.gallery import Gallery
 from finetune.paths import in_one_line
 from finetune.verification import least_rate
+from finetune.words import counted
 
 SINGLE = "single"
 """Reason of a face whose cluster has no other photo and no name."""
@@ -90,7 +92,10 @@ def cluster_faces(
         embeddings = np.concatenate([embeddings, gallery.embeddings, gallery.strangers.embeddings])
         known = _known(gallery, len(own), far)
     found = find_people(embeddings, constraints, far=far, threshold=threshold, known=known)
-    return _people(faces, rows, found.labels, names, constraints, (found.threshold, found.source))
+    source = found.source + (
+        _too_few(gallery, far) if gallery is not None and known is None and threshold is None else ""
+    )
+    return _people(faces, rows, found.labels, names, constraints, (found.threshold, source))
 
 
 def _constraints(
@@ -131,6 +136,12 @@ def _known(gallery: Gallery, n: int, far: float) -> Labels | None:
     people = np.concatenate([gallery.labels, strangers]).astype(np.int64)
     enough = far >= least_rate(len(np.unique(people)) / 2)  # as for pairs of a gallery's people
     return np.concatenate([np.full(n, -1), people]) if enough else None
+
+
+def _too_few(gallery: Gallery, far: float) -> str:
+    """Return why a gallery does not measure the threshold."""
+    n = len(gallery.people) + len(np.unique(gallery.stranger_labels))
+    return f" since the gallery's {counted(n, 'person')} can't measure it, which takes {math.ceil(2 / far - 2 - 1e-6)}"
 
 
 def _people(

@@ -51,7 +51,7 @@ def cluster_photos(out: Path, settings: Settings, restore: Callable[[], Model], 
         before: what the folder holds. Its embeddings, numbers and corrections are kept.
 
     Raises:
-        DataError: there is no usable face, or the photos contradict the corrections.
+        DataError: there is no usable face, the photos contradict the corrections, or a new folder is in use.
         RunError: the folder can't be written.
     """
     folder = Path(settings.photos)
@@ -67,7 +67,7 @@ def cluster_photos(out: Path, settings: Settings, restore: Callable[[], Model], 
         told = f"{(first and faces.reasons[0]) or 'no photo can be read'}; there is no face to cluster"
         raise DataError(Problem(in_one_line(folder), told, "give aligned faces, or photos with --align"))
     stored = Stored(settings, faces, photos, before.corrections if before else Corrections())
-    people = _write(out, stored)
+    people = _write(out, stored, new=before is None)
     return Done(people, lines(people, photos), photos, len(new))
 
 
@@ -90,7 +90,7 @@ def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:
             people = _people(stored)
             said = correct(stored.corrections, lines(people, stored.photos), keys)
             stored = dataclasses.replace(stored, corrections=said, faces=people.faces)
-        people = _write(out, stored)
+        people = _write(out, stored, corrected=True)
     return Done(people, lines(people, stored.photos), stored.photos, 0)
 
 
@@ -198,9 +198,9 @@ def _people(stored: Stored) -> People:
     return dataclasses.replace(people, source=source) if source else people
 
 
-def _write(out: Path, stored: Stored) -> People:
+def _write(out: Path, stored: Stored, *, new: bool = False, corrected: bool = False) -> People:
     people = _people(stored)
-    write_clusters(out, stored, people)
+    write_clusters(out, stored, people, new=new, corrected=corrected)
     return people
 
 

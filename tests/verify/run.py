@@ -4,7 +4,7 @@ Among them are alignment and parity against the published scripts, frozen agains
 
     python tests/verify/run.py [TABLE …]    # align, doctor, parity, frozen, recipes, overfit, gallery, identification,
                                             # thresholds, labelled, exports, weights, contest, networks,
-                                            # quality, gains
+                                            # quality, gains, clusters
 
 It needs the folder that FINETUNE_SHARED names (default ../shared). It prints Markdown tables and writes them,
 with every figure as JSON, to runs/verify/. This takes about an hour on two cores. FINETUNE_CROP_PYTHON may name
@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 
 import align
+import clusters
 import contest
 import doctor
 import exports
@@ -51,6 +52,7 @@ TABLES = {
     "contest": contest.main,
     "networks": networks.main,
     "gains": gains.main,
+    "clusters": clusters.main,
 }
 
 
