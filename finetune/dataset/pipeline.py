@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from finetune.dataset.reading import read_batches
 from finetune.dataset.scanning import Dataset
-from finetune.dataset.views import View, Viewer, views
+from finetune.dataset.views import View, Viewer, draw_views
 from finetune.images import Preprocessing
 from finetune.recipe import Augment
 
@@ -117,7 +117,7 @@ def training_batches(
         Batches of images, uint8 [b, s, s, c], and labels, int64 [b].
     """
     order = drawing.order(len(dataset)) if order is None else order
-    drawn = functools.partial(views, dataset.paths, order, drawing.key(augment), augment, checksums)
+    drawn = functools.partial(draw_views, dataset.paths, order, drawing.key(augment), augment, checksums)
     viewer = Viewer(augment, drawing.key(augment), preprocessing)
     return ImageBatches(drawn, len(order), viewer, batch_size, dataset.labels[order])
 
@@ -146,7 +146,7 @@ def view_batches(
     Returns:
         Batches of images, uint8 [b, s, s, c].
     """
-    drawn = functools.partial(views, paths, indices, key, augment, checksums)
+    drawn = functools.partial(draw_views, paths, indices, key, augment, checksums)
     return ImageBatches(drawn, len(indices), Viewer(augment, key, preprocessing), batch_size)
 
 

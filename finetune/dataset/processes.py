@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -31,6 +32,7 @@ MEMORY = 2**29
 SLOT = 2**21
 """Bytes of a task's pixels, unless a single image has more."""
 PROGRAM = "import sys; from finetune.dataset.worker import main; main(sys.argv[1:])"
+ENDED = "a process that reads images has ended"
 ENDING = 5.0
 """Seconds that a process has to end by itself."""
 
@@ -109,14 +111,13 @@ class Pending:
         Raises:
             Ended: a process has ended.
         """
-        while self.answer is None:
-            self.processes.receive()
+        answer = self.processes.wait_for(self)
         shape = len(self.views), *viewer.shape
         pixels = self.processes.pixels(self.start, shape).copy()
         self.drop()
-        if self.answer.failure:
-            raise RuntimeError(f"a process that reads images failed:\n{self.answer.failure}")
-        return self.answer.unreadable or pixels
+        if answer.failure:
+            raise RuntimeError(f"a process that reads images failed:\n{answer.failure}")
+        return answer.unreadable or pixels
 
     def answered(self, answer: Answer) -> None:
         """Keep the answer, unless nobody waits for it any more."""
@@ -157,9 +158,7 @@ class Processes:
         self.free: list[int] = list(range(0, MEMORY, SLOT))[::-1]  # the last one freed is taken first
         self._pending: dict[int, Pending] = {}
         self._numbers = itertools.count()
-
-    def __len__(self) -> int:
-        return len(self._workers)
+        self._lock = threading.RLock()
 
     @property
     def pids(self) -> list[int]:
@@ -176,8 +175,12 @@ class Processes:
         Raises:
             Ended: a process has ended.
         """
-        if not self.free:
-            return None
+        with self._lock:
+            return self._give(job, viewer, views) if self.free else None
+
+    def _give(self, job: int, viewer: Viewer, views: Sequence[View]) -> Pending:
+        if not self._workers:
+            raise Ended(ENDED)
         worker = min(self._workers, key=lambda worker: worker.load)
         pending = Pending(self, worker, self.free.pop(), tuple(views))
         number = next(self._numbers)
@@ -192,10 +195,10 @@ class Processes:
 
     def forget(self, job: int) -> None:
         """Let the processes forget a job's viewer."""
-        for worker in self._workers:
-            if job in worker.jobs:
-                worker.jobs.remove(job)
-                with _pipe_errors():
+        with self._lock, _pipe_errors():
+            for worker in self._workers:
+                if job in worker.jobs:
+                    worker.jobs.remove(job)
                     worker.tasks.send((job, None))
 
     def end(self) -> None:
@@ -206,15 +209,22 @@ class Processes:
             worker.end()
         self._workers.clear()
 
-    def receive(self) -> None:
-        """Receive the answers that are there, at least one.
+    def wait_for(self, pending: Pending) -> Answer:
+        """Receive answers until that of a task is there.
 
         Raises:
             Ended: a process has ended.
         """
+        with self._lock:
+            while pending.answer is None:
+                self._receive()
+            return pending.answer
+
+    def _receive(self) -> None:
+        """Receive the answers that are there, at least one."""
         by_pipe = {worker.answers: worker for worker in self._workers}
         if not by_pipe:
-            raise Ended("the processes that read images have ended")
+            raise Ended(ENDED)
         with _pipe_errors():
             for pipe in wait(list(by_pipe)):
                 answer: Answer = by_pipe[pipe].answers.recv()  # type: ignore[index]
@@ -277,7 +287,7 @@ def _pipe_errors() -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError) as error:
-        raise Ended("a process that reads images has ended") from error
+        raise Ended(ENDED) from error
 
 
 def _shared_file() -> IO[bytes]:

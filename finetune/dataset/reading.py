@@ -25,6 +25,8 @@ BYTES_AHEAD = 2**28
 MANY = 1500
 """Number of views from which processes are started, which takes about a second. Once they run, they read all views."""
 _jobs = itertools.count()
+_asked: collections.Counter[str] = collections.Counter()
+"""Number of views of all jobs so far. It is global because the processes serve them all."""
 
 
 def read_batches(views: Iterable[View], total: int, viewer: Viewer, batch_size: int) -> Iterator[Pixels]:
@@ -41,7 +43,8 @@ def read_batches(views: Iterable[View], total: int, viewer: Viewer, batch_size: 
     Raises:
         RunError: an image can no longer be read; the error names the first one in order.
     """
-    reader = _Reader(viewer, running(start=total >= MANY))
+    _asked["views"] += total
+    reader = _Reader(viewer, running(start=_asked["views"] >= MANY))
     ahead: collections.deque[tuple[Pending | _Future, bool]] = collections.deque()
     with reader.cleaning(ahead):
         parts, batch = _parts(views, batch_size, reader.part), []

@@ -34,7 +34,7 @@ class View(NamedTuple):
     Attributes:
         path: path of the file.
         checksum: expected checksum of the file, or None to accept a changed file.
-        index: index of the image in its dataset, by which the other changes are drawn.
+        image: index of the image in its dataset, by which the other changes are drawn.
         degrees: angle of the rotation.
         row, column: draws of the crop's place.
         mirrored: whether to mirror the image.
@@ -42,7 +42,7 @@ class View(NamedTuple):
 
     path: str
     checksum: int | None
-    index: int
+    image: int
     degrees: float
     row: int
     column: int
@@ -55,7 +55,7 @@ class Unreadable(NamedTuple):
     problems: tuple[Problem, ...]
 
 
-def views(
+def draw_views(
     paths: Sequence[Path],
     indices: npt.NDArray[np.int64],
     key: int,
@@ -110,7 +110,7 @@ class Viewer:
         """
         size = self._preprocessing.image_size
         pixels = read_image(view.path, checksum=view.checksum)
-        pixels = self._augmentation.place(pixels, view.index, view.degrees)
+        pixels = self._augmentation.place(pixels, view.image, view.degrees)
         if not self._random_crop:
             pixels = central_crop(pixels, size)
         pixels = in_channels(pixels, self._preprocessing)
@@ -120,7 +120,7 @@ class Viewer:
             pixels = pixels[:, ::-1]
         if not self._augmentation.finishes:
             return pixels
-        return self._augmentation.finish(np.ascontiguousarray(pixels), view.index)
+        return self._augmentation.finish(np.ascontiguousarray(pixels), view.image)
 
     def fill(self, out: Pixels, wanted: Iterable[View]) -> Unreadable | None:
         """Write the pixels of views into `out`, uint8 [n, size, size, channels].

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from finetune.dataset import processes, reading
-from finetune.dataset.views import Viewer, views
+from finetune.dataset.views import Viewer, draw_views
 from finetune.errors import RunError
 from finetune.images import Preprocessing, hash_image
 from finetune.recipe import Augment
@@ -58,7 +58,7 @@ def read(paths: list[Path], batch_size: int = 7, augment: Augment = EVERYTHING) 
     indices = np.arange(len(paths))
     checksums = [hash_image(path).checksum for path in paths]
     viewer = Viewer(augment, 5, FIXED)
-    return list(reading.read_batches(views(paths, indices, 5, augment, checksums), len(paths), viewer, batch_size))
+    return list(reading.read_batches(draw_views(paths, indices, 5, augment, checksums), len(paths), viewer, batch_size))
 
 
 def workers() -> list[int]:
@@ -91,7 +91,8 @@ def test_the_processes_serve_one_work_after_another_and_several_at_once(images, 
     viewer = Viewer(EVERYTHING, 5, FIXED)
     checksums = [hash_image(path).checksum for path in images]
     works = [
-        reading.read_batches(views(images, np.arange(60), 5, EVERYTHING, checksums), 60, viewer, 6) for _ in range(3)
+        reading.read_batches(draw_views(images, np.arange(60), 5, EVERYTHING, checksums), 60, viewer, 6)
+        for _ in range(3)
     ]
     drawn = [[next(work) for work in works] for _ in range(10)]
     for batches in zip(*drawn, strict=True):
@@ -104,7 +105,7 @@ def test_what_is_left_unread_gives_its_memory_back(images, two_processes):
     whole = len(processes._running[0].free)
     for _ in range(5):
         work = reading.read_batches(
-            views(images, np.arange(60), 5, EVERYTHING), 60, Viewer(EVERYTHING, 5, FIXED), batch_size=3
+            draw_views(images, np.arange(60), 5, EVERYTHING), 60, Viewer(EVERYTHING, 5, FIXED), batch_size=3
         )
         next(work)
         work.close()
@@ -121,7 +122,7 @@ def test_the_first_unreadable_image_in_order_is_named(images, two_processes, tmp
     copies[33].write_bytes(b"another")
     copies[34].unlink()
     viewer = Viewer(EVERYTHING, 5, FIXED)
-    work = reading.read_batches(views(copies, np.arange(60), 5, EVERYTHING, checksums), 60, viewer, 8)
+    work = reading.read_batches(draw_views(copies, np.arange(60), 5, EVERYTHING, checksums), 60, viewer, 8)
     assert [len(next(work)) for _ in range(4)] == [8] * 4
     with pytest.raises(RunError) as raised:
         next(work)
@@ -132,7 +133,7 @@ def test_the_first_unreadable_image_in_order_is_named(images, two_processes, tmp
 def test_if_a_process_is_killed_its_work_is_done_in_threads(images, two_processes):
     expected = read(images)
     viewer = Viewer(EVERYTHING, 5, FIXED)
-    work = reading.read_batches(views(images, np.arange(60), 5, EVERYTHING), 60, viewer, 7)
+    work = reading.read_batches(draw_views(images, np.arange(60), 5, EVERYTHING), 60, viewer, 7)
     drawn = [next(work)]
     for pid in workers():
         os.kill(pid, signal.SIGKILL)
@@ -158,7 +159,7 @@ def test_where_processes_are_refused_threads_read(images, two_processes, monkeyp
 def test_an_exception_of_the_program_in_the_midst_ends_the_processes(images, two_processes):
     read(images)
     pids = workers()
-    work = reading.read_batches(views(images, np.arange(60), 5, EVERYTHING), 60, Viewer(EVERYTHING, 5, FIXED), 7)
+    work = reading.read_batches(draw_views(images, np.arange(60), 5, EVERYTHING), 60, Viewer(EVERYTHING, 5, FIXED), 7)
     next(work)
     with pytest.raises(KeyboardInterrupt):
         work.throw(KeyboardInterrupt)
@@ -170,14 +171,14 @@ SCRIPT = """
     import sys, numpy as np
     from pathlib import Path
     from finetune.dataset import processes, reading
-    from finetune.dataset.views import Viewer, views
+    from finetune.dataset.views import Viewer, draw_views
     from finetune.images import Preprocessing
     from finetune.recipe import Augment
 
     reading.MANY, processes.cores = 1, lambda: 2
     paths = sorted(Path(sys.argv[1]).iterdir())
     viewer = Viewer(Augment(), 0, Preprocessing(image_size=24))
-    work = reading.read_batches(views(paths, np.arange(60), 0, Augment()), 60, viewer, 8)
+    work = reading.read_batches(draw_views(paths, np.arange(60), 0, Augment()), 60, viewer, 8)
     next(work)
     print(*processes._running[0].pids, flush=True)
     print("tensorflow" in sys.modules, flush=True)
