@@ -68,6 +68,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["FINETUNE_CACHE"] = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _threads_read_the_images() -> None:
+    """Start no processes for reading images: tests replace functions of their own process."""
+    from finetune.dataset import reading
+
+    reading.MANY = 10**9
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder with the real checkpoint, the LFW images and the expected figures."""

@@ -8,6 +8,8 @@ from benchmarks.report import Result
 from benchmarks.settings import Settings
 
 SUITES = {
+    "input": "images read and augmented per second, against the way through TensorFlow's threads",
+    "known": "the scan of a folder, once more when its images are known, and its memory up to a million images",
     "head": "a head stage against one embedding pass, against itself without the cache, and against the naive loop",
     "blocks": "stages from later blocks against the naive loop",
     "boundaries": "the cost of an epoch at each boundary",

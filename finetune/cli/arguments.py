@@ -46,6 +46,15 @@ def add_recipe(parser: argparse.ArgumentParser, others: Mapping[str, tuple[str, 
     )
 
 
+def add_recheck(parser: argparse.ArgumentParser) -> None:
+    """Add --recheck, for commands that use the records of images that were read before."""
+    parser.add_argument(
+        "--recheck",
+        action="store_true",
+        help="read every image again; by default a file is read once, until its size or its time of change differs",
+    )
+
+
 def load_recipe(options: argparse.Namespace) -> Recipe:
     """Load the recipe with its overrides.
 

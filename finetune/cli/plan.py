@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from finetune.cli.arguments import add_recipe, load_recipe
+from finetune.cli.arguments import add_recheck, add_recipe, load_recipe
 
 EXAMPLES = (
     "finetune plan recipes/small.yaml data.train=~/faces",
@@ -13,8 +13,9 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the recipe and its overrides."""
+    """Add the recipe, its overrides and --recheck."""
     add_recipe(parser)
+    add_recheck(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -25,4 +26,4 @@ def run(options: argparse.Namespace) -> None:
     from finetune.runtime import planned_strategy
 
     RunFolder(recipe.output).refuse_if_used()
-    show_plan(Inputs.open(recipe, planned_strategy(recipe.strategy)))
+    show_plan(Inputs.open(recipe, planned_strategy(recipe.strategy), recheck=options.recheck))

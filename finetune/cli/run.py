@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from finetune.cli.arguments import add_recipe, load_recipe
+from finetune.cli.arguments import add_recheck, add_recipe, load_recipe
 
 EXAMPLES = (
     "finetune run recipes/small.yaml data.train=~/faces output=runs/mine",
@@ -14,11 +14,12 @@ EXAMPLES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the recipe, its overrides and --resume."""
+    """Add the recipe, its overrides, --resume and --recheck."""
     add_recipe(parser)
     parser.add_argument(
         "--resume", action="store_true", help="resume the run in the recipe's output after its last finished epoch"
     )
+    add_recheck(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -27,4 +28,4 @@ def run(options: argparse.Namespace) -> None:
     from finetune.runs import run as run_recipe
 
     command = shlex.join(["finetune", "run", options.recipe, *options.overrides, "--resume"])
-    run_recipe(recipe, resume=options.resume, how_to_resume=f"resume with: {command}")
+    run_recipe(recipe, resume=options.resume, how_to_resume=f"resume with: {command}", recheck=options.recheck)

@@ -8,6 +8,7 @@ from .pipeline import (
     training_batches as training_batches,
     view_batches as view_batches,
 )
+from .processes import cores as cores
 from .scanning import (
     Dataset as Dataset,
     Inspect as Inspect,
@@ -20,3 +21,4 @@ from .scanning import (
 )
 from .splitting import hold_out as hold_out, places as places, split_validation as split_validation
 from .unlabelled import scan_unlabelled as scan_unlabelled
+from .views import Viewer as Viewer, draw_views as draw_views

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from finetune.dataset.augmentation import Augmentation
+from finetune.dataset.reading import read_batches
 from finetune.dataset.scanning import Dataset
-from finetune.errors import Problem, RunError
-from finetune.images import ChangedImage, ImageError, Pixels, Preprocessing, central_crop, in_channels, read_image
+from finetune.dataset.views import View, Viewer, draw_views
+from finetune.images import Preprocessing
 from finetune.recipe import Augment
 
 
@@ -58,82 +58,35 @@ class ImageBatches:
     """Batches of images, computed anew at each iteration.
 
     Args:
-        drawn: batches as a TensorFlow dataset.
-        reader: reader of their images.
-    """
-
-    def __init__(self, drawn: tf.data.Dataset, reader: _Reader) -> None:
-        self.drawn, self._reader = drawn, reader
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yield the batches one by one.
-
-        Raises:
-            RunError: an image can no longer be read; the error names it, where TensorFlow's own error would hold a
-                traceback as text.
-        """
-        try:
-            yield from self.drawn
-        except tf.errors.OpError as error:
-            if not self._reader.failed:
-                raise
-            raise RunError(*self._reader.first_failure) from error
-
-
-class _Reader:
-    """A reader of single images within the graph. It keeps the errors, of which TensorFlow keeps only the text.
-
-    Args:
-        paths: image files.
-        order: indices of the files to read, in order.
-        augmentation: random changes of the whole images.
-        preprocessing: preprocessing, for the image size and the channels.
-        checksums: expected checksum of each file, or None to accept changed files.
-        cropped: whether to return the central crop instead of the whole image.
-
-    Attributes:
-        failed: problems of unreadable images, by index.
+        drawn: function that returns the views to read, in order.
+        total: number of views.
+        viewer: reader of the views.
+        batch_size: images per batch; the last batch may be smaller.
+        labels: label of each view, int64 [total]; None for batches without labels.
     """
 
     def __init__(
         self,
-        paths: Sequence[Path],
-        order: np.ndarray,
-        augmentation: Augmentation,
-        preprocessing: Preprocessing,
-        checksums: Sequence[int] | None,
-        *,
-        cropped: bool,
+        drawn: Callable[[], Iterator[View]],
+        total: int,
+        viewer: Viewer,
+        batch_size: int,
+        labels: np.ndarray | None = None,
     ) -> None:
-        self._paths, self._order, self._augmentation = paths, order, augmentation
-        self._preprocessing, self._checksums, self._cropped = preprocessing, checksums, cropped
-        self.failed: dict[int, list[Problem]] = {}
+        self._drawn, self._total = drawn, total
+        self._viewer, self._batch_size, self._labels = viewer, batch_size, labels
 
-    def __call__(self, index: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
-        """Return the image, uint8 [height, width, c], turned and sheared, and cropped if it is to be."""
-        image = tf.numpy_function(self._read, [index, degrees], tf.uint8, stateful=False)
-        image.set_shape([None, None, self._preprocessing.shape[-1]])
-        return image
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the batches one by one: images, uint8 [b, s, s, c], and with labels also those, int64 [b].
 
-    def _read(self, index: np.int64, degrees: np.float32) -> Pixels:
-        path = self._paths[int(index)]
-        try:
-            pixels = read_image(path, checksum=None if self._checksums is None else self._checksums[int(index)])
-            pixels = self._augmentation.place(pixels, int(index), float(degrees))
-            if self._cropped:
-                pixels = central_crop(pixels, self._preprocessing.image_size)
-            return in_channels(pixels, self._preprocessing)
-        except ImageError as error:
-            advice = "it could be read when the run began: put it back and resume"
-            if isinstance(error, ChangedImage):
-                advice = "leave the images as they are, and start again"
-            self.failed[int(index)] = error.within(path, advice)
-            raise
-
-    @property
-    def first_failure(self) -> list[Problem]:
-        """The problems of the first unreadable image in order; several images are read in parallel."""
-        return next(self.failed[index] for index in self._order.tolist() if index in self.failed)
+        Raises:
+            RunError: an image can no longer be read; the error names it.
+        """
+        start = 0
+        for pixels in read_batches(self._drawn(), self._total, self._viewer, self._batch_size):
+            images, end = tf.constant(pixels), start + len(pixels)
+            yield images if self._labels is None else (images, tf.constant(self._labels[start:end]))
+            start = end
 
 
 def training_batches(
@@ -164,9 +117,9 @@ def training_batches(
         Batches of images, uint8 [b, s, s, c], and labels, int64 [b].
     """
     order = drawing.order(len(dataset)) if order is None else order
-    images, reader = _drawn(dataset.paths, order, drawing.key(augment), preprocessing, augment, checksums)
-    labels = tf.data.Dataset.from_tensor_slices(dataset.labels[order])
-    return ImageBatches(tf.data.Dataset.zip((images, labels)).batch(batch_size).prefetch(2), reader)
+    drawn = functools.partial(draw_views, dataset.paths, order, drawing.key(augment), augment, checksums)
+    viewer = Viewer(augment, drawing.key(augment), preprocessing)
+    return ImageBatches(drawn, len(order), viewer, batch_size, dataset.labels[order])
 
 
 def view_batches(
@@ -193,8 +146,8 @@ def view_batches(
     Returns:
         Batches of images, uint8 [b, s, s, c].
     """
-    images, reader = _drawn(paths, indices, key, preprocessing, augment, checksums)
-    return ImageBatches(images.batch(batch_size).prefetch(2), reader)
+    drawn = functools.partial(draw_views, paths, indices, key, augment, checksums)
+    return ImageBatches(drawn, len(indices), Viewer(augment, key, preprocessing), batch_size)
 
 
 def evaluation_batches(
@@ -211,41 +164,12 @@ def evaluation_batches(
     Returns:
         Batches of images, uint8 [b, s, s, c].
     """
-    images, reader = _drawn(paths, np.arange(len(paths)), 0, preprocessing, Augment(), checksums)
-    return ImageBatches(images.batch(batch_size).prefetch(2), reader)
-
-
-def _drawn(
-    paths: Sequence[Path],
-    indices: np.ndarray,
-    key: int,
-    preprocessing: Preprocessing,
-    augment: Augment,
-    checksums: Sequence[int] | None = None,
-) -> tuple[tf.data.Dataset, _Reader]:
-    """Return augmented images. The published order is rotation (bicubic, uniform in ± degrees), crop, flip.
-
-    Shear and zoom join the rotation. Brightness, contrast and the erased square follow, on what the network sees. The
-    degradations of the camera come last.
-    """
-    augmentation = Augmentation(augment, key)
-    read = _Reader(paths, indices, augmentation, preprocessing, checksums, cropped=not augment.random_crop)
-
-    def load(index: tf.Tensor) -> tf.Tensor:
-        rotation_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(tf.stack([key, index]), 3))
-        limit = augment.random_rotate
-        angle = tf.random.stateless_uniform([], rotation_seed, -limit, limit) if limit else tf.constant(0.0)
-        image = read(index, angle)
-        if augment.random_crop:
-            image = tf.image.stateless_random_crop(image, preprocessing.shape, crop_seed)
-        if augment.random_flip:
-            image = tf.image.stateless_random_flip_left_right(image, flip_seed)
-        if augmentation.finishes:
-            image = tf.numpy_function(augmentation.finish, [image, index], tf.uint8, stateful=False)
-        return tf.ensure_shape(image, preprocessing.shape)
-
-    images = tf.data.Dataset.from_tensor_slices(indices).map(load, num_parallel_calls=os.cpu_count())
-    options = tf.data.Options()
-    # At its end, a pipeline waits for the autotuner, which sleeps for 10 ms, then 20, 40, … up to a minute.
-    options.autotune.enabled = False
-    return images.with_options(options), read
+    return view_batches(
+        paths,
+        np.arange(len(paths)),
+        preprocessing=preprocessing,
+        augment=Augment(),
+        batch_size=batch_size,
+        key=0,
+        checksums=checksums,
+    )

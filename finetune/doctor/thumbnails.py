@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import PIL
 
-from finetune.embedding import VectorCache, entry_name
+from finetune.embedding import Entry, VectorCache, entry_name
 from finetune.errors import Problem, RunError
-from finetune.images import Fault, ImageRecord, Pixels, Records, Size, decode_all, inspect_images
+from finetune.images import Fault, ImageRecord, Pixels, Records, Size, decode_all, inspect_images, inspect_kept
 from finetune.quality import PixelQuality, measure_appearance
 
 Rows = npt.NDArray[np.float32]
@@ -34,6 +35,8 @@ class Thumbnails:
     Args:
         paths: paths of the files.
         known: records of files that were inspected already.
+        kept: whether to use the records that the cache keeps of files that have not changed, and to keep the new ones.
+        recheck: whether to look at all files anew in spite of `kept`.
 
     Attributes:
         records: record of every file.
@@ -42,8 +45,12 @@ class Thumbnails:
         sizes: width and height of each of these images, in pixels, int64 [n, 2].
     """
 
-    def __init__(self, paths: Sequence[Path], known: Records | None = None) -> None:
-        self.records = inspect_images(paths, self._measure, known)
+    def __init__(
+        self, paths: Sequence[Path], known: Records | None = None, *, kept: bool = False, recheck: bool = False
+    ) -> None:
+        self._entry: Entry | None = None
+        inspect = functools.partial(inspect_kept, recheck=recheck) if kept else inspect_images
+        self.records = inspect(paths, self._measure, known)
         self.images = tuple(record for record in self.records.values() if not record.fault)
         self.paths = [record.path for record in self.images]
         self.digests = [record.digest for record in self.images]
@@ -68,10 +75,9 @@ class Thumbnails:
 
     def _measure(self, records: Sequence[ImageRecord]) -> list[Size | Fault]:
         """Return the images' sizes; images without a thumbnail in the cache are decoded."""
-        name = entry_name({}, thumbnail=SIDE, version=VERSION, versions=[PIL.__version__, cv2.__version__])
-        self._entry = VectorCache().entry(name, SHAPE, [record.digest for record in records])
-        missing = [record for record in records if record.digest not in self._entry]
-        known = [record for record in records if record.digest in self._entry]
+        entry = self._entry = _entry(records)
+        missing = [record for record in records if record.digest not in entry]
+        known = [record for record in records if record.digest in entry]
         found = dict(zip(missing, self._decode(missing), strict=True))
         for start in range(0, len(known), SEGMENT):
             part = known[start : start + SEGMENT]
@@ -80,8 +86,9 @@ class Thumbnails:
         return [found[record] for record in records]
 
     def _kept(self, records: Sequence[ImageRecord]) -> Rows:
-        """Return rows of the cache; images whose rows are damaged are decoded again."""
+        """Return rows of the cache; images whose rows are damaged or missing are decoded again."""
         by_digest = {record.digest: record for record in records}
+        self._entry = entry = self._entry or _entry(self.images)
 
         def make(digests: list[bytes]) -> None:
             again = [by_digest[digest] for digest in digests]
@@ -90,7 +97,9 @@ class Thumbnails:
                     advice = "leave the images as they are, and start again"
                     raise RunError(Problem(record.path, found.reason, advice))
 
-        return self._entry.read([record.digest for record in records], make)
+        if missing := [digest for digest in by_digest if digest not in entry]:
+            make(missing)
+        return entry.read([record.digest for record in records], make)
 
     def _decode(self, records: Sequence[ImageRecord]) -> list[Size | Fault]:
         """Decode images and cache their thumbnails; on an exception, those decoded so far are kept."""
@@ -98,6 +107,7 @@ class Thumbnails:
         rows: dict[bytes, Rows] = {}
 
         def keep() -> None:
+            assert self._entry is not None
             self._entry.add(list(rows), np.stack(list(rows.values())))
             rows.clear()
 
@@ -114,6 +124,12 @@ class Thumbnails:
             if rows:
                 keep()
         return sizes
+
+
+def _entry(records: Sequence[ImageRecord]) -> Entry:
+    """Open the thumbnails of these images in the cache."""
+    name = entry_name({}, thumbnail=SIDE, version=VERSION, versions=[PIL.__version__, cv2.__version__])
+    return VectorCache().entry(name, SHAPE, [record.digest for record in records])
 
 
 def _row(pixels: Pixels) -> Rows:

@@ -1,4 +1,4 @@
-from .cache import VectorCache as VectorCache, entry_name as entry_name
+from .cache import Entry as Entry, VectorCache as VectorCache, entry_name as entry_name
 from .embedder import Embedder as Embedder, key_of as key_of, unit as unit
 from .frozen import FrozenFeatures as FrozenFeatures
 from .frozen_units import (

@@ -32,6 +32,7 @@ from .inspection import (
     measure_all as measure_all,
     sizes_of as sizes_of,
 )
+from .kept import inspect_kept as inspect_kept
 from .perturbation import PERTURBATIONS as PERTURBATIONS, Perturbation as Perturbation
 from .preprocessing import (
     AS_EXPECTED as AS_EXPECTED,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from finetune.dataset import Viewer, draw_views
 from finetune.embedding import Where, choice, choice_of, key_of, stored_entry
 from finetune.model import Model
 from finetune.recipe import Stage
@@ -22,6 +23,8 @@ MARGIN = 15
 """Column where the values of the plan begin."""
 PROBE = 64
 """Number of images for timing the forward pass."""
+READ = 24
+"""Number of images for timing their reading."""
 BACKWARD = 2
 """Cost of a backward pass in forward passes: one for the inputs, one for the weights."""
 RESTORED: tuple[int, ...] = ()
@@ -86,6 +89,17 @@ def seconds_per_image(model: Model, pixels: np.ndarray) -> float:
     start = time.perf_counter()
     forward(batch).numpy()  # a call on a GPU returns before it is done
     return (time.perf_counter() - start) / PROBE
+
+
+def views_per_second(inputs: Inputs) -> float:
+    """Return how many training images one core reads and augments per second, measured on a few."""
+    recipe, paths = inputs.recipe, inputs.train.paths
+    chosen = np.unique(np.linspace(0, len(paths) - 1, min(READ, len(paths))).astype(np.int64))
+    wanted = list(draw_views(paths, chosen, 0, recipe.augment))
+    viewer = Viewer(recipe.augment, 0, inputs.preprocessing)
+    start = time.perf_counter()
+    viewer.fill(np.empty([len(wanted), *viewer.shape], np.uint8), wanted)
+    return len(wanted) / (time.perf_counter() - start)
 
 
 def costs(inputs: Inputs, seconds: float) -> list[Cost]:

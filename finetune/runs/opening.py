@@ -75,8 +75,13 @@ class Inputs:
     records: Records = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def open(cls, recipe: Recipe, strategy: Strategy = SINGLE) -> Inputs:
+    def open(cls, recipe: Recipe, strategy: Strategy = SINGLE, *, recheck: bool = False) -> Inputs:
         """Open all inputs.
+
+        Args:
+            recipe: settings of the run.
+            strategy: strategy whose replicas hold the model.
+            recheck: whether to read images again that were read before and have not changed since, by their times.
 
         Raises:
             UserError: some inputs can't be used, one line per problem of any input; or the workers of the strategy see
@@ -87,7 +92,7 @@ class Inputs:
 
         @functools.cache  # the doctor inspects the same files again
         def inspected(paths: tuple[Path, ...]) -> Thumbnails:
-            found = Thumbnails(paths, records)
+            found = Thumbnails(paths, records, kept=True, recheck=recheck)
             records.update(found.records)
             return found
 

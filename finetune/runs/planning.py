@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from finetune.backbones import Standardization
+from finetune.dataset import cores
 from finetune.doctor import IMAGE_SIZE, Report
 from finetune.embedding import Choice, VectorCache, choice
 from finetune.errors import DataError, Problem, attempt
@@ -21,7 +22,7 @@ from finetune.progress import say
 from finetune.recipe import Recipe, Stage
 from finetune.report import count_values, duration, gallery_command
 from finetune.runs.advice import advice
-from finetune.runs.cost import MARGIN, Cost, costs, seconds_per_image, time_table
+from finetune.runs.cost import MARGIN, Cost, costs, seconds_per_image, time_table, views_per_second
 from finetune.runs.opening import Inputs
 from finetune.runtime import devices
 from finetune.training import trained
@@ -84,7 +85,7 @@ def plan(inputs: Inputs) -> list[str]:
     for index, (stage, cost) in enumerate(zip(recipe.stages, parts[1:], strict=True), start=1):
         lines += titled(f"stage {index}", *_stage(index, stage, inputs, cost))
     said = advice(inputs, fit.get(model.preprocessing.standardization), parts)
-    return [*lines, *titled("advice", *said), "", *time_table(parts, seconds)]
+    return [*lines, *titled("advice", *said), "", *time_table(parts, seconds), *titled("", _reading(inputs))]
 
 
 def titled(title: str, *texts: str) -> list[str]:
@@ -164,6 +165,13 @@ def data(inputs: Inputs) -> str:
         f"{len(inputs.validation)} held back, {counted(len(scan.quarantined), 'file')} left out, "
         f"{counted(len(scan.left_out), 'person')} with too few images"
     )
+
+
+def _reading(inputs: Inputs) -> str:
+    """Return how fast images are read, since a fast GPU may have to wait for them."""
+    n = cores()
+    rate = n * views_per_second(inputs)
+    return f"about {rate:,.0f} images read and augmented per second on {counted(n, 'core')}, as measured on a few"
 
 
 def _validation(inputs: Inputs) -> list[str]:

@@ -17,7 +17,11 @@ from finetune.runtime import create_strategy, planned_strategy
 
 
 def run(
-    recipe: Recipe, *, resume: bool = False, how_to_resume: str = "continue it with resume=True"
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    how_to_resume: str = "continue it with resume=True",
+    recheck: bool = False,
 ) -> Sequence[StageResult]:
     """Run a recipe: check and plan everything first, then run the stages in order.
 
@@ -25,6 +29,8 @@ def run(
         resume: True to continue the run in the recipe's output after its last finished epoch. If there is no run, a new
             one starts.
         how_to_resume: hint that is shown when SIGTERM or Ctrl-C ends the run.
+
+        recheck: True to read images again that were read before and have not changed since, by their times.
 
     Returns:
         One result per stage.
@@ -56,7 +62,7 @@ def run(
             folder.refuse_if_used(resumable=not resume)
             if resume:
                 say(f"nothing to resume in {folder.path}; starting")
-        inputs = Inputs.open(recipe, create_strategy(recipe.strategy))
+        inputs = Inputs.open(recipe, create_strategy(recipe.strategy), recheck=recheck)
         show_plan(inputs)
         tuner = FineTuner.from_inputs(inputs)
         with tuner.folder.locked():

@@ -10,6 +10,7 @@ from PIL import Image
 from finetune.dataset.scanning import Dataset
 from finetune.errors import RunError
 from finetune.images.preprocessing import Preprocessing
+from finetune.images.reading import central_crop
 from finetune.recipe.sections import Augment
 
 pytestmark = pytest.mark.tf
@@ -47,11 +48,11 @@ def draw(
     batches = pipeline.training_batches(
         dataset, pipeline.Drawing(seed, stage, epoch), preprocessing=FIXED, augment=augment, batch_size=batch_size
     )
-    assert tuple(batches.drawn.element_spec[0].shape) == (None, SIZE, SIZE, 3)
-    assert batches.drawn.element_spec[1].dtype == np.int64
     sizes, views, labels = [], {}, {}
     for pixels, of_batch in batches:
         assert pixels.dtype == np.uint8
+        assert tuple(pixels.shape[1:]) == (SIZE, SIZE, 3)
+        assert of_batch.dtype == np.int64
         sizes.append(len(pixels))
         for image, label in zip(pixels.numpy().astype(int), of_batch.numpy(), strict=True):
             index = round(image[..., 2].max() / 10)
@@ -97,15 +98,6 @@ def test_an_epoch_holds_every_image_once_with_its_label(pipeline, dataset):
     assert sorted(views) == list(range(20))
     assert order != sorted(order)
     assert labels == {i: i % 2 for i in range(20)}
-
-
-def test_the_end_of_an_epoch_waits_for_no_tuner(pipeline, dataset):
-    of_training = pipeline.training_batches(
-        dataset, pipeline.Drawing(1, 0, 1), preprocessing=FIXED, augment=ALL, batch_size=8
-    )
-    of_evaluation = pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=8)
-    assert not of_training.drawn.options().autotune.enabled
-    assert not of_evaluation.drawn.options().autotune.enabled
 
 
 def test_without_augmentation_the_central_crop_is_given(pipeline, dataset):
@@ -288,7 +280,7 @@ def test_the_central_crop_is_tensorflows(pipeline, margin):
 
     pixels = np.random.default_rng(0).integers(0, 256, (8 + margin, 9, 3), dtype=np.uint8)
     expected = tf.image.resize_with_crop_or_pad(pixels, 8, 8)
-    np.testing.assert_array_equal(pipeline.central_crop(pixels, 8), expected)
+    np.testing.assert_array_equal(central_crop(pixels, 8), expected)
 
 
 def test_an_image_that_vanishes_ends_the_epoch_in_one_line(pipeline, tmp_path):

@@ -39,7 +39,7 @@ def run(inputs, monkeypatch):
     from finetune.runs.opening import Inputs
 
     restored = inputs.model.tensors()
-    monkeypatch.setattr(Inputs, "open", lambda *_: inputs)
+    monkeypatch.setattr(Inputs, "open", lambda *_, **__: inputs)
 
     def run(resume=True):
         inputs.model.assign(restored)

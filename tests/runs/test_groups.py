@@ -50,7 +50,7 @@ def few_are_enough(monkeypatch):
 @pytest.mark.usefixtures("few_are_enough")
 def test_results_keep_their_groups_and_the_worst_one_rolls_a_stage_back(opened, monkeypatch):
     inputs = opened()
-    monkeypatch.setattr(Inputs, "open", lambda *_: inputs)
+    monkeypatch.setattr(Inputs, "open", lambda *_, **__: inputs)
     results = runner.run(inputs.recipe)
     assert [result.accepted for result in results] == [True, False, True]
     assert results[1].reason.startswith("worst_group_accuracy fell by ")

@@ -95,6 +95,62 @@ def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatc
 
     names = {path.read_bytes(): path for path in (*learn, *tuner.inputs.image_pairs.paths)}
     assert Counter(names[content] for content in hashed if content in names) == dict.fromkeys(names.values(), 1)
-    assert Counter(names[content] for content in decoded) == dict.fromkeys(names.values(), 2)
+    # The plan also times how fast training images are read.
+    times = {path: 2 + (planned and path in learn) for path in names.values()}
+    assert Counter(names[content] for content in decoded) == times
     assert len(opened) == 1
     assert built == [tuner.model]
+
+
+def test_a_run_on_a_folder_seen_before_hashes_and_decodes_nothing_unless_it_is_told_to(
+    images, drawn_checkpoint, tmp_path, monkeypatch
+):
+    from finetune.images import inspection, kept
+    from finetune.recipe import Recipe
+    from finetune.runs import Inputs
+
+    monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache/features"))
+    monkeypatch.setattr(kept, "UNSETTLED", -(10**12))
+    hashed: list[Path] = []
+    hash_image = inspection.hash_image
+    monkeypatch.setattr(inspection, "hash_image", lambda path: hashed.append(path) or hash_image(path))
+    recipe = Recipe(
+        checkpoint=drawn_checkpoint,
+        output=tmp_path / "run",
+        data={"train": tmp_path / "learn"},
+        lfw={"dir": tmp_path / "lfw", "pairs": tmp_path / "pairs.txt"},
+        stages=[{"name": "head", "train_from": "Logits", "epochs": 1}],
+    )
+    first = Inputs.open(recipe)
+    assert set(images[0]) <= set(hashed)
+    every = len(hashed)
+    hashed.clear()
+    again = Inputs.open(recipe)
+    assert hashed == []
+    assert again.records == first.records
+    assert again.report == first.report
+    assert again.image_lines == first.image_lines
+    assert Inputs.open(recipe, recheck=True).records == first.records
+    assert len(hashed) == every
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize("given", [[], ["--recheck"]])
+def test_recheck_reaches_the_scan(command, given, faces, drawn_checkpoint, tmp_path, monkeypatch):
+    from finetune.cli import main
+    from finetune.errors import Problem, UserError
+    from finetune.runs import Inputs
+
+    asked: list[bool] = []
+
+    def opened(*_arguments: object, recheck: bool) -> None:
+        asked.append(recheck)
+        raise UserError(Problem("", "enough"))
+
+    monkeypatch.setattr(Inputs, "open", opened)
+    recipe = tmp_path / "recipe.yaml"
+    lines = [f"checkpoint: {drawn_checkpoint}", f"output: {tmp_path / 'run'}", f"data: {{train: {faces / 'learn'}}}"]
+    stages = "stages: [{name: head, train_from: Logits, epochs: 1}]"
+    recipe.write_text("\n".join([*lines, stages]), encoding="utf-8")
+    assert main([command, str(recipe), *given]) == 2
+    assert asked == [bool(given)]

@@ -57,7 +57,7 @@ def quick(more, tmp_path, monkeypatch):
     def quick(folder="one", resume=False, **changes):
         (tmp_path / folder).mkdir(exist_ok=True)
         inputs = standing_in(more, tmp_path / folder, monkeypatch, **({"measure": sets(more)} | changes))
-        monkeypatch.setattr(Inputs, "open", lambda *_: inputs)
+        monkeypatch.setattr(Inputs, "open", lambda *_, **__: inputs)
         return runner.run(inputs.recipe, resume=resume), inputs
 
     return quick
