@@ -68,6 +68,19 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ["FINETUNE_CACHE"] = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tensorflow_computes() -> Iterator[None]:
+    """Let TensorFlow embed where a test names no runtime: it is loaded anyway, and no graph has to be made.
+
+    `tests/light` tests what users get, and so do the commands that tests start in other processes.
+    """
+    from finetune.light import restoring
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restoring, "usual_runtime", lambda _: "tensorflow")
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder with the real checkpoint, the LFW images and the expected figures."""

@@ -1,4 +1,4 @@
-"""Batches of images, read on demand: shuffled and augmented for training, in order for evaluation."""
+"""Batches of images for training, read on demand, shuffled and augmented."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from finetune.dataset.augmentation import Augmentation
+from finetune.dataset.evaluation import unreadable
 from finetune.dataset.scanning import Dataset
 from finetune.errors import Problem, RunError
-from finetune.images import ChangedImage, ImageError, Pixels, Preprocessing, central_crop, in_channels, read_image
+from finetune.images import ImageError, Pixels, Preprocessing, central_crop, in_channels, read_image
 from finetune.recipe import Augment
 
 
@@ -124,10 +125,7 @@ class _Reader:
                 pixels = central_crop(pixels, self._preprocessing.image_size)
             return in_channels(pixels, self._preprocessing)
         except ImageError as error:
-            advice = "it could be read when the run began: put it back and resume"
-            if isinstance(error, ChangedImage):
-                advice = "leave the images as they are, and start again"
-            self.failed[int(index)] = error.within(path, advice)
+            self.failed[int(index)] = list(unreadable(path, error).problems)
             raise
 
     @property
@@ -194,24 +192,6 @@ def view_batches(
         Batches of images, uint8 [b, s, s, c].
     """
     images, reader = _drawn(paths, indices, key, preprocessing, augment, checksums)
-    return ImageBatches(images.batch(batch_size).prefetch(2), reader)
-
-
-def evaluation_batches(
-    paths: Sequence[Path], *, preprocessing: Preprocessing, batch_size: int, checksums: Sequence[int] | None = None
-) -> ImageBatches:
-    """Return batches of all images in order, cropped centrally.
-
-    Args:
-        paths: image files.
-        preprocessing: preprocessing, for the image size.
-        batch_size: images per batch; the last batch may be smaller.
-        checksums: expected checksum of each file, or None to accept changed files.
-
-    Returns:
-        Batches of images, uint8 [b, s, s, c].
-    """
-    images, reader = _drawn(paths, np.arange(len(paths)), 0, preprocessing, Augment(), checksums)
     return ImageBatches(images.batch(batch_size).prefetch(2), reader)
 
 

@@ -24,7 +24,7 @@ from finetune.gallery.decisions import Decisions, person_key
 from finetune.gallery.prototypes import NOBODY, Best, two_best
 from finetune.identification import ranks
 from finetune.images import Pixels, hash_image, inspect_images
-from finetune.model import Model
+from finetune.model import EmbeddingModel
 from finetune.names import UNKNOWN
 from finetune.paths import Place, as_paths, find_images, in_one_line
 
@@ -105,7 +105,7 @@ class Identification:
 @contextlib.contextmanager
 def faces_of(
     photos: Place | Iterable[Place],
-    model: Model,
+    model: EmbeddingModel,
     *,
     detect: bool,
     min_face_size: int = 20,
@@ -132,7 +132,7 @@ def faces_of(
 
 def identify(
     faces: Sequence[Face],
-    model: Model,
+    model: EmbeddingModel,
     people: Sequence[str],
     classifier: Classifier,
     threshold: Threshold,

@@ -10,7 +10,7 @@ import pytest
 from finetune.cli import main
 from finetune.paths import CACHES
 
-EMPTY = {"aligned", "archives", "pairs"}
+EMPTY = {"aligned", "archives", "graphs", "pairs"}
 ENTRY = "0123456789abcdef" * 2
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from finetune.dataset.scanning import Dataset
 from finetune.errors import RunError
 from finetune.images.preprocessing import Preprocessing
+from finetune.images.reading import central_crop
 from finetune.recipe.sections import Augment
 
 pytestmark = pytest.mark.tf
@@ -103,9 +104,7 @@ def test_the_end_of_an_epoch_waits_for_no_tuner(pipeline, dataset):
     of_training = pipeline.training_batches(
         dataset, pipeline.Drawing(1, 0, 1), preprocessing=FIXED, augment=ALL, batch_size=8
     )
-    of_evaluation = pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=8)
     assert not of_training.drawn.options().autotune.enabled
-    assert not of_evaluation.drawn.options().autotune.enabled
 
 
 def test_without_augmentation_the_central_crop_is_given(pipeline, dataset):
@@ -274,31 +273,13 @@ def test_rotation_comes_before_the_crop_and_keeps_within_its_limit(pipeline, tmp
     assert min(darkest(60.0)) == 0
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_evaluation_keeps_the_order(pipeline, dataset, batch_size):
-    batches = list(pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=batch_size))
-    assert {len(batch) for batch in batches[:-1]} <= {batch_size}
-    pixels = np.concatenate(batches)
-    assert pixels[:, 0, 0].tolist() == [[3, 3, 10 * i] for i in range(20)]
-
-
 @pytest.mark.parametrize("margin", [0, 1, 2, 5])
 def test_the_central_crop_is_tensorflows(pipeline, margin):
     import tensorflow as tf
 
     pixels = np.random.default_rng(0).integers(0, 256, (8 + margin, 9, 3), dtype=np.uint8)
     expected = tf.image.resize_with_crop_or_pad(pixels, 8, 8)
-    np.testing.assert_array_equal(pipeline.central_crop(pixels, 8), expected)
-
-
-def test_an_image_that_vanishes_ends_the_epoch_in_one_line(pipeline, tmp_path):
-    dataset = make(tmp_path, 4)
-    batches = pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=1)
-    dataset.paths[2].unlink()
-    with pytest.raises(RunError) as raised:
-        list(batches)
-    line = f"{dataset.paths[2]}: no such file; it could be read when the run began: put it back and resume"
-    assert str(raised.value) == line
+    np.testing.assert_array_equal(central_crop(pixels, 8), expected)
 
 
 def test_of_several_images_that_vanish_the_first_that_is_drawn_is_named(pipeline, tmp_path):
