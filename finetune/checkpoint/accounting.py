@@ -19,7 +19,7 @@ from finetune.errors import CheckpointError, Problem
 from finetune.images import AS_EXPECTED, Choice, Preprocessing, resolve_preprocessing, usual_preprocessing
 
 Reading = Literal["kept", "checked", "unread"]
-"""What is done with the values of the variables that are restored."""
+"""Treatment of the values of the variables that are restored."""
 
 
 @dataclasses.dataclass(frozen=True)

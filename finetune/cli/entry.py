@@ -148,7 +148,8 @@ def build_parser(only: str | None = None) -> tuple[Parser, dict[str, Parser]]:
     """Return the parser of the command line, and the parsers of the commands by name.
 
     Args:
-        only: command whose arguments are enough. The others are listed, and their modules are not imported.
+        only: command that alone is needed. Of another word, only the help's list of commands is. No other module is
+            imported then.
     """
     parser = Parser(prog="finetune", description="Fine-tune TF1-era FaceNet checkpoints.")
     parser.add_argument("--version", action="version", version=f"finetune {__version__}")
@@ -161,7 +162,8 @@ def build_parser(only: str | None = None) -> tuple[Parser, dict[str, Parser]]:
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for name, summary in COMMANDS.items():
         if only not in (None, name):
-            subparsers.add_parser(name, help=summary)
+            if only not in COMMANDS:
+                subparsers.add_parser(name, help=summary)
             continue
         module = _module(name)
         examples = "\n".join(["examples:", *(f"  {example}" for example in module.EXAMPLES)])
@@ -175,7 +177,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = [*(sys.argv[1:] if argv is None else argv)]
     # The completion of a shell needs all arguments.
     everything = any(text.startswith("--print") for text in given)
-    parser, commands = build_parser(None if everything else next(iter(given), ""))
+    word = next((text for text in given if not text.startswith("-")), "")
+    parser, commands = build_parser(None if everything else word)
     if not given:
         parser.print_help()
         return 0

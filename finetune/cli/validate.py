@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     target = new_file(options.json) if options.json else None
     opened = _from_file(options) if options.measure else _from_options(options)
     named = read_names(options.trained) if options.trained else ()
-    locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
+    locate(options.checkpoint)  # reports a missing checkpoint before all else
     sets = _all_of(opened)
     refuse_several(sets, perturbations)
     refuse_sets_to_discard(sets, options.discard)

@@ -1,4 +1,4 @@
-"""What the first layer's statistics on some images tell of the standardization, in words."""
+"""Remarks on the standardization, by the first layer's statistics on some images."""
 
 from __future__ import annotations
 

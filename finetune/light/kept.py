@@ -33,7 +33,7 @@ BLOCK = 1 << 20
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What is known of a kept graph.
+    """Record of a kept graph.
 
     Attributes:
         digests: SHA-256 of each variable of the network, by TF1 name in the order of the units.
