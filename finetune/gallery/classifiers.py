@@ -102,15 +102,11 @@ class SoftmaxHead(Estimator):
     def __init__(self, weights: Floats, biases: Floats) -> None:
         self.weights = weights
         self.biases = biases
+        self.classes_ = np.arange(len(biases), dtype=np.int64)
 
     def fit(self, X: Floats, y: Labels) -> SoftmaxHead:  # noqa: N803
         """Do nothing: the head was trained with the network."""
         return self
-
-    @property
-    def classes_(self) -> Labels:
-        """Labels of the classes, in order."""
-        return np.arange(len(self.biases))
 
     def predict(self, X: Floats) -> Labels:  # noqa: N803
         """Return the most probable class for each row, [m]."""

@@ -13,7 +13,7 @@ import numpy as np
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
 from finetune.gallery.contract import Contract
-from finetune.gallery.enrolment import fitting
+from finetune.gallery.contract_check import fitting
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.mapping import LEAST_IMAGES, MOST_IMAGES, MapCertificate, fit_map
 from finetune.gallery.migration_images import Pairs, embed_by_both, read_images, read_probes

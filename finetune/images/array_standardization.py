@@ -35,7 +35,7 @@ def standardize_array(pixels: npt.NDArray[Any], standardization: Standardization
         case "symmetric":
             return images / np.float32(127.5) - np.float32(1)
         case "imagenet":
-            mean, deviation = np.float32(IMAGENET_MEAN), np.float32(IMAGENET_DEVIATION)
+            mean, deviation = (np.array(values, np.float32) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
             return (images / np.float32(255) - mean) / deviation
         case "none":
             return images

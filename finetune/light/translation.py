@@ -166,7 +166,7 @@ class _Translation:
         return found
 
     def _relu6(self, operation: tf.Operation) -> str:
-        limits = [self._weight(np.float32(limit)) for limit in (0, 6)]
+        limits = [self._weight(np.array(limit, np.float32)) for limit in (0, 6)]
         found: str = self._node("Clip", [self._value(operation.inputs[0]), *limits])
         return found
 
