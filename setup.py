@@ -16,7 +16,7 @@ COMPLETION = ["shtab>=1.7"]
 DOCS = ["griffe>=2.0", "mkdocs-material>=9.6"]
 NOTEBOOK = ["ipykernel>=6.29", "nbclient>=0.10", "nbformat>=5.10", "pandas>=2.2"]
 HEIF = ["pillow-heif>=0.16"]
-ONNX = ["onnxruntime>=1.18", "tf2onnx>=1.16"]
+ONNX = ["tf2onnx>=1.16"]
 OPENVINO = ["openvino>=2024.4"]
 TFLITE = ["ai-edge-litert>=1.2"]
 TUNE = ["optuna>=4.0,<6"]
@@ -60,6 +60,8 @@ setup(
         "scikit-learn>=1.4,<1.11",  # 1.11 drops the probabilities of the published SVM
         "joblib>=1.3",
         "google-crc32c>=1.5",
+        "onnx>=1.16",
+        "onnxruntime>=1.18",
         "h5py>=3.12",  # 3.10 and 3.11 crash at exit after a file that could not be written
         "pydantic>=2.11.10",  # early ones of 2.11 lose definitions of the schema
         "annotated-types>=0.6",

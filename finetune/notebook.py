@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 
 def html_table(title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
     """Return an HTML table with a title, an optional header, and rows whose first cell is their heading."""
+    from html import escape
+
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
     body = "".join(
         f"<tr><th style='text-align: left'>{escape(str(first))}</th>"

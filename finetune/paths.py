@@ -18,7 +18,7 @@ SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 """Files that Windows leaves in folders. They are ignored, as are names that begin with a dot."""
 
 
-CACHES = ("aligned", "archives", "classifiers", "features", "images", "pairs")
+CACHES = ("aligned", "archives", "classifiers", "features", "graphs", "images", "pairs")
 """The folders of the user's cache."""
 _CACHE_ENTRY = re.compile(r"[0-9a-f]{32}(\.npz)?")
 """Names of entries in these folders: a digest of all that the entry depends on."""

@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import softmax
 
 from finetune.brief import Brief
 
@@ -27,7 +26,9 @@ class Predictions(Brief):
     def of_logits(cls, logits: npt.NDArray[np.float32], class_names: tuple[str, ...]) -> Predictions:
         """Return the predictions from logits [n, classes]; without class names, the class numbers are used."""
         classes = logits.shape[1]
-        shares = softmax(logits.astype(np.float64), axis=1)  # [n, classes]
+        wide = logits.astype(np.float64)
+        shares = np.exp(wide - wide.max(axis=1, keepdims=True, initial=-np.inf))  # [n, classes]
+        shares /= shares.sum(axis=1, keepdims=True)
         return cls(class_names or tuple(map(str, range(classes))), shares.astype(np.float32))
 
     @property

@@ -1,4 +1,7 @@
-"""Progress of long work, as a bar with the remaining time on a terminal or as plain lines; and wide tables."""
+"""Progress of long work, as a bar with the remaining time on a terminal or as plain lines; and wide tables.
+
+Rich is imported where it draws, because most commands end before they need it.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from typing import TypeVar
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from typing import TYPE_CHECKING, TypeVar
 
 from finetune.words import escaped
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 30.0
@@ -62,6 +65,8 @@ def say(text: str = "", *, indent: int | None = None) -> None:
         LOGGER.info(text)
     elif not _silenced:
         if indent is not None and sys.stdout.isatty():
+            from rich.console import Console
+
             width = max(NARROW, Console().width)
             text = "\n".join(_wrapped(line, width, indent) for line in text.splitlines())
         print(text, flush=True)
@@ -84,6 +89,8 @@ def say_aside(text: str) -> None:
 
 def show(table: Table) -> None:
     """Print a table, or send its lines to the logger `finetune` where lines are not to be printed."""
+    from rich.console import Console
+
     console = _wide_console()
     if not _logged.get():
         terminal = Console().width
@@ -107,6 +114,8 @@ def _narrow(table: Table) -> None:
 
 def _wide_console() -> Console:
     """Return a console wide enough for every table, whatever the terminal's width, so that no figure is cut."""
+    from rich.console import Console
+
     # Names may look like markup or emoji codes. Without a height, rich takes a dumb terminal for one of 80 columns.
     return Console(width=max(WIDTH, Console().width), height=HEIGHT, markup=False, emoji=False)
 
@@ -128,6 +137,9 @@ def track(items: Iterable[Item], total: int, what: str, step: int = 1) -> Iterat
 
 
 def _bar(items: Iterable[Item], total: int, what: str, step: int) -> Iterator[Item]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # rich would print to stderr what is meant for a file or a pipe.
     to_screen = sys.stdout.isatty()

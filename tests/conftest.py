@@ -76,6 +76,19 @@ def _threads_read_the_images() -> None:
     reading.MANY = 10**9
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tensorflow_computes() -> Iterator[None]:
+    """Let TensorFlow embed where a test names no runtime: it is loaded anyway, and no graph has to be made.
+
+    `tests/light` tests what users get, and so do the commands that tests start in other processes.
+    """
+    from finetune.light import restoring
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restoring, "usual_runtime", lambda _: "tensorflow")
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder with the real checkpoint, the LFW images and the expected figures."""

@@ -44,8 +44,10 @@ ORDER = (
     "quality",
     "dataset",
     "checkpoint",
+    "agreement",
     "predictions",
     "model",
+    "light",
     "training",
     "verification",
     "identification",
@@ -67,6 +69,7 @@ ORDER = (
 """Parts of the package in order. Each may import itself and those before it. A package within one may be a part too."""
 
 WITHOUT_TENSORFLOW = (
+    "agreement",
     "arrays",
     "backbones",
     "brief",
@@ -75,12 +78,17 @@ WITHOUT_TENSORFLOW = (
     "dataset",
     "doctor",
     "downloads",
+    "embedding",
     "errors",
     "export.formats",
     "files",
+    "gallery",
+    "clustering",
     "zips",
     "identification",
     "images",
+    "light",
+    "model",
     "names",
     "notebook",
     "paths",
@@ -97,11 +105,15 @@ WITHOUT_TENSORFLOW = (
 )
 WITH_TENSORFLOW = (
     "finetune.dataset.pipeline",
+    "finetune.embedding.frozen",
     "finetune.export.formats.facenet_graph",
     "finetune.export.formats.keras_graph",
     "finetune.export.formats.keras_model",
     "finetune.export.formats.serving",
     "finetune.images.standardization",
+    "finetune.light.making",
+    "finetune.light.translation",
+    "finetune.model.model",
     "finetune.training.objectives.distances",
     "finetune.training.objectives.mining",
 )

@@ -14,6 +14,7 @@ SUITES = {
     "blocks": "stages from later blocks against the naive loop",
     "boundaries": "the cost of an epoch at each boundary",
     "embed": "images per second against TensorFlow, ONNX Runtime, OpenVINO and PyTorch",
+    "start": "whole processes that name one face or describe a checkpoint, against TensorFlow and against bare imports",
     "validate": "LFW's protocol against the embedding of its images",
     "memory": "peak memory of a head stage on ten times the images",
     "scaling": "seconds over 1, 2, 4 and 8 times the images",

@@ -14,7 +14,7 @@ from benchmarks.report import Result, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import alternate, clock, ratio
 from finetune import Model, Stage, network
-from finetune.dataset.pipeline import evaluation_batches
+from finetune.dataset import EvaluationBatches
 from finetune.dataset.scanning import scan
 from finetune.errors import Problem, RunError
 from finetune.images.standardization import standardize
@@ -35,7 +35,7 @@ def run(settings: Settings) -> Result:
     batch_size, steps = settings.pick(32, 8), settings.pick(3, 1)
     dataset = scan(settings.data.subset(batch_size)).dataset
     model = Model.restore(settings.data.checkpoint, class_names=dataset.class_names, seed=1)
-    batches = evaluation_batches(dataset.paths, preprocessing=model.preprocessing, batch_size=batch_size)
+    batches = EvaluationBatches(dataset.paths, preprocessing=model.preprocessing, batch_size=batch_size)
     images = standardize(next(iter(batches)), model.preprocessing.standardization)
     labels = tf.constant(dataset.labels[:batch_size])
     about = f"A step of the whole network: batches of {batch_size}, batch norm in training mode, Adam, float32."

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from finetune.checkpoint.plan import Beginning, Contents, RestorePlan, Shape, co
 from finetune.checkpoint.stored import StoredCheckpoint, read
 from finetune.errors import CheckpointError, Problem
 from finetune.images import AS_EXPECTED, Choice, Preprocessing, resolve_preprocessing, usual_preprocessing
+
+Reading = Literal["kept", "checked", "unread"]
+"""Treatment of the values of the variables that are restored."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +99,7 @@ def account(
     choice: Choice = AS_EXPECTED,
     weights: Weights = "variables",
     beginning: Beginning | None = None,
-    keep: bool = True,
+    values: Reading = "kept",
 ) -> Account:
     """Read a checkpoint and check all that its restore needs.
 
@@ -106,7 +110,7 @@ def account(
         choice: preprocessing that is given; by default, what the checkpoint is known to expect.
         weights: `averages` to take the moving averages that the training kept of the variables.
         beginning: network whose neck the checkpoint may lack. It is fresh then.
-        keep: whether to keep the values in memory after their check.
+        values: `kept` in memory after their check, `checked` alone, or `unread` for files that were checked before.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or of an unknown backbone, a variable is unaccounted
@@ -143,14 +147,14 @@ def account(
     skipped, of_size = stored.variables.skipped, f"give the image size of its training, not {contract.image_size}"
     advice = of_size if backbone.flattens else ""
     plan = plan_restore(backbone, stored.shapes, needed, fresh, where=located.prefix, skipped=skipped, advice=advice)
-    values = stored.tensors(plan.restored, keep=keep)
+    restored = {} if values == "unread" else stored.tensors(plan.restored, keep=values == "kept")
     names = stored_class_names(located.folder, classes) if class_names is None else tuple(class_names)
 
     def again(names: Collection[str]) -> Mapping[str, np.ndarray]:
         return read(located, averages=weights == "averages", own=own).tensors(names)
 
     of_file = str(located.prefix), stored.variables.remarks, stored, again
-    return Account(located, found, contract, names, plan, needed, values, *of_file)
+    return Account(located, found, contract, names, plan, needed, restored, *of_file)
 
 
 def fresh_account(

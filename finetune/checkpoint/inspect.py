@@ -154,7 +154,7 @@ def describe(path: str | Path) -> Description:
     Raises:
         CheckpointError: `Model.restore` would raise it too.
     """
-    found = account(path, keep=False)
+    found = account(path, values="checked")
     backbone = found.backbone
     needed = {name: shape for name, shape in found.needed.items() if not backbone.is_head(name)}
     stored, located = found.stored, found.located

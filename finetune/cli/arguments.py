@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from finetune.backbones import LEAST_IMAGE_SIZE, STANDARDIZATIONS, WEIGHTS
 from finetune.errors import CheckpointError, DataError, Problem, RecipeError, UserError
-from finetune.images import PRECISIONS, RUNTIMES
+from finetune.images import EMBEDDING_RUNTIMES, PRECISIONS
 from finetune.paths import find_file, in_one_line, refuse_within
 from finetune.progress import say_aside
 
 if TYPE_CHECKING:
     from finetune.dataset import Quarantined
     from finetune.gallery import Contract
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel, Model
     from finetune.recipe import LFW, Recipe
 
 FEW = 16
@@ -120,7 +120,6 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, c
         help="values to take (default: variables); averages: the moving averages that the training kept of them",
     )
     if not computes:
-        parser.set_defaults(precision="float32", runtime="tensorflow")
         return
     parser.add_argument(
         "--precision",
@@ -130,9 +129,9 @@ def add_checkpoint(parser: argparse.ArgumentParser, *, optional: bool = False, c
     )
     parser.add_argument(
         "--runtime",
-        choices=RUNTIMES,
-        default="tensorflow",
-        help="runtime of the network (default: tensorflow); openvino is an extra for CPUs",
+        choices=EMBEDDING_RUNTIMES,
+        help="runtime of the network; default: onnxruntime, by a graph that TensorFlow makes once per checkpoint; or "
+        "tensorflow, for bfloat16 and on GPUs; openvino is an extra for CPUs",
     )
 
 
@@ -248,31 +247,49 @@ def say_left_out(left_out: Sequence[Quarantined]) -> None:
         say_aside(f"left out: {len(entries):>7,} {reason}: {first}{', …' if len(entries) > 1 else ''}")
 
 
-def restore(options: argparse.Namespace) -> Model:
-    """Restore the checkpoint's model, with a note on stderr if its preprocessing is only assumed."""
+def restore(options: argparse.Namespace) -> EmbeddingModel:
+    """Restore the checkpoint to embed with, and note on stderr what is only assumed of it."""
+    from finetune.images import Choice
+    from finetune.light import restore as restore_model
+
+    model = restore_model(
+        options.checkpoint,
+        Choice(options.image_size, options.standardization, options.convert),
+        precision=options.precision,
+        runtime=options.runtime,
+        weights=options.weights,
+    )
+    _note(model)
+    return model
+
+
+def restore_network(options: argparse.Namespace) -> Model:
+    """Restore the checkpoint in TensorFlow with its variables, and note on stderr what is only assumed of it."""
     from finetune.checkpoint import locate
 
     locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
     from finetune.model import Model
-    from finetune.runs import describe
 
     model = Model.restore(
         options.checkpoint,
         image_size=options.image_size,
         standardization=options.standardization,
         convert=options.convert,
-        precision=options.precision,
-        runtime=options.runtime,
         weights=options.weights,
     )
-    for remark in model.remarks:
-        say_aside(f"{model.source.prefix}: {remark}")
-    if model.preprocessing.assumed:
-        say_aside(f"{model.source.prefix}: {describe(model.preprocessing)}")
+    _note(model)
     return model
 
 
-def restore_of(options: argparse.Namespace, contract: Contract | None) -> Model:
+def _note(model: EmbeddingModel) -> None:
+    """Print on stderr what differs from the files, and what is only assumed."""
+    for remark in model.remarks:
+        say_aside(f"{model.source.prefix}: {remark}")
+    if model.preprocessing.assumed:
+        say_aside(f"{model.source.prefix}: {model.preprocessing.in_full}")
+
+
+def restore_of(options: argparse.Namespace, contract: Contract | None) -> EmbeddingModel:
     """Restore the model of a gallery from `--checkpoint`, or else from its last known place.
 
     Raises:
@@ -294,15 +311,14 @@ def restore_of(options: argparse.Namespace, contract: Contract | None) -> Model:
     return restore(options)
 
 
-def standardization_notes(model: Model, paths: Sequence[Path]) -> list[str]:
+def standardization_notes(model: EmbeddingModel, paths: Sequence[Path]) -> list[str]:
     """Return a line if the images suggest another standardization, or if the standardization is only assumed.
 
     Args:
         model: restored model.
         paths: aligned images; those that are too small or unreadable are left out. Fewer than `FEW` give no answer.
     """
-    from finetune.images import header_sizes
-    from finetune.runs import probe, standardization_remarks
+    from finetune.images import header_sizes, probe, standardization_remarks
 
     size = model.preprocessing.image_size
     usable = [image for image, sides in header_sizes(paths).items() if min(sides) >= size]
@@ -312,7 +328,7 @@ def standardization_notes(model: Model, paths: Sequence[Path]) -> list[str]:
         pixels = probe(usable, model.preprocessing)
     except DataError:  # the command itself reports damaged images
         return []
-    return standardization_remarks(model, model.standardization_fit(pixels), "give --standardization ")
+    return standardization_remarks(model.preprocessing, model.standardization_fit(pixels), "give --standardization ")
 
 
 def path(text: str) -> Path:

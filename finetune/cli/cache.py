@@ -1,4 +1,4 @@
-"""List or clear finetune's caches: features, aligned photos, classifiers, unpacked archives and sets of pairs."""
+"""List or clear finetune's caches: features, aligned photos, classifiers, graphs, unpacked archives, sets of pairs."""
 
 from __future__ import annotations
 

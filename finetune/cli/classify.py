@@ -30,7 +30,7 @@ from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.gallery import CrossValidated, published
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
 
 CLASSIFIERS = ("svc", "svm", "prototype", "k-nearest", "logistic")
 
@@ -131,7 +131,7 @@ def run(options: argparse.Namespace) -> None:
         _train_and_test(options, *_sides(options, arrays, model), model, (target, table))
 
 
-def _sides(options: argparse.Namespace, arrays: dict[str, Images], model: Model) -> tuple[Images, Images]:
+def _sides(options: argparse.Namespace, arrays: dict[str, Images], model: EmbeddingModel) -> tuple[Images, Images]:
     """Return the images to train on and those to test on."""
     from finetune.gallery import published, split_by_share
 
@@ -155,14 +155,18 @@ def _sides(options: argparse.Namespace, arrays: dict[str, Images], model: Model)
     return listed(parts.train, everybody.records), listed(parts.test, everybody.records)
 
 
-def _everybody(options: argparse.Namespace, arrays: dict[str, Images], model: Model) -> Images:
+def _everybody(options: argparse.Namespace, arrays: dict[str, Images], model: EmbeddingModel) -> Images:
     """Return the images of PEOPLE, to be split or cross-validated."""
     images = arrays.get(options.train) or read_people(options.train, model)[1]
     return images.of_frequent(options.min_images) if options.min_images else images
 
 
 def _train_and_test(
-    options: argparse.Namespace, train: Images, test: Images, model: Model, targets: tuple[Path | None, Path | None]
+    options: argparse.Namespace,
+    train: Images,
+    test: Images,
+    model: EmbeddingModel,
+    targets: tuple[Path | None, Path | None],
 ) -> None:
     """Train each classifier on one side and test it on the other, and write the submission and the table."""
     from finetune.gallery import few_photos, published
@@ -194,7 +198,7 @@ def _train_and_test(
             _write_table(table, name, test, people.names, done)
 
 
-def _cross_validate(options: argparse.Namespace, everybody: Images, model: Model, table: Path | None) -> None:
+def _cross_validate(options: argparse.Namespace, everybody: Images, model: EmbeddingModel, table: Path | None) -> None:
     """Test each classifier on each fold after training it on the others; the images are embedded once."""
     from finetune.gallery import cross_validate, few_photos, published, split_in_folds
 
@@ -239,7 +243,7 @@ def _size(people: int, images: int) -> str:
     return f"{counted(people, 'person')}, {counted(images, 'image')}"
 
 
-def _say_notes(model: Model, *sides: Images) -> None:
+def _say_notes(model: EmbeddingModel, *sides: Images) -> None:
     """Print on stderr what is unusual about the images' sizes and standardization."""
     files = [photo for side in sides if isinstance(side.images, list) for photo in side.images]
     sizes = sizes_of({photo: record for side in sides for photo, record in side.records.items()}, files)

@@ -16,7 +16,7 @@ from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.clustering import Correct, Done, Settings, Stored
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
 
 EXAMPLES = (
     "finetune cluster ~/photos people --align --checkpoint ~/model",
@@ -134,7 +134,7 @@ def _cluster(options: argparse.Namespace, photos: Path, out: Path, before: Store
     )
     _refuse_other_faces(options, kept, out)
 
-    def restore() -> Model:
+    def restore() -> EmbeddingModel:
         return model or restore_of(options, contract)
 
     if before is None:

@@ -27,7 +27,7 @@ from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.gallery import Enrolment, Gallery, ListedFace, NamedImages
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
 
 
 EXAMPLES = (
@@ -85,7 +85,9 @@ def run(options: argparse.Namespace) -> None:
     say(f"{in_one_line(target)}: {people}, {counted(len(gallery), 'photo')}")
 
 
-def _enroll(options: argparse.Namespace, target: Path, model: Model, listed: Sequence[ListedFace] | None) -> Gallery:
+def _enroll(
+    options: argparse.Namespace, target: Path, model: EmbeddingModel, listed: Sequence[ListedFace] | None
+) -> Gallery:
     """Enrol the photos of a folder, or listed faces."""
     from finetune.gallery import cut_listed, enroll
 
@@ -127,7 +129,7 @@ def _say_done(done: Enrolment) -> None:
     say(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
 
 
-def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: Model) -> Gallery:
+def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: EmbeddingModel) -> Gallery:
     """Add the strangers; their crops, whose file names may be people's names, are deleted afterwards."""
     from finetune.gallery import enroll_strangers, short
 

@@ -144,8 +144,13 @@ def _complete_paths(parser: argparse.ArgumentParser, files: object) -> None:
             action.complete = files  # type: ignore[attr-defined]
 
 
-def build_parser() -> tuple[Parser, dict[str, Parser]]:
-    """Return the parser of the command line, and the parsers of the commands by name."""
+def build_parser(only: str | None = None) -> tuple[Parser, dict[str, Parser]]:
+    """Return the parser of the command line, and the parsers of the commands by name.
+
+    Args:
+        only: command that alone is needed. Of another word, only the help's list of commands is. No other module is
+            imported then.
+    """
     parser = Parser(prog="finetune", description="Fine-tune TF1-era FaceNet checkpoints.")
     parser.add_argument("--version", action="version", version=f"finetune {__version__}")
     parser.add_argument(
@@ -156,6 +161,10 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     for name, summary in COMMANDS.items():
+        if only not in (None, name):
+            if only not in COMMANDS:
+                subparsers.add_parser(name, help=summary)
+            continue
         module = _module(name)
         examples = "\n".join(["examples:", *(f"  {example}" for example in module.EXAMPLES)])
         command = subparsers.add_parser(name, help=summary, description=module.__doc__, epilog=examples)
@@ -165,11 +174,15 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0, 1 for faults of the program, 2 for mistakes of the user."""
-    parser, commands = build_parser()
-    if not (sys.argv[1:] if argv is None else argv):
+    given = [*(sys.argv[1:] if argv is None else argv)]
+    # The completion of a shell needs all arguments.
+    everything = any(text.startswith("--print") for text in given)
+    word = next((text for text in given if not text.startswith("-")), "")
+    parser, commands = build_parser(None if everything else word)
+    if not given:
         parser.print_help()
         return 0
-    options, rest = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
+    options, rest = parser.parse_known_args(given)
     # argparse leaves arguments after an option unparsed: `finetune run RECIPE --resume key=value`.
     several = next(
         (name for name in ("overrides", "photos", "runs") if isinstance(getattr(options, name, None), list)), None

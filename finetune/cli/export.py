@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 
-from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, path, restore
+from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, path, restore_network
 from finetune.export import FORMATS, NAMES, QUANTIZATIONS
 from finetune.progress import say
 from finetune.words import listed
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
     from finetune.export import export
 
-    restored = functools.partial(restore, options)
+    restored = functools.partial(restore_network, options)
     asked = {"head": options.head, "quantize": options.quantize, "names": options.names}
     certificate = export(restored, options.to, out, **asked, lfw=lfw)
     say(f"{out}: {certificate.format.name} of {certificate.made_from['checkpoint']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,8 @@ from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.gallery import Classifier, Gallery, Identification, Policy, Threshold
-    from finetune.model import Model
+    from finetune.gallery import Classifier, Face, Gallery, Identification, Policy, Threshold
+    from finetune.model import EmbeddingModel
 
 FACES = ("centred", "largest", "each", "one")
 CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> None:
     figures = text_file(options.json, (".json",), target, *photos) if options.json else None
     curves = text_file(options.curves, PICTURES, target, *photos) if options.curves else None
     model = restore_of(options, gallery.contract)
-    from finetune.gallery import draw, faces_of, identify, owners_of, refuse_nothing, write_csv
+    from finetune.gallery import faces_of, identify, refuse_nothing
 
     people, classifier, threshold = _classifier(options, gallery, target, model)
     if options.watch is not None:
@@ -117,9 +117,11 @@ def run(options: argparse.Namespace) -> None:
         say_aside(note)
     with faces_of(photos, model, detect=options.align, min_face_size=options.min_face_size or 20) as faces:
         refuse_nothing(faces)
-        owners = owners_of({face.photo for face in faces}, people) if options.labelled else None
+        owners = _owners(faces, people) if options.labelled else None
         answers = identify(faces, model, people, classifier, threshold, owners, gallery.decisions)
     if table:
+        from finetune.gallery import write_csv
+
         write_csv(table, answers)
     for answer in answers:
         say(str(answer))
@@ -130,7 +132,16 @@ def run(options: argparse.Namespace) -> None:
     if options.labelled:
         _labelled(answers, people, options.faces or "centred", figures, curves)
     if out:
+        from finetune.gallery import draw
+
         say(f"{counted(draw(answers, out), 'photo')} drawn in {in_one_line(out)}")
+
+
+def _owners(faces: Sequence[Face], people: Sequence[str]) -> Mapping[Path, str]:
+    """Return the person whom each photo shows, by its folder."""
+    from finetune.gallery import owners_of
+
+    return owners_of({face.photo for face in faces}, people)
 
 
 def _labelled(
@@ -181,20 +192,24 @@ def _refuse(options: argparse.Namespace) -> None:
 
 
 def _classifier(
-    options: argparse.Namespace, gallery: Gallery, target: Path, model: Model
+    options: argparse.Namespace, gallery: Gallery, target: Path, model: EmbeddingModel
 ) -> tuple[tuple[str, ...], Classifier, Threshold]:
     """Return the people of a classifier, the classifier, and its threshold."""
-    from finetune.gallery import Contract, Threshold, calibrate, fitted, fitted_head, fitting
+    from finetune.gallery import Contract, Threshold, fitted, fitting
 
     fitting(gallery, Contract.of(model), target)
     people: tuple[str, ...] = gallery.people
     classifier: Classifier
     if options.classifier == "head":
+        from finetune.gallery import fitted_head
+
         people, classifier = fitted_head(model)
     else:
         classifier = fitted(options.classifier, gallery, target)
     if options.threshold is not None:
         return people, classifier, Threshold(options.threshold)
+    from finetune.gallery import calibrate
+
     try:
         return people, classifier, calibrate(gallery, classifier, options.classifier, options.far)
     except UserError as error:

@@ -14,7 +14,7 @@ from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.gallery import Gallery, Migration, MigrationRates
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
 
 NEEDING = ("photos", "labelled", "max_drop", "output", "dry_run", "force", "checkpoint")
 MOST_DROP = 0.01
@@ -78,7 +78,7 @@ def migrate(options: argparse.Namespace, target: Path, gallery: Gallery) -> None
     model = restore(_checkpoint(options.migrate))
     from finetune.gallery import plan_migration, write_migration
 
-    def old() -> Model:
+    def old() -> EmbeddingModel:
         return restore_of(_checkpoint(options.checkpoint), gallery.contract)
 
     found = plan_migration(target, gallery, model, old, options.photos, options.labelled)
@@ -93,7 +93,7 @@ def migrate(options: argparse.Namespace, target: Path, gallery: Gallery) -> None
 
 def _checkpoint(given: str | None) -> argparse.Namespace:
     """Return the options by which a checkpoint is restored as it is known to be."""
-    defaults = {"precision": "float32", "runtime": "tensorflow", "weights": "variables"}
+    defaults = {"precision": "float32", "runtime": None, "weights": "variables"}
     return argparse.Namespace(checkpoint=given, image_size=None, standardization=None, convert=None, **defaults)
 
 

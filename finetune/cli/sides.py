@@ -23,7 +23,7 @@ from finetune.words import counted
 
 if TYPE_CHECKING:
     from finetune.dataset.importers import ImageArray
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
     from finetune.recipe import Cache
 
 
@@ -63,7 +63,7 @@ class Images(NamedTuple):
             raise DataError(Problem("", found, "lower --min-images, or add photos"))
         return self.take([row for row, name in enumerate(names) if counts[name] >= least])
 
-    def embedded(self, model: Model, cache: Cache) -> npt.NDArray[np.float32]:
+    def embedded(self, model: EmbeddingModel, cache: Cache) -> npt.NDArray[np.float32]:
         """Return the embeddings, [n, E]."""
         from finetune.embedding import Embedder
         from finetune.gallery import embed_array
@@ -87,7 +87,7 @@ def read_arrays(options: argparse.Namespace) -> dict[str, Images]:
     return found
 
 
-def read_people(text: str, model: Model) -> tuple[dict[str, list[Path]], Images]:
+def read_people(text: str, model: EmbeddingModel) -> tuple[dict[str, list[Path]], Images]:
     """Return a folder's usable images, `{person: paths}` and as one list; print the images left out."""
     found = layout(path(text))
     paths = [photo for photos in found.files.values() for photo in photos]
@@ -107,7 +107,7 @@ def listed(people: Mapping[str, Sequence[Path]], records: Records, left_out: tup
     return Images([photo for photo, _ in pairs], [name for _, name in pairs], records, left_out)
 
 
-def read_test(text: str, model: Model) -> Images:
+def read_test(text: str, model: EmbeddingModel) -> Images:
     """Return a folder's usable test images; without names if the images lie in the folder itself.
 
     Images without names are in the order of their names, with numbers in them by value: `9.png` before `10.png`.
@@ -153,7 +153,7 @@ def refuse_gaps(text: str, test: Images) -> None:
         raise DataError(*problems)
 
 
-def _inspected(photos: Sequence[Path], model: Model) -> tuple[Records, dict[Path, str]]:
+def _inspected(photos: Sequence[Path], model: EmbeddingModel) -> tuple[Records, dict[Path, str]]:
     """Return the records of some files, and the reasons why some can't be used."""
     records = inspect_images(photos)
     reasons = {photo: record.unusable(model.preprocessing.image_size) for photo, record in records.items()}

@@ -19,7 +19,7 @@ from finetune.words import counted
 if TYPE_CHECKING:
     from finetune.arrays import Doubles
     from finetune.identification import TemplateIdentification
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
     from finetune.verification import ImagePairs, Templates, VerificationResult
 
 EXAMPLES = (
@@ -126,7 +126,7 @@ def _images(templates: Templates, folder: Path) -> list[Path]:
     return paths
 
 
-def _refuse_unusable(images: list[Path], model: Model, where: str) -> None:
+def _refuse_unusable(images: list[Path], model: EmbeddingModel, where: str) -> None:
     """Refuse images that are damaged or too small, before any long computation."""
     from finetune.images import inspect_images
 

@@ -19,7 +19,7 @@ from finetune.verification.protocols import K_FOLD, PROTOCOLS, Option, all_optio
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
     from finetune.verification import PairSet, VerificationResult
 
 
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> None:
     target = new_file(options.json) if options.json else None
     opened = _from_file(options) if options.measure else _from_options(options)
     named = read_names(options.trained) if options.trained else ()
-    locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
+    locate(options.checkpoint)  # reports a missing checkpoint before all else
     sets = _all_of(opened)
     refuse_several(sets, perturbations)
     refuse_sets_to_discard(sets, options.discard)
@@ -169,14 +169,14 @@ def _all_of(reads: Sequence[Callable[[], PairSet]]) -> list[PairSet]:
     return [one for one in found if one]
 
 
-def _usable(one: PairSet, model: Model, records: Mapping[Path, Any]) -> PairSet:
+def _usable(one: PairSet, model: EmbeddingModel, records: Mapping[Path, Any]) -> PairSet:
     from finetune.verification import usable
 
     crop = model.preprocessing.image_size
     return dataclasses.replace(one, pairs=usable(one.pairs, one.section, crop, records))
 
 
-def _settings(model: Model, trained: str | None, one: PairSet | None = None) -> dict[str, Any]:
+def _settings(model: EmbeddingModel, trained: str | None, one: PairSet | None = None) -> dict[str, Any]:
     """Return the settings that all sets share, and those of `one` if it is the only set."""
     return {
         "checkpoint": str(model.source.prefix),

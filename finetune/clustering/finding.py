@@ -16,7 +16,7 @@ from finetune.embedding import Embedder
 from finetune.errors import DataError
 from finetune.gallery import faces_of
 from finetune.images import ImageRecord, Pixels, hash_image, inspect_images
-from finetune.model import Model
+from finetune.model import EmbeddingModel
 from finetune.paths import find_images
 from finetune.quality import Quality, measure_appearance, measure_quality
 
@@ -47,7 +47,9 @@ def list_photos(folder: Path) -> tuple[dict[str, str], dict[str, Path]]:
     return photos, dict(sorted(first.items()))
 
 
-def embed_faces(photos: Sequence[Path], model: Model, folder: Path, *, align: bool, min_face_size: int = 20) -> Faces:
+def embed_faces(
+    photos: Sequence[Path], model: EmbeddingModel, folder: Path, *, align: bool, min_face_size: int = 20
+) -> Faces:
     """Find and embed the faces of photos, and judge their quality.
 
     Args:
@@ -72,7 +74,7 @@ def photos_of_crops(folder: Path) -> dict[str, str]:
     return {crop: outcome.photo for outcome in outcomes.values() for crop in targets(outcome, alignment)}
 
 
-def _aligned(photos: Sequence[Path], model: Model, folder: Path) -> Faces:
+def _aligned(photos: Sequence[Path], model: EmbeddingModel, folder: Path) -> Faces:
     records = inspect_images(photos)
     reasons = {path: record.unusable(model.preprocessing.image_size) or "" for path, record in records.items()}
     good = [path for path in photos if not reasons[path]]
@@ -84,7 +86,7 @@ def _aligned(photos: Sequence[Path], model: Model, folder: Path) -> Faces:
     return _embedded(found, good, model)
 
 
-def _detected(photos: Sequence[Path], model: Model, min_face_size: int) -> Faces:
+def _detected(photos: Sequence[Path], model: EmbeddingModel, min_face_size: int) -> Faces:
     """Find the faces of photos through links, since the detector takes a folder."""
     with tempfile.TemporaryDirectory(prefix="finetune-") as place:
         records: dict[str, ImageRecord] = {}
@@ -106,7 +108,7 @@ def _detected(photos: Sequence[Path], model: Model, min_face_size: int) -> Faces
             return _embedded(found, crops, model)
 
 
-def _embedded(found: Sequence[Found], crops: Sequence[Path | Pixels], model: Model) -> Faces:
+def _embedded(found: Sequence[Found], crops: Sequence[Path | Pixels], model: EmbeddingModel) -> Faces:
     """Embed the crops, one for each face with a number."""
     rows = np.zeros([len(found), model.embedding_size], np.float32)
     if crops:

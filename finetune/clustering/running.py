@@ -18,7 +18,7 @@ from finetune.clustering.references import face_of, faces_meant
 from finetune.clustering.result import People, cluster_faces
 from finetune.errors import DataError, Problem
 from finetune.gallery import fitting, read_gallery
-from finetune.model import Model
+from finetune.model import EmbeddingModel
 from finetune.paths import in_one_line
 
 Correct = Callable[[Corrections, Sequence[Line], Sequence[str]], Corrections]
@@ -41,7 +41,9 @@ class Done:
     embedded: int
 
 
-def cluster_photos(out: Path, settings: Settings, restore: Callable[[], Model], before: Stored | None = None) -> Done:
+def cluster_photos(
+    out: Path, settings: Settings, restore: Callable[[], EmbeddingModel], before: Stored | None = None
+) -> Done:
     """Cluster the faces of a folder of photos into a new folder, or one that was made before.
 
     Args:

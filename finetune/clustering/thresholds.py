@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm
 
 from finetune.arrays import Doubles, Floats, Labels
 from finetune.clustering.constraints import Constraints
@@ -68,6 +67,8 @@ def _symmetric(rows: Floats, far: float) -> tuple[float, Labels]:
 
 def _normal(similarities: Doubles, far: float) -> float:
     """Return the quantile 1 - far of the normal distribution through two low quantiles."""
+    from scipy.stats import norm
+
     low, upper = np.quantile(similarities, [far, UPPER])
     deviation = (upper - low) / (norm.ppf(UPPER) - norm.ppf(far))
     return min(1.0, float(low - 2 * norm.ppf(far) * deviation))

@@ -1,10 +1,10 @@
+from .evaluation import EvaluationBatches as EvaluationBatches
 from .noise import distances_to_center as distances_to_center, keep as keep, threshold as threshold
 from .parts import part_folder as part_folder, read_shares as read_shares
 from .pipeline import (
     Batch as Batch,
     Drawing as Drawing,
     ImageBatches as ImageBatches,
-    evaluation_batches as evaluation_batches,
     training_batches as training_batches,
     view_batches as view_batches,
 )

@@ -1,4 +1,4 @@
-"""Batches of images, read on demand: shuffled and augmented for training, in order for evaluation."""
+"""Batches of images for training, read on demand, shuffled and augmented."""
 
 from __future__ import annotations
 
@@ -148,28 +148,3 @@ def view_batches(
     """
     drawn = functools.partial(draw_views, paths, indices, key, augment, checksums)
     return ImageBatches(drawn, len(indices), Viewer(augment, key, preprocessing), batch_size)
-
-
-def evaluation_batches(
-    paths: Sequence[Path], *, preprocessing: Preprocessing, batch_size: int, checksums: Sequence[int] | None = None
-) -> ImageBatches:
-    """Return batches of all images in order, cropped centrally.
-
-    Args:
-        paths: image files.
-        preprocessing: preprocessing, for the image size.
-        batch_size: images per batch; the last batch may be smaller.
-        checksums: expected checksum of each file, or None to accept changed files.
-
-    Returns:
-        Batches of images, uint8 [b, s, s, c].
-    """
-    return view_batches(
-        paths,
-        np.arange(len(paths)),
-        preprocessing=preprocessing,
-        augment=Augment(),
-        batch_size=batch_size,
-        key=0,
-        checksums=checksums,
-    )

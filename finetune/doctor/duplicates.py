@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from finetune.arrays import Labels
 from finetune.doctor.copies import SAME_PICTURE, Edge
@@ -170,6 +168,9 @@ class Duplicates:
 
 def _components(n: int, edges: Sequence[Edge]) -> npt.NDArray[np.int64]:
     """Return the connected component of each row, by the edges, [n]."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     pairs = np.array([edge[:2] for edge in edges], np.int64).reshape(-1, 2)
     graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     return connected_components(graph, directed=False)[1].astype(np.int64)

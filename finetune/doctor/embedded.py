@@ -15,10 +15,10 @@ from finetune.doctor.finding import Finding
 from finetune.doctor.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
 
 
-def embed(model: Model, images: Thumbnails, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+def embed(model: EmbeddingModel, images: Thumbnails, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
     """Compute the embeddings of some images, through the cache."""
     from finetune.embedding import Embedder
 
@@ -43,7 +43,7 @@ class Embedded:
         images: Thumbnails,
         labels: npt.NDArray[np.int64],
         rows: npt.NDArray[np.intp],
-        model: Model,
+        model: EmbeddingModel,
     ) -> None:
         self.model, self.rows, self._labels = model, rows, labels[rows]
         self._root, self._people, self._images = root, people, images

@@ -26,7 +26,7 @@ from finetune.paths import in_one_line
 from finetune.verification import ImagePairs
 
 if TYPE_CHECKING:
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
 
 IMAGE_SIZE = 160
 LARGEST = 1.25
@@ -39,7 +39,7 @@ def examine(
     *,
     crop: int | None = None,
     min_images: int = 2,
-    model: Model | None = None,
+    model: EmbeddingModel | None = None,
     lfw: ImagePairs | None = None,
     inspect: Callable[[tuple[Path, ...]], Thumbnails] = Thumbnails,
     near_copies: bool = True,
@@ -95,7 +95,7 @@ class Examination:
         images: Thumbnails,
         crop: int,
         min_images: int,
-        model: Model | None,
+        model: EmbeddingModel | None,
         lfw: Thumbnails | None,
         *,
         near_copies: bool,
@@ -204,7 +204,7 @@ class Examination:
                 reason = f"one person with {people[b]}: their faces are alike to {cosine:.2f}"
                 yield Finding("same-person", root / people[a], reason, root / people[b], score=cosine)
 
-    def _embed(self, model: Model) -> Embedded:
+    def _embed(self, model: EmbeddingModel) -> Embedded:
         """Embed the images that may be aligned and are large enough."""
         rows = np.flatnonzero(self._aligned & self._large_enough)
         if len(rows) < len(self._aligned):

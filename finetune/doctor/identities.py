@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
 
 from finetune.arrays import Doubles, class_sums, unit_rows
 
@@ -129,6 +128,8 @@ def alike(first: Doubles, second: Doubles | None = None) -> list[tuple[int, int,
     Returns:
         Tuples (row, row, cosine), the most alike first; nothing if there are too few people.
     """
+    from scipy.stats import norm
+
     other = first if second is None else second
     rows, columns = (np.flatnonzero(~np.isnan(c[:, 0])) for c in (first, other))
     pairs = len(rows) * (len(rows) - 1) // 2 if second is None else len(rows) * len(columns)

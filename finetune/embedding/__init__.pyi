@@ -1,5 +1,5 @@
 from .cache import Entry as Entry, VectorCache as VectorCache, entry_name as entry_name
-from .embedder import Embedder as Embedder, key_of as key_of, unit as unit
+from .embedder import Embedder as Embedder, key_of as key_of
 from .frozen import FrozenFeatures as FrozenFeatures
 from .frozen_units import (
     FILL_BATCH as FILL_BATCH,

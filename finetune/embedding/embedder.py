@@ -6,19 +6,21 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
-from finetune import network
-from finetune.dataset import ImageBatches, evaluation_batches
+from finetune.dataset import EvaluationBatches
 from finetune.embedding.frozen_units import FILL_BATCH, FrozenUnits, flipped
 from finetune.errors import Problem, RunError
 from finetune.images import ImageRecord, Pixels, hash_image
 from finetune.interruption import stop_if_asked
-from finetune.model import Model
-from finetune.recipe import Cache
+from finetune.model import unit
+
+if TYPE_CHECKING:
+    from finetune.model import EmbeddingModel
+    from finetune.recipe import Cache
 
 Vectors = npt.NDArray[np.float32]
 ONE_SIDE, BOTH_SIDES = (False,), (False, True)
@@ -45,12 +47,12 @@ class Embedder:
 
     def __init__(
         self,
-        model: Model,
+        model: EmbeddingModel,
         cache: Cache = "auto",
         records: Mapping[Path, ImageRecord] | None = None,
         *,
         first: int | None = None,
-        rest: Callable[[tf.Tensor], Vectors] = np.asarray,
+        rest: Callable[[Any], Vectors] = np.asarray,
     ) -> None:
         self.units = FrozenUnits(model, cache, model.backbone.head_index if first is None else first)
         self.records = records or {}
@@ -78,7 +80,7 @@ class Embedder:
         nothing = np.empty([0, self.units.model.embedding_size], np.float32)
         return np.concatenate([nothing, *(self._rest(features) for (features,) in self.features(images))])
 
-    def features(self, images: Sequence[Path | Pixels], *, flip: bool = False) -> Iterator[tuple[tf.Tensor, ...]]:
+    def features(self, images: Sequence[Path | Pixels], *, flip: bool = False) -> Iterator[tuple[Any, ...]]:
         """Yield the input of unit `first`, float32 [b, ...], batch by batch; with `flip`, also for mirror images."""
         sides = BOTH_SIDES if flip else ONE_SIDE
         paths = [image for image in images if isinstance(image, Path)]
@@ -108,9 +110,9 @@ class Embedder:
         if missing := [key for key in chain(*keys) if key not in entry]:
             compute(missing)
         for start in range(0, len(paths), FILL_BATCH):
-            yield tuple(tf.constant(entry.read(side[start : start + FILL_BATCH], compute)) for side in keys)
+            yield tuple(entry.read(side[start : start + FILL_BATCH], compute) for side in keys)
 
-    def _computed(self, batches: Iterable[Pixels], sides: Sequence[bool]) -> Iterator[tuple[tf.Tensor, ...]]:
+    def _computed(self, batches: Iterable[Pixels], sides: Sequence[bool]) -> Iterator[tuple[Any, ...]]:
         """Yield the input of unit `first` without keeping it."""
         forward = self.units.forward()
         for pixels in batches:
@@ -124,8 +126,8 @@ class Embedder:
             raise RunError(Problem(path, record.fault.reason, advice))
         return record
 
-    def _pixels(self, paths: Sequence[Path], records: Sequence[ImageRecord] | None) -> ImageBatches:
-        return evaluation_batches(
+    def _pixels(self, paths: Sequence[Path], records: Sequence[ImageRecord] | None) -> EvaluationBatches:
+        return EvaluationBatches(
             paths,
             preprocessing=self.units.model.preprocessing,
             batch_size=FILL_BATCH,
@@ -136,8 +138,3 @@ class Embedder:
 def key_of(record: ImageRecord, *, mirrored: bool) -> bytes:
     """Return the cache key of an image or of its mirror image."""
     return hashlib.sha256(b"flipped" + record.digest).digest() if mirrored else record.digest
-
-
-def unit(prelogits: tf.Tensor | Vectors) -> Vectors:
-    """Bring prelogits [b, E] to unit length."""
-    return np.asarray(network.l2_normalize(prelogits))

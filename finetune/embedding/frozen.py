@@ -14,7 +14,7 @@ from finetune.dataset import (
     Batch,
     Dataset,
     Drawing,
-    evaluation_batches,
+    EvaluationBatches,
     training_batches,
     view_batches,
 )
@@ -91,7 +91,7 @@ class FrozenFeatures:
             return self._kept(held_back, None, order, self._recipe.batch_size)
         rows, size = self._share.of(order, self._recipe.batch_size)
         paths = [held_back.paths[row] for row in rows]
-        batches = evaluation_batches(
+        batches = EvaluationBatches(
             paths, preprocessing=self._preprocessing, batch_size=size, checksums=self._checksums(paths)
         )
         labelled = zip(batches, _labelled(held_back, order, self._recipe.batch_size), strict=True)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import functools
-import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from importlib import metadata
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import PIL
-import tensorflow as tf
 
-from finetune import __version__
-from finetune.dataset import ImageBatches
 from finetune.embedding.cache import Entry, VectorCache, entry_name
 from finetune.embedding.placement import Choice, choose
 from finetune.interruption import stop_if_asked
-from finetune.model import Model
 from finetune.progress import track
-from finetune.recipe import Cache, Recipe
+
+if TYPE_CHECKING:
+    from finetune.model import EmbeddingModel
+    from finetune.recipe import Cache, Recipe
 
 FILL_BATCH = 96
 """Images per batch that is decoded and computed."""
@@ -38,7 +35,7 @@ class FrozenUnits:
         first: index of the unit that takes the features.
     """
 
-    def __init__(self, model: Model, cache: Cache, first: int) -> None:
+    def __init__(self, model: EmbeddingModel, cache: Cache, first: int) -> None:
         self.model, self.first = model, first
         self._cache = cache
         self._on_disk: Entry | None = None
@@ -47,7 +44,7 @@ class FrozenUnits:
         """Return where this number of vectors would be kept: `off`, `memory` or `disk`."""
         return choice_of(self.model, self._cache, self.first, vectors).where
 
-    def forward(self) -> Callable[[tf.Tensor], tf.Tensor]:
+    def forward(self) -> Callable[[Any], Any]:
         """Return the function from pixels, uint8 [b, s, s, c], to the input of unit `first`, float32 [b, ...]."""
         return self.model.prefix(self.first)
 
@@ -61,7 +58,7 @@ class FrozenUnits:
         self._on_disk = entry
         return entry
 
-    def fill(self, entry: Entry, images: ImageBatches, *sides: Sequence[bytes], wanted: Collection[bytes]) -> None:
+    def fill(self, entry: Entry, images: Iterable[Any], *sides: Sequence[bytes], wanted: Collection[bytes]) -> None:
         """Compute vectors and keep them in segments. An interruption or error loses no computed vector.
 
         Args:
@@ -89,7 +86,7 @@ class FrozenUnits:
                 keep()
 
     def _computed(
-        self, images: ImageBatches, sides: Sequence[Sequence[bytes]], wanted: set[bytes]
+        self, images: Iterable[Any], sides: Sequence[Sequence[bytes]], wanted: set[bytes]
     ) -> Iterator[tuple[list[bytes], np.ndarray]]:
         """Yield keys and their vectors, [b, ...], batch by batch."""
         forward, n = self.forward(), len(sides[0])
@@ -100,8 +97,8 @@ class FrozenUnits:
                 of = keys[start : start + FILL_BATCH]
                 rows = [row for row, key in enumerate(of) if key in wanted]
                 if rows:
-                    chosen = pixels if len(rows) == len(of) else tf.gather(pixels, rows)
-                    yield [of[row] for row in rows], forward(flipped(chosen) if mirrored else chosen).numpy()
+                    chosen = pixels if len(rows) == len(of) else np.asarray(pixels)[rows]
+                    yield [of[row] for row in rows], np.asarray(forward(flipped(chosen) if mirrored else chosen))
 
     @functools.cached_property
     def _name(self) -> str:
@@ -112,18 +109,18 @@ class FrozenUnits:
         return Entry(None, self.model.shape_before(self.first))
 
 
-def flipped(pixels: np.ndarray | tf.Tensor) -> np.ndarray | tf.Tensor:
+def flipped(pixels: Any) -> Any:
     """Return the mirror images of pixels [b, h, w, c]."""
     return pixels[:, :, ::-1]
 
 
-def choice(model: Model, recipe: Recipe, first: int, n_train: int, n_validation: int) -> Choice:
+def choice(model: EmbeddingModel, recipe: Recipe, first: int, n_train: int, n_validation: int) -> Choice:
     """Decide whether and where to keep the features of a stage that trains from unit `first`."""
     vectors = n_train * (recipe.augment.views or 1) + n_validation
     return choice_of(model, recipe.cache, first, vectors, augmented=recipe.augment.draws and not recipe.augment.views)
 
 
-def choice_of(model: Model, cache: Cache, first: int, vectors: int, *, augmented: bool = False) -> Choice:
+def choice_of(model: EmbeddingModel, cache: Cache, first: int, vectors: int, *, augmented: bool = False) -> Choice:
     """Decide whether and where to keep this number of vectors from the units before `first`."""
     return choose(
         cache,
@@ -135,9 +132,9 @@ def choice_of(model: Model, cache: Cache, first: int, vectors: int, *, augmented
     )
 
 
-def name_of(model: Model, first: int) -> str:
+def name_of(model: EmbeddingModel, first: int) -> str:
     """Return the name of the cache entry for the units before `first`: a digest of all that it depends on."""
-    frozen = [name for name in model.variables if model.backbone.index_of(name) < first]
+    frozen = [name for name in model.names if model.backbone.index_of(name) < first]
     return entry_name(
         model.digests(frozen),
         cut=model.backbone.names[first],
@@ -145,13 +142,10 @@ def name_of(model: Model, first: int) -> str:
         standardization=model.preprocessing.standardization,
         **model.preprocessing.of_channels,
         precision=model.precision,
-        versions=[__version__, tf.__version__, PIL.__version__],
-        runtime=model.runtime if model.runtime == "tensorflow" else [model.runtime, metadata.version(model.runtime)],
-        onednn=os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
-        device=[device.device_type for device in tf.config.list_physical_devices()],
+        **model.computed_by,
     )
 
 
-def stored_entry(model: Model, first: int) -> Entry:
+def stored_entry(model: EmbeddingModel, first: int) -> Entry:
     """Return the cache entry for the units before `first`, for reading only: no other entry is removed."""
     return Entry(VectorCache().folder / name_of(model, first), model.shape_before(first))

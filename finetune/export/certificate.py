@@ -6,49 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from finetune.agreement import Agreement, Tolerance, disagreements
 from finetune.brief import Brief
-from finetune.errors import ExportFailed, Problem
-from finetune.export.formats import Format, Tolerance
+from finetune.export.formats import Format
 from finetune.verification import Difference, VerificationResult, compare
 from finetune.words import counted
 
 FILE_NAME = "certificate.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Agreement:
-    """Differences between an output of the export and the expected output, over all images.
-
-    Attributes:
-        largest_difference: largest difference of any value; for logits, as a share of the largest logit.
-        smallest_cosine: smallest cosine of any row; None for outputs other than embeddings.
-    """
-
-    largest_difference: float
-    smallest_cosine: float | None = None
-
-
-def agreements(expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]) -> dict[str, Agreement]:
-    """Compare outputs by name.
-
-    Raises:
-        ExportFailed: the names or the shapes of the outputs differ.
-    """
-    shapes = [{name: list(values.shape) for name, values in of.items()} for of in (expected, found)]
-    if shapes[0] != shapes[1]:
-        raise ExportFailed(Problem("", f"it gives {shapes[1]} where {shapes[0]} are expected"))
-    result = {}
-    for name, values in expected.items():
-        a, b = values.astype(np.float64), found[name].astype(np.float64)
-        scale = max(float(np.abs(a).max()), 1e-30) if name == "logits" else 1.0
-        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-        cosines = (a * b).sum(1) / np.maximum(lengths, 1e-30)
-        cosines[(a == b).all(1)] = 1.0  # a network whose last layer has ReLU may give zeros for both
-        cosine = float(cosines.min()) if name == "embeddings" else None
-        result[name] = Agreement(float(np.abs(a - b).max()) / scale, cosine)
-    return result
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -85,13 +49,7 @@ class Certificate(Brief):
     def problems(self) -> list[str]:
         """Return one message per value outside the format's tolerance."""
         tolerance: Tolerance = self.format.tolerance
-        found = []
-        for name, agreement in self.agreements.items():
-            allowed = tolerance.difference if name == "embeddings" else tolerance.head
-            if not agreement.largest_difference <= allowed:  # NaN is a problem too
-                found.append(f"{name} differ by {agreement.largest_difference:.1e}, {allowed:g} allowed")
-            if agreement.smallest_cosine is not None and not agreement.smallest_cosine >= tolerance.cosine:
-                found.append(f"a cosine of {agreement.smallest_cosine:.6f}, {tolerance.cosine:g} is the least allowed")
+        found = disagreements(self.agreements, tolerance)
         difference, most = self.lfw_difference, tolerance.lfw_accuracy
         if difference and most is not None and not abs(difference.accuracy) <= most:
             found.append(f"LFW accuracy differs by {difference.accuracy:+.4f}, {most:g} allowed")

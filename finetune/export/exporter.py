@@ -13,18 +13,17 @@ import numpy as np
 import tensorflow as tf
 
 from finetune import __version__, checkpoint as checkpoints, files
+from finetune.agreement import agreements
 from finetune.embedding import Embedder
 from finetune.errors import DataError, ExportFailed, Problem, RunError
 from finetune.export import process, reading_back
-from finetune.export.certificate import FILE_NAME, Certificate, agreements
+from finetune.export.certificate import FILE_NAME, Certificate
 from finetune.export.formats import FORMATS, Content, Format, find
-from finetune.images import Identity, Preprocessing, draw_face, in_channels, inspect_images, network_inputs
+from finetune.images import inspect_images, network_inputs, probes
 from finetune.model import Model
 from finetune.recipe import LFW
 from finetune.verification import ImagePairs, measure_lfw, open_pairs, usable
 
-DRAWN, NOISE = 32, 4
-"""Numbers of probe images: drawn faces, and images of noise."""
 OF_LFW = 64
 """Number of images of the pairs that are probes too, if LFW is measured."""
 
@@ -99,20 +98,6 @@ def _write(chosen: Format, content: Content, folder: Path, out: Path) -> None:
     except (tf.errors.OpError, RuntimeError) as error:  # from TensorFlow and h5py, if the disk is full
         reason = checkpoints.reason_of(error) if isinstance(error, tf.errors.OpError) else str(error)
         raise RunError(Problem(out, f"can't be written ({reason}); nothing was left there")) from error
-
-
-def probes(preprocessing: Preprocessing) -> np.ndarray:
-    """Return drawn faces, noise and flat images, uint8 [n, s, s, c]; every call returns the same."""
-    image_size = preprocessing.image_size
-    drawn = [
-        np.asarray(draw_face(Identity.draw(np.random.default_rng([0, i])), image_size, np.random.default_rng([1, i])))
-        for i in range(DRAWN)
-    ]
-    noise = np.random.default_rng(2).integers(0, 256, [NOISE, image_size, image_size, 3])
-    flat = np.broadcast_to(np.array([0, 200, 255])[:, None, None, None], [3, image_size, image_size, 3])
-    pixels = np.concatenate([np.stack(drawn), noise, flat]).astype(np.uint8)
-    converted = dataclasses.replace(preprocessing, convert=True)
-    return np.stack([in_channels(image, converted) for image in pixels])
 
 
 def _refuse_out(out: Path) -> None:

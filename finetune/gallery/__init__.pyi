@@ -4,7 +4,6 @@ from .classifier_cache import fitted as fitted, fitted_head as fitted_head
 from .classifiers import (
     Classifier as Classifier,
     KNearest as KNearest,
-    Logistic as Logistic,
     SoftmaxHead as SoftmaxHead,
     few_photos as few_photos,
 )
@@ -16,6 +15,7 @@ from .compare import (
     write_matrix as write_matrix,
 )
 from .contract import Contract as Contract
+from .contract_check import fitting as fitting
 from .cross_validation import (
     CrossValidated as CrossValidated,
     Split as Split,
@@ -28,7 +28,6 @@ from .enrolment import (
     Enrolment as Enrolment,
     enroll as enroll,
     enroll_strangers as enroll_strangers,
-    fitting as fitting,
     import_features as import_features,
     short as short,
 )
@@ -59,6 +58,7 @@ from .labelled_tables import show_figures as show_figures
 from .legacy import read_features as read_features
 from .listed_crops import NamedImages as NamedImages, cut_listed as cut_listed
 from .listed_faces import ListedFace as ListedFace, is_list as is_list, read_faces as read_faces
+from .logistic import Logistic as Logistic
 from .mapping import FittedMap as FittedMap, MapCertificate as MapCertificate, fit_map as fit_map
 from .migration import Migration as Migration, plan_migration as plan_migration, write_migration as write_migration
 from .migration_rates import MigrationRates as MigrationRates

@@ -21,12 +21,12 @@ from finetune.errors import CheckpointError, Problem, RunError
 from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.photos import Embeddings
-from finetune.gallery.svm import LinearSVM
 from finetune.paths import cache_folder
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.model import Model
+    from finetune.gallery.svm import LinearSVM
+    from finetune.model import EmbeddingModel
 
 ARRAYS = ("coef", "intercept", "slack", "labels", "embeddings", "people")
 
@@ -41,13 +41,13 @@ def fitted(name: Name, gallery: Gallery, path: Path) -> Classifier:
         DataError: the classifier can't tell that many, or that few, people apart.
     """
     classifier = make(name, len(gallery.people))
-    if isinstance(classifier, LinearSVM):
+    if name == "svm":
         return fitted_svm(gallery, path)
     classifier.fit(gallery.embeddings, gallery.labels)
     return classifier
 
 
-def fitted_head(model: Model) -> tuple[tuple[str, ...], SoftmaxHead]:
+def fitted_head(model: EmbeddingModel) -> tuple[tuple[str, ...], SoftmaxHead]:
     """Return a checkpoint's class names, and its own classifier.
 
     Raises:
@@ -62,8 +62,8 @@ def fitted_head(model: Model) -> tuple[tuple[str, ...], SoftmaxHead]:
         raise CheckpointError(
             Problem(model.source.prefix, has, "give a checkpoint of a run, with class_names.txt, or another classifier")
         )
-    weights, biases = (model.variables[name].numpy() for name in model.backbone.head_variables)
-    return model.class_names, SoftmaxHead(weights, biases)
+    tensors = model.tensors(model.backbone.head_variables)
+    return model.class_names, SoftmaxHead(*(tensors[name] for name in model.backbone.head_variables))
 
 
 def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
@@ -72,6 +72,8 @@ def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
     Args:
         path: path of the gallery, the key of the cache.
     """
+    from finetune.gallery.svm import LinearSVM
+
     name = hashlib.sha256(os.path.realpath(path).encode(errors="surrogateescape")).hexdigest()[:32]
     place = cache_folder("classifiers") / f"{name}.npz"
     svm = _resumed(gallery, place) or LinearSVM().fit(gallery.embeddings, gallery.labels)
@@ -86,6 +88,8 @@ def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
 
 def _resumed(gallery: Gallery, place: Path) -> LinearSVM | None:
     """Return the cached SVMs, updated with the photos added since; None if the gallery changed otherwise."""
+    from finetune.gallery.svm import LinearSVM
+
     try:
         with np.load(place, allow_pickle=False) as kept:
             coef, intercept, slack, labels, embeddings, people = (kept[name] for name in ARRAYS)

@@ -1,18 +1,15 @@
-"""Classifiers of a gallery by name, and the short ones: k-nearest neighbours, logistic regression, softmax head."""
+"""Classifiers of a gallery by name, and the short ones: k-nearest neighbours and the checkpoint's softmax head."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal, Protocol, get_args
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
 
 from finetune.arrays import Floats, Labels
 from finetune.errors import DataError, Problem
+from finetune.gallery.estimator import Estimator
 from finetune.gallery.prototypes import NOBODY, Best, NearestPrototype, two_best
-from finetune.gallery.svm import LinearSVM, PublishedSVM
 from finetune.identification import nearest
 
 Name = Literal["prototype", "k-nearest", "svm", "logistic", "svc"]
@@ -39,7 +36,7 @@ class Classifier(Protocol):
         """Return the scores of all people, [m, people], in the order of `classes_`."""
 
 
-class KNearest(ClassifierMixin, BaseEstimator):
+class KNearest(Estimator):
     """Vote of the k most similar photos, weighted by cosine similarity; negative similarities count as 0.
 
     A person's score is the sum of their photos' similarities among the k, divided by k: 0..1. People with fewer than k
@@ -94,39 +91,7 @@ class KNearest(ClassifierMixin, BaseEstimator):
         return self._y[found.rows], np.maximum(found.similarities, 0) / self.n_neighbors
 
 
-class Logistic(ClassifierMixin, BaseEstimator):
-    """Multinomial logistic regression, with probabilities as scores.
-
-    Args:
-        C: inverse strength of the L2 penalty.
-    """
-
-    def __init__(self, C: float = 10.0) -> None:  # noqa: N803
-        self.C = C
-
-    def fit(self, X: Floats, y: Labels) -> Logistic:  # noqa: N803
-        """Fit to unit embeddings [n, E] and labels [n] of at least two people."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "The number of unique classes")  # most people have few photos
-            self._model = LogisticRegression(C=self.C, max_iter=1000).fit(X, y)
-        self.classes_ = self._model.classes_
-        return self
-
-    def predict(self, X: Floats) -> Labels:  # noqa: N803
-        """Return the most probable label for each row, [m]."""
-        return self.best(X).labels[:, 0]
-
-    def best(self, X: Floats) -> Best:  # noqa: N803
-        """Return the two most probable people for each row."""
-        return two_best(self.scores(X), self.classes_)
-
-    def scores(self, X: Floats) -> Floats:  # noqa: N803
-        """Return the probabilities of all people, [m, people]."""
-        probabilities: Floats = self._model.predict_proba(X)
-        return probabilities
-
-
-class SoftmaxHead(ClassifierMixin, BaseEstimator):
+class SoftmaxHead(Estimator):
     """Checkpoint's own classifier, over prelogits instead of embeddings, with probabilities as scores.
 
     Args:
@@ -137,15 +102,11 @@ class SoftmaxHead(ClassifierMixin, BaseEstimator):
     def __init__(self, weights: Floats, biases: Floats) -> None:
         self.weights = weights
         self.biases = biases
+        self.classes_ = np.arange(len(biases), dtype=np.int64)
 
     def fit(self, X: Floats, y: Labels) -> SoftmaxHead:  # noqa: N803
         """Do nothing: the head was trained with the network."""
         return self
-
-    @property
-    def classes_(self) -> Labels:
-        """Labels of the classes, in order."""
-        return np.arange(len(self.biases))
 
     def predict(self, X: Floats) -> Labels:  # noqa: N803
         """Return the most probable class for each row, [m]."""
@@ -191,11 +152,15 @@ def make(name: Name, people: int, seed: int = 0) -> Classifier:
     if people > MOST_ONE_AGAINST_ONE and name == "svc":
         found = f"one SVM for each two of {people} people is too many"
         raise DataError(Problem("svc", found, "use svm, which has one for each person"))
-    made: dict[Name, Classifier] = {
-        "prototype": NearestPrototype(),
-        "k-nearest": KNearest(),
-        "svm": LinearSVM(),
-        "logistic": Logistic(),
-        "svc": PublishedSVM(seed),
-    }
-    return made[name]
+    match name:
+        case "prototype":
+            return NearestPrototype()
+        case "k-nearest":
+            return KNearest()
+        case "logistic":
+            from finetune.gallery.logistic import Logistic
+
+            return Logistic()
+    from finetune.gallery.svm import LinearSVM, PublishedSVM
+
+    return LinearSVM() if name == "svm" else PublishedSVM(seed)

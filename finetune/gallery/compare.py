@@ -18,7 +18,8 @@ from finetune.errors import DataError, Problem
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.identification import Face, faces_of
-from finetune.model import Model
+from finetune.light import restore
+from finetune.model import EmbeddingModel
 from finetune.paths import Place, as_paths, in_one_line
 from finetune.verification import interval, least_rate
 
@@ -58,7 +59,7 @@ class Comparison:
 def verify(
     first: Place,
     second: Place,
-    model: Model | str | Path,
+    model: EmbeddingModel | str | Path,
     *,
     threshold: float | None = None,
     gallery: Gallery | None = None,
@@ -96,7 +97,7 @@ def verify(
     return Comparison(float(similarities([first, second], model, align=align)[0, 1]), threshold)
 
 
-def similarities(photos: Sequence[Place], model: Model | str | Path, *, align: bool = False) -> Doubles:
+def similarities(photos: Sequence[Place], model: EmbeddingModel | str | Path, *, align: bool = False) -> Doubles:
     """Compare the faces on several photos, each with each. Nothing of them is kept on disk.
 
     Args:
@@ -112,7 +113,7 @@ def similarities(photos: Sequence[Place], model: Model | str | Path, *, align: b
         CheckpointError: the checkpoint can't be restored.
     """
     paths = _refuse_folders(photos)
-    used = model if isinstance(model, Model) else Model.restore(model)
+    used = model if isinstance(model, EmbeddingModel) else restore(model)
     with contextlib.ExitStack() as stack:
         found = [stack.enter_context(faces_of([photo], used, detect=align)) for photo in paths]
         problems = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from finetune.backbones import Channels, Standardization
 
 if TYPE_CHECKING:
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Contract:
     convert: bool = False
 
     @classmethod
-    def of(cls, model: Model) -> Contract:
+    def of(cls, model: EmbeddingModel) -> Contract:
         """Return the contract of a restored model."""
-        weights = model.weights_sha256([name for name in model.variables if not model.backbone.is_head(name)])
+        weights = model.weights_sha256([name for name in model.names if not model.backbone.is_head(name)])
         contract = model.preprocessing
         return cls(
             str(model.source.prefix.absolute()),

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from finetune.dataset import Quarantined, layout
 from finetune.embedding import Embedder
 from finetune.errors import DataError, Problem
 from finetune.gallery.contract import Contract
+from finetune.gallery.contract_check import fitting
 from finetune.gallery.decisions import person_key
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.legacy import read_features
@@ -23,10 +25,12 @@ from finetune.gallery.photos import Photos, Source
 from finetune.gallery.prototypes import NearestPrototype
 from finetune.gallery.storage import read_gallery, update
 from finetune.images import Fault, ImageRecord, Records, Size, hash_image, inspect_images, measure_all
-from finetune.model import Model
+from finetune.model import EmbeddingModel
 from finetune.names import normal, same_identities, why_unusable
 from finetune.paths import Place, find_images, image_paths, in_one_line
-from finetune.recipe import Cache
+
+if TYPE_CHECKING:
+    from finetune.recipe import Cache
 
 ENROLLED, TRAINED = "enrolled: no stranger", "trained on: no stranger to this checkpoint"
 People = Mapping[str, Place | Iterable[Place]]
@@ -58,7 +62,7 @@ class Enrolment(Brief):
 def enroll(
     path: Place,
     people: People,
-    model: Model,
+    model: EmbeddingModel,
     cache: Cache = "auto",
     sources: Mapping[Path, Path] | None = None,
     boxed: Collection[Path] = (),
@@ -152,7 +156,7 @@ class Strangers(Brief):
     lookalikes: tuple[tuple[Path, str], ...]
 
 
-def enroll_strangers(path: Place, folder: Place, model: Model, cache: Cache = "auto") -> Strangers:
+def enroll_strangers(path: Place, folder: Place, model: EmbeddingModel, cache: Cache = "auto") -> Strangers:
     """Add strangers to a gallery for calibration: their embeddings are kept, not their names.
 
     Enrolled people are left out, by name or by photo. People in the checkpoint's class names are left out too: trained
@@ -191,7 +195,9 @@ def enroll_strangers(path: Place, folder: Place, model: Model, cache: Cache = "a
     return Strangers(after, new, (*others, *left_out), lookalikes)
 
 
-def _strangers_in(folder: Path, gallery: Gallery, model: Model) -> tuple[list[Sequence[Path]], list[Quarantined]]:
+def _strangers_in(
+    folder: Path, gallery: Gallery, model: EmbeddingModel
+) -> tuple[list[Sequence[Path]], list[Quarantined]]:
     """Return the photos of each person in a folder (or single photos), and the people whose names are not strangers."""
     files = {} if folder.is_file() else layout(folder).files
     reasons = dict.fromkeys(same_identities(model.class_names, files), TRAINED)
@@ -213,7 +219,7 @@ def _like_enrolled(gallery: Gallery, photos: Photos) -> list[tuple[int, str]]:
     return [(int(row), gallery.people[best.labels[row, 0]]) for row in rows]
 
 
-def open_for(path: Path, model: Model) -> Gallery:
+def open_for(path: Path, model: EmbeddingModel) -> Gallery:
     """Return the gallery at a path, or an empty one if there is none.
 
     Raises:
@@ -225,7 +231,7 @@ def open_for(path: Path, model: Model) -> Gallery:
 
 
 def _usable(
-    paths: Sequence[Path], model: Model, known: Collection[bytes] = ()
+    paths: Sequence[Path], model: EmbeddingModel, known: Collection[bytes] = ()
 ) -> tuple[Records, tuple[Quarantined, ...]]:
     """Return the records of usable files, and the unusable files. Known contents are not decoded again."""
     size = model.preprocessing.image_size
@@ -246,27 +252,12 @@ def _there(now: Gallery | None, before: Gallery) -> Gallery:
     return Gallery.empty(before.contract, before.embedding_size) if now is None else now
 
 
-def fitting(gallery: Gallery, contract: Contract, path: Path) -> Gallery:
-    """Return the gallery with the contract's checkpoint path, where the checkpoint was last seen.
-
-    Raises:
-        DataError: its embeddings were made with another contract.
-    """
-    differences = gallery.contract.differences(contract)
-    if differences:
-        same = gallery.contract.weights == contract.weights
-        made = "give the checkpoint that it was made with, or migrate the gallery (finetune gallery --migrate)"
-        advice = "leave that option out, or make another gallery" if same else made
-        raise DataError(Problem(path, differences, advice))
-    return dataclasses.replace(gallery, contract=contract)
-
-
 def short(photo: Path) -> str:
     """Return a photo's folder and name; the rest of the path may be that of a cache."""
     return in_one_line(Path(*photo.parts[-2:]))
 
 
-def import_features(path: Place, features: Place, model: Model) -> tuple[Gallery, int, int]:
+def import_features(path: Place, features: Place, model: EmbeddingModel) -> tuple[Gallery, int, int]:
     """Add embeddings that another tool has pickled, as `read_features` reads them.
 
     A row is identified by its values.

@@ -7,13 +7,12 @@ import dataclasses
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from finetune import files
-from finetune.align import Alignment, cut
 from finetune.arrays import Floats, Labels, unit_rows
 from finetune.cells import csv_text
 from finetune.embedding import Embedder
@@ -24,9 +23,12 @@ from finetune.gallery.decisions import Decisions, person_key
 from finetune.gallery.prototypes import NOBODY, Best, two_best
 from finetune.identification import ranks
 from finetune.images import Pixels, hash_image, inspect_images
-from finetune.model import Model
+from finetune.model import EmbeddingModel
 from finetune.names import UNKNOWN
 from finetune.paths import Place, as_paths, find_images, in_one_line
+
+if TYPE_CHECKING:
+    from finetune.align import Alignment
 
 AT_ONCE = 1024
 """Faces whose scores of all people are in memory at once."""
@@ -105,7 +107,7 @@ class Identification:
 @contextlib.contextmanager
 def faces_of(
     photos: Place | Iterable[Place],
-    model: Model,
+    model: EmbeddingModel,
     *,
     detect: bool,
     min_face_size: int = 20,
@@ -125,6 +127,8 @@ def faces_of(
     if not detect:
         yield [face for given in places for face in _crops(given, size)]
         return
+    from finetune.align import Alignment
+
     alignment = Alignment(size=size, all_faces=True, min_face_size=min_face_size)
     with tempfile.TemporaryFile() as file:  # unnamed: nothing remains, however this process ends
         yield list(_detected(places, alignment, file))
@@ -132,7 +136,7 @@ def faces_of(
 
 def identify(
     faces: Sequence[Face],
-    model: Model,
+    model: EmbeddingModel,
     people: Sequence[str],
     classifier: Classifier,
     threshold: Threshold,
@@ -243,6 +247,8 @@ def _crops(given: Path, size: int) -> list[Face]:
 
 def _detected(places: Sequence[Path], alignment: Alignment, file: BinaryIO) -> list[Face]:
     """Find the faces in photos, and write their crops to the file: they may not fit in memory."""
+    from finetune.align import cut
+
     faces: list[Face] = []
     for given in places:
         root = given if given.is_dir() else given.parent

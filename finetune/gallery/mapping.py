@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import orthogonal_procrustes
 
 from finetune.arrays import Doubles, Floats, Labels, unit_rows
 from finetune.brief import Brief
@@ -148,6 +147,8 @@ def _rotation(old: Doubles, new: Doubles, pull: float) -> Doubles:
     same = np.eye(basis.shape[1])
     rows = np.sqrt(pull) * same
     first, second = (np.concatenate([part @ basis, rows]) for part in (old, new))  # [n + k, k]
+    from scipy.linalg import orthogonal_procrustes
+
     rotation: Doubles = np.eye(len(basis)) + basis @ (orthogonal_procrustes(first, second)[0] - same) @ basis.T
     return rotation
 

@@ -13,18 +13,18 @@ import numpy as np
 from finetune.brief import Brief
 from finetune.errors import DataError, Problem
 from finetune.gallery.contract import Contract
-from finetune.gallery.enrolment import fitting
+from finetune.gallery.contract_check import fitting
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.mapping import LEAST_IMAGES, MOST_IMAGES, MapCertificate, fit_map
 from finetune.gallery.migration_images import Pairs, embed_by_both, read_images, read_probes
 from finetune.gallery.migration_rates import MigrationRates, rates_left_out, rates_of_probes
 from finetune.gallery.moved_embeddings import Fit, MovedEmbeddings
 from finetune.gallery.storage import update, write_gallery
-from finetune.model import Model
+from finetune.model import EmbeddingModel
 from finetune.paths import Place, in_one_line
 from finetune.words import counted
 
-Restore = Callable[[], Model]
+Restore = Callable[[], EmbeddingModel]
 """Function that restores the gallery's own checkpoint. It is called only where it has to embed images."""
 
 
@@ -74,7 +74,12 @@ class Migration(Brief):
 
 
 def plan_migration(
-    path: Path, gallery: Gallery, model: Model, old: Restore, photos: Place | None = None, labelled: Place | None = None
+    path: Path,
+    gallery: Gallery,
+    model: EmbeddingModel,
+    old: Restore,
+    photos: Place | None = None,
+    labelled: Place | None = None,
 ) -> Migration:
     """Compute the migrated gallery and what the migration costs; the gallery's file is not touched.
 
@@ -138,7 +143,7 @@ def write_migration(path: Path, migration: Migration, output: Path | None = None
     update(path, replace)
 
 
-def _restored(old: Restore, gallery: Gallery, path: Path) -> Model:
+def _restored(old: Restore, gallery: Gallery, path: Path) -> EmbeddingModel:
     """Return the gallery's own checkpoint.
 
     Raises:

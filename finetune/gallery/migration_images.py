@@ -18,7 +18,7 @@ from finetune.gallery.gallery import Gallery
 from finetune.gallery.labelled import owners_of
 from finetune.gallery.photos import Embeddings
 from finetune.images import Records, inspect_images
-from finetune.model import Model
+from finetune.model import EmbeddingModel
 from finetune.paths import find_images, in_one_line
 
 NOT_ENROLLED = -1
@@ -77,7 +77,7 @@ class Probes(Brief):
     labels: Labels
     digests: frozenset[bytes]
 
-    def embedded(self, model: Model) -> Embeddings:
+    def embedded(self, model: EmbeddingModel) -> Embeddings:
         """Compute the embeddings, float32 [n, E]. Nothing is kept in the cache."""
         return Embedder(model, "off").embeddings(self.images)
 
@@ -117,7 +117,9 @@ def read_probes(folder: Path, gallery: Gallery, size: int) -> Probes:
     return Probes(tuple(images), labels, frozenset(record.digest for record in records.values()))
 
 
-def embed_by_both(records: Records, without: Collection[bytes], old: Model, new: Model, most: int) -> Pairs:
+def embed_by_both(
+    records: Records, without: Collection[bytes], old: EmbeddingModel, new: EmbeddingModel, most: int
+) -> Pairs:
     """Embed images by two checkpoints. Nothing is kept in the cache; a person is the folder that an image lies in.
 
     Args:

@@ -21,7 +21,7 @@ from finetune.gallery.migration_images import Pairs
 from finetune.gallery.photos import Photos, Source
 from finetune.gallery.sources import State, on_disk, states_of
 from finetune.images import Records
-from finetune.model import Model
+from finetune.model import EmbeddingModel
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -58,7 +58,7 @@ class MovedEmbeddings(Brief):
     denied: Photos = dataclasses.field(default_factory=lambda: Photos.none(0))
 
     @classmethod
-    def begin(cls, gallery: Gallery, model: Model, given: Records) -> MovedEmbeddings:
+    def begin(cls, gallery: Gallery, model: EmbeddingModel, given: Records) -> MovedEmbeddings:
         """Find the photos that are there, and embed them."""
         whole = gallery.photos.joined(gallery.strangers)
         places_unknown: list[State] = ["unknown"] * len(gallery.strangers)
@@ -121,7 +121,9 @@ class MovedEmbeddings(Brief):
         return after.found_at({key: Source.of(file, key) for key, file in by_digest(given).items()})
 
 
-def _embedded(photos: Photos, states: list[State], model: Model, given: Records) -> tuple[npt.NDArray[np.intp], Photos]:
+def _embedded(
+    photos: Photos, states: list[State], model: EmbeddingModel, given: Records
+) -> tuple[npt.NDArray[np.intp], Photos]:
     """Return the rows of the photos that are there, and these photos with new embeddings and the digests of now."""
     size = model.preprocessing.image_size
     with tempfile.TemporaryDirectory(prefix="finetune-") as place:

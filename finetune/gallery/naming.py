@@ -12,14 +12,15 @@ from finetune.gallery.calibration import FAR, Threshold, calibrate
 from finetune.gallery.enrolment import People, enroll
 from finetune.gallery.identification import Identification, faces_of, identify, refuse_nothing
 from finetune.gallery.prototypes import NearestPrototype
-from finetune.model import Model
+from finetune.light import restore
+from finetune.model import EmbeddingModel
 from finetune.paths import Place
 
 
 def name_faces(
     photos: Place | list[Place],
     people: Place | People,
-    model: Model | str | Path,
+    model: EmbeddingModel | str | Path,
     *,
     threshold: float | None = None,
     far: float = FAR,
@@ -56,7 +57,7 @@ def name_faces(
         >>> answer.name in {folder.name for folder in people.iterdir()}
         True
     """
-    used = model if isinstance(model, Model) else Model.restore(model)
+    used = model if isinstance(model, EmbeddingModel) else restore(model)
     known = people if isinstance(people, Mapping) else _people_in(Path(os.path.expanduser(people)))
     with tempfile.TemporaryDirectory() as folder:
         gallery = enroll(Path(folder) / "people.h5", known, used).gallery

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 
 from finetune.arrays import Floats, Labels, unit_rows
+from finetune.gallery.estimator import Estimator
 from finetune.identification import nearest
 
 NOBODY = -1
@@ -40,7 +40,7 @@ def two_best(scores: Floats, classes: Labels) -> Best:
     return Best(labels, best)
 
 
-class NearestPrototype(ClassifierMixin, BaseEstimator):
+class NearestPrototype(Estimator):
     """Nearest-prototype classifier: the score is the cosine similarity to the mean of a person's embeddings.
 
     Attributes:

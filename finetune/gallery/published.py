@@ -22,7 +22,7 @@ from finetune.names import same_identities
 
 if TYPE_CHECKING:
     from finetune.dataset.importers import ImageArray
-    from finetune.model import Model
+    from finetune.model import EmbeddingModel
 
 CHUNK = 1024
 """Images of an array that are in memory at once."""
@@ -127,7 +127,7 @@ class People(Brief):
         return cls(names, labels, tested, int((tested == len(names)).sum()))
 
 
-def embed_array(model: Model, images: ImageArray) -> npt.NDArray[np.float32]:
+def embed_array(model: EmbeddingModel, images: ImageArray) -> npt.NDArray[np.float32]:
     """Return embeddings [n, E] of an array's images, each resized to the network's input without keeping its aspect."""
     size = model.preprocessing.image_size
     rows = [np.empty([0, model.embedding_size], np.float32)]

@@ -1,4 +1,9 @@
 from .appearance import Appearance as Appearance, appearance_of as appearance_of
+from .array_standardization import (
+    IMAGENET_DEVIATION as IMAGENET_DEVIATION,
+    IMAGENET_MEAN as IMAGENET_MEAN,
+    standardize_array as standardize_array,
+)
 from .augmentation import adjust as adjust, erase as erase, rotate as rotate, stretch as stretch, warp as warp
 from .batches import input_batches as input_batches
 from .camera import (
@@ -33,13 +38,16 @@ from .inspection import (
     sizes_of as sizes_of,
 )
 from .kept import inspect_kept as inspect_kept
+from .layer_statistics import first_layer as first_layer, standardization_distances as standardization_distances
 from .perturbation import PERTURBATIONS as PERTURBATIONS, Perturbation as Perturbation
 from .preprocessing import (
     AS_EXPECTED as AS_EXPECTED,
+    EMBEDDING_RUNTIMES as EMBEDDING_RUNTIMES,
     PRECISIONS as PRECISIONS,
     PREPROCESSING_FILE as PREPROCESSING_FILE,
     RUNTIMES as RUNTIMES,
     Choice as Choice,
+    EmbeddingRuntime as EmbeddingRuntime,
     Precision as Precision,
     Preprocessing as Preprocessing,
     Runtime as Runtime,
@@ -47,6 +55,7 @@ from .preprocessing import (
     resolve_preprocessing as resolve_preprocessing,
     usual_preprocessing as usual_preprocessing,
 )
+from .probe_images import probes as probes
 from .reading import (
     LARGE as LARGE,
     SUFFIXES as SUFFIXES,
@@ -61,8 +70,5 @@ from .reading import (
     size_notes as size_notes,
     too_small as too_small,
 )
-from .standardization import (
-    IMAGENET_DEVIATION as IMAGENET_DEVIATION,
-    IMAGENET_MEAN as IMAGENET_MEAN,
-    standardize as standardize,
-)
+from .standardization import standardize as standardize
+from .standardization_fit import probe as probe, standardization_remarks as standardization_remarks

@@ -24,6 +24,10 @@ Precision = Literal["float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 Runtime = Literal["tensorflow", "openvino"]
 RUNTIMES: tuple[Runtime, ...] = ("tensorflow", "openvino")
+"""Runtimes for a network in TensorFlow, which can be trained."""
+EmbeddingRuntime = Literal["onnxruntime", "tensorflow", "openvino"]
+EMBEDDING_RUNTIMES: tuple[EmbeddingRuntime, ...] = ("onnxruntime", *RUNTIMES)
+"""Runtimes for embeddings."""
 PREPROCESSING_FILE = "preprocessing.json"
 
 
@@ -58,6 +62,11 @@ class Preprocessing:
         converted = ", RGB images converted" if self.convert else ""
         grey = f" grey{converted}," if self.channels == "grey" else ""
         return f"{self.image_size} pixels,{grey} {self.standardization}"
+
+    @property
+    def in_full(self) -> str:
+        """The preprocessing in one line, with its source."""
+        return f"{self.image_size} x {self.words} standardization ({self.source})"
 
     def to_text(self) -> str:
         """Return the content of `preprocessing.json`, which lies beside a checkpoint."""

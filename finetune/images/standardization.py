@@ -1,14 +1,11 @@
-"""Standardization of pixel values to the network's input."""
+"""Standardization of pixel values to the network's input, in TensorFlow."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
 from finetune.backbones import Standardization
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
-"""Mean and standard deviation of red, green and blue in ImageNet, of values from 0 to 1."""
+from finetune.images.array_standardization import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 
 def standardize(images: tf.Tensor, standardization: Standardization) -> tf.Tensor:

@@ -1,4 +1,3 @@
-from .first_layer import standardization_distances as standardization_distances
 from .folding import fold as fold
 from .forward import (
     BODY as BODY,

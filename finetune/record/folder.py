@@ -9,19 +9,21 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 from finetune import checkpoint as checkpoints, files
 from finetune.errors import DataError, Problem, RunError, UserError
-from finetune.model import Model
 from finetune.progress import say
 from finetune.recipe import Recipe, Stage
 from finetune.record.listing import refuse_damaged, sealed, unsealed, write_list
 from finetune.record.stat_h5 import Stat
-from finetune.record.tensorboard import TensorBoard
 from finetune.training import EpochRow, StageState
+
+if TYPE_CHECKING:
+    from finetune.model import Model
+    from finetune.record.tensorboard import TensorBoard
 
 ADVICE = "put back what the run wrote, or begin another run"
 """Advice for a damaged file of a run."""
@@ -148,6 +150,8 @@ class RunFolder:
     def add_to_tensorboard(self, writer: TensorBoard | None, rows: Sequence[EpochRow]) -> TensorBoard | None:
         """Write the last row's scalars, or those of all rows without a writer yet, and return the writer."""
         if writer is None:
+            from finetune.record.tensorboard import TensorBoard  # imports TensorFlow
+
             return TensorBoard(self.path / "tensorboard", rows)
         writer.add(rows[-1])
         return writer

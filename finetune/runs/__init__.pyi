@@ -1,11 +1,5 @@
 from .opening import Inputs as Inputs
-from .planning import (
-    describe as describe,
-    plan as plan,
-    probe as probe,
-    show_plan as show_plan,
-    standardization_remarks as standardization_remarks,
-)
+from .planning import plan as plan, show_plan as show_plan
 from .preview import TrainingImages as TrainingImages, write_preview as write_preview
 from .rehearsal import Rehearsal as Rehearsal, without_pairs as without_pairs, without_validation as without_validation
 from .runner import run as run

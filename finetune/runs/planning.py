@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection
 
-import numpy as np
-
-from finetune.backbones import Standardization
 from finetune.dataset import cores
 from finetune.doctor import IMAGE_SIZE, Report
 from finetune.embedding import Choice, VectorCache, choice
 from finetune.errors import DataError, Problem, attempt
-from finetune.images import Preprocessing, network_inputs
+from finetune.images import probe, standardization_remarks
 from finetune.model import Model
 from finetune.names import spelled_alike
 from finetune.paths import in_one_line
@@ -29,8 +25,6 @@ from finetune.training import trained
 from finetune.verification import FEW_PEOPLE, OF_LFW, PairSet, distinct_images, find_overlap
 from finetune.words import counted, listed
 
-PROBE = 64
-"""Number of images for checking the preprocessing."""
 UNSEEN = (
     "warning: the stored statistics of random weights describe no images, so that batch norm scales nothing; "
     "set batch_norm: train"
@@ -41,8 +35,6 @@ LEFT_OUT = ("misplaced", "empty", "not-image", "unreadable", "too-small", "few-i
 """Kinds of findings that are not trained on, and are counted and listed as left out."""
 SHOWN = 5
 """Number of left-out files that are shown."""
-BETTER = 0.5
-"""Share of the current standardization's distance below which another standardization is suggested."""
 
 
 def show_plan(inputs: Inputs) -> None:
@@ -72,7 +64,7 @@ def plan(inputs: Inputs) -> list[str]:
         *titled("devices", "; ".join(devices.prepare())),
         *(titled("strategy", inputs.strategy.describe(recipe.batch_size)) if recipe.strategy != "none" else []),
         *titled("checkpoint" if recipe.checkpoint else "weights", model.where, restored(model), *model.remarks),
-        *titled("preprocessing", describe(model.preprocessing), *standardization_remarks(model, fit)),
+        *titled("preprocessing", model.preprocessing.in_full, *standardization_remarks(model.preprocessing, fit)),
         *(titled("precision", recipe.precision, *([SLOW] * slow)) if recipe.precision != "float32" else []),
         *titled(
             "data", data(inputs), *_validation(inputs), *_selection(inputs), *_few_people(inputs), *_left_out(inputs)
@@ -93,47 +85,6 @@ def titled(title: str, *texts: str) -> list[str]:
     return [f"{title if not number else '':{MARGIN}}{text}" for number, text in enumerate(texts)]
 
 
-def probe(paths: Sequence[Path], preprocessing: Preprocessing) -> np.ndarray:
-    """Return up to `PROBE` of the images, spread over the list: uint8 [n, s, s, c]."""
-    chosen = np.unique(np.linspace(0, len(paths) - 1, min(PROBE, len(paths))).astype(int))
-    return network_inputs([paths[i] for i in chosen], preprocessing)
-
-
-def standardization_remarks(
-    model: Model, fit: Mapping[Standardization, float], setting: str = "set preprocessing.standardization="
-) -> list[str]:
-    """Return what the first layer's statistics tell of the standardization, if anybody needs to know.
-
-    It is a warning if another standardization fits better. If the standardization is only assumed, the remark says
-    whether it fits.
-
-    Args:
-        fit: result of `Model.standardization_fit` on some of the images.
-        setting: text that sets the standardization, up to its value.
-    """
-    used = model.preprocessing.standardization
-    if not fit:
-        return []
-    best, other = sorted(fit, key=lambda name: fit[name])
-    clear = fit[best] <= BETTER * fit[other]
-    if clear and best != used:
-        return [
-            f"warning: the first layer's statistics on this data fit {best!r} better than {used!r} "
-            f"({fit[best]:.3f} against {fit[used]:.3f}); if the checkpoint was trained so, {setting}{best}"
-        ]
-    if not model.preprocessing.assumed:
-        return []
-    if clear:
-        return [
-            f"the first layer's statistics on this data fit {used!r} (distance {fit[used]:.3f}; "
-            f"{other!r} {fit[other]:.3f})"
-        ]
-    return [
-        f"warning: the first layer's statistics on this data do not tell which standardization fits ({best!r} "
-        f"{fit[best]:.3f}, {other!r} {fit[other]:.3f}); if you know how the checkpoint was trained, {setting}…"
-    ]
-
-
 def restored(model: Model) -> str:
     """Return the restore plan in one line."""
     skipped = "; ".join(sorted(set(model.plan.skipped.values())))
@@ -147,11 +98,6 @@ def restored(model: Model) -> str:
         f"{f' ({skipped})' if skipped else ''}, {len(model.plan.fresh)} fresh{head}; "
         f"embeddings of {model.embedding_size} values"
     )
-
-
-def describe(preprocessing: Preprocessing) -> str:
-    """Return the preprocessing in one line, with its source."""
-    return f"{preprocessing.image_size} x {preprocessing.words} standardization ({preprocessing.source})"
 
 
 def data(inputs: Inputs) -> str:

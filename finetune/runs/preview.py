@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from finetune import files
-from finetune.dataset import Dataset, Drawing, ImageBatches, evaluation_batches, view_batches
+from finetune.dataset import Dataset, Drawing, EvaluationBatches, view_batches
 from finetune.doctor import Thumbnails
 from finetune.images import Pixels, Preprocessing, Records, refuse_colors
 from finetune.recipe import Recipe
@@ -85,7 +85,7 @@ class TrainingImages:
         """
         recipe, paths = self._recipe, self.dataset.paths
         chosen = [paths[index] for index in indices]
-        clean = _pixels(evaluation_batches(chosen, preprocessing=self.preprocessing, batch_size=BATCH))
+        clean = _pixels(EvaluationBatches(chosen, preprocessing=self.preprocessing, batch_size=BATCH))
         drawn = (
             view_batches(
                 paths,
@@ -126,5 +126,5 @@ def _spread(indices: np.ndarray, n: int) -> np.ndarray:
     return indices[places.round().astype(np.int64)]
 
 
-def _pixels(batches: ImageBatches) -> Pixels:
-    return np.concatenate([batch.numpy() for batch in batches])
+def _pixels(batches: Iterable[Any]) -> Pixels:
+    return np.concatenate([np.asarray(batch) for batch in batches])

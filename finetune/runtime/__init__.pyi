@@ -1,5 +1,5 @@
 from . import devices as devices
-from .inference import Inference as Inference
+from .inference import Inference as Inference, TensorFlow as TensorFlow
 from .openvino import refuse_missing_runtime as refuse_missing_runtime
 from .sharing import WHOLE as WHOLE, Share as Share
 from .starting import TensorFlowFinder as TensorFlowFinder, refuse_fork as refuse_fork

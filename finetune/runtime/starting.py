@@ -66,21 +66,24 @@ class TensorFlowFinder(MetaPathFinder):
 
 @functools.cache
 def _computes_in() -> int:
-    """Return the id of the process that first used TensorFlow; a forked process inherits the answer."""
+    """Return the id of the process that first used a runtime; a forked process inherits the answer."""
     return os.getpid()
 
 
-def refuse_fork() -> None:
-    """Refuse to compute in a process forked after TensorFlow was used: it would wait forever for missing threads.
+def refuse_fork(runtime: str = "TensorFlow") -> None:
+    """Refuse to compute in a process forked after a runtime was used: it would wait forever for missing threads.
+
+    Args:
+        runtime: name of the runtime in the message.
 
     Raises:
-        UserError: this process was forked after TensorFlow was used.
+        UserError: this process was forked after the first call of this function.
     """
     if _computes_in() != os.getpid():
         raise UserError(
             Problem(
                 f"process {os.getpid()}",
-                f"forked from process {_computes_in()}, which had used TensorFlow, and would never answer",
+                f"forked from process {_computes_in()}, which had used {runtime}, and would never answer",
                 "restore the model in each worker and not before the fork (gunicorn without --preload, "
                 "multiprocessing with 'spawn')",
             )

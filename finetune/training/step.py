@@ -139,7 +139,7 @@ class Trainer:
 
     def prelogits(self, features: tf.Tensor) -> np.ndarray:
         """Compute prelogits, float32 [b, E], from the features that enter unit `first`, with frozen statistics."""
-        return np.asarray(self._prelogits_only(features))
+        return np.asarray(self._prelogits_only(tf.convert_to_tensor(features)))
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:

@@ -266,14 +266,6 @@ def test_rotation_comes_before_the_crop_and_keeps_within_its_limit(pipeline, tmp
     assert min(darkest(60.0)) == 0
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 64])
-def test_evaluation_keeps_the_order(pipeline, dataset, batch_size):
-    batches = list(pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=batch_size))
-    assert {len(batch) for batch in batches[:-1]} <= {batch_size}
-    pixels = np.concatenate(batches)
-    assert pixels[:, 0, 0].tolist() == [[3, 3, 10 * i] for i in range(20)]
-
-
 @pytest.mark.parametrize("margin", [0, 1, 2, 5])
 def test_the_central_crop_is_tensorflows(pipeline, margin):
     import tensorflow as tf
@@ -281,16 +273,6 @@ def test_the_central_crop_is_tensorflows(pipeline, margin):
     pixels = np.random.default_rng(0).integers(0, 256, (8 + margin, 9, 3), dtype=np.uint8)
     expected = tf.image.resize_with_crop_or_pad(pixels, 8, 8)
     np.testing.assert_array_equal(central_crop(pixels, 8), expected)
-
-
-def test_an_image_that_vanishes_ends_the_epoch_in_one_line(pipeline, tmp_path):
-    dataset = make(tmp_path, 4)
-    batches = pipeline.evaluation_batches(dataset.paths, preprocessing=FIXED, batch_size=1)
-    dataset.paths[2].unlink()
-    with pytest.raises(RunError) as raised:
-        list(batches)
-    line = f"{dataset.paths[2]}: no such file; it could be read when the run began: put it back and resume"
-    assert str(raised.value) == line
 
 
 def test_of_several_images_that_vanish_the_first_that_is_drawn_is_named(pipeline, tmp_path):

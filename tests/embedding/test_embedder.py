@@ -69,9 +69,9 @@ def test_they_are_computed_once_and_mirrored_ones_apart(model, images, passes):
 def test_both_sides_of_an_image_come_from_one_decoding(model, images, tmp_path, monkeypatch):
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path))
     decoded = []
-    batches = module.evaluation_batches
+    batches = module.EvaluationBatches
     monkeypatch.setattr(
-        module, "evaluation_batches", lambda paths, **options: decoded.extend(paths) or batches(paths, **options)
+        module, "EvaluationBatches", lambda paths, **options: decoded.extend(paths) or batches(paths, **options)
     )
     expected = model.embed(images[:5], flip=True)
     for cache in ("disk", "memory", "off"):

@@ -18,6 +18,7 @@ from finetune.embedding import frozen, frozen_units as units
 from finetune.embedding.embedder import Embedder
 from finetune.embedding.frozen import FrozenFeatures
 from finetune.embedding.frozen_units import FrozenUnits
+from finetune.model import Model, model as model_module
 from finetune.runs.tuner import FineTuner
 
 pytestmark = pytest.mark.tf
@@ -234,13 +235,15 @@ def described(weights="a", image_size=160, standardization="fixed", **changes):
     values = {
         "backbone": V1,
         "shape_before": lambda first: (1792,) if V1.names[first] == "Bottleneck" else (512,),
-        "variables": dict.fromkeys(names),
+        "names": tuple(names),
         "digests": lambda of: {name: names[name] for name in of},
         "preprocessing": Preprocessing(image_size, standardization),
         "precision": "float32",
         "runtime": "tensorflow",
     }
-    return SimpleNamespace(**values | changes)
+    stand_in = SimpleNamespace(**values | changes)
+    stand_in.computed_by = Model.computed_by.fget(stand_in)
+    return stand_in
 
 
 def opened(model, first, keys):
@@ -272,14 +275,16 @@ def test_vectors_of_one_cut_or_library_are_not_served_to_another(tmp_path, monke
     opened(described(), V1.names.index("Logits"), [key]).add([key], np.ones([1, 512], np.float32))
     assert key not in opened(described(), V1.names.index("Bottleneck"), [key])
     for where, name in (
-        (units, "__version__"),
-        (units.tf, "__version__"),
-        (units.PIL, "__version__"),
+        (model_module, "__version__"),
+        (model_module.tf, "__version__"),
+        (model_module.PIL, "__version__"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(where, name, "0.0")
             assert key not in opened(described(), V1.names.index("Logits"), [key])
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0" if units.os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" else "1")
+    monkeypatch.setenv(
+        "TF_ENABLE_ONEDNN_OPTS", "0" if model_module.os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0" else "1"
+    )
     assert key not in opened(described(), V1.names.index("Logits"), [key])
 
 

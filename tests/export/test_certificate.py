@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
-from finetune.export.certificate import Agreement, Certificate, agreements
+from finetune.agreement import Agreement, agreements
+from finetune.export.certificate import Certificate
 from finetune.export.formats import find
 
 pytestmark = pytest.mark.tf

@@ -19,9 +19,10 @@ from finetune.recipe.recipe import Recipe
 from finetune.recipe.stage import Stage
 
 pytest.importorskip("tensorflow")
+from finetune.images import standardization_remarks
 from finetune.runs.cost import costs
 from finetune.runs.opening import refuse_output_within, refuse_unwritable
-from finetune.runs.planning import plan, standardization_remarks
+from finetune.runs.planning import plan
 
 pytestmark = pytest.mark.tf
 
@@ -261,7 +262,7 @@ def test_a_machine_without_units_for_bfloat16_is_said_to_be_slower_where_it_is_a
 def remarks(fixed, per_image, *, assumed=False):
     fit = {"fixed": fixed, "per_image": per_image}
     preprocessing = Preprocessing(160, "fixed", "", assumed=assumed)
-    return standardization_remarks(SimpleNamespace(preprocessing=preprocessing), fit)
+    return standardization_remarks(preprocessing, fit)
 
 
 @pytest.mark.parametrize("assumed", [True, False])

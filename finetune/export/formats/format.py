@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from finetune import checkpoint as checkpoints
+from finetune.agreement import FLOAT32, Tolerance
 from finetune.export.formats.content import Content
 
 TENSORFLOW1 = "FINETUNE_TF1_PYTHON"
@@ -15,25 +16,6 @@ Writer = Callable[[Content, Path], None]
 """Function that writes a content into an empty folder. The name of the folder is also the name of the files."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Tolerance:
-    """Tolerance of a certificate.
-
-    Attributes:
-        difference: largest allowed difference of any value of an embedding.
-        cosine: smallest allowed cosine between an embedding and the expected one.
-        head: largest allowed difference of any probability, and of any logit as a share of the largest logit.
-        lfw_accuracy: largest allowed difference of the accuracy on LFW; None allows any.
-    """
-
-    difference: float
-    cosine: float
-    head: float
-    lfw_accuracy: float | None
-
-
-# Correct runtimes differ by about 1e-7. A 10 % error in one value of one batch normalization makes 2e-5 or more.
-FLOAT32 = Tolerance(1e-5, 0.99999, 1e-4, 0.0005)
 QUANTIZED = {"float16": Tolerance(5e-3, 0.9999, 2e-2, None), "int8": Tolerance(5e-2, 0.99, 1e-1, None)}
 """Tolerances of quantized weights. `float16` takes half the bytes, `int8` (dynamic range) a quarter."""
 

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("tensorflow")
 from onnx import helper, numpy_helper
 
+from finetune.agreement import agreements
 from finetune.export import process
-from finetune.export.certificate import agreements
 from finetune.export.exporter import probes
 from finetune.export.formats import Content, find
 from finetune.export.formats.onnx import name_weights

@@ -8,8 +8,9 @@ import pytest
 pytest.importorskip("tensorflow")
 import openvino
 
+from finetune.agreement import agreements
 from finetune.export import process, reload
-from finetune.export.certificate import Certificate, agreements
+from finetune.export.certificate import Certificate
 from finetune.export.exporter import probes
 from finetune.export.formats import Content, find
 from finetune.images.preprocessing import Preprocessing

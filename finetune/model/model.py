@@ -1,61 +1,29 @@
-"""The model: a network with its variables by TF1 name, and its embeddings."""
+"""A network in TensorFlow with its variables by TF1 name, which can be trained, saved and exported."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+import PIL
 import tensorflow as tf
 
-from finetune import checkpoint as checkpoints, network
+from finetune import __version__, checkpoint as checkpoints, network
 from finetune.backbones import STANDARDIZATIONS, WEIGHTS, Backbone, Standardization, Weights, by_name
 from finetune.checkpoint import Account, RestorePlan
-from finetune.errors import DataError, Problem, UserError
-from finetune.images import (
-    PRECISIONS,
-    RUNTIMES,
-    Change,
-    Choice,
-    Images,
-    Precision,
-    Preprocessing,
-    Runtime,
-    input_batches,
-    one_by_one,
-    usual_preprocessing,
-)
-from finetune.predictions import Predictions
+from finetune.errors import Problem, UserError
+from finetune.images import PRECISIONS, RUNTIMES, Choice, Precision, Preprocessing, Runtime, usual_preprocessing
+from finetune.model.embedding_model import EmbeddingModel, Origin, Vectors
 from finetune.runtime import Inference, devices, refuse_fork
 from finetune.words import listed
 
-BATCH_SIZE = 96
 
-
-class Origin(NamedTuple):
-    """The origin of a model's weights.
-
-    Attributes:
-        source: files of the checkpoint; None without a checkpoint.
-        plan: decision about every variable of the checkpoint and of the network.
-        name: name in messages.
-        values: function that reads again the values of variables that the model began with, by name.
-        remarks: remarks on names and values that differ from those in the files.
-    """
-
-    source: checkpoints.Located | None
-    plan: RestorePlan
-    name: str
-    values: Callable[[Collection[str]], Mapping[str, np.ndarray]]
-    remarks: tuple[str, ...] = ()
-
-
-class Model:
+class Model(EmbeddingModel):
     """A network with its weights, made by `Model.restore` or `Model.fresh`.
 
     Attributes:
@@ -91,13 +59,8 @@ class Model:
         precision: Precision = "float32",
         runtime: Runtime = "tensorflow",
     ) -> None:
-        self.backbone = backbone
+        super().__init__(backbone, preprocessing, class_names, origin, precision, runtime)
         self.variables = dict(variables)
-        self.preprocessing = preprocessing
-        self.class_names = tuple(class_names)
-        self.origin = origin
-        self.precision = precision
-        self.runtime = runtime
         self._inference = Inference(backbone, self.variables, preprocessing, precision, runtime)
         self._changed = True
 
@@ -220,30 +183,9 @@ class Model:
         return cls(backbone, variables, preprocessing, () if isinstance(classes, int) else classes)
 
     @property
-    def source(self) -> checkpoints.Located:
-        """The files of the checkpoint that the weights came from.
-
-        Raises:
-            UserError: the weights are not from a checkpoint.
-        """
-        if self.origin is None or self.origin.source is None:
-            raise UserError(Problem(self.where, "was not restored from a checkpoint", "save it, and restore that"))
-        return self.origin.source
-
-    @property
     def plan(self) -> RestorePlan:
         """The decision about every variable of the checkpoint and of the network."""
         return self.origin.plan if self.origin else RestorePlan((), {}, tuple(self.variables))
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """Remarks on names and values that differ from those in the checkpoint's files."""
-        return self.origin.remarks if self.origin else ()
-
-    @property
-    def where(self) -> str:
-        """The model's name in messages: the checkpoint that it came from."""
-        return self.origin.name if self.origin else f"a fresh {self.backbone.title}"
 
     def initial(self, names: Collection[str]) -> Mapping[str, np.ndarray]:
         """Return the values of variables that the model began with: the checkpoint's, or those that were drawn.
@@ -254,6 +196,11 @@ class Model:
         if self.origin is None:
             raise UserError(Problem(self.where, "keeps no initial values", "save it, and restore that"))
         return self.origin.values(names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The TF1 names of the variables, in the order of the units."""
+        return tuple(self.variables)
 
     @property
     def embedding_size(self) -> int:
@@ -267,92 +214,16 @@ class Model:
         head = self.variables.get(weights)
         return None if head is None else int(head.shape[1])
 
-    def embed(
-        self,
-        images: Images,
-        *,
-        flip: bool = False,
-        bad: dict[Path, str] | None = None,
-        batch_size: int = BATCH_SIZE,
-        standardized: bool = False,
-        change: Change | None = None,
-    ) -> np.ndarray:
-        """Compute the embeddings of any number of images. Decoded files are in memory batch by batch.
-
-        Args:
-            images: one or several aligned faces: paths, Pillow images, or an array [n, h, w, 3] of whole numbers from 0
-                to 255, or [n, h, w] for a network that takes grey. The path of a folder stands for all files below it,
-                sorted. Images larger than the preprocessing's `image_size` are cropped centrally, as in the published
-                scripts.
-            flip: whether to append the embedding of the mirror image, as the published validation does.
-            bad: receives `{path: reason}` for files that can't be read, whose rows are NaN.
-            batch_size: images per batch.
-            standardized: whether `images` are float arrays [n, image_size, image_size, c], already cropped and
-                standardized as `preprocessing` says. They enter the network unchanged.
-            change: change of each image's pixels, uint8 [h, w, 3], before the crop, such as a perturbation at a level;
-                not for standardized arrays.
-
-        Returns:
-            Embeddings, float32 [n, embedding_size], with rows of unit length; [n, 2 * embedding_size] with `flip`.
-
-        Raises:
-            DataError: an array or an image can't be used, or a file can't be read and `bad` is not given; the error
-                names every such file.
-        """
-        given = one_by_one(images, self.preprocessing.channels)
-        width = self.embedding_size * (2 if flip else 1)
-        embeddings = np.full([len(given), width], np.nan, np.float32)
-        reasons: dict[Path, str] = {}
-        self._refresh()
-        for rows, batch in input_batches(
-            given,
-            self.preprocessing,
-            batch_size,
-            reasons,
-            "embedding images",
-            standardized=standardized,
-            change=change,
-        ):
-            sides = [batch, batch[:, :, ::-1]] if flip else [batch]
-            prelogits = [self._forward(side, self.backbone.head_index, standardized=standardized) for side in sides]
-            embeddings[rows] = np.concatenate([network.l2_normalize(side).numpy() for side in prelogits], axis=1)
-        _report(reasons, bad)
-        return embeddings
-
-    def logits(self, images: Images, *, batch_size: int = BATCH_SIZE, standardized: bool = False) -> np.ndarray:
-        """Compute the classifier's logits, float32 [n, num_classes], for images in any form that `embed` takes.
-
-        Raises:
-            DataError: an image can't be used, or the checkpoint holds no classifier.
-        """
-        if self.num_classes is None:
-            raise DataError(
-                Problem(
-                    self.where,
-                    f"holds no {self.backbone.head} with weights and biases; only embeddings can be had from it",
-                )
-            )
-        given = one_by_one(images, self.preprocessing.channels)
-        logits = np.empty([len(given), self.num_classes], np.float32)
-        reasons: dict[Path, str] = {}
-        self._refresh()
-        for rows, batch in input_batches(
-            given, self.preprocessing, batch_size, reasons, "classifying images", standardized=standardized
-        ):
-            logits[rows] = self._forward(batch, len(self.backbone.units), standardized=standardized).numpy()
-        _report(reasons, None)
-        return logits
-
-    def predict(self, images: Images, *, batch_size: int = BATCH_SIZE) -> Predictions:
-        """Classify the people in images, in any form that `embed` takes.
-
-        The classifier knows only its own people, and names one of them for every image. `finetune.identify` can also
-        answer "unknown".
-
-        Raises:
-            DataError: an image can't be used, or the checkpoint holds no classifier.
-        """
-        return Predictions.of_logits(self.logits(images, batch_size=batch_size), self.class_names)
+    @property
+    def computed_by(self) -> dict[str, object]:
+        """The versions and the machine that vectors depend on beside the weights, by name, for the feature cache."""
+        other = [self.runtime, metadata.version(self.runtime)] if self.runtime != "tensorflow" else None
+        return {
+            "versions": [__version__, tf.__version__, PIL.__version__],
+            "runtime": other or self.runtime,
+            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
+            "device": [device.device_type for device in tf.config.list_physical_devices()],
+        }
 
     def prefix(self, stop: int) -> Callable[[tf.Tensor], tf.Tensor]:
         """Return the units before index `stop` as a function: uint8 images [n, s, s, c] to the input of unit `stop`.
@@ -382,10 +253,6 @@ class Model:
 
         with ThreadPoolExecutor() as pool:
             return dict(zip(chosen, pool.map(digest, chosen), strict=True))
-
-    def weights_sha256(self, names: Collection[str]) -> str:
-        """Return one digest of the bytes of the variables in `names`, in any order."""
-        return hashlib.sha256(json.dumps(sorted(self.digests(names).items())).encode()).hexdigest()
 
     def tensors(self, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
         """Return copies of the variables' values, for all variables or for `names`."""
@@ -419,28 +286,11 @@ class Model:
         name = checkpoints.published_form(name)
         return checkpoints.write(Path(os.path.expanduser(folder)), name, step, self.tensors(), beside)
 
-    def standardization_fit(self, images: Images) -> dict[Standardization, float]:
-        """Compute the distance of the first layer's statistics on some images from the stored ones, by standardization.
-
-        With the standardization of its training, a checkpoint reproduces its stored statistics. The distance is the
-        Kullback-Leibler divergence between the two normal distributions, averaged over channels; 0 means equal.
-        FaceNet's two standardizations are compared. A network without such statistics gives an empty dict.
-
-        Args:
-            images: images in any form that `embed` takes; a few dozen faces are enough.
-
-        Raises:
-            DataError: there is no image, or one can't be used.
-        """
-        given = one_by_one(images, self.preprocessing.channels)
-        if not len(given):
-            raise DataError(Problem("images", "found none", "give a few dozen faces"))
-        reasons: dict[Path, str] = {}
-        batches = [
-            batch for _, batch in input_batches(given, self.preprocessing, BATCH_SIZE, reasons, "reading images")
-        ]
-        _report(reasons, None)
-        return network.standardization_distances(self.backbone, self.variables, np.concatenate(batches))
+    def _outputs(self, pixels: np.ndarray, *, head: bool, standardized: bool) -> Vectors:
+        self._refresh()
+        stop = len(self.backbone.units) if head else self.backbone.head_index
+        vectors: Vectors = self._forward(pixels, stop, standardized=standardized).numpy()
+        return vectors
 
     def _forward(self, pixels: np.ndarray | tf.Tensor, stop: int, **options: bool) -> tf.Tensor:
         """Compute the output of the units before index `stop`, as `Inference` does. All vectors come from here.
@@ -450,8 +300,7 @@ class Model:
         """
         vectors = self._inference(pixels, stop, **options)
         if not np.isfinite(tf.reduce_sum(vectors * vectors).numpy()):
-            found = "gives NaN or infinite values for an image, so that its weights are damaged or too large"
-            raise DataError(Problem(self.where, found, "give another copy of the checkpoint"))
+            raise self._not_finite()
         return vectors
 
     def _refresh(self) -> None:
@@ -465,10 +314,3 @@ class Model:
 def _variable(name: str, value: np.ndarray) -> tf.Variable:
     # Several replicas may each move a layer's statistics, which are then set to their mean.
     return tf.Variable(value, name=name.replace("/", "_"), aggregation=tf.VariableAggregation.MEAN)
-
-
-def _report(reasons: dict[Path, str], bad: dict[Path, str] | None) -> None:
-    if bad is not None:
-        bad.update(sorted(reasons.items()))
-    elif reasons:
-        raise DataError(*(Problem(path, reason) for path, reason in sorted(reasons.items())))

@@ -1,0 +1,2 @@
+from .light_model import LightModel as LightModel
+from .restoring import restore as restore
