@@ -10,7 +10,6 @@ import numpy as np
 from finetune.dataset.reading import read_batches
 from finetune.dataset.views import Viewer, draw_views
 from finetune.images import Pixels, Preprocessing
-from finetune.recipe import Augment
 
 
 class EvaluationBatches:
@@ -40,6 +39,6 @@ class EvaluationBatches:
         Raises:
             RunError: an image can no longer be read, or has changed. The error names the first one in order.
         """
-        rows, unchanged = np.arange(len(self._paths)), Augment()
-        views = draw_views(self._paths, rows, 0, unchanged, self._checksums)
-        yield from read_batches(views, len(rows), Viewer(unchanged, 0, self._preprocessing), self._batch_size)
+        rows = np.arange(len(self._paths))
+        views = draw_views(self._paths, rows, 0, None, self._checksums)
+        yield from read_batches(views, len(rows), Viewer(None, 0, self._preprocessing), self._batch_size)

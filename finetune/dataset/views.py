@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from finetune.dataset.augmentation import Augmentation
 from finetune.dataset.draws import draw
 from finetune.errors import Problem
 from finetune.images import (
@@ -22,7 +21,9 @@ from finetune.images import (
     read_image,
     too_small,
 )
-from finetune.recipe import Augment
+
+if TYPE_CHECKING:
+    from finetune.recipe import Augment
 
 AT_ONCE = 4096
 """Images whose draws are computed together."""
@@ -59,7 +60,7 @@ def draw_views(
     paths: Sequence[Path],
     indices: npt.NDArray[np.int64],
     key: int,
-    augment: Augment,
+    augment: Augment | None,
     checksums: Sequence[int] | None = None,
 ) -> Iterator[View]:
     """Yield the views of images in the order of their indices.
@@ -68,13 +69,13 @@ def draw_views(
         paths: image files of the dataset.
         indices: indices of the images to view, int64 [n].
         key: key of the epoch's augmentation.
-        augment: changes that a recipe asks for.
+        augment: changes that a recipe asks for; None for images as they are.
         checksums: expected checksum of each file of the dataset, or None to accept changed files.
     """
     for start in range(0, len(indices), AT_ONCE):
         part = np.asarray(indices[start : start + AT_ONCE], np.int64)
-        drawn = draw(key, part, augment.random_rotate or 0.0)
-        mirrored = drawn.mirrored.tolist() if augment.random_flip else [False] * len(part)
+        drawn = draw(key, part, augment.random_rotate if augment else 0.0)
+        mirrored = drawn.mirrored.tolist() if augment and augment.random_flip else [False] * len(part)
         of_each = zip(part.tolist(), drawn.degrees.tolist(), drawn.offsets.tolist(), mirrored, strict=True)
         for index, degrees, (row, column), flip in of_each:
             checksum = None if checksums is None else int(checksums[index])
@@ -88,14 +89,18 @@ class Viewer:
     the erased square follow, on what the network sees. The degradations of the camera come last.
 
     Args:
-        augment: changes that a recipe asks for.
+        augment: changes that a recipe asks for; None for the central crops of the images as they are.
         key: key of the epoch's augmentation.
         preprocessing: preprocessing, for the image size and the channels.
     """
 
-    def __init__(self, augment: Augment, key: int, preprocessing: Preprocessing) -> None:
-        self._augmentation = Augmentation(augment, key)
-        self._random_crop, self._preprocessing = augment.random_crop, preprocessing
+    def __init__(self, augment: Augment | None, key: int, preprocessing: Preprocessing) -> None:
+        self._augmentation = None
+        if augment is not None:
+            from finetune.dataset.augmentation import Augmentation  # imports OpenCV and the recipe's sections
+
+            self._augmentation = Augmentation(augment, key)
+        self._random_crop, self._preprocessing = augment is not None and augment.random_crop, preprocessing
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -110,7 +115,8 @@ class Viewer:
         """
         size = self._preprocessing.image_size
         pixels = read_image(view.path, checksum=view.checksum)
-        pixels = self._augmentation.place(pixels, view.image, view.degrees)
+        if self._augmentation:
+            pixels = self._augmentation.place(pixels, view.image, view.degrees)
         if not self._random_crop:
             pixels = central_crop(pixels, size)
         pixels = in_channels(pixels, self._preprocessing)
@@ -118,7 +124,7 @@ class Viewer:
             pixels = _crop_at(pixels, size, view.row, view.column)
         if view.mirrored:
             pixels = pixels[:, ::-1]
-        if not self._augmentation.finishes:
+        if not (self._augmentation and self._augmentation.finishes):
             return pixels
         return self._augmentation.finish(np.ascontiguousarray(pixels), view.image)
 
