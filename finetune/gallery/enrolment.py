@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -94,24 +94,13 @@ def enroll(
     given = [(normal(name), photo) for name, photos in people.items() for photo in image_paths(photos)]
     names = {key: before.people[label] for key, label in zip(before.photos.hashes(), before.labels, strict=True)}
     usable, left_out = _usable([photo for _, photo in given], model, names)
-    already, new, denied, places = [], [], [], dict[bytes, Source]()
-    removed = before.decisions.by_digest()
-    for name, photo in given:
-        if photo not in usable:
-            continue
-        if person_key(name) in removed.get(usable[photo].digest, ()) and usable[photo].digest not in names:
-            denied.append((photo, name))
-            continue
-        source, key = (sources or {}).get(photo, photo), usable[photo].digest
-        if photo in boxed:
-            places.setdefault(key, Source(b"", key))
-        else:
-            places.setdefault(key, Source.of(source, key if source == photo else hash_image(source).digest or key))
-        if key in names:
-            already.append((photo, names[key], name))
-        else:
-            names[key] = name
-            new.append((name, photo, key))
+    new, already, denied, places = _sorted(
+        [(name, photo) for name, photo in given if photo in usable],
+        usable,
+        names,
+        before,
+        _Origins(sources or {}, boxed),
+    )
     if not new and not already and not denied:
         nothing = Problem("", "no photo that can be used", "give aligned faces, or photos with --align")
         raise DataError(nothing, *(entry.problem for entry in left_out))
@@ -137,6 +126,66 @@ def enroll(
         tuple(look_alike(after, np.array([rows[key] for key in keys if key in rows]))) if taken else (),
         tuple(denied),
     )
+
+
+class _Origins(NamedTuple):
+    """The origins of images that were cropped from photos.
+
+    Attributes:
+        sources: original photo of each image that was cropped from one.
+        boxed: images that were cropped by a given box.
+    """
+
+    sources: Mapping[Path, Path]
+    boxed: Collection[Path]
+
+    def of(self, photo: Path, digest: bytes) -> Source:
+        """Return the place of an image with this digest, as a gallery stores it."""
+        if photo in self.boxed:
+            return Source(b"", digest)
+        source = self.sources.get(photo, photo)
+        return Source.of(source, digest if source == photo else hash_image(source).digest or digest)
+
+
+class _Sorted(NamedTuple):
+    """Photos by what becomes of them.
+
+    Attributes:
+        new: name, path and digest of each photo to embed.
+        already: photos that are enrolled, each with its enrolled name and the requested name.
+        denied: photos whose face was removed from the person, with the person's name.
+        places: place of each content.
+    """
+
+    new: list[tuple[str, Path, bytes]]
+    already: list[tuple[Path, str, str]]
+    denied: list[tuple[Path, str]]
+    places: dict[bytes, Source]
+
+
+def _sorted(
+    given: Iterable[tuple[str, Path]], usable: Records, names: dict[bytes, str], gallery: Gallery, origins: _Origins
+) -> _Sorted:
+    """Sort usable photos, given with their people, by what becomes of them.
+
+    Args:
+        names: person of each enrolled content; those of the new photos are added.
+    """
+    removed = gallery.decisions.by_digest()
+    found = _Sorted([], [], [], {})
+    for name, photo in given:
+        key = usable[photo].digest
+        if key not in names and person_key(name) in removed.get(key, ()):
+            found.denied.append((photo, name))
+            continue
+        if key not in found.places:
+            found.places[key] = origins.of(photo, key)
+        if key in names:
+            found.already.append((photo, names[key], name))
+        else:
+            names[key] = name
+            found.new.append((name, photo, key))
+    return found
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
