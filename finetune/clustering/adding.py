@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -35,9 +37,9 @@ class Library(Brief):
 
     def __init__(self, embeddings: Floats, clusters: Clusters) -> None:
         self._n, self._threshold = len(embeddings), clusters.threshold
-        self._rows = np.array(embeddings, np.float32)
-        self._expanded = np.array(clusters.expanded, np.float32)
-        self._labels = np.array(clusters.labels, np.int64)
+        self._rows = _with_room(np.asarray(embeddings, np.float32))
+        self._expanded = _with_room(clusters.expanded)
+        self._labels = _with_room(clusters.labels)
         self._members: dict[int, list[int]] = {}
         for row, label in enumerate(clusters.labels.tolist()):
             self._members.setdefault(label, []).append(row)
@@ -78,18 +80,21 @@ class Library(Brief):
         return labels
 
     def _append(self, faces: npt.NDArray[np.float32], expanded: npt.NDArray[np.float32], labels: Labels) -> None:
-        """Write new faces behind the others; the arrays grow by a quarter when they are full."""
+        """Write new faces behind the others."""
         start, self._n = self._n, self._n + len(faces)
-        if self._n > len(self._rows):
-            spare = self._n // 4
-            self._rows, self._expanded, self._labels = (
-                np.concatenate([part[:start], np.empty([self._n + spare - start, *part.shape[1:]], part.dtype)])
-                for part in (self._rows, self._expanded, self._labels)
-            )
+        while self._n > len(self._rows):
+            self._rows, self._expanded, self._labels = map(_with_room, (self._rows, self._expanded, self._labels))
         self._rows[start : self._n], self._expanded[start : self._n] = faces, expanded
         self._labels[start : self._n] = labels
         for row, label in enumerate(labels.tolist(), start):
             self._members.setdefault(label, []).append(row)
+
+
+def _with_room(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a copy with room for a quarter more rows, so that most additions copy nothing."""
+    grown = np.empty([len(part) + len(part) // 4 + 64, *part.shape[1:]], part.dtype)
+    grown[: len(part)] = part
+    return grown
 
 
 def _highest(values: npt.NDArray[np.float32], most: int) -> npt.NDArray[np.intp]:

@@ -45,8 +45,11 @@ def test_one_face_is_expanded_as_all_are():
     np.testing.assert_allclose(alone, expand(faces)[-1], atol=1e-6)
 
 
-def test_a_library_may_begin_empty():
-    faces, _ = planted()
+def test_a_library_may_begin_empty_and_grow():
+    faces, people = planted(people=5, each=30, spread=0.3)
     library = Library(faces[:0], find_people(faces[:0], threshold=0.5))
     assert library.add(faces[[0, 0]]).tolist() == [0, 1]
-    assert library.add(faces[[0]]).tolist() == [0]
+    library = Library(faces[:0], find_people(faces[:0], threshold=0.5))
+    for row in range(len(faces)):
+        library.add(faces[[row]])
+    assert partition(library.labels) == partition(people)
