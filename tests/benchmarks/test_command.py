@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
     [
         (
             ["heads"],
-            "no suite 'heads'; choose from head, blocks, boundaries, embed, start, validate, memory, scaling, align, "
-            "mining, search, training",
+            "no suite 'heads'; choose from input, known, head, blocks, boundaries, embed, start, validate, memory, "
+            "scaling, align, mining, search, training",
         ),
         (["head", "x", "y"], "no suite 'x', 'y'; choose from"),
         (["--rounds", "0"], "argument --rounds: found 0; give a whole number, 1 or more"),
@@ -57,7 +57,7 @@ def test_an_output_that_is_a_file_is_one_line(tmp_path, capsys) -> None:
 
 def test_suites_run_in_their_order_and_all_of_them_without_a_word() -> None:
     assert parse(["embed", "head", "embed"]).names == ["head", "embed"]
-    assert len(parse([]).names) == 12
+    assert len(parse([]).names) == 14
     assert (parse([]).rounds, parse(["--quick"]).rounds, parse(["--quick", "--rounds", "4"]).rounds) == (5, 2, 4)
 
 

@@ -48,7 +48,7 @@ def test_bash_completes_a_command_and_an_option(tmp_path, capsys):
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
     assert completed("finetune", "val") == ["validate"]
-    assert completed("finetune run recipe.yaml", "--re") == ["--resume"]
+    assert completed("finetune run recipe.yaml", "--res") == ["--resume"]
 
 
 def test_without_shtab_one_line_says_what_to_install(monkeypatch, capsys):
