@@ -59,7 +59,7 @@ setup(
         "scipy>=1.12",
         "scikit-learn>=1.4,<1.11",  # 1.11 drops the probabilities of the published SVM
         "joblib>=1.3",
-        "google-crc32c>=1.5",
+        "google-crc32c>=1.6",  # the first with compiled wheels for Python 3.12
         "onnx>=1.16",
         "onnxruntime>=1.18",
         "h5py>=3.12",  # 3.10 and 3.11 crash at exit after a file that could not be written
