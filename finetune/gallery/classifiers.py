@@ -9,7 +9,7 @@ import numpy as np
 from finetune.arrays import Floats, Labels
 from finetune.errors import DataError, Problem
 from finetune.gallery.estimator import Estimator
-from finetune.gallery.prototypes import NOBODY, Best, NearestPrototype, two_best
+from finetune.gallery.prototypes import NOBODY, Best, ByScores, NearestPrototype
 from finetune.identification import nearest
 
 Name = Literal["prototype", "k-nearest", "svm", "logistic", "svc"]
@@ -91,7 +91,7 @@ class KNearest(Estimator):
         return self._y[found.rows], np.maximum(found.similarities, 0) / self.n_neighbors
 
 
-class SoftmaxHead(Estimator):
+class SoftmaxHead(ByScores, Estimator):
     """Checkpoint's own classifier, over prelogits instead of embeddings, with probabilities as scores.
 
     Args:
@@ -107,14 +107,6 @@ class SoftmaxHead(Estimator):
     def fit(self, X: Floats, y: Labels) -> SoftmaxHead:  # noqa: N803
         """Do nothing: the head was trained with the network."""
         return self
-
-    def predict(self, X: Floats) -> Labels:  # noqa: N803
-        """Return the most probable class for each row, [m]."""
-        return self.best(X).labels[:, 0]
-
-    def best(self, X: Floats) -> Best:  # noqa: N803
-        """Return the two most probable classes for prelogits [m, E]."""
-        return two_best(self.scores(X), self.classes_)
 
     def scores(self, X: Floats) -> Floats:  # noqa: N803
         """Return the probabilities of all classes for prelogits [m, E]: [m, classes]."""

@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 
 from finetune.arrays import Floats, Labels
-from finetune.gallery.prototypes import Best, two_best
+from finetune.gallery.prototypes import ByScores
 
 
-class Logistic(ClassifierMixin, BaseEstimator):
+class Logistic(ByScores, ClassifierMixin, BaseEstimator):
     """Multinomial logistic regression, with probabilities as scores.
 
     Args:
@@ -28,14 +28,6 @@ class Logistic(ClassifierMixin, BaseEstimator):
             self._model = LogisticRegression(C=self.C, max_iter=1000).fit(X, y)
         self.classes_ = self._model.classes_
         return self
-
-    def predict(self, X: Floats) -> Labels:  # noqa: N803
-        """Return the most probable label for each row, [m]."""
-        return self.best(X).labels[:, 0]
-
-    def best(self, X: Floats) -> Best:  # noqa: N803
-        """Return the two most probable people for each row."""
-        return two_best(self.scores(X), self.classes_)
 
     def scores(self, X: Floats) -> Floats:  # noqa: N803
         """Return the probabilities of all people, [m, people]."""

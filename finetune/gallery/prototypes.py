@@ -27,6 +27,28 @@ class Best(NamedTuple):
     scores: npt.NDArray[np.float64]
 
 
+class ByScores:
+    """Answers of a classifier that scores all people.
+
+    Attributes:
+        classes_: label of each person.
+    """
+
+    classes_: Labels
+
+    def scores(self, X: Floats) -> Floats:  # noqa: N803
+        """Return the scores of all people, [m, people]."""
+        raise NotImplementedError
+
+    def predict(self, X: Floats) -> Labels:  # noqa: N803
+        """Return the label that scores highest for each row, [m]."""
+        return self.best(X).labels[:, 0]
+
+    def best(self, X: Floats) -> Best:  # noqa: N803
+        """Return the two people who score highest for each row."""
+        return two_best(self.scores(X), self.classes_)
+
+
 def two_best(scores: Floats, classes: Labels) -> Best:
     """Return the two best classes of scores [m, classes]; of equal scores, the lower label comes first."""
     m, rows = len(scores), np.arange(len(scores))

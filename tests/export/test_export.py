@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow")
+from finetune.agreement import Agreement, agreements
 from finetune.errors import UserError
 from finetune.export import exporter
-from finetune.export.certificate import Agreement, Certificate, agreements
+from finetune.export.certificate import Certificate
 from finetune.export.formats import FORMATS
 from finetune.images import Preprocessing
 from finetune.model import Model

@@ -12,7 +12,7 @@ from finetune.recipe.stage import Stage
 from finetune.training.objectives import ArcFace, CurricularFace
 
 tf = pytest.importorskip("tensorflow")
-from finetune.embedding.embedder import unit  # noqa: E402
+from finetune.arrays import unit_rows  # noqa: E402
 from finetune.training.objectives.curricularface import LEVEL  # noqa: E402
 from finetune.training.step import Trainer  # noqa: E402
 from tests.training.objectives.test_losses import agree, classified, margin, outputs, smoothed  # noqa: E402
@@ -50,7 +50,7 @@ def test_the_constants_are_the_paper_s():
 
 def test_the_level_of_a_batch_includes_its_own_cosines_and_has_no_gradient():
     generator = np.random.default_rng(0)
-    embeddings = unit(generator.normal(size=[6, 5]))
+    embeddings = unit_rows(generator.normal(size=[6, 5]))
     head = generator.normal(size=[5, 4])
     level = tf.Variable(0.3, dtype=tf.float64)
     made = outputs(embeddings, LABELS, tf.constant(head), training=True, tensors={LEVEL: level})
@@ -76,7 +76,7 @@ def test_a_stage_moves_the_level_by_each_batch_before_its_update(model):
     level = 0.0
     for step in range(3):
         head = model.variables["Logits/weights"].numpy()
-        own = (unit(trainer.prelogits(features)) @ head)[np.arange(6), LABELS]
+        own = (unit_rows(trainer.prelogits(features)) @ head)[np.arange(6), LABELS]
         trainer.step(features, tf.constant(LABELS), 0.01, (1, step))
         level = 0.99 * level + 0.01 * own.mean()
         assert float(trainer.state()[LEVEL]) == pytest.approx(level, rel=1e-4, abs=1e-7)
