@@ -54,12 +54,9 @@ def _detector(photos: Path, _: Path) -> Callable[[], list[Any]]:
 
     It uses as many workers as `finetune align`.
     """
-    import tensorflow as tf
-
     from finetune.align.aligner import CHUNK
     from finetune.align.detector import Detector
 
-    tf.config.threading.set_intra_op_parallelism_threads(1)
     detector = Detector()
     images = [read_image(path) for path in find_images(photos)]
     chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]

@@ -70,6 +70,7 @@ ORDER = (
 
 WITHOUT_TENSORFLOW = (
     "agreement",
+    "align",
     "arrays",
     "backbones",
     "brief",

@@ -321,7 +321,7 @@ class _Worker:
 @functools.lru_cache(maxsize=1)
 def _detector(min_face_size: int, score: float) -> Detector:
     """Return a detector. The last one is kept, because the start of its networks takes longer than a photo."""
-    from finetune.align.detector import Detector  # imports TensorFlow
+    from finetune.align.detector import Detector  # imports ONNX Runtime
 
     return Detector(min_face_size, score)
 

@@ -42,8 +42,11 @@ def suppress(
 
 def _shared(boxes: Boxes, others: Boxes, over: Literal["union", "smaller"]) -> Boxes:
     """Return the share of area that each of n boxes has in common with each of m others, [n, m]."""
-    corners = np.minimum(boxes[:, np.newaxis, 2:], others[:, 2:]) - np.maximum(boxes[:, np.newaxis, :2], others[:, :2])
-    common = np.maximum(corners + 1, 0).prod(axis=2)
+    left, top, right, bottom = boxes.T[:, :, np.newaxis]  # each [n, 1]
+    left_of_others, top_of_others, right_of_others, bottom_of_others = others.T
+    width = np.minimum(right, right_of_others) - np.maximum(left, left_of_others) + 1
+    height = np.minimum(bottom, bottom_of_others) - np.maximum(top, top_of_others) + 1
+    common = np.maximum(width, 0) * np.maximum(height, 0)
     area, area_of_others = ((b[:, 2:] - b[:, :2] + 1).prod(axis=1) for b in (boxes, others))
     if over == "smaller":
         return common / np.minimum(area[:, np.newaxis], area_of_others)

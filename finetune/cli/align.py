@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 
 from finetune.cli.arguments import new_file, path, probability, whole_number
 from finetune.errors import Problem, UserError
@@ -68,7 +67,6 @@ def run(options: argparse.Namespace) -> None:
     """Align the photos, and print the reason for each photo without crop, each fallback and the coverage."""
     from finetune.align import Alignment, align, leftovers, read_boxes, write_boxes
     from finetune.paths import in_one_line
-    from finetune.runtime import devices
 
     found_by = {name: getattr(options, name) for name in ("min_face_size", "score")}
     chosen = {name: value for name, value in found_by.items() if value is not None}
@@ -85,12 +83,6 @@ def run(options: argparse.Namespace) -> None:
             Problem(in_one_line(target), "given with --boxes and --from-boxes", "give another file to write")
         )
     boxes = read_boxes(path(options.from_boxes)) if options.from_boxes else None
-    import tensorflow as tf
-
-    # The workers keep all cores busy. Threads within an operation would only compete with them.
-    with contextlib.suppress(RuntimeError):  # raised if this process has already used TensorFlow
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-    devices.prepare()
     photos, out = path(options.photos), path(options.out)
     coverage = align(photos, out, alignment, boxes)
     if target:

@@ -388,7 +388,6 @@ def test_a_photo_of_a_hundred_million_pixels_is_cut_in_bounded_memory(tmp_path):
     assert int(peak) < 2500
 
 
-@pytest.mark.tf
 def test_detection_and_its_file_of_boxes_give_the_same_crops(photos, tmp_path):
     save(photos / "group.png", scene([(10, 20, 90), (120, 5, 70), (180, 60, 110)], 190, 300))
     coverage = align(photos, tmp_path / "found")
@@ -407,7 +406,6 @@ def test_detection_and_its_file_of_boxes_give_the_same_crops(photos, tmp_path):
     assert len(crops[0]) == coverage.found
 
 
-@pytest.mark.tf
 def test_faces_of_turned_photos_are_cut_upright_where_it_is_asked_for(tmp_path):
     face = scene([(30, 40, 110)], 190, 180)
     for turns in range(4):
@@ -425,7 +423,6 @@ def test_faces_of_turned_photos_are_cut_upright_where_it_is_asked_for(tmp_path):
         align(tmp_path / "photos", tmp_path / "out")
 
 
-@pytest.mark.tf
 @pytest.mark.slow
 def test_killed_and_run_again_it_gives_the_bytes_of_one_run(tmp_path):
     photos = tmp_path / "photos"

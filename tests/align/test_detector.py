@@ -12,8 +12,6 @@ from finetune.align import detector as detectors
 from tests.align.conftest import drawn, scene
 from tests.align.reference import detect
 
-pytestmark = pytest.mark.tf
-
 GROUP = scene([(10, 20, 90), (120, 5, 70), (180, 60, 110)], 190, 300)
 AT_THE_EDGE = scene([(-0, 0, 80), (150, 60, 120)], 150, 230, seed=3)
 PHOTOS = [GROUP, AT_THE_EDGE, drawn(1, 160), drawn(4, 61), scene([], 90, 120)]
@@ -57,9 +55,9 @@ def test_a_batch_of_sizes_gives_what_each_photo_gives_alone(detector):
 
 def test_strips_of_a_large_photo_give_the_windows_of_the_whole(detector, monkeypatch):
     for height in range(38, 56):  # the last strip may hold an odd row, or one window alone
-        photo = np.array(Image.fromarray(GROUP).resize((63, height)))[np.newaxis]
+        photo = np.array(Image.fromarray(GROUP).resize((63, height)), np.float32)[np.newaxis]
         whole = detector._windows(photo)
-        monkeypatch.setattr(detectors, "PIXELS", 63 * 14)
+        monkeypatch.setattr(detectors, "STRIP", 63 * 14)
         strips = detector._windows(photo)
         monkeypatch.undo()
         for a, b in zip(whole, strips, strict=True):

@@ -10,8 +10,6 @@ from PIL import Image
 
 from tests.align.conftest import drawn, scene
 
-pytestmark = pytest.mark.tf
-
 LINE = "10 20 90 110 0.99990 1 0 0 0 0 0 0 0 0 0 0"
 
 

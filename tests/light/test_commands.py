@@ -12,7 +12,10 @@ import pytest
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow]
 
+from PIL import Image  # noqa: E402
+
 from finetune.cli import main  # noqa: E402
+from tests.align.conftest import scene  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT_TENSORFLOW = """
@@ -89,6 +92,29 @@ def test_each_command_leaves_tensorflow_out_and_answers_as_with_it(small_checkpo
     assert {key: one[key] for key in ("accuracy", "val", "far")} == {
         key: two[key] for key in ("accuracy", "val", "far")
     }
+
+
+def test_faces_are_found_without_tensorflow_too(small_checkpoint, tmp_path):
+    checkpoint, group = str(small_checkpoint), tmp_path / "group.png"
+    photos = [tmp_path / "photos" / name / "0.png" for name in ("ann", "bob")]
+    for photo, size in zip(photos, (110, 120), strict=True):
+        photo.parent.mkdir(parents=True)
+        Image.fromarray(scene([(40, 30, size)], 190, 220)).save(photo)
+    Image.fromarray(scene([(10, 20, 90), (120, 5, 70)], 190, 300)).save(group)
+    assert main(["embed", checkpoint, str(photos[0]), str(tmp_path / "first.npz")]) == 0  # makes the graph
+    gallery, csv = str(tmp_path / "g.h5"), tmp_path / "names.csv"
+    asked = [
+        ["align", str(photos[0].parents[1]), str(tmp_path / "crops")],
+        ["enroll", gallery, str(photos[0].parents[1]), "--align", "--checkpoint", checkpoint],
+        ["identify", gallery, str(group), "--align", "--threshold", "0.2", "--csv", str(csv)],
+        ["compare", *map(str, photos), "--align", "--checkpoint", checkpoint],
+        ["cluster", str(photos[0].parents[1]), str(tmp_path / "clusters"), "--align", "--checkpoint", checkpoint],
+    ]
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, json.dumps(asked)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout.splitlines()[-1]) == [0] * len(asked), done.stderr
+    assert len(csv.read_text().splitlines()) == 3  # a title and two faces
+    assert len(list((tmp_path / "crops").rglob("*.png"))) == 2
 
 
 def test_help_needs_neither_numpy_nor_the_commands():
