@@ -154,7 +154,7 @@ def random_variables() -> Callable[[Backbone], dict[str, Any]]:
     """Return a function that makes a whole network's variables: embedding of 8, 3 classes, small random weights."""
     import tensorflow as tf
 
-    from finetune import network
+    from finetune.backbones import variable_shapes
 
     def make(backbone: Backbone) -> dict[str, Any]:
         generator = np.random.default_rng(0)
@@ -164,7 +164,7 @@ def random_variables() -> Callable[[Backbone], dict[str, Any]]:
                 generator.uniform(0.5, 1.5, shape) if name.endswith(positive) else generator.normal(0, 0.05, shape),
                 dtype=tf.float32,
             )
-            for name, shape in network.variable_shapes(backbone, 8, 3).items()
+            for name, shape in variable_shapes(backbone, 8, 3).items()
         }
 
     return make

@@ -361,13 +361,7 @@ def new_file(text: str, apart_from: Path | None = None) -> Path:
 
 def rate(text: str) -> float:
     """Read an option's value: a rate or a share, above 0 and below 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}; give a number above 0 and below 1")
-    return value
+    return number(text, lambda value: 0 < value < 1, "a number above 0 and below 1")
 
 
 def text_file(text: str, suffixes: Sequence[str], *read: Path) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, add_min_face_size, path, rate, restore_of, text_file
+from finetune.cli.arguments import add_checkpoint, add_min_face_size, number, path, rate, restore_of, text_file
 from finetune.cli.watching import add_watching, watch_folder, watching_problems
 from finetune.errors import DataError, Problem, RecipeError, UserError
 from finetune.files import refuse_used
@@ -228,10 +228,4 @@ def _folder(text: str, photos: Sequence[Path]) -> Path:
 
 
 def _score(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"found {text!r}; give a number")
-    return value
+    return number(text, math.isfinite, "a number")

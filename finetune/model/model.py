@@ -14,7 +14,15 @@ import PIL
 import tensorflow as tf
 
 from finetune import __version__, checkpoint as checkpoints, network
-from finetune.backbones import STANDARDIZATIONS, WEIGHTS, Backbone, Standardization, Weights, by_name
+from finetune.backbones import (
+    STANDARDIZATIONS,
+    WEIGHTS,
+    Backbone,
+    Standardization,
+    Weights,
+    by_name,
+    variable_shapes,
+)
 from finetune.checkpoint import Account, RestorePlan
 from finetune.errors import Problem, UserError
 from finetune.images import PRECISIONS, RUNTIMES, Choice, Precision, Preprocessing, Runtime, usual_preprocessing
@@ -177,7 +185,7 @@ class Model(EmbeddingModel):
         devices.prepare()
         num_classes = classes if isinstance(classes, int) else len(classes)
         size = embedding_size or backbone.embedding_size
-        shapes = network.variable_shapes(backbone, size, num_classes, preprocessing.shape)
+        shapes = variable_shapes(backbone, size, num_classes, preprocessing.shape)
         names = [name for name in shapes if num_classes or not backbone.is_head(name)]
         variables = {name: _variable(name, network.initial_value(backbone, name, shapes[name], seed)) for name in names}
         return cls(backbone, variables, preprocessing, () if isinstance(classes, int) else classes)

@@ -10,4 +10,4 @@ from .forward import (
 )
 from .graph import BatchNormMode as BatchNormMode, build_graph as build_graph, fold_graph as fold_graph
 from .initial import initial_value as initial_value
-from .trace import multiply_adds as multiply_adds, output_shapes as output_shapes, variable_shapes as variable_shapes
+from .trace import multiply_adds as multiply_adds, output_shapes as output_shapes

@@ -1,9 +1,8 @@
-"""Variable shapes, unit costs and output shapes of a backbone, found by building it without values."""
+"""Unit costs and output shapes of a backbone, found by building it without values."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -17,24 +16,8 @@ Shape = tuple[int, int, int]
 
 
 class _Trace(NamedTuple):
-    variables: Mapping[str, tuple[int, ...]]
     costs: tuple[int, ...]
     outputs: tuple[tuple[int, ...], ...]
-
-
-def variable_shapes(
-    backbone: Backbone, embedding_size: int, num_classes: int, image: Shape | None = None
-) -> Mapping[str, tuple[int, ...]]:
-    """Return the shape of each variable of the whole network, by TF1 name in the order of the units.
-
-    Args:
-        backbone: the network.
-        embedding_size: number of values in an embedding.
-        num_classes: number of classes of the head.
-        image: shape of one image; by default, that of a training from scratch. Only the first layer depends on the
-            channels, and only a layer after `Flatten` on the sides.
-    """
-    return _trace(backbone, embedding_size, num_classes, image or backbone.image_shape).variables
 
 
 def multiply_adds(backbone: Backbone, embedding_size: int, num_classes: int, image: Shape) -> tuple[int, ...]:
@@ -51,11 +34,9 @@ def output_shapes(
 
 @functools.cache
 def _trace(backbone: Backbone, embedding_size: int, num_classes: int, image: Shape) -> _Trace:
-    shapes: dict[str, tuple[int, ...]] = {}
     costs, outputs = [], []
 
-    def record(name: str, shape: tuple[int, ...]) -> tf.Tensor:
-        shapes[name] = shape
+    def stand_in(_: str, shape: tuple[int, ...]) -> tf.Tensor:
         return tf.compat.v1.placeholder(tf.float32, shape)
 
     def ask(inputs: tf.Tensor) -> tf.Tensor:
@@ -64,7 +45,7 @@ def _trace(backbone: Backbone, embedding_size: int, num_classes: int, image: Sha
 
     widths = {backbone.embedding_unit: embedding_size, backbone.head: num_classes}
     graph = tf.Graph()
-    with graph.as_default(), variables_from(record), normalizing(ask):
+    with graph.as_default(), variables_from(stand_in), normalizing(ask):
         net = tf.compat.v1.placeholder(tf.float32, [None, *image])
         for unit in backbone.units:
             before = len(graph.get_operations())
@@ -72,7 +53,7 @@ def _trace(backbone: Backbone, embedding_size: int, num_classes: int, image: Sha
             net = build_unit(backbone, unit, net, width or widths.get(unit.name, 0))
             costs.append(sum(_cost(operation) for operation in graph.get_operations()[before:]))
             outputs.append(tuple(net.shape.as_list()[1:]))
-    return _Trace(shapes, tuple(costs), tuple(outputs))
+    return _Trace(tuple(costs), tuple(outputs))
 
 
 def _cost(operation: tf.Operation) -> int:

@@ -27,7 +27,7 @@ Tensors = dict[str, np.ndarray]
 
 def network(seed: int = 0) -> Tensors:
     """Draw the variables of the narrow network, with embeddings of 8 values and a head of 5 classes."""
-    from finetune.network import variable_shapes
+    from finetune.backbones import variable_shapes
 
     generator = np.random.default_rng(seed)
     shapes = variable_shapes(V1, 8, CLASSES)

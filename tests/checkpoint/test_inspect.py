@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune.backbones import by_name
+from finetune.backbones import by_name, variable_shapes
 from finetune.checkpoint.inspect import describe
 from finetune.checkpoint.saver import write
 from finetune.errors import CheckpointError
 from finetune.images import preprocessing
-from finetune.network import variable_shapes
 
 pytestmark = pytest.mark.tf
 V1 = by_name("inception_resnet_v1")

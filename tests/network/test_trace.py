@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from finetune.backbones import BACKBONES, by_name, has_variables
+from finetune.backbones import BACKBONES, by_name, has_variables, variable_shapes
 from tests.tiny import TINY
 
 tf = pytest.importorskip("tensorflow")
@@ -32,7 +32,7 @@ def shapes_of(backbone, size):
 )
 def test_has_the_variables_of_facenets_graph(backbone, variables, values, digest):
     """Compare with a digest of the names and shapes in the published code, for an embedding of 512 values."""
-    shapes = network.variable_shapes(backbone, 512, 739)
+    shapes = variable_shapes(backbone, 512, 739)
     body = {name: shape for name, shape in shapes.items() if not name.startswith("Logits/")}
     assert (len(body), sum(int(np.prod(shape)) for shape in body.values())) == (variables, values)
     assert hashlib.sha256(json.dumps(sorted(body.items())).encode()).hexdigest() == digest
@@ -41,7 +41,7 @@ def test_has_the_variables_of_facenets_graph(backbone, variables, values, digest
 
 @pytest.mark.parametrize("backbone", [*BACKBONES.values(), TINY], ids=lambda backbone: backbone.name)
 def test_every_variable_belongs_to_a_unit_and_comes_in_the_order_of_the_units(backbone):
-    order = [backbone.index_of(name) for name in network.variable_shapes(backbone, 512, 10)]
+    order = [backbone.index_of(name) for name in variable_shapes(backbone, 512, 10)]
     assert order == sorted(order)
     assert {backbone.names[i] for i in order} == {one.name for one in backbone.units if has_variables(one.made_of)}
 
@@ -50,11 +50,11 @@ def test_every_variable_belongs_to_a_unit_and_comes_in_the_order_of_the_units(ba
 def test_asks_for_just_what_the_real_checkpoint_stores(shared):
     reader = tf.train.load_checkpoint(str(next((shared / "facenet").glob("*.index")).with_suffix("")))
     stored = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
-    assert stored == dict(network.variable_shapes(V1, 512, 739))
+    assert stored == dict(variable_shapes(V1, 512, 739))
 
 
 def test_scales_are_variables_where_the_batch_normalization_has_them():
-    shapes = network.variable_shapes(TINY, 5, 3)
+    shapes = variable_shapes(TINY, 5, 3)
     assert shapes["Tiny/Mixed_5b/Branch_1/Conv2d_0b_1x1/BatchNorm/gamma"] == (2,)
     assert shapes["Tiny/Bottleneck/BatchNorm/gamma"] == (5,)
     assert sum(name.endswith("/gamma") for name in shapes) == sum(name.endswith("/beta") for name in shapes) == 14

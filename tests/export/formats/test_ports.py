@@ -29,7 +29,7 @@ SIZE = 512
 def content(monkeypatch: pytest.MonkeyPatch) -> Content:
     """Return a narrow network with embeddings of 512 values and a head."""
     monkeypatch.setitem(backbones.BACKBONES, odd.V1.name, odd.V1)
-    from finetune.network import variable_shapes
+    from finetune.backbones import variable_shapes
 
     generator = np.random.default_rng(0)
     shapes = variable_shapes(odd.V1, SIZE, 3)
