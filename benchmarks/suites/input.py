@@ -14,10 +14,10 @@ from PIL import Image
 from benchmarks.report import Result, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import ratio
-from finetune.dataset import cores
 from finetune.images import read_image
 from finetune.paths import find_images
 from finetune.progress import track
+from finetune.runtime import cores
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SIZE = 182

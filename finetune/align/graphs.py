@@ -15,8 +15,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 from finetune.align.weights import load_weights
+from finetune.runtime import IR_VERSION, OPSET
 
-OPSET, IR_VERSION = 17, 8
 INPUT, FACE = "images", "probabilities"
 BLOCK = 16
 """Channels per block, at the most. Where the processor has smaller blocks, these are whole numbers of them."""

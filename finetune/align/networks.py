@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from finetune.align.graphs import INPUT, output_network, proposal_network, refinement_network
-from finetune.runtime import refuse_fork
+from finetune.runtime import RUNTIME, open_session, refuse_fork, session_options
 
 if TYPE_CHECKING:
-    import onnx
+    import onnxruntime
 
 Floats = npt.NDArray[np.float32]
-RUNTIME = "ONNX Runtime"
 
 
 class Networks:
@@ -27,9 +25,11 @@ class Networks:
 
     def __init__(self) -> None:
         refuse_fork(RUNTIME)
-        self._propose = _opened(proposal_network())
-        self._refine = _opened(refinement_network())
-        self._output = _opened(output_network())
+        # Several threads of the aligner keep all cores busy.
+        self._propose, self._refine, self._output = (
+            open_session(graph.SerializeToString(), session_options(threads=1))
+            for graph in (proposal_network(), refinement_network(), output_network())
+        )
 
     def propose(self, images: Floats) -> tuple[Floats, Floats]:
         """Run P-Net on whole images: a window of 12 x 12 pixels at every second pixel.
@@ -55,13 +55,6 @@ class Networks:
         """
         probabilities, regressions, landmarks = _run(self._output, crops)
         return probabilities[:, 0], regressions, landmarks
-
-
-def _opened(graph: onnx.ModelProto) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
-    options.intra_op_num_threads = 1  # several threads of the aligner keep all cores busy
-    return onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def _run(session: onnxruntime.InferenceSession, images: Floats) -> Sequence[Floats]:

@@ -8,7 +8,6 @@ from .pipeline import (
     training_batches as training_batches,
     view_batches as view_batches,
 )
-from .processes import cores as cores
 from .scanning import (
     Dataset as Dataset,
     Inspect as Inspect,

@@ -26,6 +26,7 @@ import numpy as np
 from finetune.dataset.views import Unreadable, View, Viewer
 from finetune.dataset.worker import Answer, Task
 from finetune.images import Pixels
+from finetune.runtime import cores
 
 MEMORY = 2**29
 """Bytes that the processes share. Only what is used takes memory."""
@@ -275,11 +276,6 @@ def stop(*, refused: bool = False) -> None:
 
 
 atexit.register(stop)
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager

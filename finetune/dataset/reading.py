@@ -11,10 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
-from finetune.dataset.processes import Ended, Pending, Processes, cores, running, stop
+from finetune.dataset.processes import Ended, Pending, Processes, running, stop
 from finetune.dataset.views import Unreadable, View, Viewer
 from finetune.errors import RunError
 from finetune.images import Pixels
+from finetune.runtime import cores
 
 PART = 16
 """Largest number of views that are read together."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetune.runtime import refuse_fork
+from finetune.runtime import RUNTIME, cores, open_session, refuse_fork, session_options
 
 if TYPE_CHECKING:
     import onnxruntime
 
-RUNTIME = "ONNX Runtime"
 GRAPH, WEIGHTS = "graph.onnx", "weights.bin"
 """Files of a graph: its nodes, and its weights beside it."""
 IMAGES, PRELOGITS = "images", "prelogits"
@@ -47,29 +45,18 @@ class Session:
 
 def optimize(source: Path, folder: Path) -> None:
     """Write a graph for this processor: folded, fused, and with its weights in the order that the kernels want."""
-    import onnxruntime
+    from onnxruntime import GraphOptimizationLevel
 
-    options = _options()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options = session_options(cores())
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_ALL
     options.optimized_model_filepath = str(folder / GRAPH)
     options.add_session_config_entry("session.optimized_model_external_initializers_file_name", WEIGHTS)
-    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+    open_session(source, options)
 
 
 def _open(path: Path) -> onnxruntime.InferenceSession:
-    import onnxruntime
+    from onnxruntime import GraphOptimizationLevel
 
-    options = _options()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # the file holds it optimized
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def _options() -> onnxruntime.SessionOptions:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; a warning says that an optimized graph is for one processor, as it is
-    options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    # Threads that spin while they wait would take the cores from those that decode the images.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+    options = session_options(cores())
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL  # the file holds it optimized
+    return open_session(path, options)

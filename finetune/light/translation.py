@@ -16,9 +16,8 @@ import tensorflow as tf
 from onnx import helper, numpy_helper
 
 from finetune.light.session import IMAGES, PRELOGITS
+from finetune.runtime import IR_VERSION, OPSET
 
-OPSET, IR_VERSION = 17, 8
-"""Versions of ONNX's operators and of its files, which every ONNX Runtime since 2022 supports."""
 TO_ONNX, TO_TENSORFLOW = (0, 3, 1, 2), (0, 2, 3, 1)
 """Order of a feature map's axes: ONNX's from TensorFlow's, and back."""
 SAME_NAME = {

@@ -6,7 +6,6 @@ import functools
 import shlex
 from collections.abc import Collection
 
-from finetune.dataset import cores
 from finetune.doctor import IMAGE_SIZE, Report
 from finetune.embedding import Choice, VectorCache, choice
 from finetune.errors import DataError, Problem, attempt
@@ -20,7 +19,7 @@ from finetune.report import count_values, duration, gallery_command
 from finetune.runs.advice import advice
 from finetune.runs.cost import MARGIN, Cost, costs, seconds_per_image, time_table, views_per_second
 from finetune.runs.opening import Inputs
-from finetune.runtime import devices
+from finetune.runtime import cores, devices
 from finetune.training import trained
 from finetune.verification import FEW_PEOPLE, OF_LFW, PairSet, distinct_images, find_overlap
 from finetune.words import counted, listed

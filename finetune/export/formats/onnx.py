@@ -11,9 +11,7 @@ import numpy as np
 
 from finetune.export.formats.content import IMAGES, Content
 from finetune.export.formats.format import Format
-
-OPSET = 17
-"""Version of ONNX's operators, which every runtime since 2022 supports."""
+from finetune.runtime import OPSET
 
 
 def write(content: Content, folder: Path) -> None:
