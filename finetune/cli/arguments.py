@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import math
-import os
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from finetune.backbones import LEAST_IMAGE_SIZE, STANDARDIZATIONS, WEIGHTS
-from finetune.errors import CheckpointError, DataError, Problem, RecipeError, UserError
+from finetune.backbones import STANDARDIZATIONS, WEIGHTS
+from finetune.cli.values import image_size, path, whole_number
+from finetune.errors import Problem, RecipeError, UserError
 from finetune.images import EMBEDDING_RUNTIMES, PRECISIONS
-from finetune.paths import find_file, in_one_line, refuse_within
+from finetune.paths import find_file, in_one_line
 from finetune.progress import say_aside
 
 if TYPE_CHECKING:
     from finetune.dataset import Quarantined
-    from finetune.gallery import Contract
-    from finetune.model import EmbeddingModel, Model
     from finetune.recipe import LFW, Recipe
 
-FEW = 16
-"""Least number of images whose first-layer statistics can show the right standardization."""
 MOST_LINES = 20
 """Largest number of photos or names that a command lists one by one."""
 
@@ -198,24 +192,6 @@ def section_of(options: argparse.Namespace, pairs: str) -> LFW:
     return LFW(dir=path(options.lfw or pairs), pairs=path(pairs), groups=path(groups) if groups else None, **protocol)
 
 
-def image_size(text: str) -> int:
-    """Read an option's value: an image side in pixels that the network accepts."""
-    if not (text.isascii() and text.isdigit() and int(text) >= LEAST_IMAGE_SIZE):
-        raise argparse.ArgumentTypeError(f"found {text!r}; give a whole number of pixels from {LEAST_IMAGE_SIZE}")
-    return int(text)
-
-
-def whole_number(least: int, most: int = (1 << 31) - 1) -> Callable[[str], int]:
-    """Return the reader of an option's value: a whole number in a range."""
-
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-            raise argparse.ArgumentTypeError(f"found {text!r}; give a whole number from {least} to {most}")
-        return int(text)
-
-    return read
-
-
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """Add `--seed N`."""
     parser.add_argument(
@@ -245,154 +221,3 @@ def say_left_out(left_out: Sequence[Quarantined]) -> None:
     for reason, entries in sorted(reasons.items(), key=lambda item: -len(item[1])):
         first = in_one_line(entries[0].path)
         say_aside(f"left out: {len(entries):>7,} {reason}: {first}{', …' if len(entries) > 1 else ''}")
-
-
-def restore(options: argparse.Namespace) -> EmbeddingModel:
-    """Restore the checkpoint to embed with, and note on stderr what is only assumed of it."""
-    from finetune.images import Choice
-    from finetune.light import restore as restore_model
-
-    model = restore_model(
-        options.checkpoint,
-        Choice(options.image_size, options.standardization, options.convert),
-        precision=options.precision,
-        runtime=options.runtime,
-        weights=options.weights,
-    )
-    _note(model)
-    return model
-
-
-def restore_network(options: argparse.Namespace) -> Model:
-    """Restore the checkpoint in TensorFlow with its variables, and note on stderr what is only assumed of it."""
-    from finetune.checkpoint import locate
-
-    locate(options.checkpoint)  # reports a missing checkpoint before the import of TensorFlow
-    from finetune.model import Model
-
-    model = Model.restore(
-        options.checkpoint,
-        image_size=options.image_size,
-        standardization=options.standardization,
-        convert=options.convert,
-        weights=options.weights,
-    )
-    _note(model)
-    return model
-
-
-def _note(model: EmbeddingModel) -> None:
-    """Print on stderr what differs from the files, and what is only assumed."""
-    for remark in model.remarks:
-        say_aside(f"{model.source.prefix}: {remark}")
-    if model.preprocessing.assumed:
-        say_aside(f"{model.source.prefix}: {model.preprocessing.in_full}")
-
-
-def restore_of(options: argparse.Namespace, contract: Contract | None) -> EmbeddingModel:
-    """Restore the model of a gallery from `--checkpoint`, or else from its last known place.
-
-    Raises:
-        UserError: the checkpoint is neither given nor at its last known place.
-    """
-    if contract is not None:
-        options.image_size = options.image_size or contract.image_size
-        options.standardization = options.standardization or contract.standardization
-        options.convert = options.convert or contract.convert
-        if options.checkpoint is None:
-            options.checkpoint = contract.checkpoint
-            try:
-                return restore(options)
-            except CheckpointError as error:
-                advice = "the gallery's checkpoint was there: give --checkpoint"
-                raise CheckpointError(*error.within(advice=advice)) from error
-    if options.checkpoint is None:
-        raise UserError(Problem("--checkpoint", "not given", "give the checkpoint that embeds the photos"))
-    return restore(options)
-
-
-def standardization_notes(model: EmbeddingModel, paths: Sequence[Path]) -> list[str]:
-    """Return a line if the images suggest another standardization, or if the standardization is only assumed.
-
-    Args:
-        model: restored model.
-        paths: aligned images; those that are too small or unreadable are left out. Fewer than `FEW` give no answer.
-    """
-    from finetune.images import header_sizes, probe, standardization_remarks
-
-    size = model.preprocessing.image_size
-    usable = [image for image, sides in header_sizes(paths).items() if min(sides) >= size]
-    if len(usable) < FEW:
-        return []
-    try:
-        pixels = probe(usable, model.preprocessing)
-    except DataError:  # the command itself reports damaged images
-        return []
-    return standardization_remarks(model.preprocessing, model.standardization_fit(pixels), "give --standardization ")
-
-
-def path(text: str) -> Path:
-    """Return the path of an argument with `~` expanded; `~USER` stays as it is for an unknown user."""
-    return Path(os.path.expanduser(text))
-
-
-def new_file(text: str, apart_from: Path | None = None) -> Path:
-    """Return the path of a file to write. Links are followed, and the target's folder must exist.
-
-    Args:
-        text: path as given.
-        apart_from: folder that is read, in which nothing may be written.
-
-    Raises:
-        UserError: the path is a folder or a device, its folder is missing, or it lies in `apart_from`.
-    """
-    file = path(text)
-    if file.is_dir():
-        raise RecipeError(Problem(file, "a folder", "give the name of a file to write"))
-    if file.exists() and not file.is_file():
-        raise RecipeError(Problem(file, "a device", "give the name of a file to write"))
-    if apart_from is not None and apart_from.is_dir():
-        refuse_within(file, apart_from)
-    place = Path(os.path.realpath(file)).parent if file.is_symlink() else file.parent
-    if not place.is_dir():
-        raise RecipeError(Problem(place, "no such folder", "make it first"))
-    return file
-
-
-def rate(text: str) -> float:
-    """Read an option's value: a rate or a share, above 0 and below 1."""
-    return number(text, lambda value: 0 < value < 1, "a number above 0 and below 1")
-
-
-def text_file(text: str, suffixes: Sequence[str], *read: Path) -> Path:
-    """Return the path of a text file to write, which is not among the read files and has one of the suffixes.
-
-    The suffix keeps a mistyped command from replacing a photo.
-
-    Raises:
-        UserError: the file can't be written there.
-    """
-    file = new_file(text)
-    for place in read:
-        file = new_file(text, place)
-        if file.resolve() == place.resolve():
-            raise RecipeError(Problem(file, "an input of this command", "give another file to write"))
-    if file.suffix not in suffixes:
-        raise RecipeError(Problem(file, "", f"give a file name that ends in {' or '.join(suffixes)}"))
-    return file
-
-
-def number(text: str, fits: Callable[[float], bool], wanted: str) -> float:
-    """Read an option's value: a number that fits, or the message says what is wanted."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not fits(value):
-        raise argparse.ArgumentTypeError(f"found {text!r}; give {wanted}")
-    return value
-
-
-def probability(text: str) -> float:
-    """Read an option's value: a number from 0 to 1."""
-    return number(text, lambda value: 0 <= value <= 1, "a number from 0 to 1")

@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_recipe, load_recipe, path, say_left_out, text_file, whole_number
+from finetune.cli.arguments import add_recipe, load_recipe, say_left_out
+from finetune.cli.values import path, text_file, whole_number
 from finetune.errors import DataError, Problem, RecipeError
 from finetune.paths import find_images
 from finetune.progress import say, show

@@ -11,16 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import (
-    add_checkpoint,
-    path,
-    rate,
-    restore,
-    standardization_notes,
-    text_file,
-    whole_number,
-)
+from finetune.cli.arguments import add_checkpoint
+from finetune.cli.restored import restore, standardization_notes
 from finetune.cli.sides import Images, listed, read_arrays, read_people, read_test, refuse_gaps
+from finetune.cli.values import path, rate, text_file, whole_number
 from finetune.dataset import layout, refuse_two_forms
 from finetune.errors import Problem, RecipeError
 from finetune.images import size_notes, sizes_of

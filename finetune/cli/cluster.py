@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, add_min_face_size, number, path, restore_of
+from finetune.cli.arguments import add_checkpoint, add_min_face_size
+from finetune.cli.restored import restore_of
+from finetune.cli.values import number, path
 from finetune.errors import DataError, Problem, RecipeError
 from finetune.files import refuse_used
 from finetune.paths import in_one_line, refuse_within

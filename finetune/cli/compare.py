@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, path, rate, restore_of, text_file
+from finetune.cli.arguments import add_checkpoint
+from finetune.cli.restored import restore_of
+from finetune.cli.values import path, rate, text_file
 from finetune.errors import DataError, Problem, RecipeError
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from finetune.cli.arguments import path
+from finetune.cli.values import path
 
 EXAMPLES = (
     "finetune demo",

@@ -9,15 +9,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import (
-    add_checkpoint,
-    new_file,
-    path,
-    restore,
-    standardization_notes,
-    text_file,
-    whole_number,
-)
+from finetune.cli.arguments import add_checkpoint
+from finetune.cli.restored import restore, standardization_notes
+from finetune.cli.values import new_file, path, text_file, whole_number
 from finetune.errors import Problem, UserError, attempt
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, restore, standardization_notes
+from finetune.cli.arguments import add_checkpoint
+from finetune.cli.restored import restore, standardization_notes
+from finetune.cli.values import new_file, path
 from finetune.errors import DataError, Problem
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside

@@ -9,16 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import (
-    MOST_LINES,
-    add_checkpoint,
-    add_min_face_size,
-    new_file,
-    path,
-    restore_of,
-    say_left_out,
-    standardization_notes,
-)
+from finetune.cli.arguments import MOST_LINES, add_checkpoint, add_min_face_size, say_left_out
+from finetune.cli.restored import restore_of, standardization_notes
+from finetune.cli.values import new_file, path
 from finetune.errors import DataError, Problem, RecipeError
 from finetune.names import normal, spelled_alike, why_unusable
 from finetune.paths import find_images, in_one_line

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import functools
 
-from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section, path, restore_network
+from finetune.cli.arguments import add_checkpoint, add_lfw, lfw_section
+from finetune.cli.restored import restore_network
+from finetune.cli.values import path
 from finetune.export import FORMATS, NAMES, QUANTIZATIONS
 from finetune.progress import say
 from finetune.words import listed

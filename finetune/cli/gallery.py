@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import MOST_LINES, new_file, path
+from finetune.cli.arguments import MOST_LINES
 from finetune.cli.migration import add_migration, migrate, refuse_migration_options
+from finetune.cli.values import new_file, path
 from finetune.errors import Problem, RecipeError
 from finetune.paths import in_one_line
 from finetune.progress import say

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, add_min_face_size, number, path, rate, restore_of, text_file
+from finetune.cli.arguments import add_checkpoint, add_min_face_size
+from finetune.cli.restored import restore_of
+from finetune.cli.values import number, path, rate, text_file
 from finetune.cli.watching import add_watching, watch_folder, watching_problems
 from finetune.errors import DataError, Problem, RecipeError, UserError
 from finetune.files import refuse_used

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from finetune.cli.arguments import path, say_left_out, whole_number
+from finetune.cli.arguments import say_left_out
+from finetune.cli.values import path, whole_number
 from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.words import counted

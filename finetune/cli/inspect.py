@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from finetune.cli.arguments import new_file
+from finetune.cli.values import new_file
 from finetune.progress import say
 
 EXAMPLES = (

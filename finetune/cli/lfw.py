@@ -6,7 +6,7 @@ import argparse
 import os
 import shlex
 
-from finetune.cli.arguments import path
+from finetune.cli.values import path
 from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.words import counted

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import new_file, probability, restore, restore_of
+from finetune.cli.restored import restore, restore_of
+from finetune.cli.values import new_file, probability
 from finetune.errors import DataError, Problem, RecipeError
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside

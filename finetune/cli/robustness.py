@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import new_file
+from finetune.cli.values import new_file
 from finetune.errors import Problem, UserError
 from finetune.images import PERTURBATIONS
 from finetune.progress import say, show

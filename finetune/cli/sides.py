@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from finetune.cli.arguments import path, say_left_out
+from finetune.cli.arguments import say_left_out
+from finetune.cli.values import path
 from finetune.dataset import Quarantined, layout
 from finetune.errors import DataError, Problem
 from finetune.images import Records, inspect_images

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from finetune.cli.arguments import add_seed, path, say_left_out, whole_number
+from finetune.cli.arguments import add_seed, say_left_out
+from finetune.cli.values import path, whole_number
 from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.words import counted

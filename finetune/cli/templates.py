@@ -10,7 +10,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune.cli.arguments import add_checkpoint, new_file, path, restore, standardization_notes
+from finetune.cli.arguments import add_checkpoint
+from finetune.cli.restored import restore, standardization_notes
+from finetune.cli.values import new_file, path
 from finetune.errors import DataError, Problem, RecipeError, bounded
 from finetune.progress import say, say_aside
 from finetune.verification.protocols import PROTOCOLS

@@ -12,7 +12,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from finetune.cli.arguments import add_recipe, load_recipe, number, overrides_of, path, whole_number
+from finetune.cli.arguments import add_recipe, load_recipe, overrides_of
+from finetune.cli.values import number, path, whole_number
 from finetune.errors import Problem, UserError
 from finetune.paths import find_file
 from finetune.progress import say

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finetune.cli.arguments import add_checkpoint, add_lfw, new_file, path, restore, section_of, standardization_notes
+from finetune.cli.arguments import add_checkpoint, add_lfw, section_of
 from finetune.cli.discard import add_discard, refuse_sets_to_discard, show_discard
+from finetune.cli.restored import restore, standardization_notes
 from finetune.cli.robustness import add_perturb, chosen, refuse_several, show_robustness
+from finetune.cli.values import new_file, path
 from finetune.errors import Problem, UserError, attempt
 from finetune.progress import say, say_aside, show
 from finetune.verification.protocols import K_FOLD, PROTOCOLS, Option, all_options, by_name

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import new_file, number, path
+from finetune.cli.values import new_file, number, path
 from finetune.errors import Problem
 from finetune.paths import in_one_line
 from finetune.progress import say, say_aside

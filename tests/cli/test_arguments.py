@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from finetune import files
-from finetune.cli.arguments import new_file
+from finetune.cli.values import new_file
 from finetune.errors import FinetuneError
 
 
