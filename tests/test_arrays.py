@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from finetune.arrays import class_means, class_sums, unit_rows
+from finetune.arrays import add_rows, class_means, class_sums, distinct, unit_rows
 
 
 @st.composite
@@ -26,6 +26,22 @@ def test_sums_and_means_are_those_of_each_class_alone(case):
         expected = sum(own) if own else np.zeros(3)
         np.testing.assert_array_equal(sums[label], expected)
         np.testing.assert_array_equal(means[label], expected / max(len(own), 1))
+
+
+@given(labelled())
+def test_rows_are_added_one_after_another_to_the_bit(case):
+    rows, labels = case
+    sums = np.random.default_rng(1).normal(size=[5, 3]) * 1e3
+    expected = sums.copy()
+    for row, label in zip(rows, labels, strict=True):
+        expected[label] = expected[label] + row
+    add_rows(sums, labels, rows)
+    assert sums.tobytes() == expected.tobytes()
+
+
+@given(st.lists(st.integers(-3, 3)))
+def test_distinct_labels_are_sorted_and_stand_once(labels):
+    assert distinct(np.array(labels, np.int64)).tolist() == sorted(set(labels))
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

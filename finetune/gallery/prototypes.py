@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from finetune.arrays import Floats, Labels, unit_rows
+from finetune.arrays import Floats, Labels, add_rows, distinct, unit_rows
 from finetune.gallery.estimator import Estimator
 from finetune.identification import nearest
 
@@ -80,7 +80,7 @@ class NearestPrototype(Estimator):
         """Add photos of known or new people. Up to rounding, the result equals a fit of all photos, in any order."""
         if not hasattr(self, "classes_"):
             return self.fit(X, y)
-        classes = np.union1d(self.classes_, y)
+        classes = distinct(np.concatenate([self.classes_, y]))
         sums, counts = (
             np.zeros([len(classes), X.shape[1]]),
             np.bincount(np.searchsorted(classes, y), minlength=len(classes)),
@@ -88,7 +88,7 @@ class NearestPrototype(Estimator):
         before = np.searchsorted(classes, self.classes_)
         sums[before] = self._sums
         counts[before] += self._counts
-        np.add.at(sums, np.searchsorted(classes, y), X)
+        add_rows(sums, np.searchsorted(classes, y), X)
         self.classes_, self._sums, self._counts = classes, sums, counts
         self.prototypes_ = unit_rows(sums).astype(np.float32)
         return self

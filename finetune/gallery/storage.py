@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune import files
+from finetune.arrays import distinct
 from finetune.backbones import CHANNELS, STANDARDIZATIONS
 from finetune.errors import DataError, Problem, RunError
 from finetune.gallery.contract import Contract
@@ -174,7 +175,7 @@ def _gallery(file: h5py.File, size: int) -> Gallery:
         raise _Damaged("embeddings of two sizes")
     if len(labels) and (labels.min() < 0 or labels.max() >= len(people)):
         raise _Damaged("a label of nobody")
-    if len(np.unique(labels)) != len(people):
+    if len(distinct(labels)) != len(people):
         raise _Damaged("a person without a photo")
     if len(stranger_labels) and stranger_labels.min() < 0:
         raise _Damaged("a label of nobody")
