@@ -9,9 +9,8 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +23,11 @@ LARGEST = 2**28
 SMALL = 2**20
 """Largest size in bytes of a handwritten file that is read, such as a recipe."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+State = tuple[int, int, int, int]
+"""Inode and size of a file, and the times in nanoseconds at which its content and its inode changed last."""
+NO_FILE: State = (0, 0, 0, 0)
+UNSETTLED = 2 * 10**9
+"""Nanoseconds after a file's change in which another change might leave its times as they are."""
 
 
 def write(path: Path, fill: Callable[[BinaryIO], object], *, sync: bool = True, private: bool = False) -> None:
@@ -202,6 +206,8 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
         Held: another process holds the lock, and `wait` is False.
         OSError: the file can't be made.
     """
+    import socket
+
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
         try:
@@ -225,6 +231,32 @@ def locked(path: Path, *, wait: bool = False) -> Iterator[None]:
         with contextlib.suppress(OSError):
             path.unlink()
         os.close(descriptor)
+
+
+def state(path: str | os.PathLike[str]) -> State:
+    """Return the state of a file, by which a later change of it is noticed if the state is settled."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return NO_FILE
+    return status.st_ino & (2**63 - 1), status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def settled(seen: Sequence[int], began: int) -> bool:
+    """Return whether every change of a file since the time `began`, in nanoseconds, gives it another state."""
+    return max(seen[2:]) < began - UNSETTLED
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that it holds.
+
+    Raises:
+        OSError: it can't be removed.
+    """
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def sha256(path: Path) -> str:

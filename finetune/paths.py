@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import os
 import re
 import unicodedata
@@ -18,7 +17,7 @@ SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 """Files that Windows leaves in folders. They are ignored, as are names that begin with a dot."""
 
 
-CACHES = ("aligned", "archives", "classifiers", "features", "graphs", "images", "pairs")
+CACHES = ("aligned", "archives", "checkpoints", "classifiers", "features", "graphs", "images", "pairs")
 """The folders of the user's cache."""
 _CACHE_ENTRY = re.compile(r"[0-9a-f]{32}(\.npz)?")
 """Names of entries in these folders: a digest of all that the entry depends on."""
@@ -40,6 +39,8 @@ def find_file(path: str | os.PathLike[str]) -> Path:
     asked = Path(os.path.expanduser(path))
     if asked.exists() or asked.is_absolute() or asked.parts[:1] not in {(name,) for name in SHIPPED}:
         return asked
+    import importlib.resources
+
     package = Path(str(importlib.resources.files("finetune")))
     return next((root / asked for root in (package, package.parent) if (root / asked).is_file()), asked)
 

@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import re
-import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from finetune.backbones.layer_shapes import Shape, graph_shapes, least_image_siz
 from finetune.backbones.neck import Neck, with_neck
 from finetune.backbones.specs import flattens
 from finetune.errors import CheckpointError, Problem
-from finetune.zips import read_member
 
 SUFFIX = ".keras"
 NETWORK_FILE = "network.json"
@@ -46,6 +44,10 @@ def network_of_file(path: str | os.PathLike[str]) -> Backbone:
 
 @functools.lru_cache(8)
 def _read(file: Path, _changed: int, _size: int) -> Backbone:
+    import zipfile
+
+    from finetune.zips import read_member
+
     try:
         with zipfile.ZipFile(file) as archive:
             content = read_member(archive, file, "config.json", LARGEST, "save the model with Keras 3 as .keras")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-from pathlib import Path
 
+from finetune import files
 from finetune.paths import CACHES, cache_entries, cache_folder, in_one_line
 from finetune.progress import say
 from finetune.words import counted
@@ -37,12 +36,5 @@ def run(options: argparse.Namespace) -> None:
         kept = f"{in_one_line(cache_folder(name))}: {counted(len(entries), 'entry')}, {size / 2**20:,.1f} MiB"
         if name in cleared:
             for entry in entries:
-                _remove(entry)
+                files.remove(entry)
         say(f"{kept}, removed" if name in cleared and entries else kept)
-
-
-def _remove(entry: Path) -> None:
-    if entry.is_dir():
-        shutil.rmtree(entry)
-    else:
-        entry.unlink()

@@ -55,9 +55,9 @@ def restore_network(options: argparse.Namespace) -> Model:
 def _note(model: EmbeddingModel) -> None:
     """Print on stderr what differs from the files, and what is only assumed."""
     for remark in model.remarks:
-        say_aside(f"{model.source.prefix}: {remark}")
+        say_aside(f"{model.checkpoint}: {remark}")
     if model.preprocessing.assumed:
-        say_aside(f"{model.source.prefix}: {model.preprocessing.in_full}")
+        say_aside(f"{model.checkpoint}: {model.preprocessing.in_full}")
 
 
 def restore_of(options: argparse.Namespace, contract: Contract | None) -> EmbeddingModel:

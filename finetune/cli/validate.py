@@ -181,7 +181,7 @@ def _usable(one: PairSet, model: EmbeddingModel, records: Mapping[Path, Any]) ->
 def _settings(model: EmbeddingModel, trained: str | None, one: PairSet | None = None) -> dict[str, Any]:
     """Return the settings that all sets share, and those of `one` if it is the only set."""
     return {
-        "checkpoint": str(model.source.prefix),
+        "checkpoint": str(model.checkpoint),
         **(_settings_of(one) if one else {}),
         "trained": trained,
         "image_size": model.preprocessing.image_size,

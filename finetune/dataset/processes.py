@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import IO
 
@@ -54,6 +53,8 @@ class Worker:
     """
 
     def __init__(self, memory: int) -> None:
+        from multiprocessing.connection import Connection
+
         tasks, self._tasks = os.pipe()
         answers, written = os.pipe()
         given = tasks, written, memory
@@ -223,6 +224,8 @@ class Processes:
 
     def _receive(self) -> None:
         """Receive the answers that are there, at least one."""
+        from multiprocessing.connection import wait
+
         by_pipe = {worker.answers: worker for worker in self._workers}
         if not by_pipe:
             raise Ended(ENDED)

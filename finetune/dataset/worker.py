@@ -12,13 +12,15 @@ import signal
 import traceback
 import warnings
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from finetune.dataset.views import Unreadable, View, Viewer
 from finetune.interruption import SIGNALS
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 
 class Task(NamedTuple):
@@ -53,6 +55,8 @@ class Answer(NamedTuple):
 
 def main(arguments: Sequence[str]) -> None:
     """Answer tasks until their pipe is closed."""
+    from multiprocessing.connection import Connection
+
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # the end of the process that started this one ends it too
     warnings.simplefilter("ignore")  # Pillow's warnings, as in the inspection

@@ -83,7 +83,7 @@ def export(
     try:
         files.write_folder(out, fill)
     except ExportFailed as error:
-        found = f"{to} is not what {exact.source.prefix} is: {error}; nothing was left"
+        found = f"{to} is not what {exact.checkpoint} is: {error}; nothing was left"
         raise ExportFailed(Problem(out, found)) from error
     return certificates[0]
 
@@ -175,7 +175,7 @@ def _measured(certificate: Certificate, model: Model, folder: Path, lfw: LFW, pa
 def _made_from(model: Model, content: Content) -> dict[str, object]:
     return {
         "finetune": __version__,
-        "checkpoint": str(model.source.prefix),
+        "checkpoint": str(model.checkpoint),
         "sha256": checkpoints.file_digests(model.source),
         "weights_sha256": model.weights_sha256(content.tensors.keys()),
         "preprocessing": dataclasses.asdict(content.preprocessing),

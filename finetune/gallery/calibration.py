@@ -13,8 +13,6 @@ from finetune.errors import DataError, Problem
 from finetune.gallery.classifiers import Classifier, Name, SoftmaxHead, make
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.prototypes import NearestPrototype
-from finetune.identification import conservative_threshold
-from finetune.verification import interval, least_rate
 
 Scores = npt.NDArray[np.floating[Any]]
 FAR = 0.01
@@ -72,6 +70,9 @@ def threshold_at(
     Raises:
         DataError: there are too few people to promise this rate.
     """
+    from finetune.identification import conservative_threshold
+    from finetune.verification import interval, least_rate
+
     n = len(np.unique(strangers))
     independent = n / 2 if pairwise else float(n)
     found = conservative_threshold(scores, strangers, far) if far >= least_rate(independent) - 1e-12 else None
@@ -102,6 +103,8 @@ def calibrate(gallery: Gallery, classifier: Classifier, name: Name | Literal["he
     Raises:
         DataError: there are too few people to promise this rate; the message gives the number needed.
     """
+    from finetune.verification import least_rate
+
     if len(gallery.strangers):
         photos = gallery.strangers
         rows = photos.prelogits() if isinstance(classifier, SoftmaxHead) else photos.embeddings

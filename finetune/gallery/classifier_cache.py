@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +59,7 @@ def fitted_head(model: EmbeddingModel) -> tuple[tuple[str, ...], SoftmaxHead]:
             else f"has {counted(model.num_classes, 'class')} without names"
         )
         raise CheckpointError(
-            Problem(model.source.prefix, has, "give a checkpoint of a run, with class_names.txt, or another classifier")
+            Problem(model.checkpoint, has, "give a checkpoint of a run, with class_names.txt, or another classifier")
         )
     tensors = model.tensors(model.backbone.head_variables)
     return model.class_names, SoftmaxHead(*(tensors[name] for name in model.backbone.head_variables))
@@ -88,6 +87,8 @@ def fitted_svm(gallery: Gallery, path: Path) -> LinearSVM:
 
 def _resumed(gallery: Gallery, place: Path) -> LinearSVM | None:
     """Return the cached SVMs, updated with the photos added since; None if the gallery changed otherwise."""
+    import zipfile
+
     from finetune.gallery.svm import LinearSVM
 
     try:

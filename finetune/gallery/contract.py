@@ -39,7 +39,7 @@ class Contract:
         weights = model.weights_sha256([name for name in model.names if not model.backbone.is_head(name)])
         contract = model.preprocessing
         return cls(
-            str(model.source.prefix.absolute()),
+            str(model.checkpoint.absolute()),
             weights,
             contract.image_size,
             contract.standardization,

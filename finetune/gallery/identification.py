@@ -14,14 +14,12 @@ import numpy.typing as npt
 
 from finetune import files
 from finetune.arrays import Floats, Labels, unit_rows
-from finetune.cells import csv_text
 from finetune.embedding import Embedder
 from finetune.errors import DataError, Problem
 from finetune.gallery.calibration import Threshold
 from finetune.gallery.classifiers import Classifier, SoftmaxHead
 from finetune.gallery.decisions import Decisions, person_key
 from finetune.gallery.prototypes import NOBODY, Best, two_best
-from finetune.identification import ranks
 from finetune.images import Pixels, hash_image, inspect_images
 from finetune.model import EmbeddingModel
 from finetune.names import UNKNOWN
@@ -182,10 +180,14 @@ def own_ranks(classifier: Classifier, rows: Floats, own: Labels, first: Labels) 
     """
     found = np.zeros(len(rows), np.int64)
     known = np.flatnonzero(own != NOBODY)
+    if not len(known):
+        return found
+    from finetune.identification import ranks
+
     for block in np.split(known, range(AT_ONCE, len(known), AT_ONCE)):
         columns = np.searchsorted(classifier.classes_, own[block])
         # The decision for the first place is exact; scores of all people may be rounded otherwise.
-        behind = np.maximum(ranks(classifier.scores(rows[block]), columns), 2) if len(block) else block
+        behind = np.maximum(ranks(classifier.scores(rows[block]), columns), 2)
         found[block] = np.where(own[block] == first[block], 1, behind)
     return found
 
@@ -227,6 +229,8 @@ def write_csv(path: Path, answers: Sequence[Identification]) -> None:
     Raises:
         RunError: the file can't be written.
     """
+    from finetune.cells import csv_text
+
     rows: list[Sequence[object]] = [COLUMNS]
     for answer in answers:
         face = answer.face

@@ -122,8 +122,9 @@ class NearestPrototype(Estimator):
         The similarity is -inf if the person has no other photo.
         """
         columns = np.searchsorted(self.classes_, y)
-        own: npt.NDArray[np.float64] = (unit_rows(self._sums[columns] - X) * X).sum(axis=1)
-        own[self._counts[columns] < 2] = -np.inf
+        own, several = np.full(len(X), -np.inf), self._counts[columns] >= 2
+        rows = X[several]
+        own[several] = (unit_rows(self._sums[columns[several]] - rows) * rows).sum(axis=1)
         return own
 
     def nearest_other(self, X: Floats, y: Labels) -> tuple[Labels, npt.NDArray[np.float64]]:  # noqa: N803

@@ -25,7 +25,8 @@ from finetune.images.inspection import Fault, ImageRecord, Measure, Records, Siz
 from finetune.paths import cache_folder
 
 Rows = npt.NDArray[np.void]
-Seen = tuple[int, int, int, int]
+Added = tuple[bytes, files.State, ImageRecord]
+"""Name of a file within the folder, its state, and the record of its image."""
 
 COLUMNS = np.dtype(
     [
@@ -45,9 +46,6 @@ NAMES, ROWS, REASONS = "names", "rows", "reasons"
 VERSION = 1
 MOST = 2**33
 """Largest size of a file of records that is read, and of all of them together."""
-UNSETTLED = 2 * 10**9
-"""Nanoseconds after a file's change in which another change might leave its times as they are."""
-NO_FILE: Seen = (0, 0, 0, 0)
 
 
 class _Kept(NamedTuple):
@@ -92,7 +90,7 @@ class KeptRecords:
         root = os.path.commonpath({str(path.parent) for path in paths}) if paths else ""
         self._start = len(os.path.join(root, ""))
         self._file = cache_folder("images") / f"{_name(root)}.npz"
-        self._seen = np.array([_seen(path) for path in paths], [(name, "<i8") for name in ("i", "b", "m", "c")])
+        self._seen = np.array([files.state(path) for path in paths], [(name, "<i8") for name in ("i", "b", "m", "c")])
         self._kept, self._recheck, self._all_known = _read(self._file), recheck, not paths
 
     def known(self) -> dict[Path, ImageRecord]:
@@ -111,7 +109,7 @@ class KeptRecords:
         settled = [
             (self._within(path), seen, records[path])
             for path, seen in zip(self._paths, self._seen.tolist(), strict=True)
-            if seen != NO_FILE and max(seen[2:]) < self._began - UNSETTLED
+            if seen != files.NO_FILE and files.settled(seen, self._began)
         ]
         own = {self._within(path) for path in self._paths}
         others = np.array([name not in own for name in self._kept.names], bool)
@@ -160,15 +158,6 @@ def _name(root: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _seen(path: Path) -> Seen:
-    """Return inode, size, and the times in nanoseconds at which the content and the inode changed last."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return NO_FILE
-    return status.st_ino & (2**63 - 1), status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
 def _records(paths: Sequence[Path], rows: Rows, reasons: Sequence[Fault]) -> Iterator[ImageRecord]:
     """Yield the record of each row. Equal sizes are one object, which matters for the memory of a million images."""
     sizes: dict[Size, Size] = {}
@@ -185,7 +174,7 @@ def _records(paths: Sequence[Path], rows: Rows, reasons: Sequence[Fault]) -> Ite
         )
 
 
-def _together(kept: _Kept, chosen: npt.NDArray[np.bool_], added: Sequence[tuple[bytes, Seen, ImageRecord]]) -> _Kept:
+def _together(kept: _Kept, chosen: npt.NDArray[np.bool_], added: Sequence[Added]) -> _Kept:
     """Return the chosen rows with the added records after them."""
     reasons = list(dict.fromkeys([*kept.reasons, *(record.fault for _, _, record in added if record.fault)]))
     number = {fault: place for place, fault in enumerate(reasons, start=1)}

@@ -98,21 +98,22 @@ def keep(name: str, fill: Callable[[Path], Record]) -> tuple[Path, Record] | Non
         if found := find(name):
             return found
         shutil.rmtree(above / name, ignore_errors=True)  # a damaged one
-        _make_way()
+        make_way(CACHE, MOST)
         files.write_folder(above / name, whole)
     return find(name)
 
 
-def _make_way() -> None:
-    """Remove the least recently used graphs, so that there is room for one more."""
+def make_way(cache: str, most: int) -> None:
+    """Remove the least recently used entries of a cache that holds at most so many, to make room for one more."""
 
-    def used(folder: Path) -> float:
+    def used(entry: Path) -> float:
         with contextlib.suppress(OSError):
-            return folder.stat().st_mtime
+            return entry.stat().st_mtime
         return 0.0
 
-    for folder in sorted(cache_entries(CACHE), key=used, reverse=True)[MOST - 1 :]:
-        shutil.rmtree(folder, ignore_errors=True)
+    for entry in sorted(cache_entries(cache), key=used, reverse=True)[most - 1 :]:
+        with contextlib.suppress(OSError):
+            files.remove(entry)
 
 
 def _crc32c(path: Path) -> int:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import PIL
 
 from finetune import __version__
-from finetune.checkpoint import Account
 from finetune.errors import DataError, Problem
 from finetune.images import standardize_array
 from finetune.light.kept import Record
 from finetune.light.session import Session
+from finetune.light.summaries import Summary
 from finetune.model import EmbeddingModel, Origin
+
+if TYPE_CHECKING:
+    from finetune.checkpoint import Account
 
 ONNXRUNTIME = "onnxruntime"
 """Name of the runtime, and of its package."""
@@ -25,33 +31,56 @@ class LightModel(EmbeddingModel):
     """A network whose weights are fixed. Its variables stay in the checkpoint's files, and are read when asked for.
 
     Args:
-        found: account of the checkpoint; its values need not have been read.
+        summary: summary of the checkpoint.
         record: record of the graph.
         session: graph from standardized images to prelogits.
+        read: function that gives the account of the checkpoint. It is called when more than the summary is asked for.
     """
 
-    def __init__(self, found: Account, record: Record, session: Session) -> None:
-        origin = Origin(found.located, found.plan, found.name, found.reader(), found.remarks)
-        super().__init__(found.backbone, found.preprocessing, found.class_names, origin, "float32", ONNXRUNTIME)
-        self._needed, self._record, self._session = found.needed, record, session
-        self._embedding_size = found.contents.embedding_size
+    def __init__(self, summary: Summary, record: Record, session: Session, read: Callable[[], Account]) -> None:
+        super().__init__(summary.backbone, summary.preprocessing, summary.class_names, "float32", ONNXRUNTIME)
+        self._summary, self._record, self._session, self._read = summary, record, session, read
         self._head: tuple[np.ndarray, np.ndarray] | None = None
+
+    @functools.cached_property
+    def origin(self) -> Origin:
+        """The origin of the weights.
+
+        Raises:
+            CheckpointError: the checkpoint's files can no longer be read.
+        """
+        found = self._read()
+        return Origin(found.located, found.plan, found.name, found.reader(), found.remarks)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint that the weights came from: its prefix, or its single file."""
+        return self._summary.prefix
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Remarks on names and values that differ from those in the checkpoint's files."""
+        return self._summary.remarks
+
+    @property
+    def where(self) -> str:
+        """The model's name in messages: the checkpoint that it came from."""
+        return str(self._summary.prefix)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The TF1 names of the variables, in the order of the units."""
-        return tuple(self._needed)
+        return tuple(self._record.digests)
 
     @property
     def embedding_size(self) -> int:
         """The number of values in an embedding."""
-        return self._embedding_size
+        return self._summary.embedding_size
 
     @property
     def num_classes(self) -> int | None:
         """The number of classes of the head, or None without a head."""
-        weights, _ = self.backbone.head_variables
-        return self._needed[weights][1] if weights in self._needed else None
+        return self._summary.num_classes
 
     @property
     def computed_by(self) -> dict[str, object]:
@@ -88,7 +117,6 @@ class LightModel(EmbeddingModel):
         Raises:
             CheckpointError: the files can no longer be read.
         """
-        assert self.origin is not None
         return dict(self.origin.values(self.names if names is None else names))
 
     def _outputs(self, pixels: np.ndarray, *, head: bool, standardized: bool) -> Vectors:

@@ -12,6 +12,7 @@ from finetune.images import probes
 from finetune.light.kept import Record
 from finetune.light.light_model import LightModel
 from finetune.light.session import Session, optimize
+from finetune.light.summaries import Summary
 from finetune.light.translation import Untranslatable, translate
 from finetune.model import Model
 from finetune.runtime import TensorFlow
@@ -36,7 +37,7 @@ def make(model: Model, found: Account, folder: Path) -> Record:
     head = model.backbone.head_index
     shapes = tuple(model.shape_before(unit) for unit in range(1, head + 1))
     record = Record(model.digests(), model.multiply_adds(), shapes, 0.0)
-    light = LightModel(found, record, Session(folder))
+    light = LightModel(Summary.of(found), record, Session(folder), lambda: found)
     images = probes(model.preprocessing)
     expected, given = ({"embeddings": one.embed(images)} for one in (model, light))
     if model.num_classes is not None:

@@ -7,22 +7,23 @@ import importlib
 import importlib.util
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finetune import __version__
-from finetune.backbones import Weights
-from finetune.checkpoint import Account, account
 from finetune.errors import ExportFailed, Problem, RunError, UserError
 from finetune.images import AS_EXPECTED, Choice, EmbeddingRuntime, Precision
 from finetune.light import kept
 from finetune.light.light_model import ONNXRUNTIME, LightModel
 from finetune.light.session import Session
+from finetune.light.summaries import Summarized, Summary
 from finetune.model import EmbeddingModel
 from finetune.progress import say_aside
 
 if TYPE_CHECKING:
+    from finetune.backbones import Weights
+    from finetune.checkpoint import Account
     from finetune.model import Model
 
 VERSION = 1
@@ -59,16 +60,26 @@ def restore(
     if chosen != ONNXRUNTIME:
         return _by_tensorflow(checkpoint, choice, precision, chosen, weights)
     _refuse(precision)
+
+    def read() -> Account:
+        from finetune.checkpoint import account
+
+        return account(checkpoint, choice=choice, weights=weights, values="unread")
+
+    summarized = Summarized(checkpoint, choice, weights)
+    if (summary := summarized.find()) and (model := _opened(summary, weights, read)):
+        return model
     importing = threading.Thread(target=_import_runtime, daemon=True)
     importing.start()  # while the checkpoint's files are digested
-    found = account(checkpoint, choice=choice, weights=weights, values="unread")
-    assert found.stored is not None
-    digests = sorted(found.stored.digests.values())
+    found = read()
+    summary = Summary.of(found)
     importing.join()
-    name = _name(found, digests, weights)
-    return _opened(found, name) or _made(
-        found, name, lambda: _by_tensorflow(checkpoint, choice, precision, "tensorflow", weights)
+    light = _opened(summary, weights, lambda: found) or _made(
+        found, summary, weights, lambda: _by_tensorflow(checkpoint, choice, precision, "tensorflow", weights)
     )
+    if isinstance(light, LightModel):
+        summarized.keep(found)
+    return light
 
 
 def usual_runtime(precision: Precision) -> EmbeddingRuntime:
@@ -96,7 +107,7 @@ def _import_runtime() -> None:
         importlib.import_module(ONNXRUNTIME)
 
 
-def _name(found: Account, digests: Sequence[str], weights: Weights) -> str:
+def _name(summary: Summary, weights: Weights) -> str:
     """Return the name of the graph: a digest of all that it depends on."""
     import onnxruntime
 
@@ -104,34 +115,34 @@ def _name(found: Account, digests: Sequence[str], weights: Weights) -> str:
         version=VERSION,
         versions=[__version__, onnxruntime.__version__],
         processor=kept.processor(),
-        files=digests,
+        files=summary.digests,
         weights=weights,
-        network=found.backbone.description or found.backbone.name,
-        image=found.preprocessing.shape,
-        standardization=found.preprocessing.standardization,  # of the proof
+        network=summary.backbone.description or summary.backbone.name,
+        image=summary.preprocessing.shape,
+        standardization=summary.preprocessing.standardization,  # of the proof
     )
 
 
-def _opened(found: Account, name: str) -> LightModel | None:
+def _opened(summary: Summary, weights: Weights, read: Callable[[], Account]) -> LightModel | None:
     """Return the model of a kept graph, or None if there is none that is whole."""
-    stored = kept.find(name)
+    stored = kept.find(_name(summary, weights))
     if stored is None:
         return None
     folder, record = stored
     try:
-        return LightModel(found, record, Session(folder))
+        return LightModel(summary, record, Session(folder), read)
     except Exception:  # another process may have removed it, and ONNX Runtime has many exceptions
         return None
 
 
-def _made(found: Account, name: str, restore_model: Callable[[], Model]) -> EmbeddingModel:
+def _made(found: Account, summary: Summary, weights: Weights, restore_model: Callable[[], Model]) -> EmbeddingModel:
     """Make and keep the graph, and return its model; or TensorFlow's model, with a line that says why."""
     from finetune.light.making import make
 
     model = restore_model()
     try:
-        kept.keep(name, lambda folder: make(model, found, folder))
-        light = _opened(found, name)
+        kept.keep(_name(summary, weights), lambda folder: make(model, found, folder))
+        light = _opened(summary, weights, lambda: found)
         reason = "what was written can't be read again"
     except (ExportFailed, RunError, OSError) as error:
         light, reason = None, str(error)

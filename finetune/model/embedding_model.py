@@ -7,12 +7,11 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from finetune import checkpoint as checkpoints
 from finetune.arrays import unit_rows
 from finetune.backbones import Backbone, Standardization
 from finetune.errors import DataError, Problem, UserError
@@ -27,6 +26,9 @@ from finetune.images import (
     standardization_distances,
 )
 from finetune.predictions import Predictions
+
+if TYPE_CHECKING:
+    from finetune.checkpoint import Located, RestorePlan
 
 Vectors = npt.NDArray[np.float32]
 BATCH_SIZE = 96
@@ -50,8 +52,8 @@ class Origin(NamedTuple):
         remarks: remarks on names and values that differ from those in the files.
     """
 
-    source: checkpoints.Located | None
-    plan: checkpoints.RestorePlan
+    source: Located | None
+    plan: RestorePlan
     name: str
     values: Callable[[Collection[str]], Mapping[str, np.ndarray]]
     remarks: tuple[str, ...] = ()
@@ -64,7 +66,6 @@ class EmbeddingModel(abc.ABC):
         backbone: units of the network and their names.
         preprocessing: preprocessing that the network expects.
         class_names: names of the head's classes, in order; empty if unknown.
-        origin: origin of the weights; None if only the caller knows it.
         precision: precision of the computation. Prelogits and logits are always float32.
         runtime: name of the runtime for embeddings.
     """
@@ -74,19 +75,22 @@ class EmbeddingModel(abc.ABC):
         backbone: Backbone,
         preprocessing: Preprocessing,
         class_names: Sequence[str],
-        origin: Origin | None,
         precision: Precision,
         runtime: str,
     ) -> None:
         self.backbone = backbone
         self.preprocessing = preprocessing
         self.class_names = tuple(class_names)
-        self.origin = origin
         self.precision = precision
         self.runtime = runtime
 
     @property
-    def source(self) -> checkpoints.Located:
+    @abc.abstractmethod
+    def origin(self) -> Origin | None:
+        """The origin of the weights; None if only the caller knows it."""
+
+    @property
+    def source(self) -> Located:
         """The files of the checkpoint that the weights came from.
 
         Raises:
@@ -95,6 +99,15 @@ class EmbeddingModel(abc.ABC):
         if self.origin is None or self.origin.source is None:
             raise UserError(Problem(self.where, "was not restored from a checkpoint", "save it, and restore that"))
         return self.origin.source
+
+    @property
+    def checkpoint(self) -> Path:
+        """The checkpoint that the weights came from: its prefix, or its single file.
+
+        Raises:
+            UserError: the weights are not from a checkpoint.
+        """
+        return self.source.prefix
 
     @property
     def remarks(self) -> tuple[str, ...]:

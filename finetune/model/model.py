@@ -40,7 +40,6 @@ class Model(EmbeddingModel):
             `weights_changed` after setting them otherwise, because tensors derived from them are kept.
         preprocessing: preprocessing that the network expects.
         class_names: names of the head's classes, in order; empty if unknown.
-        origin: origin of the weights; None if only the caller knows it.
         precision: precision of all computation but that of `backbone.float32_units`. Variables, prelogits and logits
             are always float32.
         runtime: runtime for embeddings and frozen units.
@@ -67,7 +66,8 @@ class Model(EmbeddingModel):
         precision: Precision = "float32",
         runtime: Runtime = "tensorflow",
     ) -> None:
-        super().__init__(backbone, preprocessing, class_names, origin, precision, runtime)
+        super().__init__(backbone, preprocessing, class_names, precision, runtime)
+        self._origin = origin
         self.variables = dict(variables)
         self._inference = Inference(backbone, self.variables, preprocessing, precision, runtime)
         self._changed = True
@@ -189,6 +189,11 @@ class Model(EmbeddingModel):
         names = [name for name in shapes if num_classes or not backbone.is_head(name)]
         variables = {name: _variable(name, network.initial_value(backbone, name, shapes[name], seed)) for name in names}
         return cls(backbone, variables, preprocessing, () if isinstance(classes, int) else classes)
+
+    @property
+    def origin(self) -> Origin | None:
+        """The origin of the weights; None if only the caller knows it."""
+        return self._origin
 
     @property
     def plan(self) -> RestorePlan:

@@ -8,7 +8,6 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -41,7 +40,7 @@ def silent_stderr() -> Iterator[None]:
         os.close(stderr)
 
 
-class TensorFlowFinder(MetaPathFinder):
+class TensorFlowFinder:
     """An import hook that silences the first import of TensorFlow and finds nothing else."""
 
     def find_spec(

@@ -10,7 +10,7 @@ import pytest
 from finetune.cli import main
 from finetune.paths import CACHES
 
-EMPTY = {"aligned", "archives", "graphs", "images", "pairs"}
+EMPTY = {"aligned", "archives", "checkpoints", "graphs", "images", "pairs"}
 ENTRY = "0123456789abcdef" * 2
 
 
@@ -40,6 +40,7 @@ def test_entries_and_sizes_are_told(kept: Path, capsys):
     assert lines(capsys) == [
         f"{kept}/aligned: 0 entries, 0.0 MiB",
         f"{kept}/archives: 0 entries, 0.0 MiB",
+        f"{kept}/checkpoints: 0 entries, 0.0 MiB",
         f"{kept}/classifiers: 1 entry, 0.5 MiB",
         f"{kept}/features: 2 entries, 3.0 MiB",
         f"{kept}/graphs: 0 entries, 0.0 MiB",

@@ -33,7 +33,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Write images of three people, and files with faults; changes of all of them count at once."""
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache/features"))
-    monkeypatch.setattr(kept, "UNSETTLED", -(10**12))
+    monkeypatch.setattr(files, "UNSETTLED", -(10**12))
     paths = [tmp_path / f"faces/person {number % 3}/{number}.png" for number in range(12)]
     for number, path in enumerate(paths):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def test_recheck_reads_all_files_again_and_keeps_what_it_finds(faces, read):
 
 
 def test_files_that_have_just_changed_are_read_again(faces, read, monkeypatch):
-    monkeypatch.setattr(kept, "UNSETTLED", 10**12)
+    monkeypatch.setattr(files, "UNSETTLED", 10**12)
     first = scan(faces)
     read.clear()
     assert scan(faces) == first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -14,7 +15,8 @@ import pytest
 
 pytestmark = pytest.mark.tf
 
-from finetune import files  # noqa: E402
+from finetune import checkpoint, files  # noqa: E402
+from finetune.cli.restored import restore as restore_for  # noqa: E402
 from finetune.errors import CheckpointError, DataError, UserError  # noqa: E402
 from finetune.images import Choice, standardize_array  # noqa: E402
 from finetune.light import LightModel, kept, making, restore, restoring  # noqa: E402
@@ -104,6 +106,69 @@ def test_another_checkpoint_another_size_and_another_version_get_graphs_of_their
     monkeypatch.setattr(kept, "processor", lambda: "flags: another")
     restore(small_checkpoint)
     assert len(made) == 5
+
+
+@pytest.fixture
+def read(monkeypatch) -> list[str]:
+    """Return a list that receives the path of each checkpoint that is read. New files count as old."""
+    monkeypatch.setattr(files, "UNSETTLED", -(10**12))
+    paths: list[str] = []
+    account = checkpoint.account
+    monkeypatch.setattr(checkpoint, "account", lambda path, **given: paths.append(str(path)) or account(path, **given))
+    return paths
+
+
+def test_a_checkpoint_is_read_once_and_again_when_more_is_asked_for(small_checkpoint, small_model, pixels, read):
+    first = restore(small_checkpoint)
+    read.clear()
+    second = restore(small_checkpoint)
+    np.testing.assert_array_equal(second.embed(pixels), first.embed(pixels))
+    for what in ("names", "embedding_size", "num_classes", "class_names", "preprocessing", "backbone", "remarks"):
+        assert getattr(second, what) == getattr(first, what) == getattr(small_model, what), what
+    assert (
+        (second.where, second.checkpoint) == (first.where, first.source.prefix) == (small_model.where, first.checkpoint)
+    )
+    assert second.digests() == small_model.digests()
+    assert not read
+    assert (second.source, second.origin.plan, second.origin.name, second.origin.remarks) == (
+        small_model.source,
+        small_model.origin.plan,
+        small_model.origin.name,
+        small_model.origin.remarks,
+    )
+    np.testing.assert_array_equal(second.logits(pixels), first.logits(pixels))
+    assert read == [str(small_checkpoint)]
+
+
+def test_another_checkpoint_in_its_place_is_read(small_checkpoint, small_model, pixels, read, tmp_path):
+    place = tmp_path / "place"
+    shutil.copytree(small_checkpoint, place)
+    before = restore(place).embed(pixels)
+    tensors = {name: np.flip(value) for name, value in small_model.tensors().items()}
+    checkpoint.write(tmp_path / "other", "small", 7, tensors)
+    for name in ("model-small.ckpt-7.data-00000-of-00001", "model-small.ckpt-7.index"):
+        times = (place / name).stat()
+        shutil.copyfile(tmp_path / "other" / name, place / name)
+        assert (place / name).stat().st_size == times.st_size
+        os.utime(place / name, ns=(times.st_atime_ns, times.st_mtime_ns))
+    after = restore(place).embed(pixels)
+    assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_allclose(after, Model.restore(place).embed(pixels), atol=1e-6)
+
+
+def test_what_is_only_assumed_is_said_again(small_checkpoint, small_model, read, tmp_path, capfd):
+    tensors = {f"import/{name}": value for name, value in small_model.tensors().items()}
+    checkpoint.write(tmp_path / "bare", "small", 7, tensors)
+    options = dict.fromkeys(("image_size", "standardization", "convert", "runtime"))
+    given = argparse.Namespace(checkpoint=tmp_path / "bare", precision="float32", weights="variables", **options)
+    said = []
+    for _ in range(2):
+        restore_for(given)
+        said.append(capfd.readouterr().err)
+    assert said[0] == said[1]
+    assert "the names lie under import/, which is left out\n" in said[0]
+    assert "assumed; nothing beside the checkpoint says otherwise" in said[0]
+    assert len(read) == 2  # by the light path and by TensorFlow, which made the graph
 
 
 def damage(folder: Path, how: str) -> None:
