@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
+import struct
 import threading
 import zlib
 from collections.abc import Iterable, Mapping
@@ -50,6 +52,10 @@ BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), HEIC),
 }
 """Brands after `ftyp`, by ISO 23008-12 and AVIF's specification; `mif1` precedes `avif` in some AVIF files."""
+COMMON = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
+"""First bytes of the formats whose plugin of Pillow is imported alone."""
+UNFIT = (SyntaxError, IndexError, TypeError, struct.error)
+"""Exceptions of Pillow's plugins for files of another format."""
 BEGINNINGS = {b"\0\0\0\x0cjP  \r\n\x87\n": JPEG_2000, b"\xff\x4f\xff\x51": JPEG_2000}
 MAX_PIXELS = 89_478_485
 """Width times height above which an image is refused: Pillow's own limit, 256 MiB of RGB."""
@@ -194,7 +200,7 @@ def header_sizes(paths: Iterable[Path]) -> dict[Path, tuple[int, int]]:
 
 def _header_size(path: Path) -> tuple[int, int]:
     try:
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+        with path.open("rb") as file, _opened(file) as image:
             return image.size
     except Exception:  # the decoding reports what is wrong with the file
         return 0, 0
@@ -211,7 +217,7 @@ def _decode(file: BinaryIO, max_pixels: int) -> Pixels:
     if kind is not None and not _is_read(kind):
         raise ImageError(f"{kind.name} image, which can't be read here", f"{kind.needs}, or save it as JPEG or PNG")
     try:
-        image = Image.open(file, formats=(kind.decoder,) if kind else FORMATS)
+        image = Image.open(file, formats=(kind.decoder,)) if kind else _opened(file)
     except UnidentifiedImageError:
         if kind is None:
             raise
@@ -221,6 +227,24 @@ def _decode(file: BinaryIO, max_pixels: int) -> Pixels:
             raise TooManyPixels(f"{image.width}x{image.height} pixels, more than {max_pixels} in all")
         with _one_at_a_time if image.width * image.height > LARGE else contextlib.nullcontext():
             return _rgb(image)
+
+
+def _opened(file: BinaryIO) -> Image.Image:
+    """Open an image of `FORMATS` as `Image.open` does, which imports the plugins of five formats for any of them.
+
+    Raises:
+        UnidentifiedImageError: it is not such an image.
+    """
+    beginning = file.read(16)
+    file.seek(0)
+    if name := next((name for start, name in COMMON.items() if beginning.startswith(start)), None):
+        importlib.import_module(f"PIL.{name.title()}ImagePlugin")
+        with contextlib.suppress(*UNFIT):
+            image: Image.Image = Image.OPEN[name][0](file, "")
+            if image.width * image.height <= MAX_PIXELS:
+                return image
+        file.seek(0)
+    return Image.open(file, formats=FORMATS)
 
 
 def _optional(beginning: bytes) -> Extra | None:
