@@ -26,6 +26,7 @@ def run(settings: Settings) -> Result:
     with tempfile.TemporaryDirectory(dir=settings.data.work) as place:
         folder = Path(place).resolve()
         environment = {**os.environ, "FINETUNE_CACHE": str(folder / "features"), "CUDA_VISIBLE_DEVICES": ""}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
         face = str(next(settings.data.learn.rglob("*.png")).resolve())
         checkpoint, gallery = str(settings.data.checkpoint.resolve()), str(folder / "people.h5")
         _started(["gallery", checkpoint, gallery], environment)  # makes and keeps the graph too
@@ -37,6 +38,8 @@ def run(settings: Settings) -> Result:
             HELP: ["--help"],
             BY_TENSORFLOW: [*identify, "--runtime", "tensorflow"],
         }
+        for given in commands.values():  # writes the bytecode of each
+            _started(given, environment)
         answers: dict[str, str] = {}
         peaks: dict[str, float] = {}
         cases = {name: partial(_timed, name, given, environment, answers, peaks) for name, given in commands.items()}

@@ -23,9 +23,8 @@ from .graph import (
     Node as Node,
     NumberedNames as NumberedNames,
     chain as chain,
-    foldable as foldable,
-    folded_graph as folded_graph,
 )
+from .graph_folding import foldable as foldable, folded_graph as folded_graph
 from .inception_v3 import INCEPTION_V3_LEAST_SIZE as INCEPTION_V3_LEAST_SIZE, INCEPTION_V3_UNITS as INCEPTION_V3_UNITS
 from .keras_file import KerasNetwork as KerasNetwork, read_network as read_network
 from .keras_layers import layer_order as layer_order
@@ -56,6 +55,7 @@ from .registry import (
     BACKBONES as BACKBONES,
     DEFAULT as DEFAULT,
     LEAST_IMAGE_SIZE as LEAST_IMAGE_SIZE,
+    OWN as OWN,
     by_name as by_name,
     recognise as recognise,
 )

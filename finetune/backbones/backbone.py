@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from finetune.backbones.graph import STATISTICS, Graph
-from finetune.backbones.layer_shapes import variable_names
 from finetune.backbones.specs import BatchNorm, Dense, Spec, flattens, has_variables
 from finetune.errors import Problem, UserError
 
@@ -149,6 +148,8 @@ class Backbone:
         unit = self.units[0]
         scope = self.scope_of(unit.name)
         if isinstance(unit.made_of, Graph):
+            from finetune.backbones.layer_shapes import variable_names
+
             return next(f"{scope}/{name}" for name in variable_names(unit.made_of) if name.endswith("kernel"))
         return f"{scope}/weights"
 

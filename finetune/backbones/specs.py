@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
-from finetune.backbones import layer_kinds
 from finetune.backbones.graph import Graph
-from finetune.backbones.layer_shapes import variable_names
 
 Padding = Literal["SAME", "VALID"]
 
@@ -156,6 +154,8 @@ Spec: TypeAlias = (
 def has_variables(made_of: Spec) -> bool:
     """Return whether a unit has variables."""
     if isinstance(made_of, Graph):
+        from finetune.backbones.layer_shapes import variable_names
+
         return bool(variable_names(made_of))
     return not isinstance(made_of, MaxPool | AveragePool | GlobalAveragePool | Flatten)
 
@@ -163,5 +163,7 @@ def has_variables(made_of: Spec) -> bool:
 def flattens(made_of: Spec) -> bool:
     """Return whether a unit puts the places of an image in one row."""
     if isinstance(made_of, Graph):
+        from finetune.backbones import layer_kinds
+
         return any(isinstance(node.layer, layer_kinds.Flatten) for node in made_of.nodes)
     return isinstance(made_of, Flatten)

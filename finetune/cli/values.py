@@ -8,13 +8,14 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from finetune.backbones import LEAST_IMAGE_SIZE
 from finetune.errors import Problem, RecipeError
 from finetune.paths import refuse_within
 
 
 def image_size(text: str) -> int:
     """Read an option's value: an image side in pixels that the network accepts."""
+    from finetune.backbones import LEAST_IMAGE_SIZE
+
     if not (text.isascii() and text.isdigit() and int(text) >= LEAST_IMAGE_SIZE):
         raise argparse.ArgumentTypeError(f"found {text!r}; give a whole number of pixels from {LEAST_IMAGE_SIZE}")
     return int(text)

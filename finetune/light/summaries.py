@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune import __version__, files
-from finetune.backbones import BACKBONES, Backbone
+from finetune.backbones import OWN, Backbone
 from finetune.errors import DataError, RunError
 from finetune.images import Choice, Preprocessing
 from finetune.light import kept
@@ -135,6 +135,8 @@ class Summarized:
 
     def _is_told_by_folder(self, found: Account) -> bool:
         """Return whether the states of the folder's files would tell any later change of the account."""
+        from finetune.backbones import BACKBONES
+
         assert found.located is not None
         if self._states is None or not all(files.settled(state, self._began) for _, *state in self._states):
             return False
@@ -157,6 +159,19 @@ def _states(folder: str) -> States | None:
     return [[name, *files.state(os.path.join(folder, name))] for name in names]
 
 
+def _network(name: str) -> Backbone:
+    """Return one of finetune's networks. The others are made only if it is none of `OWN`.
+
+    Raises:
+        KeyError: there is no such network.
+    """
+    if name in OWN:
+        return OWN[name]
+    from finetune.backbones import BACKBONES
+
+    return BACKBONES[name]
+
+
 def _written(summary: Summary) -> dict[str, Any]:
     """Return a summary as JSON has it."""
     told = {field.name: getattr(summary, field.name) for field in dataclasses.fields(summary)}
@@ -168,5 +183,5 @@ def _read(told: dict[str, Any]) -> Summary:
     """Return a summary from JSON."""
     lists = {name: tuple(told[name]) for name in ("class_names", "remarks", "digests")}
     prefix, backbone, preprocessing = (told[name] for name in ("prefix", "backbone", "preprocessing"))
-    objects = {"prefix": Path(prefix), "backbone": BACKBONES[backbone], "preprocessing": Preprocessing(**preprocessing)}
+    objects = {"prefix": Path(prefix), "backbone": _network(backbone), "preprocessing": Preprocessing(**preprocessing)}
     return Summary(**{**told, **lists, **objects})
