@@ -43,7 +43,7 @@ States = list[list[Any]]
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What a model needs to know of a checkpoint to embed with a kept graph.
+    """Properties of a checkpoint that a model needs to embed with a kept graph.
 
     Attributes:
         prefix: TensorFlow's name of the checkpoint; for a single file, its path.
