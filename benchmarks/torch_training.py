@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from benchmarks.graph import CLASS_LOGITS, IMAGES, Graph
 from benchmarks.torch_network import TorchNetwork
+from finetune.images import Precision
 
 KERAS_EPSILON = 1e-7
 
@@ -18,12 +19,14 @@ class TorchTrainer:
     Args:
         graph: graph from `benchmarks.graph.training_graph`.
         rate: learning rate.
+        precision: `bfloat16` for autocast to it, which keeps weights and batch statistics in float32.
 
     Attributes:
         network: PyTorch module.
     """
 
-    def __init__(self, graph: Graph, rate: float) -> None:
+    def __init__(self, graph: Graph, rate: float, precision: Precision = "float32") -> None:
+        self._autocast = precision == "bfloat16"
         self.network = TorchNetwork(graph, IMAGES, CLASS_LOGITS, training=True).train()
         self._optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, eps=KERAS_EPSILON, fused=True)
 
@@ -45,5 +48,6 @@ class TorchTrainer:
         }
 
     def _loss(self, images: np.ndarray, labels: np.ndarray) -> torch.Tensor:
-        logits = self.network(torch.from_numpy(images))
-        return functional.cross_entropy(logits, torch.from_numpy(labels))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._autocast):
+            logits = self.network(torch.from_numpy(images))
+        return functional.cross_entropy(logits.to(self.network.dtype), torch.from_numpy(labels))

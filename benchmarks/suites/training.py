@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import graph
+from benchmarks.machine import machine
 from benchmarks.report import Result, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import alternate, clock, ratio
@@ -17,6 +18,7 @@ from finetune import Model, Stage, network
 from finetune.dataset import EvaluationBatches
 from finetune.dataset.scanning import scan
 from finetune.errors import Problem, RunError
+from finetune.images import Precision
 from finetune.images.standardization import standardize
 from finetune.training.step import Trainer
 
@@ -25,46 +27,69 @@ if TYPE_CHECKING:
 
 OURS, TORCH = "finetune", "PyTorch"
 RATE = 0.001
-LOSS_TOLERANCE, GRADIENT_TOLERANCE = 1e-4, 1e-2
-"""Largest relative differences of the first step, for the loss and for all gradients together. After so many batch
-normalizations, float32 gradients of PyTorch and of TensorFlow differ by up to 1e-3 from those in float64."""
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+LOSS_TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2}
+"""Largest relative difference of the losses of the first step."""
+GRADIENT_TOLERANCE = 1e-2
+"""Largest difference of all gradients of the first step together in float32, relative to their norm. After so many
+batch normalizations, float32 gradients of PyTorch and of TensorFlow differ by up to 1e-3 from those in float64."""
 
 
 def run(settings: Settings) -> Result:
-    """Check that the first steps agree, then time steps in turn."""
+    """Check that the first steps agree, then time steps in turn, in float32 and in bfloat16."""
     batch_size, steps = settings.pick(32, 8), settings.pick(3, 1)
+    about = f"A step of the whole network: batches of {batch_size}, batch norm in training mode, Adam."
+    result = Result("training", about, {})
+    sets = machine()["instruction_sets"]
+    lowered = sets["avx512_bf16"] or sets["amx_bf16"]
+    if not lowered:
+        result.notes.append("bfloat16: left out, for this processor computes it in software")
+    for precision in PRECISIONS if lowered else PRECISIONS[:1]:
+        steppers = _steppers(settings, precision, batch_size, result.notes)
+        first = [step() for step in steppers.values()]
+        if not np.allclose(first, first[0], rtol=LOSS_TOLERANCE[precision], atol=0):
+            found = f"the losses of the first step differ: finetune {first[0]}, PyTorch {first[1]}"
+            raise RunError(Problem("training", f"{precision}: {found}"))
+        losses = ", ".join(f"{name} {loss:.6f}" for name, loss in zip(steppers, first, strict=True))
+        result.notes.append(f"The losses of the first step in {precision}: {losses}.")
+        timings = alternate(
+            {name: _case(step, steps) for name, step in steppers.items()}, settings.rounds, f"training, {precision}"
+        )
+        figure = ratio(timings[TORCH], timings[OURS]) if TORCH in timings else None
+        result.timings |= {f"{name}, {precision}": seconds for name, seconds in timings.items()}
+        result.targets.append(Target(f"PyTorch's step / finetune's, {precision}", figure, 1.2, least=True))
+    return result
+
+
+def _case(step: Callable[[], float], steps: int) -> Callable[[], float]:
+    """Return a case that times several steps, and gives the seconds of one."""
+    return lambda: clock(lambda: [step() for _ in range(steps)]) / steps
+
+
+def _steppers(
+    settings: Settings, precision: Precision, batch_size: int, notes: list[str]
+) -> dict[str, Callable[[], float]]:
+    """Return the step of each program, which trains and returns the loss. In float32 the gradients must agree.
+
+    Raises:
+        RunError: the gradients differ by more than the tolerance.
+    """
     dataset = scan(settings.data.subset(batch_size)).dataset
-    model = Model.restore(settings.data.checkpoint, class_names=dataset.class_names, seed=1)
+    model = Model.restore(settings.data.checkpoint, class_names=dataset.class_names, seed=1, precision=precision)
     batches = EvaluationBatches(dataset.paths, preprocessing=model.preprocessing, batch_size=batch_size)
     images = standardize(next(iter(batches)), model.preprocessing.standardization)
     labels = tf.constant(dataset.labels[:batch_size])
-    about = f"A step of the whole network: batches of {batch_size}, batch norm in training mode, Adam, float32."
-    target = "PyTorch's step / finetune's"
     ours = Trainer(model, Stage("whole", train_from=model.backbone.names[0], epochs=1, batch_norm="train"))
     steppers = {OURS: lambda: ours.step(images, labels, RATE, (0, 0))["loss"]}
-    notes = []
-    if find_spec("torch"):
-        from benchmarks.torch_training import TorchTrainer
+    if find_spec("torch") is None:
+        notes.append(f"PyTorch, {precision}: left out, for torch is missing")
+        return steppers
+    from benchmarks.torch_training import TorchTrainer
 
-        theirs = TorchTrainer(graph.training_graph(model), RATE)
+    theirs = TorchTrainer(graph.training_graph(model), RATE, precision)
+    if precision == "float32":
         notes.append(_agreement(model, theirs, images, labels))
-        steppers[TORCH] = lambda: theirs.step(images.numpy(), labels.numpy())
-    else:
-        notes.append("PyTorch: left out, for torch is missing")
-    first = [step() for step in steppers.values()]
-    if not np.allclose(first, first[0], rtol=LOSS_TOLERANCE, atol=0):
-        raise RunError(
-            Problem("training", f"the losses of the first step differ: finetune {first[0]}, PyTorch {first[1]}")
-        )
-    losses = ", ".join(f"{name} {loss:.6f}" for name, loss in zip(steppers, first, strict=True))
-    notes.append(f"The losses of the first step: {losses}.")
-
-    def case(step: Callable[[], float]) -> Callable[[], float]:
-        return lambda: clock(lambda: [step() for _ in range(steps)]) / steps
-
-    timings = alternate({name: case(step) for name, step in steppers.items()}, settings.rounds, "training")
-    figure = ratio(timings[TORCH], timings[OURS]) if TORCH in timings else None
-    return Result("training", about, timings, targets=[Target(target, figure, 1.2, least=True)], notes=notes)
+    return {**steppers, TORCH: lambda: theirs.step(images.numpy(), labels.numpy())}
 
 
 def _agreement(model: Model, theirs: TorchTrainer, images: tf.Tensor, labels: tf.Tensor) -> str:

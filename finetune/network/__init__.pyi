@@ -1,3 +1,4 @@
+from .convolution import training_convolutions as training_convolutions
 from .folding import fold as fold
 from .forward import (
     BODY as BODY,

@@ -20,6 +20,7 @@ import tensorflow as tf
 import tf_slim as slim
 
 from finetune.backbones import BatchNorm
+from finetune.network.convolution import conv2d
 
 
 class BatchNormVariables(NamedTuple):
@@ -83,9 +84,9 @@ def batch_norm_variables(channels: int, settings: BatchNorm) -> BatchNormVariabl
 
 
 def normalizing(normalizer: Callable[[tf.Tensor], tf.Tensor] | None) -> contextlib.AbstractContextManager[object]:
-    """Return a context in which `normalizer` follows each tf-slim layer; with None the layers have biases instead."""
+    """Return a context in which `normalizer` follows each layer; with None the layers have biases instead."""
     return slim.arg_scope(
-        [slim.conv2d, slim.fully_connected], **({} if normalizer is None else {"normalizer_fn": normalizer})
+        [conv2d, slim.fully_connected], **({} if normalizer is None else {"normalizer_fn": normalizer})
     )
 
 

@@ -25,6 +25,7 @@ from finetune.backbones import (
     Residual,
     Unit,
 )
+from finetune.network.convolution import conv2d
 from finetune.network.graph import BatchNormMode, build_graph
 
 
@@ -83,7 +84,7 @@ def _layer(net: tf.Tensor, layer: Layer, scope: str | None) -> tf.Tensor:
     if isinstance(layer, Convolution):
         filters, kernel, stride, padding, batch_norm, relu = layer
         options = ({} if batch_norm else {"normalizer_fn": None}) | ({} if relu else {"activation_fn": None})
-        return slim.conv2d(net, filters, kernel, stride=stride, padding=padding, scope=scope, **options)
+        return conv2d(net, filters, kernel, stride=stride, padding=padding, scope=scope, **options)
     assert isinstance(layer, MaxPool | AveragePool)
     pool = slim.max_pool2d if isinstance(layer, MaxPool) else slim.avg_pool2d
     return pool(net, layer.kernel, stride=layer.stride, padding=layer.padding, scope=scope)
@@ -99,7 +100,7 @@ def _branch(net: tf.Tensor, scope: str, layers: Branch) -> tf.Tensor:
 def _residual(net: tf.Tensor, scope: str, unit: Residual, scale: float) -> tf.Tensor:
     with tf.compat.v1.variable_scope(scope):
         mixed = tf.concat([_branch(net, f"Branch_{i}", branch) for i, branch in enumerate(unit.branches)], 3)
-        up = slim.conv2d(mixed, net.shape[3], 1, normalizer_fn=None, activation_fn=None, scope=unit.up)
+        up = conv2d(mixed, net.shape[3], 1, normalizer_fn=None, activation_fn=None, scope=unit.up)
     # This stays outside the scope. Operation names affect TensorFlow's rounding, and results must stay bit-identical.
     net += up if scale == 1.0 else scale * up
     return tf.nn.relu(net) if unit.relu else net

@@ -240,12 +240,13 @@ class Trainer:
         forward = functools.partial(
             network.forward_pass, self.backbone, variables=self.model.variables, precision=self.model.precision
         )
-        net = forward(
-            features,
-            units=slice(self.first, self.end),
-            batch_norm=self.stage.batch_norm if training else "frozen",
-            dropout=self._dropout(dropout_key, training=training),
-        )
+        with network.training_convolutions() if training else contextlib.nullcontext():
+            net = forward(
+                features,
+                units=slice(self.first, self.end),
+                batch_norm=self.stage.batch_norm if training else "frozen",
+                dropout=self._dropout(dropout_key, training=training),
+            )
         return net if self.end == self.backbone.head_index else forward(net, units=slice(self.end, -1))
 
     def _losses(self, batch: StepBatch, part: Part, *, training: bool) -> tuple[dict[str, tf.Tensor], Outputs]:
