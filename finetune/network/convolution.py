@@ -15,7 +15,7 @@ def training_convolutions() -> contextlib.AbstractContextManager[object]:
     return slim.arg_scope([conv2d], trains=True)
 
 
-@slim.add_arg_scope  # type: ignore[untyped-decorator]
+@slim.add_arg_scope
 def conv2d(
     inputs: tf.Tensor, filters: int, kernel: int | tuple[int, int], *, trains: bool = False, **options: Any
 ) -> tf.Tensor:
@@ -38,7 +38,7 @@ def conv2d(
     return activation(net) if activation else net
 
 
-@tf.custom_gradient  # type: ignore[untyped-decorator]
+@tf.custom_gradient
 def _convolve(inputs: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
     """Convolve with a kernel [kh, kw, c, c'] at each place: [n, h, w, c] to [n, h, w, c'].
 
