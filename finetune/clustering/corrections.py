@@ -57,6 +57,10 @@ class Corrections:
         """Return all faces that are said to belong to somebody."""
         return {key for group in self.together for key in group} | set(self.names)
 
+    def mentioned(self) -> set[str]:
+        """Return all faces that a correction is about."""
+        return self.faces() | {key for pair in self.apart for group in pair for key in group}
+
     def to_json(self) -> dict[str, Any]:
         """Return the corrections as JSON's types."""
         names: dict[str, list[str]] = {}
