@@ -82,7 +82,7 @@ class Library:
         """Number of the faces that were there; the added ones stand in an array with room for more."""
         self._added = np.empty([0, *centres.means.shape[1:]], np.float32)
         self._n, self._k = len(centres.of), len(centres.sizes)
-        self._of, self._means, self._sizes = map(_with_room, centres)
+        self._of, self._means, self._sizes = (_with_room(part) for part in centres)
         self._first = _with_room(np.full(self._k, NOWHERE))
         inside = np.flatnonzero(centres.of != NOWHERE)
         self._first[centres.of[inside][::-1]] = inside[::-1]
@@ -128,13 +128,8 @@ class Library:
         for _, cluster, place in sorted(joins):
             if place not in found and cluster not in found.values():
                 found[place] = cluster
-        return np.array(
-            [
-                self._append(face, row, found.get(place))
-                for place, (face, row) in enumerate(zip(faces, expanded, strict=True))
-            ],
-            np.int64,
-        )
+        labels = [self._append(face, expanded[place], found.get(place)) for place, face in enumerate(faces)]
+        return np.array(labels, np.int64)
 
     def _similarities(self, faces: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the similarity of each face to each row, [m, n]; -2 for rows in no cluster."""

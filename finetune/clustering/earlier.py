@@ -39,9 +39,13 @@ class Earlier(Brief):
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays that a file keeps."""
         of, means, sizes = self.centres
-        state = {"changed": np.int64(self.changed), "stamp": np.str_(self.stamp)}
-        arrays = {"centre_of": of, "centre_means": means, "centre_sizes": sizes}
-        return arrays | {name: np.array(value) for name, value in state.items()}
+        return {
+            "centre_of": of,
+            "centre_means": means,
+            "centre_sizes": sizes,
+            "changed": np.array(self.changed),
+            "stamp": np.array(self.stamp),
+        }
 
     @classmethod
     def from_arrays(cls, stored: Mapping[str, npt.NDArray[Any]], faces: int, size: int) -> Earlier | None:
@@ -57,12 +61,5 @@ class Earlier(Brief):
         of, means, sizes = (stored[f"centre_{name}"] for name in Centres._fields)
         left = cls(Centres(of, means, sizes), faces, int(stored["changed"]), str(stored["stamp"]))
         fits = [part.dtype.kind for part in left.centres] == ["i", "f", "i"] and means.shape == (len(sizes), size)
-        if (
-            not fits
-            or of.ndim != 1
-            or len(of) < faces
-            or of.min(initial=0) < NOWHERE
-            or of.max(initial=-1) >= len(sizes)
-        ):
-            return None
-        return left
+        fits = fits and of.ndim == 1 and len(of) >= faces
+        return left if fits and of.min(initial=0) >= NOWHERE and of.max(initial=-1) < len(sizes) else None

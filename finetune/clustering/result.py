@@ -165,10 +165,8 @@ def _constraints(
     number = {name: label for label, name in enumerate(names)}
     called = dict.fromkeys(corrections.faces(), "") | corrections.names
     if gallery:  # a photo that is enrolled itself is named, unless a correction says otherwise
-        called = (
-            dict(zip(enrolled_faces(gallery), (enrolled[label] for label in gallery.labels.tolist()), strict=True))
-            | called
-        )
+        whose = (enrolled[label] for label in gallery.labels.tolist())
+        called = dict(zip(enrolled_faces(gallery), whose, strict=True)) | called
     named = [number[called[key]] if called.get(key) else NO_NAME for key in own]
     if gallery:
         named += [number[enrolled[label]] for label in gallery.labels.tolist()]
