@@ -49,6 +49,7 @@ from .running import (
     parting as parting,
     splitting as splitting,
 )
+from .sheets import Tiles as Tiles, read_sheets as read_sheets
 from .thresholds import estimate_threshold as estimate_threshold
 from .thumbnails import (
     Thumbnails as Thumbnails,

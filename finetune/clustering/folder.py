@@ -21,6 +21,7 @@ from finetune.clustering.faces import ADVICE, Faces, read_faces, write_faces
 from finetune.clustering.page import render
 from finetune.clustering.photo_links import name_links, write_links
 from finetune.clustering.result import SINGLE, People, is_poor
+from finetune.clustering.sheets import read_sheets
 from finetune.clustering.thumbnails import cut_thumbnails, read_thumbnails, write_thumbnails
 from finetune.errors import DataError, Problem, RunError
 from finetune.gallery import Contract
@@ -198,7 +199,8 @@ def _write_page(out: Path, stored: Stored, people: People) -> None:
     thumbnails = cut_thumbnails(people.faces, photos, known)
     if thumbnails.keys() != known.keys():
         write_thumbnails(out / THUMBNAILS, thumbnails)
-    html = render(people, stored.photos, thumbnails, stored.settings.photos, os.path.abspath(out))
+    sheets = read_sheets(out / PAGE)
+    html = render(people, stored.photos, thumbnails, stored.settings.photos, os.path.abspath(out), sheets)
     files.write(out / PAGE, lambda file: file.write(html.encode()), private=True)
 
 
