@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +90,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=_Correction,
         dest="corrections",
         help="the photos do not belong to A; of several faces in a photo, PHOTO#2 is the second",
+    )
+    parser.add_argument(
+        "--undo",
+        nargs=0,
+        action=_Correction,
+        dest="corrections",
+        help="take back the last correction; given twice, the last two",
     )
     parser.add_argument(
         "--anew", action="store_true", help="cluster all faces again, where a few new ones would join the others"
@@ -204,12 +211,11 @@ def _labelled(done: Done) -> None:
 
 
 def _corrections(given: Sequence[tuple[str, Sequence[str]]]) -> list[Correct]:
-    from finetune.clustering import merging, naming, parting, splitting
+    from finetune.clustering import merging, naming, parting, splitting, undoing
 
-    two = {"merge": merging, "not-same": parting, "name": naming}
+    made: dict[str, Callable[..., Correct]] = {"merge": merging, "not-same": parting, "name": naming, "undo": undoing}
     return [
-        splitting(values[0], values[1:]) if option == "split" else two[option](values[0], values[1])
-        for option, values in given
+        splitting(values[0], values[1:]) if option == "split" else made[option](*values) for option, values in given
     ]
 
 

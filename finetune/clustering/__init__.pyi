@@ -48,6 +48,7 @@ from .running import (
     naming as naming,
     parting as parting,
     splitting as splitting,
+    undoing as undoing,
 )
 from .sheets import Tiles as Tiles, read_sheets as read_sheets
 from .thresholds import estimate_threshold as estimate_threshold

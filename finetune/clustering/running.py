@@ -172,6 +172,11 @@ def naming(cluster: str, name: str) -> Correct:
     return correct
 
 
+def undoing() -> Correct:
+    """Return the correction that takes back the last one before it."""
+    return lambda said, _, __: said.undo()
+
+
 def agreement(done: Done) -> tuple[BCubed, int] | None:
     """Compare the clusters with the folders of the photos, and return the figures with the number of faces.
 
@@ -259,7 +264,7 @@ def _stamp(stored: Stored) -> str:
     """Return a digest of what clusters follow from beside the faces."""
     settings = stored.settings
     gallery = files.sha256(Path(settings.gallery)) if settings.gallery else ""
-    text = json.dumps([stored.corrections.to_json(), settings.far, settings.threshold, gallery])
+    text = json.dumps([stored.corrections.state(), settings.far, settings.threshold, gallery])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
