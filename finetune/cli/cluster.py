@@ -126,7 +126,8 @@ def run(options: argparse.Namespace) -> None:
         refuse_used(out)
     done, settings = _cluster(options, photos, out, kept)
     say(f"{counted(done.embedded, 'photo')} new, {len(done.photos) - done.embedded} known or copies")
-    say(f"all faces clustered, {done.anew}" if done.anew else "new faces joined the people found before, who stay")
+    joined = f"{counted(done.joined, 'new face')} beside the people found before, who stay"
+    say(f"all faces clustered, {done.anew}" if done.anew else joined)
     _say(done, out, far=settings.far)
     if options.labelled:
         _labelled(done)

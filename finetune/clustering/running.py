@@ -47,6 +47,7 @@ class Done:
         photos: digest of each photo by its path.
         embedded: number of photos that were new.
         anew: why all faces were clustered; empty if new faces joined the people found before.
+        joined: number of these new faces.
     """
 
     people: People
@@ -54,6 +55,7 @@ class Done:
     photos: Mapping[str, str]
     embedded: int
     anew: str = ""
+    joined: int = 0
 
 
 def cluster_photos(
@@ -100,7 +102,8 @@ def cluster_photos(
     )
     people, why = _added(stored, "as asked" if anew else "")
     write_clusters(out, stored, people, new=before is None)
-    return Done(people, lines(people, photos), photos, len(new), why)
+    joined = people.left.changed - before.earlier.changed if before and before.earlier and people.left else 0
+    return Done(people, lines(people, photos), photos, len(new), why, 0 if why else joined)
 
 
 def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:

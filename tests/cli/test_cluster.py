@@ -140,11 +140,11 @@ def test_a_new_photo_joins_the_people_found_before_and_nothing_else_is_read(flat
     assert (ended.status, ended.out[1]) == (0, "all faces clustered, for the first time"), ended.err
     before, read = clusters(), []
     monkeypatch.setattr("finetune.images.kept.UNSETTLED", -(10**12))
-    assert finetune("cluster", "flat", "out").out[1] == "new faces joined the people found before, who stay"
+    assert finetune("cluster", "flat", "out").out[1] == "0 new faces beside the people found before, who stay"
     hash_image = inspection.hash_image
     monkeypatch.setattr(inspection, "hash_image", lambda path: read.append(path) or hash_image(path))
     Path("late.png").rename(late)
-    assert finetune("cluster", "flat", "out").out[1] == "new faces joined the people found before, who stay"
+    assert finetune("cluster", "flat", "out").out[1] == "1 new face beside the people found before, who stay"
     assert set(read) == {late}
     after = clusters()
     assert all(photos <= after[number] for number, photos in before.items())
@@ -166,7 +166,7 @@ def test_all_faces_are_clustered_when_it_is_said_why(flat, finetune):
     assert finetune("cluster", "flat", "out", "--threshold", "0.4").out[1] == told
     assert finetune("cluster", "out", "--name", photos[0].name, "Ann").status == 0
     photos[0].rename("away.png")
-    assert finetune("cluster", "flat", "out").out[1] == "new faces joined the people found before, who stay"
+    assert finetune("cluster", "flat", "out").out[1] == "0 new faces beside the people found before, who stay"
     Path("away.png").rename(photos[0])
     told = "all faces clustered, since a correction or the gallery is about a new face"
     assert finetune("cluster", "flat", "out").out[1] == told

@@ -101,7 +101,7 @@ def run(photos: Path, out: Path) -> None:
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
         status = main(["cluster", str(photos), str(out)])
-    assert (status, "joined" in told.getvalue()) == (0, True), told.getvalue()
+    assert (status, "beside the people" in told.getvalue()) == (0, True), told.getvalue()
 
 
 @contextlib.contextmanager
