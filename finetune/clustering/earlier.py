@@ -1,4 +1,4 @@
-"""What a clustering leaves for faces that are added later."""
+"""State of a clustering that later additions of faces go on from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from finetune.clustering.adding import NOWHERE, Centres
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Earlier(Brief):
-    """What a clustering leaves for the faces that are added later.
+    """State of a clustering that lets later faces join.
 
     Attributes:
         centres: centres of the faces, then of a gallery's photos.
