@@ -222,7 +222,7 @@ def _still_there(stored: Stored, first: Mapping[str, Path]) -> Stored:
 
 def _added(stored: Stored, why: str) -> tuple[People, str]:
     """Let new faces join the people found before, or cluster all faces, and return why."""
-    gallery, stamp = _gallery(stored.settings), _stamp(stored)
+    gallery, stamp = _gallery(stored.settings), _stamp(stored, stored.threshold[0] if stored.threshold else None)
     enrolled = enrolled_faces(gallery) if gallery else ()
     why = why or why_anew(stored.earlier, stored.faces, {*stored.corrections.mentioned(), *enrolled}, stamp)
     if why or stored.earlier is None or stored.threshold is None:
@@ -245,7 +245,7 @@ def _people(stored: Stored) -> People:
         threshold=value,
         paths=stored.photos,
     )
-    left = people.left and dataclasses.replace(people.left, stamp=_stamp(stored))
+    left = people.left and dataclasses.replace(people.left, stamp=_stamp(stored, people.threshold))
     return dataclasses.replace(people, source=source or people.source, left=left)
 
 
@@ -263,11 +263,14 @@ def _originals(stored: Stored) -> dict[str, str]:
     return {digest: crops[name] for name, digest in stored.photos.items() if name in crops}
 
 
-def _stamp(stored: Stored) -> str:
-    """Return a digest of what clusters follow from beside the faces."""
+def _stamp(stored: Stored, threshold: float | None) -> str:
+    """Return a digest of what clusters follow from beside the faces, and of the threshold that was found for them.
+
+    After a kill between two files the threshold is another one, and all faces are clustered.
+    """
     settings = stored.settings
     gallery = files.sha256(Path(settings.gallery)) if settings.gallery else ""
-    text = json.dumps([stored.corrections.state(), settings.far, settings.threshold, gallery])
+    text = json.dumps([stored.corrections.state(), settings.far, settings.threshold, gallery, threshold])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -89,7 +89,7 @@ def given(out: Path, photos: Path, paths: list[Path], contents: list[bytes], row
     settings = Settings(str(photos), True, 20, 0.001, THRESHOLD, None, Contract("model", "0" * 64, 160, "fixed"))
     names = {path.relative_to(photos).as_posix(): digest.hex() for path, digest in zip(paths, digests, strict=True)}
     stored = Stored(settings, faces, names, Corrections())
-    left = Earlier(Centres.from_clusters(clusters), len(faces), 0, running._stamp(stored))
+    left = Earlier(Centres.from_clusters(clusters), len(faces), 0, running._stamp(stored, THRESHOLD))
     apart = tuple(SINGLE if one else "" for one in alone.tolist())
     out.mkdir()
     write_thumbnails(out / folder.THUMBNAILS, dict(zip(faces.keys(), contents, strict=True)))
