@@ -47,6 +47,8 @@ def write_links(place: Path, links: Links) -> None:
     Raises:
         RunError: a link can't be made. The links of before are still there.
     """
+    for rest in _beside(place):  # a killed process may have left them
+        shutil.rmtree(rest, ignore_errors=True)
     try:
         there = _read(place)
         if there is None or not _few(there, links):
@@ -56,6 +58,11 @@ def write_links(place: Path, links: Links) -> None:
     except OSError as error:
         advice = "make room, and run it again" if error.errno in files.NO_ROOM else "choose another place"
         raise RunError(Problem(place, f"can't be written ({error.strerror or error})", advice)) from error
+
+
+def _beside(place: Path) -> tuple[Path, Path]:
+    """Return where the new folder is made, and where the old one is put, while they change places."""
+    return place.with_name(f".{place.name}.partial"), place.with_name(f".{place.name}.old")
 
 
 def _read(place: Path) -> dict[str, dict[str, str]] | None:
@@ -109,9 +116,7 @@ def _change(place: Path, there: Links, links: Links) -> None:
 
 def _swap(place: Path, links: Links) -> None:
     """Make a folder of links beside the old one, and put it in its place."""
-    partial, old = place.with_name(f".{place.name}.partial"), place.with_name(f".{place.name}.old")
-    for rest in (partial, old):  # a killed process may have left them
-        shutil.rmtree(rest, ignore_errors=True)
+    partial, old = _beside(place)
     try:
         partial.mkdir()
         for folder, own in links.items():
