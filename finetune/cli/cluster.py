@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.cli.arguments import add_checkpoint, add_min_face_size
+from finetune.cli.arguments import add_checkpoint, add_min_face_size, add_recheck
 from finetune.cli.restored import restore_of
 from finetune.cli.values import number, path
 from finetune.errors import DataError, Problem, RecipeError
@@ -17,13 +17,26 @@ from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
-    from finetune.clustering import Correct, Done, Settings, Stored
+    from finetune.clustering import Correct, Done, Settings
     from finetune.model import EmbeddingModel
 
 EXAMPLES = (
     "finetune cluster ~/photos people --align --checkpoint ~/model",
     "finetune cluster people --merge 0001 0007 --name 0002 Ann",
 )
+
+NOT_WITH_CORRECTIONS = (
+    "align",
+    "min_face_size",
+    "gallery",
+    "far",
+    "threshold",
+    "labelled",
+    "anew",
+    "recheck",
+    "checkpoint",
+)
+"""Options that say how photos are clustered."""
 
 
 class _Correction(argparse.Action):
@@ -78,6 +91,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="corrections",
         help="the photos do not belong to A; of several faces in a photo, PHOTO#2 is the second",
     )
+    parser.add_argument(
+        "--undo",
+        nargs=0,
+        action=_Correction,
+        dest="corrections",
+        help="take back the last correction; given twice, the last two",
+    )
+    parser.add_argument(
+        "--anew", action="store_true", help="cluster all faces again, where a few new ones would join the others"
+    )
+    add_recheck(parser)
     add_checkpoint(parser, optional=True)
 
 
@@ -95,25 +119,26 @@ def run(options: argparse.Namespace) -> None:
         found = "not a folder" if photos.exists() else "no such folder"
         raise DataError(Problem(in_one_line(photos), found, "give a folder of aligned faces, or photos with --align"))
     refuse_within(out, photos)
-    from finetune.clustering import read_clusters, was_clustered
+    from finetune.clustering import read_settings, was_clustered
 
-    before = read_clusters(out) if was_clustered(out) else None
-    if before is None:
+    kept = read_settings(out)[0] if was_clustered(out) else None
+    if kept is None:
         refuse_used(out)
-    done, settings = _cluster(options, photos, out, before)
+    done, settings = _cluster(options, photos, out, kept)
     say(f"{counted(done.embedded, 'photo')} new, {len(done.photos) - done.embedded} known or copies")
+    joined = f"{counted(done.joined, 'new face')} beside the people found before, who stay"
+    say(f"all faces clustered, {done.anew}" if done.anew else joined)
     _say(done, out, far=settings.far)
     if options.labelled:
         _labelled(done)
 
 
-def _cluster(options: argparse.Namespace, photos: Path, out: Path, before: Stored | None) -> tuple[Done, Settings]:
+def _cluster(options: argparse.Namespace, photos: Path, out: Path, kept: Settings | None) -> tuple[Done, Settings]:
     """Cluster the photos with the options that are given, and otherwise those of the folder."""
     from finetune.clustering import FAR, Settings, absolute, changing, cluster_photos, read_clusters
     from finetune.gallery import Contract, fitting, read_contract, read_gallery
 
     given = path(options.gallery) if options.gallery else None
-    kept = before.settings if before else None
     if kept is None or options.checkpoint:
         contract = kept.contract if kept else read_contract(given) if given else None
         model = restore_of(options, contract)
@@ -139,10 +164,11 @@ def _cluster(options: argparse.Namespace, photos: Path, out: Path, before: Store
     def restore() -> EmbeddingModel:
         return model or restore_of(options, contract)
 
-    if before is None:
-        return cluster_photos(out, settings, restore), settings
+    if kept is None:
+        return cluster_photos(out, settings, restore, recheck=options.recheck), settings
     with changing(out):
-        return cluster_photos(out, settings, restore, read_clusters(out)), settings
+        before = read_clusters(out)
+        return cluster_photos(out, settings, restore, before, anew=options.anew, recheck=options.recheck), settings
 
 
 def _refuse_other_faces(options: argparse.Namespace, kept: Settings | None, out: Path) -> None:
@@ -186,12 +212,11 @@ def _labelled(done: Done) -> None:
 
 
 def _corrections(given: Sequence[tuple[str, Sequence[str]]]) -> list[Correct]:
-    from finetune.clustering import merging, naming, parting, splitting
+    from finetune.clustering import merging, naming, parting, splitting, undoing
 
-    two = {"merge": merging, "not-same": parting, "name": naming}
+    made: dict[str, Callable[..., Correct]] = {"merge": merging, "not-same": parting, "name": naming, "undo": undoing}
     return [
-        splitting(values[0], values[1:]) if option == "split" else two[option](values[0], values[1])
-        for option, values in given
+        splitting(values[0], values[1:]) if option == "split" else made[option](*values) for option, values in given
     ]
 
 
@@ -199,11 +224,7 @@ def _refuse(options: argparse.Namespace) -> None:
     """Refuse options that contradict others, all at once."""
     problems = []
     if options.corrections:
-        given = [
-            f"--{name.replace('_', '-')}"
-            for name in ("align", "min_face_size", "gallery", "far", "threshold", "labelled", "checkpoint")
-            if getattr(options, name)
-        ]
+        given = [f"--{name.replace('_', '-')}" for name in NOT_WITH_CORRECTIONS if getattr(options, name)]
         problems = [Problem(option, "given with a correction", "give it with PHOTOS and OUT") for option in given]
         if options.out:
             problems.append(Problem(in_one_line(options.out), "given with a correction", "give OUT alone"))

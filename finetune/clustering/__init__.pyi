@@ -1,4 +1,4 @@
-from .adding import Library as Library
+from .adding import NOWHERE as NOWHERE, Centres as Centres, Library as Library
 from .constraints import NO_NAME as NO_NAME, Constraints as Constraints
 from .corrections import (
     Corrections as Corrections,
@@ -6,6 +6,7 @@ from .corrections import (
     refuse_name as refuse_name,
     write_corrections as write_corrections,
 )
+from .earlier import Earlier as Earlier
 from .faces import Faces as Faces, read_faces as read_faces, write_faces as write_faces
 from .figures import BCubed as BCubed, bcubed as bcubed
 from .finding import embed_faces as embed_faces, list_photos as list_photos
@@ -16,17 +17,26 @@ from .folder import (
     changing as changing,
     lines as lines,
     read_clusters as read_clusters,
+    read_settings as read_settings,
     shown as shown,
     was_clustered as was_clustered,
     write_clusters as write_clusters,
 )
+from .joining import SHARE as SHARE, join as join, why_anew as why_anew
 from .linkage import Clustered as Clustered, Known as Known, average_linkage as average_linkage
 from .neighbours import Edges as Edges, expand as expand, similar_pairs as similar_pairs
 from .numbering import number_clusters as number_clusters
 from .page import by_size as by_size, render as render
 from .people import FAR as FAR, Clusters as Clusters, find_people as find_people
 from .references import face_of as face_of, faces_meant as faces_meant
-from .result import SINGLE as SINGLE, People as People, cluster_faces as cluster_faces, is_poor as is_poor
+from .result import (
+    SINGLE as SINGLE,
+    People as People,
+    cluster_faces as cluster_faces,
+    enrolled_faces as enrolled_faces,
+    is_poor as is_poor,
+    join_faces as join_faces,
+)
 from .running import (
     Correct as Correct,
     Done as Done,
@@ -38,7 +48,9 @@ from .running import (
     naming as naming,
     parting as parting,
     splitting as splitting,
+    undoing as undoing,
 )
+from .sheets import Tiles as Tiles, read_sheets as read_sheets
 from .thresholds import estimate_threshold as estimate_threshold
 from .thumbnails import (
     Thumbnails as Thumbnails,

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from finetune.arrays import Floats, Labels
-from finetune.brief import Brief
-from finetune.clustering.neighbours import MOST, expanded_by
+from finetune.arrays import Floats, Labels, class_means
+from finetune.clustering.neighbours import MOST, NEIGHBOURS, expanded_by
 from finetune.clustering.people import Clusters
 
+NOWHERE = -1
+"""Centre of a face that lies in no cluster, such as a poor one."""
 
-class Library(Brief):
+
+class Centres(NamedTuple):
+    """Mean of the expanded embeddings of each cluster, by which a new face finds the one that it joins.
+
+    Attributes:
+        of: row of each face's cluster in `means`, int64 [n], or `NOWHERE`.
+        means: mean expanded embedding of each cluster, float32 [k, E].
+        sizes: number of faces that each is the mean of, int64 [k].
+    """
+
+    of: Labels
+    means: npt.NDArray[np.float32]
+    sizes: Labels
+
+    @classmethod
+    def from_clusters(cls, clusters: Clusters) -> Centres:
+        """Return the centres of clusters, a single face being one."""
+        of = np.unique(clusters.labels, return_inverse=True)[1].astype(np.int64)
+        sizes = np.bincount(of).astype(np.int64)
+        return cls(of, class_means(clusters.expanded, of, len(sizes)).astype(np.float32), sizes)
+
+
+class Library:
     """Faces with the people who were found among them, to which photos are added one by one.
 
     A photo is added in the time of one product of a matrix and a vector per face. The other faces stay where they are,
@@ -36,20 +60,45 @@ class Library(Brief):
     """
 
     def __init__(self, embeddings: Floats, clusters: Clusters) -> None:
-        self._n, self._threshold = len(embeddings), clusters.threshold
-        self._rows = _with_room(np.asarray(embeddings, np.float32))
-        self._expanded = _with_room(clusters.expanded)
-        self._labels = _with_room(clusters.labels)
-        self._members: dict[int, list[int]] = {}
-        for row, label in enumerate(clusters.labels.tolist()):
-            self._members.setdefault(label, []).append(row)
+        self._take([embeddings], Centres.from_clusters(clusters), clusters.threshold)
+
+    @classmethod
+    def resumed(cls, parts: Sequence[Floats], centres: Centres, threshold: float) -> Library:
+        """Return a library from what an earlier one had.
+
+        Args:
+            parts: embeddings of all faces, rows of unit length, in one or more arrays, which are not copied.
+            centres: centres of the faces in the same order. A face without one is never found.
+            threshold: mean similarity above which a face joins a cluster.
+        """
+        library = cls.__new__(cls)
+        library._take(parts, centres, threshold)
+        return library
+
+    def _take(self, parts: Sequence[Floats], centres: Centres, threshold: float) -> None:
+        self._threshold = threshold
+        self._parts = [np.asarray(part, np.float32) for part in parts]
+        self._start = sum(map(len, self._parts))
+        """Number of the faces that were there; the added ones stand in an array with room for more."""
+        self._added = np.empty([0, *centres.means.shape[1:]], np.float32)
+        self._n, self._k = len(centres.of), len(centres.sizes)
+        self._of, self._means, self._sizes = (_with_room(part) for part in centres)
+        self._first = _with_room(np.full(self._k, NOWHERE))
+        inside = np.flatnonzero(centres.of != NOWHERE)
+        self._first[centres.of[inside][::-1]] = inside[::-1]
 
     @property
     def labels(self) -> Labels:
-        """Lowest row of each face's cluster, int64 [n]."""
-        return self._labels[: self._n]
+        """Lowest row of each face's cluster, int64 [n]; `NOWHERE` if it lies in none."""
+        of = self._of[: self._n]
+        return np.where(of == NOWHERE, NOWHERE, self._first[of])
 
-    def add(self, photo: Floats) -> Labels:
+    @property
+    def centres(self) -> Centres:
+        """Centres of all faces, the added ones included."""
+        return Centres(self._of[: self._n], self._means[: self._k], self._sizes[: self._k])
+
+    def add(self, photo: Floats, barred: Collection[int] = ()) -> Labels:
         """Add the faces of one photo, and return the label of each, int64 [m].
 
         A face joins the cluster with the highest mean similarity of expanded embeddings, if that is above the
@@ -58,36 +107,67 @@ class Library(Brief):
 
         Args:
             photo: embeddings of its faces, rows of unit length, [m, E].
+            barred: rows of faces whose clusters no face of the photo joins, such as other crops of the photo.
         """
         faces = np.asarray(photo, np.float32)
         expanded = np.empty_like(faces)
+        closed = {int(self._of[row]) for row in barred}
         joins = []
-        for place, face in enumerate(faces):
-            similarities = self._rows[: self._n] @ face
+        for place, similarities in enumerate(self._similarities(faces)):
             near = _highest(similarities, MOST)
-            expanded[place] = expanded_by(face, self._rows[near], similarities[near])
-            for cluster in np.unique(self._labels[near]).tolist():
-                mean = float((self._expanded[self._members[cluster]] @ expanded[place]).mean())
-                if mean > self._threshold:
-                    joins.append((-mean, cluster, place))
+            expanded[place] = expanded_by(faces[place], self._rows(near[:NEIGHBOURS]), similarities[near[:NEIGHBOURS]])
+            clusters = np.unique(self._of[near])
+            clusters = clusters[clusters != NOWHERE]
+            means = self._means[clusters] @ expanded[place]
+            joins += [
+                (-mean, cluster, place)
+                for mean, cluster in zip(means.tolist(), clusters.tolist(), strict=True)
+                if mean > self._threshold and cluster not in closed
+            ]
         found: dict[int, int] = {}
         for _, cluster, place in sorted(joins):
             if place not in found and cluster not in found.values():
                 found[place] = cluster
-        first = self._n
-        labels = np.array([found.get(place, first + place) for place in range(len(faces))], np.int64)
-        self._append(faces, expanded, labels)
-        return labels
+        labels = [self._append(face, expanded[place], found.get(place)) for place, face in enumerate(faces)]
+        return np.array(labels, np.int64)
 
-    def _append(self, faces: npt.NDArray[np.float32], expanded: npt.NDArray[np.float32], labels: Labels) -> None:
-        """Write new faces behind the others."""
-        start, self._n = self._n, self._n + len(faces)
-        while self._n > len(self._rows):
-            self._rows, self._expanded, self._labels = map(_with_room, (self._rows, self._expanded, self._labels))
-        self._rows[start : self._n], self._expanded[start : self._n] = faces, expanded
-        self._labels[start : self._n] = labels
-        for row, label in enumerate(labels.tolist(), start):
-            self._members.setdefault(label, []).append(row)
+    def _similarities(self, faces: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the similarity of each face to each row, [m, n]; -2 for rows in no cluster."""
+        parts = [*self._parts, self._added[: self._n - self._start]]
+        similarities = np.concatenate([faces @ part.T for part in parts], axis=1)
+        similarities[:, self._of[: self._n] == NOWHERE] = -2
+        return similarities
+
+    def _rows(self, places: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
+        """Return the embeddings of some rows, [k, E]."""
+        parts = [*self._parts, self._added]
+        ends = np.cumsum([len(part) for part in self._parts])
+        which = np.searchsorted(ends, places, side="right")
+        starts = np.array([0, *ends.tolist()])
+        rows = [parts[part][place - starts[part]] for part, place in zip(which.tolist(), places.tolist(), strict=True)]
+        return np.array(rows, np.float32).reshape(len(places), self._added.shape[1])
+
+    def _append(self, face: npt.NDArray[np.float32], expanded: npt.NDArray[np.float32], cluster: int | None) -> int:
+        """Write a face behind the others, into a cluster or a new one, and return the label."""
+        row, self._n = self._n, self._n + 1
+        self._added = _with_place(self._added, row - self._start)
+        self._of = _with_place(self._of, row)
+        if cluster is None:
+            cluster, self._k = self._k, self._k + 1
+            self._means, self._sizes, self._first = (
+                _with_place(part, cluster) for part in (self._means, self._sizes, self._first)
+            )
+            self._means[cluster], self._sizes[cluster], self._first[cluster] = 0, 0, row
+        size = int(self._sizes[cluster])
+        self._added[row - self._start], self._of[row] = face, cluster
+        self._means[cluster] = (self._means[cluster] * size + expanded) / (size + 1)
+        self._sizes[cluster] = size + 1
+        return int(self._first[cluster])
+
+
+def _with_place(part: npt.NDArray[Any], row: int) -> npt.NDArray[Any]:
+    """Return the array, or a copy with room for more, so that there is a place for a row."""
+    return part if row < len(part) else _with_room(part)
 
 
 def _with_room(part: npt.NDArray[Any]) -> npt.NDArray[Any]:

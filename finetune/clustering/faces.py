@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from finetune import files
 from finetune.arrays import Doubles, Labels
 from finetune.brief import Brief
+from finetune.clustering.earlier import Earlier
 from finetune.errors import DataError, Problem
 
 Digests = npt.NDArray[np.uint8]
@@ -80,22 +81,24 @@ class Faces(Brief):
         return rows
 
 
-def write_faces(path: Path, faces: Faces, photos: dict[str, str]) -> None:
+def write_faces(path: Path, faces: Faces, photos: Mapping[str, str], left: Earlier | None = None) -> None:
     """Write faces, and the photos that show them by their path, as an .npz that only its owner may read.
 
     Args:
         path: path of the file.
         faces: faces.
         photos: digest of each photo by its path relative to the folder; empty if the photo can't be read.
+        left: what their clustering leaves for faces that are added later.
     """
     arrays: dict[str, Any] = {field.name: getattr(faces, field.name) for field in dataclasses.fields(faces)}
     arrays["paths"] = np.array([name.encode(errors="surrogateescape") for name in photos], np.bytes_)
-    arrays["path_digests"] = np.array(list(photos.values()), np.str_)
+    arrays["path_digests"] = np.array([digest.encode() for digest in photos.values()], np.bytes_)
+    arrays |= left.to_arrays() if left else {}
     files.write(path, lambda file: np.savez(file, **arrays), private=True)
 
 
-def read_faces(path: Path) -> tuple[Faces, dict[str, str]]:
-    """Read what `write_faces` wrote.
+def read_faces(path: Path) -> tuple[Faces, dict[str, str], Earlier | None]:
+    """Read what `write_faces` wrote, in older versions too, which left nothing for later faces.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -103,11 +106,12 @@ def read_faces(path: Path) -> tuple[Faces, dict[str, str]]:
     with files.reading(path, ADVICE), path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         faces = Faces(*(stored[field.name] for field in dataclasses.fields(Faces)))
         names = [name.decode(errors="surrogateescape") for name in stored["paths"].tolist()]
-        digests = [str(digest) for digest in stored["path_digests"].tolist()]
+        digests = stored["path_digests"].astype(np.str_).tolist()
+        left = Earlier.from_arrays(stored, *faces.embeddings.shape)
     kinds = [(part.dtype.kind, part.ndim, len(part)) for part in vars(faces).values()]
     n = len(faces.numbers)
     expected = [("u", 2, n), ("i", 1, n), ("f", 2, n), ("f", 2, n), ("U", 1, n), ("i", 1, n)]
     sound = kinds == expected and faces.digests.shape[1] == 32 and faces.boxes.shape[1] == 4
     if not sound or len(names) != len(digests) or not np.isfinite(faces.embeddings).all():
         raise DataError(Problem(path, "damaged: its arrays do not fit one another", ADVICE))
-    return faces, dict(zip(names, digests, strict=True))
+    return faces, dict(zip(names, digests, strict=True)), left

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from finetune.clustering.faces import Faces
 from finetune.embedding import Embedder
 from finetune.errors import DataError
 from finetune.gallery import faces_of
-from finetune.images import ImageRecord, Pixels, hash_image, inspect_images
+from finetune.images import ImageRecord, Pixels, hash_image, hash_kept, inspect_images
 from finetune.model import EmbeddingModel
 from finetune.paths import find_images
 from finetune.quality import Quality, measure_appearance, measure_quality
@@ -26,8 +25,12 @@ POOR = "poor: "
 """Beginning of the reason of a face that is there, but too poor to be clustered."""
 
 
-def list_photos(folder: Path) -> tuple[dict[str, str], dict[str, Path]]:
-    """List the photos of a folder of any depth.
+def list_photos(folder: Path, *, recheck: bool = False) -> tuple[dict[str, str], dict[str, Path]]:
+    """List the photos of a folder of any depth. Those that were read before and have not changed are not read again.
+
+    Args:
+        folder: folder of photos.
+        recheck: whether to read all of them in spite of that.
 
     Returns:
         Digest of each photo by its path relative to the folder, empty if it can't be read; and the first path of each
@@ -37,8 +40,7 @@ def list_photos(folder: Path) -> tuple[dict[str, str], dict[str, Path]]:
         DataError: there is no photo.
     """
     paths = find_images(folder)
-    with ThreadPoolExecutor() as pool:
-        records = list(pool.map(hash_image, paths))
+    records = hash_kept(paths, recheck=recheck).values()
     photos = {record.path.relative_to(folder).as_posix(): record.digest.hex() for record in records}
     first: dict[str, Path] = {}
     for record in records:

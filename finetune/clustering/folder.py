@@ -6,8 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,9 +16,12 @@ from finetune import files
 from finetune.brief import Brief
 from finetune.cells import csv_text
 from finetune.clustering.corrections import Corrections, read_corrections, write_corrections
+from finetune.clustering.earlier import Earlier
 from finetune.clustering.faces import ADVICE, Faces, read_faces, write_faces
 from finetune.clustering.page import render
+from finetune.clustering.photo_links import name_links, write_links
 from finetune.clustering.result import SINGLE, People, is_poor
+from finetune.clustering.sheets import read_sheets
 from finetune.clustering.thumbnails import cut_thumbnails, read_thumbnails, write_thumbnails
 from finetune.errors import DataError, Problem, RunError
 from finetune.gallery import Contract
@@ -30,8 +32,6 @@ SETTINGS, FACES, CORRECTIONS, TABLE = "cluster.json", "embeddings.npz", "correct
 PEOPLE, APART, LOCK = "people", "apart", ".cluster.lock"
 THUMBNAILS, PAGE = "thumbnails.npz", "people.html"
 COLUMNS = ("photo", "face", "left", "top", "right", "bottom", "cluster", "name", "apart")
-LONGEST = 200
-"""Largest length of a link's name in bytes."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Stored(Brief):
         photos: digest of each photo by its path relative to the folder; empty if it can't be read.
         corrections: corrections.
         threshold: mean similarity above which clusters were merged, and where it comes from; None before that.
+        earlier: what the clustering left for faces that are added later; None in folders of older versions.
     """
 
     settings: Settings
@@ -74,6 +75,7 @@ class Stored(Brief):
     photos: Mapping[str, str]
     corrections: Corrections
     threshold: tuple[float, str] | None = None
+    earlier: Earlier | None = None
 
 
 class Line(NamedTuple):
@@ -105,6 +107,17 @@ def read_clusters(out: Path) -> Stored:
     Raises:
         DataError: the folder is none, or a file of it is damaged.
     """
+    settings, threshold = read_settings(out)
+    faces, photos, earlier = read_faces(out / FACES)
+    return Stored(settings, faces, photos, read_corrections(out / CORRECTIONS), threshold, earlier)
+
+
+def read_settings(out: Path) -> tuple[Settings, tuple[float, str]]:
+    """Read the settings of a clustering; and the threshold above which clusters were merged, and its source.
+
+    Raises:
+        DataError: the folder is none, or the file is damaged.
+    """
     if not was_clustered(out):
         found = "not a folder that finetune cluster made" if out.exists() else "no such folder"
         raise DataError(Problem(in_one_line(out), found, "give the OUT of finetune cluster PHOTOS OUT"))
@@ -113,9 +126,7 @@ def read_clusters(out: Path) -> Stored:
         if stored.pop("format") != FORMAT:
             raise DataError(Problem(out / SETTINGS, "of another version of finetune", "make a new folder"))
         threshold = float(stored.pop("merged_above")), str(stored.pop("source"))
-        settings = Settings(**{**stored, "contract": Contract(**stored["contract"])})
-    faces, photos = read_faces(out / FACES)
-    return Stored(settings, faces, photos, read_corrections(out / CORRECTIONS), threshold)
+        return Settings(**{**stored, "contract": Contract(**stored["contract"])}), threshold
 
 
 @contextlib.contextmanager
@@ -169,15 +180,16 @@ def write_clusters(out: Path, stored: Stored, people: People, *, new: bool = Fal
 def _fill(out: Path, stored: Stored, people: People) -> None:
     if stored.corrections != read_corrections(out / CORRECTIONS):
         write_corrections(out / CORRECTIONS, stored.corrections)
-    write_faces(out / FACES, people.faces, dict(stored.photos))
+    write_faces(out / FACES, people.faces, stored.photos, people.left)
     merged = {"merged_above": people.threshold, "source": people.source}
     settings = {"format": FORMAT, **dataclasses.asdict(stored.settings), **merged}
     files.write_json(out / SETTINGS, settings)
     table = lines(people, stored.photos)
-    files.write_text(out / TABLE, csv_text([COLUMNS, *(_cells(line, people.faces) for line in table)]))
+    files.write_text(out / TABLE, csv_text([COLUMNS, *_cells(table, people.faces)]))
     photos = Path(stored.settings.photos)
-    for name in (PEOPLE, APART):
-        _swap(out / name, table, photos, apart=name == APART)
+    for name, place in ((PEOPLE, _person), (APART, _apart)):
+        shown_in = ((folder, line.photo) for line in table if (folder := place(line)))
+        write_links(out / name, name_links(shown_in, photos))
 
 
 def _write_page(out: Path, stored: Stored, people: People) -> None:
@@ -187,7 +199,8 @@ def _write_page(out: Path, stored: Stored, people: People) -> None:
     thumbnails = cut_thumbnails(people.faces, photos, known)
     if thumbnails.keys() != known.keys():
         write_thumbnails(out / THUMBNAILS, thumbnails)
-    html = render(people, stored.photos, thumbnails, stored.settings.photos, os.path.abspath(out))
+    sheets = read_sheets(out / PAGE)
+    html = render(people, stored.photos, thumbnails, stored.settings.photos, os.path.abspath(out), sheets)
     files.write(out / PAGE, lambda file: file.write(html.encode()), private=True)
 
 
@@ -205,13 +218,15 @@ def _line(photo: str, row: int, people: People) -> Line:
     return Line(photo, row, number, people.names.get(number, ""), people.apart[row])
 
 
-def _cells(line: Line, faces: Faces) -> list[object]:
-    number = int(faces.numbers[line.row]) if line.row is not None else 0
-    box = [""] * 4
-    if number and not np.isnan(faces.boxes[line.row]).any():
-        box = [f"{side:.1f}" for side in faces.boxes[line.row].tolist()]
-    cluster = shown(line.cluster) if line.cluster else ""
-    return [in_one_line(line.photo), number or "", *box, cluster, line.name, line.apart]
+def _cells(table: Sequence[Line], faces: Faces) -> Iterator[list[object]]:
+    """Yield the cells of each line of the table."""
+    numbers, boxes = faces.numbers.tolist(), faces.boxes.tolist()
+    has_box = ~np.isnan(faces.boxes).any(axis=1) & (faces.numbers > 0)
+    for line, boxed in zip(table, [line.row is not None and has_box[line.row] for line in table], strict=True):
+        box = [f"{side:.1f}" for side in boxes[line.row]] if boxed else [""] * 4
+        number = numbers[line.row] if line.row is not None else 0
+        cluster = shown(line.cluster) if line.cluster else ""
+        yield [in_one_line(line.photo), number or "", *box, cluster, line.name, line.apart]
 
 
 def shown(number: int) -> str:
@@ -219,25 +234,9 @@ def shown(number: int) -> str:
     return f"{number:04d}"
 
 
-def _swap(place: Path, table: list[Line], photos: Path, *, apart: bool) -> None:
-    """Make a folder of links beside the old one, and put it in its place."""
-    partial, old = place.with_name(f".{place.name}.partial"), place.with_name(f".{place.name}.old")
-    try:
-        for rest in (partial, old):  # a killed process may have left them
-            shutil.rmtree(rest, ignore_errors=True)
-        partial.mkdir()
-        for line in table:
-            folder = _apart(line) if apart else (line.name or (shown(line.cluster) if line.cluster else ""))
-            if folder:
-                _link(partial / folder, line, photos)
-        if place.exists():
-            place.rename(old)
-        partial.rename(place)
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        advice = "make room, and run it again" if error.errno in files.NO_ROOM else "choose another place"
-        raise RunError(Problem(place, f"can't be written ({error.strerror or error})", advice)) from error
+def _person(line: Line) -> str:
+    """Return the folder of a person's face; empty if it lies apart."""
+    return line.name or (shown(line.cluster) if line.cluster else "")
 
 
 def _apart(line: Line) -> str:
@@ -245,15 +244,3 @@ def _apart(line: Line) -> str:
     if line.apart == SINGLE:
         return SINGLE
     return "poor" if is_poor(line.apart) else ""
-
-
-def _link(folder: Path, line: Line, photos: Path) -> None:
-    """Link a photo into a folder; names of photos in subfolders are joined by underscores."""
-    folder.mkdir(exist_ok=True)
-    stem, suffix = os.path.splitext(line.photo.replace("/", "_"))
-    stem = os.fsdecode(os.fsencode(stem)[-LONGEST:])
-    target, number = folder / f"{stem}{suffix}", 1
-    while os.path.lexists(target):  # another face of this photo, or a/b beside a_b
-        number += 1
-        target = folder / f"{stem}_{number}{suffix}"
-    target.symlink_to(photos / line.photo)

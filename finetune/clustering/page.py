@@ -13,20 +13,26 @@ import jinja2
 import numpy as np
 
 from finetune import __version__
-from finetune.arrays import Labels, class_means, unit_rows
+from finetune.arrays import Labels
 from finetune.clustering.faces import Faces
 from finetune.clustering.result import SINGLE, People, is_poor
-from finetune.clustering.thumbnails import SIDE, Thumbnails, sheet
+from finetune.clustering.sheets import EACH, Tiles
+from finetune.clustering.thumbnails import SIDE, Thumbnails
 from finetune.paths import in_one_line
 
-EACH = 64
-"""Number of faces of a sheet."""
 LISTED = 500
 """Largest number of people in the table that is shown without scripts."""
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(people: People, photos: Mapping[str, str], thumbnails: Thumbnails, folder: str, out: str) -> str:
+def render(
+    people: People,
+    photos: Mapping[str, str],
+    thumbnails: Thumbnails,
+    folder: str,
+    out: str,
+    sheets: Mapping[str, str] | None = None,
+) -> str:
     """Return the page.
 
     It shows each face once, however many copies of its photo there are: the largest cluster first, and within it the
@@ -38,16 +44,16 @@ def render(people: People, photos: Mapping[str, str], thumbnails: Thumbnails, fo
         thumbnails: thumbnails; faces without one are shown as grey squares.
         folder: folder of the photos, for the title.
         out: absolute path of the folder of the clustering, for the commands.
+        sheets: sheets of the page of before, by the digest of what they show; those that it needs are taken over.
     """
     described, keys = _descriptions(people, photos), people.faces.keys()
-    clusters, tiles = list[dict[str, Any]](), list[bytes]()
+    clusters, tiles = list[dict[str, Any]](), Tiles()
 
     def shown(rows: Sequence[int]) -> list[list[Any]]:
         found = []
         for row in rows:
             jpeg = thumbnails.get(keys[row])
-            found.append([*described[row], len(tiles) if jpeg else -1])
-            tiles.extend([jpeg] if jpeg else [])
+            found.append([*described[row], tiles.add(jpeg) if jpeg else -1])
         return found
 
     for number, rows in by_size(people.faces):
@@ -58,7 +64,6 @@ def render(people: People, photos: Mapping[str, str], thumbnails: Thumbnails, fo
     ]
     unread = sorted(photo for photo, digest in photos.items() if not digest)
     apart[-1]["faces"] += [[photo, "", "can't be read", -1] for photo in unread]
-    sheets = [sheet(tiles[start : start + EACH]) for start in range(0, len(tiles), EACH)]
     style, script = (_source(name) for name in ("people.css", "people.js"))
     return (
         _environment()
@@ -67,7 +72,7 @@ def render(people: People, photos: Mapping[str, str], thumbnails: Thumbnails, fo
             folder=in_one_line(folder),
             data={"out": out, "side": SIDE, "each": EACH, "clusters": clusters, "apart": apart},
             listed=[cluster | {"name": in_one_line(cluster["name"])} for cluster in clusters[:LISTED]],
-            sheets=[base64.b64encode(jpeg).decode() for jpeg in sheets],
+            sheets=tiles.sheets(sheets or {}),
             style=style,
             script=script,
             hashes={"style": _hash(style), "script": _hash(script)},
@@ -81,19 +86,22 @@ def by_size(faces: Faces) -> list[tuple[int, list[int]]]:
 
     The rows are sorted by the cosine to the cluster's mean embedding, the highest first.
     """
-    numbers, labels = np.unique(faces.clusters, return_inverse=True)
-    labels = labels.astype(np.int64)
-    order = _by_likeness(faces, labels, len(numbers))
-    parts = np.split(order, np.cumsum(np.bincount(labels))[:-1])
-    found = [(int(number), rows.tolist()) for number, rows in zip(numbers, parts, strict=True) if number]
+    order = np.argsort(faces.clusters, kind="stable")
+    numbers, starts = np.unique(faces.clusters[order], return_index=True)
+    found = [
+        (number, _by_likeness(faces, rows))
+        for number, rows in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)
+        if number
+    ]
     return sorted(found, key=lambda cluster: (-len(cluster[1]), cluster[0]))
 
 
-def _by_likeness(faces: Faces, labels: Labels, n: int) -> Labels:
-    """Return all rows, cluster by cluster, the most representative face of each first."""
-    means = unit_rows(class_means(faces.embeddings, labels, n))
-    cosines = np.einsum("ij,ij->i", faces.embeddings, means[labels])
-    return np.lexsort([-cosines, labels]).astype(np.int64)
+def _by_likeness(faces: Faces, rows: Labels) -> list[int]:
+    """Return the rows of a cluster, the most representative face first."""
+    embeddings = faces.embeddings[rows].astype(np.float64)
+    cosines = np.einsum("ij,j->i", embeddings, embeddings.mean(axis=0))  # equal rows give equal sums
+    found: list[int] = rows[np.argsort(-cosines, kind="stable")].tolist()
+    return found
 
 
 def _descriptions(people: People, photos: Mapping[str, str]) -> list[list[str]]:

@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from finetune.arrays import Labels
+from finetune.arrays import Floats, Labels
 from finetune.brief import Brief
+from finetune.clustering.adding import NOWHERE, Centres
 from finetune.clustering.constraints import NO_NAME, Constraints
 from finetune.clustering.corrections import Corrections
+from finetune.clustering.earlier import Earlier
 from finetune.clustering.faces import Faces
 from finetune.clustering.finding import POOR
+from finetune.clustering.joining import join
 from finetune.clustering.numbering import number_clusters
 from finetune.clustering.people import find_people
 from finetune.errors import DataError, Problem
@@ -36,6 +39,7 @@ class People(Brief):
         names: name of each named cluster by its number.
         threshold: mean similarity above which clusters were merged.
         source: description of where the threshold comes from.
+        left: what the clustering leaves for faces that are added later.
     """
 
     faces: Faces
@@ -43,6 +47,7 @@ class People(Brief):
     names: Mapping[int, str]
     threshold: float
     source: str
+    left: Earlier | None = None
 
 
 def cluster_faces(
@@ -73,6 +78,67 @@ def cluster_faces(
     Raises:
         DataError: the corrections contradict each other; the message names two photos.
     """
+    rows, constraints, names = _prepared(faces, corrections, gallery, originals or {})
+    wrong = constraints.contradiction()
+    if wrong:
+        photos = faces.photos()
+        told = _told(wrong, [photos[row] for row in rows], paths or {})
+        raise DataError(Problem("", told, "take back one of your corrections"))
+    embeddings = np.concatenate([faces.embeddings[rows], *_embeddings(gallery)])
+    known = _known(gallery, len(rows), far) if gallery is not None else None
+    found = find_people(embeddings, constraints, far=far, threshold=threshold, known=known)
+    source = found.source + (
+        _too_few(gallery, far) if gallery is not None and known is None and threshold is None else ""
+    )
+    people = _people(faces, rows, found.labels, names, constraints, (found.threshold, source))
+    centres = Centres.from_clusters(found)
+    of = np.concatenate([np.full(len(faces), NOWHERE), centres.of[len(rows) :]])
+    of[rows] = centres.of[: len(rows)]
+    return dataclasses.replace(people, left=Earlier(centres._replace(of=of), len(faces)))
+
+
+def join_faces(
+    faces: Faces,
+    earlier: Earlier,
+    corrections: Corrections,
+    gallery: Gallery | None = None,
+    originals: Mapping[str, str] | None = None,
+    *,
+    threshold: tuple[float, str],
+) -> People:
+    """Let new faces join the people whom `cluster_faces` found, under the same corrections and gallery.
+
+    The other faces stay where they are. A new face may join a face that was single, or another new one.
+
+    Args:
+        faces: faces with the numbers of their clusters; the new ones last.
+        earlier: what the earlier clustering left. `why_anew` has found no reason against it.
+        corrections: corrections.
+        gallery: gallery of the same contract.
+        originals: the photo that a crop was cut from, by the digest of the crop.
+        threshold: threshold of the earlier clustering, and where it comes from.
+    """
+    rows, constraints, names = _prepared(faces, corrections, gallery, originals or {})
+    left = join([faces.embeddings, *_embeddings(gallery)], earlier, np.array(rows, np.int64), constraints, threshold[0])
+    labels = np.concatenate([left.centres.of[rows], left.centres.of[len(faces) :]])
+    people = _people(faces, rows, labels, names, constraints, threshold)
+    return dataclasses.replace(people, left=left)
+
+
+def enrolled_faces(gallery: Gallery) -> list[str]:
+    """Return the faces that a gallery names, by `DIGEST:NUMBER`: those of the photos that are enrolled."""
+    return [f"{digest.hex()}:1" for digest in gallery.photos.hashes()]
+
+
+def _embeddings(gallery: Gallery | None) -> list[Floats]:
+    """Return the embeddings that take part beside the faces: those of a gallery's people and of its strangers."""
+    return [gallery.embeddings, gallery.strangers.embeddings] if gallery is not None else []
+
+
+def _prepared(
+    faces: Faces, corrections: Corrections, gallery: Gallery | None, originals: Mapping[str, str]
+) -> tuple[list[int], Constraints, list[str]]:
+    """Return the rows that are clustered, the constraints of them and of the gallery, and the names by their number."""
     keys, said = faces.keys(), corrections.faces()
     rows = [
         row
@@ -81,21 +147,8 @@ def cluster_faces(
     ]
     rows.sort(key=keys.__getitem__)  # by content: the order of files does not matter
     own = [keys[row] for row in rows]
-    photos = [keys[row].partition(":")[0] for row in rows]
-    constraints, names = _constraints(own, photos, corrections, gallery, originals or {})
-    wrong = constraints.contradiction()
-    if wrong:
-        raise DataError(Problem("", _told(wrong, photos, paths or {}), "take back one of your corrections"))
-    embeddings = faces.embeddings[rows]
-    known = None
-    if gallery is not None:
-        embeddings = np.concatenate([embeddings, gallery.embeddings, gallery.strangers.embeddings])
-        known = _known(gallery, len(own), far)
-    found = find_people(embeddings, constraints, far=far, threshold=threshold, known=known)
-    source = found.source + (
-        _too_few(gallery, far) if gallery is not None and known is None and threshold is None else ""
-    )
-    return _people(faces, rows, found.labels, names, constraints, (found.threshold, source))
+    photos = [key.partition(":")[0] for key in own]
+    return rows, *_constraints(own, photos, corrections, gallery, originals)
 
 
 def _constraints(
@@ -112,8 +165,8 @@ def _constraints(
     number = {name: label for label, name in enumerate(names)}
     called = dict.fromkeys(corrections.faces(), "") | corrections.names
     if gallery:  # a photo that is enrolled itself is named, unless a correction says otherwise
-        hashes = (f"{digest.hex()}:1" for digest in gallery.photos.hashes())
-        called = dict(zip(hashes, (enrolled[label] for label in gallery.labels.tolist()), strict=True)) | called
+        whose = (enrolled[label] for label in gallery.labels.tolist())
+        called = dict(zip(enrolled_faces(gallery), whose, strict=True)) | called
     named = [number[called[key]] if called.get(key) else NO_NAME for key in own]
     if gallery:
         named += [number[enrolled[label]] for label in gallery.labels.tolist()]

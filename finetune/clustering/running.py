@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from finetune import files
 from finetune.clustering.corrections import Corrections, refuse_name
 from finetune.clustering.faces import Faces
 from finetune.clustering.figures import BCubed, bcubed
 from finetune.clustering.finding import embed_faces, list_photos, photos_of_crops
-from finetune.clustering.folder import Line, Settings, Stored, changing, lines, read_clusters, write_clusters
+from finetune.clustering.folder import (
+    Line,
+    Settings,
+    Stored,
+    changing,
+    lines,
+    read_clusters,
+    read_settings,
+    write_clusters,
+)
+from finetune.clustering.joining import why_anew
 from finetune.clustering.references import face_of, faces_meant
-from finetune.clustering.result import People, cluster_faces
+from finetune.clustering.result import People, cluster_faces, enrolled_faces, join_faces
 from finetune.errors import DataError, Problem
-from finetune.gallery import fitting, read_gallery
+from finetune.gallery import Gallery, fitting, read_gallery
 from finetune.model import EmbeddingModel
 from finetune.paths import in_one_line
 
@@ -33,44 +46,64 @@ class Done:
         lines: one line per face of each photo.
         photos: digest of each photo by its path.
         embedded: number of photos that were new.
+        anew: why all faces were clustered; empty if new faces joined the people found before.
+        joined: number of these new faces.
     """
 
     people: People
     lines: list[Line]
     photos: Mapping[str, str]
     embedded: int
+    anew: str = ""
+    joined: int = 0
 
 
 def cluster_photos(
-    out: Path, settings: Settings, restore: Callable[[], EmbeddingModel], before: Stored | None = None
+    out: Path,
+    settings: Settings,
+    restore: Callable[[], EmbeddingModel],
+    before: Stored | None = None,
+    *,
+    anew: bool = False,
+    recheck: bool = False,
 ) -> Done:
     """Cluster the faces of a folder of photos into a new folder, or one that was made before.
+
+    Faces of new photos join the people found before, if there are few of them. Otherwise all faces are clustered.
 
     Args:
         out: folder to write.
         settings: settings.
         restore: function that restores the model; it is called only if a photo is new.
         before: what the folder holds. Its embeddings, numbers and corrections are kept.
+        anew: whether to cluster all faces in any case.
+        recheck: whether to read photos again that were read before and have not changed since, by their times.
 
     Raises:
         DataError: there is no usable face, the photos contradict the corrections, or a new folder is in use.
         RunError: the folder can't be written.
     """
     folder = Path(settings.photos)
-    photos, first = list_photos(folder)
+    photos, first = list_photos(folder, recheck=recheck)
     known = set(before.faces.photos()) if before else set()
     new = [path for digest, path in first.items() if digest not in known]
+    before = _still_there(before, first) if before else None
     faces = before.faces if before else None
     if new or faces is None:
         found = embed_faces(new, restore(), folder, align=settings.align, min_face_size=settings.min_face_size)
         faces = faces.joined(found) if faces else found
-    faces = _still_there(faces, first)
     if not faces.numbers.any():
         told = f"{(first and faces.reasons[0]) or 'no photo can be read'}; there is no face to cluster"
         raise DataError(Problem(in_one_line(folder), told, "give aligned faces, or photos with --align"))
-    stored = Stored(settings, faces, photos, before.corrections if before else Corrections())
-    people = _write(out, stored, new=before is None)
-    return Done(people, lines(people, photos), photos, len(new))
+    stored = (
+        dataclasses.replace(before, settings=settings, faces=faces, photos=photos)
+        if before
+        else Stored(settings, faces, photos, Corrections())
+    )
+    people, why = _added(stored, "as asked" if anew else "")
+    write_clusters(out, stored, people, new=before is None)
+    joined = people.left.changed - before.earlier.changed if before and before.earlier and people.left else 0
+    return Done(people, lines(people, photos), photos, len(new), why, 0 if why else joined)
 
 
 def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:
@@ -84,7 +117,7 @@ def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:
         DataError: a correction means no face, or contradicts another one or a photo; nothing is changed.
         RunError: the folder can't be written.
     """
-    read_clusters(out)  # before a lock is made in a folder of somebody else
+    read_settings(out)  # before a lock is made in a folder of somebody else
     with changing(out):
         stored = read_clusters(out)
         keys = stored.faces.keys()
@@ -92,7 +125,8 @@ def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:
             people = _people(stored)
             said = correct(stored.corrections, lines(people, stored.photos), keys)
             stored = dataclasses.replace(stored, corrections=said, faces=people.faces)
-        people = _write(out, stored, corrected=True)
+        people = _people(stored)
+        write_clusters(out, stored, people, corrected=True)
     return Done(people, lines(people, stored.photos), stored.photos, 0)
 
 
@@ -141,6 +175,11 @@ def naming(cluster: str, name: str) -> Correct:
     return correct
 
 
+def undoing() -> Correct:
+    """Return the correction that takes back the last one before it."""
+    return lambda said, _, __: said.undo()
+
+
 def agreement(done: Done) -> tuple[BCubed, int] | None:
     """Compare the clusters with the folders of the photos, and return the figures with the number of faces.
 
@@ -172,38 +211,67 @@ def _within(photo: str, whole: Sequence[int], table: Sequence[Line]) -> int:
     return row
 
 
-def _still_there(faces: Faces, first: Mapping[str, Path]) -> Faces:
-    """Return the faces of photos that are still in the folder; the others are forgotten."""
-    there = np.array([photo in first for photo in faces.photos()], bool)
-    return Faces(*(getattr(faces, field.name)[there] for field in dataclasses.fields(faces)))
+def _still_there(stored: Stored, first: Mapping[str, Path]) -> Stored:
+    """Return a clustering without the faces of photos that are no longer in the folder; they are forgotten."""
+    there = np.array([photo in first for photo in stored.faces.photos()], bool)
+    if there.all():
+        return stored
+    faces = Faces(*(getattr(stored.faces, field.name)[there] for field in dataclasses.fields(stored.faces)))
+    return dataclasses.replace(stored, faces=faces, earlier=stored.earlier and stored.earlier.keeping(there))
+
+
+def _added(stored: Stored, why: str) -> tuple[People, str]:
+    """Let new faces join the people found before, or cluster all faces, and return why."""
+    gallery, stamp = _gallery(stored.settings), _stamp(stored, stored.threshold[0] if stored.threshold else None)
+    enrolled = enrolled_faces(gallery) if gallery else ()
+    why = why or why_anew(stored.earlier, stored.faces, {*stored.corrections.mentioned(), *enrolled}, stamp)
+    if why or stored.earlier is None or stored.threshold is None:
+        return _people(dataclasses.replace(stored, threshold=None)), why
+    originals, threshold = _originals(stored), stored.threshold
+    people = join_faces(stored.faces, stored.earlier, stored.corrections, gallery, originals, threshold=threshold)
+    return people, ""
 
 
 def _people(stored: Stored) -> People:
     """Cluster what is stored, with its gallery; corrections change no threshold."""
     settings = stored.settings
-    gallery = None
-    if settings.gallery is not None:
-        path = Path(settings.gallery)
-        gallery = fitting(read_gallery(path), settings.contract, path)
-    crops = {} if settings.align else photos_of_crops(Path(settings.photos))
-    originals = {digest: crops[name] for name, digest in stored.photos.items() if name in crops}
     value, source = stored.threshold or (settings.threshold, "")
     people = cluster_faces(
         stored.faces,
         stored.corrections,
-        gallery,
-        originals,
+        _gallery(settings),
+        _originals(stored),
         far=settings.far,
         threshold=value,
         paths=stored.photos,
     )
-    return dataclasses.replace(people, source=source) if source else people
+    left = people.left and dataclasses.replace(people.left, stamp=_stamp(stored, people.threshold))
+    return dataclasses.replace(people, source=source or people.source, left=left)
 
 
-def _write(out: Path, stored: Stored, *, new: bool = False, corrected: bool = False) -> People:
-    people = _people(stored)
-    write_clusters(out, stored, people, new=new, corrected=corrected)
-    return people
+def _gallery(settings: Settings) -> Gallery | None:
+    """Return the gallery of a clustering, if it has one."""
+    if settings.gallery is None:
+        return None
+    path = Path(settings.gallery)
+    return fitting(read_gallery(path), settings.contract, path)
+
+
+def _originals(stored: Stored) -> dict[str, str]:
+    """Return the photo that each crop was cut from, by the crop's digest."""
+    crops = {} if stored.settings.align else photos_of_crops(Path(stored.settings.photos))
+    return {digest: crops[name] for name, digest in stored.photos.items() if name in crops}
+
+
+def _stamp(stored: Stored, threshold: float | None) -> str:
+    """Return a digest of what clusters follow from beside the faces, and of the threshold that was found for them.
+
+    After a kill between two files the threshold is another one, and all faces are clustered.
+    """
+    settings = stored.settings
+    gallery = files.sha256(Path(settings.gallery)) if settings.gallery else ""
+    text = json.dumps([stored.corrections.state(), settings.far, settings.threshold, gallery, threshold])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def absolute(folder: Path) -> str:

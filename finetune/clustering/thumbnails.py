@@ -95,7 +95,7 @@ def sheet(thumbnails: Sequence[bytes]) -> bytes:
 
 
 def write_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
-    """Write thumbnails as an .npz that only its owner may read.
+    """Write thumbnails as an .npz that only its owner may read. A power failure may lose them; they are cut again.
 
     Raises:
         RunError: the file can't be written; the previous one is intact.
@@ -107,7 +107,7 @@ def write_thumbnails(path: Path, thumbnails: Thumbnails) -> None:
         "lengths": np.array([len(jpeg) for jpeg in thumbnails.values()], np.int64),
         "jpegs": np.frombuffer(b"".join(thumbnails.values()), np.uint8),
     }
-    files.write(path, lambda file: np.savez(file, **arrays), private=True)
+    files.write(path, lambda file: np.savez(file, **arrays), sync=False, private=True)
 
 
 def read_thumbnails(path: Path) -> dict[str, bytes]:

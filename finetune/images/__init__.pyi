@@ -33,11 +33,12 @@ from .inspection import (
     Size as Size,
     decode_all as decode_all,
     hash_image as hash_image,
+    hash_images as hash_images,
     inspect_images as inspect_images,
     measure_all as measure_all,
     sizes_of as sizes_of,
 )
-from .kept import inspect_kept as inspect_kept
+from .kept import hash_kept as hash_kept, inspect_kept as inspect_kept
 from .layer_statistics import first_layer as first_layer, standardization_distances as standardization_distances
 from .perturbation import PERTURBATIONS as PERTURBATIONS, Perturbation as Perturbation
 from .preprocessing import (

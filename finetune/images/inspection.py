@@ -117,7 +117,7 @@ def inspect_images(
     """
     known = known or {}
     new = [path for path in paths if path not in known]
-    hashed = dict(zip(new, _in_threads(hash_image, new, "reading files"), strict=True))
+    hashed = hash_images(new)
     records = {path: hashed.get(path) or known[path] for path in paths}
     contents = {record.digest: record for record in records.values() if not record.fault}
     found: dict[bytes, Size | Fault] = {record.digest: record.size for record in known.values() if record.size}
@@ -141,6 +141,11 @@ def shared(found: Mapping[bytes, Size | Fault]) -> dict[bytes, Size | Fault]:
 def sizes_of(records: Records, paths: Iterable[Path]) -> dict[Path, Size]:
     """Return the size of each of these files that can be decoded."""
     return {path: size for path in paths if (size := records[path].size)}
+
+
+def hash_images(paths: Sequence[Path]) -> dict[Path, ImageRecord]:
+    """Return the record of each file without the image's size, in the same order; nothing is decoded."""
+    return dict(zip(paths, _in_threads(hash_image, paths, "reading files"), strict=True))
 
 
 def hash_image(path: Path) -> ImageRecord:

@@ -21,7 +21,7 @@ import PIL
 
 from finetune import files
 from finetune.errors import DataError, RunError
-from finetune.images.inspection import Fault, ImageRecord, Measure, Records, Size, inspect_images
+from finetune.images.inspection import Fault, ImageRecord, Measure, Records, Size, hash_images, inspect_images
 from finetune.paths import cache_folder
 
 Rows = npt.NDArray[np.void]
@@ -77,6 +77,24 @@ def inspect_kept(
     return records
 
 
+def hash_kept(paths: Sequence[Path], *, recheck: bool = False) -> Records:
+    """Hash files without reading those of which the cache keeps records. Nothing is decoded.
+
+    Args:
+        paths: paths of the files, all absolute or all relative.
+        recheck: whether to read all files in spite of what is kept.
+
+    Returns:
+        Record of each path, in the same order; its size is None unless an earlier inspection found it.
+    """
+    kept = KeptRecords(paths, recheck=recheck)
+    known = kept.known()
+    hashed = hash_images([path for path in paths if path not in known])
+    records = {path: known.get(path) or hashed[path] for path in paths}
+    kept.keep(records)
+    return records
+
+
 class KeptRecords:
     """Records of images below one folder, read from the cache, and written there again.
 
@@ -91,20 +109,19 @@ class KeptRecords:
         self._start = len(os.path.join(root, ""))
         self._file = cache_folder("images") / f"{_name(root)}.npz"
         self._seen = np.array([files.state(path) for path in paths], [(name, "<i8") for name in ("i", "b", "m", "c")])
-        self._kept, self._recheck, self._all_known = _read(self._file), recheck, not paths
+        self._kept, self._recheck, self._found = _read(self._file), recheck, dict[Path, ImageRecord]()
 
     def known(self) -> dict[Path, ImageRecord]:
         """Return the kept record of each file that is as it was."""
-        known = {} if self._recheck else dict(self._known())
-        self._all_known = len(known) == len(self._paths)
-        return known
+        self._found = {} if self._recheck else dict(self._known())
+        return dict(self._found)
 
     def keep(self, records: Mapping[Path, ImageRecord]) -> None:
         """Keep the records of the paths, and those of other files that were kept before.
 
         A full disk, or another process that writes the same file, is not an error: the files are read again next time.
         """
-        if self._all_known:
+        if all(self._found.get(path) is records[path] for path in self._paths):
             return
         settled = [
             (self._within(path), seen, records[path])

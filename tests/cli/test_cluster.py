@@ -15,6 +15,7 @@ from PIL import Image
 
 from finetune.embedding import Embedder
 from finetune.gallery import read_gallery
+from finetune.images import inspection
 from tests.align.conftest import scene
 
 pytestmark = pytest.mark.tf
@@ -116,6 +117,62 @@ def test_corrections_last(flat, finetune):
     assert told.err[0].endswith("would have to be one person and two; take back one of your corrections")
 
 
+def test_corrections_are_taken_back_one_by_one(flat, finetune, refused):
+    assert finetune(*START).status == 0
+    refused("cluster out --undo", "--undo: there is no correction to take back; leave it out")
+    number, before = max(clusters().items(), key=lambda item: len(item[1]))[0], set(map(frozenset, clusters().values()))
+    taken = min(clusters()[number])
+    assert finetune("cluster", "out", "--name", number, "Ann", "--split", "Ann", taken).status == 0
+    assert frozenset(clusters()[number]) not in before
+    assert finetune("cluster", "out", "--undo").status == 0
+    assert {row["photo"] for row in table() if row["name"] == "Ann"} == clusters()[number]
+    assert set(map(frozenset, clusters().values())) == before
+    assert finetune("cluster", "out", "--split", number, taken, "--undo", "--undo").status == 0
+    assert not any(row["name"] for row in table())
+    assert set(map(frozenset, clusters().values())) == before
+    refused("cluster out --undo", "--undo: there is no correction to take back; leave it out")
+
+
+def test_a_new_photo_joins_the_people_found_before_and_nothing_else_is_read(flat, finetune, monkeypatch):
+    late = sorted(flat.iterdir())[5]
+    late.rename("late.png")
+    ended = finetune(*START)
+    assert (ended.status, ended.out[1]) == (0, "all faces clustered, for the first time"), ended.err
+    before, read = clusters(), []
+    monkeypatch.setattr("finetune.images.kept.UNSETTLED", -(10**12))
+    assert finetune("cluster", "flat", "out").out[1] == "0 new faces beside the people found before, who stay"
+    hash_image = inspection.hash_image
+    monkeypatch.setattr(inspection, "hash_image", lambda path: read.append(path) or hash_image(path))
+    Path("late.png").rename(late)
+    assert finetune("cluster", "flat", "out").out[1] == "1 new face beside the people found before, who stay"
+    assert set(read) == {late}
+    after = clusters()
+    assert all(photos <= after[number] for number, photos in before.items())
+    assert finetune("cluster", "flat", "out", "--anew").out[1] == "all faces clustered, as asked"
+    assert finetune("cluster", "flat", "out", "--recheck").status == 0
+    assert set(read) == set(flat.iterdir())
+
+
+def test_all_faces_are_clustered_when_it_is_said_why(flat, finetune):
+    photos = sorted(flat.iterdir())
+    for photo in photos[:4]:
+        photo.rename(f"{photo.name}.kept")
+    assert finetune(*START).status == 0
+    for photo in photos[:4]:
+        Path(f"{photo.name}.kept").rename(photo)
+    told = "all faces clustered, since more than 10% of the faces came or went since the last time"
+    assert finetune("cluster", "flat", "out").out[1] == told
+    told = "all faces clustered, since the corrections, the gallery or the threshold have changed"
+    assert finetune("cluster", "flat", "out", "--threshold", "0.4").out[1] == told
+    assert finetune("cluster", "out", "--name", photos[0].name, "Ann").status == 0
+    photos[0].rename("away.png")
+    assert finetune("cluster", "flat", "out").out[1] == "0 new faces beside the people found before, who stay"
+    Path("away.png").rename(photos[0])
+    told = "all faces clustered, since a correction or the gallery is about a new face"
+    assert finetune("cluster", "flat", "out").out[1] == told
+    assert [row["name"] for row in table() if row["photo"] == photos[0].name] == ["Ann"]
+
+
 def test_a_gallery_names_its_people(flat, enrolled, finetune):
     ended = finetune("cluster", "flat", "out", "--gallery", "people.h5", "--threshold", "0.3")
     assert ended.status == 0, ended.err
@@ -143,6 +200,8 @@ def test_a_gallery_names_its_people(flat, enrolled, finetune):
         ("flat --merge 1 2", "flat: not a folder that finetune cluster made; give the OUT of finetune cluster..."),
         ("flat out --merge 1 2", "out: given with a correction; give OUT alone"),
         ("flat --align --merge 1 2", "--align: given with a correction; give it with PHOTOS and OUT"),
+        ("flat --anew --merge 1 2", "--anew: given with a correction; give it with PHOTOS and OUT"),
+        ("flat --recheck --undo", "--recheck: given with a correction; give it with PHOTOS and OUT"),
         ("flat --split 1", "--split: no photo given; give a cluster and its photos that do not belong"),
     ],
 )

@@ -1,4 +1,7 @@
-"""The command keeps every correction: over random scripts, kills, a full disk, and two processes at once."""
+"""The command keeps every correction: over random scripts, kills, a full disk, and two processes at once.
+
+In the scripts photos come and go. Their faces join the people found before, or all faces are clustered.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ from finetune.clustering import (
     Settings,
     Stored,
     cluster_faces,
+    joining,
     read_clusters,
     running,
     write_clusters,
@@ -58,12 +62,15 @@ def found_in(photos: list[Path]) -> Faces:
 
 
 @contextlib.contextmanager
-def stored_embeddings() -> Iterator[None]:
-    """Let the command take the stored faces within a `with` block."""
+def stored_embeddings() -> Iterator[list[str]]:
+    """Let the command take the stored faces within a `with` block; the list gets why it clusters all faces, or ""."""
+    reasons: list[str] = []
+    why_anew = running.why_anew
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "embed_faces", lambda photos, *_, **__: found_in(photos))
+        patch.setattr(running, "why_anew", lambda *of: reasons.append(why_anew(*of)) or reasons[-1])
         patch.setattr(command, "restore_of", lambda *_: None)
-        yield
+        yield reasons
 
 
 def begin(place: Path) -> Path:
@@ -107,14 +114,19 @@ class Memory:
         self.names: dict[Face, str] = {}
 
     def take(self, kind: str, mine: set[Face], others: set[Face], name: str) -> None:
-        """Remember an accepted correction of a cluster and another one, or of its faces that are split off."""
+        """Remember an accepted correction of a cluster and another one, or of its faces that are split off.
+
+        Faces that are split off also leave those which are not there now and were linked with the rest.
+        """
         if kind == "merge":
             self.linked |= {frozenset(pair) for pair in combinations(sorted(mine | others), 2)}
         elif kind == "not-same":
             self.apart |= {frozenset([a, b]) for a in mine for b in others}
         elif kind == "split":
             pairs = {frozenset([a, b]) for a in mine - others for b in others}
-            self.linked -= pairs
+            rest = mine - others
+            kin = {face for pair in self.linked if pair & rest for face in pair - rest - others}
+            self.linked -= pairs | {frozenset([a, b]) for a in kin for b in others}
             self.apart |= pairs
             for face in others:
                 self.names.pop(face, None)
@@ -122,13 +134,17 @@ class Memory:
             self.names |= dict.fromkeys(mine, name)
 
     def check(self, out: Path) -> None:
-        """Assert that the table shows all of it, and no photo twice in a cluster."""
-        at = {face: line["cluster"] or said(face) for face, line in table(out).items()}
-        assert all(len({at[face] for face in pair}) == 1 for pair in self.linked)
-        assert all(len({at[face] for face in pair}) == 2 for pair in self.apart)
-        assert all(table(out)[face]["name"] == name for face, name in self.names.items())
+        """Assert that the table shows all of it, and no photo twice in a cluster; and that the links agree."""
+        lines = table(out)
+        at = {face: line["cluster"] or said(face) for face, line in lines.items()}
+        assert all(len({at[face] for face in pair}) == 1 for pair in self.linked if pair <= at.keys())
+        assert all(len({at[face] for face in pair}) == 2 for pair in self.apart if pair <= at.keys())
+        assert all(lines[face]["name"] == name for face, name in self.names.items() if face in at)
         for a, b in combinations(at, 2):
             assert a[0] != b[0] or at[a] != at[b]
+        shown = sorted((line["name"] or line["cluster"], face[0]) for face, line in lines.items() if line["cluster"])
+        links = ((link.parent.name, Path(os.readlink(link)).name) for link in (out / "people").glob("*/*"))
+        assert sorted(links) == shown
 
 
 def cluster_of(face: Face, out: Path) -> tuple[str, set[Face]]:
@@ -140,28 +156,65 @@ def cluster_of(face: Face, out: Path) -> tuple[str, set[Face]]:
 
 
 STEP = st.tuples(
-    st.sampled_from(["merge", "split", "not-same", "name", "add"]),
+    st.sampled_from(["merge", "split", "not-same", "name", "add", "add", "remove"]),
     st.integers(0, 99),
     st.integers(0, 99),
     st.sampled_from(["Ann", "Bob"]),
 )
 
 
+def come_and_go(place: Path, kind: str, number: int) -> None:
+    """Add a photo that is not in the folder, or remove one that is, and run the command.
+
+    Photos that come back may contradict what was said meanwhile. Then nothing changes, and they go again.
+    """
+    photos, out = place / "photos", place / "out"
+    there = sorted(int(path.stem) for path in photos.iterdir())
+    some = there if kind == "remove" else sorted(set(range(PHOTOS)) - set(there))
+    photo = some[number % len(some)] if some[1:] else there[0]
+    path, before = photos / f"{photo:02d}.jpg", files(out)
+    if kind == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(content(photo))
+    status = main(["cluster", str(photos), str(out)])
+    if status and kind == "add":
+        path.unlink()
+        assert files(out) == before
+        assert main(["cluster", str(photos), str(out)]) == 0
+    else:
+        assert status == 0
+    now = [int(path.stem) for path in photos.iterdir()]
+    assert len(table(out)) == sum(1 + (photo % 5 == 0) for photo in now)
+
+
+def assert_stay(before: dict[Face, dict[str, str]], after: dict[Face, dict[str, str]]) -> None:
+    """Assert that faces which others joined have the cluster and the company of before."""
+    for one, other in combinations(before.keys() & after.keys(), 2):
+        then, now = ({lines[one]["cluster"] or one, lines[other]["cluster"] or other} for lines in (before, after))
+        assert (len(then) == 1) == (len(now) == 1)
+    for face in before.keys() & after.keys():
+        number, new = before[face]["cluster"], after[face]["cluster"]
+        left = [other for other, line in before.items() if number and line["cluster"] == number and other in after]
+        assert new == number or (new and not number) or (not new and len(left) == 1)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("share", [joining.SHARE, 1.0])
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEP, min_size=1, max_size=6))
-def test_no_correction_is_lost_in_any_script(tmp_path, script):
-    out, memory, n = begin(tmp_path), Memory(), START
-    with stored_embeddings():
+def test_no_correction_is_lost_in_any_script(tmp_path, share, script):
+    out, memory = begin(tmp_path), Memory()
+    with stored_embeddings() as reasons, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joining, "SHARE", share)
         for kind, one, other, name in script:
-            before, faces = files(out), sorted(table(out))
+            before, lines = files(out), table(out)
+            faces = sorted(lines)
             first, second = faces[one % len(faces)], faces[other % len(faces)]
-            if kind == "add":
-                if n < PHOTOS:
-                    (tmp_path / f"photos/{n:02d}.jpg").write_bytes(content(n))
-                    n += 1
-                assert main(["cluster", str(tmp_path / "photos"), str(out)]) == 0
-                assert len(table(out)) == n + len(range(0, n, 5))
+            if kind in ("add", "remove"):
+                come_and_go(tmp_path, kind, one)
+                if not reasons[-1]:
+                    assert_stay(lines, table(out))
             else:
                 text, mine = cluster_of(first, out)
                 values = {"split": [text, said(first)], "name": [text, name]}

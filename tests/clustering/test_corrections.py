@@ -155,3 +155,41 @@ def test_a_file_that_was_not_written_by_the_command_is_refused(tmp_path):
         path.write_text(text)
         with pytest.raises(DataError, match="damaged"):
             read_corrections(path)
+
+
+SOME = st.sets(st.sampled_from("abcdef"), min_size=1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["merge", "split", "not_same", "name"]), SOME, SOME), max_size=8))
+def test_each_correction_can_be_taken_back_after_reading_too(script):
+    states = [Corrections()]
+    for kind, ones, others in script:
+        values = (sorted(ones), "Ann") if kind == "name" else (sorted(ones), sorted(others - ones))
+        states.append(getattr(states[-1], kind)(*values))
+    for said in reversed(states):
+        assert Corrections.from_json(json.loads(json.dumps(said.to_json()))) == said
+    said = states[-1]
+    for before in reversed(states[:-1]):
+        said = said.undo()
+        assert said == before
+    with pytest.raises(DataError, match="no correction to take back"):
+        said.undo()
+
+
+def test_a_file_of_an_older_version_is_where_taking_back_ends():
+    old = Corrections.from_json({"together": [["a", "b"]], "apart": [], "names": {"Ann": ["a"]}})
+    after = old.name(["c"], "Bob").split(["a"], ["b"])
+    assert after.undo().undo() == old
+    with pytest.raises(DataError, match="no correction to take back"):
+        after.undo().undo().undo()
+
+
+def test_steps_that_lead_elsewhere_are_forgotten():
+    stored = Corrections().merge(["a"], ["b"]).name(["a"], "Ann").to_json()
+    stored["names"] = {"Anna": ["a"]}
+    said = Corrections.from_json(stored)
+    assert (said.names, said.together, said.steps, said.start) == ({"a": "Anna"}, (("a", "b"),), (), None)
+    for wrong in (["rename", ["a"], "b"], ["name", ["a"], 1], ["merge", ["a"]], 3):
+        with pytest.raises((ValueError, TypeError)):
+            Corrections.from_json({**stored, "steps": [wrong]})

@@ -187,3 +187,26 @@ def test_the_least_recently_used_records_make_room(faces, monkeypatch, tmp_path)
 
 def test_records_take_about_a_hundred_bytes_per_image(faces):
     assert kept.COLUMNS.itemsize <= 80
+
+
+def test_hashing_reads_each_file_once_and_leaves_the_sizes_to_an_inspection(faces, read):
+    hashed = kept.hash_kept(faces)
+    assert sorted(read) == faces
+    assert [record.digest for record in hashed.values()] == [inspect_images([path])[path].digest for path in faces]
+    read.clear()
+    assert kept.hash_kept(faces) == hashed
+    assert scan(faces) == scan(faces)
+    assert read == []
+    assert kept.hash_kept(faces) == scan(faces)  # the sizes stay
+    assert read == []
+    assert kept.hash_kept(faces, recheck=True).keys() == hashed.keys()
+    assert sorted(read) == faces
+
+
+def test_an_inspection_after_hashing_decodes_once(faces):
+    kept.hash_kept(faces)
+    decoded: list[int] = []
+    for _ in range(2):
+        inspect_kept(faces, lambda records: decoded.append(len(records)) or measure_all(records))
+    assert decoded[0] > 0
+    assert decoded[1:] == [0]

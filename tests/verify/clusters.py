@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from added import one_photo, table
 from common import OUT, SHARED, crops, write
 from library import planted_library
 from rivals import EPS, WHISPERED, Labels, Rows, dbscan, graph, hdbscan, whispers
@@ -54,6 +55,7 @@ def main() -> None:
         "planted": planted_library,
         "splits": lambda: splits(faces, labels),
         "sizes": sizes,
+        "added": lambda: one_more(faces, labels),
     }
     for name, part in parts.items():
         if not chosen or name in chosen:
@@ -178,9 +180,8 @@ def until(merges: list[tuple[int, int]], known: Labels) -> Labels:
 
 def sizes() -> tuple[list[str], object]:
     """Time the clustering of made-up faces of people with 1 to 50 photos, each size in a process of its own."""
-    given = os.environ.get("FINETUNE_FACES", "")
     rows = []
-    for n in [int(text) for text in given.split(",") if text] or SIZES:
+    for n in numbers():
         with tempfile.TemporaryFile("w+") as told:
             child = os.fork()
             if not child:
@@ -199,6 +200,20 @@ def sizes() -> tuple[list[str], object]:
         ),
     ]
     return lines, rows
+
+
+def one_more(faces: Rows, people: Labels) -> tuple[list[str], object]:
+    """Time the command when one photo is added to LFW's, and to each number of made-up faces, without the embedding."""
+    found = {len(faces) - 1: one_photo(faces, people)}
+    for n in numbers():
+        found[n] = one_photo(*made_up(n + 1, faces.shape[1]))
+    return table(found), {str(n): spent for n, spent in found.items()}
+
+
+def numbers() -> list[int]:
+    """Return the numbers of made-up faces."""
+    given = os.environ.get("FINETUNE_FACES", "")
+    return [int(text) for text in given.split(",") if text] or list(SIZES)
 
 
 def made_up(n: int, size: int = 128, seed: int = 0) -> tuple[Rows, Labels]:

@@ -1,0 +1,132 @@
+"""Folders of links to photos: one folder per person, or per reason why faces lie apart."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from finetune import files
+from finetune.errors import Problem, RunError
+
+LONGEST = 200
+"""Largest length of a link's name in bytes."""
+
+Links = Mapping[str, Mapping[str, str]]
+"""Target of each link, by the name of its folder and its own."""
+
+
+def name_links(shown: Iterable[tuple[str, str]], photos: Path) -> dict[str, dict[str, str]]:
+    """Return the links to photos; names of photos in subfolders are joined by underscores.
+
+    Args:
+        shown: folder, and path of the photo relative to `photos`, of each link.
+        photos: folder of the photos.
+    """
+    links: dict[str, dict[str, str]] = {}
+    for folder, photo in shown:
+        own = links.setdefault(folder, {})
+        stem, suffix = os.path.splitext(photo.replace("/", "_"))
+        stem = os.fsdecode(os.fsencode(stem)[-LONGEST:])
+        name, number = f"{stem}{suffix}", 1
+        while name in own:  # another face of this photo, or a/b beside a_b
+            number += 1
+            name = f"{stem}_{number}{suffix}"
+        own[name] = os.path.join(photos, photo)
+    return links
+
+
+def write_links(place: Path, links: Links) -> None:
+    """Make a folder hold these links and nothing else.
+
+    If only a few links come or go, these alone are touched. Otherwise a new folder takes the place of the old one. A
+    kill may leave some links of before; the next call finds them.
+
+    Raises:
+        RunError: a link can't be made. The links of before are still there.
+    """
+    for rest in _beside(place):  # a killed process may have left them
+        shutil.rmtree(rest, ignore_errors=True)
+    try:
+        there = _read(place)
+        if there is None or not _few(there, links):
+            _swap(place, links)
+        else:
+            _change(place, there, links)
+    except OSError as error:
+        advice = "make room, and run it again" if error.errno in files.NO_ROOM else "choose another place"
+        raise RunError(Problem(place, f"can't be written ({error.strerror or error})", advice)) from error
+
+
+def _beside(place: Path) -> tuple[Path, Path]:
+    """Return where the new folder is made, and where the old one is put, while they change places."""
+    return place.with_name(f".{place.name}.partial"), place.with_name(f".{place.name}.old")
+
+
+def _read(place: Path) -> dict[str, dict[str, str]] | None:
+    """Return the links of a folder; None if there is no such folder, or anything else in it."""
+    found: dict[str, dict[str, str]] = {}
+    try:
+        with os.scandir(place) as folders:
+            for folder in folders:
+                with os.scandir(folder.path) as links:
+                    found[folder.name] = {link.name: os.readlink(link.path) for link in links}
+    except OSError:
+        return None
+    return found
+
+
+def _few(there: Links, links: Links) -> bool:
+    """Return whether no link changes its target, and at most a tenth of the links come or go."""
+    changes = 0
+    for folder in there.keys() | links.keys():
+        old, new = there.get(folder, {}), links.get(folder, {})
+        if old != new:
+            if any(new.get(name, target) != target for name, target in old.items()):
+                return False
+            changes += len(old.keys() ^ new.keys())
+    return changes <= sum(map(len, links.values())) / 10
+
+
+def _change(place: Path, there: Links, links: Links) -> None:
+    """Make the links that are missing, then remove the others; after an error, the new ones are removed again."""
+    made: list[Path] = []
+    try:
+        for folder, own in links.items():
+            old = there.get(folder, {})
+            if folder not in there:
+                (place / folder).mkdir()
+                made.append(place / folder)
+            for name in own.keys() - old.keys():
+                (place / folder / name).symlink_to(own[name])
+                made.append(place / folder / name)
+    except OSError:
+        for path in reversed(made):
+            with contextlib.suppress(OSError):
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        raise
+    for folder, old in there.items():
+        for name in old.keys() - links.get(folder, {}).keys():
+            (place / folder / name).unlink()
+        if folder not in links:
+            (place / folder).rmdir()
+
+
+def _swap(place: Path, links: Links) -> None:
+    """Make a folder of links beside the old one, and put it in its place."""
+    partial, old = _beside(place)
+    try:
+        partial.mkdir()
+        for folder, own in links.items():
+            (partial / folder).mkdir()
+            for name, target in own.items():
+                os.symlink(target, partial / folder / name)
+        if place.exists():
+            place.rename(old)
+        partial.rename(place)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
