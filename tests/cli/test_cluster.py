@@ -139,7 +139,7 @@ def test_a_new_photo_joins_the_people_found_before_and_nothing_else_is_read(flat
     ended = finetune(*START)
     assert (ended.status, ended.out[1]) == (0, "all faces clustered, for the first time"), ended.err
     before, read = clusters(), []
-    monkeypatch.setattr("finetune.images.kept.UNSETTLED", -(10**12))
+    monkeypatch.setattr("finetune.files.UNSETTLED", -(10**12))
     assert finetune("cluster", "flat", "out").out[1] == "0 new faces beside the people found before, who stay"
     hash_image = inspection.hash_image
     monkeypatch.setattr(inspection, "hash_image", lambda path: read.append(path) or hash_image(path))

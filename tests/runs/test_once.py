@@ -105,12 +105,13 @@ def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatc
 def test_a_run_on_a_folder_seen_before_hashes_and_decodes_nothing_unless_it_is_told_to(
     images, drawn_checkpoint, tmp_path, monkeypatch
 ):
-    from finetune.images import inspection, kept
+    from finetune import files
+    from finetune.images import inspection
     from finetune.recipe import Recipe
     from finetune.runs import Inputs
 
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache/features"))
-    monkeypatch.setattr(kept, "UNSETTLED", -(10**12))
+    monkeypatch.setattr(files, "UNSETTLED", -(10**12))
     hashed: list[Path] = []
     hash_image = inspection.hash_image
     monkeypatch.setattr(inspection, "hash_image", lambda path: hashed.append(path) or hash_image(path))
