@@ -8,12 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from finetune.verification.pair_drawing import write_pairs
 
 pytest.importorskip("tensorflow")
 from finetune.checkpoint.formats import tf1
+from finetune.images import reading
 from finetune.model import Model
 from finetune.runs.planning import plan
 
@@ -69,16 +69,16 @@ def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatc
     decoded: list[bytes] = []
     opened: list[Path] = []
     built: list[Model] = []
-    load, open_image, build = tf1.read_bundle, Image.open, Model.__init__
+    load, open_image, build = tf1.read_bundle, reading._opened, Model.__init__
 
-    def open_counted(file, *arguments, **options):
+    def open_counted(file):
         decoded.append(file.read())
         file.seek(0)
-        return open_image(file, *arguments, **options)
+        return open_image(file)
 
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(hashlib, "sha256", lambda data=b"", **_: Counting(hashed, data))
-    monkeypatch.setattr(Image, "open", open_counted)
+    monkeypatch.setattr(reading, "_opened", open_counted)
     monkeypatch.setattr(tf1, "read_bundle", lambda prefix, index: opened.append(index) or load(prefix, index))
     monkeypatch.setattr(
         Model, "__init__", lambda self, *parts, **more: built.append(self) or build(self, *parts, **more)
