@@ -21,6 +21,7 @@ SUITES = {
     "align": "aligning photos against the published detector, and its memory on ten times the photos",
     "mining": "hard negatives from the bank against random ones: active triplets, and the time of an epoch",
     "search": "exact search among a million embeddings against a matrix product, and its memory",
+    "mapped": "exact search among ten million embeddings in a file against a matrix product, and its memory",
     "training": "a training step of the whole network against PyTorch's",
 }
 

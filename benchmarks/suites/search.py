@@ -83,14 +83,14 @@ def product(gallery: Floats, probes: Floats) -> None:
 
 def exhaustive(gallery: Floats, probes: Floats, k: int) -> npt.NDArray[np.int64]:
     """Return the k nearest rows of each probe, computed in float64, [probes, k]."""
-    similarities = np.concatenate(
-        [
-            probes.astype(np.float64) @ gallery[start : start + AT_ONCE].T.astype(np.float64)
-            for start in range(0, len(gallery), AT_ONCE)
-        ],
-        axis=1,
-    )
-    return np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+    best, rows = np.empty([len(probes), 0]), np.empty([len(probes), 0], np.int64)
+    for start in range(0, len(gallery), AT_ONCE):
+        part = gallery[start : start + AT_ONCE].astype(np.float64)
+        best = np.concatenate([best, probes.astype(np.float64) @ part.T], axis=1)
+        rows = np.concatenate([rows, np.tile(np.arange(start, start + len(part)), [len(probes), 1])], axis=1)
+        order = np.argsort(-best, axis=1, kind="stable")[:, :k]  # of equal ones the lower row, which stands before
+        best, rows = np.take_along_axis(best, order, axis=1), np.take_along_axis(rows, order, axis=1)
+    return rows
 
 
 def peak(settings: Settings, gallery: Floats, probes: Floats) -> float:

@@ -175,6 +175,8 @@ AREAS = {
                 "Rate",
                 "identify_templates",
                 "TemplateIdentification",
+                "nearest",
+                "map_embeddings",
             )
         },
     ),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from finetune.brief import Brief
 from finetune.errors import DataError, Problem, bounded
 from finetune.images import Records, inspect_images
 from finetune.names import look_the_same
+from finetune.path_list import PathList
 from finetune.paths import entries, in_one_line, open_folder, printable
 
 Inspect = Callable[[Sequence[Path]], Records]
@@ -33,7 +35,7 @@ class Dataset(Brief):
 
     root: Path
     class_names: tuple[str, ...]
-    paths: tuple[Path, ...]
+    paths: Sequence[Path]
     labels: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -41,7 +43,7 @@ class Dataset(Brief):
 
     def take(self, indices: npt.NDArray[np.int64]) -> Dataset:
         """Return the images at these indices, with the same class names."""
-        return Dataset(self.root, self.class_names, tuple(self.paths[i] for i in indices), self.labels[indices])
+        return Dataset(self.root, self.class_names, PathList(self.paths).take(indices), self.labels[indices])
 
     def of_people(self, names: Collection[str]) -> Dataset:
         """Return only the images of these people, with new labels."""
@@ -49,7 +51,7 @@ class Dataset(Brief):
         new = {self.class_names.index(name): label for label, name in enumerate(class_names)}
         rows = [row for row, label in enumerate(self.labels.tolist()) if label in new]
         labels = np.array([new[label] for label in self.labels[rows].tolist()], np.int64)
-        return Dataset(self.root, class_names, tuple(self.paths[row] for row in rows), labels)
+        return Dataset(self.root, class_names, PathList(self.paths).take(np.array(rows, np.int64)), labels)
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,13 @@ class Layout(Brief):
     Attributes:
         root: folder that was listed.
         files: `{person: paths}`, both sorted.
+        every: all these paths in order.
         misplaced: files and folders that can't be a person's images because of their place or name, with reasons.
     """
 
     root: Path
     files: Mapping[str, Sequence[Path]]
+    every: PathList
     misplaced: tuple[Quarantined, ...]
 
 
@@ -125,22 +129,24 @@ def scan(
     found = layout(root)
     root, quarantined = found.root, list(found.misplaced)
     refuse_two_forms(found)
-    files = [(name, path) for name, paths in found.files.items() for path in paths]
-    images: dict[str, list[Path]] = {name: [] for name in found.files}
-    records = inspect([path for _, path in files])
-    for name, path in files:
+    usable = np.ones(len(found.every), bool)
+    records = inspect(found.every)
+    for place, path in enumerate(found.every):
         reason = records[path].unusable(crop)
-        if reason is None:
-            images[name].append(path)
-        else:
+        if reason is not None:
+            usable[place] = False
             quarantined.append(Quarantined(path, reason))
 
-    kept = {name: paths for name, paths in images.items() if len(paths) >= max(1, min_images_per_person)}
+    owners = np.repeat(np.arange(len(found.files)), [len(paths) for paths in found.files.values()])
+    counts = np.bincount(owners[usable], minlength=len(found.files)).tolist()
+    images = dict(zip(found.files, counts, strict=True))
+    kept = {name: count for name, count in images.items() if count >= max(1, min_images_per_person)}
     if len(kept) < 2:
         example = f"the first of {len(quarantined)} not used is {quarantined[0]}" if quarantined else ""
         raise DataError(_too_few(images, list(kept), min_images_per_person).within(root, example))
-    labels = np.repeat(np.arange(len(kept), dtype=np.int64), [len(paths) for paths in kept.values()])
-    dataset = Dataset(root, tuple(kept), tuple(path for paths in kept.values() for path in paths), labels)
+    labels = np.repeat(np.arange(len(kept), dtype=np.int64), list(kept.values()))
+    chosen = usable & np.array([name in kept for name in found.files], bool)[owners]
+    dataset = Dataset(root, tuple(kept), found.every.take(chosen), labels)
     return Scan(dataset, tuple(quarantined), tuple(name for name in images if name not in kept), records)
 
 
@@ -152,9 +158,18 @@ def layout(root: str | os.PathLike[str]) -> Layout:
     """
     root = Path(os.path.expanduser(root))
     people, misplaced = _people(root)
-    files: dict[str, list[Path]] = {}
+    counts: list[int] = []
+    every = PathList(_files(people, counts, misplaced))
+    starts = [0, *itertools.accumulate(counts)]
+    parts = (every[start:end] for start, end in itertools.pairwise(starts))
+    files = {person.name: part for person, part in zip(people, parts, strict=True)}
+    return Layout(root, files, every, tuple(misplaced))
+
+
+def _files(people: Sequence[Path], counts: list[int], misplaced: list[Quarantined]) -> Iterator[Path]:
+    """Yield the files of all people; add their number per person, and what can't be a person's image."""
     for person in people:
-        files[person.name] = []
+        counts.append(0)
         try:
             inside = entries(person)
         except OSError as error:
@@ -166,8 +181,8 @@ def layout(root: str | os.PathLike[str]) -> Layout:
             elif not printable(entry.name):
                 misplaced.append(Quarantined(entry, "a name that can't be printed; rename the file"))
             else:
-                files[person.name].append(entry)
-    return Layout(root, files, tuple(misplaced))
+                counts[-1] += 1
+                yield entry
 
 
 def refuse_two_forms(found: Layout) -> None:
@@ -201,7 +216,7 @@ def _people(root: Path) -> tuple[list[Path], list[Quarantined]]:
     return people, others
 
 
-def _too_few(images: dict[str, list[Path]], kept: list[str], minimum: int) -> Problem:
+def _too_few(images: dict[str, int], kept: list[str], minimum: int) -> Problem:
     """Return the problem of a folder with fewer than the two people that a classifier needs."""
     with_images = sum(map(bool, images.values()))
     if not images:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ def examine(
     min_images: int = 2,
     model: EmbeddingModel | None = None,
     lfw: ImagePairs | None = None,
-    inspect: Callable[[tuple[Path, ...]], Thumbnails] = Thumbnails,
+    inspect: Callable[[Sequence[Path]], Thumbnails] = Thumbnails,
     near_copies: bool = True,
 ) -> Report:
     """Examine a folder that holds one folder of images per person; nothing is changed.
@@ -63,7 +63,7 @@ def examine(
     """
     crop = crop or (model.preprocessing.image_size if model else IMAGE_SIZE)
     found = layout(folder)
-    images = inspect(tuple(path for paths in found.files.values() for path in paths))
+    images = inspect(found.every)
     of_lfw = inspect(lfw.paths) if lfw else None
     return Examination(found, images, crop, min_images, model, of_lfw, near_copies=near_copies).report()
 

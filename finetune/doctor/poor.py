@@ -28,7 +28,7 @@ def judge_quality(report: Report, images: Thumbnails | None = None) -> Report:
         images: images of the folder, if they are inspected already.
     """
     if images is None:
-        images = Thumbnails([path for paths in layout(report.folder).files.values() for path in paths])
+        images = Thumbnails(layout(report.folder).every)
     rows = np.flatnonzero(may_be_aligned(images.sizes, report.settings["crop"]))
     known = recorded_faces(report.folder)
     qualities = {

@@ -13,7 +13,17 @@ import PIL
 
 from finetune.embedding import Entry, VectorCache, entry_name
 from finetune.errors import Problem, RunError
-from finetune.images import Fault, ImageRecord, Pixels, Records, Size, decode_all, inspect_images, inspect_kept
+from finetune.images import (
+    Fault,
+    ImageRecord,
+    Pixels,
+    RecordList,
+    Records,
+    Size,
+    decode_all,
+    inspect_images,
+    inspect_kept,
+)
 from finetune.quality import PixelQuality, measure_appearance
 
 Rows = npt.NDArray[np.float32]
@@ -41,8 +51,7 @@ class Thumbnails:
     Attributes:
         records: record of every file.
         images: records of the readable images, in the order given; rows are indices into them.
-        paths, digests: path and digest of each of these images.
-        sizes: width and height of each of these images, in pixels, int64 [n, 2].
+        paths: path of each of these images.
     """
 
     def __init__(
@@ -51,10 +60,20 @@ class Thumbnails:
         self._entry: Entry | None = None
         inspect = functools.partial(inspect_kept, recheck=recheck) if kept else inspect_images
         self.records = inspect(paths, self._measure, known)
-        self.images = tuple(record for record in self.records.values() if not record.fault)
-        self.paths = [record.path for record in self.images]
-        self.digests = [record.digest for record in self.images]
-        self.sizes = np.array([record.size for record in self.images], np.int64).reshape(-1, 2)
+        readable = np.flatnonzero(self.records.rows["fault"] == 0)
+        self.images = RecordList(self.records, readable)
+        self.paths = self.records.paths.take(readable)
+
+    @functools.cached_property
+    def digests(self) -> list[bytes]:
+        """Digest of each of the readable images."""
+        return [record.digest for record in self.images]
+
+    @functools.cached_property
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """Width and height of each of the readable images, in pixels, int64 [n, 2]."""
+        rows = self.records.rows[self.records.rows["fault"] == 0]
+        return np.stack([rows["width"], rows["height"]], axis=1).astype(np.int64)
 
     def read(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Rows:
         """Return the thumbnails of some images, grey levels from 0 to 255: [n, SIDE, SIDE].

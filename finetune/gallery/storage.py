@@ -41,10 +41,16 @@ NEAR_ONE = 1e-3
 """Largest difference between an embedding's length and 1."""
 MOST = 2**40
 """Largest plausible side of an array."""
+MAPPED = 2**30
+"""Size in bytes from which an array stays in the file, and is read from there as it is needed."""
 
 
 def read_gallery(path: str | os.PathLike[str]) -> Gallery:
     """Read a gallery; the sizes in its header are checked against the file before anything is allocated.
+
+    Arrays of 1 GiB and more are mapped, so that the gallery may be larger than the memory. Their checksums are compared
+    all the same, in one pass over the file. finetune replaces galleries as a whole, which leaves a mapped one intact;
+    don't let other programs write into the file while it is in use.
 
     Raises:
         DataError: the file is missing, of another kind, or damaged.
@@ -298,7 +304,10 @@ class _Reader:
         needed = int(np.prod([int(side) for side in data.shape], dtype=object)) * data.dtype.itemsize
         if needed and (data.id.get_offset() is None or data.id.get_offset() + needed > self._size):
             raise _Damaged(f"{name} says that it has {needed} bytes, which are not there")
-        array: npt.NDArray[Any] = data[...]
+        if needed < MAPPED:
+            array: npt.NDArray[Any] = data[...]
+        else:
+            array = np.asarray(np.memmap(self._file.filename, data.dtype, "r", data.id.get_offset(), data.shape))
         if self._checksums is not None and self._checksums[name] != _checksum(name, array):
             raise _Damaged(f"damaged: {name} is not what was written")
         return array

@@ -5,6 +5,7 @@ from .error_curves import (
     verification_errors as verification_errors,
 )
 from .intervals import Rate as Rate, rate_intervals as rate_intervals, rate_of as rate_of
+from .mapped import map_embeddings as map_embeddings
 from .operating_rates import (
     OperatingRates as OperatingRates,
     Probes as Probes,

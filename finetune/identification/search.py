@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from finetune.arrays import Floats
+from finetune.progress import track
 
 ROWS, PROBES = 2**14, 256
 """Rows of the gallery and of the probes per block: 16 MiB of similarities."""
 ROUNDING = 2.0**-24
+MOST_LENGTH = 1.45
+"""Length that no row may exceed: more than √2, that of an embedding with its mirror image's appended."""
+
+
+class Rows(Protocol):
+    """Embeddings that are read in blocks of rows, such as an array, an `np.memmap` or a dataset of h5py."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice, /) -> Any: ...
 
 
 class Nearest(NamedTuple):
@@ -26,32 +36,39 @@ class Nearest(NamedTuple):
     rows: npt.NDArray[np.int64]
 
 
-def nearest(gallery: Floats, probes: Floats, k: int = 1) -> Nearest:
+def nearest(gallery: Rows, probes: Floats, k: int = 1, *, what: str = "") -> Nearest:
     """Return the k rows of the gallery that are most similar to each probe, exactly.
 
     The matrix products are float32, for speed. Every row that may be among the k best, given the rounding error, is
     computed again in float64. The result is that of an exhaustive search in float64.
 
+    The gallery is read once, in blocks, whatever the number of probes. It may therefore be larger than the memory:
+    `map_embeddings` maps a file.
+
     Args:
-        gallery: float32 [n, E], rows of unit length.
+        gallery: float16 or float32 [n, E], rows of unit length. Wider types are rounded to float32.
         probes: float32 [m, E], rows of unit length.
         k: from 1 to n.
+        what: label of a progress bar for a long search; empty for none.
 
     Raises:
-        ValueError: k is out of range.
+        ValueError: k is out of range, or a row holds NaN or infinity.
     """
     if not 1 <= k <= len(gallery):
         raise ValueError(f"k: found {k}; must be from 1 to the {len(gallery)} rows of the gallery")
-    gallery = gallery.astype(np.float32, copy=False)
-    found = Nearest(np.empty([len(probes), k]), np.empty([len(probes), k], np.int64))
+    probes = np.ascontiguousarray(probes, np.float32)
+    if not np.isfinite(probes).all():
+        raise ValueError("a probe holds NaN or infinity")
+    searches = [_Search(probes[start : start + PROBES], k) for start in range(0, len(probes), PROBES)]
     buffer = np.empty([min(PROBES, len(probes)), min(ROWS, len(gallery))], np.float32)
-    for start in range(0, len(probes), PROBES):
-        block = slice(start, start + PROBES)
-        search = _Search(np.ascontiguousarray(probes[block], np.float32), k)
-        for first in range(0, len(gallery), ROWS):
-            search.look(gallery[first : first + ROWS], first, buffer)
-        found.similarities[block], found.rows[block] = search.best
-    return found
+    firsts = range(0, len(gallery), ROWS)
+    for first in track(firsts, len(gallery), what, ROWS) if what else firsts:
+        # A block of a mapped file may be of another type, not aligned, or not contiguous.
+        block = np.require(gallery[first : first + ROWS], np.float32, ["C", "ALIGNED"])
+        for search in searches:
+            search.look(block, first, buffer)
+    parts = [search.best for search in searches] or [Nearest(np.empty([0, k]), np.empty([0, k], np.int64))]
+    return Nearest(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 class _Search:
@@ -60,10 +77,10 @@ class _Search:
     def __init__(self, probes: npt.NDArray[np.float32], k: int) -> None:
         self._probes, self._k = probes, k
         self.best = Nearest(np.full([len(probes), k], -np.inf), np.full([len(probes), k], np.iinfo(np.int64).max))
-        # |fl(x·y) - x·y| <= E * 2^-24 |x||y|, whatever the order of the sum.
-        self._slack = 2 * probes.shape[1] * ROUNDING
+        # |fl(x·y) - x·y| <= E * 2^-24 |x||y|, whatever the order of the sum. Two sums may differ by both their errors.
+        self._slack = 2 * probes.shape[1] * ROUNDING * MOST_LENGTH**2
 
-    def look(self, gallery: Floats, first: int, buffer: npt.NDArray[np.float32]) -> None:
+    def look(self, gallery: npt.NDArray[np.float32], first: int, buffer: npt.NDArray[np.float32]) -> None:
         """Search a block of the gallery, which begins at row `first`."""
         similarities = buffer[: len(self._probes), : len(gallery)]
         np.matmul(self._probes, gallery.T, out=similarities)
@@ -73,7 +90,10 @@ class _Search:
         if unfilled.any():  # rows below the block's own k best can't be among the best
             own = np.partition(similarities[unfilled], len(gallery) - k, axis=1)[:, len(gallery) - k]
             limits[unfilled] = own - self._slack
-        for probe in np.flatnonzero(similarities.max(axis=1) >= limits):
+        most = similarities.max(axis=1)
+        if not np.isfinite(most).all():  # NaN would hide the other rows of its block
+            raise ValueError(f"rows {first} to {first + len(gallery) - 1}: one of them holds NaN or infinity")
+        for probe in np.flatnonzero(most >= limits):
             rows = np.flatnonzero(similarities[probe] >= limits[probe])
             self._take(probe, gallery[rows], first + rows)
 

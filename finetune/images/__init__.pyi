@@ -26,11 +26,7 @@ from .given import (
     one_by_one as one_by_one,
 )
 from .inspection import (
-    Fault as Fault,
-    ImageRecord as ImageRecord,
     Measure as Measure,
-    Records as Records,
-    Size as Size,
     decode_all as decode_all,
     hash_image as hash_image,
     hash_images as hash_images,
@@ -70,6 +66,15 @@ from .reading import (
     read_image as read_image,
     size_notes as size_notes,
     too_small as too_small,
+)
+from .records import (
+    Fault as Fault,
+    ImageRecord as ImageRecord,
+    JoinedRecords as JoinedRecords,
+    RecordList as RecordList,
+    Records as Records,
+    RecordTable as RecordTable,
+    Size as Size,
 )
 from .standardization import standardize as standardize
 from .standardization_fit import probe as probe, standardization_remarks as standardization_remarks

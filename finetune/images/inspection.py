@@ -6,15 +6,21 @@ import hashlib
 import os
 import warnings
 import zlib
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import TypeVar
 
-from finetune.images.reading import ImageError, NotAnImage, Pixels, read_image, too_small
+import numpy as np
+import numpy.typing as npt
+
+from finetune.images.reading import ImageError, NotAnImage, Pixels, read_image
+from finetune.images.records import Fault, ImageRecord, RecordList, Records, RecordTable, Size
+from finetune.path_list import PathList
 from finetune.progress import track
 
 Item = TypeVar("Item")
@@ -27,50 +33,6 @@ BLOCK = 1 << 20
 """Bytes of a file that are in memory at once while it is hashed."""
 
 
-class Fault(NamedTuple):
-    """Reason why a file is not a readable image."""
-
-    kind: Literal["empty", "not-image", "unreadable"]
-    reason: str
-
-
-class Size(NamedTuple):
-    """Width and height of the upright image, in pixels."""
-
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRecord:
-    """Result of inspecting an image file.
-
-    Attributes:
-        path: path of the file.
-        digest: sha256 of the file's bytes, which identifies the image; empty if the file can't be read.
-        checksum: CRC-32 of the file's bytes. It shows later whether the file has changed, much faster than a sha256.
-        size: size of the image; None before decoding, or if it can't be decoded.
-        fault: reason why the image can't be decoded; None if there is no fault.
-    """
-
-    path: Path
-    digest: bytes = b""
-    checksum: int = 0
-    size: Size | None = None
-    fault: Fault | None = None
-
-    def unusable(self, crop: int | None = None) -> str | None:
-        """Return the reason why the image can't be used, or None.
-
-        Args:
-            crop: side of the square crop, in pixels.
-        """
-        if self.fault:
-            return self.fault.reason
-        return too_small(*self.size, crop) if self.size and crop and min(self.size) < crop else None
-
-
-Records = Mapping[Path, ImageRecord]
 Measure = Callable[[Sequence[ImageRecord]], Sequence[Size | Fault]]
 """Function from images of different contents to the size of each, or the reason why it can't be decoded."""
 
@@ -100,9 +62,7 @@ def measure_all(records: Sequence[ImageRecord]) -> Sequence[Size | Fault]:
     return list(decode_all(records, lambda pixels: Size(pixels.shape[1], pixels.shape[0])))
 
 
-def inspect_images(
-    paths: Sequence[Path], measure: Measure = measure_all, known: Records | None = None
-) -> dict[Path, ImageRecord]:
+def inspect_images(paths: Sequence[Path], measure: Measure = measure_all, known: Records | None = None) -> RecordTable:
     """Hash each file, and decode each content once.
 
     Contents whose size is known are not decoded.
@@ -115,37 +75,52 @@ def inspect_images(
     Returns:
         Record of each path, in the same order.
     """
+    table = hash_images(paths, known)
+    if len(unmeasured := table.unmeasured()):
+        _measure_contents(table, unmeasured, measure, known or {})
+    return table
+
+
+def hash_images(paths: Sequence[Path], known: Records | None = None) -> RecordTable:
+    """Hash files, without those that are known; nothing is decoded.
+
+    Args:
+        paths: paths of the files.
+        known: records of files that were inspected or hashed already.
+
+    Returns:
+        Record of each path, in the same order.
+    """
     known = known or {}
-    new = [path for path in paths if path not in known]
-    hashed = hash_images(new)
-    records = {path: hashed.get(path) or known[path] for path in paths}
-    contents = {record.digest: record for record in records.values() if not record.fault}
-    found: dict[bytes, Size | Fault] = {record.digest: record.size for record in known.values() if record.size}
-    unknown = {digest: record for digest, record in contents.items() if digest not in found}
-    found |= zip(unknown, measure(list(unknown.values())), strict=True)
-    found = shared(found)
-
-    for path, record in records.items():
-        if not (record.fault or record.size):
-            of = found[record.digest]
-            records[path] = replace(record, fault=of) if isinstance(of, Fault) else replace(record, size=of)
-    return records
+    table, new = RecordTable(PathList(paths).distinct()), array("q")
+    for place, path in enumerate(table):
+        if (record := known.get(path)) is not None:
+            table.put(place, record)
+        else:
+            new.append(place)
+    unread = table.paths.take(np.array(new, np.int64))
+    for place, record in zip(new, _in_threads(hash_image, unread, "reading files"), strict=True):
+        table.put(place, record)
+    return table
 
 
-def shared(found: Mapping[bytes, Size | Fault]) -> dict[bytes, Size | Fault]:
-    """Return the values with equal ones shared, which matters for the memory of a million images."""
-    one: dict[Size | Fault, Size | Fault] = {}
-    return {digest: one.setdefault(value, value) for digest, value in found.items()}
+def _measure_contents(table: RecordTable, places: npt.NDArray[np.intp], measure: Measure, known: Records) -> None:
+    """Set the size of some images, or why they can't be decoded; each content is measured once."""
+    digests = [digest.tobytes() for digest in table.rows["digest"][places]]
+    contents = dict(zip(digests, places.tolist(), strict=True))
+    found: dict[bytes, Size | Fault] = {
+        record.digest: record.size for record in known.values() if record.size and record.digest in contents
+    }
+    unknown = {digest: place for digest, place in contents.items() if digest not in found}
+    found |= zip(unknown, measure(RecordList(table, np.array(list(unknown.values()), np.intp))), strict=True)
+    for place, digest in zip(places.tolist(), digests, strict=True):
+        of, record = found[digest], table.at(place)
+        table.put(place, replace(record, fault=of) if isinstance(of, Fault) else replace(record, size=of))
 
 
 def sizes_of(records: Records, paths: Iterable[Path]) -> dict[Path, Size]:
     """Return the size of each of these files that can be decoded."""
     return {path: size for path in paths if (size := records[path].size)}
-
-
-def hash_images(paths: Sequence[Path]) -> dict[Path, ImageRecord]:
-    """Return the record of each file without the image's size, in the same order; nothing is decoded."""
-    return dict(zip(paths, _in_threads(hash_image, paths, "reading files"), strict=True))
 
 
 def hash_image(path: Path) -> ImageRecord:

@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -21,12 +22,12 @@ import PIL
 
 from finetune import files
 from finetune.errors import DataError, RunError
-from finetune.images.inspection import Fault, ImageRecord, Measure, Records, Size, hash_images, inspect_images
+from finetune.images.inspection import Measure, hash_images, inspect_images
+from finetune.images.records import Fault, JoinedRecords, Records, RecordTable
+from finetune.path_list import PathList
 from finetune.paths import cache_folder
 
 Rows = npt.NDArray[np.void]
-Added = tuple[bytes, files.State, ImageRecord]
-"""Name of a file within the folder, its state, and the record of its image."""
 
 COLUMNS = np.dtype(
     [
@@ -42,6 +43,8 @@ COLUMNS = np.dtype(
     ]
 )
 """Columns that are kept of a file, 80 bytes beside its name. `fault` is an index into the reasons from 1, or 0."""
+STAMPS = ("inode", "bytes", "modified", "changed")
+"""Columns that tell whether a file has changed."""
 NAMES, ROWS, REASONS = "names", "rows", "reasons"
 VERSION = 1
 MOST = 2**33
@@ -49,16 +52,32 @@ MOST = 2**33
 
 
 class _Kept(NamedTuple):
-    """The content of a file of records: the names within the folder, their rows, and the reasons of faults."""
+    """The content of a file of records.
 
-    names: list[bytes]
+    Attributes:
+        names: names within the folder, with a zero byte between two.
+        ends: end of each name, [n].
+        rows: a row per name, [n].
+        reasons: the reasons of faults.
+    """
+
+    names: bytes
+    ends: npt.NDArray[np.int64]
     rows: Rows
     reasons: list[Fault]
+
+    @classmethod
+    def nothing(cls) -> _Kept:
+        return cls(b"", np.zeros(0, np.int64), np.zeros(0, COLUMNS), [])
+
+    def name(self, row: int) -> bytes:
+        """Return the name of a row."""
+        return self.names[self.ends[row - 1] + 1 if row else 0 : self.ends[row]]
 
 
 def inspect_kept(
     paths: Sequence[Path], measure: Measure, known: Records | None = None, *, recheck: bool = False
-) -> Records:
+) -> RecordTable:
     """Inspect images as `inspect_images` does, without reading the files of which the cache keeps records.
 
     Args:
@@ -70,14 +89,18 @@ def inspect_kept(
     Returns:
         Record of each path, in the same order.
     """
-    known = known or {}
-    kept = KeptRecords([path for path in paths if path not in known], recheck=recheck)
-    records = inspect_images(paths, measure, {**known, **kept.known()})
+    paths = PathList(paths).distinct()
+    unknown = PathList(path for path in paths if path not in known) if known else paths
+    kept = KeptRecords(unknown, recheck=recheck)
+    found = kept.known()
+    if len(found) == len(paths) and not len(found.unmeasured()):
+        return found
+    records = inspect_images(paths, measure, JoinedRecords(found, known or {}))
     kept.keep(records)
     return records
 
 
-def hash_kept(paths: Sequence[Path], *, recheck: bool = False) -> Records:
+def hash_kept(paths: Sequence[Path], *, recheck: bool = False) -> RecordTable:
     """Hash files without reading those of which the cache keeps records. Nothing is decoded.
 
     Args:
@@ -87,10 +110,12 @@ def hash_kept(paths: Sequence[Path], *, recheck: bool = False) -> Records:
     Returns:
         Record of each path, in the same order; its size is None unless an earlier inspection found it.
     """
+    paths = PathList(paths).distinct()
     kept = KeptRecords(paths, recheck=recheck)
-    known = kept.known()
-    hashed = hash_images([path for path in paths if path not in known])
-    records = {path: known.get(path) or hashed[path] for path in paths}
+    found = kept.known()
+    if len(found) == len(paths):
+        return found
+    records = hash_images(paths, found)
     kept.keep(records)
     return records
 
@@ -103,68 +128,73 @@ class KeptRecords:
         recheck: whether to use none of the kept records.
     """
 
-    def __init__(self, paths: Sequence[Path], *, recheck: bool = False) -> None:
+    def __init__(self, paths: PathList, *, recheck: bool = False) -> None:
         self._paths, self._began = paths, time.time_ns()
-        root = os.path.commonpath({str(path.parent) for path in paths}) if paths else ""
+        root = os.path.commonpath(paths.folders()) if paths else ""
         self._start = len(os.path.join(root, ""))
         self._file = cache_folder("images") / f"{_name(root)}.npz"
-        self._seen = np.array([files.state(path) for path in paths], [(name, "<i8") for name in ("i", "b", "m", "c")])
-        self._kept, self._recheck, self._found = _read(self._file), recheck, dict[Path, ImageRecord]()
+        self._seen = _stamps(paths)
+        self._kept = _read(self._file)
+        self._rows = self._find()
+        self._recheck = recheck
 
-    def known(self) -> dict[Path, ImageRecord]:
+    def known(self) -> RecordTable:
         """Return the kept record of each file that is as it was."""
-        self._found = {} if self._recheck else dict(self._known())
-        return dict(self._found)
+        same = np.full(len(self._paths), not self._recheck) & (self._rows >= 0)
+        for column, seen in zip(STAMPS, self._seen.T, strict=True):
+            same[same] &= self._kept.rows[column][self._rows[same]].astype(np.int64) == seen[same]
+        table = RecordTable(self._paths if same.all() else self._paths.take(same))
+        rows = self._rows[same]
+        for column in ("checksum", "width", "height", "fault"):
+            table.rows[column] = self._kept.rows[column][rows]
+        table.rows["digest"] = self._kept.rows["digest"][rows].view("V32")[:, 0]
+        table.reasons = list(self._kept.reasons)
+        return table
 
-    def keep(self, records: Mapping[Path, ImageRecord]) -> None:
+    def keep(self, records: RecordTable) -> None:
         """Keep the records of the paths, and those of other files that were kept before.
 
         A full disk, or another process that writes the same file, is not an error: the files are read again next time.
         """
-        if all(self._found.get(path) is records[path] for path in self._paths):
+        if not len(self._paths):
             return
-        settled = [
-            (self._within(path), seen, records[path])
-            for path, seen in zip(self._paths, self._seen.tolist(), strict=True)
-            if seen != files.NO_FILE and files.settled(seen, self._began)
+        others = np.ones(len(self._kept.rows), bool)
+        others[self._rows[self._rows >= 0]] = False
+        is_file, changed = (self._seen != files.NO_FILE).any(axis=1), self._seen[:, 2:].max(axis=1)
+        settled = np.flatnonzero(is_file & (changed < self._began - files.UNSETTLED))
+        places = np.array([records.paths.place(path) for path in self._paths.take(settled)], np.int64)
+        names = [
+            *map(self._kept.name, np.flatnonzero(others).tolist()),
+            *map(self._within, self._paths.take(settled).texts()),
         ]
-        own = {self._within(path) for path in self._paths}
-        others = np.array([name not in own for name in self._kept.names], bool)
-        kept = _together(self._kept, others, settled)
+        rows, reasons = _numbered(records, places, self._kept.reasons)
+        for column, seen in zip(STAMPS, self._seen[settled].T, strict=True):
+            rows[column] = seen
+        rows = np.concatenate([self._kept.rows[others], rows])
         with contextlib.suppress(OSError, RunError, DataError):
             folder = files.private_folder(files.private_folder(self._file.parent.parent) / self._file.parent.name)
             with files.locked(self._file.with_suffix(".lock")):
-                files.write(self._file, lambda file: _write(file, kept), sync=False, private=True)
+                files.write(self._file, lambda file: _write(file, names, rows, reasons), sync=False, private=True)
             _bound(folder)
 
-    def _known(self) -> Iterator[tuple[Path, ImageRecord]]:
-        """Yield the kept record of each file that is as it was."""
-        rows = self._rows()
-        if not len(self._kept.rows):
-            return
-        found = self._kept.rows[np.maximum(rows, 0)]
-        same = rows >= 0
-        for ours, theirs in zip("ibmc", ("inode", "bytes", "modified", "changed"), strict=True):
-            same &= self._seen[ours] == found[theirs].astype("<i8")
-        places = np.flatnonzero(same)
-        paths = [self._paths[place] for place in places.tolist()]
-        yield from zip(paths, _records(paths, found[places], self._kept.reasons), strict=True)
-
-    def _rows(self) -> npt.NDArray[np.int64]:
-        """Return the row of each path; -1 if it has none. Most folders are listed in the order of the last time."""
-        names, place, expected = self._kept.names, dict[bytes, int](), 0
+    def _find(self) -> npt.NDArray[np.int64]:
+        """Return the kept row of each path; -1 if it has none."""
+        # Most folders are listed in the order of the last time, which needs no lookup.
+        kept, place, expected = self._kept, dict[bytes, int](), 0
         rows = np.full(len(self._paths), -1, np.int64)
-        for number, path in enumerate(self._paths):
+        if not len(kept.rows):
+            return rows
+        for number, path in enumerate(self._paths.texts()):
             name = self._within(path)
-            if expected < len(names) and names[expected] == name:
-                rows[number] = expected
+            if expected < len(kept.rows) and kept.name(expected) == name:
+                row = expected
             else:
-                place = place or {name: row for row, name in enumerate(names)}
-                rows[number] = place.get(name, -1)
-            expected = int(rows[number]) + 1
+                place = place or {kept.name(row): row for row in range(len(kept.rows))}
+                row = place.get(name, -1)
+            rows[number], expected = row, row + 1
         return rows
 
-    def _within(self, path: Path) -> bytes:
+    def _within(self, path: str) -> bytes:
         """Return a path within the folder."""
         return os.fsencode(path)[self._start :]
 
@@ -175,58 +205,52 @@ def _name(root: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _records(paths: Sequence[Path], rows: Rows, reasons: Sequence[Fault]) -> Iterator[ImageRecord]:
-    """Yield the record of each row. Equal sizes are one object, which matters for the memory of a million images."""
-    sizes: dict[Size, Size] = {}
-    digests, nothing = rows["digest"].tobytes(), bytes(32)
-    columns = zip(*(rows[name].tolist() for name in ("checksum", "width", "height", "fault")), strict=True)
-    for number, (path, (checksum, width, height, fault)) in enumerate(zip(paths, columns, strict=True)):
-        digest, size = digests[32 * number : 32 * number + 32], Size(width, height)
-        yield ImageRecord(
-            path,
-            b"" if digest == nothing else digest,
-            checksum,
-            sizes.setdefault(size, size) if width else None,
-            reasons[fault - 1] if fault else None,
-        )
+def _stamps(paths: PathList) -> npt.NDArray[np.int64]:
+    """Return the stamp of each file, [n, 4]."""
+    stamps = array("q")
+    for path in paths.texts():
+        stamps.extend(files.state(path))
+    return np.frombuffer(stamps, np.int64).reshape(-1, len(STAMPS)) if stamps else np.zeros([0, len(STAMPS)], np.int64)
 
 
-def _together(kept: _Kept, chosen: npt.NDArray[np.bool_], added: Sequence[Added]) -> _Kept:
-    """Return the chosen rows with the added records after them."""
-    reasons = list(dict.fromkeys([*kept.reasons, *(record.fault for _, _, record in added if record.fault)]))
-    number = {fault: place for place, fault in enumerate(reasons, start=1)}
-    rows = np.zeros(len(added), COLUMNS)
-    for row, (_, seen, record) in zip(rows, added, strict=True):
-        row["inode"], row["bytes"], row["modified"], row["changed"] = seen
-        row["checksum"], row["fault"] = record.checksum, number[record.fault] if record.fault else 0
-        row["width"], row["height"] = record.size or (0, 0)
-        row["digest"] = np.frombuffer(record.digest or bytes(32), np.uint8)
-    names = [name for name, is_chosen in zip(kept.names, chosen.tolist(), strict=True) if is_chosen]
-    return _Kept([*names, *(name for name, _, _ in added)], np.concatenate([kept.rows[chosen], rows]), reasons)
+def _numbered(
+    records: RecordTable, places: npt.NDArray[np.int64], reasons: Sequence[Fault]
+) -> tuple[Rows, list[Fault]]:
+    """Return the rows at some places, whose faults are numbered after the given reasons; and all reasons."""
+    rows = np.zeros(len(places), COLUMNS)
+    for column in ("checksum", "width", "height", "fault"):
+        rows[column] = records.rows[column][places]
+    rows["digest"] = records.rows["digest"][places].view(np.uint8).reshape(-1, 32)
+    faulty = np.flatnonzero(rows["fault"])
+    faults = [records.reasons[number - 1] for number in rows["fault"][faulty].tolist()]
+    number = {fault: place for place, fault in enumerate(dict.fromkeys([*reasons, *faults]), start=1)}
+    rows["fault"][faulty] = [number[fault] for fault in faults]
+    return rows, list(number)
 
 
-def _write(file: BinaryIO, kept: _Kept) -> None:
-    texts = {NAMES: b"\0".join(kept.names), REASONS: json.dumps(kept.reasons).encode()}
+def _write(file: BinaryIO, names: Sequence[bytes], rows: Rows, reasons: Sequence[Fault]) -> None:
+    texts = {NAMES: b"\0".join(names), REASONS: json.dumps(reasons).encode()}
     arrays = {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
-    np.savez(file, allow_pickle=False, **arrays, **{ROWS: kept.rows})
+    np.savez(file, allow_pickle=False, **arrays, **{ROWS: rows})
 
 
 def _read(path: Path) -> _Kept:
     """Return the content of a file of records; nothing if there is none, or if it is damaged."""
     try:
         if path.stat().st_size > MOST:
-            return _Kept([], np.zeros(0, COLUMNS), [])
+            return _Kept.nothing()
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:  # a zip archive has checksums
             rows = stored[ROWS]
-            names = stored[NAMES].tobytes().split(b"\0") if len(rows) else []
+            names = stored[NAMES]
             reasons = [Fault(kind, reason) for kind, reason in json.loads(stored[REASONS].tobytes())]
-        whole = rows.dtype == COLUMNS and len(names) == len(rows) and rows["fault"].max(initial=0) <= len(reasons)
+        ends = np.append(np.flatnonzero(names == 0), len(names)) if len(rows) else np.zeros(0, np.int64)
+        whole = rows.dtype == COLUMNS and len(ends) == len(rows) and rows["fault"].max(initial=0) <= len(reasons)
         if not whole or rows["fault"].min(initial=0) < 0:
             raise ValueError("parts of different files")
         os.utime(path)
     except Exception:  # a damaged file can raise anything; it is made again
-        return _Kept([], np.zeros(0, COLUMNS), [])
-    return _Kept(names, rows, reasons)
+        return _Kept.nothing()
+    return _Kept(names.tobytes(), ends, rows, reasons)
 
 
 def _bound(folder: Path) -> None:

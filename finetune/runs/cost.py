@@ -59,7 +59,7 @@ class Cost(NamedTuple):
 class Images(NamedTuple):
     """Images that are computed together, mirrored or not."""
 
-    paths: tuple[Path, ...]
+    paths: Sequence[Path]
     mirrored: bool = False
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from finetune.align import Alignment, aligned
@@ -62,7 +62,7 @@ def examined(
     scanned: Scan,
     crop: int | None,
     pairs: ImagePairs | None,
-    inspect: Callable[[tuple[Path, ...]], Thumbnails],
+    inspect: Callable[[Sequence[Path]], Thumbnails],
 ) -> Report:
     """Return the doctor's report on the training folder, without the faces, which need an embedding of every image."""
     return examine(

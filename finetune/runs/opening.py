@@ -24,7 +24,7 @@ from finetune.doctor import Report, Thumbnails
 from finetune.errors import CheckpointError, DataError, Problem, UserError, attempt
 from finetune.images import (
     Choice,
-    ImageRecord,
+    JoinedRecords,
     Preprocessing,
     Records,
     chosen,
@@ -32,6 +32,7 @@ from finetune.images import (
     usual_preprocessing,
 )
 from finetune.model import Model
+from finetune.path_list import PathList
 from finetune.paths import refuse_within
 from finetune.recipe import Recipe, Stage
 from finetune.runs.data import examined, open_data
@@ -72,7 +73,7 @@ class Inputs:
     strategy: Strategy = SINGLE
     report: Report | None = None
     selection: Selection | None = None
-    records: Records = dataclasses.field(default_factory=dict)
+    records: Records = dataclasses.field(default_factory=JoinedRecords)
 
     @classmethod
     def open(cls, recipe: Recipe, strategy: Strategy = SINGLE, *, recheck: bool = False) -> Inputs:
@@ -88,16 +89,19 @@ class Inputs:
                 different inputs.
         """
         problems: list[Problem] = []
-        records: dict[Path, ImageRecord] = {}
+        records = JoinedRecords()
 
         @functools.cache  # the doctor inspects the same files again
-        def inspected(paths: tuple[Path, ...]) -> Thumbnails:
+        def looked_at(paths: PathList) -> Thumbnails:
             found = Thumbnails(paths, records, kept=True, recheck=recheck)
-            records.update(found.records)
+            records.add(found.records)
             return found
 
+        def inspected(paths: Sequence[Path]) -> Thumbnails:
+            return looked_at(PathList(paths))
+
         def inspect(paths: Sequence[Path]) -> Records:
-            return inspected(tuple(paths)).records
+            return inspected(paths).records
 
         if strategy.is_chief:
             attempt(problems, lambda: refuse_unwritable(recipe.output))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ class Selection(Brief):
         return split_validation(self.scan.dataset, fraction, seed)
 
     @property
-    def parts(self) -> dict[str, tuple[Path, ...]]:
+    def parts(self) -> dict[str, Sequence[Path]]:
         """The image files that are read, by the name of their part in the list of images."""
         strangers, validation = self.strangers, self.validation
         own = {"validation": validation.dataset.paths} if validation else {}
@@ -187,7 +187,7 @@ def without_noise(recipe: Recipe, selection: Selection, restore: Callable[[], Mo
         )
     filtered = Filtered(
         threshold(distances, asked.percentile),
-        {dataset.paths[row]: float(distances[row]) for row in np.flatnonzero(~kept)},
+        {dataset.paths[row]: float(distances[row]) for row in np.flatnonzero(~kept).tolist()},
         tuple(name for name in dataset.class_names if name not in left),
     )
     scanned = dataclasses.replace(selection.scan, dataset=remaining.of_people(left))

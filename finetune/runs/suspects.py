@@ -52,7 +52,7 @@ def suspects(images: Dataset, embeddings: Floats, head: Floats) -> Suspects:
     own, best = angles[rows, images.labels], angles.argmin(1)
     found = np.flatnonzero(own > ANGLE)
     found = found[np.argsort(-own[found], kind="stable")]
-    names = tuple(f"{images.paths[row].parent.name}/{images.paths[row].name}" for row in found)
+    names = tuple(f"{path.parent.name}/{path.name}" for path in images.take(found).paths)
     people = tuple(images.class_names[label] for label in best[found])
     return Suspects(names, own[found], people, angles[found, best[found]])
 

@@ -12,7 +12,7 @@ from benchmarks.data import Data, link
 from benchmarks.naive import NaiveLoop
 from benchmarks.settings import Settings
 from benchmarks.stages import run_stage
-from benchmarks.suites import mining, search
+from benchmarks.suites import mapped, mining, search
 from benchmarks.suites.scaling import slopes
 from finetune import Model
 from finetune.dataset.scanning import scan
@@ -101,3 +101,26 @@ def test_the_search_suite_compares_with_the_product_and_with_float64(data, monke
     np.testing.assert_allclose(np.linalg.norm(gallery, axis=1), 1, rtol=1e-5)
     expected = np.argsort(-(probes.astype(float) @ gallery.T.astype(float)), axis=1)[:, :3]
     np.testing.assert_array_equal(search.exhaustive(gallery, probes, 3), expected)
+
+
+def test_the_mapped_suite_measures_a_file_that_it_removes(data, monkeypatch) -> None:
+    monkeypatch.setattr(mapped, "AT_ONCE", 20_000)
+    before = sorted(data.work.iterdir())
+    result = mapped.run(Settings(data, rounds=1, quick=True))
+    wrong, one, many, memory = result.targets
+    assert wrong.figure == 0
+    assert (one.least, many.least) == (True, True)
+    found = (result.timings[f"{what}, 256 probes{k}"][0] for what, k in (("product", ""), ("search", ", k = 10")))
+    assert many.figure == pytest.approx(next(found) / next(found))
+    assert memory.figure is None or memory.figure > 16  # the similarities of a block
+    assert sorted(data.work.iterdir()) == before
+
+
+def test_the_file_of_the_mapped_suite_holds_what_its_probes_lie_near(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(mapped, "AT_ONCE", 100)
+    probes = mapped.write_synthetic(tmp_path / "some.npy", 1050)
+    written = np.load(tmp_path / "some.npy")
+    assert (written.shape, written.dtype) == ((1050, mapped.SIZE), np.dtype(np.float32))
+    np.testing.assert_allclose(np.linalg.norm(written, axis=1), 1, rtol=1e-5)
+    assert (probes @ written.T).max(axis=1).min() > 0.8
+    assert len(set((probes @ written.T).argmax(axis=1))) == mapped.PROBES

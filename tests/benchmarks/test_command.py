@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
         (
             ["heads"],
             "no suite 'heads'; choose from input, known, head, blocks, boundaries, embed, start, validate, memory, "
-            "scaling, align, mining, search, training",
+            "scaling, align, mining, search, mapped, training",
         ),
         (["head", "x", "y"], "no suite 'x', 'y'; choose from"),
         (["--rounds", "0"], "argument --rounds: found 0; give a whole number, 1 or more"),

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from finetune.errors import DataError, RunError
+from finetune.gallery import storage
 from finetune.gallery.mapping import MapCertificate
 from finetune.gallery.storage import read_contract, read_gallery, update, write_gallery
 from tests.gallery.conftest import gallery, photos, vectors
@@ -420,3 +421,22 @@ def test_a_photo_of_nobody_is_refused(tmp_path, label):
         file["labels"][-1] = label
     with pytest.raises(DataError, match="a label of nobody"):
         read_gallery(path)
+
+
+def test_a_large_gallery_stays_in_its_file_and_its_checksums_are_compared(tmp_path, monkeypatch):
+    written = gallery(people=9, size=64)
+    write_gallery(tmp_path / "g.h5", written)
+    monkeypatch.setattr(storage, "MAPPED", written.embeddings.nbytes)
+    read = read_gallery(tmp_path / "g.h5")
+    assert equal(read, written)
+    assert isinstance(read.embeddings.base, np.memmap)
+    assert not isinstance(read.photos.digests.base, np.memmap)
+    write_gallery(tmp_path / "g.h5", gallery(people=2, size=64))  # beside it and renamed: the mapped one stays
+    assert equal(read, written)
+
+    write_gallery(tmp_path / "g.h5", written)
+    content = (tmp_path / "g.h5").read_bytes()
+    place = content.index(written.embeddings[20].tobytes())
+    (tmp_path / "g.h5").write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    with pytest.raises(DataError, match="damaged: embeddings is not what was written"):
+        read_gallery(tmp_path / "g.h5")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -63,3 +64,78 @@ def test_more_are_asked_for_than_a_block_holds(monkeypatch):
 def test_nobody_can_ask_for_more_than_there_are():
     with pytest.raises(ValueError, match="k: found 4; must be from 1 to the 3 rows"):
         nearest(vectors([0, 1, 2]), vectors([0]), 4)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", ">f4", "float64"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_mapped_file_gives_the_answers_of_its_values(tmp_path, monkeypatch, dtype, order):
+    monkeypatch.setattr(search, "ROWS", 7)
+    monkeypatch.setattr(search, "PROBES", 2)
+    stored = vectors([number % 6 for number in range(40)], seed=1).astype(dtype)
+    np.save(tmp_path / "gallery.npy", np.asarray(stored, order=order))
+    probes = vectors(range(5), seed=2)
+    found = nearest(np.load(tmp_path / "gallery.npy", mmap_mode="r"), probes, 3)
+    rows, similarities = exhaustive(stored.astype(np.float32), probes, 3)
+    np.testing.assert_array_equal(found.rows, rows)
+    np.testing.assert_array_equal(found.similarities, similarities)
+
+
+def test_an_hdf5_dataset_is_searched_without_reading_it_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "ROWS", 8)
+    monkeypatch.setattr(search, "PROBES", 2)
+    embeddings, probes = vectors(range(50), seed=3), vectors(range(9), seed=4)
+    with h5py.File(tmp_path / "some.h5", "w") as file:
+        file["embeddings"] = embeddings
+        read = Watched(file["embeddings"])
+        found = nearest(read, probes, 4)
+    assert read.blocks == [(start, start + 8) for start in range(0, 50, 8)]  # once, for all five blocks of probes
+    np.testing.assert_array_equal(found.rows, exhaustive(embeddings, probes, 4)[0])
+
+
+class Watched:
+    """Rows that remember which blocks were asked for."""
+
+    def __init__(self, rows) -> None:
+        self._rows, self.blocks = rows, []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice):
+        self.blocks.append((rows.start, rows.stop))
+        return self._rows[rows]
+
+
+def test_embeddings_with_their_mirror_images_are_told_apart_too(monkeypatch):
+    """Two unit halves make a length of √2, so that the rounding error is up to twice as large."""
+    monkeypatch.setattr(search, "ROWS", 16)
+    halves = vectors(range(200), size=256, seed=5), vectors(range(200), size=256, seed=6)
+    embeddings = np.concatenate(halves, axis=1)
+    rows, _ = exhaustive(embeddings, embeddings[:4], 6)
+    np.testing.assert_array_equal(nearest(embeddings, embeddings[:4], 6).rows, rows)
+    assert np.linalg.norm(embeddings, axis=1).max() < search.MOST_LENGTH
+
+
+def test_no_probe_has_no_answer():
+    found = nearest(vectors(range(5)), np.empty([0, 16], np.float32), 2)
+    assert (found.rows.shape, found.rows.dtype, found.similarities.shape) == ((0, 2), np.dtype(np.int64), (0, 2))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_not_finite_is_refused_where_it_would_hide_others(monkeypatch, value):
+    monkeypatch.setattr(search, "ROWS", 4)
+    gallery = vectors(range(11))
+    gallery[6, 3] = value
+    with pytest.raises(ValueError, match="rows 4 to 7: one of them holds NaN or infinity"):
+        nearest(gallery, np.stack([-gallery[0], gallery[0]]), 1)
+    with pytest.raises(ValueError, match="a probe holds NaN or infinity"):
+        nearest(vectors(range(11)), gallery, 1)
+
+
+def test_a_long_search_shows_its_progress(monkeypatch, capsys):
+    monkeypatch.setattr(search, "ROWS", 4)
+    monkeypatch.setattr("finetune.progress.SECONDS_BETWEEN_LINES", 0.0)
+    nearest(vectors(range(11)), vectors([0]), 1, what="searching")
+    assert capsys.readouterr().err.startswith("searching: 4 of 11")
+    nearest(vectors(range(11)), vectors([0]), 1)
+    assert capsys.readouterr().err == ""
