@@ -93,10 +93,12 @@ def inspect_kept(
     unknown = PathList(path for path in paths if path not in known) if known else paths
     kept = KeptRecords(unknown, recheck=recheck)
     found = kept.known()
-    if len(found) == len(paths) and not len(found.unmeasured()):
+    complete = len(found) == len(unknown) and not len(found.unmeasured())
+    if complete and not known:
         return found
     records = inspect_images(paths, measure, JoinedRecords(found, known or {}))
-    kept.keep(records)
+    if not complete:
+        kept.keep(records)
     return records
 
 
@@ -156,8 +158,6 @@ class KeptRecords:
 
         A full disk, or another process that writes the same file, is not an error: the files are read again next time.
         """
-        if not len(self._paths):
-            return
         others = np.ones(len(self._kept.rows), bool)
         others[self._rows[self._rows >= 0]] = False
         is_file, changed = (self._seen != files.NO_FILE).any(axis=1), self._seen[:, 2:].max(axis=1)

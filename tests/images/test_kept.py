@@ -208,5 +208,4 @@ def test_an_inspection_after_hashing_decodes_once(faces):
     decoded: list[int] = []
     for _ in range(2):
         inspect_kept(faces, lambda records: decoded.append(len(records)) or measure_all(records))
-    assert decoded[0] > 0
-    assert decoded[1:] == [0]
+    assert sum(decoded) == decoded[0] > 0
