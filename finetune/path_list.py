@@ -98,7 +98,7 @@ class PathList(Sequence[Path]):
         if self._found is None:
             hashes = np.fromiter(map(hash, map(self._store.names, self._rows)), np.int64, len(self))
             order = np.argsort(hashes, kind="stable")
-            self._found = array("q", hashes[order].tobytes()), array("q", order.tobytes())
+            self._found = array("q", hashes[order].tobytes()), array("i", order.astype(np.int32).tobytes())
         return self._found
 
     def _part(self, rows: Rows) -> PathList:

@@ -49,6 +49,8 @@ NAMES, ROWS, REASONS = "names", "rows", "reasons"
 VERSION = 1
 MOST = 2**33
 """Largest size of a file of records that is read, and of all of them together."""
+AT_ONCE = 2**16
+"""Rows that are copied at once."""
 
 
 class _Kept(NamedTuple):
@@ -142,16 +144,26 @@ class KeptRecords:
 
     def known(self) -> RecordTable:
         """Return the kept record of each file that is as it was."""
+        same = self._unchanged()
+        whole = bool(same.all())
+        if whole and (self._kept.rows["width"] | self._kept.rows["fault"]).all():
+            self._seen = _stamps(PathList())  # nothing will be kept anew, and the memory is needed below
+        table = RecordTable(self._paths if whole else self._paths.take(same))
+        rows = self._rows[same]
+        for start in range(0, len(rows), AT_ONCE):
+            part, into = self._kept.rows[rows[start : start + AT_ONCE]], table.rows[start : start + AT_ONCE]
+            for column in ("checksum", "width", "height", "fault"):
+                into[column] = part[column]
+            into["digest"] = part["digest"].copy().view("V32")[:, 0]
+        table.reasons = list(self._kept.reasons)
+        return table
+
+    def _unchanged(self) -> npt.NDArray[np.bool_]:
+        """Return for each path whether its file is as it was when its record was kept."""
         same = np.full(len(self._paths), not self._recheck) & (self._rows >= 0)
         for column, seen in zip(STAMPS, self._seen.T, strict=True):
             same[same] &= self._kept.rows[column][self._rows[same]].astype(np.int64) == seen[same]
-        table = RecordTable(self._paths if same.all() else self._paths.take(same))
-        rows = self._rows[same]
-        for column in ("checksum", "width", "height", "fault"):
-            table.rows[column] = self._kept.rows[column][rows]
-        table.rows["digest"] = self._kept.rows["digest"][rows].view("V32")[:, 0]
-        table.reasons = list(self._kept.reasons)
-        return table
+        return same
 
     def keep(self, records: RecordTable) -> None:
         """Keep the records of the paths, and those of other files that were kept before.
