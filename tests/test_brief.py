@@ -15,6 +15,7 @@ from finetune.dataset.scanning import Layout
 from finetune.gallery.contract import Contract
 from finetune.gallery.gallery import Gallery
 from finetune.gallery.photos import Photos
+from finetune.path_list import PathList
 from finetune.verification.protocols.lfw import evaluate_pairs
 from finetune.verification.result import Overlap
 
@@ -54,8 +55,10 @@ def test_few_items_are_shown_and_many_counted():
     assert "identities=('Ann', 'Bob')" in repr(Overlap(("Ann", "Bob"), 9, 3))
     assert "identities=('Ann',)" in repr(Overlap(("Ann",), 9, 3))
     assert "identities=<tuple of 4,281>" in repr(Overlap(("Ann",) * 4281, 9, 3))
-    found = Layout(root=Path("faces"), files={"Ann": ("1.png",) * 500, "Bob": ("2.png",)}, misplaced=())
+    ann, bob = ("1.png",) * 500, ("2.png",)
+    found = Layout(Path("faces"), {"Ann": ann, "Bob": bob}, PathList(map(Path, (*ann, *bob))), ())
     assert "files={'Ann': <tuple of 500>, 'Bob': ('2.png',)}" in repr(found)
+    assert "every=<PathList of 501>" in repr(found)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_an_output_that_is_a_file_is_one_line(tmp_path, capsys) -> None:
 
 def test_suites_run_in_their_order_and_all_of_them_without_a_word() -> None:
     assert parse(["embed", "head", "embed"]).names == ["head", "embed"]
-    assert len(parse([]).names) == 14
+    assert len(parse([]).names) == 15
     assert (parse([]).rounds, parse(["--quick"]).rounds, parse(["--quick", "--rounds", "4"]).rounds) == (5, 2, 4)
 
 
