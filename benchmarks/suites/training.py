@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from benchmarks import graph
 from benchmarks.machine import machine
+from benchmarks.own_symbols import own_symbols
 from benchmarks.report import Result, Target
 from benchmarks.settings import Settings
 from benchmarks.timing import alternate, clock, ratio
@@ -84,9 +85,10 @@ def _steppers(
     if find_spec("torch") is None:
         notes.append(f"PyTorch, {precision}: left out, for torch is missing")
         return steppers
-    from benchmarks.torch_training import TorchTrainer
+    with own_symbols():  # PyTorch loads Triton, which brings the LLVM, with its optimizer
+        from benchmarks.torch_training import TorchTrainer
 
-    theirs = TorchTrainer(graph.training_graph(model), RATE, precision)
+        theirs = TorchTrainer(graph.training_graph(model), RATE, precision)
     if precision == "float32":
         notes.append(_agreement(model, theirs, images, labels))
     return {**steppers, TORCH: lambda: theirs.step(images.numpy(), labels.numpy())}

@@ -45,7 +45,7 @@ def trained(*arguments, **options):
 @pytest.mark.parametrize("biases", [True, False])
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_in_bfloat16_the_output_is_tf_slims_and_the_gradients_are_those_of_float32(kernel, biases):
-    output, *gradients = outputs_and_gradients(trained, kernel, tf.bfloat16, biases=biases)
+    output, *_ = outputs_and_gradients(trained, kernel, tf.bfloat16, biases=biases)
     np.testing.assert_array_equal(output, outputs_and_gradients(slim.conv2d, kernel, tf.bfloat16, biases=biases)[0])
     # The ReLU lets through what is positive, which rounding may change where an output is near 0.
     linear = {"biases": biases, "activation_fn": None}
