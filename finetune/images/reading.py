@@ -18,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from finetune.errors import DataError, FinetuneError, Problem
+from finetune.images.plain_png import SIGNATURE, decode_plain_png
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -52,7 +53,7 @@ BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), HEIC),
 }
 """Brands after `ftyp`, by ISO 23008-12 and AVIF's specification; `mif1` precedes `avif` in some AVIF files."""
-COMMON = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG"}
+COMMON = {SIGNATURE: "PNG", b"\xff\xd8\xff": "JPEG"}
 """First bytes of the formats whose plugin of Pillow is imported alone."""
 UNFIT = (SyntaxError, IndexError, TypeError, struct.error)
 """Exceptions of Pillow's plugins for files of another format."""
@@ -212,8 +213,14 @@ def too_small(width: int, height: int, crop: int) -> str:
 
 
 def _decode(file: BinaryIO, max_pixels: int) -> Pixels:
-    kind = _optional(file.read(64))
+    beginning = file.read(64)
     file.seek(0)
+    if beginning.startswith(SIGNATURE):
+        pixels = decode_plain_png(file.read(), min(max_pixels, LARGE))
+        if pixels is not None:
+            return pixels
+        file.seek(0)
+    kind = _optional(beginning)
     if kind is not None and not _is_read(kind):
         raise ImageError(f"{kind.name} image, which can't be read here", f"{kind.needs}, or save it as JPEG or PNG")
     try:

@@ -69,16 +69,16 @@ def test_before_stage_1_nothing_is_read_twice(images, make, tmp_path, monkeypatc
     decoded: list[bytes] = []
     opened: list[Path] = []
     built: list[Model] = []
-    load, open_image, build = tf1.read_bundle, reading._opened, Model.__init__
+    load, decode, build = tf1.read_bundle, reading._decode, Model.__init__
 
-    def open_counted(file):
+    def decode_counted(file, max_pixels):
         decoded.append(file.read())
         file.seek(0)
-        return open_image(file)
+        return decode(file, max_pixels)
 
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(hashlib, "sha256", lambda data=b"", **_: Counting(hashed, data))
-    monkeypatch.setattr(reading, "_opened", open_counted)
+    monkeypatch.setattr(reading, "_decode", decode_counted)
     monkeypatch.setattr(tf1, "read_bundle", lambda prefix, index: opened.append(index) or load(prefix, index))
     monkeypatch.setattr(
         Model, "__init__", lambda self, *parts, **more: built.append(self) or build(self, *parts, **more)
