@@ -36,7 +36,7 @@ class Target:
         """True if the figure respects the limit; None without a figure."""
         if self.figure is None:
             return None
-        return self.figure >= self.limit if self.least else self.figure <= self.limit
+        return bool(self.figure >= self.limit if self.least else self.figure <= self.limit)
 
 
 @dataclasses.dataclass

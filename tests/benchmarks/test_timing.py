@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from benchmarks.report import Result, Target, write
@@ -47,6 +48,7 @@ def test_only_the_action_is_clocked(monkeypatch: pytest.MonkeyPatch) -> None:
         (25, 25, True, True),
         (24, 25, True, False),
         (None, 1, 1, None),
+        (np.float64(0.5), 1, False, True),  # NumPy's own True could not be written as JSON
     ],
 )
 def test_a_target_is_met_on_its_side_of_the_limit(figure, limit, least, met) -> None:
