@@ -67,7 +67,7 @@ setup(
         "annotated-types>=0.6",
         "pyyaml>=6.0.1",
         "pillow>=10.3",
-        "pyspng-seunglab>=1.1.2",  # the first with wheels for NumPy 2 and Python 3.12
+        "pyspng-seunglab>=1.1.2",  # the first with compiled wheels for Python 3.13
         "opencv-python-headless>=4.8",
         "rich>=13.7",
         "safetensors>=0.4.3",
