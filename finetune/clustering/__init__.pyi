@@ -24,6 +24,7 @@ from .folder import (
 )
 from .joining import SHARE as SHARE, join as join, why_anew as why_anew
 from .linkage import Clustered as Clustered, Known as Known, average_linkage as average_linkage
+from .metric import Metric as Metric, learn_metric as learn_metric
 from .neighbours import Edges as Edges, expand as expand, similar_pairs as similar_pairs
 from .numbering import number_clusters as number_clusters
 from .page import by_size as by_size, render as render

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune.arrays import Floats, Labels, class_means
+from finetune.clustering.metric import PLAIN, Metric
 from finetune.clustering.neighbours import MOST, NEIGHBOURS, expanded_by
 from finetune.clustering.people import Clusters
 
@@ -60,24 +61,26 @@ class Library:
     """
 
     def __init__(self, embeddings: Floats, clusters: Clusters) -> None:
-        self._take([embeddings], Centres.from_clusters(clusters), clusters.threshold)
+        self._take([embeddings], Centres.from_clusters(clusters), clusters.threshold, clusters.metric)
 
     @classmethod
-    def resumed(cls, parts: Sequence[Floats], centres: Centres, threshold: float) -> Library:
+    def resumed(cls, parts: Sequence[Floats], centres: Centres, threshold: float, metric: Metric = PLAIN) -> Library:
         """Return a library from what an earlier one had.
 
         Args:
             parts: embeddings of all faces, rows of unit length, in one or more arrays, which are not copied.
             centres: centres of the faces in the same order. A face without one is never found.
             threshold: mean similarity above which a face joins a cluster.
+            metric: metric in which the faces were compared.
         """
         library = cls.__new__(cls)
-        library._take(parts, centres, threshold)
+        library._take(parts, centres, threshold, metric)
         return library
 
-    def _take(self, parts: Sequence[Floats], centres: Centres, threshold: float) -> None:
-        self._threshold = threshold
+    def _take(self, parts: Sequence[Floats], centres: Centres, threshold: float, metric: Metric) -> None:
+        self._threshold, self._metric = threshold, metric
         self._parts = [np.asarray(part, np.float32) for part in parts]
+        self._lengths = _with_room(np.concatenate([metric.lengths(part) for part in self._parts]))
         self._start = sum(map(len, self._parts))
         """Number of the faces that were there; the added ones stand in an array with room for more."""
         self._added = np.empty([0, *centres.means.shape[1:]], np.float32)
@@ -110,12 +113,14 @@ class Library:
             barred: rows of faces whose clusters no face of the photo joins, such as other crops of the photo.
         """
         faces = np.asarray(photo, np.float32)
+        mapped = self._metric.rows(faces)
         expanded = np.empty_like(faces)
         closed = {int(self._of[row]) for row in barred}
         joins = []
         for place, similarities in enumerate(self._similarities(faces)):
             near = _highest(similarities, MOST)
-            expanded[place] = expanded_by(faces[place], self._rows(near[:NEIGHBOURS]), similarities[near[:NEIGHBOURS]])
+            neighbours = self._metric.rows(self._rows(near[:NEIGHBOURS]))
+            expanded[place] = expanded_by(mapped[place], neighbours, similarities[near[:NEIGHBOURS]])
             clusters = np.unique(self._of[near])
             clusters = clusters[clusters != NOWHERE]
             means = self._means[clusters] @ expanded[place]
@@ -134,7 +139,9 @@ class Library:
     def _similarities(self, faces: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the similarity of each face to each row, [m, n]; -2 for rows in no cluster."""
         parts = [*self._parts, self._added[: self._n - self._start]]
-        similarities = np.concatenate([faces @ part.T for part in parts], axis=1)
+        probes = self._metric.probes(faces)
+        similarities = np.concatenate([probes @ part.T for part in parts], axis=1)
+        similarities /= self._lengths[: self._n]
         similarities[:, self._of[: self._n] == NOWHERE] = -2
         return similarities
 
@@ -151,7 +158,7 @@ class Library:
         """Write a face behind the others, into a cluster or a new one, and return the label."""
         row, self._n = self._n, self._n + 1
         self._added = _with_place(self._added, row - self._start)
-        self._of = _with_place(self._of, row)
+        self._of, self._lengths = _with_place(self._of, row), _with_place(self._lengths, row)
         if cluster is None:
             cluster, self._k = self._k, self._k + 1
             self._means, self._sizes, self._first = (
@@ -160,6 +167,7 @@ class Library:
             self._means[cluster], self._sizes[cluster], self._first[cluster] = 0, 0, row
         size = int(self._sizes[cluster])
         self._added[row - self._start], self._of[row] = face, cluster
+        self._lengths[row] = self._metric.lengths(face[np.newaxis])[0]
         self._means[cluster] = (self._means[cluster] * size + expanded) / (size + 1)
         self._sizes[cluster] = size + 1
         return int(self._first[cluster])

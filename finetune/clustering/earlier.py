@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from finetune.brief import Brief
 from finetune.clustering.adding import NOWHERE, Centres
+from finetune.clustering.metric import PLAIN, Metric
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -20,12 +21,16 @@ class Earlier(Brief):
     Attributes:
         centres: centres of the faces, then of a gallery's photos.
         faces: number of the faces.
+        metric: metric in which the faces were compared.
+        threshold: mean similarity in that metric above which clusters were merged; None in files of older versions.
         changed: number of faces that were added or removed since all were clustered.
         stamp: digest of what the clusters follow from beside the faces.
     """
 
     centres: Centres
     faces: int
+    metric: Metric = PLAIN
+    threshold: float | None = None
     changed: int = 0
     stamp: str = ""
 
@@ -39,13 +44,16 @@ class Earlier(Brief):
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays that a file keeps."""
         of, means, sizes = self.centres
-        return {
+        arrays: dict[str, npt.NDArray[Any]] = {
             "centre_of": of,
             "centre_means": means,
             "centre_sizes": sizes,
             "changed": np.array(self.changed),
             "stamp": np.array(self.stamp),
         }
+        if self.threshold is not None:
+            arrays["threshold"] = np.array(self.threshold)
+        return arrays if self.metric.matrix is None else arrays | {"metric": self.metric.matrix}
 
     @classmethod
     def from_arrays(cls, stored: Mapping[str, npt.NDArray[Any]], faces: int, size: int) -> Earlier | None:
@@ -59,7 +67,18 @@ class Earlier(Brief):
         if "centre_of" not in stored:
             return None
         of, means, sizes = (stored[f"centre_{name}"] for name in Centres._fields)
-        left = cls(Centres(of, means, sizes), faces, int(stored["changed"]), str(stored["stamp"]))
-        fits = [part.dtype.kind for part in left.centres] == ["i", "f", "i"] and means.shape == (len(sizes), size)
-        fits = fits and of.ndim == 1 and len(of) >= faces
-        return left if fits and of.min(initial=0) >= NOWHERE and of.max(initial=-1) < len(sizes) else None
+        matrix, threshold = (stored.get(name) for name in ("metric", "threshold"))
+        fits = [part.dtype.kind for part in (of, means, sizes)] == ["i", "f", "i"]
+        fits = fits and means.shape == (len(sizes), size) and of.ndim == 1 and len(of) >= faces
+        fits = fits and of.min(initial=0) >= NOWHERE and of.max(initial=-1) < len(sizes)
+        fits = fits and _is_finite(matrix, (size, size)) and _is_finite(threshold, ())
+        if not fits:
+            return None
+        metric = PLAIN if matrix is None else Metric(matrix)
+        value = None if threshold is None else float(threshold)
+        return cls(Centres(of, means, sizes), faces, metric, value, int(stored["changed"]), str(stored["stamp"]))
+
+
+def _is_finite(part: npt.NDArray[Any] | None, shape: tuple[int, ...]) -> bool:
+    """Return whether an array that may be missing has a shape and finite numbers."""
+    return part is None or (part.dtype.kind == "f" and part.shape == shape and bool(np.isfinite(part).all()))

@@ -109,6 +109,8 @@ def read_clusters(out: Path) -> Stored:
     """
     settings, threshold = read_settings(out)
     faces, photos, earlier = read_faces(out / FACES)
+    if earlier and earlier.threshold is not None:  # that of its metric: a kill may have come between the two files
+        threshold = earlier.threshold, threshold[1]
     return Stored(settings, faces, photos, read_corrections(out / CORRECTIONS), threshold, earlier)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -55,7 +56,7 @@ def join(
     """
     faces, *others = embeddings
     old, total = earlier.faces, len(faces)
-    library = Library.resumed([faces[:old], *others], earlier.centres, threshold)
+    library = Library.resumed([faces[:old], *others], earlier.centres, threshold, earlier.metric)
     photos, is_new = constraints.photos[: len(rows)], rows >= old
     there: dict[int, list[int]] = {}
     for photo, row in zip(photos[~is_new].tolist(), rows[~is_new].tolist(), strict=True):
@@ -70,4 +71,4 @@ def join(
     whole = np.concatenate([of[:old], np.full(total - old, NOWHERE), of[old : old + gallery]])
     whole[[row for own in added.values() for row in own]] = of[old + gallery :]
     changed = earlier.changed + int(is_new.sum())
-    return Earlier(Centres(whole, means, sizes), total, changed, earlier.stamp)
+    return dataclasses.replace(earlier, centres=Centres(whole, means, sizes), faces=total, changed=changed)

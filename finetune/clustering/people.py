@@ -1,4 +1,4 @@
-"""People in a set of embedded faces: expansion, threshold and linkage in one call."""
+"""People in a set of embedded faces: metric, expansion, threshold and linkage in one call."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from finetune.arrays import Floats, Labels
 from finetune.brief import Brief
 from finetune.clustering.constraints import Constraints
 from finetune.clustering.linkage import Known, average_linkage
+from finetune.clustering.metric import Metric, learn_metric
 from finetune.clustering.neighbours import expand
 from finetune.clustering.thresholds import estimate_threshold
 
@@ -28,13 +29,15 @@ class Clusters(Brief):
         labels: lowest row of each face's cluster, int64 [n].
         threshold: mean similarity of expanded embeddings above which clusters were merged.
         source: description of where the threshold comes from.
-        expanded: expanded embeddings, float32 [n, E].
+        expanded: expanded embeddings in the metric, float32 [n, E].
+        metric: metric in which the faces were compared.
     """
 
     labels: Labels
     threshold: float
     source: str
     expanded: npt.NDArray[np.float32]
+    metric: Metric
 
 
 def find_people(
@@ -44,8 +47,11 @@ def find_people(
     far: float = FAR,
     threshold: float | None = None,
     known: Labels | None = None,
+    metric: Metric | None = None,
 ) -> Clusters:
     """Cluster faces by person: average linkage of embeddings that were expanded by their nearest neighbours.
+
+    From 512 faces on, they are compared in a metric that is learned from the faces themselves (`learn_metric`).
 
     Args:
         embeddings: rows of unit length, [n, E], in an order that has nothing to do with their people, such as that of
@@ -56,6 +62,7 @@ def find_people(
         known: person of each face, int64 [n]; -1 where unknown. If given, the threshold is the lowest one at which no
             more than half of the share `far` of these people's pairs would be merged (`MARGIN`). Without it, it is only
             an estimate.
+        metric: metric to compare the faces in, in place of one that is learned.
 
     Raises:
         ValueError: the constraints contradict each other.
@@ -68,12 +75,13 @@ def find_people(
         [0, 0, 0, 3, 3, 3, 6, 6, 6, 9, 9, 9]
     """
     kept = Constraints.none(len(embeddings)) if constraints is None else constraints
-    rows, source = expand(embeddings), "as given"
+    metric = learn_metric(embeddings) if metric is None else metric
+    rows, source = expand(metric.rows(embeddings)), "as given"
     if threshold is None:
         threshold, source = estimate_threshold(embeddings, rows, far), "estimated from the similarities of all pairs"
         if known is not None:
             threshold, source = _calibrated(rows, threshold, Known(known, MARGIN * far)), "measured on known people"
-    return Clusters(average_linkage(rows, threshold, kept).labels, threshold, source, rows)
+    return Clusters(average_linkage(rows, threshold, kept).labels, threshold, source, rows, metric)
 
 
 def _calibrated(rows: Floats, estimate: float, known: Known) -> float:

@@ -17,6 +17,7 @@ from finetune.clustering.earlier import Earlier
 from finetune.clustering.faces import Faces
 from finetune.clustering.finding import POOR
 from finetune.clustering.joining import join
+from finetune.clustering.metric import Metric
 from finetune.clustering.numbering import number_clusters
 from finetune.clustering.people import find_people
 from finetune.errors import DataError, Problem
@@ -59,6 +60,7 @@ def cluster_faces(
     far: float,
     threshold: float | None = None,
     paths: Mapping[str, str] | None = None,
+    metric: Metric | None = None,
 ) -> People:
     """Cluster faces by person.
 
@@ -74,6 +76,7 @@ def cluster_faces(
         far: share of the pairs of two people's faces that may be merged, 0 < far < 0.1.
         threshold: mean similarity that clusters must exceed to be merged, in place of `far`.
         paths: digest of each photo by its path, for the message.
+        metric: metric to compare the faces in, in place of one that is learned.
 
     Raises:
         DataError: the corrections contradict each other; the message names two photos.
@@ -86,7 +89,7 @@ def cluster_faces(
         raise DataError(Problem("", told, "take back one of your corrections"))
     embeddings = np.concatenate([faces.embeddings[rows], *_embeddings(gallery)])
     known = _known(gallery, len(rows), far) if gallery is not None else None
-    found = find_people(embeddings, constraints, far=far, threshold=threshold, known=known)
+    found = find_people(embeddings, constraints, far=far, threshold=threshold, known=known, metric=metric)
     source = found.source + (
         _too_few(gallery, far) if gallery is not None and known is None and threshold is None else ""
     )
@@ -94,7 +97,8 @@ def cluster_faces(
     centres = Centres.from_clusters(found)
     of = np.concatenate([np.full(len(faces), NOWHERE), centres.of[len(rows) :]])
     of[rows] = centres.of[: len(rows)]
-    return dataclasses.replace(people, left=Earlier(centres._replace(of=of), len(faces)))
+    left = Earlier(centres._replace(of=of), len(faces), found.metric, found.threshold)
+    return dataclasses.replace(people, left=left)
 
 
 def join_faces(

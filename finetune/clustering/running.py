@@ -27,6 +27,7 @@ from finetune.clustering.folder import (
     write_clusters,
 )
 from finetune.clustering.joining import why_anew
+from finetune.clustering.metric import PLAIN
 from finetune.clustering.references import face_of, faces_meant
 from finetune.clustering.result import People, cluster_faces, enrolled_faces, join_faces
 from finetune.errors import DataError, Problem
@@ -233,9 +234,10 @@ def _added(stored: Stored, why: str) -> tuple[People, str]:
 
 
 def _people(stored: Stored) -> People:
-    """Cluster what is stored, with its gallery; corrections change no threshold."""
+    """Cluster what is stored, with its gallery; corrections change neither the threshold nor the metric."""
     settings = stored.settings
     value, source = stored.threshold or (settings.threshold, "")
+    kept = stored.earlier.metric if stored.earlier else PLAIN  # older versions compared by the plain cosine
     people = cluster_faces(
         stored.faces,
         stored.corrections,
@@ -244,6 +246,7 @@ def _people(stored: Stored) -> People:
         far=settings.far,
         threshold=value,
         paths=stored.photos,
+        metric=kept if stored.threshold else None,
     )
     left = people.left and dataclasses.replace(people.left, stamp=_stamp(stored, people.threshold))
     return dataclasses.replace(people, source=source or people.source, left=left)

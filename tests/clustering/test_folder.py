@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -22,6 +23,7 @@ from finetune.clustering import (
     naming,
     read_clusters,
     write_clusters,
+    write_faces,
 )
 from finetune.errors import DataError, RunError
 from tests.clustering.conftest import planted
@@ -64,12 +66,23 @@ def test_what_is_written_is_read(out):
 
 
 def test_a_correction_does_not_change_the_threshold(out):
+    stored = read_clusters(out)
     settings = json.loads((out / "cluster.json").read_text())
     told = {"threshold": None, "merged_above": 0.625, "source": "estimated"}
     (out / "cluster.json").write_text(json.dumps(settings | told))
+    write_faces(
+        out / "embeddings.npz", stored.faces, stored.photos, dataclasses.replace(stored.earlier, threshold=0.625)
+    )
     people = correct_clusters(out, [naming("1", "Ann")]).people
     assert (people.threshold, people.source) == (0.625, "estimated")
     assert json.loads((out / "cluster.json").read_text()) == settings | told
+
+
+def test_after_a_kill_between_two_files_the_threshold_is_that_of_the_metric(out):
+    """The embeddings' file has both, so that they fit; `cluster.json` may be older."""
+    settings = json.loads((out / "cluster.json").read_text())
+    (out / "cluster.json").write_text(json.dumps(settings | {"merged_above": 0.9}))
+    assert read_clusters(out).threshold == (0.5, "as given")
 
 
 def test_a_folder_of_something_else_stays_as_it_is(out, tmp_path):

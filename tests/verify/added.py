@@ -25,6 +25,7 @@ from finetune.clustering import (
     Corrections,
     Earlier,
     Faces,
+    Metric,
     People,
     Settings,
     Stored,
@@ -85,11 +86,13 @@ def given(out: Path, photos: Path, paths: list[Path], contents: list[bytes], row
     faces = Faces.of([(digest, 1, (0.0, 0.0, 48.0, 48.0), "") for digest in digests], rows)
     alone = np.bincount(people)[people] == 1
     faces.clusters[:] = np.where(alone, 0, people + 1)
-    clusters = Clusters(people, THRESHOLD, "as given", rows)
+    metric = Metric(np.eye(rows.shape[1], dtype=np.float32))  # takes the time of any
+    clusters = Clusters(people, THRESHOLD, "as given", rows, metric)
     settings = Settings(str(photos), True, 20, 0.001, THRESHOLD, None, Contract("model", "0" * 64, 160, "fixed"))
     names = {path.relative_to(photos).as_posix(): digest.hex() for path, digest in zip(paths, digests, strict=True)}
     stored = Stored(settings, faces, names, Corrections())
-    left = Earlier(Centres.from_clusters(clusters), len(faces), 0, running._stamp(stored, THRESHOLD))
+    stamp = running._stamp(stored, THRESHOLD)
+    left = Earlier(Centres.from_clusters(clusters), len(faces), metric, THRESHOLD, stamp=stamp)
     apart = tuple(SINGLE if one else "" for one in alone.tolist())
     out.mkdir()
     write_thumbnails(out / folder.THUMBNAILS, dict(zip(faces.keys(), contents, strict=True)))

@@ -2,7 +2,8 @@
 
 Trained are the people of `learn.txt`, and those of `pairs.txt` whom neither `novel.txt` nor a pair of strangers names,
 with five images or more. Measured are the other novel people, whom neither the checkpoint nor the training has seen: on
-all their pairs of one person and on drawn pairs of two, of degraded photos and of clean ones.
+all their pairs of one person and on drawn pairs of two, of degraded photos and of clean ones. Training without labels
+needs no five images of a person, so that one row has the photos of all people but the measured ones.
 
 To measure another way of training, add a row to `ROWS`; another camera, to `CASES`.
 """
@@ -56,16 +57,23 @@ LATE: dict[str, object] = {
     "distillation": {"factor": 20, "of": "clean"},
 }
 """Training of the last blocks, where losses of a classifier differ most."""
-ROWS: dict[str, dict[str, object]] = {
-    "as the recipe says": {},
-    "without labels": {"loss": "none", "init": None},
-    "no distillation": {"distillation": 0},
-    "distillation of the degraded photo": {"distillation": {"factor": 100, "of": "same"}},
-    "ArcFace": LATE | {"loss": "arcface"},
-    "AdaFace": LATE | {"loss": "adaface"},
+NO_LABELS: dict[str, object] = {"loss": "none", "init": None}
+EVERYONE = "without labels, on all who are no strangers"
+ROWS: dict[str, tuple[dict[str, object], ...]] = {
+    "as the recipe says": ({},),
+    "without labels": (NO_LABELS,),
+    EVERYONE: (NO_LABELS,),
+    "without labels, then the last blocks": (
+        NO_LABELS,
+        LATE | NO_LABELS | {"distillation": {"factor": 100, "of": "clean"}},
+    ),
+    "no distillation": ({"distillation": 0},),
+    "distillation of the degraded photo": ({"distillation": {"factor": 100, "of": "same"}},),
+    "ArcFace": (LATE | {"loss": "arcface"},),
+    "AdaFace": (LATE | {"loss": "adaface"},),
 }
-"""Ways of training, each with what it changes in the recipe's stage. A classifier that trains alone changes no
-embedding, so that its figures are those before."""
+"""Ways of training: for each of their stages, what it changes in the recipe's one. A classifier that trains alone
+changes no embedding, so that its figures are those before."""
 
 
 class Pairs(NamedTuple):
@@ -107,12 +115,18 @@ def strangers() -> list[str]:
     return sorted({*(lfw / "novel.txt").read_text().split()} - {*(lfw / "learn.txt").read_text().split()})
 
 
-def faces() -> Path:
-    """Cut the training faces, and return their folder."""
+def all_but_strangers() -> list[str]:
+    """Return the people whom nothing is measured on, sorted, however few images they have."""
+    named = {line.split("/")[0] for line in (SHARED / "lfw/boxes.txt").read_text().splitlines()}
+    return sorted(named - {*strangers()})
+
+
+def faces(people: Sequence[str], name: str = "faces_182") -> Path:
+    """Cut the faces of people to train on, and return their folder."""
     PLACE.mkdir(parents=True, exist_ok=True)
     listed = PLACE / "people.txt"
-    listed.write_text("".join(f"{name}\n" for name in trained_people()))
-    return crops("gains/faces_182", 182, 44, listed)
+    listed.write_text("".join(f"{person}\n" for person in people))
+    return crops(f"gains/{name}", 182, 44, listed)
 
 
 def photos() -> list[Path]:
@@ -184,21 +198,22 @@ def interval(change: np.ndarray, pairs: Pairs, people: np.ndarray) -> tuple[floa
     return float(low), float(high)
 
 
-def trained(
-    case: Case, change: Mapping[str, object], seed: int, measure: Callable[[Embedder], Embeddings]
-) -> Embeddings:
-    """Train as a recipe says, with another seed and changed keys of its stage, and return what is measured then."""
+def trained(case: Case, row: str, seed: int, measure: Callable[[Embedder], Embeddings]) -> Embeddings:
+    """Train as a recipe says, with another seed and a row's keys of its stage, and return what is measured then."""
     recipe = Recipe.load(case.recipe)
-    (stage,) = recipe.stages
-    values = {"accept": None, **change}
-    stage = type(stage)(**{key: value for key, value in (stage.to_value() | values).items() if value is not None})
-    data: dict[str, object] = {"train": str(faces())}
-    data |= {"labels": "none"} if stage.loss.name == "none" else {}
-    with tempfile.TemporaryDirectory() as folder:
+    (whole,) = recipe.stages
+    stages = []
+    for number, change in enumerate(ROWS[row]):
+        values = whole.to_value() | {"name": f"stage {number}", "accept": None, **change}
+        stages.append(type(whole)(**{key: value for key, value in values.items() if value is not None}))
+    folder = faces(all_but_strangers(), "everyone_182") if row == EVERYONE else faces(trained_people())
+    data: dict[str, object] = {"train": str(folder)}
+    data |= {"labels": "none"} if stages[0].loss.name == "none" else {}
+    with tempfile.TemporaryDirectory() as place:
         tuner = FineTuner(
             SHARED / "facenet",
             data,
-            Path(folder) / "run",
+            Path(place) / "run",
             seed=seed,
             verbose=False,
             augment=recipe.augment,
@@ -206,8 +221,9 @@ def trained(
             precision="bfloat16",
             cache=recipe.cache,
         )
-        tuner.run(stage)
-        trainer = Trainer(tuner.model, stage)
+        for stage in stages:
+            tuner.run(stage)
+        trainer = Trainer(tuner.model, stages[-1])
         return measure(Embedder(tuner.model, "disk", first=trainer.first, rest=trainer.prelogits))
 
 
@@ -235,13 +251,13 @@ def runs_of(name: str, case: Case, paths: Mapping[str, list[Path]]) -> dict[str,
     model = Model.restore(SHARED / "facenet", precision="bfloat16")
     found = {"before": [embedded(f"{slug}-before", paths, lambda measure: measure(Embedder(model, "disk")))]}
     asked = os.environ.get("GAINS_ROWS", "")
-    for row, change in ROWS.items() if name == next(iter(CASES)) else list(ROWS.items())[:2]:
+    for row in ROWS if name == next(iter(CASES)) else list(ROWS)[:2]:
         if asked in row:
             found[row] = [
                 embedded(
                     f"{slug}-{row.replace(' ', '-')}-{seed}",
                     paths,
-                    functools.partial(trained, case, change, seed),
+                    functools.partial(trained, case, row, seed),
                 )
                 for seed in SEEDS
             ]
