@@ -16,7 +16,7 @@ def crops(name: str, size: int, margin: int, only: str | None = None) -> Path:
     """Cut aligned faces by the published boxes, once."""
     folder = OUT / name
     if not folder.exists():
-        partial = folder.with_name(f".{name}.partial")
+        partial = folder.with_name(f".{folder.name}.partial")
         chosen = ["--only", SHARED / "lfw" / only] if only else []
         python = os.environ.get("FINETUNE_CROP_PYTHON", sys.executable)
         command = [python, SHARED / "lfw/crop.py", partial, "--size", size, "--margin", margin, *chosen]

@@ -3,7 +3,8 @@
 Trained are the people of `learn.txt`, and those of `pairs.txt` whom neither `novel.txt` nor a pair of strangers names,
 with five images or more. Measured are the other novel people, whom neither the checkpoint nor the training has seen: on
 all their pairs of one person and on drawn pairs of two, of degraded photos and of clean ones. Training without labels
-needs no five images of a person, so that one row has the photos of all people but the measured ones.
+needs no five images of a person, so that one row has the photos of all people but the measured ones. Another one trains
+on the people whom `finetune cluster` finds in the same photos, without a name.
 
 To measure another way of training, add a row to `ROWS`; another camera, to `CASES`.
 """
@@ -24,7 +25,7 @@ from common import OUT, SHARED, crops, write
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from finetune import FineTuner, Model, Recipe
+from finetune import FineTuner, Model, Recipe, cli
 from finetune.dataset.degradation import Degradation
 from finetune.embedding import Embedder
 from finetune.recipe import Camera
@@ -50,6 +51,13 @@ CASES = {
     "masks": Case("recipes/mask.yaml", Camera(mask=1.0)),
     "low light": Case("recipes/low_light.yaml", Camera(low_light=[0.15, 0.15], jpeg=[40, 40])),
 }
+FIRST: dict[str, object] = {
+    "train_from": "Conv2d_1a_3x3",
+    "train_to": "Repeat",
+    "epochs": 6,
+    "distillation": {"factor": 100, "of": "view"},
+}
+"""Training of the first units alone, toward the embedding of the same crop before the camera."""
 LATE: dict[str, object] = {
     "train_from": "Mixed_7a",
     "train_to": None,
@@ -59,16 +67,21 @@ LATE: dict[str, object] = {
 """Training of the last blocks, where losses of a classifier differ most."""
 NO_LABELS: dict[str, object] = {"loss": "none", "init": None}
 EVERYONE = "without labels, on all who are no strangers"
+FOUND = "without labels, on the people whom finetune cluster finds"
+FOUND_AMONG_ALL = "without labels, on the people whom finetune cluster finds among all who are no strangers"
 ROWS: dict[str, tuple[dict[str, object], ...]] = {
     "as the recipe says": ({},),
-    "without labels": (NO_LABELS,),
-    EVERYONE: (NO_LABELS,),
-    "without labels, then the last blocks": (
-        NO_LABELS,
-        LATE | NO_LABELS | {"distillation": {"factor": 100, "of": "clean"}},
-    ),
+    "without labels": (FIRST | NO_LABELS,),
+    EVERYONE: (FIRST | NO_LABELS,),
+    FOUND: (LATE | {"loss": "arcface"},),
+    FOUND_AMONG_ALL: (LATE | {"loss": "arcface"},),
+    f"{FOUND}, no distillation": (LATE | {"loss": "arcface", "distillation": 0},),
     "no distillation": ({"distillation": 0},),
-    "distillation of the degraded photo": ({"distillation": {"factor": 100, "of": "same"}},),
+    "distillation of the degraded photo": ({"distillation": {"factor": 20, "of": "same"}},),
+    "first units, softmax": (FIRST | {"loss": {"name": "softmax", "label_smoothing": 0.1}},),
+    "first units, softmax, nothing to distill": (
+        FIRST | {"loss": {"name": "softmax", "label_smoothing": 0.1}, "distillation": 0},
+    ),
     "ArcFace": (LATE | {"loss": "arcface"},),
     "AdaFace": (LATE | {"loss": "adaface"},),
 }
@@ -127,6 +140,18 @@ def faces(people: Sequence[str], name: str = "faces_182") -> Path:
     listed = PLACE / "people.txt"
     listed.write_text("".join(f"{person}\n" for person in people))
     return crops(f"gains/{name}", 182, 44, listed)
+
+
+def trained_on(row: str) -> Path:
+    """Return the folder of images that a way of training takes."""
+    everyone = row in (EVERYONE, FOUND_AMONG_ALL)
+    folder = faces(all_but_strangers(), "everyone_182") if everyone else faces(trained_people())
+    if "finetune cluster" not in row:
+        return folder
+    found = PLACE / ("found_among_all" if everyone else "found")
+    if not found.exists() and cli.main(["cluster", str(folder), str(found), "--checkpoint", str(SHARED / "facenet")]):
+        raise SystemExit("finetune cluster failed")
+    return found / "people"
 
 
 def photos() -> list[Path]:
@@ -206,9 +231,11 @@ def trained(case: Case, row: str, seed: int, measure: Callable[[Embedder], Embed
     for number, change in enumerate(ROWS[row]):
         values = whole.to_value() | {"name": f"stage {number}", "accept": None, **change}
         stages.append(type(whole)(**{key: value for key, value in values.items() if value is not None}))
-    folder = faces(all_but_strangers(), "everyone_182") if row == EVERYONE else faces(trained_people())
-    data: dict[str, object] = {"train": str(folder)}
-    data |= {"labels": "none"} if stages[0].loss.name == "none" else {}
+    data: dict[str, object] = {
+        "train": str(trained_on(row)),
+        "min_images_per_person": LEAST if "finetune cluster" in row else 1,
+    }
+    data |= {"labels": "none"} if all(stage.loss.name == "none" for stage in stages) else {}
     with tempfile.TemporaryDirectory() as place:
         tuner = FineTuner(
             SHARED / "facenet",
@@ -251,7 +278,7 @@ def runs_of(name: str, case: Case, paths: Mapping[str, list[Path]]) -> dict[str,
     model = Model.restore(SHARED / "facenet", precision="bfloat16")
     found = {"before": [embedded(f"{slug}-before", paths, lambda measure: measure(Embedder(model, "disk")))]}
     asked = os.environ.get("GAINS_ROWS", "")
-    for row in ROWS if name == next(iter(CASES)) else list(ROWS)[:2]:
+    for row in ROWS if asked or name == next(iter(CASES)) else list(ROWS)[:2]:
         if asked in row:
             found[row] = [
                 embedded(
