@@ -194,7 +194,9 @@ def _say(done: Done, out: Path, *, far: float | None) -> None:
     rest = sum(bool(line.apart) for line in done.lines) - single - poor
     say(f"apart: {single} of people seen once, {poor} poor, {rest} without a usable face")
     rate = "" if far is None or done.people.source == "as given" else f", for a share of {far:g} of wrong pairs"
-    say(f"merged above a mean similarity of {done.people.threshold:.3f}, {done.people.source}{rate}")
+    left = done.people.left
+    metric = " in a metric learned from the faces" if left and left.metric.matrix is not None else ""
+    say(f"merged above a mean similarity of {done.people.threshold:.3f}{metric}, {done.people.source}{rate}")
 
 
 def _labelled(done: Done) -> None:

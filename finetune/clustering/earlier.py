@@ -21,18 +21,18 @@ class Earlier(Brief):
     Attributes:
         centres: centres of the faces, then of a gallery's photos.
         faces: number of the faces.
-        metric: metric in which the faces were compared.
-        threshold: mean similarity in that metric above which clusters were merged; None in files of older versions.
         changed: number of faces that were added or removed since all were clustered.
         stamp: digest of what the clusters follow from beside the faces.
+        metric: metric in which the faces were compared.
+        threshold: mean similarity in that metric above which clusters were merged; None in files of older versions.
     """
 
     centres: Centres
     faces: int
-    metric: Metric = PLAIN
-    threshold: float | None = None
     changed: int = 0
     stamp: str = ""
+    metric: Metric = PLAIN
+    threshold: float | None = None
 
     def keeping(self, there: npt.NDArray[np.bool_]) -> Earlier:
         """Return what is left of it when only some of the faces are still there. Their clusters' centres stay."""
@@ -52,7 +52,7 @@ class Earlier(Brief):
             "stamp": np.array(self.stamp),
         }
         if self.threshold is not None:
-            arrays["threshold"] = np.array(self.threshold)
+            arrays["threshold"] = np.array(float(self.threshold))
         return arrays if self.metric.matrix is None else arrays | {"metric": self.metric.matrix}
 
     @classmethod
@@ -76,7 +76,7 @@ class Earlier(Brief):
             return None
         metric = PLAIN if matrix is None else Metric(matrix)
         value = None if threshold is None else float(threshold)
-        return cls(Centres(of, means, sizes), faces, metric, value, int(stored["changed"]), str(stored["stamp"]))
+        return cls(Centres(of, means, sizes), faces, int(stored["changed"]), str(stored["stamp"]), metric, value)
 
 
 def _is_finite(part: npt.NDArray[Any] | None, shape: tuple[int, ...]) -> bool:

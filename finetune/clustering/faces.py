@@ -107,11 +107,12 @@ def read_faces(path: Path) -> tuple[Faces, dict[str, str], Earlier | None]:
         faces = Faces(*(stored[field.name] for field in dataclasses.fields(Faces)))
         names = [name.decode(errors="surrogateescape") for name in stored["paths"].tolist()]
         digests = stored["path_digests"].astype(np.str_).tolist()
-        left = Earlier.from_arrays(stored, *faces.embeddings.shape)
+        left, has_metric = Earlier.from_arrays(stored, *faces.embeddings.shape), "metric" in stored
     kinds = [(part.dtype.kind, part.ndim, len(part)) for part in vars(faces).values()]
     n = len(faces.numbers)
     expected = [("u", 2, n), ("i", 1, n), ("f", 2, n), ("f", 2, n), ("U", 1, n), ("i", 1, n)]
     sound = kinds == expected and faces.digests.shape[1] == 32 and faces.boxes.shape[1] == 4
+    sound = sound and (left is not None or not has_metric)  # the threshold beside it means nothing without it
     if not sound or len(names) != len(digests) or not np.isfinite(faces.embeddings).all():
         raise DataError(Problem(path, "damaged: its arrays do not fit one another", ADVICE))
     return faces, dict(zip(names, digests, strict=True)), left

@@ -27,7 +27,8 @@ from finetune.errors import DataError, Problem, RunError
 from finetune.gallery import Contract
 from finetune.paths import in_one_line
 
-FORMAT = "finetune clusters 1"
+FORMAT, FORMAT_OF_METRIC = "finetune clusters 1", "finetune clusters 2"
+"""The second has a metric, without which older versions would compare faces wrongly."""
 SETTINGS, FACES, CORRECTIONS, TABLE = "cluster.json", "embeddings.npz", "corrections.json", "clusters.csv"
 PEOPLE, APART, LOCK = "people", "apart", ".cluster.lock"
 THUMBNAILS, PAGE = "thumbnails.npz", "people.html"
@@ -125,7 +126,7 @@ def read_settings(out: Path) -> tuple[Settings, tuple[float, str]]:
         raise DataError(Problem(in_one_line(out), found, "give the OUT of finetune cluster PHOTOS OUT"))
     with files.reading(out / SETTINGS, ADVICE):
         stored = json.loads(files.read(out / SETTINGS))
-        if stored.pop("format") != FORMAT:
+        if stored.pop("format") not in (FORMAT, FORMAT_OF_METRIC):
             raise DataError(Problem(out / SETTINGS, "of another version of finetune", "make a new folder"))
         threshold = float(stored.pop("merged_above")), str(stored.pop("source"))
         return Settings(**{**stored, "contract": Contract(**stored["contract"])}), threshold
@@ -184,7 +185,9 @@ def _fill(out: Path, stored: Stored, people: People) -> None:
         write_corrections(out / CORRECTIONS, stored.corrections)
     write_faces(out / FACES, people.faces, stored.photos, people.left)
     merged = {"merged_above": people.threshold, "source": people.source}
-    settings = {"format": FORMAT, **dataclasses.asdict(stored.settings), **merged}
+    learned = people.left is not None and people.left.metric.matrix is not None
+    format_ = FORMAT_OF_METRIC if learned else FORMAT
+    settings = {"format": format_, **dataclasses.asdict(stored.settings), **merged}
     files.write_json(out / SETTINGS, settings)
     table = lines(people, stored.photos)
     files.write_text(out / TABLE, csv_text([COLUMNS, *_cells(table, people.faces)]))

@@ -13,10 +13,14 @@ from finetune.clustering.neighbours import NEIGHBOURS
 from finetune.identification import nearest
 
 LEAST = 512
-"""Fewest faces that a map is learned from. On people drawn from LFW, BCubed's F rose from 350 faces on, and fell with
-fewer than 250; the embeddings had 512 values."""
+"""Fewest faces that a map is learned from. With embeddings of 512 values of people drawn from LFW, a map lowered
+BCubed's F in sets of up to 308 faces and raised it in sets of 334 and more."""
 PAIRS = 2**14
 """Largest number of pairs that a map is learned from."""
+SHORTEST = 1e-12
+"""Length that shorter rows are given."""
+AT_ONCE = 2**14
+"""Rows that are mapped at once where only their lengths are wanted."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -43,7 +47,11 @@ class Metric(Brief):
         """Return the length of each mapped row before it is scaled, float32 [n]; 1 for the plain cosine."""
         if self.matrix is None:
             return np.ones(len(embeddings), np.float32)
-        return np.linalg.norm(np.asarray(embeddings, np.float32) @ self.matrix, axis=1)
+        lengths = np.empty(len(embeddings), np.float32)
+        for start in range(0, len(embeddings), AT_ONCE):
+            part = np.asarray(embeddings[start : start + AT_ONCE], np.float32)
+            lengths[start : start + AT_ONCE] = np.linalg.norm(part @ self.matrix, axis=1)
+        return np.maximum(lengths, SHORTEST)  # photos without a face have a row of zeros
 
 
 PLAIN = Metric()
@@ -62,7 +70,7 @@ def learn_metric(embeddings: Floats) -> Metric:
         embeddings: rows of unit length, [n, E].
 
     Returns:
-        Plain cosine, if there are fewer than `LEAST` faces or E, or if near neighbours do not differ.
+        Plain cosine, if there are fewer faces than `LEAST` or than values, or if near neighbours do not differ.
     """
     rows = np.asarray(embeddings, np.float32)
     n, size = rows.shape
@@ -70,11 +78,11 @@ def learn_metric(embeddings: Floats) -> Metric:
         return PLAIN
     from sklearn.covariance import ledoit_wolf
 
-    found = nearest(rows, rows, NEIGHBOURS + 1)
-    ones, places = np.nonzero(found.rows != np.arange(n)[:, np.newaxis])
-    some = slice(None, None, -(-len(ones) // PAIRS))
-    ones, others = ones[some], found.rows[ones, places][some]
-    covariance, _ = ledoit_wolf(rows[ones].astype(np.float64) - rows[others], assume_centered=True)
+    some = np.arange(0, n, -(-n * NEIGHBOURS // PAIRS))
+    found = nearest(rows, rows[some], NEIGHBOURS + 1)
+    ones, places = np.nonzero(found.rows != some[:, np.newaxis])
+    differences = rows[some[ones]].astype(np.float64) - rows[found.rows[ones, places]]
+    covariance, _ = ledoit_wolf(differences, assume_centered=True)
     values, vectors = np.linalg.eigh(covariance)
     if values[0] <= np.finfo(np.float32).eps * values[-1] or not values[-1] > 0:
         return PLAIN

@@ -11,7 +11,7 @@ from finetune.arrays import Floats, Labels
 from finetune.brief import Brief
 from finetune.clustering.constraints import Constraints
 from finetune.clustering.linkage import Known, average_linkage
-from finetune.clustering.metric import Metric, learn_metric
+from finetune.clustering.metric import PLAIN, Metric, learn_metric
 from finetune.clustering.neighbours import expand
 from finetune.clustering.thresholds import estimate_threshold
 
@@ -37,7 +37,7 @@ class Clusters(Brief):
     threshold: float
     source: str
     expanded: npt.NDArray[np.float32]
-    metric: Metric
+    metric: Metric = PLAIN
 
 
 def find_people(
@@ -51,7 +51,8 @@ def find_people(
 ) -> Clusters:
     """Cluster faces by person: average linkage of embeddings that were expanded by their nearest neighbours.
 
-    From 512 faces on, they are compared in a metric that is learned from the faces themselves (`learn_metric`).
+    From 512 faces on, and as many as an embedding has values, they are compared in a metric that is learned from the
+    faces themselves (`learn_metric`).
 
     Args:
         embeddings: rows of unit length, [n, E], in an order that has nothing to do with their people, such as that of
@@ -62,7 +63,7 @@ def find_people(
         known: person of each face, int64 [n]; -1 where unknown. If given, the threshold is the lowest one at which no
             more than half of the share `far` of these people's pairs would be merged (`MARGIN`). Without it, it is only
             an estimate.
-        metric: metric to compare the faces in, in place of one that is learned.
+        metric: metric to use instead of learning one.
 
     Raises:
         ValueError: the constraints contradict each other.

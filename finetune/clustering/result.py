@@ -76,7 +76,7 @@ def cluster_faces(
         far: share of the pairs of two people's faces that may be merged, 0 < far < 0.1.
         threshold: mean similarity that clusters must exceed to be merged, in place of `far`.
         paths: digest of each photo by its path, for the message.
-        metric: metric to compare the faces in, in place of one that is learned.
+        metric: metric to use instead of learning one.
 
     Raises:
         DataError: the corrections contradict each other; the message names two photos.
@@ -97,7 +97,7 @@ def cluster_faces(
     centres = Centres.from_clusters(found)
     of = np.concatenate([np.full(len(faces), NOWHERE), centres.of[len(rows) :]])
     of[rows] = centres.of[: len(rows)]
-    left = Earlier(centres._replace(of=of), len(faces), found.metric, found.threshold)
+    left = Earlier(centres._replace(of=of), len(faces), metric=found.metric, threshold=found.threshold)
     return dataclasses.replace(people, left=left)
 
 

@@ -234,10 +234,16 @@ def _added(stored: Stored, why: str) -> tuple[People, str]:
 
 
 def _people(stored: Stored) -> People:
-    """Cluster what is stored, with its gallery; corrections change neither the threshold nor the metric."""
+    """Cluster what is stored, with its gallery.
+
+    Corrections change neither the threshold nor the metric. A threshold that was given keeps the metric in which it was
+    given.
+    """
     settings = stored.settings
     value, source = stored.threshold or (settings.threshold, "")
     kept = stored.earlier.metric if stored.earlier else PLAIN  # older versions compared by the plain cosine
+    is_same = stored.earlier is not None and stored.earlier.threshold in (None, settings.threshold)
+    keeps = stored.threshold is not None or (settings.threshold is not None and is_same)
     people = cluster_faces(
         stored.faces,
         stored.corrections,
@@ -246,7 +252,7 @@ def _people(stored: Stored) -> People:
         far=settings.far,
         threshold=value,
         paths=stored.photos,
-        metric=kept if stored.threshold else None,
+        metric=kept if keeps else None,
     )
     left = people.left and dataclasses.replace(people.left, stamp=_stamp(stored, people.threshold))
     return dataclasses.replace(people, source=source or people.source, left=left)
@@ -267,10 +273,7 @@ def _originals(stored: Stored) -> dict[str, str]:
 
 
 def _stamp(stored: Stored, threshold: float | None) -> str:
-    """Return a digest of what clusters follow from beside the faces, and of the threshold that was found for them.
-
-    After a kill between two files the threshold is another one, and all faces are clustered.
-    """
+    """Return a digest of what clusters follow from beside the faces, and of the threshold that was found for them."""
     settings = stored.settings
     gallery = files.sha256(Path(settings.gallery)) if settings.gallery else ""
     text = json.dumps([stored.corrections.state(), settings.far, settings.threshold, gallery, threshold])

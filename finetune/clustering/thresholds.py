@@ -24,7 +24,7 @@ def estimate_threshold(embeddings: Floats, expanded: Floats, far: float) -> floa
 
     Args:
         embeddings: rows of unit length, [n, E], in an order that has nothing to do with their people.
-        expanded: the same rows after `expand`, [n, E].
+        expanded: the same rows after `expand`, in any metric, [n, E].
         far: share of the pairs, 0 < far < 0.1.
 
     Returns:
@@ -35,11 +35,11 @@ def estimate_threshold(embeddings: Floats, expanded: Floats, far: float) -> floa
     n = len(plain)
     if n < 2:
         return 1.0
-    threshold, clusters = _symmetric(plain, far)
+    _, clusters = _symmetric(plain, far)
     sizes = np.bincount(clusters)
     share = float((sizes * (sizes - 1)).sum()) / (n * (n - 1))
     as_many = Known(np.arange(n), share)
-    return average_linkage(rows, threshold, Constraints.none(n), as_many).threshold
+    return average_linkage(rows, 0.0, Constraints.none(n), as_many).threshold
 
 
 def _symmetric(rows: Floats, far: float) -> tuple[float, Labels]:

@@ -215,8 +215,9 @@ def too_small(width: int, height: int, crop: int) -> str:
 def _decode(file: BinaryIO, max_pixels: int) -> Pixels:
     beginning = file.read(64)
     file.seek(0)
-    if beginning.startswith(SIGNATURE):
-        pixels = decode_plain_png(file.read(), min(max_pixels, LARGE))
+    # libspng keeps other threads waiting, which Pillow does not: it is for processes that decode by themselves.
+    if beginning.startswith(SIGNATURE) and threading.current_thread() is threading.main_thread():
+        pixels = decode_plain_png(file, min(max_pixels, LARGE))
         if pixels is not None:
             return pixels
         file.seek(0)

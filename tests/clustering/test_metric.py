@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from scipy.linalg import fractional_matrix_power
 from sklearn.covariance import LedoitWolf
 
 from finetune.clustering import (
+    NOWHERE,
     Corrections,
     Earlier,
     Library,
@@ -19,6 +22,7 @@ from finetune.clustering import (
     bcubed,
     cluster_faces,
     correct_clusters,
+    estimate_threshold,
     expand,
     find_people,
     learn_metric,
@@ -26,9 +30,11 @@ from finetune.clustering import (
     metric as module,
     read_clusters,
     read_faces,
+    running,
     write_clusters,
     write_faces,
 )
+from finetune.errors import DataError
 from tests.clustering.conftest import partition, planted
 from tests.clustering.test_joining import faces_of
 from tests.gallery.conftest import CONTRACT
@@ -67,16 +73,20 @@ def test_the_plain_metric_changes_no_bit():
     assert plain.lengths(faces).tolist() == [1] * len(faces)
 
 
-def test_the_map_whitens_the_differences_of_neighbours():
-    """Compute the inverse root of their shrunk covariance by other means."""
-    faces, _ = nuisance()
+def expected_map(faces, step: int = 1):
+    """Return the inverse root of the shrunk covariance of the differences of each step-th face's neighbours."""
     similar = faces.astype(np.float64) @ faces.T
     np.fill_diagonal(similar, -2)
-    near = np.argsort(-similar, axis=1)[:, :8]
-    differences = np.concatenate([faces - faces[near[:, place]] for place in range(8)]).astype(np.float64)
-    expected = fractional_matrix_power(LedoitWolf(assume_centered=True).fit(differences).covariance_, -0.5)
+    near = np.argsort(-similar, axis=1)[::step, :8]
+    differences = np.concatenate([faces[::step] - faces[near[:, place]] for place in range(8)]).astype(np.float64)
+    root = fractional_matrix_power(LedoitWolf(assume_centered=True).fit(differences).covariance_, -0.5)
+    return root / np.trace(root)
+
+
+def test_the_map_whitens_the_differences_of_neighbours():
+    faces, _ = nuisance()
     found = learn_metric(faces).matrix
-    np.testing.assert_allclose(found / np.trace(found), expected / np.trace(expected), atol=2e-5)
+    np.testing.assert_allclose(found / np.trace(found), expected_map(faces), atol=2e-5)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -102,14 +112,36 @@ def test_copies_alone_teach_nothing():
     assert find_people(copies, threshold=0.99).metric.matrix is None
 
 
-def test_many_pairs_are_thinned_evenly(monkeypatch):
+def test_many_faces_are_thinned_and_each_brings_all_its_neighbours(monkeypatch):
     faces, _ = nuisance()
     whole = learn_metric(faces).matrix
-    monkeypatch.setattr(module, "PAIRS", 2000)
+    monkeypatch.setattr(module, "PAIRS", 8 * 200)
     part = learn_metric(faces).matrix
     assert np.abs(part - whole).max() > 0
-    cosine = np.sum(part * whole) / np.linalg.norm(part) / np.linalg.norm(whole)
-    assert cosine > 0.98
+    np.testing.assert_allclose(part / np.trace(part), expected_map(faces, 3), atol=2e-5)
+
+
+def test_the_estimated_threshold_may_lie_far_below_plain_similarities():
+    """Add what all faces share to the plain rows: their cosines are high, and those in the other metric are not."""
+    faces, labels = planted(people=20, each=12, spread=0.6)
+    plain = faces + 3 * np.ones(faces.shape[1], np.float32) / faces.shape[1] ** 0.5
+    plain /= np.linalg.norm(plain, axis=1, keepdims=True)
+    threshold = estimate_threshold(plain, faces, 0.001)
+    assert threshold < (plain @ plain.T).min()
+    assert bcubed(labels, find_people(faces, threshold=threshold).labels).f > 0.9
+
+
+def test_a_photo_without_a_face_and_several_parts_do_no_harm_when_faces_are_added():
+    faces, _ = nuisance()
+    found = find_people(faces)
+    centres = Library(faces, found).centres
+    with_none = np.concatenate([np.zeros_like(faces[:1]), faces[:300]])
+    of = np.concatenate([[NOWHERE], centres.of])
+    library = Library.resumed([with_none, faces[300:]], centres._replace(of=of), found.threshold, found.metric)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        label = library.add(faces[[7]])[0]
+    assert label == Library(faces, found).add(faces[[7]])[0] + 1
 
 
 def test_added_faces_join_in_the_metric():
@@ -187,3 +219,26 @@ def test_corrections_of_a_folder_of_an_older_version_compare_by_the_plain_cosine
     after = correct_clusters(clustered, [merging("000.jpg", "001.jpg")]).people
     assert after.left.metric.matrix is None
     assert after.threshold == stored.threshold[0]
+
+
+def test_a_damaged_metric_is_told_since_its_threshold_means_nothing_without_it(clustered):
+    with np.load(clustered / "embeddings.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(clustered / "embeddings.npz", **arrays | {"metric": arrays["metric"][:-1]})
+    with pytest.raises(DataError, match="damaged: its arrays do not fit one another"):
+        read_clusters(clustered)
+
+
+def test_older_versions_refuse_a_folder_with_a_metric(clustered):
+    assert json.loads((clustered / "cluster.json").read_text())["format"] == "finetune clusters 2"
+
+
+@pytest.mark.parametrize(("given", "keeps"), [(0.6, True), (0.7, False)])
+def test_a_given_threshold_keeps_the_metric_in_which_it_was_given(clustered, given, keeps):
+    """Cluster all faces of an older folder again, as when more than a tenth of them are new."""
+    stored = read_clusters(clustered)
+    plain = dataclasses.replace(stored.earlier, metric=Metric(), threshold=0.6)
+    settings = dataclasses.replace(stored.settings, threshold=given)
+    people = running._people(dataclasses.replace(stored, settings=settings, threshold=None, earlier=plain))
+    assert (people.left.metric.matrix is None) == keeps
+    assert people.threshold == given

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,9 +11,13 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image, PngImagePlugin
 
 from finetune.images import ImageError, read_image, reading
-from finetune.images.plain_png import SIGNATURE, decode_plain_png
+from finetune.images.plain_png import SIGNATURE, decode_plain_png as decode_file
 
 MOST = 16_000_000
+
+
+def decode_plain_png(content, most):
+    return decode_file(io.BytesIO(content), most)
 
 
 def drawn(seed, height=23, width=31, channels=3):
@@ -169,6 +174,58 @@ def test_crops_of_real_photos_are_decoded_here_and_no_pixel_differs(shared):
     for photo in photos:
         crop = np.asarray(Image.open(photo).convert("RGB"))[30:212, 30:212]
         np.testing.assert_array_equal(decode_plain_png(saved(crop), MOST), crop)
+
+
+@pytest.mark.parametrize("name", ["gAMA", "cHRM", "sRGB", "sBIT", "tIME", "pHYs"])
+def test_chunks_that_change_no_pixel_do_not_matter(name):
+    data = {
+        "gAMA": struct.pack(">I", 45455),
+        "cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
+        "sRGB": b"\0",
+        "sBIT": b"\5\6\5",
+        "tIME": struct.pack(">H5B", 2020, 1, 2, 3, 4, 5),
+        "pHYs": struct.pack(">IIB", 2835, 2835, 1),
+    }[name]
+    first, *others = parts(saved(drawn(5)))
+    content = joined([first, (name.encode(), data), *others])
+    np.testing.assert_array_equal(decode_plain_png(content, MOST), drawn(5))
+    np.testing.assert_array_equal(by_pillow(content), drawn(5))
+
+
+@pytest.mark.parametrize("name", ["iCCP", "tEXt", "PLTE", "acTL", "zzZz"])
+def test_other_chunks_are_left_to_pillow(name):
+    first, *others = parts(saved(drawn(5)))
+    assert decode_plain_png(joined([first, (name.encode(), bytes(12)), *others]), MOST) is None
+
+
+def test_only_the_beginning_of_other_files_is_read():
+    """Such a file may be of any size, and Pillow reads it in pieces."""
+
+    class Counted(io.BytesIO):
+        asked = 0
+
+        def read(self, size=-1):
+            assert size >= 0
+            self.asked += size
+            return super().read(size)
+
+    for content in (other_kinds()["grey"], other_kinds()["transparent"], saved(drawn(6)).ljust(2_000_000, b"\0")):
+        file = Counted(content)
+        decode_file(file, MOST)
+        assert file.asked < 2**20 + 4 * 23 * 31 + 100
+
+
+def test_threads_decode_by_pillow(monkeypatch, tmp_path):
+    """libspng would keep the other threads waiting."""
+    path = tmp_path / "face.png"
+    path.write_bytes(saved(drawn(7)))
+    decoded = []
+    monkeypatch.setattr(reading, "decode_plain_png", lambda *given: decoded.append(1) or decode_file(*given))
+    with ThreadPoolExecutor(1) as pool:
+        np.testing.assert_array_equal(pool.submit(read_image, path).result(), drawn(7))
+    assert not decoded
+    np.testing.assert_array_equal(read_image(path), drawn(7))
+    assert decoded
 
 
 def test_a_checksum_that_differs_is_told_before_anything_is_decoded(monkeypatch, tmp_path):

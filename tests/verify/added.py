@@ -92,7 +92,7 @@ def given(out: Path, photos: Path, paths: list[Path], contents: list[bytes], row
     names = {path.relative_to(photos).as_posix(): digest.hex() for path, digest in zip(paths, digests, strict=True)}
     stored = Stored(settings, faces, names, Corrections())
     stamp = running._stamp(stored, THRESHOLD)
-    left = Earlier(Centres.from_clusters(clusters), len(faces), metric, THRESHOLD, stamp=stamp)
+    left = Earlier(Centres.from_clusters(clusters), len(faces), 0, stamp, metric, THRESHOLD)
     apart = tuple(SINGLE if one else "" for one in alone.tolist())
     out.mkdir()
     write_thumbnails(out / folder.THUMBNAILS, dict(zip(faces.keys(), contents, strict=True)))
