@@ -249,5 +249,5 @@ def _share(text: str) -> float:
 
 
 def _similarity(text: str) -> float:
-    """Read an option's value: a cosine similarity."""
+    """Read an option's value: a mean similarity."""
     return number(text, lambda value: -1 <= value <= 1, "a number from -1 to 1")

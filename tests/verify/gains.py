@@ -3,8 +3,7 @@
 Trained are the people of `learn.txt`, and those of `pairs.txt` whom neither `novel.txt` nor a pair of strangers names,
 with five images or more. Measured are the other novel people, whom neither the checkpoint nor the training has seen: on
 all their pairs of one person and on drawn pairs of two, of degraded photos and of clean ones. Training without labels
-needs no five images of a person, so that one row has the photos of all people but the measured ones. Another one trains
-on the people whom `finetune cluster` finds in the same photos, without a name.
+can have people too: those whom `finetune cluster` finds in the same photos.
 
 To measure another way of training, add a row to `ROWS`; another camera, to `CASES`.
 """
@@ -66,15 +65,11 @@ LATE: dict[str, object] = {
 }
 """Training of the last blocks, where losses of a classifier differ most."""
 NO_LABELS: dict[str, object] = {"loss": "none", "init": None}
-EVERYONE = "without labels, on all who are no strangers"
 FOUND = "without labels, on the people whom finetune cluster finds"
-FOUND_AMONG_ALL = "without labels, on the people whom finetune cluster finds among all who are no strangers"
 ROWS: dict[str, tuple[dict[str, object], ...]] = {
     "as the recipe says": ({},),
     "without labels": (FIRST | NO_LABELS,),
-    EVERYONE: (FIRST | NO_LABELS,),
     FOUND: (LATE | {"loss": "arcface"},),
-    FOUND_AMONG_ALL: (LATE | {"loss": "arcface"},),
     f"{FOUND}, no distillation": (LATE | {"loss": "arcface", "distillation": 0},),
     "no distillation": ({"distillation": 0},),
     "distillation of the degraded photo": ({"distillation": {"factor": 20, "of": "same"}},),
@@ -128,27 +123,19 @@ def strangers() -> list[str]:
     return sorted({*(lfw / "novel.txt").read_text().split()} - {*(lfw / "learn.txt").read_text().split()})
 
 
-def all_but_strangers() -> list[str]:
-    """Return the people whom nothing is measured on, sorted, however few images they have."""
-    named = {line.split("/")[0] for line in (SHARED / "lfw/boxes.txt").read_text().splitlines()}
-    return sorted(named - {*strangers()})
-
-
-def faces(people: Sequence[str], name: str = "faces_182") -> Path:
-    """Cut the faces of people to train on, and return their folder."""
+def faces() -> Path:
+    """Cut the training faces, and return their folder."""
     PLACE.mkdir(parents=True, exist_ok=True)
     listed = PLACE / "people.txt"
-    listed.write_text("".join(f"{person}\n" for person in people))
-    return crops(f"gains/{name}", 182, 44, listed)
+    listed.write_text("".join(f"{name}\n" for name in trained_people()))
+    return crops("gains/faces_182", 182, 44, listed)
 
 
 def trained_on(row: str) -> Path:
     """Return the folder of images that a way of training takes."""
-    everyone = row in (EVERYONE, FOUND_AMONG_ALL)
-    folder = faces(all_but_strangers(), "everyone_182") if everyone else faces(trained_people())
+    folder, found = faces(), PLACE / "found"
     if "finetune cluster" not in row:
         return folder
-    found = PLACE / ("found_among_all" if everyone else "found")
     if not found.exists() and cli.main(["cluster", str(folder), str(found), "--checkpoint", str(SHARED / "facenet")]):
         raise SystemExit("finetune cluster failed")
     return found / "people"
