@@ -81,6 +81,8 @@ class OpenVINO:
             path = Path(folder) / "graph.pb"
             path.write_bytes(graph.SerializeToString())
             compiled = openvino.Core().compile_model(str(path), "CPU", self._settings)
+        # OpenVINO sets up NumPy when data is first accessed; two threads that do so at once may wait for ever.
+        _ = openvino.Tensor(np.zeros(1, np.float32)).data
         requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self._streams):
             requests.put(compiled.create_infer_request())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,15 @@ def test_any_number_of_images_passes_in_their_order_by_one_trace(make, pixels, n
     np.testing.assert_allclose(forward(pixels[:n], V1.head_index), expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(forward(pixels[:n], V1.head_index, pad=True), expected, rtol=1e-4, atol=1e-5)
     assert forward._engine._passes == compiled
+
+
+def test_openvino_sets_up_numpy_before_threads_infer(make, monkeypatch):
+    """Two threads that do it at once may wait for each other for ever."""
+    package = pytest.importorskip("openvino")
+    tensor, made = package.Tensor, []
+    monkeypatch.setattr(package, "Tensor", lambda *given: made.append(threading.current_thread()) or tensor(*given))
+    make(runtime="openvino")._engine.compiled(V1.head_index)
+    assert made == [threading.current_thread()]
 
 
 @RUNTIMES
