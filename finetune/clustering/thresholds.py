@@ -35,15 +35,14 @@ def estimate_threshold(embeddings: Floats, expanded: Floats, far: float) -> floa
     n = len(plain)
     if n < 2:
         return 1.0
-    _, clusters = _symmetric(plain, far)
-    sizes = np.bincount(clusters)
+    sizes = np.bincount(_plain_clusters(plain, far))
     share = float((sizes * (sizes - 1)).sum()) / (n * (n - 1))
     as_many = Known(np.arange(n), share)
     return average_linkage(rows, 0.0, Constraints.none(n), as_many).threshold
 
 
-def _symmetric(rows: Floats, far: float) -> tuple[float, Labels]:
-    """Return the threshold of plain embeddings, and the clusters that it gives.
+def _plain_clusters(rows: Floats, far: float) -> Labels:
+    """Return the clusters of plain embeddings at a threshold that their similarities give.
 
     Most pairs of faces show two people. Their similarities are taken to lie symmetrically about the median: the
     threshold is as far above it as the quantile `far` is below it, where no pair of one person is. Pairs in one cluster
@@ -62,7 +61,7 @@ def _symmetric(rows: Floats, far: float) -> tuple[float, Labels]:
             break
         threshold = found
         clusters = average_linkage(rows, threshold, Constraints.none(n)).labels
-    return threshold, clusters
+    return clusters
 
 
 def _normal(similarities: Doubles, far: float) -> float:

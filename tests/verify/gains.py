@@ -5,7 +5,7 @@ with five images or more. Measured are the other novel people, whom neither the 
 all their pairs of one person and on drawn pairs of two, of degraded photos and of clean ones. Training without labels
 can have people too: those whom `finetune cluster` finds in the same photos.
 
-To measure another way of training, add a row to `ROWS`; another camera, to `CASES`.
+To measure another way of training, add a row to a case of `CASES`; another camera, a case.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from common import OUT, SHARED, crops, write
 from PIL import Image
-from sklearn.metrics import roc_auc_score
+from stranger_pairs import Pairs, balanced, draw_pairs, identified, interval, judge
 
 from finetune import FineTuner, Model, Recipe, cli
 from finetune.dataset.degradation import Degradation
@@ -33,23 +33,12 @@ from finetune.training import Trainer
 PLACE = OUT / "gains"
 SEEDS = tuple(map(int, os.environ.get("GAINS_SEEDS", "1,2,3").split(",")))
 Embeddings = dict[str, np.ndarray]
-PAIRS, FOLDS, DRAWS, LEAST, FAR = 5_000, 10, 2_000, 5, 0.01
+LEAST = 5
+"""Fewest images of a person to train on."""
 
 
-class Case(NamedTuple):
-    """A camera: its recipe with labels, and the degradation of the strangers' photos."""
-
-    recipe: str
-    camera: Camera
-
-
-CASES = {
-    "grey, 28 pixels, noise, JPEG 40": Case(
-        "recipes/camera.yaml", Camera(resolution=[28, 28], noise=[10, 10], grey=True, jpeg=[40, 40])
-    ),
-    "masks": Case("recipes/mask.yaml", Camera(mask=1.0)),
-    "low light": Case("recipes/low_light.yaml", Camera(low_light=[0.15, 0.15], jpeg=[40, 40])),
-}
+FOUND = "without labels, on the people whom finetune cluster finds"
+SOFTMAX: dict[str, object] = {"name": "softmax", "label_smoothing": 0.1}
 FIRST: dict[str, object] = {
     "train_from": "Conv2d_1a_3x3",
     "train_to": "Repeat",
@@ -57,49 +46,53 @@ FIRST: dict[str, object] = {
     "distillation": {"factor": 100, "of": "view"},
 }
 """Training of the first units alone, toward the embedding of the same crop before the camera."""
-LATE: dict[str, object] = {
-    "train_from": "Mixed_7a",
-    "train_to": None,
-    "epochs": 4,
-    "distillation": {"factor": 20, "of": "clean"},
-}
-"""Training of the last blocks, where losses of a classifier differ most."""
-NO_LABELS: dict[str, object] = {"loss": "none", "init": None}
-FOUND = "without labels, on the people whom finetune cluster finds"
-ROWS: dict[str, tuple[dict[str, object], ...]] = {
-    "as the recipe says": ({},),
-    "without labels": (FIRST | NO_LABELS,),
-    FOUND: (LATE | {"loss": "arcface"},),
-    f"{FOUND}, no distillation": (LATE | {"loss": "arcface", "distillation": 0},),
-    "no distillation": ({"distillation": 0},),
-    "distillation of the degraded photo": ({"distillation": {"factor": 20, "of": "same"}},),
-    "first units, softmax": (FIRST | {"loss": {"name": "softmax", "label_smoothing": 0.1}},),
-    "first units, softmax, nothing to distill": (
-        FIRST | {"loss": {"name": "softmax", "label_smoothing": 0.1}, "distillation": 0},
+AS_IT_IS: dict[str, dict[str, object]] = {"as the recipe says": {}}
+
+
+class Case(NamedTuple):
+    """A camera: its recipe with labels, the degradation of the strangers' photos, and ways of training.
+
+    Each way has what it changes in the recipe's stage. A classifier that trains alone changes no embedding, so that its
+    figures are those before.
+    """
+
+    recipe: str
+    camera: Camera
+    rows: Mapping[str, Mapping[str, object]]
+
+
+CASES = {
+    "grey, 28 pixels, noise, JPEG 40": Case(
+        "recipes/camera.yaml",
+        Camera(resolution=[28, 28], noise=[10, 10], grey=True, jpeg=[40, 40]),
+        AS_IT_IS
+        | {
+            "AdaFace": {"loss": "adaface"},
+            "no distillation": {"distillation": 0},
+            "distillation of the degraded photo": {"distillation": {"factor": 20, "of": "same"}},
+            "first units, softmax": FIRST | {"loss": SOFTMAX},
+            "first units, softmax, nothing to distill": FIRST | {"loss": SOFTMAX, "distillation": 0},
+            "without labels": FIRST | {"loss": "none", "init": None},
+            FOUND: {},
+            f"{FOUND}, no distillation": {"distillation": 0},
+        },
     ),
-    "ArcFace": (LATE | {"loss": "arcface"},),
-    "AdaFace": (LATE | {"loss": "adaface"},),
+    "masks": Case("recipes/mask.yaml", Camera(mask=1.0), AS_IT_IS),
+    "low light": Case(
+        "recipes/low_light.yaml",
+        Camera(low_light=[0.15, 0.15], jpeg=[40, 40]),
+        AS_IT_IS
+        | {
+            "ArcFace": {
+                "train_from": "Mixed_7a",
+                "train_to": None,
+                "epochs": 4,
+                "loss": "arcface",
+                "distillation": {"factor": 20, "of": "clean"},
+            }
+        },
+    ),
 }
-"""Ways of training: for each of their stages, what it changes in the recipe's one. A classifier that trains alone
-changes no embedding, so that its figures are those before."""
-
-
-class Pairs(NamedTuple):
-    """Pairs of strangers' images: rows of the two, [n], whether they show one person, and the fold."""
-
-    first: np.ndarray
-    second: np.ndarray
-    same: np.ndarray
-    fold: np.ndarray
-
-
-class Judged(NamedTuple):
-    """Figures of embeddings on pairs: correctness of each pair, accuracy, validation rate, area under the curve."""
-
-    correct: np.ndarray
-    accuracy: float
-    val: float
-    auc: float
 
 
 def people_of(path: Path) -> set[str]:
@@ -158,71 +151,17 @@ def degraded(paths: list[Path], camera: Camera, name: str) -> list[Path]:
     return found
 
 
-def draw_pairs(people: np.ndarray) -> Pairs:
-    """Return all pairs of one person, and drawn pairs of two, in shuffled folds."""
-    generator = np.random.default_rng(5)
-    first, second = np.triu_indices(len(people), 1)
-    same = people[first] == people[second]
-    others = generator.choice(np.flatnonzero(~same), PAIRS - same.sum(), replace=False)
-    rows = generator.permutation(np.concatenate([np.flatnonzero(same), others]))
-    return Pairs(first[rows], second[rows], same[rows], np.arange(PAIRS) * FOLDS // PAIRS)
-
-
-def judge(embeddings: np.ndarray, pairs: Pairs) -> Judged:
-    """Judge pairs by cosines without the mean, in ten folds, with thresholds from the other nine.
-
-    Accuracy is the mean of that on pairs of one person and that on pairs of two, of which there are many more.
-    """
-    correct, scores, accepted = np.zeros(PAIRS, bool), np.zeros(PAIRS), np.zeros(PAIRS, bool)
-    thresholds = np.linspace(-1, 1, 2001)
-    for fold in range(FOLDS):
-        test = pairs.fold == fold
-        seen = np.unique([pairs.first[~test], pairs.second[~test]])
-        centred = embeddings - embeddings[seen].mean(0)
-        centred /= np.linalg.norm(centred, axis=1, keepdims=True)
-        cosines = np.sum(centred[pairs.first] * centred[pairs.second], axis=1)
-        same, two = cosines[~test & pairs.same], cosines[~test & ~pairs.same]
-        rates = [np.searchsorted(np.sort(values), thresholds, "right") / len(values) for values in (same, two)]
-        correct[test] = ((cosines > thresholds[np.argmax(rates[1] - rates[0])]) == pairs.same)[test]
-        accepted[test] = (cosines > np.quantile(two, 1 - FAR))[test]
-        scores[test] = cosines[test]
-    return Judged(
-        correct, balanced(correct, pairs.same), float(accepted[pairs.same].mean()), roc_auc_score(pairs.same, scores)
-    )
-
-
-def balanced(values: np.ndarray, same: np.ndarray) -> float:
-    """Return the mean over pairs of one person and over pairs of two, each with half of the weight."""
-    return float((values[same].mean() + values[~same].mean()) / 2)
-
-
-def interval(change: np.ndarray, pairs: Pairs, people: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of a mean change of correctness, by a bootstrap that draws people."""
-    _, person = np.unique(people, return_inverse=True)
-    generator, n, means = np.random.default_rng(0), person.max() + 1, []
-    first, second = person[pairs.first], person[pairs.second]
-    for _ in range(DRAWS):
-        times = np.bincount(generator.integers(n, size=n), minlength=n)
-        weights = np.where(pairs.same, times[first], times[first] * times[second])
-        sides = [np.average(change[side], weights=weights[side]) for side in (pairs.same, ~pairs.same)]
-        means.append(np.mean(sides))
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
 def trained(case: Case, row: str, seed: int, measure: Callable[[Embedder], Embeddings]) -> Embeddings:
     """Train as a recipe says, with another seed and a row's keys of its stage, and return what is measured then."""
     recipe = Recipe.load(case.recipe)
-    (whole,) = recipe.stages
-    stages = []
-    for number, change in enumerate(ROWS[row]):
-        values = whole.to_value() | {"name": f"stage {number}", "accept": None, **change}
-        stages.append(type(whole)(**{key: value for key, value in values.items() if value is not None}))
+    (stage,) = recipe.stages
+    values = stage.to_value() | {"accept": None, **case.rows[row]}
+    stage = type(stage)(**{key: value for key, value in values.items() if value is not None})
     data: dict[str, object] = {
         "train": str(trained_on(row)),
         "min_images_per_person": LEAST if "finetune cluster" in row else 1,
     }
-    data |= {"labels": "none"} if all(stage.loss.name == "none" for stage in stages) else {}
+    data |= {"labels": "none"} if stage.loss.name == "none" else {}
     with tempfile.TemporaryDirectory() as place:
         tuner = FineTuner(
             SHARED / "facenet",
@@ -235,9 +174,8 @@ def trained(case: Case, row: str, seed: int, measure: Callable[[Embedder], Embed
             precision="bfloat16",
             cache=recipe.cache,
         )
-        for stage in stages:
-            tuner.run(stage)
-        trainer = Trainer(tuner.model, stages[-1])
+        tuner.run(stage)
+        trainer = Trainer(tuner.model, stage)
         return measure(Embedder(tuner.model, "disk", first=trainer.first, rest=trainer.prelogits))
 
 
@@ -252,20 +190,13 @@ def embedded(
     return dict(np.load(file))
 
 
-def identified(gallery: np.ndarray, probes: np.ndarray, people: np.ndarray) -> float:
-    """Return the share of probes that are nearest to their own person among the first photos of all people."""
-    names, first, counts = np.unique(people, return_index=True, return_counts=True)
-    rest = np.flatnonzero(np.isin(people, names[counts > 1]) & ~np.isin(np.arange(len(people)), first))
-    return float(np.mean(people[first][np.argmax(probes[rest] @ gallery[first].T, axis=1)] == people[rest]))
-
-
-def runs_of(name: str, case: Case, paths: Mapping[str, list[Path]]) -> dict[str, list[Embeddings]]:
+def runs_of(case: Case, paths: Mapping[str, list[Path]]) -> dict[str, list[Embeddings]]:
     """Return the embeddings before training, and after each way of it with each seed."""
     slug = Path(case.recipe).stem
     model = Model.restore(SHARED / "facenet", precision="bfloat16")
     found = {"before": [embedded(f"{slug}-before", paths, lambda measure: measure(Embedder(model, "disk")))]}
     asked = os.environ.get("GAINS_ROWS", "")
-    for row in ROWS if asked or name == next(iter(CASES)) else list(ROWS)[:2]:
+    for row in case.rows:
         if asked in row:
             found[row] = [
                 embedded(
@@ -339,10 +270,10 @@ def main() -> None:
         if os.environ.get("GAINS_CASES", "") not in name:
             continue
         paths = {"poor": degraded(clean, case.camera, Path(case.recipe).stem), "clean": clean}
-        found = runs_of(name, case, paths)
+        found = runs_of(case, paths)
         against = [(row, row, "before") for row in found]
-        if {"AdaFace", "ArcFace"} <= found.keys():
-            against.append(("AdaFace, change from ArcFace", "AdaFace", "ArcFace"))
+        if {"AdaFace", "as the recipe says"} <= found.keys():
+            against.append(("AdaFace, change from ArcFace", "AdaFace", "as the recipe says"))
         for title, row, base in against:
             of_row = compared(found[row], found[base], pairs, people)
             lines.append(line(name, title, of_row))
