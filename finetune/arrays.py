@@ -1,4 +1,4 @@
-"""Rows of numbers: type aliases, normalization to unit length, distinct labels, and sums and means by class."""
+"""Rows of numbers: type aliases, unit length, distinct labels, sums and means by class, and digests as text."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def distinct(labels: Labels) -> Labels:
     """Return the distinct labels of [n], sorted, as `np.unique` does, which would import `numpy.ma`."""
     ordered = np.sort(labels)
     return ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+
+
+def hexadecimal(rows: npt.NDArray[Any]) -> list[str]:
+    """Return rows of bytes, such as digests, as hexadecimal text, [n]."""
+    text = rows.tobytes().hex()
+    each = len(text) // max(1, len(rows))
+    return [text[start : start + each] for start in range(0, len(text), each)] if each else [""] * len(rows)
 
 
 def add_rows(sums: Doubles, labels: Labels, rows: Floats) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from array import array
 from bisect import bisect_left
@@ -24,12 +23,21 @@ class PathList(Sequence[Path]):
     Parts of a list share its memory. A list equals any sequence of the same paths.
     """
 
-    __slots__ = ("_found", "_rows", "_store")
+    __slots__ = ("_found", "_is_distinct", "_rows", "_store")
 
     def __init__(self, paths: Iterable[Path] = ()) -> None:
-        self._store: _Store = paths._store if isinstance(paths, PathList) else _Store(paths)
+        self._store: _Store = paths._store if isinstance(paths, PathList) else _Store(map(os.path.split, paths))
         self._rows: Rows = paths._rows if isinstance(paths, PathList) else range(len(self._store))
         self._found: tuple[array[int], array[int]] | None = None
+        self._is_distinct: bool = isinstance(paths, PathList) and paths._is_distinct
+
+    @classmethod
+    def listed(cls, names: Iterable[tuple[str, str]]) -> PathList:
+        """Return the list of a folder's files: folder and name of each, no file twice."""
+        made = cls.__new__(cls)
+        made._store, made._found, made._is_distinct = _Store(names), None, True
+        made._rows = range(len(made._store))
+        return made
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -64,18 +72,21 @@ class PathList(Sequence[Path]):
 
     def take(self, places: npt.NDArray[np.integer[Any]] | npt.NDArray[np.bool_]) -> PathList:
         """Return the paths at these places, or those that a mask chooses."""
-        return self._part(array("q", np.asarray(self._rows, np.int64)[places].tobytes()))
+        part = self._part(array("q", np.asarray(self._rows, np.int64)[places].tobytes()))
+        part._is_distinct = self._is_distinct and places.dtype == bool  # a place may be asked for twice
+        return part
 
     def distinct(self) -> PathList:
         """Return the list without repetitions: of equal paths, the first stays."""
-        keys = self._index()[0]
-        if all(keys[row] != keys[row - 1] for row in range(1, len(keys))):
-            return self
-        return PathList(dict.fromkeys(self))
+        if not self._is_distinct:
+            if not np.diff(np.frombuffer(self._index()[0], np.int64)).all():  # two of one hash
+                return PathList(dict.fromkeys(self))
+            self._is_distinct = True
+        return self
 
     def texts(self) -> Iterator[str]:
         """Yield the paths as text, which is quicker."""
-        return itertools.starmap(os.path.join, map(self._store.names, self._rows))
+        return map(self._store.text, self._rows)
 
     def folders(self) -> set[str]:
         """Return the folders that the paths lie in, as texts."""
@@ -93,6 +104,14 @@ class PathList(Sequence[Path]):
             at += 1
         return -1
 
+    def places(self, paths: PathList) -> npt.NDArray[np.int64]:
+        """Return the place of each path in this list without repetitions, [m]; -1 if it is not there."""
+        if paths._store is not self._store:
+            return np.array([self.place(path) for path in paths], np.int64)
+        places = np.full(len(self._store), -1, np.int64)
+        places[np.asarray(self._rows, np.int64)] = np.arange(len(self))
+        return places[np.asarray(paths._rows, np.int64)]
+
     def _index(self) -> tuple[array[int], array[int]]:
         """Return the hashes of all paths, sorted, and the place of each; they are made at the first lookup."""
         if self._found is None:
@@ -103,30 +122,34 @@ class PathList(Sequence[Path]):
 
     def _part(self, rows: Rows) -> PathList:
         part = PathList.__new__(PathList)
-        part._store, part._rows, part._found = self._store, rows, None
+        part._store, part._rows, part._found, part._is_distinct = self._store, rows, None, self._is_distinct
         return part
 
 
 class _Store:
     """The folders, and the names in one piece with the end of each."""
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[tuple[str, str]]) -> None:
         folders: dict[str, int] = {}
         names = bytearray()
-        self._folder, self._ends = array("i"), array("q")
-        for path in paths:
-            folder, name = os.path.split(path)
+        self._folder, self._ends = array("i"), array("q", [0])
+        for folder, name in paths:
             self._folder.append(folders.setdefault(folder, len(folders)))
             names += name.encode(errors=SURROGATES)
             self._ends.append(len(names))
         self._names, self._texts, self._folders = bytes(names), tuple(folders), tuple(map(Path, folders))
+        self._beginnings = tuple(os.path.join(folder, "") for folder in folders)
 
     def __len__(self) -> int:
-        return len(self._ends)
+        return len(self._folder)
 
     def names(self, row: int) -> tuple[str, str]:
         """Return the folder and the name of a path."""
         return self._texts[self._folder[row]], self._name(row)
+
+    def text(self, row: int) -> str:
+        """Return a path as text."""
+        return self._beginnings[self._folder[row]] + self._name(row)
 
     def path(self, row: int) -> Path:
         """Return a path."""
@@ -144,5 +167,4 @@ class _Store:
         )
 
     def _name(self, row: int) -> str:
-        start = self._ends[row - 1] if row else 0
-        return self._names[start : self._ends[row]].decode(errors=SURROGATES)
+        return self._names[self._ends[row] : self._ends[row + 1]].decode(errors=SURROGATES)

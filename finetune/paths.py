@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finetune.errors import DataError, Problem
 from finetune.words import UNPRINTABLE, escaped
+
+if TYPE_CHECKING:
+    from finetune.path_list import PathList
 
 Place = str | os.PathLike[str]
 
@@ -65,7 +70,7 @@ def cache_entries(name: str) -> list[Path]:
     return [path for path in inside if _CACHE_ENTRY.fullmatch(path.name) and not path.is_symlink()]
 
 
-def find_images(path: str | os.PathLike[str]) -> list[Path]:
+def find_images(path: str | os.PathLike[str]) -> PathList:
     """Return the files in a folder and its subfolders, sorted; or the one file that is given.
 
     Nothing is decoded. Symbolic links are followed, except to a folder that contains the link. Names that `scan`
@@ -74,10 +79,12 @@ def find_images(path: str | os.PathLike[str]) -> list[Path]:
     Raises:
         DataError: `path` does not exist, or holds no file.
     """
+    from finetune.path_list import PathList
+
     path = Path(os.path.expanduser(path))
     if os.path.isfile(path):
-        return [path]
-    found = sorted(_walk(path, ()))
+        return PathList([path])
+    found = PathList.listed(_walk("" if path == Path() else str(path), ()))
     if not found:
         raise DataError(Problem(path, "no files in it", "give an image or a folder of images"))
     return found
@@ -107,17 +114,20 @@ def image_paths(images: Place | Iterable[Place]) -> list[Path]:
     return [file for path in as_paths(images) for file in (find_images(path) if path.is_dir() else [path])]
 
 
-def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
-    inside = open_folder(folder, "an image or a folder of images")
-    status = folder.stat()
+def _walk(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, str]]:
+    """Yield folder and name of each file, in the order of the paths."""
+    with _opening(Path(folder), "an image or a folder of images"), os.scandir(folder or ".") as inside:
+        entries = {entry.name: entry for entry in inside if not _is_ignored(entry.name)}
+    status = os.stat(folder or ".")
     own = (status.st_dev, status.st_ino)
     if own in above:  # a link to a folder above would never end
         return
-    for entry in inside:
-        if os.path.isdir(entry):
-            yield from _walk(entry, (*above, own))
+    for name in sorted(entries):
+        entry = entries[name]
+        if os.path.isdir(entry) if entry.is_symlink() else entry.is_dir():  # a link may lead nowhere
+            yield from _walk(os.path.join(folder, name), (*above, own))
         else:
-            yield entry
+            yield folder, name
 
 
 def entries(folder: Path) -> list[Path]:
@@ -126,8 +136,11 @@ def entries(folder: Path) -> list[Path]:
     Raises:
         OSError: the folder can't be opened.
     """
-    names = sorted(name for name in os.listdir(folder) if name[0] != "." and name.lower() not in SYSTEM_FILES)
-    return [folder / name for name in names]
+    return [folder / name for name in sorted(os.listdir(folder)) if not _is_ignored(name)]
+
+
+def _is_ignored(name: str) -> bool:
+    return name[0] == "." or name.lower() in SYSTEM_FILES
 
 
 def open_folder(folder: Path, what: str) -> list[Path]:
@@ -136,8 +149,15 @@ def open_folder(folder: Path, what: str) -> list[Path]:
     Raises:
         DataError: the folder can't be opened; the advice is to give `what`.
     """
-    try:
+    with _opening(folder, what):
         return entries(folder)
+
+
+@contextlib.contextmanager
+def _opening(folder: Path, what: str) -> Iterator[None]:
+    """Turn any error from opening a folder into a one-line error."""
+    try:
+        yield
     except FileNotFoundError:
         raise DataError(Problem(folder, "no such file or folder", f"give {what}")) from None
     except NotADirectoryError:

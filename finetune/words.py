@@ -39,6 +39,8 @@ def escaped(text: str, keep: str = "") -> str:
         text: text to show.
         keep: characters that are not escaped.
     """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
         ascii(c)[1:-1] if c not in keep and (c in DIRECTIONS or unicodedata.category(c) in UNPRINTABLE) else c
         for c in text

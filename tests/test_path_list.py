@@ -50,6 +50,22 @@ def test_a_path_is_found_where_it_stands(paths, name):
     assert "text" not in distinct
 
 
+@given(PATHS, PATHS, st.data())
+def test_places_are_those_of_each_path_by_itself(paths, others, data):
+    there = PathList(paths).distinct()
+    part = there.take(np.array(data.draw(st.lists(st.booleans(), min_size=len(there), max_size=len(there))), bool))
+    for asked in (part, part[::-1], PathList(others), PathList(list(part))):
+        assert part.places(asked).tolist() == [part.place(path) for path in asked]
+        assert there.places(asked).tolist() == [there.place(path) for path in asked]
+
+
+def test_a_place_that_is_taken_twice_is_a_repetition():
+    listed = PathList.listed([("a", "b"), ("a", "c")])
+    assert listed == [Path("a/b"), Path("a/c")]
+    assert listed.take(np.array([1, 0, 1])).distinct() == [Path("a/c"), Path("a/b")]
+    assert listed.distinct() is listed
+
+
 def test_lists_of_other_paths_are_not_equal():
     found = PathList([Path("a/b"), Path("a/c")])
     assert found != PathList([Path("a/b"), Path("a/d")])

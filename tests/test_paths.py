@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from pathlib import Path
+
 import pytest
+from hypothesis import given, strategies as st
 
 from finetune.errors import DataError
 from finetune.paths import find_images
@@ -18,7 +23,9 @@ def test_a_folder_is_searched_to_its_depth_and_links_to_folders_above_end_there(
     for name in ("b.png", "a/c.png", "a/b/d.png", "a/.hidden.png", "a/Thumbs.db"):
         file(tmp_path / name)
     (tmp_path / "a/b/up").symlink_to(tmp_path)
-    assert find_images(tmp_path) == [tmp_path / name for name in ("a/b/d.png", "a/c.png", "b.png")]
+    (tmp_path / "a/loop").symlink_to("loop")
+    (tmp_path / "a/lost").symlink_to("nowhere")
+    assert find_images(tmp_path) == [tmp_path / name for name in ("a/b/d.png", "a/c.png", "a/loop", "a/lost", "b.png")]
 
 
 def test_a_link_to_a_person_takes_nothing_from_the_person(tmp_path):
@@ -38,6 +45,25 @@ def test_folders_that_link_to_each_other_end(tmp_path):
     assert find_images(tmp_path) == [
         tmp_path / name for name in ("a/1.png", "a/other/1.png", "b/1.png", "b/other/1.png")
     ]
+
+
+NAMES = st.sampled_from(["a", "b", "a.b", "a-b", "a+", "Z", "ä", "\udcff"])
+
+
+@given(st.lists(st.lists(NAMES, min_size=1, max_size=3), max_size=9))
+def test_files_are_sorted_as_paths_are(names):
+    with tempfile.TemporaryDirectory() as place:
+        for parts in names:
+            with contextlib.suppress(OSError):  # a name is a file's or a folder's
+                file(Path(place, *parts))
+        expected = sorted(path for path in Path(place).rglob("*") if path.is_file())
+        if not expected:
+            return
+        assert list(find_images(place)) == expected
+        with contextlib.chdir(place):
+            here = find_images(".")
+            assert here == [path.relative_to(place) for path in expected]
+            assert all(path in here for path in here)
 
 
 def test_one_file_is_found_as_itself(tmp_path):

@@ -7,6 +7,7 @@ of the camera that the recipe imitates.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ def run(options: argparse.Namespace) -> None:
         _show_figures(images, real)
 
 
-def _of_camera(photos: list[Path], preprocessing: Preprocessing, where: str) -> list[Appearance]:
+def _of_camera(photos: Sequence[Path], preprocessing: Preprocessing, where: str) -> list[Appearance]:
     """Return the figures of some of the camera's photos, cropped as a network sees them.
 
     Raises:

@@ -178,7 +178,7 @@ def _people(options: argparse.Namespace, size: int) -> NamedImages:
     if options.align:
         folder, sources = _aligned(given, size, options)
     if options.name is not None:
-        return NamedImages({options.name: find_images(folder)}, sources)
+        return NamedImages({options.name: list(find_images(folder))}, sources)
     found = layout(folder)
     say_left_out(found.misplaced)
     return NamedImages({name: list(photos) for name, photos in found.files.items()}, sources)

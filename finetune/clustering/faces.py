@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finetune import files
-from finetune.arrays import Doubles, Labels
+from finetune.arrays import Doubles, Labels, hexadecimal
 from finetune.brief import Brief
 from finetune.clustering.earlier import Earlier
 from finetune.errors import DataError, Problem
@@ -67,17 +67,18 @@ class Faces(Brief):
 
     def photos(self) -> list[str]:
         """Return the digest of each face's photo, in hexadecimal."""
-        return [bytes(digest).hex() for digest in self.digests]
+        return hexadecimal(self.digests)
 
     def keys(self) -> list[str]:
         """Return `DIGEST:NUMBER` for each face."""
         return [f"{photo}:{number}" for photo, number in zip(self.photos(), self.numbers.tolist(), strict=True)]
 
     def rows_of(self) -> dict[str, list[int]]:
-        """Return the rows of each photo's faces by its digest."""
+        """Return the rows of each photo's faces by its digest, sorted by their numbers."""
         rows: dict[str, list[int]] = {}
-        for row, photo in enumerate(self.photos()):
-            rows.setdefault(photo, []).append(row)
+        photos = self.photos()
+        for row in np.argsort(self.numbers, kind="stable").tolist():
+            rows.setdefault(photos[row], []).append(row)
         return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ POOR = "poor: "
 """Beginning of the reason of a face that is there, but too poor to be clustered."""
 
 
-def list_photos(folder: Path, *, recheck: bool = False) -> tuple[dict[str, str], dict[str, Path]]:
+def list_photos(folder: Path, *, recheck: bool = False) -> dict[str, str]:
     """List the photos of a folder of any depth. Those that were read before and have not changed are not read again.
 
     Args:
@@ -33,20 +34,15 @@ def list_photos(folder: Path, *, recheck: bool = False) -> tuple[dict[str, str],
         recheck: whether to read all of them in spite of that.
 
     Returns:
-        Digest of each photo by its path relative to the folder, empty if it can't be read; and the first path of each
-        digest, sorted by digest.
+        Digest of each photo by its path relative to the folder, sorted; empty if the photo can't be read.
 
     Raises:
         DataError: there is no photo.
     """
     paths = find_images(folder)
-    records = hash_kept(paths, recheck=recheck).values()
-    photos = {record.path.relative_to(folder).as_posix(): record.digest.hex() for record in records}
-    first: dict[str, Path] = {}
-    for record in records:
-        if record.digest:
-            first.setdefault(record.digest.hex(), record.path)
-    return photos, dict(sorted(first.items()))
+    digests = hash_kept(paths, recheck=recheck).digests()
+    start = len(os.path.join(folder, ""))
+    return {path[start:]: digest for path, digest in zip(paths.texts(), digests, strict=True)}
 
 
 def embed_faces(

@@ -148,8 +148,10 @@ def changing(out: Path) -> Iterator[None]:
         yield
 
 
-def write_clusters(out: Path, stored: Stored, people: People, *, new: bool = False, corrected: bool = False) -> None:
-    """Write the folder: corrections first, then what follows from them.
+def write_clusters(
+    out: Path, stored: Stored, people: People, *, new: bool = False, corrected: bool = False
+) -> list[Line]:
+    """Write the folder, corrections first, then what follows from them. Return the lines of its table.
 
     A kill at any moment leaves corrections and embeddings whole. The next run makes the table, the links and the page
     anew. After an error the files are those of before.
@@ -166,21 +168,23 @@ def write_clusters(out: Path, stored: Stored, people: People, *, new: bool = Fal
         DataError: the folder is in use and has to be new, or another process is making it.
         RunError: a file can't be written.
     """
+    table = lines(people, stored.photos)
     if not new and out.is_dir() and any(out.iterdir()):
         names = (CORRECTIONS, FACES, SETTINGS, TABLE, *((THUMBNAILS, PAGE) if corrected else ()))
         with files.restored(*(out / name for name in names)):
-            _fill(out, stored, people)
+            _fill(out, stored, people, table)
             if corrected:
                 _write_page(out, stored, people)
         if not corrected:
             _write_page(out, stored, people)
     else:
-        files.write_folder(out, lambda folder: _fill(folder, stored, people))
+        files.write_folder(out, lambda folder: _fill(folder, stored, people, table))
         with changing(out):  # the embeddings are safe by now, and thumbnails may take long
             _write_page(out, stored, people)
+    return table
 
 
-def _fill(out: Path, stored: Stored, people: People) -> None:
+def _fill(out: Path, stored: Stored, people: People, table: Sequence[Line]) -> None:
     if stored.corrections != read_corrections(out / CORRECTIONS):
         write_corrections(out / CORRECTIONS, stored.corrections)
     write_faces(out / FACES, people.faces, stored.photos, people.left)
@@ -189,7 +193,6 @@ def _fill(out: Path, stored: Stored, people: People) -> None:
     format_ = FORMAT_OF_METRIC if learned else FORMAT
     settings = {"format": format_, **dataclasses.asdict(stored.settings), **merged}
     files.write_json(out / SETTINGS, settings)
-    table = lines(people, stored.photos)
     files.write_text(out / TABLE, csv_text([COLUMNS, *_cells(table, people.faces)]))
     photos = Path(stored.settings.photos)
     for name, place in ((PEOPLE, _person), (APART, _apart)):
@@ -199,7 +202,8 @@ def _fill(out: Path, stored: Stored, people: People) -> None:
 
 def _write_page(out: Path, stored: Stored, people: People) -> None:
     """Write the page, and the thumbnails if any were cut or left out."""
-    photos = {digest: Path(stored.settings.photos) / name for name, digest in stored.photos.items() if digest}
+    folder = os.path.join(stored.settings.photos, "")
+    photos = {digest: folder + name for name, digest in stored.photos.items() if digest}
     known = read_thumbnails(out / THUMBNAILS)
     thumbnails = cut_thumbnails(people.faces, photos, known)
     if thumbnails.keys() != known.keys():
@@ -212,15 +216,12 @@ def _write_page(out: Path, stored: Stored, people: People) -> None:
 def lines(people: People, photos: Mapping[str, str]) -> list[Line]:
     """Return one line per face of each photo, sorted by path and number; one for a photo without a face."""
     rows, found = people.faces.rows_of(), []
+    clusters, names, apart = people.faces.clusters.tolist(), people.names, people.apart
     for photo, digest in sorted(photos.items()):
-        own = sorted(rows.get(digest, ()), key=lambda row: int(people.faces.numbers[row]))
-        found += [_line(photo, row, people) for row in own] or [Line(photo, None, 0, "", "can't be read")]
+        found += [
+            Line(photo, row, clusters[row], names.get(clusters[row], ""), apart[row]) for row in rows.get(digest, ())
+        ] or [Line(photo, None, 0, "", "can't be read")]
     return found
-
-
-def _line(photo: str, row: int, people: People) -> Line:
-    number = int(people.faces.clusters[row])
-    return Line(photo, row, number, people.names.get(number, ""), people.apart[row])
 
 
 def _cells(table: Sequence[Line], faces: Faces) -> Iterator[list[object]]:

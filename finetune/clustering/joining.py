@@ -30,8 +30,7 @@ def why_anew(earlier: Earlier | None, faces: Faces, told: Collection[str], stamp
         return "for the first time"
     if earlier.stamp != stamp:
         return "since the corrections, the gallery or the threshold have changed"
-    new = faces.keys()[earlier.faces :]
-    if any(key in told for key in new):
+    if told and any(key in told for key in faces.keys()[earlier.faces :]):
         return "since a correction or the gallery is about a new face"
     usable = (faces.numbers[earlier.faces :] > 0) & (faces.reasons[earlier.faces :] == "")
     if earlier.changed + int(usable.sum()) > SHARE * len(faces):

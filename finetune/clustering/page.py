@@ -112,7 +112,6 @@ def _descriptions(people: People, photos: Mapping[str, str]) -> list[list[str]]:
     faces, found = people.faces, [["", "", ""] for _ in people.apart]
     for digest, rows in faces.rows_of().items():
         first, copies = paths[digest][0], len(paths[digest]) - 1
-        rows = sorted(rows, key=lambda row: int(faces.numbers[row]))
         for place, row in enumerate(rows, 1):
             which = f"#{place}" if len(rows) > 1 else ""
             notes = [f"face {place}"] if which else []

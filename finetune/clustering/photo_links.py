@@ -26,6 +26,7 @@ def name_links(shown: Iterable[tuple[str, str]], photos: Path) -> dict[str, dict
         photos: folder of the photos.
     """
     links: dict[str, dict[str, str]] = {}
+    beginning = os.path.join(photos, "")
     for folder, photo in shown:
         own = links.setdefault(folder, {})
         stem, suffix = os.path.splitext(photo.replace("/", "_"))
@@ -34,7 +35,7 @@ def name_links(shown: Iterable[tuple[str, str]], photos: Path) -> dict[str, dict
         while name in own:  # another face of this photo, or a/b beside a_b
             number += 1
             name = f"{stem}_{number}{suffix}"
-        own[name] = os.path.join(photos, photo)
+        own[name] = beginning + photo
     return links
 
 

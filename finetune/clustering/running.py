@@ -85,9 +85,10 @@ def cluster_photos(
         RunError: the folder can't be written.
     """
     folder = Path(settings.photos)
-    photos, first = list_photos(folder, recheck=recheck)
+    photos = list_photos(folder, recheck=recheck)
+    first = {digest: path for path, digest in reversed(photos.items()) if digest}
     known = set(before.faces.photos()) if before else set()
-    new = [path for digest, path in first.items() if digest not in known]
+    new = [folder / first[digest] for digest in sorted(first.keys() - known)]
     before = _still_there(before, first) if before else None
     faces = before.faces if before else None
     if new or faces is None:
@@ -102,9 +103,9 @@ def cluster_photos(
         else Stored(settings, faces, photos, Corrections())
     )
     people, why = _added(stored, "as asked" if anew else "")
-    write_clusters(out, stored, people, new=before is None)
+    table = write_clusters(out, stored, people, new=before is None)
     joined = people.left.changed - before.earlier.changed if before and before.earlier and people.left else 0
-    return Done(people, lines(people, photos), photos, len(new), why, 0 if why else joined)
+    return Done(people, table, photos, len(new), why, 0 if why else joined)
 
 
 def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:
@@ -127,8 +128,8 @@ def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:
             said = correct(stored.corrections, lines(people, stored.photos), keys)
             stored = dataclasses.replace(stored, corrections=said, faces=people.faces)
         people = _people(stored)
-        write_clusters(out, stored, people, corrected=True)
-    return Done(people, lines(people, stored.photos), stored.photos, 0)
+        table = write_clusters(out, stored, people, corrected=True)
+    return Done(people, table, stored.photos, 0)
 
 
 def merging(one: str, other: str) -> Correct:
@@ -212,7 +213,7 @@ def _within(photo: str, whole: Sequence[int], table: Sequence[Line]) -> int:
     return row
 
 
-def _still_there(stored: Stored, first: Mapping[str, Path]) -> Stored:
+def _still_there(stored: Stored, first: Mapping[str, str]) -> Stored:
     """Return a clustering without the faces of photos that are no longer in the folder; they are forgotten."""
     there = np.array([photo in first for photo in stored.faces.photos()], bool)
     if there.all():

@@ -16,6 +16,7 @@ from finetune.arrays import Doubles
 from finetune.clustering.faces import ADVICE, Faces
 from finetune.errors import DataError
 from finetune.images import ImageError, Pixels, hash_image, read_image
+from finetune.paths import Place
 from finetune.progress import track
 
 SIDE = 48
@@ -49,7 +50,7 @@ def thumbnail(pixels: Pixels, box: Doubles) -> Image.Image:
     return ImageOps.fit(image, (SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
-def cut_thumbnails(faces: Faces, photos: Mapping[str, Path], known: Thumbnails) -> dict[str, bytes]:
+def cut_thumbnails(faces: Faces, photos: Mapping[str, Place], known: Thumbnails) -> dict[str, bytes]:
     """Return the thumbnail of each face. Known ones are taken over, and the others are cut from the photos.
 
     Args:
@@ -57,15 +58,14 @@ def cut_thumbnails(faces: Faces, photos: Mapping[str, Path], known: Thumbnails) 
         photos: a path of each photo by its digest. A photo that is missing, changed or damaged gives no thumbnail.
         known: thumbnails that were cut before; those of other faces are left out.
     """
-    keys = faces.keys()
-    new = {
-        digest: missing
-        for digest, rows in faces.rows_of().items()
-        if digest in photos and (missing := [row for row in rows if keys[row] not in known])
-    }
+    keys, new = faces.keys(), dict[str, list[int]]()
+    for row, key in enumerate(keys):
+        digest = key.partition(":")[0]
+        if key not in known and digest in photos:
+            new.setdefault(digest, []).append(row)
 
     def cut(digest: str) -> dict[str, bytes]:
-        record = hash_image(photos[digest])
+        record = hash_image(Path(photos[digest]))
         if record.digest.hex() != digest:
             return {}
         try:

@@ -34,9 +34,9 @@ def scan_unlabelled(
     root = Path(os.path.expanduser(root))
     if root.is_file():
         raise DataError(Problem(root, "not a folder", "give a folder of images"))
-    files = find_images(root)
-    quarantined = [Quarantined(path, "a name that can't be printed; rename the file") for path in files if _odd(path)]
-    files = [path for path in files if not _odd(path)]
+    found = find_images(root)
+    quarantined = [Quarantined(path, "a name that can't be printed; rename the file") for path in found if _odd(path)]
+    files = [path for path in found if not _odd(path)] if quarantined else found
     records = inspect(files)
     reasons = {path: records[path].unusable(crop) for path in files}
     quarantined += [Quarantined(path, reason) for path, reason in reasons.items() if reason]

@@ -6,7 +6,6 @@ import hashlib
 import os
 import warnings
 import zlib
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -91,15 +90,10 @@ def hash_images(paths: Sequence[Path], known: Records | None = None) -> RecordTa
     Returns:
         Record of each path, in the same order.
     """
-    known = known or {}
-    table, new = RecordTable(PathList(paths).distinct()), array("q")
-    for place, path in enumerate(table):
-        if (record := known.get(path)) is not None:
-            table.put(place, record)
-        else:
-            new.append(place)
-    unread = table.paths.take(np.array(new, np.int64))
-    for place, record in zip(new, _in_threads(hash_image, unread, "reading files"), strict=True):
+    table = RecordTable(PathList(paths).distinct())
+    new = np.flatnonzero(~table.fill(known or {}))
+    hashed = _in_threads(hash_image, table.paths.take(new), "reading files")
+    for place, record in zip(new.tolist(), hashed, strict=True):
         table.put(place, record)
     return table
 

@@ -174,7 +174,7 @@ class KeptRecords:
         others[self._rows[self._rows >= 0]] = False
         is_file, changed = (self._seen != files.NO_FILE).any(axis=1), self._seen[:, 2:].max(axis=1)
         settled = np.flatnonzero(is_file & (changed < self._began - files.UNSETTLED))
-        places = np.array([records.paths.place(path) for path in self._paths.take(settled)], np.int64)
+        places = records.paths.places(self._paths.take(settled))
         names = [
             *map(self._kept.name, np.flatnonzero(others).tolist()),
             *map(self._within, self._paths.take(settled).texts()),

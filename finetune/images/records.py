@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, SupportsIndex, overload
 import numpy as np
 import numpy.typing as npt
 
+from finetune.arrays import hexadecimal
 from finetune.images.reading import too_small
 from finetune.path_list import PathList
 
@@ -117,6 +118,28 @@ class RecordTable(Records):
         fault = self._fault(record.fault) if record.fault else 0
         self.rows[place] = (record.checksum, width, height, fault, record.digest or NO_DIGEST)
 
+    def digests(self) -> list[str]:
+        """Return the digest of each file in hexadecimal, empty if it can't be read, [n]."""
+        return ["" if digest == NO_DIGEST.hex() else digest for digest in hexadecimal(self.rows["digest"])]
+
+    def fill(self, known: Records) -> npt.NDArray[np.bool_]:
+        """Take over the records of paths that are known, and return whether each path was, [n]."""
+        if isinstance(known, JoinedRecords):
+            filled = [self.fill(part) for part in known.parts]  # the latest last
+            return np.logical_or.reduce(filled, initial=False) & np.ones(len(self), bool)
+        if isinstance(known, RecordTable):
+            places = known.paths.places(self.paths)
+            rows = known.rows[places[places >= 0]]
+            numbers = np.array([0, *map(self._fault, known.reasons)], np.int32)
+            rows["fault"] = numbers[rows["fault"]]
+            self.rows[places >= 0] = rows
+            return places >= 0
+        found = [known.get(path) for path in self.paths] if known else [None] * len(self)
+        for place, record in enumerate(found):
+            if record is not None:
+                self.put(place, record)
+        return np.array([record is not None for record in found], bool)
+
     def unmeasured(self) -> npt.NDArray[np.intp]:
         """Return the places of files of which neither a size nor a fault is known."""
         return np.flatnonzero((self.rows["width"] == 0) & (self.rows["fault"] == 0))
@@ -164,30 +187,33 @@ class JoinedRecords(Records):
 
     Args:
         parts: records, the earliest first.
+
+    Attributes:
+        parts: the same, with those that were added.
     """
 
     def __init__(self, *parts: Records) -> None:
-        self._parts = list(parts)
+        self.parts = list(parts)
 
     def add(self, records: Records) -> None:
         """Add the records of another inspection."""
-        self._parts.append(records)
+        self.parts.append(records)
 
     def __getitem__(self, path: Path) -> ImageRecord:
-        for part in reversed(self._parts):
+        for part in reversed(self.parts):
             if (record := part.get(path)) is not None:
                 return record
         raise KeyError(path)
 
     def __bool__(self) -> bool:
-        return any(self._parts)  # without counting
+        return any(self.parts)  # without counting
 
     def __contains__(self, path: object) -> bool:
-        return any(path in part for part in self._parts)
+        return any(path in part for part in self.parts)
 
     def __iter__(self) -> Iterator[Path]:
-        for number, part in enumerate(self._parts):
-            yield from (path for path in part if not any(path in earlier for earlier in self._parts[:number]))
+        for number, part in enumerate(self.parts):
+            yield from (path for path in part if not any(path in earlier for earlier in self.parts[:number]))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -46,6 +46,29 @@ def test_a_record_can_be_replaced():
     assert found[changed.path] == changed
 
 
+@pytest.mark.parametrize("known", [table(RECORDS[:3]), dict(table(RECORDS[:3])), JoinedRecords(table(RECORDS[1:3]))])
+def test_a_table_takes_over_the_records_that_are_known(known):
+    changed = ImageRecord(RECORDS[2].path, b"g" * 32, 9, Size(1, 2))
+    found = RecordTable(PathList(record.path for record in reversed(RECORDS)))
+    filled = found.fill(JoinedRecords(known, {changed.path: changed}))
+    expected = {**known, changed.path: changed}
+    assert {path: found[path] for path, is_known in zip(found, filled, strict=True) if is_known} == expected
+    assert filled.tolist() == [path in expected for path in found]
+    assert not found.fill({}).any()
+
+
+def test_a_table_takes_over_a_part_of_its_own_paths():
+    whole = table()
+    part = RecordTable(whole.paths.take(np.array([1, 4])))
+    part.put(0, RECORDS[1])
+    part.put(1, RECORDS[4])
+    found = RecordTable(whole.paths)
+    found.put(2, RECORDS[2])
+    assert found.fill(part).tolist() == [False, True, False, False, True]
+    assert [found.at(place) for place in (1, 2, 4)] == [RECORDS[1], RECORDS[2], RECORDS[4]]
+    assert found.digests() == ["", "", RECORDS[2].digest.hex(), "", ""]
+
+
 def test_some_records_are_a_sequence():
     some = RecordList(table(), np.array([3, 0, 1]))
     assert (list(some), list(some[1:])) == ([RECORDS[3], *RECORDS[:2]], list(RECORDS[:2]))

@@ -42,7 +42,7 @@ PARTS = {
     "folder read": [(clustering, "read_clusters")],
     "faces joined": [(running, "join_faces")],
     "faces written": [(folder, "write_faces")],
-    "table": [(folder, "lines"), (folder, "csv_text"), (running, "lines")],
+    "table": [(folder, "lines"), (folder, "csv_text")],
     "links": [(folder, "name_links"), (folder, "write_links")],
     "thumbnails": [(folder, "read_thumbnails"), (folder, "cut_thumbnails"), (folder, "write_thumbnails")],
     "page": [(folder, "read_sheets"), (folder, "render")],
