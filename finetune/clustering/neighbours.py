@@ -99,9 +99,13 @@ def _above(
 ) -> tuple[Labels, Labels, npt.NDArray[np.float32]]:
     """Return row in the block, row of all, and similarity of each pair above a limit, without pairs of a row itself."""
     parts = []
+    floats, flags = (np.empty(len(block) * min(COLUMNS, len(rows)), kind) for kind in (np.float32, np.bool_))
     for first in range(0, len(rows), COLUMNS):
-        similarities = block @ rows[first : first + COLUMNS].T
-        own, others = np.nonzero(similarities >= least)
+        columns = rows[first : first + COLUMNS]
+        shape = len(block), len(columns)
+        similarities, is_near = (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in (floats, flags))
+        np.matmul(block, columns.T, out=similarities)
+        own, others = np.divmod(np.flatnonzero(np.greater_equal(similarities, least, out=is_near)), len(columns))
         apart = own + start != others + first
         own, others = own[apart], others[apart]
         parts.append((own, others + first, similarities[own, others]))

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from finetune.arrays import Floats
+from finetune.arrays import Floats, distinct
 from finetune.progress import track
 
 ROWS, PROBES = 2**14, 256
 """Rows of the gallery and of the probes per block: 16 MiB of similarities."""
+CANDIDATES = 2**12
+"""Similarities that are computed in float64 at once: 32 MiB for embeddings of 512 values."""
 ROUNDING = 2.0**-24
 MOST_LENGTH = 1.45
 """Length that no row may exceed: more than √2, that of an embedding with its mirror image's appended."""
@@ -60,13 +62,16 @@ def nearest(gallery: Rows, probes: Floats, k: int = 1, *, what: str = "") -> Nea
     if not np.isfinite(probes).all():
         raise ValueError("a probe holds NaN or infinity")
     searches = [_Search(probes[start : start + PROBES], k) for start in range(0, len(probes), PROBES)]
-    buffer = np.empty([min(PROBES, len(probes)), min(ROWS, len(gallery))], np.float32)
+    most = min(PROBES, len(probes)) * min(ROWS, len(gallery))
+    buffers = np.empty(most, np.float32), np.empty(most, np.bool_)
     firsts = range(0, len(gallery), ROWS)
     for first in track(firsts, len(gallery), what, ROWS) if what else firsts:
         # A block of a mapped file may be of another type, not aligned, or not contiguous.
         block = np.require(gallery[first : first + ROWS], np.float32, ["C", "ALIGNED"])
+        if not np.isfinite(block).all():
+            raise ValueError(f"rows {first} to {first + len(block) - 1}: one of them holds NaN or infinity")
         for search in searches:
-            search.look(block, first, buffer)
+            search.look(block, first, *buffers)
     parts = [search.best for search in searches] or [Nearest(np.empty([0, k]), np.empty([0, k], np.int64))]
     return Nearest(*map(np.concatenate, zip(*parts, strict=True)))
 
@@ -80,9 +85,16 @@ class _Search:
         # |fl(x·y) - x·y| <= E * 2^-24 |x||y|, whatever the order of the sum. Two sums may differ by both their errors.
         self._slack = 2 * probes.shape[1] * ROUNDING * MOST_LENGTH**2
 
-    def look(self, gallery: npt.NDArray[np.float32], first: int, buffer: npt.NDArray[np.float32]) -> None:
-        """Search a block of the gallery, which begins at row `first`."""
-        similarities = buffer[: len(self._probes), : len(gallery)]
+    def look(
+        self,
+        gallery: npt.NDArray[np.float32],
+        first: int,
+        floats: npt.NDArray[np.float32],
+        flags: npt.NDArray[np.bool_],
+    ) -> None:
+        """Search a block of the gallery, which begins at row `first`; a buffer has room for a number per pair."""
+        shape = len(self._probes), len(gallery)
+        similarities, is_near = (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in (floats, flags))
         np.matmul(self._probes, gallery.T, out=similarities)
         limits = self.best.similarities[:, -1] - self._slack
         k = min(self._k, len(gallery))
@@ -90,17 +102,20 @@ class _Search:
         if unfilled.any():  # rows below the block's own k best can't be among the best
             own = np.partition(similarities[unfilled], len(gallery) - k, axis=1)[:, len(gallery) - k]
             limits[unfilled] = own - self._slack
-        most = similarities.max(axis=1)
-        if not np.isfinite(most).all():  # NaN would hide the other rows of its block
-            raise ValueError(f"rows {first} to {first + len(gallery) - 1}: one of them holds NaN or infinity")
-        for probe in np.flatnonzero(most >= limits):
-            rows = np.flatnonzero(similarities[probe] >= limits[probe])
-            self._take(probe, gallery[rows], first + rows)
+        candidates = np.flatnonzero(np.greater_equal(similarities, limits[:, np.newaxis], out=is_near))
+        for start in range(0, len(candidates), CANDIDATES):
+            probes, rows = np.divmod(candidates[start : start + CANDIDATES], len(gallery))
+            self._take(probes, gallery[rows], first + rows)
 
-    def _take(self, probe: np.intp, candidates: Floats, rows: npt.NDArray[np.intp]) -> None:
+    def _take(self, probes: npt.NDArray[np.intp], candidates: Floats, rows: npt.NDArray[np.intp]) -> None:
+        """Take the best of candidates and of what was best before; `probes` is the probe of each, sorted."""
         # A matrix product could round equal rows differently. Equal rows must give equal sums.
-        exact = (candidates.astype(np.float64) * self._probes[probe].astype(np.float64)).sum(axis=1)
-        similarities = np.concatenate([self.best.similarities[probe], exact])
-        places = np.concatenate([self.best.rows[probe], rows])
-        order = np.lexsort((places, -similarities))[: self._k]
-        self.best.similarities[probe], self.best.rows[probe] = similarities[order], places[order]
+        exact = (candidates.astype(np.float64) * self._probes[probes].astype(np.float64)).sum(axis=1)
+        some = distinct(probes)
+        similarities = np.concatenate([self.best.similarities[some].ravel(), exact])
+        places = np.concatenate([self.best.rows[some].ravel(), rows])
+        of = np.concatenate([np.repeat(some, self._k), probes])
+        order = np.lexsort((places, -similarities, of))
+        rank = np.arange(len(order)) - np.searchsorted(of[order], of[order])
+        best = order[rank < self._k].reshape(len(some), self._k)
+        self.best.similarities[some], self.best.rows[some] = similarities[best], places[best]
