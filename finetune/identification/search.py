@@ -68,8 +68,6 @@ def nearest(gallery: Rows, probes: Floats, k: int = 1, *, what: str = "") -> Nea
     for first in track(firsts, len(gallery), what, ROWS) if what else firsts:
         # A block of a mapped file may be of another type, not aligned, or not contiguous.
         block = np.require(gallery[first : first + ROWS], np.float32, ["C", "ALIGNED"])
-        if not np.isfinite(block).all():
-            raise ValueError(f"rows {first} to {first + len(block) - 1}: one of them holds NaN or infinity")
         for search in searches:
             search.look(block, first, *buffers)
     parts = [search.best for search in searches] or [Nearest(np.empty([0, k]), np.empty([0, k], np.int64))]
@@ -96,6 +94,8 @@ class _Search:
         shape = len(self._probes), len(gallery)
         similarities, is_near = (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in (floats, flags))
         np.matmul(self._probes, gallery.T, out=similarities)
+        if not np.isfinite(similarities[0]).all():  # such a row shows with any probe
+            raise ValueError(f"rows {first} to {first + len(gallery) - 1}: one of them holds NaN or infinity")
         limits = self.best.similarities[:, -1] - self._slack
         k = min(self._k, len(gallery))
         unfilled = np.isinf(limits)

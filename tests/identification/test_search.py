@@ -31,6 +31,7 @@ def test_the_nearest_are_those_of_an_exhaustive_search(n, m, k, block, copies, r
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "ROWS", block)
         patch.setattr(search, "PROBES", 2)
+        patch.setattr(search, "CANDIDATES", 3)
         found = nearest(gallery, probes, k)
     rows, similarities = exhaustive(gallery, probes, k)
     np.testing.assert_array_equal(found.rows, rows)
