@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from finetune.arrays import Floats, Labels, unit_rows
+from finetune.arrays import Floats, Labels, distinct, unit_rows
 from finetune.identification import nearest
 
 ROWS, COLUMNS = 2**10, 2**14
@@ -23,12 +23,12 @@ class Edges(NamedTuple):
     """Pairs of similar rows, sorted by `first`, then by `second`.
 
     Attributes:
-        first: lower row of each pair, int64 [e].
-        second: higher row of each pair, int64 [e].
+        first: lower row of each pair, int32 [e].
+        second: higher row of each pair, int32 [e].
     """
 
-    first: Labels
-    second: Labels
+    first: npt.NDArray[np.int32]
+    second: npt.NDArray[np.int32]
 
 
 def expand(embeddings: Floats) -> npt.NDArray[np.float32]:
@@ -82,16 +82,20 @@ def similar_pairs(embeddings: Floats, least: float, most: int = MOST) -> Edges:
     """
     rows = np.asarray(embeddings, np.float32)
     n = len(rows)
-    keys = [np.empty(0, np.int64)]
+    keys = np.empty(0, np.int64)
+    more: list[Labels] = []
     for start in range(0, n, ROWS):
         block = rows[start : start + ROWS]
         own, others, found = _above(block, rows, start, least)
         if len(own):
             kept = _largest(own, others, found, most)
             low, high = np.minimum(own[kept] + start, others[kept]), np.maximum(own[kept] + start, others[kept])
-            keys.append(np.unique(low * n + high))
-    pairs = np.unique(np.concatenate(keys))
-    return Edges(pairs // max(n, 1), pairs % max(n, 1))
+            more.append(distinct(low * n + high))
+        if sum(map(len, more)) > len(keys) or start + ROWS >= n:
+            keys = distinct(np.concatenate([keys, *more]))
+            more.clear()
+    first, second = (keys // max(n, 1)).astype(np.int32), (keys % max(n, 1)).astype(np.int32)
+    return Edges(first, second)
 
 
 def _above(
