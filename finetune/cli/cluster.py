@@ -119,13 +119,17 @@ def run(options: argparse.Namespace) -> None:
         found = "not a folder" if photos.exists() else "no such folder"
         raise DataError(Problem(in_one_line(photos), found, "give a folder of aligned faces, or photos with --align"))
     refuse_within(out, photos)
-    from finetune.clustering import read_settings, was_clustered
+    from finetune.clustering import read_settings, refuse_within_result, was_clustered
 
     kept = read_settings(out)[0] if was_clustered(out) else None
+    if options.min_face_size and not (options.align or (kept and kept.align)):
+        raise RecipeError(Problem("--min-face-size", "given without --align, which looks for faces"))
     if kept is None:
         refuse_used(out)
+        refuse_within_result(out)
     done, settings = _cluster(options, photos, out, kept)
-    say(f"{counted(done.embedded, 'photo')} new, {len(done.photos) - done.embedded} known or copies")
+    gone = f", {done.gone} gone" if done.gone else ""
+    say(f"{counted(done.embedded, 'photo')} new, {len(done.photos) - done.embedded} known or copies{gone}")
     joined = f"{counted(done.joined, 'new face')} beside the people found before, who stay"
     say(f"all faces clustered, {done.anew}" if done.anew else joined)
     _say(done, out, far=settings.far)
@@ -138,6 +142,7 @@ def _cluster(options: argparse.Namespace, photos: Path, out: Path, kept: Setting
     from finetune.clustering import FAR, Settings, absolute, changing, cluster_photos, read_clusters
     from finetune.gallery import Contract, fitting, read_contract, read_gallery
 
+    _refuse_other_faces(options, kept, out)
     given = path(options.gallery) if options.gallery else None
     if kept is None or options.checkpoint:
         contract = kept.contract if kept else read_contract(given) if given else None
@@ -159,7 +164,6 @@ def _cluster(options: argparse.Namespace, photos: Path, out: Path, kept: Setting
         gallery,
         contract,
     )
-    _refuse_other_faces(options, kept, out)
 
     def restore() -> EmbeddingModel:
         return model or restore_of(options, contract)
@@ -179,6 +183,14 @@ def _refuse_other_faces(options: argparse.Namespace, kept: Settings | None, out:
     if (options.align and not kept.align) or other_size:
         made = f"--align --min-face-size {kept.min_face_size}" if kept.align else "aligned faces, without --align"
         raise RecipeError(Problem(in_one_line(out), f"made from {made}", "leave the options out, or give another OUT"))
+    problems = []
+    for name in ("image_size", "standardization", "convert"):
+        given, made = getattr(options, name), getattr(kept.contract, name)
+        if given is not None and given != made:
+            found = f"{in_one_line(out)} was made {'without it' if made is False else f'with {made}'}"
+            problems.append(Problem(f"--{name.replace('_', '-')}", found, "leave it out, or give another OUT"))
+    if problems:
+        raise RecipeError(*problems)
 
 
 def _say(done: Done, out: Path, *, far: float | None) -> None:
@@ -197,6 +209,7 @@ def _say(done: Done, out: Path, *, far: float | None) -> None:
     left = done.people.left
     metric = " in a metric learned from the faces" if left and left.metric.matrix is not None else ""
     say(f"merged above a mean similarity of {done.people.threshold:.3f}{metric}, {done.people.source}{rate}")
+    say(f"their faces: {in_one_line(out / 'people.html')}")
 
 
 def _labelled(done: Done) -> None:
@@ -229,11 +242,9 @@ def _refuse(options: argparse.Namespace) -> None:
         given = [f"--{name.replace('_', '-')}" for name in NOT_WITH_CORRECTIONS if getattr(options, name)]
         problems = [Problem(option, "given with a correction", "give it with PHOTOS and OUT") for option in given]
         if options.out:
-            problems.append(Problem(in_one_line(options.out), "given with a correction", "give OUT alone"))
+            problems.append(Problem(in_one_line(options.out), "given with a correction", "give OUT without PHOTOS"))
     elif not options.out:
         problems.append(Problem("OUT", "not given", "give PHOTOS and OUT, or OUT and a correction"))
-    elif options.min_face_size and not options.align:
-        problems.append(Problem("--min-face-size", "given without --align, which looks for faces"))
     if options.far and options.threshold is not None:
         problems.append(Problem("--threshold", "given with --far, which finds it", "give one of them"))
     for option, values in options.corrections:

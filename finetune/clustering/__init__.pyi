@@ -18,6 +18,7 @@ from .folder import (
     lines as lines,
     read_clusters as read_clusters,
     read_settings as read_settings,
+    refuse_within_result as refuse_within_result,
     shown as shown,
     was_clustered as was_clustered,
     write_clusters as write_clusters,

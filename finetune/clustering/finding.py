@@ -97,8 +97,7 @@ def _detected(photos: Sequence[Path], model: EmbeddingModel, min_face_size: int)
             for face in faces:
                 digest = records[face.photo.name].digest
                 if isinstance(face.crop, np.ndarray) and face.box:
-                    side = min(face.box[2] - face.box[0], face.box[3] - face.box[1])
-                    quality = Quality(measure_appearance(np.asarray(face.crop)), side)
+                    quality = Quality.of(measure_appearance(np.asarray(face.crop)), face.found)
                     found.append((digest, face.number, face.box, _poor(quality)))
                     crops.append(face.crop)
                 else:

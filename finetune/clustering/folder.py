@@ -19,7 +19,7 @@ from finetune.clustering.corrections import Corrections, read_corrections, write
 from finetune.clustering.earlier import Earlier
 from finetune.clustering.faces import ADVICE, Faces, read_faces, write_faces
 from finetune.clustering.page import render
-from finetune.clustering.photo_links import name_links, write_links
+from finetune.clustering.photo_links import name_links, read_links, write_links
 from finetune.clustering.result import SINGLE, People, is_poor
 from finetune.clustering.sheets import read_sheets
 from finetune.clustering.thumbnails import cut_thumbnails, read_thumbnails, write_thumbnails
@@ -85,6 +85,7 @@ class Line(NamedTuple):
     Attributes:
         photo: path relative to the folder of photos.
         row: row of the face; None if the photo can't be read.
+        number: number of the face in the photo, from 1; 0 if there is no usable face.
         cluster: number of the cluster; 0 if the face lies apart.
         name: name of the cluster; empty if it has none.
         apart: why the face lies apart.
@@ -92,9 +93,36 @@ class Line(NamedTuple):
 
     photo: str
     row: int | None
+    number: int
     cluster: int
     name: str
     apart: str
+
+
+def refuse_other_files(out: Path) -> None:
+    """Refuse a result among whose links something else lies: they are made anew, and it would be lost.
+
+    Raises:
+        DataError: a file of the user lies there.
+        RunError: a folder can't be read.
+    """
+    for name in (PEOPLE, APART):
+        try:
+            read_links(out / name)
+        except OSError as error:
+            raise RunError(Problem(out / name, f"can't be read ({error.strerror})", "make it readable")) from error
+
+
+def refuse_within_result(out: Path) -> None:
+    """Refuse a place for a new result within another one, whose links are made anew.
+
+    Raises:
+        DataError: a folder above is a result.
+    """
+    above = next((folder for folder in Path(os.path.abspath(out)).parents if was_clustered(folder)), None)
+    if above:
+        found = f"lies in {in_one_line(above)}, which finetune cluster made"
+        raise DataError(Problem(in_one_line(out), found, "give a place beside it"))
 
 
 def was_clustered(out: Path) -> bool:
@@ -216,23 +244,23 @@ def _write_page(out: Path, stored: Stored, people: People) -> None:
 def lines(people: People, photos: Mapping[str, str]) -> list[Line]:
     """Return one line per face of each photo, sorted by path and number; one for a photo without a face."""
     rows, found = people.faces.rows_of(), []
-    clusters, names, apart = people.faces.clusters.tolist(), people.names, people.apart
+    numbers, clusters = people.faces.numbers.tolist(), people.faces.clusters.tolist()
     for photo, digest in sorted(photos.items()):
         found += [
-            Line(photo, row, clusters[row], names.get(clusters[row], ""), apart[row]) for row in rows.get(digest, ())
-        ] or [Line(photo, None, 0, "", "can't be read")]
+            Line(photo, row, numbers[row], clusters[row], people.names.get(clusters[row], ""), people.apart[row])
+            for row in rows.get(digest, ())
+        ] or [Line(photo, None, 0, 0, "", "can't be read")]
     return found
 
 
 def _cells(table: Sequence[Line], faces: Faces) -> Iterator[list[object]]:
     """Yield the cells of each line of the table."""
-    numbers, boxes = faces.numbers.tolist(), faces.boxes.tolist()
+    boxes = faces.boxes.tolist()
     has_box = ~np.isnan(faces.boxes).any(axis=1) & (faces.numbers > 0)
     for line, boxed in zip(table, [line.row is not None and has_box[line.row] for line in table], strict=True):
         box = [f"{side:.1f}" for side in boxes[line.row]] if boxed else [""] * 4
-        number = numbers[line.row] if line.row is not None else 0
         cluster = shown(line.cluster) if line.cluster else ""
-        yield [in_one_line(line.photo), number or "", *box, cluster, line.name, line.apart]
+        yield [in_one_line(line.photo), line.number or "", *box, cluster, line.name, line.apart]
 
 
 def shown(number: int) -> str:

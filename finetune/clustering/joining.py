@@ -34,7 +34,7 @@ def why_anew(earlier: Earlier | None, faces: Faces, told: Collection[str], stamp
         return "since a correction or the gallery is about a new face"
     usable = (faces.numbers[earlier.faces :] > 0) & (faces.reasons[earlier.faces :] == "")
     if earlier.changed + int(usable.sum()) > SHARE * len(faces):
-        return f"since more than {SHARE:.0%} of the faces came or went since the last time"
+        return f"since more than {SHARE:.0%} of the faces came or went since all were clustered"
     return ""
 
 

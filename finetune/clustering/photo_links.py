@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from finetune import files
-from finetune.errors import Problem, RunError
+from finetune.errors import DataError, Problem, RunError
+from finetune.paths import SYSTEM_FILES, in_one_line
 
 LONGEST = 200
 """Largest length of a link's name in bytes."""
+LEFT_BEHIND = SYSTEM_FILES | {".ds_store"}
+"""Files that file managers leave in folders. They go with the links."""
 
 Links = Mapping[str, Mapping[str, str]]
 """Target of each link, by the name of its folder and its own."""
@@ -46,12 +49,13 @@ def write_links(place: Path, links: Links) -> None:
     kill may leave some links of before; the next call finds them.
 
     Raises:
+        DataError: something else lies in the folder, such as a file of the user. Nothing is changed.
         RunError: a link can't be made. The links of before are still there.
     """
     for rest in _beside(place):  # a killed process may have left them
         shutil.rmtree(rest, ignore_errors=True)
     try:
-        there = _read(place)
+        there = read_links(place)
         if there is None or not _few(there, links):
             _swap(place, links)
         else:
@@ -66,17 +70,30 @@ def _beside(place: Path) -> tuple[Path, Path]:
     return place.with_name(f".{place.name}.partial"), place.with_name(f".{place.name}.old")
 
 
-def _read(place: Path) -> dict[str, dict[str, str]] | None:
-    """Return the links of a folder; None if there is no such folder, or anything else in it."""
-    found: dict[str, dict[str, str]] = {}
-    try:
-        with os.scandir(place) as folders:
-            for folder in folders:
-                with os.scandir(folder.path) as links:
-                    found[folder.name] = {link.name: os.readlink(link.path) for link in links}
-    except OSError:
+def read_links(place: Path) -> dict[str, dict[str, str]] | None:
+    """Return the links of a folder; None if there is no such folder.
+
+    Raises:
+        DataError: something else lies in it.
+        OSError: it can't be read.
+    """
+    if not os.path.lexists(place):
         return None
-    return found
+    return {
+        folder.name: {link.name: os.readlink(link.path) for link in _only(folder.path, os.DirEntry.is_symlink)}
+        for folder in _only(place, lambda entry: entry.is_dir(follow_symlinks=False))
+    }
+
+
+def _only(folder: Path | str, is_ours: Callable[[os.DirEntry[str]], bool]) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder, without the files of file managers. All others have to be ours."""
+    with os.scandir(folder) as inside:
+        entries = [entry for entry in inside if entry.name.lower() not in LEFT_BEHIND]
+    for entry in entries:
+        if not is_ours(entry):
+            advice = "move it elsewhere, since this folder of links is made anew"
+            raise DataError(Problem(in_one_line(entry.path), "not made by finetune cluster", advice))
+    return entries
 
 
 def _few(there: Links, links: Links) -> bool:
@@ -112,7 +129,7 @@ def _change(place: Path, there: Links, links: Links) -> None:
         for name in old.keys() - links.get(folder, {}).keys():
             (place / folder / name).unlink()
         if folder not in links:
-            (place / folder).rmdir()
+            shutil.rmtree(place / folder)
 
 
 def _swap(place: Path, links: Links) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from finetune.cells import unguarded
 from finetune.clustering.folder import Line
 from finetune.errors import DataError, Problem
 from finetune.paths import in_one_line
@@ -19,10 +20,14 @@ def faces_meant(text: str, lines: Sequence[Line]) -> list[int]:
     Raises:
         DataError: it means nothing, or a photo with several faces.
     """
+    return faces_of_cluster(text, lines) or [face_of(text, lines)]
+
+
+def faces_of_cluster(text: str, lines: Sequence[Line]) -> list[int]:
+    """Return the rows of the faces of a cluster, by its number or name; none if there is no such cluster."""
     number = int(text) if text.isdecimal() else 0
     found = [line.row for line in lines if line.cluster and (line.name == text or line.cluster == number)]
-    rows = sorted({row for row in found if row is not None})
-    return rows or [face_of(text, lines)]
+    return sorted({row for row in found if row is not None})
 
 
 def face_of(text: str, lines: Sequence[Line]) -> int:
@@ -33,14 +38,19 @@ def face_of(text: str, lines: Sequence[Line]) -> int:
     Raises:
         DataError: there is no such photo, or not one face in it.
     """
-    text = text.removeprefix("./")
+    text = unguarded(text.removeprefix("./"))
     photo, mark, face = text.rpartition("#")
-    shown = [line.row for line in lines if line.photo == text and line.row is not None]
-    if not shown and mark and face.isdecimal():
-        shown = [line.row for line in lines if line.photo == photo and line.row is not None][int(face) - 1 :][:1]
-    if not shown:
+    found = [line for line in lines if line.photo == text]
+    if not found and mark and face.isdecimal():
+        found = [line for line in lines if line.photo == photo]
+        found = found[int(face) - 1 :][:1]
+    if not found:
         advice = "give a cluster's number or name, or a photo as clusters.csv has it"
         raise DataError(Problem(in_one_line(text), "no such cluster and no such photo", advice))
+    shown = [line.row for line in found if line.row is not None and line.number]
+    if not shown:
+        reason = in_one_line(found[0].apart)
+        raise DataError(Problem(in_one_line(text), f"has no usable face ({reason})", "give another photo"))
     if len(shown) > 1:
         advice = f"say which, from {in_one_line(text)}#1 to #{len(shown)}"
         raise DataError(Problem(in_one_line(text), f"shows {len(shown)} faces", advice))

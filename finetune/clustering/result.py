@@ -85,8 +85,8 @@ def cluster_faces(
     wrong = constraints.contradiction()
     if wrong:
         photos = faces.photos()
-        told = _told(wrong, [photos[row] for row in rows], paths or {})
-        raise DataError(Problem("", told, "take back one of your corrections"))
+        told = _told(wrong, [photos[row] for row in rows], paths or {}, constraints, names)
+        raise DataError(Problem("", told, "leave this correction out, or take back an earlier one with --undo"))
     embeddings = np.concatenate([faces.embeddings[rows], *_embeddings(gallery)])
     known = _known(gallery, len(rows), far) if gallery is not None else None
     found = find_people(embeddings, constraints, far=far, threshold=threshold, known=known, metric=metric)
@@ -234,11 +234,21 @@ def _people(
     return People(dataclasses.replace(faces, clusters=clusters), tuple(apart), by_number, *threshold)
 
 
-def _told(wrong: tuple[int, int], photos: Sequence[str], paths: Mapping[str, str]) -> str:
+def _told(
+    wrong: tuple[int, int],
+    photos: Sequence[str],
+    paths: Mapping[str, str],
+    constraints: Constraints,
+    names: Sequence[str],
+) -> str:
     """Return what is wrong with two rows, which may be of the gallery."""
     shown = {digest: in_one_line(path) for path, digest in paths.items()}
     one, other = (shown.get(photos[row], photos[row][:12]) if row < len(photos) else "the gallery" for row in wrong)
-    return f"a face of {one} and one of {other} would have to be one person and two"
+    if one == other and constraints.photos[wrong[0]] == constraints.photos[wrong[1]]:
+        return f"two faces of {one} would have to be one person, and a photo shows nobody twice"
+    called = [names[label] for label in constraints.names[list(wrong)].tolist() if label != NO_NAME]
+    people = f"{called[0]} and {called[1]}" if len(set(called)) == 2 else "one person and two"
+    return f"a face of {one} and one of {other} would have to be {people}"
 
 
 def is_poor(reason: str) -> bool:

@@ -24,11 +24,13 @@ from finetune.clustering.folder import (
     lines,
     read_clusters,
     read_settings,
+    refuse_other_files,
+    shown,
     write_clusters,
 )
 from finetune.clustering.joining import why_anew
 from finetune.clustering.metric import PLAIN
-from finetune.clustering.references import face_of, faces_meant
+from finetune.clustering.references import face_of, faces_meant, faces_of_cluster
 from finetune.clustering.result import People, cluster_faces, enrolled_faces, join_faces
 from finetune.errors import DataError, Problem
 from finetune.gallery import Gallery, fitting, read_gallery
@@ -47,6 +49,7 @@ class Done:
         lines: one line per face of each photo.
         photos: digest of each photo by its path.
         embedded: number of photos that were new.
+        gone: number of photos of the earlier clustering that are no longer there, copies counted once.
         anew: why all faces were clustered; empty if new faces joined the people found before.
         joined: number of these new faces.
     """
@@ -55,6 +58,7 @@ class Done:
     lines: list[Line]
     photos: Mapping[str, str]
     embedded: int
+    gone: int = 0
     anew: str = ""
     joined: int = 0
 
@@ -81,13 +85,18 @@ def cluster_photos(
         recheck: whether to read photos again that were read before and have not changed since, by their times.
 
     Raises:
-        DataError: there is no usable face, the photos contradict the corrections, or a new folder is in use.
+        DataError: there is no usable face, the photos contradict the corrections, the folder is in use or holds files
+            of the user, or it was made from other photos.
         RunError: the folder can't be written.
     """
     folder = Path(settings.photos)
     photos = list_photos(folder, recheck=recheck)
     first = {digest: path for path, digest in reversed(photos.items()) if digest}
     known = set(before.faces.photos()) if before else set()
+    gone = len(known - first.keys())
+    if before:
+        refuse_other_files(out)
+        _refuse_other_photos(out, settings, before.settings, len(known), gone)
     new = [folder / first[digest] for digest in sorted(first.keys() - known)]
     before = _still_there(before, first) if before else None
     faces = before.faces if before else None
@@ -105,7 +114,7 @@ def cluster_photos(
     people, why = _added(stored, "as asked" if anew else "")
     table = write_clusters(out, stored, people, new=before is None)
     joined = people.left.changed - before.earlier.changed if before and before.earlier and people.left else 0
-    return Done(people, table, photos, len(new), why, 0 if why else joined)
+    return Done(people, table, photos, len(new), gone, why, 0 if why else joined)
 
 
 def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:
@@ -121,6 +130,7 @@ def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:
     """
     read_settings(out)  # before a lock is made in a folder of somebody else
     with changing(out):
+        refuse_other_files(out)
         stored = read_clusters(out)
         keys = stored.faces.keys()
         for correct in corrections:
@@ -136,7 +146,10 @@ def merging(one: str, other: str) -> Correct:
     """Return the correction that two clusters are one person."""
 
     def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
-        return said.merge(*([keys[row] for row in faces_meant(text, table)] for text in (one, other)))
+        first, second = ([keys[row] for row in faces_meant(text, table)] for text in (one, other))
+        if first == second:
+            raise DataError(Problem(in_one_line(other), f"means the same faces as {in_one_line(one)}", "name two"))
+        return said.merge(first, second)
 
     return correct
 
@@ -172,9 +185,26 @@ def naming(cluster: str, name: str) -> Correct:
 
     def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
         refuse_name(name)
-        return said.name([keys[row] for row in faces_meant(cluster, table)], name)
+        rows = faces_meant(cluster, table)
+        _refuse_other_person(rows, cluster, name, table)
+        return said.name([keys[row] for row in rows], name)
 
     return correct
+
+
+def _refuse_other_person(rows: Sequence[int], text: str, name: str, table: Sequence[Line]) -> None:
+    """Refuse a name that another cluster has, and one for a photo whose cluster has another name."""
+    own = {line.cluster for line in table if line.row in rows}
+    namesakes = {line.cluster for line in table if line.name == name} - own
+    if namesakes:
+        number = shown(min(namesakes))
+        advice = f"give another name, or say --merge {number} {in_one_line(text)} if they are one person"
+        raise DataError(Problem(name, f"the name of {number}", advice))
+    lies_in = next((line for line in table if line.row in rows and line.name not in ("", name)), None)
+    if lies_in and len(rows) < len({line.row for line in table if line.cluster == lies_in.cluster}):
+        number = shown(lies_in.cluster)
+        advice = f"give {number} to name the person anew, or take the photo out with --split {number} first"
+        raise DataError(Problem(in_one_line(text), f"shows {lies_in.name}, the person {number}", advice))
 
 
 def undoing() -> Correct:
@@ -204,8 +234,18 @@ def agreement(done: Done) -> tuple[BCubed, int] | None:
     return bcubed(names.astype(np.int64), np.array(clusters, np.int64)), len(some)
 
 
+def _refuse_other_photos(out: Path, settings: Settings, before: Settings, known: int, gone: int) -> None:
+    """Refuse another folder of photos than before, unless it has most of the photos: it may have been moved."""
+    if settings.photos != before.photos and 2 * gone > known:
+        there = f"has {known - gone} of the {known} photos of {in_one_line(out)}"
+        found = f"{there}, which were in {in_one_line(before.photos)}"
+        raise DataError(Problem(in_one_line(settings.photos), found, "give that folder, or another OUT"))
+
+
 def _within(photo: str, whole: Sequence[int], table: Sequence[Line]) -> int:
     """Return the face of a photo that lies in a cluster."""
+    if faces_of_cluster(photo, table):
+        raise DataError(Problem(in_one_line(photo), "a cluster, where a photo is expected", "give the cluster first"))
     inside = [line for line in table if line.row in whole]
     row = face_of(photo, inside if any(line.photo == photo.removeprefix("./") for line in inside) else table)
     if row not in whole:

@@ -26,7 +26,7 @@ from finetune.names import UNKNOWN
 from finetune.paths import Place, as_paths, find_images, in_one_line
 
 if TYPE_CHECKING:
-    from finetune.align import Alignment
+    from finetune.align import Alignment, RecordedFace
 
 AT_ONCE = 1024
 """Faces whose scores of all people are in memory at once."""
@@ -48,6 +48,7 @@ class Face:
         number: number of the face in the photo, from 1.
         box: left, top, right, bottom in the photo, in pixels; None if the photo is itself the crop.
         problem: reason why there is no crop.
+        found: what the detector found; None if the photo is itself the crop.
     """
 
     photo: Path
@@ -56,6 +57,7 @@ class Face:
     number: int = 1
     box: Box | None = None
     problem: str = ""
+    found: RecordedFace | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def within(self) -> str:
@@ -251,7 +253,7 @@ def _crops(given: Path, size: int) -> list[Face]:
 
 def _detected(places: Sequence[Path], alignment: Alignment, file: BinaryIO) -> list[Face]:
     """Find the faces in photos, and write their crops to the file: they may not fit in memory."""
-    from finetune.align import cut
+    from finetune.align import RecordedFace, cut
 
     faces: list[Face] = []
     for given in places:
@@ -261,9 +263,12 @@ def _detected(places: Sequence[Path], alignment: Alignment, file: BinaryIO) -> l
             if outcome.failure or outcome.faces is None:
                 faces.append(Face(photo, root, None, problem=outcome.failure))
                 continue
-            for number, (crop, box) in enumerate(zip(crops, outcome.faces.boxes.tolist(), strict=True), 1):
+            each = zip(crops, outcome.faces.boxes, outcome.faces.scores, outcome.faces.landmarks, strict=True)
+            for number, (crop, box, score, landmarks) in enumerate(each, 1):
                 file.write(crop.tobytes())
-                faces.append(Face(photo, root, crop[:0], number, (box[0], box[1], box[2], box[3])))
+                left, top, right, bottom = box.tolist()
+                found = RecordedFace(box, float(score), landmarks, alignment.size)
+                faces.append(Face(photo, root, crop[:0], number, (left, top, right, bottom), found=found))
     if not file.tell():
         return faces
     file.flush()

@@ -114,7 +114,9 @@ def test_corrections_last(flat, finetune):
     assert finetune("cluster", "out", "--not-same", max(both), taken).status == 0
     told = finetune("cluster", "out", "--merge", "Ann", taken)
     assert told.status == 2
-    assert told.err[0].endswith("would have to be one person and two; take back one of your corrections")
+    assert told.err[0].endswith(
+        "would have to be one person and two; leave this correction out, or take back an earlier one with --undo"
+    )
 
 
 def test_corrections_are_taken_back_one_by_one(flat, finetune, refused):
@@ -160,7 +162,7 @@ def test_all_faces_are_clustered_when_it_is_said_why(flat, finetune):
     assert finetune(*START).status == 0
     for photo in photos[:4]:
         Path(f"{photo.name}.kept").rename(photo)
-    told = "all faces clustered, since more than 10% of the faces came or went since the last time"
+    told = "all faces clustered, since more than 10% of the faces came or went since all were clustered"
     assert finetune("cluster", "flat", "out").out[1] == told
     told = "all faces clustered, since the corrections, the gallery or the threshold have changed"
     assert finetune("cluster", "flat", "out", "--threshold", "0.4").out[1] == told
@@ -198,7 +200,7 @@ def test_a_gallery_names_its_people(flat, enrolled, finetune):
         ("flat out --far 0.01 --threshold 0.5", "--threshold: given with --far, which finds it; give one of them"),
         ("flat out --min-face-size 40", "--min-face-size: given without --align, which looks for faces"),
         ("flat --merge 1 2", "flat: not a folder that finetune cluster made; give the OUT of finetune cluster..."),
-        ("flat out --merge 1 2", "out: given with a correction; give OUT alone"),
+        ("flat out --merge 1 2", "out: given with a correction; give OUT without PHOTOS"),
         ("flat --align --merge 1 2", "--align: given with a correction; give it with PHOTOS and OUT"),
         ("flat --anew --merge 1 2", "--anew: given with a correction; give it with PHOTOS and OUT"),
         ("flat --recheck --undo", "--recheck: given with a correction; give it with PHOTOS and OUT"),
@@ -219,8 +221,74 @@ def test_wrong_corrections_are_refused_and_nothing_is_changed(flat, finetune, re
         f"--not-same {number} {number}": f"{number}: has faces of {number}; name two",
         f"--split {number} {' '.join(photos)}": f"{number}: would have no photo left; give fewer photos",
         f"--split {number} lost.png": "lost.png: no such cluster and no such photo; give...",
+        f"--split {number} {number}": f"{number}: a cluster, where a photo is expected; give the cluster first",
+        f"--merge {number} {number}": f"{number}: means the same faces as {number}; name two",
     }.items():
         refused(f"cluster out {correction}", line)
+
+
+def test_a_name_is_of_one_person_and_a_photo_does_not_rename_a_part(flat, finetune, refused):
+    assert finetune(*START).status == 0
+    (one, photos), (other, _) = sorted(clusters().items(), key=lambda item: -len(item[1]))[:2]
+    assert finetune("cluster", "out", "--name", min(photos), "Ann").status == 0
+    assert {row["photo"] for row in table() if row["name"] == "Ann"} == photos
+    refused(
+        f"cluster out --name {other} Ann",
+        f"Ann: the name of {one}; give another name, or say --merge {one} {other} if they are one person",
+    )
+    photo = min(photos)
+    refused(
+        f"cluster out --name {photo} Bob", f"{photo}: shows Ann, the person {one}; give {one} to name the person..."
+    )
+    assert finetune("cluster", "out", "--name", one, "Bob").status == 0
+    assert {row["photo"] for row in table() if row["name"] == "Bob"} == photos
+    assert finetune("cluster", "out", "--name", other, "Ann").status == 0
+    told = finetune("cluster", "out", "--merge", "Ann", "Bob")
+    assert told.status == 2
+    assert re.search("would have to be (Ann and Bob|Bob and Ann); leave this correction out", told.err[0])
+
+
+def test_a_file_of_the_user_among_the_links_stops_the_command_before_it_embeds(flat, finetune, refused):
+    assert finetune(*START).status == 0
+    number = min(clusters())
+    mine = Path("out/people", number, "notes.txt")
+    mine.write_text("mine")
+    line = f"out/people/{number}/notes.txt: not made by finetune cluster; move it elsewhere, since this folder..."
+    refused("cluster flat out", line)
+    refused(f"cluster out --name {number} Ann", line)
+    shutil.copytree("out", "result")
+    refused(
+        "cluster flat out/people/new --checkpoint model",
+        "out/people/new: lies in .../out, which finetune cluster made; give a place beside it",
+    )
+    mine.unlink()
+    assert finetune("cluster", "out", "--name", number, "Ann").status == 0
+
+
+def test_photos_that_are_gone_are_counted_and_another_folder_is_refused(flat, finetune, refused):
+    assert finetune(*START).status == 0
+    names = sorted(os.listdir(flat))
+    shutil.copytree(flat, "moved")
+    assert finetune("cluster", "moved", "out").out[0] == f"0 photos new, {len(names)} known or copies"
+    Path("moved", names[0]).unlink()
+    assert finetune("cluster", "moved", "out").out[0] == f"0 photos new, {len(names) - 1} known or copies, 1 gone"
+    Path("two").mkdir()
+    shutil.copy(flat / names[-1], "two")
+    before = Path("out/clusters.csv").read_bytes()
+    refused(
+        "cluster two out",
+        f".../two: has 1 of the {len(names) - 1} photos of out, which were in .../moved; give that folder, or another...",
+    )
+    assert Path("out/clusters.csv").read_bytes() == before
+
+
+def test_options_of_another_model_are_refused_for_a_folder_that_was_made_before(flat, finetune, refused):
+    assert finetune(*START).status == 0
+    refused(
+        "cluster flat out --image-size 100 --standardization per_image",
+        "--image-size: out was made with 75; leave it out, or give another OUT",
+        "--standardization: out was made with fixed; leave it out, or give another OUT",
+    )
 
 
 @pytest.mark.parametrize("name", ["embeddings.npz", "cluster.json", "corrections.json"])
@@ -250,8 +318,20 @@ def test_all_faces_of_photos_are_found_and_those_of_one_photo_are_apart(work, fi
     reasons = {row["photo"]: row["apart"] for row in table() if not row["face"]}
     assert reasons == {"empty.png": "can't be read", "nobody.png": "no face found"}
     told = finetune("cluster", "out", "--merge", "0.png#1", "0.png#2")
-    assert (told.status, "would have to be one person and two" in told.err[0]) == (2, True)
-    assert finetune("cluster", "photos", "out", "--min-face-size", "40", "--align").status == 2
+    assert (told.status, "two faces of 0.png would have to be one person" in told.err[0]) == (2, True)
+    for options in (["--align"], []):
+        told = finetune("cluster", "photos", "out", "--min-face-size", "40", *options)
+        assert (told.status, told.err[0].partition("; ")[0]) == (
+            2,
+            "finetune cluster: out: made from --align --min-face-size 20",
+        )
+    told = finetune("cluster", "out", "--name", "nobody.png", "Ann")
+    assert (told.status, told.err) == (
+        2,
+        ["finetune cluster: nobody.png: has no usable face (no face found); give another photo"],
+    )
+    assert finetune("cluster", "out", "--merge", "0.png#1", "empty.png").status == 2
+    assert not Path("out/corrections.json").exists()
 
 
 def test_crops_of_one_photo_are_apart(work, finetune):

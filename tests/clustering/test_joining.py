@@ -129,7 +129,7 @@ def test_why_all_faces_are_clustered():
     assert why_anew(earlier, faces, {keys[26]}, "a") == ""
     assert why_anew(dataclasses.replace(earlier, changed=int(SHARE * 30) - 2), faces, (), "a") == ""
     told = why_anew(dataclasses.replace(earlier, changed=int(SHARE * 30) - 1), faces, (), "a")
-    assert told == "since more than 10% of the faces came or went since the last time"
+    assert told == "since more than 10% of the faces came or went since all were clustered"
 
 
 def test_faces_that_went_are_counted_and_their_cluster_keeps_its_centre():

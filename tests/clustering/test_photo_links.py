@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from finetune.clustering.photo_links import name_links, write_links
-from finetune.errors import RunError
+from finetune.errors import DataError, RunError
 
 PEOPLE = {
     f"{person:04d}": {f"{photo}.jpg": f"/photos/{person}/{photo}.jpg" for photo in range(6)} for person in range(9)
@@ -66,13 +66,26 @@ def test_any_links_follow_any_others(tmp_path_factory, states):
 
 
 @pytest.mark.parametrize("foreign", ["0003/notes.txt", "notes.txt", "0003/more/1.jpg"])
-def test_what_is_no_link_is_not_kept(tmp_path, foreign):
+def test_a_file_of_the_user_stays_and_stops_the_writing(tmp_path, foreign):
     place = tmp_path / "people"
     write_links(place, PEOPLE)
     (place / foreign).parent.mkdir(exist_ok=True)
-    (place / foreign).touch()
+    (place / foreign).write_text("mine")
+    with pytest.raises(DataError, match="not made by finetune cluster; move it elsewhere"):
+        write_links(place, changed())
+    assert (place / foreign).read_text() == "mine"
+    assert inodes(place).keys() >= {place / folder / name for folder, links in PEOPLE.items() for name in links}
+
+
+def test_what_file_managers_leave_goes_with_the_links(tmp_path):
+    place = tmp_path / "people"
     write_links(place, PEOPLE)
-    assert there(place) == PEOPLE
+    gone = min(PEOPLE)
+    (place / ".DS_Store").touch()
+    (place / gone / "Thumbs.db").touch()
+    rest = {folder: links for folder, links in PEOPLE.items() if folder != gone}
+    write_links(place, rest)
+    assert set(os.listdir(place)) - {".DS_Store"} == rest.keys()
 
 
 @pytest.mark.parametrize("fails", range(3))
