@@ -38,7 +38,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     found = {}
     for images in sorted(folder.iterdir()):
-        paths = find_images(images)
+        paths = list(find_images(images))
         checksums = [hash_image(path).checksum for path in paths]
         for name, degrees in ROTATIONS.items():
             augment = Augment(random_crop=True, random_flip=True, random_rotate=degrees)

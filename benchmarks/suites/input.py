@@ -33,7 +33,7 @@ def run(settings: Settings) -> Result:
     """Time both ways in processes of their own, in turn."""
     n = settings.pick(1000, 40)
     folder = settings.data.work / "input"
-    write_images(folder, find_images(settings.data.everyone)[:n])
+    write_images(folder, list(find_images(settings.data.everyone)[:n]))
     numbers = [1, 2] if cores() > 1 else [1]
     turns = [(way, number) for number in numbers for way in (BEFORE, OURS)] * settings.rounds
     found: dict[str, list[dict[str, Any]]] = {}

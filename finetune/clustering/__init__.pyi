@@ -1,5 +1,13 @@
 from .adding import NOWHERE as NOWHERE, Centres as Centres, Library as Library
 from .constraints import NO_NAME as NO_NAME, Constraints as Constraints
+from .correcting import (
+    Correct as Correct,
+    merging as merging,
+    naming as naming,
+    parting as parting,
+    splitting as splitting,
+    undoing as undoing,
+)
 from .corrections import (
     Corrections as Corrections,
     read_corrections as read_corrections,
@@ -40,17 +48,11 @@ from .result import (
     join_faces as join_faces,
 )
 from .running import (
-    Correct as Correct,
     Done as Done,
     absolute as absolute,
     agreement as agreement,
     cluster_photos as cluster_photos,
     correct_clusters as correct_clusters,
-    merging as merging,
-    naming as naming,
-    parting as parting,
-    splitting as splitting,
-    undoing as undoing,
 )
 from .sheets import Tiles as Tiles, read_sheets as read_sheets
 from .thresholds import estimate_threshold as estimate_threshold

@@ -119,7 +119,8 @@ def refuse_within_result(out: Path) -> None:
     Raises:
         DataError: a folder above is a result.
     """
-    above = next((folder for folder in Path(os.path.abspath(out)).parents if was_clustered(folder)), None)
+    parents = Path(os.path.abspath(out)).parents
+    above = next((folder for folder in parents if was_clustered(folder) and (folder / FACES).is_file()), None)
     if above:
         found = f"lies in {in_one_line(above)}, which finetune cluster made"
         raise DataError(Problem(in_one_line(out), found, "give a place beside it"))

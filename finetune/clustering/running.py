@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from finetune import files
-from finetune.clustering.corrections import Corrections, refuse_name
+from finetune.clustering.correcting import Correct
+from finetune.clustering.corrections import Corrections
 from finetune.clustering.faces import Faces
 from finetune.clustering.figures import BCubed, bcubed
 from finetune.clustering.finding import embed_faces, list_photos, photos_of_crops
@@ -25,19 +26,15 @@ from finetune.clustering.folder import (
     read_clusters,
     read_settings,
     refuse_other_files,
-    shown,
     write_clusters,
 )
 from finetune.clustering.joining import why_anew
 from finetune.clustering.metric import PLAIN
-from finetune.clustering.references import face_of, faces_meant, faces_of_cluster
 from finetune.clustering.result import People, cluster_faces, enrolled_faces, join_faces
 from finetune.errors import DataError, Problem
 from finetune.gallery import Gallery, fitting, read_gallery
 from finetune.model import EmbeddingModel
 from finetune.paths import in_one_line
-
-Correct = Callable[[Corrections, Sequence[Line], Sequence[str]], Corrections]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,76 +139,6 @@ def correct_clusters(out: Path, corrections: Sequence[Correct]) -> Done:
     return Done(people, table, stored.photos, 0)
 
 
-def merging(one: str, other: str) -> Correct:
-    """Return the correction that two clusters are one person."""
-
-    def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
-        first, second = ([keys[row] for row in faces_meant(text, table)] for text in (one, other))
-        if first == second:
-            raise DataError(Problem(in_one_line(other), f"means the same faces as {in_one_line(one)}", "name two"))
-        return said.merge(first, second)
-
-    return correct
-
-
-def parting(one: str, other: str) -> Correct:
-    """Return the correction that two clusters, or two photos, are two people."""
-
-    def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
-        first, second = ([keys[row] for row in faces_meant(text, table)] for text in (one, other))
-        if not set(first).isdisjoint(second):
-            raise DataError(Problem(in_one_line(one), f"has faces of {in_one_line(other)}", "name two"))
-        return said.not_same(first, second)
-
-    return correct
-
-
-def splitting(cluster: str, photos: Sequence[str]) -> Correct:
-    """Return the correction that some photos do not belong to a cluster."""
-
-    def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
-        whole = faces_meant(cluster, table)
-        out = [_within(photo, whole, table) for photo in photos]
-        rest = [row for row in whole if row not in out]
-        if not rest:
-            raise DataError(Problem(in_one_line(cluster), "would have no photo left", "give fewer photos"))
-        return said.split([keys[row] for row in dict.fromkeys(out)], [keys[row] for row in rest])
-
-    return correct
-
-
-def naming(cluster: str, name: str) -> Correct:
-    """Return the correction that a cluster has a name."""
-
-    def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
-        refuse_name(name)
-        rows = faces_meant(cluster, table)
-        _refuse_other_person(rows, cluster, name, table)
-        return said.name([keys[row] for row in rows], name)
-
-    return correct
-
-
-def _refuse_other_person(rows: Sequence[int], text: str, name: str, table: Sequence[Line]) -> None:
-    """Refuse a name that another cluster has, and one for a photo whose cluster has another name."""
-    own = {line.cluster for line in table if line.row in rows}
-    namesakes = {line.cluster for line in table if line.name == name} - own
-    if namesakes:
-        number = shown(min(namesakes))
-        advice = f"give another name, or say --merge {number} {in_one_line(text)} if they are one person"
-        raise DataError(Problem(name, f"the name of {number}", advice))
-    lies_in = next((line for line in table if line.row in rows and line.name not in ("", name)), None)
-    if lies_in and len(rows) < len({line.row for line in table if line.cluster == lies_in.cluster}):
-        number = shown(lies_in.cluster)
-        advice = f"give {number} to name the person anew, or take the photo out with --split {number} first"
-        raise DataError(Problem(in_one_line(text), f"shows {lies_in.name}, the person {number}", advice))
-
-
-def undoing() -> Correct:
-    """Return the correction that takes back the last one before it."""
-    return lambda said, _, __: said.undo()
-
-
 def agreement(done: Done) -> tuple[BCubed, int] | None:
     """Compare the clusters with the folders of the photos, and return the figures with the number of faces.
 
@@ -240,17 +167,6 @@ def _refuse_other_photos(out: Path, settings: Settings, before: Settings, known:
         there = f"has {known - gone} of the {known} photos of {in_one_line(out)}"
         found = f"{there}, which were in {in_one_line(before.photos)}"
         raise DataError(Problem(in_one_line(settings.photos), found, "give that folder, or another OUT"))
-
-
-def _within(photo: str, whole: Sequence[int], table: Sequence[Line]) -> int:
-    """Return the face of a photo that lies in a cluster."""
-    if faces_of_cluster(photo, table):
-        raise DataError(Problem(in_one_line(photo), "a cluster, where a photo is expected", "give the cluster first"))
-    inside = [line for line in table if line.row in whole]
-    row = face_of(photo, inside if any(line.photo == photo.removeprefix("./") for line in inside) else table)
-    if row not in whole:
-        raise DataError(Problem(in_one_line(photo), "does not lie in that cluster", "see clusters.csv"))
-    return row
 
 
 def _still_there(stored: Stored, first: Mapping[str, str]) -> Stored:

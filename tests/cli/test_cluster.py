@@ -277,7 +277,7 @@ def test_photos_that_are_gone_are_counted_and_another_folder_is_refused(flat, fi
     before = Path("out/clusters.csv").read_bytes()
     refused(
         "cluster two out",
-        f".../two: has 1 of the {len(names) - 1} photos of out, which were in .../moved; give that folder, or another...",
+        f".../two: has 1 of the {len(names) - 1} photos of out, which were in .../moved; give that folder, or...",
     )
     assert Path("out/clusters.csv").read_bytes() == before
 

@@ -12,7 +12,7 @@ import numpy as np
 from common import SHARED
 from PIL import Image
 
-from finetune.clustering import Done, Settings, bcubed, cluster_photos
+from finetune.clustering import Done, Settings, bcubed, cluster_photos, is_poor
 from finetune.gallery import Contract
 from finetune.images import read_image
 from finetune.images.perturbation import blur
@@ -115,13 +115,13 @@ def told(planted: Planted, done: Done) -> tuple[list[str], object]:
     copies = [
         (known[one, 0][1], known[other, 0][1])
         for one, other in planted.copies.items()
-        if {(one, 0), (other, 0)} <= known.keys()
+        if {(one, 0), (other, 0)} <= known.keys() and not all(is_poor(known[name, 0][2]) for name in (one, other))
     ]
     cluster_of = {line.photo: line.cluster for line in done.lines}
     exact = [name for name in cluster_of if name.startswith(COPY)]
     agreeing = sum(cluster_of[name] == cluster_of[name.removeprefix(COPY)] for name in exact)
     once = [known[name, 0][2] == "single" for name in planted.once if (name, 0) in known]
-    blurred = [known[name, 0][2].startswith("poor") for name in planted.blurred if (name, 0) in known]
+    blurred = [is_poor(known[name, 0][2]) for name in planted.blurred if (name, 0) in known]
     counts = {
         "photos": len(done.photos),
         "faces": len(known),
