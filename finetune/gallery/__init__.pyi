@@ -1,5 +1,10 @@
 from . import published as published
-from .calibration import Threshold as Threshold, calibrate as calibrate, left_out_share as left_out_share
+from .calibration import (
+    FAR as FAR,
+    Threshold as Threshold,
+    calibrate as calibrate,
+    left_out_share as left_out_share,
+)
 from .classifier_cache import fitted as fitted, fitted_head as fitted_head
 from .classifiers import (
     Classifier as Classifier,

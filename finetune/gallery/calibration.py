@@ -71,14 +71,14 @@ def threshold_at(
         DataError: there are too few people to promise this rate.
     """
     from finetune.identification import conservative_threshold
-    from finetune.verification import interval, least_rate
+    from finetune.verification import interval, least_rate, rounded_up
 
     n = len(np.unique(strangers))
     independent = n / 2 if pairwise else float(n)
     found = conservative_threshold(scores, strangers, far) if far >= least_rate(independent) - 1e-12 else None
     if found is None:
         needed = math.ceil(1 / far - 1 - 1e-9) * (2 if pairwise else 1)
-        promised = f"no less than {least_rate(independent):.3g}" if n else "none"
+        promised = f"no less than {rounded_up(least_rate(independent))}" if n else "none"
         raise DataError(
             Problem(
                 "",

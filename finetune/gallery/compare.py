@@ -21,7 +21,7 @@ from finetune.gallery.identification import Face, faces_of
 from finetune.light import restore
 from finetune.model import EmbeddingModel
 from finetune.paths import Place, as_paths, in_one_line
-from finetune.verification import interval, least_rate
+from finetune.verification import interval, least_rate, rounded_up
 
 FAR = 0.01
 MOST_PEOPLE = 3_000
@@ -182,7 +182,7 @@ def pair_threshold(gallery: Gallery, far: float = FAR) -> Threshold:
         if people < needed <= MOST_PEOPLE:
             ways.append(f"add {needed - people} strangers (finetune enroll GALLERY FOLDER --strangers)")
         if n >= 2:
-            ways.append(f"give --far {_rounded_up(least_rate(n / 2))} or more")
+            ways.append(f"give --far {rounded_up(least_rate(n / 2))} or more")
         found = (
             f"a false accept rate of {far:g} takes {needed} people, enrolled and strangers, where {n} can be compared"
         )
@@ -191,9 +191,3 @@ def pair_threshold(gallery: Gallery, far: float = FAR) -> Threshold:
     value = float(similarities[int(far * len(similarities))])
     low, high = interval(far * (n / 2 + 1), n / 2)
     return Threshold(value, far, low, high, n, "people, in pairs")
-
-
-def _rounded_up(rate: float) -> str:
-    """Format a rate with three digits, rounded up: it must not be below what can be promised."""
-    unit = 10.0 ** (math.floor(math.log10(rate)) - 2)
-    return f"{math.ceil(rate / unit - 1e-9) * unit:.3g}"

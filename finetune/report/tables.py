@@ -11,13 +11,14 @@ import numpy.typing as npt
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from finetune.gallery import FAR as NAMING_FAR
 from finetune.model import Model
 from finetune.paths import in_one_line
 from finetune.progress import say
 from finetune.recipe import Recipe, Stage
 from finetune.record import BASELINE, FAR, Evidence, StageResult, TradeOff
 from finetune.training import StageState, Trainer, sets_of
-from finetune.verification import Difference, VerificationResult, compare, paired_interval
+from finetune.verification import Difference, VerificationResult, compare, least_rate, paired_interval, rounded_up
 from finetune.words import counted
 
 EPOCH_HEADER = f"{'epoch':>7}{'rate':>10}{'loss':>9}{'accuracy':>10}{'held-back':>22}{'time':>8}{'remains':>10}"
@@ -168,11 +169,17 @@ def gallery_command(recipe: Recipe, stage: Path | None = None) -> str:
     return shlex.join(words)
 
 
-def naming_command(recipe: Recipe) -> str:
-    """Return the command that names faces in photos of the kind that `gallery_command` enrols."""
+def naming_command(recipe: Recipe, people: int) -> str:
+    """Return the command that names faces in photos of the kind that `gallery_command` enrols.
+
+    Args:
+        people: number of enrolled people. Few of them, without strangers, need a higher rate than the default.
+    """
+    least = least_rate(people / 2)
+    far = f" --far {rounded_up(least)}" if least > NAMING_FAR else ""
     if recipe.data.align:
-        return "finetune identify people.h5 PHOTOS --align"
-    return f"finetune identify people.h5 FACES   # aligned as {in_one_line(recipe.data.train)} is"
+        return f"finetune identify people.h5 PHOTOS --align{far}"
+    return f"finetune identify people.h5 FACES{far}   # aligned as {in_one_line(recipe.data.train)} is"
 
 
 def trade_offs(baseline: TradeOff, results: Sequence[StageResult]) -> Table:

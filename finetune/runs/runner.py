@@ -101,6 +101,6 @@ def _say_results(tuner: FineTuner, recipe: Recipe) -> None:
     say(f"verdict: {verdict}")
     if verdict.folder is not None:
         say(f"next: {tables.gallery_command(recipe, verdict.folder if verdict.place else None)}")
-        say(f"then: {tables.naming_command(recipe)}")
+        say(f"then: {tables.naming_command(recipe, len(tuner.inputs.scan.dataset.class_names))}")
     if (recipe.output / REPORT_FILE).exists():
         say(f"report: {recipe.output / REPORT_FILE}")

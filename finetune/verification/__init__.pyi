@@ -24,7 +24,12 @@ from .groups import (
 from .groups_file import read_groups as read_groups
 from .measuring import Embed as Embed, measure as measure, measure_lfw as measure_lfw
 from .opening import open_pairs as open_pairs, usable as usable
-from .operating_points import interval as interval, least_rate as least_rate, operating_point as operating_point
+from .operating_points import (
+    interval as interval,
+    least_rate as least_rate,
+    operating_point as operating_point,
+    rounded_up as rounded_up,
+)
 from .overlap import find_overlap as find_overlap, read_names as read_names
 from .pair_drawing import (
     MOST_PAIRS as MOST_PAIRS,

@@ -17,6 +17,12 @@ def least_rate(independent: float) -> float:
     return 1 / (independent + 1)
 
 
+def rounded_up(rate: float) -> str:
+    """Format a rate with three digits, rounded up: it must not be below what can be promised."""
+    unit = 10.0 ** (math.floor(math.log10(rate)) - 2)
+    return f"{math.ceil(rate / unit - 1e-9) * unit:.3g}"
+
+
 def interval(k: float, independent: float) -> tuple[float, float]:
     """Return the 95 % interval of the false accept rate at the k-th nearest of n = `independent` scores.
 

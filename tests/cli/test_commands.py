@@ -109,7 +109,11 @@ def test_run_leaves_each_stage_and_the_table(finetune, work: Path):
     table = ended.out[ended.out.index("saved in out/2-last-block") + 1 :]
     rows = [line.split()[0] for line in table if line.split()[-1:] == ["kept"] or line.split()[:1] == ["baseline"]]
     assert rows == ["baseline", "head", "last"]
-    assert [line.split(":")[0] for line in ended.out if line.startswith(("verdict: ", "next: "))] == ["verdict", "next"]
+    proposed = [line.split(": ", 1) for line in ended.out if line.startswith(("verdict: ", "next: ", "then: "))]
+    assert [word for word, _ in proposed] == ["verdict", "next", "then"]
+    for _, command in proposed[1:]:
+        words = shlex.split(command.replace("FACES", "faces/strangers"), comments=True)
+        assert finetune(*words[1:]).status == 0, command
     for stage in ("1-head", "2-last-block"):
         assert finetune("inspect", f"out/{stage}", "--json", "description.json").status == 0
         described = json.loads((work / "description.json").read_text())

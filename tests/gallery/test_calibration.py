@@ -114,7 +114,7 @@ def test_enrolled_strangers_take_the_place_of_the_gallerys_own_people():
             0.01,
             "enrolled people (3) can promise a false accept rate of no less than 0.4, not 0.01, for which it takes 198",
         ),
-        (100, 0.01, "no less than 0.0196, not 0.01, for which it takes 198"),
+        (100, 0.01, "no less than 0.0197, not 0.01, for which it takes 198"),
         (100, 0.001, "not 0.001, for which it takes 1998"),
     ],
 )

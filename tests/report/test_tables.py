@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from finetune.errors import DataError
+from finetune.gallery.calibration import calibrate
+from finetune.gallery.prototypes import NearestPrototype
 from finetune.recipe.recipe import Recipe
 from finetune.recipe.stage import Stage
 from finetune.verification.comparison import Difference, paired_interval
@@ -22,6 +26,7 @@ from finetune.report import tables
 from finetune.training.history import EpochRow, number_columns, sets_of
 from finetune.training.state import StageState
 from tests.evidence import evidence
+from tests.gallery.conftest import gallery
 
 pytestmark = pytest.mark.tf
 
@@ -145,10 +150,24 @@ def test_the_command_that_enrols_reads_photos_as_the_run_did(align):
 @pytest.mark.parametrize("align", [True, False])
 def test_faces_are_named_as_they_were_enrolled(align):
     data = SimpleNamespace(train=Path("my faces"), align=align)
-    words = tables.naming_command(SimpleNamespace(data=data))
+    words = tables.naming_command(SimpleNamespace(data=data), 198)
     assert words.startswith("finetune identify people.h5 ")
     assert ("--align" in words) == align
     assert ("aligned as my faces is" in words) != align
+    assert "--far" not in words
+
+
+@pytest.mark.parametrize("align", [True, False])
+@pytest.mark.parametrize("people", [2, 3, 7, 36, 197])
+def test_faces_are_named_at_a_rate_that_so_few_people_can_promise(people, align):
+    recipe = SimpleNamespace(data=SimpleNamespace(train=Path("faces"), align=align))
+    command = shlex.split(tables.naming_command(recipe, people), comments=True)
+    far = float(command[command.index("--far") + 1])
+    enrolled = gallery(people=people, each=3)
+    classifier = NearestPrototype().fit(enrolled.embeddings, enrolled.labels)
+    assert calibrate(enrolled, classifier, "prototype", far).far == far
+    with pytest.raises(DataError, match=f" can promise a false accept rate of no less than {far:g}, not 0.01, "):
+        calibrate(enrolled, classifier, "prototype")
 
 
 @pytest.mark.parametrize(
