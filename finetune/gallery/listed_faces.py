@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -52,8 +53,12 @@ def read_faces(place: Path) -> list[ListedFace]:
     it. Faces of a cluster without a name, and faces that stand apart from their cluster, are left out.
 
     Raises:
-        DataError: the list can't be used; one line per problem.
+        DataError: the list can't be used; one line per problem. The table of `finetune cluster` alone does not say
+            where the photos are.
     """
+    if place.name == GROUPS and (place.parent / GROUPS_ABOUT).is_file():
+        advice = f"give the folder, {in_one_line(place.parent)}"
+        raise DataError(Problem(in_one_line(place), "the table in a folder that finetune cluster wrote", advice))
     if place.is_dir():
         return _read(place / GROUPS, _photos_of(place / GROUPS_ABOUT), named_only=True)
     return _read(place, place.parent, named_only=False)
@@ -106,7 +111,8 @@ def _read(file: Path, root: Path, *, named_only: bool) -> list[ListedFace]:
         problems.append(Problem(f"{shown}:{reader.line_num}", str(error), advice))
     problems += _given_twice(faces)
     if not problems and not faces:
-        advice = "name a cluster in it (the column name)" if named_only else f"give {FORM}"
+        naming = f"finetune cluster {shlex.quote(in_one_line(file.parent))} --name 0001 Ann"
+        advice = f"name a person: {naming}" if named_only else f"give {FORM}"
         problems.append(Problem(shown, "no face with a name in it", advice))
     if problems:
         raise DataError(*bounded(problems, shown, f"give {FORM}"))

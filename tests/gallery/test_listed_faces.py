@@ -147,7 +147,21 @@ def test_named_clusters_are_read_without_those_apart(photos):
     )
     assert is_list(out)
     assert [(face.photo.name, face.name) for face in read_faces(out)] == [("a.png", "Ann"), ("=d.png", "Bob")]
-    assert "name a cluster in it" in problems(clusters(photos, ("a.png", 1, 1, 2, 30, 40, 1, "", "")))[0]
+
+
+def test_people_without_a_name_are_to_be_named_by_a_command_that_keeps_the_name(photos):
+    out = clusters(photos, ("a.png", 1, 1, 2, 30, 40, 1, "", ""))
+    found = "no face with a name in it; name a person: finetune cluster"
+    assert problems(out) == [f"{out / 'clusters.csv'}: {found} {out} --name 0001 Ann"]
+
+
+def test_the_table_alone_of_a_cluster_is_refused_in_one_line(photos):
+    out = clusters(photos, *((name, 1, 1, 2, 30, 40, 1, "Ann", "") for name in ("a.png", "b b.png")))
+    table = out / "clusters.csv"
+    assert is_list(table)
+    assert problems(table) == [f"{table}: the table in a folder that finetune cluster wrote; give the folder, {out}"]
+    (out / "cluster.json").unlink()
+    assert len(problems(table)) == 2  # a table by itself: its paths start at its folder
 
 
 @pytest.mark.parametrize("about", [{}, [], {"photos": 3}, {"photos": "none"}, {"photos": ""}, "x"])
