@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from finetune.progress import say, say_aside
 from finetune.words import counted
 
 if TYPE_CHECKING:
+    from finetune.dataset import Quarantined
     from finetune.gallery import Enrolment, Gallery, ListedFace, NamedImages
     from finetune.model import EmbeddingModel
 
@@ -98,16 +100,18 @@ def _enroll(
             _say_size(images, size)
             for note in standardization_notes(model, images):
                 say_aside(note)
-            known = {photo for photo, *_ in (*done.already, *done.denied)} | {entry.path for entry in done.left_out}
+            known = {photo for photo, *_ in (*done.already, *done.copies, *done.denied)}
+            known |= {entry.path for entry in done.left_out}
             _say_poor([photo for photo in images if photo not in known], given.sources)
-    _say_done(done)
+    _say_done(done, given.sources)
     return done.gallery
 
 
-def _say_done(done: Enrolment) -> None:
+def _say_done(done: Enrolment, sources: Mapping[Path, Path]) -> None:
     """Print what was enrolled, and what to look at again."""
-    say_left_out(done.left_out)
-    _say_already(done.already)
+    say_left_out(_originals(done.left_out, sources))
+    _say_same(done.already, sources, "there already", "there already, as {}")
+    _say_same(done.copies, sources, "copies of other new photos", "a copy of a new photo of {}")
     if done.denied:
         names = ", ".join(dict.fromkeys(name for _, name in done.denied))
         say_aside(
@@ -119,21 +123,23 @@ def _say_done(done: Enrolment) -> None:
     if done.lookalikes:
         say_aside("finetune gallery --remove-photo and --move-photo put right what is wrong")
     new = f"{counted(len(done.new_people), 'person')} new" if done.new_people else "nobody new"
-    say(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already")
+    copies = f", {counted(len(done.copies), 'copy')} of new ones" if done.copies else ""
+    say(f"{counted(done.embedded, 'photo')} enrolled ({new}), {len(done.already)} there already{copies}")
 
 
 def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: EmbeddingModel) -> Gallery:
     """Add the strangers; their crops, whose file names may be people's names, are deleted afterwards."""
     from finetune.gallery import enroll_strangers, short
 
+    sources: dict[Path, Path] = {}
     with tempfile.TemporaryDirectory(prefix="finetune-") as place:
         if options.align:
-            folder, _ = _aligned(folder, model.preprocessing.image_size, options, Path(place))
+            folder, sources = _aligned(folder, model.preprocessing.image_size, options, Path(place))
         strangers = enroll_strangers(target, folder, model)
     gallery = strangers.gallery
-    say_left_out(strangers.left_out)
+    say_left_out(_originals(strangers.left_out, sources))
     for photo, name in strangers.lookalikes[:MOST_LINES]:
-        say_aside(f"look again: {short(photo)}: a stranger who looks like {name}")
+        say_aside(f"look again: {short(sources.get(photo, photo))}: a stranger who looks like {name}")
     people = counted(len(set(gallery.stranger_labels.tolist())), "stranger")
     photos = counted(len(gallery.strangers), "photo")
     say(f"{counted(strangers.added, 'photo')} of strangers added: {people} with {photos} to calibrate by")
@@ -165,14 +171,14 @@ def _refuse(options: argparse.Namespace, folder: Path, *, pickled: bool) -> None
 
 def _people(options: argparse.Namespace, size: int) -> NamedImages:
     """Return the images of a folder of people, or of one person's folder or photo."""
-    from finetune.dataset import layout
+    from finetune.dataset import UNPLACED, layout
     from finetune.gallery import NamedImages
 
     given, sources = path(options.folder), dict[Path, Path]()
     if options.name is None and given.is_file():
         raise DataError(Problem(in_one_line(given), "one photo", "say with --name whose it is"))
     if options.name is None and not layout(given).files:
-        advice = "put each person's photos into one, or give --name"
+        advice = f"put each person's photos into one, or give --name; {_finding(options)}"
         raise DataError(Problem(in_one_line(given), "no folders in it", advice))
     folder = given
     if options.align:
@@ -180,8 +186,22 @@ def _people(options: argparse.Namespace, size: int) -> NamedImages:
     if options.name is not None:
         return NamedImages({options.name: list(find_images(folder))}, sources)
     found = layout(folder)
-    say_left_out(found.misplaced)
+    say_left_out(_originals(found.misplaced, sources))
+    if sum(entry.reason == UNPLACED for entry in found.misplaced) > len(found.every):
+        say_aside(_finding(options))
     return NamedImages({name: list(photos) for name, photos in found.files.items()}, sources)
+
+
+def _finding(options: argparse.Namespace) -> str:
+    """Return the words that say how to find the people of photos without names."""
+    align = " --align" if options.align else ""
+    photos = shlex.quote(in_one_line(path(options.folder)))
+    return f"finetune cluster {photos} OUT{align} finds the people in photos without names"
+
+
+def _originals(left_out: Sequence[Quarantined], sources: Mapping[Path, Path]) -> list[Quarantined]:
+    """Return the files that are left out, each crop as the photo that it was cut from."""
+    return [replace(entry, path=sources.get(entry.path, entry.path)) for entry in left_out]
 
 
 def _aligned(
@@ -228,11 +248,13 @@ def _say_poor(photos: list[Path], sources: Mapping[Path, Path]) -> None:
         say_aside(f"poor photo: {counted(len(poor) - MOST_LINES, 'photo')} more")
 
 
-def _say_already(already: tuple[tuple[Path, str, str], ...]) -> None:
-    """Print the photos that were already enrolled, one by one if under another name, which suggests a mistake."""
-    under_other = [(photo, name) for photo, name, asked in already if normal(asked) != name]
+def _say_same(
+    found: Sequence[tuple[Path, str, str]], sources: Mapping[Path, Path], said: str, under_other_name: str
+) -> None:
+    """Print photos that are enrolled, one by one if under another name, which suggests a mistake."""
+    under_other = [(photo, name) for photo, name, asked in found if normal(asked) != name]
     for photo, name in under_other[:MOST_LINES]:
-        say_aside(f"there already, as {name}: {in_one_line(photo.name)}")
-    rest = len(already) - min(len(under_other), MOST_LINES)
+        say_aside(f"{under_other_name.format(name)}: {in_one_line(sources.get(photo, photo).name)}")
+    rest = len(found) - min(len(under_other), MOST_LINES)
     if rest:
-        say_aside(f"there already: {counted(rest, 'photo')}")
+        say_aside(f"{said}: {counted(rest, 'photo')}")

@@ -139,7 +139,8 @@ def _files(gallery: Gallery) -> list[str]:
     if counts:
         lines.append(f"{' and '.join(counts)} since they were enrolled; --remove-photo PERSON/FILE removes one")
     if unknown := states.count("unknown"):
-        lines.append(f"{counted(unknown, 'photo')} whose files nobody knows; enrolling their folders again notes them")
+        notes = "enrolling their folders again notes them, except for faces cut by a box"
+        lines.append(f"{counted(unknown, 'photo')} whose files are not noted; {notes}")
     return lines
 
 

@@ -9,6 +9,7 @@ from .pipeline import (
     view_batches as view_batches,
 )
 from .scanning import (
+    UNPLACED as UNPLACED,
     Dataset as Dataset,
     Inspect as Inspect,
     Layout as Layout,

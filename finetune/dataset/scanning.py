@@ -18,6 +18,9 @@ from finetune.names import look_the_same
 from finetune.path_list import PathList
 from finetune.paths import entries, in_one_line, open_folder, printable
 
+UNPLACED = "not in a person's folder"
+"""Reason why a file beside the people's folders is left out."""
+
 Inspect = Callable[[Sequence[Path]], Records]
 """A function that inspects files and returns the record of each, as `finetune.images.inspect_images` does."""
 
@@ -208,7 +211,7 @@ def _people(root: Path) -> tuple[list[Path], list[Quarantined]]:
     people, others = [], []
     for entry in open_folder(root, "the folder that holds one folder of images per person"):
         if not os.path.isdir(entry):
-            others.append(Quarantined(entry, "not in a person's folder"))
+            others.append(Quarantined(entry, UNPLACED))
         elif not printable(entry.name):
             others.append(Quarantined(entry, "a name that can't be printed; rename the folder"))
         else:

@@ -48,6 +48,8 @@ class Enrolment(Brief):
         left_out: files that can't be used, with reasons.
         lookalikes: photos to check, because they look like somebody else.
         denied: photos that were not enrolled because their face was removed from that person, with the person's name.
+        copies: photos with the content of a photo that was given before them, each with the name under which that one
+            is enrolled and the requested name.
     """
 
     gallery: Gallery
@@ -57,6 +59,7 @@ class Enrolment(Brief):
     left_out: tuple[Quarantined, ...]
     lookalikes: tuple[Lookalikes, ...]
     denied: tuple[tuple[Path, str], ...] = ()
+    copies: tuple[tuple[Path, str, str], ...] = ()
 
 
 def enroll(
@@ -94,7 +97,7 @@ def enroll(
     given = [(normal(name), photo) for name, photos in people.items() for photo in image_paths(photos)]
     names = {key: before.people[label] for key, label in zip(before.photos.hashes(), before.labels, strict=True)}
     usable, left_out = _usable([photo for _, photo in given], model, names)
-    new, already, denied, places = _sorted(
+    new, already, copies, denied, places = _sorted(
         [(name, photo) for name, photo in given if photo in usable],
         usable,
         names,
@@ -125,6 +128,7 @@ def enroll(
         left_out,
         tuple(look_alike(after, np.array([rows[key] for key in keys if key in rows]))) if taken else (),
         tuple(denied),
+        tuple(copies),
     )
 
 
@@ -153,12 +157,14 @@ class _Sorted(NamedTuple):
     Attributes:
         new: name, path and digest of each photo to embed.
         already: photos that are enrolled, each with its enrolled name and the requested name.
+        copies: photos with the content of one of the new ones, with names likewise.
         denied: photos whose face was removed from the person, with the person's name.
         places: place of each content.
     """
 
     new: list[tuple[str, Path, bytes]]
     already: list[tuple[Path, str, str]]
+    copies: list[tuple[Path, str, str]]
     denied: list[tuple[Path, str]]
     places: dict[bytes, Source]
 
@@ -172,7 +178,8 @@ def _sorted(
         names: person of each enrolled content; those of the new photos are added.
     """
     removed = gallery.decisions.by_digest()
-    found = _Sorted([], [], [], {})
+    found = _Sorted([], [], [], [], {})
+    enrolled = set(names)
     for name, photo in given:
         key = usable[photo].digest
         if key not in names and person_key(name) in removed.get(key, ()):
@@ -181,7 +188,7 @@ def _sorted(
         if key not in found.places:
             found.places[key] = origins.of(photo, key)
         if key in names:
-            found.already.append((photo, names[key], name))
+            (found.already if key in enrolled else found.copies).append((photo, names[key], name))
         else:
             names[key] = name
             found.new.append((name, photo, key))

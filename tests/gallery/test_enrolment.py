@@ -97,7 +97,9 @@ def test_a_photo_under_two_names_at_once_is_enrolled_under_the_first(model, peop
     copy = people / "person_003" / "copy.png"
     shutil.copy(of(people)["person_001"][0], copy)
     done = enroll(tmp_path / "g.h5", of(people), model)
-    assert (done.embedded, done.already) == (24, ((copy, "person_001", "person_003"),))
+    assert (done.embedded, done.already, done.copies) == (24, (), ((copy, "person_001", "person_003"),))
+    again = enroll(tmp_path / "g.h5", of(people), model)
+    assert (len(again.already), again.copies) == (25, ())
 
 
 def test_files_that_can_not_be_used_are_left_out_with_reasons(model, people, tmp_path):
