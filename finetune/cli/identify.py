@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FACES = ("centred", "largest", "each", "one")
 CLASSIFIERS = ("prototype", "k-nearest", "svm", "logistic", "svc", "head")
+UNBOUNDED = ("svm",)
+"""Classifiers whose scores have no upper limit. Cosine similarities, votes and probabilities are 1 at most."""
 
 PICTURES = (".svg", ".png", ".pdf")
 
@@ -52,7 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--far",
         type=rate,
-        default=0.01,
         metavar="RATE",
         help="false accept rate: share of strangers who may be identified as an enrolled person (default: 0.01)",
     )
@@ -131,7 +132,9 @@ def run(options: argparse.Namespace) -> None:
     share = left_out_share(gallery, classifier, threshold)
     if share:
         say(share)
-    if options.labelled:
+    if options.labelled and not owners and _in_one_folder(faces, photos):
+        say_aside("--labelled: no photo lies in a folder of its person; nothing is counted")
+    elif options.labelled:
         _labelled(answers, people, options.faces or "centred", figures, curves)
     if out:
         from finetune.gallery import draw
@@ -144,6 +147,12 @@ def _owners(faces: Sequence[Face], people: Sequence[str]) -> Mapping[Path, str]:
     from finetune.gallery import owners_of
 
     return owners_of({face.photo for face in faces}, people)
+
+
+def _in_one_folder(faces: Sequence[Face], given: Sequence[Path]) -> bool:
+    """Return whether all photos lie directly in one given folder, which is then not that of a person."""
+    folders = {face.photo.parent for face in faces}
+    return len(folders) == 1 and folders <= {place if place.is_dir() else place.parent for place in given}
 
 
 def _labelled(
@@ -189,6 +198,11 @@ def _refuse(options: argparse.Namespace) -> None:
     if given and not options.labelled:
         found = "given without --labelled, which counts photos by their folders"
         problems += [Problem(flag, found, "give both") for flag in given]
+    if options.threshold is not None and options.far:
+        problems.append(Problem("--threshold", "given with --far, which finds it", "give one of them"))
+    if options.threshold is not None and options.threshold > 1 and options.classifier not in UNBOUNDED:
+        found = f"found {options.threshold:g}, which no score of {options.classifier} exceeds"
+        problems.append(Problem("--threshold", found, "give 1 at most"))
     if problems:
         raise RecipeError(*problems)
 
@@ -210,10 +224,10 @@ def _classifier(
         classifier = fitted(options.classifier, gallery, target)
     if options.threshold is not None:
         return people, classifier, Threshold(options.threshold)
-    from finetune.gallery import calibrate
+    from finetune.gallery import FAR, calibrate
 
     try:
-        return people, classifier, calibrate(gallery, classifier, options.classifier, options.far)
+        return people, classifier, calibrate(gallery, classifier, options.classifier, options.far or FAR)
     except UserError as error:
         advice = "enrol strangers (finetune enroll GALLERY FOLDER --strangers), or give --far or --threshold"
         raise DataError(*error.within(in_one_line(target), advice)) from None

@@ -45,12 +45,14 @@ WRONG = [
     bad(
         "a folder without people",
         "enroll g.h5 faces/learn/person_001 --checkpoint model",
-        "faces/learn/person_001: no folders in it; put each person's photos into one, or give --name",
+        "faces/learn/person_001: no folders in it; put each person's photos into one, or give --name; finetune cluster "
+        "faces/learn/person_001 OUT finds the people in photos without names",
     ),
     bad(
         "one person's folder whose photos are to be aligned",
         "enroll g.h5 faces/learn/person_001 --align --checkpoint model",
-        "faces/learn/person_001: no folders in it; put each person's photos into one, or give --name",
+        "faces/learn/person_001: no folders in it; put each person's photos into one, or give --name; finetune cluster "
+        "faces/learn/person_001 OUT --align finds the people in photos without names",
     ),
     bad(
         "one photo of nobody",
@@ -80,6 +82,19 @@ WRONG = [
         "a score that is none",
         "identify g.h5 faces/learn --threshold nan",
         "argument --threshold: found 'nan'; give a number; see finetune identify --help",
+    ),
+    bad(
+        "two ways to a threshold, of which one counts",
+        "identify g.h5 faces/learn --threshold 0.5 --far 0.01",
+        "--threshold: given with --far, which finds it; give one of them",
+    ),
+    *(
+        bad(
+            f"a score that {classifier} never gives",
+            f"identify g.h5 faces/learn --threshold 5 --classifier {classifier}",
+            f"--threshold: found 5, which no score of {classifier} exceeds; give 1 at most",
+        )
+        for classifier in ("prototype", "k-nearest", "logistic", "svc", "head")
     ),
     bad(
         "a face size without looking for faces",
@@ -167,7 +182,7 @@ WRONG_WITH_GALLERY = [
     bad(
         "too few people to promise",
         "identify people.h5 faces/learn",
-        "people.h5: enrolled people (4) can promise a false accept rate of no less than 0.333, not 0.01, for which it "
+        "people.h5: enrolled people (4) can promise a false accept rate of no less than 0.334, not 0.01, for which it "
         "takes 198; enrol strangers (finetune enroll GALLERY FOLDER --strangers), or give --far or --threshold",
     ),
     bad(

@@ -108,6 +108,36 @@ def test_one_photo_is_moved_and_one_removed(enrolled, finetune):
     assert not [name for name in names if name.endswith("person_001_0003.png")]
 
 
+def test_copies_among_new_photos_are_not_called_enrolled_before(work, finetune):
+    shutil.copytree(work / "faces/learn", work / "people")
+    first = work / "people/person_001/person_001_0001.png"
+    shutil.copy(first, first.with_name("copy.png"))
+    shutil.copy(first, work / "people/person_002/holiday.png")
+    ended = finetune("enroll", "people.h5", "people", "--checkpoint", "model")
+    assert ended.out[0] == "24 photos enrolled (4 people new), 0 there already, 2 copies of new ones"
+    told = [line for line in ended.err if line.startswith(("a copy ", "copies ", "there already"))]
+    assert told == ["a copy of a new photo of person_001: holiday.png", "copies of other new photos: 1 photo"]
+    assert finetune("enroll", "people.h5", "people").out[0] == "0 photos enrolled (nobody new), 26 there already"
+
+
+def test_photos_without_names_are_called_by_their_own_files_and_lead_to_clusters(work, finetune):
+    (work / "my photos/ann").mkdir(parents=True)
+    for number in range(4):
+        photo = scene([(40, 30, 110)], 190, 220, seed=number)
+        Image.fromarray(photo).save(work / "my photos" / ("ann" if number == 3 else "") / f"{number}.bmp")
+    ended = finetune("enroll", "g.h5", "my photos", "--align", "--checkpoint", "model")
+    assert (ended.status, ended.out[-1]) == (0, "g.h5: 1 person, 1 photo")
+    assert "left out:       3 not in a person's folder: my photos/0.bmp, …" in ended.err
+    advice = "finetune cluster 'my photos' OUT --align finds the people in photos without names"
+    assert advice in ended.err
+    for number in range(2):
+        (work / f"my photos/{number}.bmp").unlink()
+    assert advice not in finetune("enroll", "g.h5", "my photos", "--align").err  # as many have a name as have none
+    (work / "my photos/ann").rename(work / "my photos/bob")
+    ended = finetune("enroll", "g.h5", "my photos", "--align")
+    assert "there already, as ann: 3.bmp" in ended.err
+
+
 def test_files_that_are_gone_or_changed_are_listed(work, finetune):
     people = work / "people"
     shutil.copytree(work / "faces/learn", people)
@@ -224,6 +254,24 @@ def test_options_of_labelled_photos_that_can_not_be_used_are_refused(options, li
     refused(f"identify people.h5 faces/learn {options}", *lines)
 
 
+def test_photos_in_one_folder_show_neither_their_people_nor_strangers(enrolled, finetune):
+    (enrolled / "flat").mkdir()
+    for photo in (enrolled / "faces/learn").rglob("*1.png"):
+        shutil.copy(photo, enrolled / "flat")
+    command = ("identify", "people.h5", "--threshold", "0.9", "--labelled")
+    ended = finetune(*command, "flat", "--json", "out.json")
+    assert ended.status == 0
+    assert ended.err[-1] == "--labelled: no photo lies in a folder of its person; nothing is counted"
+    assert not [line for line in ended.out if "stranger" in line]
+    assert not (enrolled / "out.json").exists()
+    for folders, told in (
+        (("faces/learn/person_001",), "6 photos of enrolled people: "),
+        (("faces/learn/person_001", "flat"), "4 photos of strangers: "),
+        (("faces/strangers",), "24 photos of strangers: "),
+    ):
+        assert any(line.startswith(told) for line in finetune(*command, *folders).out), folders
+
+
 @pytest.mark.parametrize("classifier", ["k-nearest", "svm", "logistic", "svc"])
 def test_other_classifiers_name_the_enrolled_photos(enrolled, finetune, classifier):
     ended = finetune(*f"identify people.h5 faces/learn --threshold -9 --labelled --classifier {classifier}".split())
@@ -231,6 +279,11 @@ def test_other_classifiers_name_the_enrolled_photos(enrolled, finetune, classifi
     assert ended.err[0].startswith("faces/learn/person_001/person_001_0001.png: 80 x 80 pixels, of which the central")
     assert figures.startswith("24 photos of enrolled people: ")
     assert float(figures.split(": ")[1].split()[0]) > 0.4
+
+
+def test_scores_of_svms_may_be_above_1(enrolled, finetune):
+    ended = finetune(*["identify", "people.h5", "faces/learn", "--threshold", "1.5", "--classifier", "svm"])
+    assert (ended.status, ended.out[-1]) == (0, "named above a score of 1.5000, as given")
 
 
 @pytest.mark.slow
@@ -249,7 +302,7 @@ def test_photos_are_aligned_on_the_way(work, finetune):
     assert found.photos.paths.tolist() == [str(path).encode() for path in paths]
     assert [bytes(row) for row in found.photos.originals] == [hashlib.sha256(p.read_bytes()).digest() for p in paths]
     Image.fromarray(scene([(10, 20, 90), (120, 5, 70)], 190, 300)).save(work / "group.png")
-    ended = finetune("identify", "g.h5", "group.png", "--align", "--threshold", "2")
+    ended = finetune("identify", "g.h5", "group.png", "--align", "--threshold", "1")
     assert [line.split(", nearest")[0] for line in ended.out[:2]] == [
         "group.png, face 1: unknown",
         "group.png, face 2: unknown",
@@ -490,6 +543,8 @@ def test_faces_are_enrolled_from_a_list(enrolled, finetune):
     assert [found.photo_name(row) for row in (24, 26)] == ["Zoë/person_011_0001.png", "Bo/person_012_0001.png"]
     assert [bool(place) for place in found.photos.paths[24:].tolist()] == [True, True, False]
     assert finetune("enroll", "people.h5", "faces.csv").out[0] == "0 photos enrolled (nobody new), 3 there already"
+    told = "1 photo whose files are not noted; enrolling their folders again notes them, except for faces cut by a box"
+    assert finetune("gallery", "people.h5").out[-1] == told
 
     (enrolled / "faces.csv").write_text("photo,name\nnone.png,Ann\nnone.png,a/b\n")
     before = (enrolled / "people.h5").read_bytes()
