@@ -135,6 +135,7 @@ def _strangers(options: argparse.Namespace, target: Path, folder: Path, model: E
     with tempfile.TemporaryDirectory(prefix="finetune-") as place:
         if options.align:
             folder, sources = _aligned(folder, model.preprocessing.image_size, options, Path(place))
+            sources |= {crop.parent: photo.parent for crop, photo in sources.items()}  # a person is left out by folder
         strangers = enroll_strangers(target, folder, model)
     gallery = strangers.gallery
     say_left_out(_originals(strangers.left_out, sources))

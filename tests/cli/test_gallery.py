@@ -136,6 +136,11 @@ def test_photos_without_names_are_called_by_their_own_files_and_lead_to_clusters
     (work / "my photos/ann").rename(work / "my photos/bob")
     ended = finetune("enroll", "g.h5", "my photos", "--align")
     assert "there already, as ann: 3.bmp" in ended.err
+    for number, name in enumerate(("ann", "eve"), 5):
+        (work / "others" / name).mkdir(parents=True)
+        Image.fromarray(scene([(40, 30, 110)], 190, 220, seed=number)).save(work / f"others/{name}/{number}.bmp")
+    ended = finetune("enroll", "g.h5", "others", "--align", "--strangers")
+    assert "left out:       1 enrolled: no stranger: others/ann" in ended.err
 
 
 def test_files_that_are_gone_or_changed_are_listed(work, finetune):
