@@ -92,7 +92,7 @@ class _Search:
     ) -> None:
         """Search a block of the gallery, which begins at row `first`; a buffer has room for a number per pair."""
         shape = len(self._probes), len(gallery)
-        similarities, is_near = (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in (floats, flags))
+        similarities = floats[: shape[0] * shape[1]].reshape(shape)
         np.matmul(self._probes, gallery.T, out=similarities)
         if not np.isfinite(similarities[0]).all():  # such a row shows with any probe
             raise ValueError(f"rows {first} to {first + len(gallery) - 1}: one of them holds NaN or infinity")
@@ -102,10 +102,16 @@ class _Search:
         if unfilled.any():  # rows below the block's own k best can't be among the best
             own = np.partition(similarities[unfilled], len(gallery) - k, axis=1)[:, len(gallery) - k]
             limits[unfilled] = own - self._slack
+        probes = np.flatnonzero(similarities.max(axis=1) >= limits)  # later blocks have candidates for few
+        if 2 * len(probes) < len(limits):
+            similarities, limits = similarities[probes], limits[probes]
+        else:
+            probes = np.arange(len(limits))
+        is_near = flags[: similarities.size].reshape(similarities.shape)
         candidates = np.flatnonzero(np.greater_equal(similarities, limits[:, np.newaxis], out=is_near))
         for start in range(0, len(candidates), CANDIDATES):
-            probes, rows = np.divmod(candidates[start : start + CANDIDATES], len(gallery))
-            self._take(probes, gallery[rows], first + rows)
+            of, rows = np.divmod(candidates[start : start + CANDIDATES], len(gallery))
+            self._take(probes[of], gallery[rows], first + rows)
 
     def _take(self, probes: npt.NDArray[np.intp], candidates: Floats, rows: npt.NDArray[np.intp]) -> None:
         """Take the best of candidates and of what was best before; `probes` is the probe of each, sorted."""
