@@ -87,7 +87,9 @@ def undoing() -> Correct:
 def _within(photo: str, whole: Sequence[int], table: Sequence[Line]) -> int:
     """Return the face of a photo that lies in a cluster."""
     if faces_of_cluster(photo, table):
-        raise DataError(Problem(in_one_line(photo), "a cluster, where a photo is expected", "give the cluster first"))
+        raise DataError(
+            Problem(in_one_line(photo), "a cluster, where a photo is expected", "give a cluster, then its photos")
+        )
     inside = [line for line in table if line.row in whole]
     row = face_of(photo, inside if any(line.photo == photo.removeprefix("./") for line in inside) else table)
     if row not in whole:
