@@ -221,7 +221,7 @@ def test_wrong_corrections_are_refused_and_nothing_is_changed(flat, finetune, re
         f"--not-same {number} {number}": f"{number}: has faces of {number}; name two",
         f"--split {number} {' '.join(photos)}": f"{number}: would have no photo left; give fewer photos",
         f"--split {number} lost.png": "lost.png: no such cluster and no such photo; give...",
-        f"--split {number} {number}": f"{number}: a cluster, where a photo is expected; give a cluster, then its photos",
+        f"--split {number} {number}": f"{number}: a cluster, where a photo is expected; give a cluster, then...",
         f"--merge {number} {number}": f"{number}: means the same faces as {number}; name two",
     }.items():
         refused(f"cluster out {correction}", line)
