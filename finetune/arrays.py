@@ -28,8 +28,8 @@ def distinct(labels: Labels) -> Labels:
 def hexadecimal(rows: npt.NDArray[Any]) -> list[str]:
     """Return rows of bytes, such as digests, as hexadecimal text, [n]."""
     text = rows.tobytes().hex()
-    each = len(text) // max(1, len(rows))
-    return [text[start : start + each] for start in range(0, len(text), each)] if each else [""] * len(rows)
+    each = len(text) // len(rows) if len(rows) else 1
+    return [text[start : start + each] for start in range(0, len(text), each)]
 
 
 def add_rows(sums: Doubles, labels: Labels, rows: Floats) -> None:

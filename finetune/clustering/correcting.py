@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from finetune.clustering.corrections import Corrections, refuse_name
 from finetune.clustering.folder import Line, shown
@@ -43,7 +43,7 @@ def splitting(cluster: str, photos: Sequence[str]) -> Correct:
 
     def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
         whole = faces_meant(cluster, table)
-        out = [_within(photo, whole, table) for photo in photos]
+        out = [_within(photo, set(whole), table) for photo in photos]
         rest = [row for row in whole if row not in out]
         if not rest:
             raise DataError(Problem(in_one_line(cluster), "would have no photo left", "give fewer photos"))
@@ -58,13 +58,13 @@ def naming(cluster: str, name: str) -> Correct:
     def correct(said: Corrections, table: Sequence[Line], keys: Sequence[str]) -> Corrections:
         refuse_name(name)
         rows = faces_meant(cluster, table)
-        _refuse_other_person(rows, cluster, name, table)
+        _refuse_other_person(set(rows), cluster, name, table)
         return said.name([keys[row] for row in rows], name)
 
     return correct
 
 
-def _refuse_other_person(rows: Sequence[int], text: str, name: str, table: Sequence[Line]) -> None:
+def _refuse_other_person(rows: Set[int], text: str, name: str, table: Sequence[Line]) -> None:
     """Refuse a name that another cluster has, and one for a photo whose cluster has another name."""
     own = {line.cluster for line in table if line.row in rows}
     namesakes = {line.cluster for line in table if line.name == name} - own
@@ -84,7 +84,7 @@ def undoing() -> Correct:
     return lambda said, _, __: said.undo()
 
 
-def _within(photo: str, whole: Sequence[int], table: Sequence[Line]) -> int:
+def _within(photo: str, whole: Set[int], table: Sequence[Line]) -> int:
     """Return the face of a photo that lies in a cluster."""
     if faces_of_cluster(photo, table):
         raise DataError(

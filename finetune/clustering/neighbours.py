@@ -91,6 +91,7 @@ def similar_pairs(embeddings: Floats, least: float, most: int = MOST) -> Edges:
             kept = _largest(own, others, found, most)
             low, high = np.minimum(own[kept] + start, others[kept]), np.maximum(own[kept] + start, others[kept])
             more.append(distinct(low * n + high))
+        # Both rows of a pair bring it in: joining now and then bounds the memory, and doubling bounds the time.
         if sum(map(len, more)) > len(keys) or start + ROWS >= n:
             keys = distinct(np.concatenate([keys, *more]))
             more.clear()

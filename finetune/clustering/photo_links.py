@@ -10,7 +10,7 @@ from pathlib import Path
 
 from finetune import files
 from finetune.errors import DataError, Problem, RunError
-from finetune.paths import SYSTEM_FILES, in_one_line
+from finetune.paths import SYSTEM_FILES, Place, in_one_line
 
 LONGEST = 200
 """Largest length of a link's name in bytes."""
@@ -79,6 +79,8 @@ def read_links(place: Path) -> dict[str, dict[str, str]] | None:
     """
     if not os.path.lexists(place):
         return None
+    if not place.is_dir():
+        raise _other(place)
     return {
         folder.name: {link.name: os.readlink(link.path) for link in _only(folder.path, os.DirEntry.is_symlink)}
         for folder in _only(place, lambda entry: entry.is_dir(follow_symlinks=False))
@@ -91,9 +93,14 @@ def _only(folder: Path | str, is_ours: Callable[[os.DirEntry[str]], bool]) -> li
         entries = [entry for entry in inside if entry.name.lower() not in LEFT_BEHIND]
     for entry in entries:
         if not is_ours(entry):
-            advice = "move it elsewhere, since this folder of links is made anew"
-            raise DataError(Problem(in_one_line(entry.path), "not made by finetune cluster", advice))
+            raise _other(entry.path)
     return entries
+
+
+def _other(path: Place) -> DataError:
+    """Return the error for something that is neither a link nor a folder of links."""
+    advice = "move it elsewhere, since the folders of links are made anew"
+    return DataError(Problem(in_one_line(path), "not made by finetune cluster", advice))
 
 
 def _few(there: Links, links: Links) -> bool:

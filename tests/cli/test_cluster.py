@@ -253,7 +253,7 @@ def test_a_file_of_the_user_among_the_links_stops_the_command_before_it_embeds(f
     number = min(clusters())
     mine = Path("out/people", number, "notes.txt")
     mine.write_text("mine")
-    line = f"out/people/{number}/notes.txt: not made by finetune cluster; move it elsewhere, since this folder..."
+    line = f"out/people/{number}/notes.txt: not made by finetune cluster; move it elsewhere, since the folders..."
     refused("cluster flat out", line)
     refused(f"cluster out --name {number} Ann", line)
     shutil.copytree("out", "result")
