@@ -273,3 +273,52 @@ WRONG = [
 @pytest.mark.parametrize(("command", "lines"), WRONG)
 def test_what_is_wrong_is_said(refused, command, lines):
     refused(command, *lines)
+
+
+def test_the_published_protocol_is_followed(work, finetune):
+    command = "classify model faces/learn --min-images 5 --classifier svc --train-images 4 --classifier prototype"
+    ended = finetune(*command.split())
+    assert ended.out[0] == "4 people, 16 images to train on, 8 to test on"
+    for line, name in zip(ended.out[1:], ("svc", "prototype"), strict=True):
+        right = int(line.split("(")[1].split()[0])
+        assert line.startswith(f"{name}: accuracy {right / 8:.5f} ({right} of 8), macro F-score 0.")
+
+
+def test_too_few_photos_for_the_published_svm_are_told(work, finetune):
+    command = "classify model faces/learn --min-images 5 --train-images 2 --classifier svm --classifier svc"
+    assert finetune(*command.split()).err[-1] == (
+        "svc: somebody has 2 of the 5 photos that its probabilities need, which may then turn out the wrong way round; "
+        "svm and prototype do without"
+    )
+
+
+def test_a_test_set_and_a_submission(work, finetune):
+    (work / "test").mkdir()
+    for name in ("person_001", "person_011"):
+        source = work / "faces" / ("learn" if name == "person_001" else "strangers") / name
+        shutil.copytree(source, work / "test" / name)
+    command = "classify model faces/learn --test test --classifier prototype --submission out.csv"
+    ended = finetune(*command.split())
+    assert ended.out[0] == "4 people, 24 images to train on, 10 to test on"
+    assert ended.err[-1] == "4 test images of people who are not trained on count as wrong"
+    lines = (work / "out.csv").read_text().splitlines()
+    assert lines[0] == "ImageId,PredictedClass"
+    assert [line.split(",")[0] for line in lines[1:]] == [str(number) for number in range(10)]
+    right = sum(line.endswith(",person_001") for line in lines[1:7])
+    assert f"({right} of 10)" in ended.out[1]
+
+
+def test_arrays_of_images_are_classified(work, finetune):
+    """Classify flat grey rows, as in a contest, whose images are smaller than those of the network."""
+    paths = sorted((work / "faces/learn").rglob("*.png"))
+    grey = np.stack([np.asarray(Image.open(path).convert("L").resize((37, 50))) for path in paths])
+    labels = np.array([int(path.parent.name[-1]) for path in paths])
+    np.save(work / "X_train.npy", grey[::2].reshape(12, -1).astype(float))
+    np.save(work / "y_train.npy", labels[::2])
+    np.save(work / "X_test.npy", grey[1::2].reshape(12, -1).astype(float))
+    arrays = "X_train.npy --test X_test.npy --labels y_train.npy --height 50 --width 37"
+    ended = finetune(*f"classify model {arrays} --classifier svm --submission out.csv".split())
+    assert ended.out[0].startswith("X_train.npy: 12 images, float64 from ")
+    assert ended.out[-2:] == ["4 people, 12 images to train on, 12 to test on", "12 predictions in out.csv"]
+    found = [int(line.split(",")[1]) for line in (work / "out.csv").read_text().splitlines()[1:]]
+    assert np.mean(np.array(found) == labels[1::2]) > 0.25
